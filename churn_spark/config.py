@@ -1,0 +1,223 @@
+"""The configuration: read from `conf/`, checked whole at the edge, frozen afterwards.
+
+`conf/base.yaml` explains each knob; this module gives each its type and range. A function
+takes the section it needs, never the root.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from churn_spark.errors import ConfigError
+from churn_spark.timeline import Horizon
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SparkConfig(Section):
+    """How a session is built where `spark-submit` has not built it already."""
+
+    master: str
+    driver_memory: str
+    shuffle_partitions: int = Field(ge=1)
+    max_partition_bytes: str
+
+
+class IngestConfig(Section):
+    """What counts as an event, and what goes to quarantine."""
+
+    events: str
+    max_files_per_batch: int = Field(ge=1)
+    max_line_bytes: int = Field(ge=1024)
+    quarantined_chars: int = Field(ge=1)
+    earliest: date
+    latest: date
+    anonymous_user_ids: tuple[str, ...]
+
+
+class SnapshotsConfig(Section):
+    """Who is in the population as of a date."""
+
+    active_days: int = Field(ge=1)
+
+
+class LabelsConfig(Section):
+    """What is predicted."""
+
+    kind: Literal["horizon", "lifetime"]
+    horizon_days: int = Field(ge=1)
+    gap_days: int = Field(ge=0)
+
+    @property
+    def horizon(self) -> Horizon:
+        """The label window as the timeline's value."""
+        return Horizon(self.horizon_days, self.gap_days)
+
+
+class TrainingConfig(Section):
+    """Which rows a training uses and how they are split."""
+
+    as_of_weekday: int = Field(ge=0, le=6)
+    history_days: int = Field(ge=1)
+    max_weeks: int = Field(ge=1)
+    validation_share: Share
+    stopping_share: Share
+    min_cancels: int = Field(ge=2)
+    min_validation_cancels: int = Field(ge=1)
+    use_gender: bool
+    seed: int = Field(ge=0)
+
+
+class LightGBMConfig(Section):
+    """Parameters of the champion's family, under LightGBM's own names."""
+
+    num_leaves: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    max_rounds: int = Field(ge=1)
+    early_stopping_rounds: int = Field(ge=1)
+    min_rounds: int = Field(ge=1)
+    min_data_in_leaf: int = Field(ge=1)
+    lambda_l2: float = Field(ge=0)
+    bagging_fraction: float = Field(gt=0, le=1)
+    bagging_freq: int = Field(ge=0)
+    feature_fraction: float = Field(gt=0, le=1)
+
+
+class LogisticRegressionConfig(Section):
+    """Parameters of the baseline."""
+
+    reg_param: float = Field(ge=0)
+    max_iter: int = Field(ge=1)
+
+
+class EncodingConfig(Section):
+    """How categories become numbers."""
+
+    max_levels: int = Field(ge=2, le=56)
+
+
+class RegistryConfig(Section):
+    """Where runs and models are kept."""
+
+    tracking_uri: str
+    experiment: str
+    model_name: str
+
+
+class ScoringConfig(Section):
+    """Risk bands and reasons."""
+
+    high_risk_lift: float = Field(gt=1)
+    medium_risk_lift: float = Field(ge=1)
+    n_reasons: int = Field(ge=1)
+
+
+class MonitoringConfig(Section):
+    """When a distribution counts as moved."""
+
+    max_baseline_rows: int = Field(ge=100)
+    min_lower_bound: float = Field(ge=0, lt=1)
+    max_adjusted_p: float = Field(gt=0, lt=1)
+
+
+class Config(Section):
+    """The whole configuration of one run."""
+
+    lakehouse: str
+    spark: SparkConfig
+    ingest: IngestConfig
+    snapshots: SnapshotsConfig
+    labels: LabelsConfig
+    training: TrainingConfig
+    lightgbm: LightGBMConfig
+    logistic_regression: LogisticRegressionConfig
+    encoding: EncodingConfig
+    registry: RegistryConfig
+    scoring: ScoringConfig
+    monitoring: MonitoringConfig
+
+
+def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
+    """Read `conf/base.yaml`, the environment's file, `$LAKEHOUSE` and the overrides, in that order.
+
+    Args:
+        env: name of a file in `conf/`, without its ending.
+        overrides: `section.key=value` each, the value in YAML.
+
+    Raises:
+        ConfigError: if a file is missing or keys or values don't fit; all of them are listed.
+    """
+    folder = conf_folder()
+    values = _merge(_read_yaml(folder / "base.yaml"), _read_yaml(folder / f"{env}.yaml"))
+    if os.environ.get("LAKEHOUSE"):
+        values["lakehouse"] = os.environ["LAKEHOUSE"]
+    for override in overrides:
+        values = _merge(values, _parse_override(override))
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (found {problem['input']!r})"
+            for problem in error.errors()
+        )
+        raise ConfigError(
+            f"the configuration doesn't fit: {problems}. Names and ranges are in conf/base.yaml"
+        ) from error
+
+
+def conf_folder() -> Path:
+    """`$CHURN_CONF_DIR`, or the `conf/` folder beside the package."""
+    beside = Path(__file__).resolve().parent.parent / "conf"
+    return Path(os.environ.get("CHURN_CONF_DIR") or beside)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(
+            f"no configuration {path.stem!r} in {path.parent}; there is: {known}. "
+            "Pass one of them to --env"
+        )
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, expected sections with keys")
+    return values
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    path, separator, value = override.partition("=")
+    if not separator or not path:
+        raise ConfigError(f"found --set {override!r}, expected section.key=value")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value in --set {override!r} is no valid YAML: {error}") from error
+    for key in reversed(path.split(".")):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, change in changes.items():
+        value, below = change, merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = _merge(below, value)
+        merged[key] = value
+    return merged

@@ -1,0 +1,51 @@
+"""Every error that the project raises on purpose, each with its exit code.
+
+A message has three parts: what was found, what was expected, what to do. Errors of this
+tree end a job with that one line; anything else is a defect and ends with its traceback.
+"""
+
+from __future__ import annotations
+
+
+class ChurnSparkError(Exception):
+    """Root of the tree. Raised only through its subclasses."""
+
+    exit_code = 1
+
+
+class UserError(ChurnSparkError):
+    """The caller can mend it: wrong arguments, wrong input, a step that was left out."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A configuration file or a `--set` has unknown keys or values out of range."""
+
+
+class InputError(UserError):
+    """The input path has no readable event file, or an argument contradicts another."""
+
+
+class MissingTableError(UserError):
+    """A table that an earlier step writes isn't there yet."""
+
+
+class TooFewCancelsError(UserError):
+    """The rows known by the date hold too few cancellations to learn from."""
+
+
+class NoChampionError(UserError):
+    """The registry has no champion to score or monitor with."""
+
+
+class FingerprintError(UserError):
+    """The model was trained on other feature definitions than the ones in use."""
+
+
+class MachineError(UserError):
+    """The machine lacks a piece the project needs: Java 17, the Spark jars."""
+
+
+class SchemaError(ChurnSparkError):
+    """Rows miss columns of their declared schema, have extra ones, or other types."""

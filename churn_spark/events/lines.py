@@ -1,0 +1,54 @@
+"""Files -> lines; and which files can't be read to their end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+
+def read_lines(
+    spark: SparkSession, paths: Sequence[str], *, up_to_damage: bool = False
+) -> DataFrame:
+    """The lines of plain or gzip files: `value` (its bytes as they are) and `source_file`.
+
+    A byte-order mark and the line ends (LF or CRLF) are taken off.
+
+    Args:
+        spark: the session.
+        paths: as listed; characters that are special in globs are taken literally.
+        up_to_damage: give the whole lines before a damaged spot instead of failing there.
+    """
+    literal = [re.sub(r"([\[\]{}*?\\])", r"\\\1", path) for path in paths]
+    return (
+        spark.read.option("ignoreCorruptFiles", up_to_damage)
+        .option("ignoreMissingFiles", up_to_damage)
+        .text(literal)
+        .select("value", F.col("_metadata.file_path").alias("source_file"))
+    )
+
+
+def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:
+    """The files that can't be read to their end, each with the reason.
+
+    Reads each file whole; meant for the batch that has just failed.
+    """
+    broken = {}
+    for path in paths:
+        try:
+            read_lines(spark, [path]).agg(F.max(F.octet_length("value"))).collect()
+        except (PySparkException, Py4JJavaError) as error:
+            broken[path] = _innermost_cause(str(error))
+    return broken
+
+
+def _innermost_cause(trace: str) -> str:
+    """`java.io.EOFException: Unexpected end of input stream` out of a Spark stack trace."""
+    causes = re.findall(r"\b(?:\w+\.)+(\w+(?:Exception|Error))(?::[ \t]*([^\n]*))?", trace)
+    named = [cause for cause in causes if not cause[0].startswith(("Spark", "Py4J"))]
+    name, text = named[-1] if named else (trace.strip().splitlines()[0], "")
+    return f"{text} ({name})" if text else name

@@ -1,0 +1,84 @@
+"""Events -> session days: about 70 events a row, so that all later work is small."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.features.spec import PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.schemas import SESSION_DAYS, conform
+
+_GRAIN = ("user_id", "session_id", "event_date")
+_MAX_ITEM = 999_999
+
+
+def build_session_days(events: DataFrame) -> DataFrame:
+    """Roll events up to one row per user, session and UTC date.
+
+    Grain: (user_id, session_id, event_date). A session that crosses midnight has two rows. An
+    event that was delivered twice counts once. Everything but the cancellation is counted over
+    logged-in events: the confirmation's own row has another `auth`, so it is read apart.
+
+    Raises:
+        SchemaError: if a column that the aggregates need has another type.
+    """
+    is_logged_in = F.col("auth") == "Logged In"
+    counts = [
+        F.count_if(is_logged_in & (F.col("page") == page)).alias(name)
+        for name, page in PAGE_COUNTS.items()
+    ]
+    is_other_page = ~F.col("page").isin(*PAGE_COUNTS.values())
+    song_micros = F.rint(F.col("song_seconds") * 1e6).cast("long")
+    is_confirmation = F.col("page") == "Cancellation Confirmation"
+    rolled_up = (
+        # One shuffle serves both aggregations: the second finds its rows already together.
+        events.repartition(*_GRAIN)
+        .dropDuplicates([*_GRAIN, "event_ts", "event_hash"])
+        .groupBy(*_GRAIN)
+        .agg(
+            F.count_if(is_logged_in).alias("n_events"),
+            *counts,
+            F.count_if(is_logged_in & is_other_page).alias("n_other_pages"),
+            F.coalesce(
+                F.sum(F.when(is_logged_in & (F.col("page") == "NextSong"), song_micros)),
+                F.lit(0).cast("long"),
+            ).alias("listened_micros"),
+            F.min(F.when(is_logged_in, F.col("event_ts"))).alias("first_ts"),
+            F.max(F.when(is_logged_in, F.col("event_ts"))).alias("last_ts"),
+            *[
+                _newest(columns, is_logged_in).alias(field)
+                for field, columns in PROFILE_FIELDS.items()
+            ],
+            F.min(F.when(is_confirmation, F.col("event_ts"))).alias("cancel_ts"),
+        )
+    )
+    profile = [
+        column
+        for field, columns in PROFILE_FIELDS.items()
+        for column in (
+            *(F.col(f"{field}.{name}").alias(name) for name in columns),
+            F.col(f"{field}.seen").alias(f"{field}_seen"),
+        )
+    ]
+    kept = [name for name in rolled_up.columns if name not in PROFILE_FIELDS]
+    return conform(rolled_up.select(*kept, *profile), SESSION_DAYS)
+
+
+def find_touched_dates(changed_events: DataFrame) -> DataFrame:
+    """The UTC dates of added or deleted events.
+
+    Grain: (event_date).
+    """
+    return changed_events.select("event_date").distinct()
+
+
+def _newest(columns: tuple[str, ...], is_logged_in: Column) -> Column:
+    """Struct of the newest event's values among those that have the first of the columns.
+
+    `seen` orders events by time, then by position in the session; the values break what ties
+    are left, so that the answer never depends on the order of rows.
+    """
+    item = F.least(F.coalesce(F.col("item_in_session"), F.lit(0)), F.lit(_MAX_ITEM))
+    seen = F.unix_millis("event_ts") * (_MAX_ITEM + 1) + item
+    has_value = is_logged_in & F.col(columns[0]).isNotNull()
+    return F.max(F.when(has_value, F.struct(seen.alias("seen"), *map(F.col, columns))))

@@ -1,0 +1,115 @@
+"""What every job shares: its arguments, its session, its closing line, its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from pyspark.sql import SparkSession
+
+from churn_spark.config import Config, load_config
+from churn_spark.errors import ChurnSparkError
+from churn_spark.session import build_session
+from churn_spark.tables import Lakehouse
+
+ALERT_EXIT_CODE = 10
+
+
+def parse_date(text: str) -> date:
+    """The date of `YYYY-MM-DD`; Typer turns the error into a usage message."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise typer.BadParameter(f"found {text!r}, expected YYYY-MM-DD") from error
+
+
+DateOption = Annotated[
+    date,
+    typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC."),
+]
+OptionalDateOption = Annotated[
+    date | None,
+    typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC."),
+]
+EnvOption = Annotated[str, typer.Option("--env", help="Configuration on top of base: local, cluster.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one configuration value."),
+]
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What a job works with."""
+
+    config: Config
+    lakehouse: Lakehouse
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session that the lakehouse reads and writes with."""
+        return self.lakehouse.spark
+
+
+@contextmanager
+def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobContext]:
+    """Read the configuration and start the session; stop it at the end.
+
+    Raises:
+        ConfigError: if the configuration doesn't fit.
+        MachineError: if Java or the jars are missing.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    config = load_config(env, overrides or ())
+    session = build_session(config.spark, name)
+    try:
+        yield JobContext(config, Lakehouse(session, config.lakehouse))
+    finally:
+        session.stop()
+
+
+@contextmanager
+def closing_line(step: str) -> Iterator[list[str]]:
+    """Print one line when the step is done: its name, its facts, its seconds.
+
+    The facts are appended by the step to the list that this gives.
+    """
+    started = time.monotonic()
+    facts: list[str] = []
+    yield facts
+    say(step, "; ".join(facts), time.monotonic() - started)
+
+
+def say(step: str, text: str, seconds: float | None = None) -> None:
+    """Print one aligned line of progress to standard output."""
+    took = "" if seconds is None else f"  [{seconds:.1f} s]"
+    print(f"{step:<18} {text}{took}", flush=True)
+
+
+def warn(text: str) -> None:
+    """Print one warning to standard error."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def main(app: typer.Typer) -> None:
+    """Run the command and turn errors into exit codes.
+
+    0 done, 1 unexpected (with its traceback), 2 the caller's to mend (one line), others as the
+    job sets them.
+    """
+    try:
+        app()
+    except ChurnSparkError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)

@@ -1,0 +1,266 @@
+"""The exact two-sample Kolmogorov-Smirnov test from counts that add up.
+
+The baseline sample is fixed, so its distribution function is flat between its sorted distinct
+values b_1..b_K. The largest gap to any other sample is therefore reached at some b_i or just
+left of it, and needs only the counts of current values in 2K+1 cells:
+
+    0: (-inf, b_1)   1: {b_1}   2: (b_1, b_2)   3: {b_2}   ...   2K: (b_K, inf)
+
+Counts of parts sum to the counts of the whole, so partitions and nights can be counted apart.
+Null and NaN are missing: they are counted, never compared. Infinities are values; -0.0 is 0.0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+MISSING_CELL = -1
+
+# Same limit as scipy's `method='auto'`: beyond it the p-value is asymptotic.
+_MAX_EXACT_ROWS = 10_000
+# Gaps are at most n*m; below this they fit in int64 (2**63 is 9.223e18).
+_MAX_INT64_PRODUCT = 9_200_000_000_000_000_000
+# 95 % quantile of the Kolmogorov distribution: the half-width of a 95 % band on D.
+_KOLMOGOROV_95 = 1.358
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """A reference sample, reduced to its distinct values.
+
+    Attributes:
+        edges: sorted distinct values, float64, shape (K,).
+        counts: rows per value, int64, shape (K,).
+        n: rows that have a value; the sum of `counts`.
+        n_missing: rows that are null or NaN.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    n: int
+    n_missing: int
+
+
+@dataclass(frozen=True)
+class KsComparison:
+    """A current sample against a baseline; every float is NaN where `status` is 'skipped'.
+
+    Attributes:
+        status: 'skipped' if either sample has no value, else 'ok'.
+        n_baseline: baseline rows that have a value.
+        n_current: current rows that have a value.
+        statistic: D, the largest gap between the two distribution functions, in [0, 1].
+        p_value: two-sided, equal to `scipy.stats.ks_2samp`.
+        lower_bound: lower 95 % confidence bound of D, at least 0.
+        location: baseline value at which, or just left of which, the gap is largest; the
+            smallest such value; NaN if D is 0.
+        direction: of the current values at `location`, against the baseline.
+        missing_rate_baseline: missing over all baseline rows; NaN only if there are none.
+        missing_rate_current: missing over all current rows; NaN only if there are none.
+    """
+
+    status: Literal["ok", "skipped"]
+    n_baseline: int
+    n_current: int
+    statistic: float
+    p_value: float
+    lower_bound: float
+    location: float
+    direction: Literal["higher", "lower", "none"]
+    missing_rate_baseline: float
+    missing_rate_current: float
+
+
+@dataclass(frozen=True)
+class BreachRule:
+    """When a shift is both large enough to matter and unlikely to be chance (inclusive)."""
+
+    min_lower_bound: float = 0.045
+    max_adjusted_p: float = 0.05
+
+
+def build_baseline(values: ArrayLike) -> Baseline:
+    """Reduce a one-dimensional sample to its distinct values and their counts.
+
+    Raises:
+        ValueError: if `values` has another number of dimensions or isn't numeric.
+    """
+    sample = _as_sample(values)
+    present = sample[~np.isnan(sample)]
+    # Adding 0.0 turns -0.0 into 0.0, so the stored edge doesn't depend on row order.
+    edges, counts = np.unique(present + 0.0, return_counts=True)
+    return Baseline(edges, counts.astype(np.int64), present.size, sample.size - present.size)
+
+
+def locate_cells(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.int64]:
+    """Return the cell of every value in ascending order of value, then -1 per missing one.
+
+    Args:
+        edges: sorted distinct baseline values, shape (K,).
+        values: shape (n,), in any order.
+
+    Returns:
+        Shape (n,), each in [-1, 2K].
+
+    Raises:
+        ValueError: if `values` isn't one-dimensional or isn't numeric.
+    """
+    # Sorted needles keep the binary search in the processor's cache: 3 times faster.
+    ordered = np.sort(_as_sample(values))
+    present = ordered[: ordered.size - np.count_nonzero(np.isnan(ordered))]
+    cells = np.full(ordered.size, MISSING_CELL, dtype=np.int64)
+    n_below = np.searchsorted(edges, present, side="left")
+    cells[: present.size] = 2 * n_below
+    inside = np.flatnonzero(n_below < edges.size)
+    cells[inside] += edges[n_below[inside]] == present[inside]
+    return cells
+
+
+def count_cells(baseline: Baseline, values: ArrayLike) -> NDArray[np.int64]:
+    """Count the values in each cell, shape (2K+1,); missing ones are left out.
+
+    Raises:
+        ValueError: if `values` isn't one-dimensional or isn't numeric.
+    """
+    cells = locate_cells(baseline.edges, values)
+    n_cells = 2 * baseline.edges.size + 1
+    return np.bincount(cells[cells != MISSING_CELL], minlength=n_cells).astype(np.int64)
+
+
+def count_missing(values: ArrayLike) -> int:
+    """Count the null and NaN values that `count_cells` leaves out.
+
+    Raises:
+        ValueError: if `values` isn't one-dimensional or isn't numeric.
+    """
+    return int(np.count_nonzero(np.isnan(_as_sample(values))))
+
+
+def collect_cells(
+    baseline: Baseline, cell: ArrayLike, n: ArrayLike
+) -> tuple[NDArray[np.int64], int]:
+    """Turn the (cell, n) rows of one feature into `compare`'s vector and missing count.
+
+    There are at most 2K+2 rows per feature and night; with the baseline capped at 100,000 rows
+    that is 200,002, whatever the number of users. A cell may occur twice (two nights): its
+    counts add up.
+
+    Returns:
+        The counts, shape (2K+1,), and the number of missing values.
+
+    Raises:
+        ValueError: if a cell is outside [-1, 2K], or the columns differ in length.
+    """
+    cells, counts = np.asarray(cell, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    last = 2 * baseline.edges.size
+    if cells.shape != counts.shape or cells.ndim != 1:
+        raise ValueError(f"cell and n have shapes {cells.shape} and {counts.shape}")
+    if cells.size and (cells.min() < MISSING_CELL or cells.max() > last):
+        raise ValueError(
+            f"found cells {cells.min()}..{cells.max()}, expected -1..{last}: "
+            "were they counted against another baseline?"
+        )
+    dense = np.zeros(last + 2, dtype=np.int64)
+    np.add.at(dense, cells + 1, counts)
+    return dense[1:], int(dense[0])
+
+
+def compare(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) -> KsComparison:
+    """Test whether the counted current values come from the baseline's distribution.
+
+    Args:
+        baseline: the reference sample, n values.
+        cells: current values per cell, shape (2K+1,), m values.
+        n_missing: current rows without a value.
+
+    Raises:
+        ValueError: if `cells` has another shape or a negative count.
+    """
+    if cells.shape != (2 * baseline.edges.size + 1,) or np.any(cells < 0):
+        raise ValueError(
+            f"found cell counts of shape {cells.shape}, expected "
+            f"({2 * baseline.edges.size + 1},) and none negative"
+        )
+    n, m = baseline.n, int(cells.sum())
+    rates = _rate(baseline.n_missing, n), _rate(n_missing, m)
+    if n == 0 or m == 0:
+        nan = math.nan
+        return KsComparison("skipped", n, m, nan, nan, nan, nan, "none", *rates)
+
+    gaps = _gaps(baseline, cells, n, m)
+    widest = int(np.argmax(np.abs(gaps)))
+    gap = int(gaps[widest])
+    # Division of Python integers is correctly rounded at any size.
+    statistic = abs(gap) / (n * m)
+    lower_bound = max(0.0, statistic - _KOLMOGOROV_95 * math.sqrt((n + m) / (n * m)))
+    # The gap after the last cell is 0, so a widest gap has an edge at its right end.
+    location = float(baseline.edges[widest // 2]) if gap else math.nan
+    # More baseline than current mass so far: the current values lie further up.
+    direction: Literal["higher", "lower", "none"]
+    direction = "higher" if gap > 0 else "lower" if gap < 0 else "none"
+    p_value = _p_value(baseline, cells, n, m, statistic)
+    return KsComparison("ok", n, m, statistic, p_value, lower_bound, location, direction, *rates)
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values for the number of tests; NaN (a skipped test) stays NaN and isn't counted.
+
+    Source: Benjamini and Hochberg (1995), as `scipy.stats.false_discovery_control`.
+
+    Raises:
+        ValueError: if a p-value is outside [0, 1].
+    """
+    adjusted = _as_sample(p_values).copy()
+    tested = ~np.isnan(adjusted)
+    if tested.any():
+        adjusted[tested] = stats.false_discovery_control(adjusted[tested], method="bh")
+    return adjusted
+
+
+def is_breached(comparison: KsComparison, adjusted_p: float, rule: BreachRule) -> bool:
+    """Decide whether a feature has drifted. A skipped comparison or a NaN p-value never has."""
+    return (
+        comparison.status == "ok"
+        and comparison.lower_bound >= rule.min_lower_bound
+        and adjusted_p <= rule.max_adjusted_p
+    )
+
+
+def _as_sample(values: ArrayLike) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1:
+        raise ValueError(f"found an array of shape {sample.shape}, expected one dimension")
+    return sample
+
+
+def _rate(n_missing: int, n_present: int) -> float:
+    return n_missing / (n_missing + n_present) if n_missing + n_present else math.nan
+
+
+def _gaps(baseline: Baseline, cells: NDArray[np.int64], n: int, m: int) -> NDArray[Any]:
+    """Return c_b*m - c_m*n at the right end of every cell, shape (2K+1,), as exact integers."""
+    reference = np.zeros_like(cells)
+    reference[1::2] = baseline.counts
+    c_b: NDArray[Any] = np.cumsum(reference)
+    c_m: NDArray[Any] = np.cumsum(cells)
+    if n * m > _MAX_INT64_PRODUCT:
+        c_b, c_m = c_b.astype(object), c_m.astype(object)
+    return np.asarray(c_b * m - c_m * n)
+
+
+def _p_value(
+    baseline: Baseline, cells: NDArray[np.int64], n: int, m: int, statistic: float
+) -> float:
+    if max(n, m) <= _MAX_EXACT_ROWS:
+        # KS depends on ranks only, so the cell's number can stand in for the value.
+        reference = np.repeat(2 * np.arange(baseline.edges.size) + 1, baseline.counts)
+        current = np.repeat(np.arange(cells.size), cells)
+        return float(stats.ks_2samp(reference, current).pvalue)
+    effective_n = np.round(float(n) * float(m) / (float(n) + float(m)))
+    return float(np.clip(stats.kstwo.sf(statistic, effective_n), 0.0, 1.0))

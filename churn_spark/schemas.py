@@ -1,0 +1,297 @@
+"""The tables: layer, grain, columns with their meaning. The contract between all jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from churn_spark.errors import SchemaError
+from churn_spark.features.spec import FEATURES, PAGE_COUNTS
+
+_TYPES: dict[str, T.DataType] = {
+    "string": T.StringType(),
+    "long": T.LongType(),
+    "double": T.DoubleType(),
+    "date": T.DateType(),
+    "timestamp": T.TimestampType(),
+    "boolean": T.BooleanType(),
+    "integer": T.IntegerType(),
+    "strings": T.ArrayType(T.StringType()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, a short type name and its meaning."""
+
+    name: str
+    data_type: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One Delta table.
+
+    Attributes:
+        layer: folder below the lakehouse: bronze, silver, gold, ml or monitoring.
+        name: folder below the layer.
+        grain: what one row is.
+        columns: in order.
+        partition_by: columns that are replaced as a whole.
+        skipping_columns: columns whose ranges Delta keeps per file; empty keeps its default.
+        has_change_feed: whether later steps ask which rows changed since a version.
+    """
+
+    layer: str
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+    skipping_columns: tuple[str, ...] = ()
+    has_change_feed: bool = False
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def struct(self) -> T.StructType:
+        """The Spark schema; every column is nullable, as Delta writes them."""
+        return T.StructType(
+            [
+                T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
+                for c in self.columns
+            ]
+        )
+
+
+def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
+    """The frame with exactly the columns of `spec`, in order.
+
+    Raises:
+        SchemaError: if columns are missing, extra or of another type; all are listed.
+    """
+    found = {field.name: field.dataType for field in frame.schema.fields}
+    expected = {field.name: field.dataType for field in spec.struct.fields}
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    wrong = [
+        f"{name} is {found[name].simpleString()} instead of {expected[name].simpleString()}"
+        for name in expected
+        if name in found and found[name] != expected[name]
+    ]
+    if missing or extra or wrong:
+        raise SchemaError(
+            f"rows for {spec.layer}/{spec.name} don't fit its schema: "
+            f"missing {missing}, extra {extra}, wrong type {wrong}"
+        )
+    return frame.select(*[F.col(name) for name in spec.column_names])
+
+
+FILES = TableSpec(
+    "bronze",
+    "files",
+    "one input file that was read",
+    (
+        Column("source_file", "string", "path as listed"),
+        Column("size_bytes", "long", "when it was listed"),
+        Column("modified_ts", "timestamp", "when it was listed"),
+        Column("problem", "string", "why it could not be read to its end; null if it could"),
+        Column("ingest_batch", "long", "micro-batch that read it"),
+    ),
+)
+
+EVENTS = TableSpec(
+    "bronze",
+    "events",
+    "one accepted event of a known user",
+    (
+        Column("event_date", "date", "UTC date of event_ts"),
+        Column("event_ts", "timestamp", "when it happened, to the millisecond"),
+        Column("user_id", "string", "never blank or anonymous"),
+        Column("session_id", "long", "reused by different users: a key only with user_id"),
+        Column("item_in_session", "long", "counts up within the session"),
+        Column("page", "string", "page visited; unknown ones are kept"),
+        Column("auth", "string", "Logged In, Logged Out, Guest or Cancelled"),
+        Column("level", "string", "free or paid"),
+        Column("song_seconds", "double", "length of the song; on NextSong only"),
+        Column("registered_ts", "timestamp", "registration of the user"),
+        Column("gender", "string", "as given by the user"),
+        Column("location", "string", "state code"),
+        Column("os", "string", "operating system, from the user agent"),
+        Column("browser", "string", "browser, from the user agent"),
+        Column("event_hash", "long", "of all fields of the record: equal means the same event"),
+        Column("source_file", "string", "file that delivered it"),
+        Column("ingest_batch", "long", "micro-batch that loaded it"),
+    ),
+    # Logs arrive in time order, so ranges of these prune well; ranges of strings cost 20 %.
+    skipping_columns=("event_date", "event_ts", "ingest_batch"),
+    has_change_feed=True,
+)
+
+QUARANTINE = TableSpec(
+    "bronze",
+    "quarantine",
+    "one rejected line",
+    (
+        Column("raw", "string", "the line, cut to a bounded length"),
+        Column("reason", "string", "first rule it broke"),
+        Column("line_bytes", "long", "length of the whole line"),
+        Column("source_file", "string", "file that delivered it"),
+        Column("ingest_batch", "long", "micro-batch that rejected it"),
+    ),
+)
+
+SESSION_DAYS = TableSpec(
+    "silver",
+    "session_days",
+    "user x session x UTC date; a session over midnight has two rows",
+    (
+        Column("event_date", "date", "UTC date"),
+        Column("user_id", "string", ""),
+        Column("session_id", "long", "a key only together with user_id"),
+        Column("n_events", "long", "logged-in events"),
+        *(
+            Column(name, "long", f"logged-in visits of {page}")
+            for name, page in PAGE_COUNTS.items()
+        ),
+        Column("n_other_pages", "long", "logged-in visits of any page not counted above"),
+        Column("listened_micros", "long", "sum of song lengths, microseconds: exact in any order"),
+        Column("first_ts", "timestamp", "first logged-in event"),
+        Column("last_ts", "timestamp", "last logged-in event"),
+        Column("level", "string", "newest known"),
+        Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
+        Column("gender", "string", "newest known"),
+        Column("gender_seen", "long", "order of the event that told it"),
+        Column("location", "string", "newest known"),
+        Column("location_seen", "long", "order of the event that told it"),
+        Column("os", "string", "of the newest event that has a user agent"),
+        Column("browser", "string", "of the newest event that has a user agent"),
+        Column("agent_seen", "long", "order of the event that told it"),
+        Column("registered_ts", "timestamp", "newest known"),
+        Column("registration_seen", "long", "order of the event that told it"),
+        Column("cancel_ts", "timestamp", "first Cancellation Confirmation, whatever its auth"),
+    ),
+    partition_by=("event_date",),
+)
+
+SNAPSHOTS = TableSpec(
+    "gold",
+    "snapshots",
+    "as-of date x user of the population",
+    (
+        Column("as_of", "date", "the snapshot knows events before this date 00:00 UTC"),
+        Column("user_id", "string", ""),
+        *(Column(f.name, f.data_type, f"{f.meaning} ({f.unit or 'category'})") for f in FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+LABELS = TableSpec(
+    "gold",
+    "labels",
+    "as-of date x user of the population x horizon x gap",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("horizon_days", "integer", "length of the window"),
+        Column("gap_days", "integer", "days between as_of and the window"),
+        Column("label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"),
+        Column("is_known", "boolean", "whether the log reaches the end of the window"),
+        Column("is_gap_cancel", "boolean", "cancels in the gap: left out of training"),
+    ),
+    partition_by=("as_of",),
+)
+
+TRAINING_ROWS = TableSpec(
+    "ml",
+    "training_rows",
+    "as-of date x user that the newest training used, with its encoded inputs",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("label", "integer", ""),
+        Column("split", "string", "train, stopping or validation; by user"),
+        *(
+            Column(f.name, "double", "value" if f.is_numeric else "code of the category")
+            for f in FEATURES
+        ),
+    ),
+)
+
+VALIDATION_SCORES = TableSpec(
+    "ml",
+    "validation_scores",
+    "MLflow run x as-of date x validation user x model family",
+    (
+        Column("run_id", "string", "MLflow run of the model"),
+        Column("family", "string", "lightgbm or logistic_regression"),
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("label", "integer", ""),
+        Column("churn_probability", "double", ""),
+        Column("outcome", "string", "true or false, positive or negative, at the run's threshold"),
+    ),
+)
+
+SCORES = TableSpec(
+    "ml",
+    "scores",
+    "as-of date x user x model version",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "version in the MLflow registry"),
+        Column("churn_probability", "double", "of a cancellation in the model's window"),
+        Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
+        Column("risk_band", "string", "high, medium or low"),
+        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+    ),
+    partition_by=("as_of",),
+)
+
+DRIFT = TableSpec(
+    "monitoring",
+    "drift",
+    "run date x comparison x slice x feature",
+    (
+        Column("run_date", "date", "as-of date of the current rows"),
+        Column("comparison", "string", "training: against the champion's training rows"),
+        Column("slice", "string", "all, or a part of the users"),
+        Column("feature", "string", "snapshot column, or churn_probability"),
+        Column("model_version", "string", "champion at the time"),
+        Column("status", "string", "ok, or skipped when a side has no value"),
+        Column("n_baseline", "long", "values in the baseline sample"),
+        Column("n_current", "long", "values as of the run date"),
+        Column("missing_rate_baseline", "double", "share of nulls"),
+        Column("missing_rate_current", "double", "share of nulls"),
+        Column("ks_statistic", "double", "largest gap between the distribution functions"),
+        Column("p_value", "double", "two-sample Kolmogorov-Smirnov"),
+        Column("adjusted_p_value", "double", "Benjamini-Hochberg over the run's features"),
+        Column("lower_bound", "double", "of the statistic, 95 %"),
+        Column("location", "double", "value at which the gap is largest"),
+        Column("direction", "string", "higher or lower than the baseline"),
+        Column("is_trending", "boolean", "drifts by construction: shown, never an alert"),
+        Column("is_breached", "boolean", "moved by more than the rule allows"),
+    ),
+    partition_by=("run_date",),
+)
+
+TABLES = (
+    FILES,
+    EVENTS,
+    QUARANTINE,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    LABELS,
+    TRAINING_ROWS,
+    VALIDATION_SCORES,
+    SCORES,
+    DRIFT,
+)
+"""All tables, in the order of the flow."""

@@ -1,0 +1,86 @@
+"""Random numbers that depend on seed, user and position only.
+
+Each user owns a stream that is addressed by position instead of being consumed in order.
+So a user's life comes out the same whoever is simulated beside it, in whatever batches.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Keys = npt.NDArray[np.uint64]
+
+_STRIDE: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, as in SplitMix64
+
+
+def _mix(words: Keys) -> Keys:
+    """Finalise SplitMix64 words (Steele, Lea and Flood 2014)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def user_keys(seed: int, stream: int, n_users: int) -> Keys:
+    """Derive one key for each user number 0..n_users-1.
+
+    Args:
+        seed: seed of the whole log, 0 to 2**63-1.
+        stream: separates independent uses of the same seed (profiles, behaviour).
+        n_users: number of keys.
+
+    Returns:
+        Keys, shape (n_users,).
+
+    Raises:
+        OverflowError: if the seed is negative or above 2**64-1.
+    """
+    root = _mix(_mix(np.array([seed], dtype=np.uint64)) + np.uint64(stream) * _STRIDE)
+    return _mix(root + np.arange(1, n_users + 1, dtype=np.uint64) * _STRIDE)
+
+
+def uniforms(keys: Keys, first: int, count: int) -> Floats:
+    """Draw uniforms in [0, 1) at positions first..first+count-1 of each key's stream.
+
+    Returns:
+        Draws, shape (count, len(keys)).
+
+    Raises:
+        OverflowError: if a position is negative.
+    """
+    positions = np.arange(first + 1, first + count + 1, dtype=np.uint64)[:, None]
+    words: Keys = _mix(keys[None, :] + positions * _STRIDE)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def pick(weights: Floats, draws: Floats) -> npt.NDArray[np.int64]:
+    """Turn uniforms into indices drawn in proportion to `weights`.
+
+    Returns:
+        Indices into `weights`, of the shape of `draws`.
+
+    Raises:
+        ValueError: if `weights` is empty.
+    """
+    if not len(weights):
+        raise ValueError("no weights to draw from")
+    cumulative = np.cumsum(weights)
+    found = np.searchsorted(cumulative, draws * cumulative[-1], side="right")
+    return np.minimum(found, len(weights) - 1)
+
+
+def lognormal_mean_one(sigma: float, first: Floats, second: Floats) -> Floats:
+    """Turn two rows of uniforms into lognormal factors with mean 1 (Box-Muller).
+
+    Returns:
+        Factors, of the shape of the draws.
+
+    Raises:
+        ValueError: if the rows differ in shape.
+    """
+    normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
+    factors: Floats = np.exp(sigma * normal - sigma**2 / 2.0)
+    return factors

@@ -1,0 +1,74 @@
+"""Dates, half-open windows and horizons: the only place that knows what "as of" means.
+
+Everything is UTC. A snapshot as of date D knows the events with `ts < D 00:00:00Z` and
+nothing else; every interval is `[start, end)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+MILLIS_PER_DAY = 86_400_000
+
+
+def day_start(day: date) -> datetime:
+    """The instant at which the UTC date begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def day_start_millis(day: date) -> int:
+    """Milliseconds since the epoch at which the UTC date begins."""
+    return (day - date(1970, 1, 1)).days * MILLIS_PER_DAY
+
+
+def days_before(day: date, days: int) -> date:
+    """The date `days` days earlier."""
+    return day - timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The window in which a cancellation counts, seen from an as-of date.
+
+    Attributes:
+        days: length of the window, in days.
+        gap_days: days between the as-of date and the window's start, left for acting.
+    """
+
+    days: int
+    gap_days: int
+
+    def start(self, as_of: date) -> date:
+        """First date of the window; cancels in `[as_of, start)` fall into the gap."""
+        return as_of + timedelta(days=self.gap_days)
+
+    def end(self, as_of: date) -> date:
+        """First date after the window."""
+        return self.start(as_of) + timedelta(days=self.days)
+
+    def is_known(self, as_of: date, log_end: date) -> bool:
+        """Whether the log reaches the end of the window, so that a 0 is really a 0."""
+        return self.end(as_of) <= log_end
+
+    def newest_known(self, log_end: date) -> date:
+        """The latest as-of date whose label is known when the log ends at `log_end`."""
+        return log_end - timedelta(days=self.gap_days + self.days)
+
+
+def weekly_dates(first: date, last: date, weekday: int) -> Iterator[date]:
+    """The dates of one weekday in `[first, last]`, oldest first.
+
+    A fixed weekday, not steps back from `last`, so that trainings on different days use
+    the same as-of dates and their snapshots are computed once.
+
+    Args:
+        first: earliest date allowed.
+        last: latest date allowed; before `first` gives nothing.
+        weekday: 0 for Monday to 6 for Sunday.
+    """
+    day = first + timedelta(days=(weekday - first.weekday()) % 7)
+    while day <= last:
+        yield day
+        day += timedelta(days=7)

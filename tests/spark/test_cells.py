@@ -1,0 +1,126 @@
+"""The Spark half of KS against the pure core, whatever the partitions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from churn_spark.errors import SchemaError
+from churn_spark.monitoring.cells import CELLS_SCHEMA, count_cells_by_feature
+from churn_spark.monitoring.ks import (
+    Baseline,
+    build_baseline,
+    collect_cells,
+    compare,
+    count_cells,
+    count_missing,
+)
+
+_SCHEMA = "user_id string, n_songs long, seconds double, is_paid boolean"
+_PAST_FLOAT = 2**53 + 1
+
+
+def user_rows(n_users: int) -> list[tuple[str, int | None, float | None, bool | None]]:
+    """Rows with nulls, NaN, both zeros, infinities, ties and an integer beyond 2**53."""
+    rng = np.random.default_rng(11)
+    special = [None, math.nan, -0.0, 0.0, math.inf, -math.inf, 7.25]
+    return [
+        (
+            f"u{user}",
+            (None, _PAST_FLOAT)[user % 2] if user % 10 < 2 else int(rng.integers(-5, 40)),
+            special[user % 7] if user % 3 == 0 else float(rng.normal().round(user % 4)),
+            (None, True, False, True)[user % 4],
+        )
+        for user in range(n_users)
+    ]
+
+
+def column_of(rows: list[tuple[object, ...]], position: int) -> list[float]:
+    return [math.nan if row[position] is None else float(row[position]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def baselines() -> dict[str, Baseline]:
+    rng = np.random.default_rng(5)
+    return {
+        "n_songs": build_baseline(rng.integers(0, 30, 400)),
+        "seconds": build_baseline([*rng.normal(size=300).round(2), 0.0, math.inf, math.nan]),
+        "is_paid": build_baseline([0.0, 1.0, 1.0]),
+    }
+
+
+def sorted_rows(counts: DataFrame) -> list[Row]:
+    return sorted(counts.collect())
+
+
+def test_counts_equal_the_pure_core(spark: SparkSession, baselines: dict[str, Baseline]) -> None:
+    rows = user_rows(500)
+    found = count_cells_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines)
+    collected = found.collect()
+    assert len({(row.feature, row.cell) for row in collected}) == len(collected)
+    for position, feature in enumerate(["n_songs", "seconds", "is_paid"], start=1):
+        values, baseline = column_of(rows, position), baselines[feature]
+        mine = [row for row in collected if row.feature == feature]
+        cells, n_missing = collect_cells(
+            baseline, [row.cell for row in mine], [row.n for row in mine]
+        )
+        np.testing.assert_array_equal(cells, count_cells(baseline, values))
+        assert n_missing == count_missing(values) > 0
+        assert compare(baseline, cells, n_missing) == compare(
+            baseline, count_cells(baseline, values), count_missing(values)
+        )
+
+
+def test_counts_are_the_same_when_partitions_differ(
+    spark: SparkSession, baselines: dict[str, Baseline]
+) -> None:
+    users = spark.createDataFrame(user_rows(500), _SCHEMA)
+    # All rows in one key's partition: the other 19 are empty.
+    lopsided = users.withColumn("user_id", users["is_paid"] & False).repartition(20, "user_id")
+    splits = [users.coalesce(1), users.repartition(7), users.repartition(20), lopsided]
+    found = [sorted_rows(count_cells_by_feature(split, baselines)) for split in splits]
+    assert repr(found[0]).encode() == repr(found[1]).encode()
+    assert found[0] == found[2] == found[3]
+
+
+def test_counts_are_the_same_when_batches_are_small(
+    spark: SparkSession, baselines: dict[str, Baseline]
+) -> None:
+    users = spark.createDataFrame(user_rows(100), _SCHEMA).coalesce(1)
+    option = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(option)
+    whole = sorted_rows(count_cells_by_feature(users, baselines))
+    try:
+        spark.conf.set(option, "7")
+        assert sorted_rows(count_cells_by_feature(users, baselines)) == whole
+    finally:
+        spark.conf.set(option, str(before))
+
+
+def test_result_is_empty_when_there_are_no_rows(
+    spark: SparkSession, baselines: dict[str, Baseline]
+) -> None:
+    found = count_cells_by_feature(spark.createDataFrame([], _SCHEMA), baselines)
+    assert [f"{name} {kind}" for name, kind in found.dtypes] == [
+        column.replace("long", "bigint") for column in CELLS_SCHEMA.split(", ")
+    ]
+    assert found.collect() == []
+    cells, n_missing = collect_cells(baselines["seconds"], [], [])
+    assert compare(baselines["seconds"], cells, n_missing).status == "skipped"
+
+
+def test_all_wrong_columns_are_named_at_once(
+    spark: SparkSession, baselines: dict[str, Baseline]
+) -> None:
+    users = spark.createDataFrame(user_rows(1), _SCHEMA)
+    wrong = {**baselines, "user_id": baselines["seconds"], "absent": baselines["seconds"]}
+    with pytest.raises(SchemaError, match=r"missing: \['absent'\].*user_id \(string\)"):
+        count_cells_by_feature(users, wrong)
+
+
+def test_no_baselines_are_refused(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="no baseline"):
+        count_cells_by_feature(spark.createDataFrame(user_rows(1), _SCHEMA), {})

@@ -1,0 +1,242 @@
+"""The exact KS core against scipy, and its laws: additive, order-free, exact at any size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from churn_spark.monitoring.ks import (
+    Baseline,
+    BreachRule,
+    KsComparison,
+    benjamini_hochberg,
+    build_baseline,
+    collect_cells,
+    compare,
+    count_cells,
+    count_missing,
+    is_breached,
+    locate_cells,
+)
+
+FloatArray = NDArray[np.float64]
+
+# A few values that collide often, and any float at all: ties, infinities, NaN and -0.0.
+_TIED = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 1.0, 2.0, math.inf, math.nan])
+_SAMPLES = st.one_of(
+    st.lists(_TIED, min_size=1, max_size=60),
+    st.lists(st.floats(), min_size=1, max_size=60),
+    st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=211),
+)
+
+
+def compare_samples(reference: FloatArray, current: FloatArray) -> KsComparison:
+    baseline = build_baseline(reference)
+    return compare(baseline, count_cells(baseline, current), count_missing(current))
+
+
+def assert_equals_scipy(reference: FloatArray, current: FloatArray) -> None:
+    found = compare_samples(reference, current)
+    b, c = reference[~np.isnan(reference)], current[~np.isnan(current)]
+    assert (found.n_baseline, found.n_current) == (b.size, c.size)
+    if b.size == 0 or c.size == 0:
+        assert found.status == "skipped"
+        return
+    expected = stats.ks_2samp(b, c)
+    assert found.statistic == pytest.approx(expected.statistic, rel=0, abs=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=0)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_SAMPLES, _SAMPLES)
+@example([1.0], [1.0])
+@example([1.0], [2.0])
+@example([-0.0], [0.0])
+@example([math.nan], [0.0])
+@example([math.inf, -math.inf, -math.inf], [math.inf])
+@example([float(i) for i in range(211)], [float(i) for i in range(5, 202)])
+def test_compare_equals_scipy_when_values_tie_or_are_missing(
+    reference: list[float], current: list[float]
+) -> None:
+    assert_equals_scipy(np.array(reference), np.array(current))
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "shift"),
+    [
+        (10_000, 10_000, 0.02),
+        (9_973, 9_967, 0.05),
+        (10_001, 10_000, 0.0),
+        (10_007, 1, 0.5),
+        (1, 20_011, 0.5),
+        (30_011, 12_007, 0.01),
+        (20_000, 20_000, 3.0),
+    ],
+)
+def test_compare_equals_scipy_when_samples_are_large(n: int, m: int, shift: float) -> None:
+    rng = np.random.default_rng(n + m)
+    # One decimal in half of the rows: ties beside values that occur once.
+    reference, current = rng.normal(size=n), rng.normal(shift, size=m)
+    reference[: n // 2], current[: m // 2] = reference[: n // 2].round(1), 0.1
+    assert_equals_scipy(reference, current)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_SAMPLES, _SAMPLES, st.data())
+def test_cells_of_parts_sum_to_cells_of_whole(
+    reference: list[float], current: list[float], data: st.DataObject
+) -> None:
+    baseline = build_baseline(reference)
+    parts = data.draw(st.lists(st.integers(0, 3), min_size=len(current), max_size=len(current)))
+    split = [np.array(current)[np.array(parts) == part] for part in range(4)]
+    whole = count_cells(baseline, current)
+    np.testing.assert_array_equal(sum(count_cells(baseline, part) for part in split), whole)
+    assert sum(count_missing(part) for part in split) == count_missing(current)
+    assert whole.sum() + count_missing(current) == len(current)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_SAMPLES, _SAMPLES, st.integers(0, 99))
+def test_order_of_rows_changes_nothing(
+    reference: list[float], current: list[float], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    first = compare_samples(np.array(reference), np.array(current))
+    again = compare_samples(rng.permutation(reference), rng.permutation(current))
+    # repr, because NaN differs from itself.
+    assert repr(first) == repr(again)
+    edges = build_baseline(reference).edges
+    assert edges.tobytes() == build_baseline(rng.permutation(reference)).edges.tobytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(_SAMPLES, st.integers(1, 7))
+def test_statistic_is_exactly_zero_when_data_is_repeated(values: list[float], times: int) -> None:
+    found = compare_samples(np.array(values), np.tile(values, times))
+    if found.status == "ok":
+        assert (found.statistic, found.p_value, found.lower_bound) == (0.0, 1.0, 0.0)
+        assert found.direction == "none"
+        assert math.isnan(found.location)
+
+
+def test_identical_data_has_p_of_one_when_asymptotic() -> None:
+    values = np.random.default_rng(0).normal(size=20_011)
+    found = compare_samples(values, values)
+    assert (found.statistic, found.p_value) == (0.0, 1.0)
+
+
+def test_baseline_holds_distinct_values_and_counts() -> None:
+    baseline = build_baseline([0.0, math.nan, -0.0, math.inf, -math.inf, math.inf])
+    np.testing.assert_array_equal(baseline.edges, [-math.inf, 0.0, math.inf])
+    np.testing.assert_array_equal(baseline.counts, [1, 2, 2])
+    assert (baseline.n, baseline.n_missing) == (5, 1)
+    assert not np.signbit(build_baseline([-0.0]).edges[0])
+
+
+def test_cells_alternate_between_gaps_and_values() -> None:
+    baseline = build_baseline([1.0, 2.0])
+    values = [math.nan, 9.0, 2.0, 1.5, 1.0, 1.0, 0.0, math.inf]
+    np.testing.assert_array_equal(locate_cells(baseline.edges, values), [0, 1, 1, 2, 3, 4, 4, -1])
+    np.testing.assert_array_equal(count_cells(baseline, values), [1, 2, 1, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("current", "direction", "location"),
+    [([2.0, 3.0, 3.0, 4.0], "higher", 2.0), ([0.0, 0.0, 0.0, 3.0], "lower", 1.0)],
+)
+def test_direction_and_location_when_current_moves(
+    current: list[float], direction: str, location: float
+) -> None:
+    found = compare_samples(np.array([1.0, 2.0, 3.0, 4.0, 1.0, 2.0]), np.array(current))
+    assert (found.direction, found.location) == (direction, location)
+
+
+def test_missing_rates_and_lower_bound_when_a_night_is_shifted() -> None:
+    found = compare_samples(np.array([0.0] * 300 + [math.nan] * 100), np.ones(300))
+    assert (found.missing_rate_baseline, found.missing_rate_current) == (0.25, 0.0)
+    assert found.statistic == 1.0
+    assert found.lower_bound == pytest.approx(1 - 1.358 * math.sqrt(600 / 90_000))
+
+
+@pytest.mark.parametrize(("reference", "current"), [([], [1.0]), ([1.0], []), ([], [])])
+def test_comparison_is_skipped_when_a_sample_is_empty(
+    reference: list[float], current: list[float]
+) -> None:
+    found = compare_samples(np.array([*reference, math.nan]), np.array([*current, math.nan]))
+    assert found.status == "skipped"
+    assert math.isnan(found.statistic) and math.isnan(found.p_value)
+    assert found.missing_rate_current == 1 / (1 + len(current))
+    assert not is_breached(found, 0.0, BreachRule(0.0, 1.0))
+
+
+def test_statistic_is_exact_when_the_product_overflows() -> None:
+    n, m = 6_000_000_000, 5_000_000_000
+    edges = np.array([0.0, 1.0, 2.0])
+    baseline = Baseline(edges, np.array([n // 2, n // 2 - 1, 1]), n, 0)
+    cells = np.array([0, 1, 0, m - 1, 0, 0, 0])
+    found = compare(baseline, cells, 0)
+    assert found.statistic == (n // 2 * m - n) / (n * m)
+    assert (found.direction, found.location, found.p_value) == ("higher", 0.0, 0.0)
+
+
+def test_collected_rows_rebuild_the_vector_of_two_nights() -> None:
+    baseline = build_baseline([1.0, 2.0])
+    cells, n_missing = collect_cells(baseline, [4, -1, 1, 4, -1], [7, 2, 5, 1, 1])
+    np.testing.assert_array_equal(cells, [0, 5, 0, 0, 8])
+    assert n_missing == 3
+
+
+@pytest.mark.parametrize(("cell", "n"), [([5], [1]), ([-2], [1]), ([0, 1], [1])])
+def test_collect_cells_refuses_rows_of_another_baseline(cell: list[int], n: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"found cells|have shapes"):
+        collect_cells(build_baseline([1.0, 2.0]), cell, n)
+
+
+@pytest.mark.parametrize("cells", [[1, 2], [1, -1, 2]])
+def test_compare_refuses_counts_that_do_not_fit(cells: list[int]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        compare(build_baseline([1.0]), np.array(cells), 0)
+
+
+def naive_adjusted(p_values: list[float]) -> list[float]:
+    """Benjamini-Hochberg by its definition: the least p_(j) * n / j over all j at or above."""
+    tested = sorted(p for p in p_values if not math.isnan(p))
+    steps = [min(1.0, p * len(tested) / (rank + 1)) for rank, p in enumerate(tested)]
+    return [math.nan if math.isnan(p) else min(steps[tested.index(p) :]) for p in p_values]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 1.0, math.nan]))))
+@example([math.nan, math.nan])
+def test_benjamini_hochberg_equals_its_definition(p_values: list[float]) -> None:
+    np.testing.assert_allclose(
+        benjamini_hochberg(p_values), naive_adjusted(p_values), rtol=1e-12, atol=0
+    )
+
+
+def test_benjamini_hochberg_refuses_what_is_no_probability() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        benjamini_hochberg([0.5, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("lower_bound", "adjusted_p", "expected"),
+    [
+        (0.045, 0.05, True),
+        (0.0449999, 0.05, False),
+        (0.045, 0.0500001, False),
+        (0.9, math.nan, False),
+        (math.nan, 0.0, False),
+    ],
+)
+def test_breach_needs_size_and_significance(
+    lower_bound: float, adjusted_p: float, expected: bool
+) -> None:
+    found = KsComparison("ok", 9, 9, 0.5, 0.01, lower_bound, 1.0, "higher", 0.0, 0.0)
+    assert is_breached(found, adjusted_p, BreachRule()) is expected
