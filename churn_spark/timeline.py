@@ -23,9 +23,22 @@ def day_start_millis(day: date) -> int:
     return (day - date(1970, 1, 1)).days * MILLIS_PER_DAY
 
 
-def days_before(day: date, days: int) -> date:
-    """The date `days` days earlier."""
-    return day - timedelta(days=days)
+def days_after(day: date, days: int) -> date:
+    """The date `days` days later."""
+    return day + timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class LogSpan:
+    """The dates that the log covers, `[start, end)`.
+
+    Attributes:
+        start: date of the oldest event.
+        end: the day after the newest event.
+    """
+
+    start: date
+    end: date
 
 
 @dataclass(frozen=True)

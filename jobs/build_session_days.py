@@ -39,8 +39,7 @@ def run(context: job.JobContext) -> None:
         lakehouse.replace(
             build_session_days(touched),
             SESSION_DAYS,
-            "event_date",
-            dates,
+            {"event_date": dates},
             note={"events_version": version},
         )
         facts.append(f"events v{version}: {len(dates)} dates rebuilt")

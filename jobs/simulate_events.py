@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from churn_spark.errors import InputError
-from churn_spark.simulate.world import SimulationSettings, simulate_log
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.world import simulate_log
 
 app = typer.Typer(add_completion=False)
 DEFAULTS = SimulationSettings()

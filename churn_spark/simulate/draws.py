@@ -38,7 +38,7 @@ def user_keys(seed: int, stream: int, n_users: int) -> Keys:
     Raises:
         OverflowError: if the seed is negative or above 2**64-1.
     """
-    root = _mix(_mix(np.array([seed], dtype=np.uint64)) + np.uint64(stream) * _STRIDE)
+    root = _mix(_mix(np.array([seed], dtype=np.uint64)) + np.array([stream], np.uint64) * _STRIDE)
     return _mix(root + np.arange(1, n_users + 1, dtype=np.uint64) * _STRIDE)
 
 
@@ -69,7 +69,8 @@ def pick(weights: Floats, draws: Floats) -> npt.NDArray[np.int64]:
         raise ValueError("no weights to draw from")
     cumulative = np.cumsum(weights)
     found = np.searchsorted(cumulative, draws * cumulative[-1], side="right")
-    return np.minimum(found, len(weights) - 1)
+    indices: npt.NDArray[np.int64] = np.minimum(found, len(weights) - 1)
+    return indices
 
 
 def lognormal_mean_one(sigma: float, first: Floats, second: Floats) -> Floats:

@@ -16,7 +16,8 @@ Guest/free | About > Home .75, Help .17, END .04, Register .04
 Guest/free | Error > Home .85, END .15
 Guest/free | Help > Home .76, Help .11, END .07, Register .06
 Guest/free | Home > Register .33, Help .25, About .20, Home .13, END .09
-Guest/free | Register > Submit Registration .54, Home .12, END .10, About .09, Register .09, Help .06
+Guest/free | Register > Submit Registration .54, Home .12, END .10, About .09, \
+Register .09, Help .06
 Guest/free | Submit Registration > Home 1
 Logged Out/free | About > Login .42, Home .31, END .21, About .035, Help .025
 Logged Out/free | Error > Home .64, END .30, Help .06

@@ -1,26 +1,36 @@
 """Word lists that people are put together from: names, places and browsers.
 
 Names are common ones combined at random. Places are real metropolitan areas, written the
-way the logs write them, with a weight of about their population in hundreds of thousands.
+way the logs write them, with about their population in hundreds of thousands.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-FEMALE_NAMES: Final = (
+
+def listed(text: str, separator: str = " ") -> list[str]:
+    """Split a list that is written as one text.
+
+    Raises:
+        ValueError: if the separator is empty.
+    """
+    return text.split(separator)
+
+
+FEMALE_NAMES: Final = listed(
     "Aaliyah Abigail Alexa Alice Amelia Anna Aria Ava Bella Camila Chloe Clara Daniela Ella "
     "Emily Emma Eva Evelyn Faith Gabriela Grace Hailey Hannah Isabella Jada Jasmine Julia "
     "Kayla Kimberly Layla Leah Lily Lucia Madison Maya Mia Molly Naomi Natalie Olivia Paige "
     "Rachel Riley Ruby Sara Sofia Stella Valentina Violet Zoë"
-).split()
-MALE_NAMES: Final = (
+)
+MALE_NAMES: Final = listed(
     "Aaron Adam Adrian Aiden Alejandro Andrew Anthony Austin Benjamin Brandon Caleb Carlos "
     "Carter Christian Cody Colin Connor Daniel David Diego Dominic Elijah Ethan Evan Gabriel "
     "Henry Isaac Jack Jacob James Jayden Jonah José Joshua Julian Kevin Landon Leo Liam Lucas "
     "Mason Mateo Nathan Noah Oliver Owen Ryan Samuel Theodore Wyatt"
-).split()
-LAST_NAMES: Final = (
+)
+LAST_NAMES: Final = listed(
     "Adams Allen Anderson Bailey Baker Barnes Bell Bennett Brooks Brown Bryant Campbell Carter "
     "Castro Clark Collins Cooper Cox Cruz Davis Diaz Edwards Evans Fisher Flores Foster Garcia "
     "Gomez Gonzalez Gray Green Hall Harris Hayes Henderson Hill Howard Hughes Jackson Jenkins "
@@ -29,7 +39,7 @@ LAST_NAMES: Final = (
     "Phillips Powell Price Ramirez Reed Reyes Reynolds Richardson Rivera Roberts Robinson "
     "Rogers Ross Russell Sanders Scott Simmons Smith Stewart Sullivan Taylor Thomas Thompson "
     "Torres Turner Walker Ward Washington Watson White Williams Wilson Wood Wright Young"
-).split()
+)
 
 PLACES: Final = """
 New York-Newark-Jersey City, NY-NJ-PA 201
@@ -159,8 +169,13 @@ _OTHER_DESKTOPS: Final = (
     ("Macintosh; Intel Mac OS X 10_8_5", 2),
     ("X11; Linux x86_64", 3),
 )
-_CHROMES: Final = (("36.0.1985.143", 6), ("36.0.1985.125", 3), ("37.0.2062.94", 2))
-_FIREFOXES: Final = (("31.0", 5), ("30.0", 1))
+_CHROMES: Final = (
+    ("36.0.1985.143", 6),
+    ("36.0.1985.125", 3),
+    ("37.0.2062.94", 2),
+    ("35.0.1916.153", 1),
+)
+_FIREFOXES: Final = (("31.0", 5), ("30.0", 1), ("32.0", 1))
 _FIREFOX_DESKTOPS: Final = (
     ("Macintosh; Intel Mac OS X 10.9", 9),
     ("Macintosh; Intel Mac OS X 10.7", 2),
@@ -178,11 +193,13 @@ _INTERNET_EXPLORERS: Final = (
 def places() -> list[tuple[str, float]]:
     """List locations ("City-City, ST-ST") with their weights.
 
+    A weight grows slower than the population: 225 users have about 100 locations.
+
     Raises:
-        ValueError: if a weight isn't a number.
+        ValueError: if a population isn't a number.
     """
     lines = (line.rpartition(" ") for line in PLACES.strip().splitlines())
-    return [(place, float(weight)) for place, _, weight in lines]
+    return [(place, float(population) ** 0.5) for place, _, population in lines]
 
 
 def user_agents() -> list[tuple[str, float]]:

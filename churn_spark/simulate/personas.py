@@ -92,8 +92,8 @@ PERSONA_CYCLE: Final = (0, 1, 0, 0, 2, 0, 0, 3, 0)
 # Mean gaps (s) and spread of each user's own lognormal factor on them.
 EVENT_GAP_S: Final = 90.0
 EVENT_GAP_SIGMA: Final = 1.0
-SESSION_GAP_S: Final = 5.6 * 86_400.0
-SESSION_GAP_SIGMA: Final = 0.85
+SESSION_GAP_S: Final = 7.2 * 86_400.0
+SESSION_GAP_SIGMA: Final = 0.95
 
 # State in which a log finds the users who joined before it.
 INITIAL_PAID_SHARE: Final = 0.22

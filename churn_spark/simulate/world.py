@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,73 +11,18 @@ import numpy as np
 
 from churn_spark.errors import InputError
 from churn_spark.simulate.catalogue import build_catalogue
-from churn_spark.simulate.chains import Events, Ints, simulate_lives
+from churn_spark.simulate.chains import simulate_lives
 from churn_spark.simulate.logs import EVENT_FILE, day_folder, write_events, write_truth
 from churn_spark.simulate.pages import CONTEXTS, PAGES, state_of
 from churn_spark.simulate.population import DAY_S, Population, build_population
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.steps import Events, Ints
 
-REGIMES: Final = ("memoryless",)
-_ANNOUNCED_REGIMES: Final = ("degrading",)
-_EPOCH: Final = date(1970, 1, 1)
-_MAX_SEED: Final = 2**63 - 1
 # Long enough that the log opens in the middle of sessions, as a real one does.
 _WARM_UP_S: Final = 2 * DAY_S
 _GONE: Final = [
     state_of("Cancelled", level, "Cancellation Confirmation") for level in ("free", "paid")
 ]
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """What determines a simulated log, to the byte.
-
-    Attributes:
-        users: how many users there are, those who join within the log included.
-        start: first day, UTC.
-        days: number of days.
-        seed: 0 to 2**63-1.
-        regime: `memoryless`: cancelling is a fixed chance per visit of certain pages, the
-            same before and after; so past behaviour says little about it.
-
-    Raises:
-        InputError: if any is out of range; all problems are named at once.
-    """
-
-    users: int = 226
-    start: date = date(2018, 10, 1)
-    days: int = 61
-    seed: int = 42
-    regime: str = "memoryless"
-
-    def __post_init__(self) -> None:
-        """Refuse settings that no log can be made from."""
-        problems = []
-        if self.users < 1:
-            problems.append(f"found users {self.users}, expected at least 1")
-        if self.days < 1:
-            problems.append(f"found days {self.days}, expected at least 1")
-        elif self.start < _EPOCH or self.days > (date.max - self.start).days:
-            problems.append(
-                f"found {self.days} days from {self.start}, expected days from 1970 to 9999"
-            )
-        if not 0 <= self.seed <= _MAX_SEED:
-            problems.append(f"found seed {self.seed}, expected 0 to {_MAX_SEED}")
-        if self.regime in _ANNOUNCED_REGIMES:
-            problems.append(f"found regime {self.regime}, which isn't available yet")
-        elif self.regime not in REGIMES:
-            problems.append(f"found regime {self.regime!r}, expected {' or '.join(REGIMES)}")
-        if problems:
-            raise InputError(f"{'; '.join(problems)}: correct the arguments of the simulation")
-
-    @property
-    def start_ts(self) -> int:
-        """Begin of the log, epoch seconds."""
-        return (self.start - _EPOCH).days * DAY_S
-
-    @property
-    def end_ts(self) -> int:
-        """End of the log, epoch seconds, exclusive."""
-        return self.start_ts + self.days * DAY_S
 
 
 @dataclass(frozen=True)
@@ -126,15 +71,18 @@ def _check_folder(settings: SimulationSettings, out: Path) -> None:
     """Refuse a folder in which this log would lie among the days of another.
 
     Raises:
-        InputError: if `out` isn't a folder or has days outside the settings.
+        InputError: if `out` can't be made a folder or has days outside the settings.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"found a file at {out}, expected a folder: choose another one")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise InputError(
+            f"found {out}, where no folder can be made ({exc.strerror}), expected a folder to "
+            "write to: choose another one"
+        ) from exc
     last = settings.start + timedelta(days=settings.days - 1)
-    expected = {
-        (settings.start + timedelta(days=day)).isoformat() for day in range(settings.days)
-    }
-    present = {path.name for path in (out / "events").glob("*")}
+    expected = {(settings.start + timedelta(days=day)).isoformat() for day in range(settings.days)}
+    present = {path.name for path in (out / "events").glob("[!.]*")}
     if strangers := sorted(present - expected):
         raise InputError(
             f"found {strangers[0]} in {out / 'events'}, expected only days from "
@@ -174,9 +122,7 @@ def simulate_log(settings: SimulationSettings, out: Path) -> SimulationFacts:
         settings.users, settings.seed, settings.start_ts, settings.days, _WARM_UP_S
     )
     catalogue = build_catalogue()
-    lived = simulate_lives(
-        population, catalogue, settings.seed, settings.start_ts, settings.end_ts
-    )
+    lived = simulate_lives(population, catalogue, settings.seed, settings.start_ts, settings.end_ts)
     is_logged = lived.ts >= settings.start_ts
     events = lived.take(is_logged)
     session_ids = number_sessions(lived, population)[is_logged]

@@ -1,0 +1,69 @@
+"""Why a score is what it is: the trees' own SHAP contributions, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from churn_spark.features.spec import Feature
+
+
+def contributions(booster: lightgbm.Booster, matrix: np.ndarray) -> np.ndarray:
+    """SHAP values in log-odds, shape (rows, features); what is common to all rows is left out.
+
+    Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
+    (2018), as LightGBM computes it with `pred_contrib`.
+    """
+    return np.asarray(booster.predict(matrix, pred_contrib=True))[:, :-1]
+
+
+def reasons(
+    rows: pd.DataFrame,
+    shap_values: np.ndarray,
+    features: Sequence[Feature],
+    typical: Mapping[str, float | str | None],
+    n_reasons: int,
+) -> list[list[str]]:
+    """The largest contributions of each row as sentences, largest first; zeros are no reason.
+
+    Args:
+        rows: feature values as people know them, not encoded.
+        shap_values: shape (rows, features), columns in the order of `features`.
+        features: their declarations, with the phrases.
+        typical: feature -> median or most frequent level of the training rows.
+        n_reasons: at most this many per row.
+    """
+    largest = np.argsort(-np.abs(shap_values), axis=1, kind="stable")[:, :n_reasons]
+    values = [rows[feature.name].to_numpy() for feature in features]
+    return [
+        [
+            describe(features[column], values[column][row], typical[features[column].name])
+            + (": raises the risk" if shap_values[row, column] > 0 else ": lowers the risk")
+            for column in columns
+            if shap_values[row, column] != 0
+        ]
+        for row, columns in enumerate(largest)
+    ]
+
+
+def describe(feature: Feature, value: object, typical: object) -> str:
+    """`visited Downgrade 4 times (typical: 0)`."""
+    if pd.isna(value):
+        return f"{feature.meaning} unknown"
+    return feature.phrase.format(
+        value=_in_words(value, feature.unit), typical=_in_words(typical, feature.unit)
+    )
+
+
+def _in_words(value: object, unit: str) -> str:
+    if value is None or isinstance(value, str):
+        return value or "unknown"
+    number = float(value)  # type: ignore[arg-type]
+    if unit == "seconds":
+        return f"{number / 3600:,.1f} hours"
+    if unit == "songs/session":
+        return f"{number:,.1f}"
+    return f"{number:,.0f}"

@@ -1,0 +1,186 @@
+"""Runs and models in MLflow: what is logged, what is registered, who is champion."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.tracking import MlflowClient
+
+from churn_spark.config import RegistryConfig
+from churn_spark.errors import ConfigError, FingerprintError, NoChampionError
+from churn_spark.models.calibration import Calibration
+from churn_spark.models.encoding import Encoding
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """All that scoring and monitoring need of a model; a folder of the registry.
+
+    Attributes:
+        native_text: LightGBM's text of the trees.
+        encoding: from snapshot rows to the matrix.
+        calibration: from margins to probabilities.
+        base_rate: share of cancellations among the training rows.
+        label: what is predicted: kind, horizon_days, gap_days.
+        baseline: sample of the training rows' features and `churn_probability`, for drift.
+        version: in the registry; empty before registration.
+    """
+
+    native_text: str
+    encoding: Encoding
+    calibration: Calibration
+    base_rate: float
+    label: Mapping[str, Any]
+    baseline: pd.DataFrame
+    version: str = ""
+
+    @property
+    def booster(self) -> lightgbm.Booster:
+        """The trees in LightGBM's own library: the same predictions as in Spark, no JVM."""
+        return lightgbm.Booster(model_str=self.native_text)
+
+    def check_fingerprint(self, fingerprint: str) -> None:
+        """Refuse to score features that are defined otherwise than in training.
+
+        Raises:
+            FingerprintError: if the definitions differ.
+        """
+        if self.encoding.fingerprint != fingerprint:
+            raise FingerprintError(
+                f"model version {self.version} was trained on feature definitions "
+                f"{self.encoding.fingerprint}, expected {fingerprint}: train a new model with "
+                "`train_model`, or use the code that the model was trained with"
+            )
+
+
+class ModelRegistry:
+    """One MLflow store: an experiment with its runs, and a registered model with its aliases."""
+
+    def __init__(self, config: RegistryConfig, lakehouse: str) -> None:
+        """Connect to the store; the default one is made in the lakehouse where it is missing.
+
+        Raises:
+            ConfigError: if the lakehouse isn't a local folder and no store is configured.
+        """
+        uri = config.tracking_uri
+        artifacts: str | None = None
+        if not uri:
+            if "://" in lakehouse:
+                raise ConfigError(
+                    f"the lakehouse {lakehouse} can't hold an SQLite store; expected "
+                    "registry.tracking_uri to name an MLflow server: set it"
+                )
+            folder = Path(lakehouse).resolve() / "mlflow"
+            folder.mkdir(parents=True, exist_ok=True)
+            uri, artifacts = f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        self._client = MlflowClient(uri, uri)
+        self._name = config.model_name
+        experiment = self._client.get_experiment_by_name(config.experiment)
+        self._experiment_id = (
+            experiment.experiment_id
+            if experiment
+            else self._client.create_experiment(config.experiment, artifact_location=artifacts)
+        )
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """An MLflow run; gives its id. It ends as failed if the block raises."""
+        with mlflow.start_run(
+            experiment_id=self._experiment_id, run_name=name, tags=dict(tags)
+        ) as run:
+            yield run.info.run_id
+
+    def register(self, bundle: ModelBundle, run_id: str, metrics: Mapping[str, float]) -> str:
+        """Put the bundle into the run and register it as a new version; returns the version.
+
+        The files come first and the version last, so nothing is ever half registered.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            model_folder = Path(folder) / "model"
+            mlflow.lightgbm.save_model(
+                bundle.booster, str(model_folder), pip_requirements=_REQUIREMENTS
+            )
+            _write_bundle(bundle, model_folder, metrics)
+            self._client.log_artifacts(run_id, str(model_folder), "model")
+        try:
+            self._client.create_registered_model(self._name)
+        except MlflowException as error:
+            if "RESOURCE_ALREADY_EXISTS" not in str(error.error_code):
+                raise
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/model"
+        version = self._client.create_model_version(self._name, source, run_id)
+        return str(version.version)
+
+    def assign_alias(self, version: str) -> str:
+        """Make the version champion if there is none, challenger otherwise; returns the alias."""
+        alias = CHALLENGER if self.champion_version() else CHAMPION
+        self._client.set_registered_model_alias(self._name, alias, version)
+        return alias
+
+    def champion_version(self) -> str | None:
+        """Version of the champion; none before the first training."""
+        try:
+            found = self._client.get_model_version_by_alias(self._name, CHAMPION)
+        except MlflowException as error:
+            missing = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE"
+            if error.error_code in missing:
+                return None
+            raise
+        return str(found.version)
+
+    def load_champion(self) -> ModelBundle:
+        """The champion's bundle.
+
+        Raises:
+            NoChampionError: before the first training.
+        """
+        version = self.champion_version()
+        if version is None:
+            raise NoChampionError(
+                f"no champion of model {self._name!r} in the registry; expected one training to "
+                "have succeeded: run `train_model`"
+            )
+        run_id = self._client.get_model_version(self._name, version).run_id
+        with tempfile.TemporaryDirectory() as folder:
+            path = mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path="model", dst_path=folder
+            )
+            return _read_bundle(Path(path), version)
+
+
+def _write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]) -> None:
+    (folder / "trees.txt").write_text(bundle.native_text, encoding="utf-8")
+    (folder / "encoding.json").write_text(bundle.encoding.to_json(), encoding="utf-8")
+    (folder / "calibration.json").write_text(bundle.calibration.to_json(), encoding="utf-8")
+    about = {"base_rate": bundle.base_rate, "label": dict(bundle.label), "metrics": dict(metrics)}
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    bundle.baseline.to_parquet(folder / "baseline.parquet", index=False)
+
+
+def _read_bundle(folder: Path, version: str) -> ModelBundle:
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    return ModelBundle(
+        native_text=(folder / "trees.txt").read_text(encoding="utf-8"),
+        encoding=Encoding.from_json((folder / "encoding.json").read_text(encoding="utf-8")),
+        calibration=Calibration.from_json((folder / "calibration.json").read_text("utf-8")),
+        base_rate=about["base_rate"],
+        label=about["label"],
+        baseline=pd.read_parquet(folder / "baseline.parquet"),
+        version=version,
+    )

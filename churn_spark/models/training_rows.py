@@ -1,0 +1,128 @@
+"""Snapshots and labels -> the rows a training uses, encoded and split by user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from churn_spark.config import TrainingConfig
+from churn_spark.errors import TooFewCancelsError
+from churn_spark.features.spec import FEATURES, Feature, fingerprint
+from churn_spark.models.encoding import Encoding
+from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
+from churn_spark.schemas import TRAINING_ROWS, conform
+
+
+def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig) -> DataFrame:
+    """The snapshot rows whose label is known, each with `label` and `split`.
+
+    Grain: (as_of, user_id).
+    """
+    split = split_column(
+        bucket_column(F.col("user_id"), config.seed),
+        config.validation_share,
+        config.stopping_share,
+    )
+    known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
+    return snapshots.join(known, ["as_of", "user_id"], "inner").withColumn("split", split)
+
+
+def count_by_split(rows: DataFrame) -> DataFrame:
+    """Rows, cancellations and distinct cancelled users of each part.
+
+    Grain: (split); columns `n`, `n_positive`, `n_users`.
+    """
+    return rows.groupBy("split").agg(
+        F.count(F.lit(1)).alias("n"),
+        F.sum("label").alias("n_positive"),
+        F.countDistinct("user_id").alias("n_users"),
+    )
+
+
+def check_enough_cancels(
+    positives: Mapping[str, int], n_rows: int, config: TrainingConfig
+) -> None:
+    """Refuse to learn from a handful of cancellations.
+
+    Args:
+        positives: split -> rows with label 1.
+        n_rows: rows of all splits.
+        config: the least numbers.
+
+    Raises:
+        TooFewCancelsError: if the fitted parts or the validation part have too few.
+    """
+    fitted = positives.get(TRAIN, 0) + positives.get(STOPPING, 0)
+    validation = positives.get(VALIDATION, 0)
+    if fitted < config.min_cancels or validation < config.min_validation_cancels:
+        raise TooFewCancelsError(
+            f"found {fitted} cancellations to learn from and {validation} to validate on among "
+            f"{n_rows:,} labelled rows; expected at least {config.min_cancels} and "
+            f"{config.min_validation_cancels}: load more of the log, or lower "
+            "training.min_cancels and training.min_validation_cancels"
+        )
+
+
+def fit_encoding(
+    fitted_rows: DataFrame, features: Sequence[Feature], max_levels: int
+) -> Encoding:
+    """The encoding of the rows that the model is fitted on; never of validation rows.
+
+    Per feature one small result comes to the driver: a median, or `max_levels` names.
+    """
+    numeric = [feature.name for feature in features if feature.is_numeric]
+    medians = fitted_rows.agg(*[F.median(name).alias(name) for name in numeric]).collect()[0]
+    levels = {
+        feature.name: tuple(
+            row[feature.name]
+            for row in fitted_rows.filter(F.col(feature.name).isNotNull())
+            .groupBy(feature.name)
+            .count()
+            .orderBy(F.desc("count"), feature.name)
+            .limit(max_levels)
+            .collect()
+        )
+        for feature in features
+        if not feature.is_numeric
+    }
+    typical = {
+        feature.name: (
+            medians[feature.name]
+            if feature.is_numeric
+            else next(iter(levels[feature.name]), None)
+        )
+        for feature in features
+    }
+    names = tuple(feature.name for feature in features)
+    return Encoding(names, levels, typical, fingerprint(FEATURES))
+
+
+def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
+    """The labelled rows with each feature as the number that the models see.
+
+    A feature that is no input of the model (`gender` unless switched on) becomes null.
+
+    Grain: that of `rows`, (as_of, user_id).
+    """
+    keys = ["as_of", "user_id", "label", "split"]
+
+    def encode(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            matrix = pd.DataFrame(
+                encoding.encode(batch), columns=list(encoding.features), index=batch.index
+            )
+            yield pd.concat([batch[keys], matrix], axis=1)
+
+    schema = T.StructType(
+        [field for field in TRAINING_ROWS.struct if field.name in (*keys, *encoding.features)]
+    )
+    encoded = rows.select(*keys, *encoding.features).mapInPandas(encode, schema)
+    absent = [name for name in TRAINING_ROWS.column_names if name not in encoded.columns]
+    return conform(
+        encoded.select("*", *[F.lit(None).cast("double").alias(name) for name in absent]),
+        TRAINING_ROWS,
+    )
