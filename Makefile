@@ -44,6 +44,9 @@ demo: setup ## The whole flow on a simulated log, for a few dates
 
 .PHONY: run
 run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD]
+	@if [ -d "$${LAKEHOUSE:-lakehouse}/demo_log" ]; then \
+	  aside="$${LAKEHOUSE:-lakehouse}-demo-$$(date +%s)"; mv "$${LAKEHOUSE:-lakehouse}" "$$aside"; \
+	  echo "The demo's lakehouse now is $$aside: simulated and real logs don't mix"; fi
 	@"$(PY)" -m jobs.nightly --events "$$EVENTS" $(if $(DATE),--date "$$DATE")
 
 .PHONY: test

@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,18 +18,21 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
-from churn_spark.errors import ChurnSparkError, MissingTableError
+from churn_spark.errors import ChurnSparkError, InputError, MissingTableError
 from churn_spark.schemas import TableSpec
 from churn_spark.session import build_session
 from churn_spark.tables import Lakehouse
 
 ALERT_EXIT_CODE = 10
+DEMO_FOLDER = "demo_log"
 
 
-def parse_date(text: str) -> date:
-    """The date of `YYYY-MM-DD`; Typer turns the error into a usage message."""
+def parse_date(text: str | date) -> date:
+    """The date of `YYYY-MM-DD`; Typer turns the error into a usage message, and passes defaults."""
+    if isinstance(text, date):
+        return text
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
+        return date.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(f"found {text!r}, expected YYYY-MM-DD") from error
 
@@ -41,7 +45,9 @@ OptionalDateOption = Annotated[
     date | None,
     typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC."),
 ]
-EnvOption = Annotated[str, typer.Option("--env", help="Configuration on top of base: local, cluster.")]
+EnvOption = Annotated[
+    str, typer.Option("--env", help="Configuration on top of base: local, cluster.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one configuration value."),
@@ -76,6 +82,35 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
         yield JobContext(config, Lakehouse(session, config.lakehouse))
     finally:
         session.stop()
+
+
+def claim_demo_lakehouse(lakehouse: str) -> Path:
+    """The folder for the simulated log in a lakehouse that is empty or already a demo's.
+
+    Raises:
+        InputError: if real logs have been loaded there, or it isn't a local folder.
+    """
+    folder = Path(lakehouse) / DEMO_FOLDER
+    if "://" in lakehouse or (Path(lakehouse, "bronze").exists() and not folder.exists()):
+        raise InputError(
+            f"found {lakehouse} in use by other logs, expected an empty local folder for the "
+            "demo: call it with LAKEHOUSE=./lakehouse-demo"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def refuse_demo_lakehouse(lakehouse: str) -> None:
+    """Keep real logs apart from simulated ones.
+
+    Raises:
+        InputError: if the lakehouse is a demo's.
+    """
+    if "://" not in lakehouse and Path(lakehouse, DEMO_FOLDER).exists():
+        raise InputError(
+            f"found the demo's simulated log in {lakehouse}, expected a lakehouse for real "
+            "logs: choose another LAKEHOUSE, or delete this one (`make demo` makes it again)"
+        )
 
 
 def read_as_of(lakehouse: Lakehouse, spec: TableSpec, as_of: date) -> DataFrame:

@@ -201,7 +201,9 @@ LABELS = TableSpec(
         Column("user_id", "string", ""),
         Column("horizon_days", "integer", "length of the window"),
         Column("gap_days", "integer", "days between as_of and the window"),
-        Column("label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"),
+        Column(
+            "label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"
+        ),
         Column("is_known", "boolean", "whether the log reaches the end of the window"),
         Column("is_gap_cancel", "boolean", "cancels in the gap: left out of training"),
     ),

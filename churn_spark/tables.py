@@ -121,11 +121,7 @@ class Lakehouse:
         if spec.partition_by:
             # Otherwise each task would write a small file into each partition.
             rows = rows.repartition(*spec.partition_by)
-        writer = (
-            rows.write.format("delta")
-            .mode("overwrite")
-            .option("replaceWhere", condition)
-        )
+        writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
         writer.save(self.path(spec))

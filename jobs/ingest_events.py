@@ -94,10 +94,10 @@ def _write_lines(
     config, lakehouse = context.config.ingest, context.lakehouse
     classified = classify_records(parse_lines(lines, config.max_line_bytes), config)
     counts = Observation()
-    events = build_events(classified.observe(counts, *count_lines(classified)), batch)
+    events = build_events(classified.observe(counts, *count_lines()), batch)
     is_new = lakehouse.append(events, EVENTS, writer=writer, batch=batch)
     # A batch repeated after a crash isn't written again, so nothing was observed: count apart.
-    facts = counts.get if is_new else classified.agg(*count_lines(classified)).collect()[0].asDict()
+    facts = counts.get if is_new else classified.agg(*count_lines()).collect()[0].asDict()
     if facts["read"] > facts["accepted"] + facts["anonymous"]:
         rejected = build_quarantine(classified, batch, config.quarantined_chars)
         lakehouse.append(rejected, QUARANTINE, writer=writer, batch=batch)

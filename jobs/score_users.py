@@ -40,11 +40,16 @@ def run(context: job.JobContext, date: Date) -> None:
         scores = build_scores(snapshots, bundle, config.scoring)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
         bands = dict(
-            lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(date))
-            .groupBy("risk_band").count().collect()
+            lakehouse.read(SCORES)
+            .filter(F.col("as_of") == F.lit(date))
+            .groupBy("risk_band")
+            .count()
+            .collect()
         )
         facts.append(f"{sum(bands.values()):,} users as of {date}")
-        facts.append(", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low")))
+        facts.append(
+            ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
+        )
         facts.append(f"model version {bundle.version}")
 
 

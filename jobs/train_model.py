@@ -17,7 +17,8 @@ from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
 from churn_spark.features.spec import model_features
 from churn_spark.models.artifacts import write_validation_files
-from churn_spark.models.registry import ModelBundle, ModelRegistry
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import VALIDATION
 from churn_spark.models.training import (
     Judged,

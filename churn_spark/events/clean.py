@@ -55,8 +55,8 @@ def classify_records(parsed: DataFrame, config: IngestConfig) -> DataFrame:
     )
 
 
-def count_lines(classified: DataFrame) -> list[Column]:
-    """Aggregates that account for every line: read, accepted, anonymous, one per reason."""
+def count_lines() -> list[Column]:
+    """Aggregates over classified lines: read, accepted, anonymous, and one per reason."""
     is_rejected = F.col("reason").isNotNull()
     return [
         F.count(F.lit(1)).alias("read"),

@@ -67,7 +67,8 @@ class IngestSummary:
     def warnings(self) -> list[str]:
         """One sentence for each file that isn't loaded whole, and one for the ignored."""
         broken = [
-            f"{path} can't be read to its end: {reason}. Whole lines before that are loaded; {_AGAIN}"
+            f"{path} can't be read to its end: {reason}. Whole lines before that are loaded: "
+            f"{_AGAIN}"
             for batch in self.batches
             for path, reason in batch.broken.items()
         ]

@@ -89,9 +89,7 @@ def _total(name: str, source: str, meaning: str, unit: str, phrase: str) -> Feat
 
 def _category(name: str, meaning: str, phrase: str, *, is_sensitive: bool = False) -> Feature:
     source = "level" if name == "last_subscription_level" else name
-    return Feature(
-        name, "string", "last", source, meaning, "", phrase, is_sensitive=is_sensitive
-    )
+    return Feature(name, "string", "last", source, meaning, "", phrase, is_sensitive=is_sensitive)
 
 
 REPORT_FEATURES: tuple[Feature, ...] = (
@@ -181,9 +179,7 @@ REPORT_FEATURES: tuple[Feature, ...] = (
         "subscription is {value} (most common: {typical})",
     ),
     _category("gender", "as given at registration", "gender is {value}", is_sensitive=True),
-    _category(
-        "location", "state code of the newest known location", "lives in {value}"
-    ),
+    _category("location", "state code of the newest known location", "lives in {value}"),
     _category("os", "operating system of the newest known device", "uses {value}"),
     _category("browser", "browser of the newest known device", "uses the browser {value}"),
 )

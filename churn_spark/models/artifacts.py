@@ -41,9 +41,7 @@ def write_validation_files(
         chosen.to_csv(folder / f"{kind.replace(' ', '_')}s.csv", index=False)
 
 
-def _draw_precision_recall(
-    curve: pd.DataFrame, metrics: Metrics, title: str, path: Path
-) -> None:
+def _draw_precision_recall(curve: pd.DataFrame, metrics: Metrics, title: str, path: Path) -> None:
     figure = Figure(figsize=(5.5, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import mlflow
-import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
-from churn_spark.errors import ConfigError, FingerprintError, NoChampionError
-from churn_spark.models.calibration import Calibration
-from churn_spark.models.encoding import Encoding
+from churn_spark.errors import ConfigError, NoChampionError
+from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
-
-
-@dataclass(frozen=True)
-class ModelBundle:
-    """All that scoring and monitoring need of a model; a folder of the registry.
-
-    Attributes:
-        native_text: LightGBM's text of the trees.
-        encoding: from snapshot rows to the matrix.
-        calibration: from margins to probabilities.
-        base_rate: share of cancellations among the training rows.
-        label: what is predicted: kind, horizon_days, gap_days.
-        baseline: sample of the training rows' features and `churn_probability`, for drift.
-        version: in the registry; empty before registration.
-    """
-
-    native_text: str
-    encoding: Encoding
-    calibration: Calibration
-    base_rate: float
-    label: Mapping[str, Any]
-    baseline: pd.DataFrame
-    version: str = ""
-
-    @property
-    def booster(self) -> lightgbm.Booster:
-        """The trees in LightGBM's own library: the same predictions as in Spark, no JVM."""
-        return lightgbm.Booster(model_str=self.native_text)
-
-    def check_fingerprint(self, fingerprint: str) -> None:
-        """Refuse to score features that are defined otherwise than in training.
-
-        Raises:
-            FingerprintError: if the definitions differ.
-        """
-        if self.encoding.fingerprint != fingerprint:
-            raise FingerprintError(
-                f"model version {self.version} was trained on feature definitions "
-                f"{self.encoding.fingerprint}, expected {fingerprint}: train a new model with "
-                "`train_model`, or use the code that the model was trained with"
-            )
 
 
 class ModelRegistry:
@@ -116,7 +70,7 @@ class ModelRegistry:
             mlflow.lightgbm.save_model(
                 bundle.booster, str(model_folder), pip_requirements=_REQUIREMENTS
             )
-            _write_bundle(bundle, model_folder, metrics)
+            write_bundle(bundle, model_folder, metrics)
             self._client.log_artifacts(run_id, str(model_folder), "model")
         try:
             self._client.create_registered_model(self._name)
@@ -161,26 +115,4 @@ class ModelRegistry:
             path = mlflow.artifacts.download_artifacts(
                 run_id=run_id, artifact_path="model", dst_path=folder
             )
-            return _read_bundle(Path(path), version)
-
-
-def _write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]) -> None:
-    (folder / "trees.txt").write_text(bundle.native_text, encoding="utf-8")
-    (folder / "encoding.json").write_text(bundle.encoding.to_json(), encoding="utf-8")
-    (folder / "calibration.json").write_text(bundle.calibration.to_json(), encoding="utf-8")
-    about = {"base_rate": bundle.base_rate, "label": dict(bundle.label), "metrics": dict(metrics)}
-    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    bundle.baseline.to_parquet(folder / "baseline.parquet", index=False)
-
-
-def _read_bundle(folder: Path, version: str) -> ModelBundle:
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    return ModelBundle(
-        native_text=(folder / "trees.txt").read_text(encoding="utf-8"),
-        encoding=Encoding.from_json((folder / "encoding.json").read_text(encoding="utf-8")),
-        calibration=Calibration.from_json((folder / "calibration.json").read_text("utf-8")),
-        base_rate=about["base_rate"],
-        label=about["label"],
-        baseline=pd.read_parquet(folder / "baseline.parquet"),
-        version=version,
-    )
+            return read_bundle(Path(path), version)

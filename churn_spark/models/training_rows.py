@@ -43,9 +43,7 @@ def count_by_split(rows: DataFrame) -> DataFrame:
     )
 
 
-def check_enough_cancels(
-    positives: Mapping[str, int], n_rows: int, config: TrainingConfig
-) -> None:
+def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: TrainingConfig) -> None:
     """Refuse to learn from a handful of cancellations.
 
     Args:
@@ -67,9 +65,7 @@ def check_enough_cancels(
         )
 
 
-def fit_encoding(
-    fitted_rows: DataFrame, features: Sequence[Feature], max_levels: int
-) -> Encoding:
+def fit_encoding(fitted_rows: DataFrame, features: Sequence[Feature], max_levels: int) -> Encoding:
     """The encoding of the rows that the model is fitted on; never of validation rows.
 
     Per feature one small result comes to the driver: a median, or `max_levels` names.
@@ -91,9 +87,7 @@ def fit_encoding(
     }
     typical = {
         feature.name: (
-            medians[feature.name]
-            if feature.is_numeric
-            else next(iter(levels[feature.name]), None)
+            medians[feature.name] if feature.is_numeric else next(iter(levels[feature.name]), None)
         )
         for feature in features
     }

@@ -38,9 +38,7 @@ def build_baselines(sample: pd.DataFrame, encoding: Encoding) -> dict[str, Basel
     return {name: build_baseline(sample[name].to_numpy(dtype=float)) for name in numeric}
 
 
-def compare_all(
-    baselines: Mapping[str, Baseline], cells: pd.DataFrame
-) -> dict[str, KsComparison]:
+def compare_all(baselines: Mapping[str, Baseline], cells: pd.DataFrame) -> dict[str, KsComparison]:
     """The test of each feature from its counted cells.
 
     Args:

@@ -13,15 +13,13 @@ from pyspark.sql import functions as F
 from churn_spark.config import ScoringConfig
 from churn_spark.features.spec import FEATURES
 from churn_spark.models import explain
-from churn_spark.models.registry import ModelBundle
+from churn_spark.models.bundle import ModelBundle
 from churn_spark.schemas import SCORES, conform
 
 _SCORED = "as_of date, user_id string, churn_probability double, reasons array<string>"
 
 
-def build_scores(
-    snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfig
-) -> DataFrame:
+def build_scores(snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfig) -> DataFrame:
     """The probability of each user of a snapshot, with its rank, band and reasons.
 
     Grain: (as_of, user_id, model_version).

@@ -45,6 +45,13 @@ class SimulationFacts:
     days: int
     folder: Path
 
+    def describe(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.users:,} users ({self.users_seen:,} seen), {self.events:,} events, "
+            f"{self.cancels:,} cancels, {self.days} days in {self.folder}"
+        )
+
 
 def number_sessions(events: Events, population: Population) -> Ints:
     """Give each event its sessionId: a running number of its persona's sessions.

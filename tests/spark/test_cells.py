@@ -20,6 +20,8 @@ from churn_spark.monitoring.ks import (
     count_missing,
 )
 
+pytestmark = pytest.mark.spark
+
 _SCHEMA = "user_id string, n_songs long, seconds double, is_paid boolean"
 _PAST_FLOAT = 2**53 + 1
 

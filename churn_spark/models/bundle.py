@@ -1,0 +1,81 @@
+"""A model with all that belongs to it: trees, encoding, calibration, reference sample."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import pandas as pd
+
+from churn_spark.errors import FingerprintError
+from churn_spark.models.calibration import Calibration
+from churn_spark.models.encoding import Encoding
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """All that scoring and monitoring need of a model; a folder of the registry.
+
+    Attributes:
+        native_text: LightGBM's text of the trees.
+        encoding: from snapshot rows to the matrix.
+        calibration: from margins to probabilities.
+        base_rate: share of cancellations among the training rows.
+        label: what is predicted: kind, horizon_days, gap_days.
+        baseline: sample of the training rows' features and `churn_probability`, for drift.
+        version: in the registry; empty before registration.
+    """
+
+    native_text: str
+    encoding: Encoding
+    calibration: Calibration
+    base_rate: float
+    label: Mapping[str, Any]
+    baseline: pd.DataFrame
+    version: str = ""
+
+    @property
+    def booster(self) -> lightgbm.Booster:
+        """The trees in LightGBM's own library: the same predictions as in Spark, no JVM."""
+        return lightgbm.Booster(model_str=self.native_text)
+
+    def check_fingerprint(self, fingerprint: str) -> None:
+        """Refuse to score features that are defined otherwise than in training.
+
+        Raises:
+            FingerprintError: if the definitions differ.
+        """
+        if self.encoding.fingerprint != fingerprint:
+            raise FingerprintError(
+                f"model version {self.version} was trained on feature definitions "
+                f"{self.encoding.fingerprint}, expected {fingerprint}: train a new model with "
+                "`train_model`, or use the code that the model was trained with"
+            )
+
+
+def write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]) -> None:
+    """Write the bundle's files into an existing folder, with the metrics beside them."""
+    (folder / "trees.txt").write_text(bundle.native_text, encoding="utf-8")
+    (folder / "encoding.json").write_text(bundle.encoding.to_json(), encoding="utf-8")
+    (folder / "calibration.json").write_text(bundle.calibration.to_json(), encoding="utf-8")
+    about = {"base_rate": bundle.base_rate, "label": dict(bundle.label), "metrics": dict(metrics)}
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    bundle.baseline.to_parquet(folder / "baseline.parquet", index=False)
+
+
+def read_bundle(folder: Path, version: str) -> ModelBundle:
+    """The bundle of a folder written by `write_bundle`."""
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    return ModelBundle(
+        native_text=(folder / "trees.txt").read_text(encoding="utf-8"),
+        encoding=Encoding.from_json((folder / "encoding.json").read_text(encoding="utf-8")),
+        calibration=Calibration.from_json((folder / "calibration.json").read_text("utf-8")),
+        base_rate=about["base_rate"],
+        label=about["label"],
+        baseline=pd.read_parquet(folder / "baseline.parquet"),
+        version=version,
+    )

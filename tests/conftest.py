@@ -1,0 +1,60 @@
+"""Fixtures: one lazy Spark session for the whole run, a lakehouse per test, the sample logs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from churn_spark.config import Config, load_config
+from churn_spark.job import JobContext
+from churn_spark.session import build_session
+from churn_spark.tables import Lakehouse
+
+# Each folder of tests is a kind of test; its marker comes from where the file lies.
+_KINDS = ("unit", "spark", "store", "model", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its folder."""
+    for item in items:
+        for kind in _KINDS:
+            if f"/tests/{kind}/" in str(item.path):
+                item.add_marker(kind)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The session: two cores, so that code meets more than one task."""
+    os.environ.pop("LAKEHOUSE", None)
+    config = load_config(overrides=["spark.master=local[2]", "spark.shuffle_partitions=2"])
+    session = build_session(config.spark, "tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The base configuration with a lakehouse of the test's own."""
+    return load_config(overrides=[f"lakehouse={tmp_path / 'lakehouse'}"])
+
+
+@pytest.fixture
+def context(spark: SparkSession, config: Config) -> JobContext:
+    """What jobs work with, on an empty lakehouse."""
+    return JobContext(config, Lakehouse(spark, config.lakehouse))
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    """The folder with the real logs, which are not part of the project."""
+    folder = os.environ.get("CHURN_SAMPLE_DATA")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    message = f"CHURN_SAMPLE_DATA is {folder!r}, expected a folder with the sample logs"
+    if os.environ.get("CHURN_REQUIRE_SAMPLE_DATA"):
+        pytest.fail(message)
+    pytest.skip(message)
