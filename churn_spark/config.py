@@ -94,6 +94,8 @@ class LightGBMConfig(Section):
     bagging_fraction: float = Field(gt=0, le=1)
     bagging_freq: int = Field(ge=0)
     feature_fraction: float = Field(gt=0, le=1)
+    min_data_per_group: int = Field(ge=1)
+    cat_smooth: float = Field(ge=0)
 
 
 class LogisticRegressionConfig(Section):

@@ -50,11 +50,13 @@ def run(context: job.JobContext, date: Date | None, events: str | None = None) -
     ingest_events.run(context, events)
     build_session_days.run(context)
     as_of = date or build_snapshots.log_span(context).end
-    build_snapshots.run(context, [as_of])
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    if registry.champion_version() is None:
+    has_champion = registry.champion_version() is not None
+    learnt_from = [] if has_champion else train_model.training_dates(context, as_of)
+    build_snapshots.run(context, sorted({as_of, *learnt_from}))
+    if not has_champion:
         try:
-            train_model.run(context, as_of)
+            train_model.train(context, as_of)
         except TooFewCancelsError as error:
             job.say("train_model", f"left out: {error}")
             job.say("score_users", "left out: there is no model yet")

@@ -60,7 +60,18 @@ def main(
 
 
 def run(context: job.JobContext, date: Date) -> str:
-    """Train both families and register LightGBM; returns its version.
+    """Bring the snapshots up to date and train on them; returns the model's version.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from; nothing is registered then.
+    """
+    if dates := training_dates(context, date):
+        build_snapshots.run(context, dates)
+    return train(context, date)
+
+
+def train(context: job.JobContext, date: Date) -> str:
+    """Train both families on the snapshots there are and register LightGBM; returns its version.
 
     Raises:
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
@@ -117,23 +128,28 @@ def run(context: job.JobContext, date: Date) -> str:
     return version
 
 
+def training_dates(context: job.JobContext, date: Date) -> list[Date]:
+    """The as-of dates a training on the date learns from; none for the lifetime label."""
+    config, span = context.config, build_snapshots.log_span(context)
+    if config.labels.kind == "lifetime":
+        return []
+    dates = weekly_dates(
+        days_after(span.start, config.training.history_days),
+        config.labels.horizon.newest_known(min(date, span.end)),
+        config.training.as_of_weekday,
+    )
+    return list(dates)[-config.training.max_weeks :]
+
+
 def label_snapshots(context: job.JobContext, date: Date) -> tuple[DataFrame, DataFrame]:
-    """The snapshots a training on the date may learn from, and their labels."""
+    """The snapshots a training on the date learns from, and their labels."""
     config, lakehouse = context.config, context.lakehouse
     if config.labels.kind == "lifetime":
         days = lakehouse.read(SESSION_DAYS).filter(F.col("event_date") < F.lit(date))
         snapshots = build_lifetime_snapshots(days, date)
         return snapshots, build_lifetime_labels(snapshots, days)
-    span, horizon = build_snapshots.log_span(context), config.labels.horizon
-    dates = weekly_dates(
-        days_after(span.start, config.training.history_days),
-        horizon.newest_known(min(date, span.end)),
-        config.training.as_of_weekday,
-    )
-    chosen = list(dates)[-config.training.max_weeks :]
-    build_snapshots.run(context, chosen)
-    is_chosen = F.col("as_of").isin(chosen)
-    labels = with_horizon(lakehouse.read(LABELS), horizon)
+    is_chosen = F.col("as_of").isin(training_dates(context, date))
+    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
     return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
 

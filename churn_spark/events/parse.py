@@ -85,11 +85,14 @@ def _is_json(line: Column) -> Column:
 
 
 def _is_one_object(line: Column) -> Column:
-    """Spark's parser stops after the first value; two records glued together must not pass."""
+    """Spark's parser stops after the first value; what is glued behind it must not vanish.
+
+    An event has no nested objects, so its first closing brace is its last character. Only a
+    line with an earlier one (in a title, or between two records) needs the strict check.
+    """
     trimmed = F.trim(line)
-    is_plain = trimmed.startswith("{") & trimmed.endswith("}")
-    is_suspect = trimmed.contains("}{") | trimmed.contains("} {") | trimmed.contains("},")
-    return is_plain & F.when(is_suspect, _is_json(line)).otherwise(True)
+    is_plain = F.instr(trimmed, "}") == F.length(trimmed)
+    return trimmed.startswith("{") & F.when(is_plain, True).otherwise(_is_json(line))
 
 
 def _has_wrong_text() -> Column:

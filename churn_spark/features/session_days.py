@@ -9,6 +9,11 @@ from churn_spark.features.spec import PAGE_COUNTS, PROFILE_FIELDS
 from churn_spark.schemas import SESSION_DAYS, conform
 
 _GRAIN = ("user_id", "session_id", "event_date")
+_COLUMNS = (
+    *_GRAIN,
+    *("event_ts", "item_in_session", "page", "auth", "level", "song_seconds", "registered_ts"),
+    *("gender", "location", "os", "browser", "event_hash"),
+)
 _MAX_ITEM = 999_999
 
 
@@ -32,8 +37,10 @@ def build_session_days(events: DataFrame) -> DataFrame:
     is_confirmation = F.col("page") == "Cancellation Confirmation"
     rolled_up = (
         # One shuffle serves both aggregations: the second finds its rows already together.
-        events.repartition(*_GRAIN)
-        .dropDuplicates([*_GRAIN, "event_ts", "event_hash"])
+        # Equal records have equal columns, so `distinct` finds them, and stays a hash aggregation.
+        events.select(*_COLUMNS)
+        .repartition(*_GRAIN)
+        .distinct()
         .groupBy(*_GRAIN)
         .agg(
             F.count_if(is_logged_in).alias("n_events"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit
 
 
@@ -14,8 +14,9 @@ from scipy.special import expit
 class Calibration:
     """A shift of the log-odds.
 
-    Training with cancellations weighted w-fold multiplies the odds that the model learns by w.
-    Taking log w off the margin undoes exactly that, without any data.
+    Training with cancellations weighted up inflates the odds. By how much depends on how far
+    the trees got: the full weight only when they have converged, which early stopping prevents
+    (LightGBM starts from the unweighted rate). So the shift is measured, not derived.
 
     Attributes:
         log_odds_shift: added to the margin before the logistic function.
@@ -24,9 +25,25 @@ class Calibration:
     log_odds_shift: float
 
     @staticmethod
-    def undo_class_weight(weight: float) -> Calibration:
-        """The calibration of a model that was trained with `scale_pos_weight = weight`."""
-        return Calibration(-math.log(weight))
+    def match_base_rate(margins: np.ndarray, labels: np.ndarray) -> Calibration:
+        """The shift at which the mean probability equals the share of positive labels.
+
+        Args:
+            margins: of the rows that the model was fitted on, in log-odds.
+            labels: 0 or 1, same shape, both classes present.
+
+        Raises:
+            ValueError: if only one class is present.
+        """
+        rate = float(np.mean(labels))
+        if not 0 < rate < 1:
+            raise ValueError(f"found a share of positive labels of {rate}, expected both classes")
+        reach = float(np.abs(margins).max()) + abs(np.log(rate / (1 - rate))) + 1
+
+        def excess(shift: float) -> float:
+            return float(np.mean(expit(margins + shift))) - rate
+
+        return Calibration(float(brentq(excess, -reach, reach, xtol=1e-12)))
 
     def probabilities(self, margins: np.ndarray) -> np.ndarray:
         """Probabilities in (0, 1) of margins in log-odds, same shape."""

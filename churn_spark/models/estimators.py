@@ -6,11 +6,8 @@ Both take rows with the encoded feature columns as doubles, `label` and `split`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import lightgbm
-import numpy as np
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, VectorAssembler
@@ -19,26 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
-from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
-
-
-@dataclass(frozen=True)
-class LightGBMModel:
-    """LightGBM's own text of the trees, and the calibration that belongs to it."""
-
-    native_text: str
-    calibration: Calibration
-    features: tuple[str, ...]
-
-    def booster(self) -> lightgbm.Booster:
-        """The trees in LightGBM's own library: the same predictions as in Spark, no JVM."""
-        return lightgbm.Booster(model_str=self.native_text)
-
-    def probabilities(self, matrix: np.ndarray) -> np.ndarray:
-        """Probabilities of encoded rows, shape (rows, features) -> (rows,)."""
-        margins = np.asarray(self.booster().predict(matrix, raw_score=True))
-        return self.calibration.probabilities(margins)
 
 
 def fit_lightgbm(
@@ -77,6 +55,8 @@ def fit_lightgbm(
         baggingFraction=config.bagging_fraction,
         baggingFreq=config.bagging_freq,
         featureFraction=config.feature_fraction,
+        minDataPerGroup=config.min_data_per_group,
+        catSmooth=config.cat_smooth,
         categoricalSlotNames=encoding.categorical,
         slotNames=list(encoding.features),
         metric="auc",

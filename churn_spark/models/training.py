@@ -55,7 +55,7 @@ class FittedLightGBM:
     Attributes:
         spark_model: SynapseML's model.
         native_text: LightGBM's text of the trees.
-        calibration: undoes the class weight.
+        calibration: makes the mean probability of the fitted rows their share of cancels.
         class_weight: `scale_pos_weight` of the final fit.
         rounds: trees of the final fit, from early stopping.
         judged: on the validation users.
@@ -107,11 +107,10 @@ def train_lightgbm(
             chosen_on, encoding, config, seed, rounds=rounds, class_weight=final_weight
         )
     native_text = final.getNativeModel()
-    stopping = _score_trees(
-        rows, STOPPING, encoding, candidate_booster, Calibration.undo_class_weight(weight)
-    )
-    calibration = Calibration.undo_class_weight(final_weight)
     booster = lightgbm.Booster(model_str=native_text)
+    candidate_calibration = _calibrate(rows, [TRAIN], encoding, candidate_booster)
+    calibration = _calibrate(rows, [TRAIN, STOPPING], encoding, booster)
+    stopping = _score_trees(rows, STOPPING, encoding, candidate_booster, candidate_calibration)
     validation = _score_trees(rows, VALIDATION, encoding, booster, calibration)
     return FittedLightGBM(
         final, native_text, calibration, final_weight, rounds, _judge(validation, stopping)
@@ -188,6 +187,14 @@ def _class_weight(rows: DataFrame) -> float:
     return float((counts.n - counts.n_positive) / counts.n_positive)
 
 
+def _calibrate(
+    rows: DataFrame, splits: Sequence[str], encoding: Encoding, booster: lightgbm.Booster
+) -> Calibration:
+    fitted_on = collect_bounded(_of_split(rows, *splits))
+    margins = _margins(fitted_on, encoding, booster)
+    return Calibration.match_base_rate(margins, fitted_on["label"].to_numpy())
+
+
 def _score_trees(
     rows: DataFrame,
     split: str,
@@ -201,9 +208,13 @@ def _score_trees(
 def _predict(
     rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster, calibration: Calibration
 ) -> pd.DataFrame:
-    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
-    margins = np.asarray(booster.predict(matrix, raw_score=True))
+    margins = _margins(rows, encoding, booster)
     return rows.assign(churn_probability=calibration.probabilities(margins))
+
+
+def _margins(rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster) -> np.ndarray:
+    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
+    return np.asarray(booster.predict(matrix, raw_score=True))
 
 
 def _judge(validation: pd.DataFrame, stopping: pd.DataFrame) -> Judged:

@@ -1,0 +1,293 @@
+"""Slow, obvious answers in plain Python: from raw records to features and labels.
+
+Written from the definitions, not from the Spark code. Each function loops over all events again;
+nothing is shared between dates, users or features, so that nothing can go wrong together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+_DAY_MILLIS = 86_400_000
+_NUMBERS = ("ts", "sessionId", "itemInSession", "status", "registration", "length")
+_TEXTS = (
+    *("userId", "page", "auth", "method", "level", "location", "userAgent", "gender"),
+    *("lastName", "firstName", "artist", "song"),
+)
+_OS = {
+    r"iPhone|iPad|iPod": "iOS",
+    r"Android": "Android",
+    r"Windows": "Windows",
+    r"Macintosh|Mac OS X": "macOS",
+    r"CrOS": "ChromeOS",
+    r"Linux|X11": "Linux",
+}
+_BROWSER = {
+    r"Edg(e|A|iOS)?/": "Edge",
+    r"OPR/|Opera": "Opera",
+    r"MSIE|Trident": "Internet Explorer",
+    r"Firefox|FxiOS": "Firefox",
+    r"Chrome|CriOS": "Chrome",
+    r"Safari|AppleWebKit": "Safari",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One accepted event of a known user."""
+
+    ts: int
+    user_id: str
+    session_id: int
+    item: int
+    page: str
+    auth: str | None
+    level: str | None
+    length: float | None
+    registration: int | None
+    gender: str | None
+    location: str | None
+    os: str | None
+    browser: str | None
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self.auth == "Logged In"
+
+    @property
+    def day(self) -> date:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.ts)).date()
+
+
+@dataclass(frozen=True)
+class Label:
+    """A horizon label: `value` is None while unknown, and for a cancellation in the gap."""
+
+    value: int | None
+    is_known: bool
+    is_gap_cancel: bool
+
+
+def accept_events(
+    records: Iterable[Mapping[str, Any]], anonymous_user_ids: Collection[str] = ("1261737",)
+) -> list[Event]:
+    """The events of known users; records that are equal in all fields count once."""
+    accepted = []
+    seen = set()
+    for record in records:
+        numbers = [None if record.get(k) is None else float(record[k]) for k in _NUMBERS]
+        texts = [None if record.get(k) is None else str(record[k]) for k in _TEXTS]
+        everything = (*numbers, *texts)
+        if everything in seen:
+            continue
+        seen.add(everything)
+        user_id = str(record.get("userId") or "").strip()
+        if user_id in ("", '""') or user_id in anonymous_user_ids:
+            continue
+        if record.get("ts") is None or not str(record.get("page") or "").strip():
+            continue
+        if record.get("sessionId") is None:
+            continue
+        accepted.append(_event(user_id, record))
+    return accepted
+
+
+def features_as_of(
+    events: Iterable[Event], as_of: date, active_days: int = 60
+) -> dict[str, dict[str, Any]]:
+    """User of the population -> the features as of the date."""
+    start_of_day = millis_of(as_of)
+    past = [event for event in events if event.ts < start_of_day]
+    result = {}
+    for user_id, of_user in _by_user(past).items():
+        logged_in = [event for event in of_user if event.is_logged_in]
+        has_cancelled = any(event.page == "Cancellation Confirmation" for event in of_user)
+        is_active = any(e.ts >= start_of_day - active_days * _DAY_MILLIS for e in logged_in)
+        if is_active and not has_cancelled:
+            result[user_id] = _features(logged_in, start_of_day)
+    return result
+
+
+def lifetime_features(events: Iterable[Event], as_of: date) -> dict[str, dict[str, Any]]:
+    """Everybody who was ever logged in before the date -> the features as of the date."""
+    past = [event for event in events if event.ts < millis_of(as_of)]
+    result = {}
+    for user_id, of_user in _by_user(past).items():
+        logged_in = [event for event in of_user if event.is_logged_in]
+        if logged_in:
+            result[user_id] = _features(logged_in, millis_of(as_of))
+    return result
+
+
+def horizon_label(
+    events: Iterable[Event], user_id: str, as_of: date, days: int, gap_days: int, log_end: date
+) -> Label:
+    """Whether the user's first cancellation is in `[D + gap, D + gap + days)`."""
+    start = millis_of(as_of) + gap_days * _DAY_MILLIS
+    end = start + days * _DAY_MILLIS
+    is_known = millis_of(log_end) >= end
+    cancel = first_cancel(events, user_id)
+    if cancel is not None and millis_of(as_of) <= cancel < start:
+        return Label(None, is_known, True)
+    if not is_known:
+        return Label(None, False, False)
+    return Label(int(cancel is not None and start <= cancel < end), True, False)
+
+
+def lifetime_label(events: Iterable[Event], user_id: str, as_of: date) -> int:
+    """1 if the user cancelled before the date."""
+    cancel = first_cancel(events, user_id)
+    return int(cancel is not None and cancel < millis_of(as_of))
+
+
+def first_cancel(events: Iterable[Event], user_id: str) -> int | None:
+    """Milliseconds of the user's first confirmation of a cancellation."""
+    cancels = [
+        event.ts
+        for event in events
+        if event.user_id == user_id and event.page == "Cancellation Confirmation"
+    ]
+    return min(cancels, default=None)
+
+
+def session_day(
+    events: Iterable[Event], user_id: str, session_id: int, day: date, pages: Mapping[str, str]
+) -> dict[str, Any]:
+    """What one session of a user did on one date; `pages` maps a count's name to its page."""
+    rows = [
+        event
+        for event in events
+        if event.user_id == user_id and event.session_id == session_id and event.day == day
+    ]
+    logged_in = [event for event in rows if event.is_logged_in]
+    stamps = [event.ts for event in logged_in]
+    cancels = [event.ts for event in rows if event.page == "Cancellation Confirmation"]
+    counts = {name: _visits(logged_in, page) for name, page in pages.items()}
+    return {
+        "n_events": len(logged_in),
+        **counts,
+        "n_other_pages": len(logged_in) - sum(counts.values()),
+        "listened_micros": _listened_micros(logged_in),
+        "first_ts": min(stamps, default=None),
+        "last_ts": max(stamps, default=None),
+        "level": _newest(logged_in, "level"),
+        "gender": _newest(logged_in, "gender"),
+        "location": _newest(logged_in, "location"),
+        "os": _newest(logged_in, "os"),
+        "browser": _newest(logged_in, "browser"),
+        "registered_ts": _newest(logged_in, "registration"),
+        "cancel_ts": min(cancels, default=None),
+    }
+
+
+def millis_of(day: date) -> int:
+    """Milliseconds since the epoch at which the UTC date begins."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+
+
+def os_of(agent: str | None) -> str | None:
+    """Operating system of a user agent."""
+    return _family(agent, _OS)
+
+
+def browser_of(agent: str | None) -> str | None:
+    """Browser of a user agent."""
+    return _family(agent, _BROWSER)
+
+
+def state_of(location: str | None) -> str | None:
+    """The text behind the last comma, up to the first `-`."""
+    if location is None:
+        return None
+    return location.split(",")[-1].strip().split("-")[0] or None
+
+
+def _event(user_id: str, record: Mapping[str, Any]) -> Event:
+    registration = record.get("registration")
+    return Event(
+        ts=int(record["ts"]),
+        user_id=user_id,
+        session_id=int(record["sessionId"]),
+        item=int(record.get("itemInSession") or 0),
+        page=record["page"],
+        auth=record.get("auth"),
+        level=record.get("level"),
+        length=record.get("length"),
+        registration=None if registration is None else int(registration),
+        gender=record.get("gender"),
+        location=state_of(record.get("location")),
+        os=os_of(record.get("userAgent")),
+        browser=browser_of(record.get("userAgent")),
+    )
+
+
+def _features(logged_in: list[Event], as_of_millis: int) -> dict[str, Any]:
+    songs = _visits(logged_in, "NextSong")
+    sessions = len({event.session_id for event in logged_in})
+    registration = _newest(logged_in, "registration")
+    return {
+        "tenure_days": None if registration is None else (as_of_millis - registration) / 86_400_000,
+        "total_songs_played": songs,
+        "total_listen_time": _listened_micros(logged_in) / 1e6,
+        "num_thumbs_up": _visits(logged_in, "Thumbs Up"),
+        "num_thumbs_down": _visits(logged_in, "Thumbs Down"),
+        "num_sessions": sessions,
+        "avg_songs_per_session": songs / sessions,
+        "num_friends_added": _visits(logged_in, "Add Friend"),
+        "num_downgrades": _visits(logged_in, "Downgrade"),
+        "num_submit_downgrades": _visits(logged_in, "Submit Downgrade"),
+        "last_subscription_level": _newest(logged_in, "level"),
+        "gender": _newest(logged_in, "gender"),
+        "location": _newest(logged_in, "location"),
+        "os": _newest(logged_in, "os"),
+        "browser": _newest(logged_in, "browser"),
+    }
+
+
+def _by_user(events: Iterable[Event]) -> dict[str, list[Event]]:
+    users: dict[str, list[Event]] = {}
+    for event in events:
+        users.setdefault(event.user_id, []).append(event)
+    return users
+
+
+def _visits(events: Iterable[Event], page: str) -> int:
+    return sum(event.page == page for event in events)
+
+
+def _listened_micros(events: Iterable[Event]) -> int:
+    return sum(
+        round(event.length * 1e6)
+        for event in events
+        if event.page == "NextSong" and event.length is not None
+    )
+
+
+def _newest(events: Iterable[Event], field: str) -> Any:
+    """The field at the newest event that has it; ties by item, then the largest value.
+
+    Operating system and browser come from the same event, so they break ties as a pair.
+    """
+    best = None
+    for event in events:
+        value = getattr(event, field)
+        if value is None:
+            continue
+        tie_break = (event.os, event.browser) if field in ("os", "browser") else (value,)
+        order = (event.ts, event.item, tie_break)
+        if best is None or order > best[0]:
+            best = (order, value)
+    return best[1] if best else None
+
+
+def _family(agent: str | None, families: Mapping[str, str]) -> str | None:
+    if agent is None or not agent.strip():
+        return None
+    for pattern, name in families.items():
+        if re.search(pattern, agent):
+            return name
+    return "other"

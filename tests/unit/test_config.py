@@ -1,0 +1,177 @@
+"""The configuration: who overrides whom, and that every mistake is named at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from churn_spark.config import conf_folder, load_config
+from churn_spark.errors import ConfigError
+from churn_spark.monitoring.ks import BreachRule
+from churn_spark.timeline import Horizon
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAKEHOUSE", raising=False)
+    monkeypatch.delenv("CHURN_CONF_DIR", raising=False)
+
+
+@pytest.fixture
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own with a copy of `base.yaml` and an empty `local.yaml`."""
+    base = (conf_folder() / "base.yaml").read_bytes()
+    (tmp_path / "base.yaml").write_bytes(base)
+    (tmp_path / "local.yaml").write_text("")
+    monkeypatch.setenv("CHURN_CONF_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("env", ["local", "cluster"])
+def test_shipped_configuration_fits_in_each_environment(env: str) -> None:
+    assert load_config(env).lakehouse == "./lakehouse"
+
+
+def test_headline_horizon_is_fourteen_days_after_a_gap_of_one() -> None:
+    assert load_config().labels.horizon == Horizon(days=14, gap_days=1)
+
+
+def test_drift_rule_of_the_configuration_is_the_rule_of_the_code() -> None:
+    monitoring = load_config().monitoring
+    assert BreachRule(monitoring.min_lower_bound, monitoring.max_adjusted_p) == BreachRule()
+
+
+def test_environment_file_holds_differences_only(conf: Path) -> None:
+    (conf / "local.yaml").write_text("spark:\n  shuffle_partitions: 9\n")
+    changed, base = load_config().spark, yaml.safe_load((conf / "base.yaml").read_text())["spark"]
+    assert changed.model_dump() == {**base, "shuffle_partitions": 9}
+
+
+def test_later_sources_win_when_all_name_the_lakehouse(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (conf / "local.yaml").write_text("lakehouse: from-file\n")
+    assert load_config().lakehouse == "from-file"
+    monkeypatch.setenv("LAKEHOUSE", "from-environment")
+    assert load_config().lakehouse == "from-environment"
+    assert load_config(overrides=["lakehouse=from-set"]).lakehouse == "from-set"
+
+
+def test_lakehouse_variable_counts_for_nothing_when_it_is_empty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE", "")
+    assert load_config().lakehouse == "./lakehouse"
+
+
+def test_last_override_wins_when_one_key_is_set_twice() -> None:
+    assert load_config(overrides=["training.seed=1", "training.seed=2"]).training.seed == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "expected"),
+    [
+        ("training.use_gender=true", "training", "use_gender", True),
+        ("lightgbm.learning_rate=0.1", "lightgbm", "learning_rate", 0.1),
+        ("ingest.anonymous_user_ids=['1', '2']", "ingest", "anonymous_user_ids", ("1", "2")),
+        ("registry.tracking_uri=http://h:5000/?a=b", "registry", "tracking_uri", None),
+        ('registry.tracking_uri=""', "registry", "tracking_uri", ""),
+        ("spark.master=local[2]", "spark", "master", "local[2]"),
+    ],
+)
+def test_override_is_read_as_yaml(override: str, section: str, key: str, expected: Any) -> None:
+    found = getattr(getattr(load_config(overrides=[override]), section), key)
+    assert found == (override.partition("=")[2] if expected is None else expected)
+
+
+def test_override_leaves_the_other_keys_of_its_section() -> None:
+    changed = load_config(overrides=["labels.gap_days=0"]).labels
+    assert changed.model_dump() == {"kind": "horizon", "horizon_days": 14, "gap_days": 0}
+
+
+@pytest.mark.parametrize("override", ["training.seed", "=3", "training.seed: 3"])
+def test_override_is_refused_when_it_has_no_key_and_value(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides=[override])
+    assert str(caught.value) == f"found --set {override!r}, expected section.key=value"
+
+
+def test_override_is_refused_when_its_value_is_no_yaml() -> None:
+    with pytest.raises(ConfigError, match=r"the value in --set 'training\.seed=\[1' is no valid"):
+        load_config(overrides=["training.seed=[1"])
+
+
+def test_all_problems_are_listed_when_several_keys_and_values_are_wrong(conf: Path) -> None:
+    (conf / "local.yaml").write_text("labels: {kind: yearly}\ntrainnig: {seed: 1}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides=["training.validation_share=1.5", "scoring.n_reason=2"])
+    message = str(caught.value)
+    assert "labels.kind: Input should be 'horizon' or 'lifetime' (found 'yearly')" in message
+    assert "trainnig: Extra inputs are not permitted" in message
+    assert "training.validation_share: Input should be less than 1 (found 1.5)" in message
+    assert "scoring.n_reason: Extra inputs are not permitted (found 2)" in message
+    assert message.endswith("Names and ranges are in conf/base.yaml")
+    assert "\n" not in message
+
+
+def test_missing_key_is_named(conf: Path) -> None:
+    values = yaml.safe_load((conf / "base.yaml").read_text())
+    del values["training"]["seed"]
+    (conf / "base.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError, match=r"training\.seed: Field required"):
+        load_config()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.validation_share=-0.1",
+        "training.as_of_weekday=7",
+        "labels.horizon_days=0",
+        "labels.gap_days=-1",
+        "encoding.max_levels=57",
+        "lightgbm.bagging_fraction=0",
+        "monitoring.max_adjusted_p=1",
+        "scoring.high_risk_lift=1",
+        "scoring.high_risk_lift=.nan",
+        "ingest.earliest=yesterday",
+        "labels=14",
+    ],
+)
+def test_value_is_refused_when_it_is_out_of_range(override: str) -> None:
+    key, _, _ = override.partition("=")
+    with pytest.raises(ConfigError, match=f"doesn't fit: {key}: "):
+        load_config(overrides=[override])
+
+
+def test_environment_is_refused_when_it_has_no_file() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("production")
+    assert str(caught.value).startswith("no configuration 'production' in ")
+    assert "there is: base, cluster, local. Pass one of them to --env" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("a: [1", "is no valid YAML"), ("- 1\n", "holds list, expected sections with keys")],
+)
+def test_file_is_refused_when_it_holds_no_sections(conf: Path, text: str, complaint: str) -> None:
+    (conf / "local.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        load_config()
+
+
+def test_configuration_is_frozen() -> None:
+    config = load_config()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.training.seed = 8  # type: ignore[misc]
+
+
+def test_every_knob_of_the_base_says_why() -> None:
+    lines = (conf_folder() / "base.yaml").read_text().splitlines()
+    sections = [line for line in lines if line and line[0] not in " #" and line.endswith(":")]
+    assert len(sections) == len(type(load_config()).model_fields) - 1

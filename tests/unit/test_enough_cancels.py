@@ -1,0 +1,47 @@
+"""A training is refused when it would learn from a handful of cancellations."""
+
+from __future__ import annotations
+
+import pytest
+
+from churn_spark.config import TrainingConfig, load_config
+from churn_spark.errors import TooFewCancelsError
+from churn_spark.models.training_rows import check_enough_cancels
+
+
+@pytest.fixture
+def training() -> TrainingConfig:
+    return load_config(
+        overrides=["training.min_cancels=20", "training.min_validation_cancels=3"]
+    ).training
+
+
+def test_training_may_go_on_when_the_least_numbers_are_reached(training: TrainingConfig) -> None:
+    check_enough_cancels({"train": 15, "stopping": 5, "validation": 3}, 1000, training)
+
+
+@pytest.mark.parametrize(
+    "positives",
+    [
+        {"train": 15, "stopping": 4, "validation": 300},
+        {"train": 300, "stopping": 5, "validation": 2},
+        {"train": 300, "stopping": 5},
+        {"validation": 300},
+        {},
+    ],
+)
+def test_training_is_refused_when_a_part_has_too_few(
+    positives: dict[str, int], training: TrainingConfig
+) -> None:
+    with pytest.raises(TooFewCancelsError):
+        check_enough_cancels(positives, 1000, training)
+
+
+def test_refusal_says_what_was_found_and_what_to_do(training: TrainingConfig) -> None:
+    with pytest.raises(TooFewCancelsError) as caught:
+        check_enough_cancels({"train": 4, "stopping": 1, "validation": 2}, 12_345, training)
+    assert str(caught.value) == (
+        "found 5 cancellations to learn from and 2 to validate on among 12,345 labelled rows; "
+        "expected at least 20 and 3: load more of the log, or lower training.min_cancels and "
+        "training.min_validation_cancels"
+    )

@@ -1,0 +1,114 @@
+"""The list of jars counts only for these coordinates, and only while the files are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from churn_spark import jars
+from churn_spark.errors import MachineError
+
+RESOLVED = {
+    "spark.jars.packages": ",".join(jars.PACKAGES),
+    "spark.jars.excludes": ",".join(jars.EXCLUDES),
+}
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty state folder, in a process that spark-submit has not started."""
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    monkeypatch.setattr(jars, "state_dir", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def listed(state: Path) -> list[Path]:
+    """Two jars with the list of them."""
+    paths = [state / "a.jar", state / "b.jar"]
+    for path in paths:
+        path.write_bytes(b"")
+    first = f"# {','.join(jars.PACKAGES)} without {','.join(jars.EXCLUDES)}"
+    (state / "spark-jars.txt").write_text("\n".join([first, *map(str, paths), ""]))
+    return paths
+
+
+def test_jars_come_from_the_list_when_it_is_good(listed: list[Path]) -> None:
+    joined = f"{listed[0]},{listed[1]}"
+    assert jars.spark_jar_settings() == {"spark.jars": joined}
+    assert jars.spark_submit_arguments() == ["--jars", joined]
+
+
+def test_jars_are_resolved_when_there_is_no_list(state: Path) -> None:
+    assert jars.spark_jar_settings() == RESOLVED
+    assert jars.spark_submit_arguments() == [
+        "--packages",
+        RESOLVED["spark.jars.packages"],
+        "--exclude-packages",
+        RESOLVED["spark.jars.excludes"],
+    ]
+
+
+def test_jars_are_resolved_when_a_listed_file_is_gone(listed: list[Path]) -> None:
+    listed[1].unlink()
+    assert jars.spark_jar_settings() == RESOLVED
+
+
+@pytest.mark.parametrize("name", ["PACKAGES", "EXCLUDES"])
+def test_jars_are_resolved_when_the_list_is_of_other_coordinates(
+    name: str, listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, name, ("org.example:other:1",))
+    assert "spark.jars" not in jars.spark_jar_settings()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a.jar\n"])
+def test_jars_are_resolved_when_the_list_is_no_list(content: bytes, state: Path) -> None:
+    (state / "spark-jars.txt").write_bytes(content)
+    assert jars.spark_jar_settings() == RESOLVED
+
+
+def test_jars_are_resolved_when_the_list_names_none(listed: list[Path], state: Path) -> None:
+    path = state / "spark-jars.txt"
+    path.write_text(path.read_text().splitlines()[0])
+    assert jars.spark_jar_settings() == RESOLVED
+
+
+def test_nothing_is_set_when_spark_submit_has_started_the_process(
+    listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert jars.spark_jar_settings() == {}
+
+
+def test_step_does_nothing_when_the_list_is_good(
+    listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "resolve_jars", lambda: pytest.fail("resolved again"))
+    assert jars.main([]) == 0
+
+
+def test_step_ends_with_two_and_one_line_when_the_jars_cannot_be_fetched(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> list[str]:
+        raise MachineError("the Spark jars could not be fetched")
+
+    monkeypatch.setattr(jars, "resolve_jars", fail)
+    assert jars.main([]) == 2
+    assert capsys.readouterr().err == "error: the Spark jars could not be fetched\n"
+
+
+def test_step_prints_the_arguments_one_a_line(
+    listed: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert jars.main(["--spark-submit"]) == 0
+    assert capsys.readouterr().out == f"--jars\n{listed[0]},{listed[1]}\n"
+
+
+def test_coordinates_name_the_versions_of_the_python_packages() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    versions = [coordinate.rpartition(":")[2] for coordinate in jars.PACKAGES]
+    assert f'"delta-spark=={versions[0]}"' in text
+    assert f'"synapseml=={versions[1]}"' in text

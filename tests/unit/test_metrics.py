@@ -1,0 +1,181 @@
+"""The figures against slow, obvious definitions in plain Python."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from churn_spark.models.metrics import (
+    best_f1_threshold,
+    evaluate,
+    outcomes,
+    precision_recall_points,
+)
+
+Rows = list[tuple[int, float]]
+
+# Tenths collide often, so that ties within and between the classes are tried.
+_PROBABILITIES = st.one_of(st.integers(0, 10).map(lambda n: n / 10), st.floats(0, 1))
+ROWS = st.lists(st.tuples(st.integers(0, 1), _PROBABILITIES), min_size=1, max_size=40)
+BOTH_CLASSES = ROWS.filter(lambda rows: len({label for label, _ in rows}) == 2)
+WITH_CANCELS = ROWS.filter(lambda rows: any(label for label, _ in rows))
+
+
+def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([label for label, _ in rows]), np.array([p for _, p in rows], dtype=float)
+
+
+def count(rows: Rows, threshold: float) -> tuple[int, int, int, int]:
+    tp = sum(1 for label, p in rows if p >= threshold and label == 1)
+    fp = sum(1 for label, p in rows if p >= threshold and label == 0)
+    fn = sum(1 for label, p in rows if p < threshold and label == 1)
+    return tp, fp, fn, len(rows) - tp - fp - fn
+
+
+def f1_of(rows: Rows, threshold: float) -> Fraction:
+    tp, fp, fn, _ = count(rows, threshold)
+    return Fraction(2 * tp, 2 * tp + fp + fn) if tp else Fraction(0)
+
+
+def auc_of(rows: Rows) -> float:
+    positives = [p for label, p in rows if label == 1]
+    negatives = [p for label, p in rows if label == 0]
+    wins = [(p > q) + 0.5 * (p == q) for p in positives for q in negatives]
+    return sum(wins) / len(wins)
+
+
+def average_precision_of(rows: Rows) -> float:
+    n_positive = sum(label for label, _ in rows)
+    area, recall_before = 0.0, 0.0
+    for threshold in sorted({p for _, p in rows}, reverse=True):
+        tp, fp, _, _ = count(rows, threshold)
+        area += (tp / n_positive - recall_before) * tp / (tp + fp)
+        recall_before = tp / n_positive
+    return area
+
+
+def test_figures_of_four_users_worked_out_by_hand() -> None:
+    found = evaluate(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.4, 0.1]), 0.5)
+    assert (found.n, found.n_positive, found.threshold) == (4, 2, 0.5)
+    assert (found.true_positives, found.false_positives) == (1, 1)
+    assert (found.false_negatives, found.true_negatives) == (1, 1)
+    assert (found.precision, found.recall, found.f1) == (0.5, 0.5, 0.5)
+    assert found.roc_auc == pytest.approx(0.75)
+    assert found.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert found.brier == pytest.approx((0.01 + 0.64 + 0.36 + 0.01) / 4)
+    expected = -(math.log(0.9) + math.log(0.2) + math.log(0.4) + math.log(0.9)) / 4
+    assert found.log_loss == pytest.approx(expected)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=ROWS, threshold=_PROBABILITIES)
+def test_counts_and_rates_equal_counting_one_by_one(rows: Rows, threshold: float) -> None:
+    found = evaluate(*columns(rows), threshold)
+    tp, fp, fn, tn = count(rows, threshold)
+    assert (found.true_positives, found.false_positives) == (tp, fp)
+    assert (found.false_negatives, found.true_negatives) == (fn, tn)
+    assert found.precision == (tp / (tp + fp) if tp + fp else 0)
+    assert found.recall == (tp / (tp + fn) if tp + fn else 0)
+    assert found.f1 == pytest.approx(float(f1_of(rows, threshold)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=BOTH_CLASSES)
+def test_auc_is_the_share_of_pairs_in_order_with_ties_half(rows: Rows) -> None:
+    assert evaluate(*columns(rows), 0.5).roc_auc == pytest.approx(auc_of(rows))
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=BOTH_CLASSES)
+def test_average_precision_is_the_sum_over_distinct_thresholds(rows: Rows) -> None:
+    found = evaluate(*columns(rows), 0.5).average_precision
+    assert found == pytest.approx(average_precision_of(rows))
+
+
+def test_auc_is_a_half_when_all_probabilities_are_equal() -> None:
+    assert evaluate(np.array([1, 0, 0]), np.array([0.3, 0.3, 0.3]), 0.5).roc_auc == 0.5
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_ranking_figures_are_nan_when_one_class_is_absent(label: int) -> None:
+    found = evaluate(np.array([label, label]), np.array([0.2, 0.7]), 0.5)
+    assert math.isnan(found.roc_auc)
+    assert math.isnan(found.average_precision)
+    assert math.isfinite(found.log_loss)
+
+
+def test_rates_are_zero_when_nobody_is_flagged() -> None:
+    found = evaluate(np.array([1, 0]), np.array([0.2, 0.1]), 0.9)
+    assert (found.precision, found.recall, found.f1) == (0, 0, 0)
+
+
+def test_log_loss_is_finite_when_a_certain_prediction_is_wrong() -> None:
+    assert math.isfinite(evaluate(np.array([1, 0]), np.array([0.0, 1.0]), 0.5).log_loss)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=ROWS, threshold=_PROBABILITIES)
+def test_figures_are_equal_when_the_labels_are_floats(rows: Rows, threshold: float) -> None:
+    labels, probabilities = columns(rows)
+    as_integers = evaluate(labels, probabilities, threshold)
+    # Compared as text: NaN equals itself there.
+    assert repr(evaluate(labels.astype(float), probabilities, threshold)) == repr(as_integers)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=WITH_CANCELS)
+def test_best_threshold_is_the_highest_of_those_with_the_highest_f1(rows: Rows) -> None:
+    thresholds = sorted({p for _, p in rows})
+    best = max(f1_of(rows, threshold) for threshold in thresholds)
+    expected = max(t for t in thresholds if f1_of(rows, t) == best)
+    assert best_f1_threshold(*columns(rows)) == expected
+
+
+def test_best_threshold_is_the_higher_one_when_two_are_equally_good() -> None:
+    # From 0.9: 1 of 1 flagged, 1 missed, F1 2/3. From 0.2: 2 of 4 flagged, none missed, F1 2/3.
+    labels, probabilities = np.array([1, 0, 0, 1]), np.array([0.9, 0.8, 0.5, 0.2])
+    assert best_f1_threshold(labels, probabilities) == 0.9
+
+
+def test_best_threshold_is_the_lowest_probability_when_everybody_cancels() -> None:
+    assert best_f1_threshold(np.array([1, 1]), np.array([0.3, 0.6])) == 0.3
+
+
+def test_best_threshold_is_one_when_nobody_cancels() -> None:
+    assert best_f1_threshold(np.array([0, 0]), np.array([0.2, 0.9])) == 1.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=WITH_CANCELS)
+def test_points_of_the_curve_are_those_of_every_distinct_probability(rows: Rows) -> None:
+    thresholds, precision, recall = precision_recall_points(*columns(rows))
+    assert thresholds.tolist() == sorted({p for _, p in rows})
+    for threshold, *point in zip(thresholds, precision, recall, strict=True):
+        tp, fp, fn, _ = count(rows, threshold)
+        assert point == pytest.approx([tp / (tp + fp), tp / (tp + fn)])
+
+
+def test_outcomes_name_the_four_cases_in_row_order() -> None:
+    found = outcomes(np.array([1, 0, 1, 0]), np.array([0.5, 0.5, 0.4, 0.4]), 0.5)
+    assert found.tolist() == [
+        "true positive",
+        "false positive",
+        "false negative",
+        "true negative",
+    ]
+
+
+@settings(deadline=None)
+@given(rows=ROWS, threshold=_PROBABILITIES)
+def test_outcomes_add_up_to_the_counts(rows: Rows, threshold: float) -> None:
+    named = outcomes(*columns(rows), threshold).tolist()
+    found = evaluate(*columns(rows), threshold)
+    assert named.count("true positive") == found.true_positives
+    assert named.count("false positive") == found.false_positives
+    assert named.count("false negative") == found.false_negatives
+    assert named.count("true negative") == found.true_negatives
