@@ -6,10 +6,13 @@ nothing is shared between dates, users or features, so that nothing can go wrong
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 _DAY_MILLIS = 86_400_000
@@ -70,6 +73,15 @@ class Label:
     value: int | None
     is_known: bool
     is_gap_cancel: bool
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a file of JSON lines, plain or gzip, or of all files in a folder."""
+    if path.is_dir():
+        return [one for file in sorted(path.iterdir()) for one in read_records(file)]
+    raw = path.read_bytes()
+    content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    return [json.loads(line) for line in content.decode().splitlines() if line.strip()]
 
 
 def accept_events(

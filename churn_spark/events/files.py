@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ class Location:
     """An input location as the file system lists it.
 
     Attributes:
-        path: folder, file or glob, as the caller gave it.
+        path: folder, file or glob, in the notation of globs.
         is_folder: whether it names one folder, of which only JSON files are read.
         files: (path, size in bytes, modified in ms since the epoch) of each file to read.
         ignored: paths of the other files in the folder.
@@ -54,7 +55,9 @@ def list_location(spark: SparkSession, path: str) -> Location:
     root = hadoop.Path(path)
     try:
         file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
-        matches = list(file_system.globStatus(root) or ())
+        # A name that is there means itself, whatever characters it has.
+        pattern = escape_glob(path) if file_system.exists(root) else path
+        matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
         found = [file for match in matches for file in _walk(file_system, match.getPath())]
     except Py4JJavaError as error:
         reason = error.java_exception.toString()
@@ -69,7 +72,12 @@ def list_location(spark: SparkSession, path: str) -> Location:
             "a file or a glob: check the path"
         )
     ignored = sorted({file[0] for file in found} - {file[0] for file in files})
-    return Location(path, is_folder, sorted(files), ignored)
+    return Location(pattern, is_folder, sorted(files), ignored)
+
+
+def escape_glob(path: str) -> str:
+    """The glob that matches exactly this path."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
 def stream_files(spark: SparkSession, location: Location, max_files_per_batch: int) -> DataFrame:

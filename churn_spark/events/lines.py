@@ -10,6 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from churn_spark.events.files import escape_glob
+
 
 def read_lines(
     spark: SparkSession, paths: Sequence[str], *, up_to_damage: bool = False
@@ -23,11 +25,10 @@ def read_lines(
         paths: as listed; characters that are special in globs are taken literally.
         up_to_damage: give the whole lines before a damaged spot instead of failing there.
     """
-    literal = [re.sub(r"([\[\]{}*?\\])", r"\\\1", path) for path in paths]
     return (
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
-        .text(literal)
+        .text([escape_glob(path) for path in paths])
         .select("value", F.col("_metadata.file_path").alias("source_file"))
     )
 

@@ -126,7 +126,7 @@ def test_conform_lists_all_differences_when_rows_do_not_fit() -> None:
     spec = TableSpec(
         "gold", "things", "one", tuple(Column(name, "long", "") for name in ("a", "b", "c"))
     )
-    schema = T.StructType().add("b", "string").add("c", "bigint").add("d", "int")
+    schema = T.StructType().add("b", "string").add("c", "long").add("d", "integer")
     assert refusal(schema, spec) == (
         "rows for gold/things don't fit its schema: missing ['a'], extra ['d'], "
         "wrong type ['b is string instead of bigint']"

@@ -43,7 +43,7 @@ def test_line_when_several_files_have_rejected_lines() -> None:
     two = facts(1, read=5, accepted=0, anonymous=0, blank=2, not_json=3)
     assert IngestSummary([one, two]).describe() == (
         "3 files: read 1,505 = accepted 1,400 + anonymous 90 + quarantined 15 "
-        "(not_json 13, blank 2)"
+        "(blank 2, not_json 13)"
     )
 
 

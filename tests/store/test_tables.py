@@ -1,0 +1,70 @@
+"""The lakehouse on real Delta tables."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from pyspark.sql import DataFrame
+
+from churn_spark.errors import MissingTableError, SchemaError
+from churn_spark.job import JobContext
+from churn_spark.schemas import LABELS, QUARANTINE, conform
+
+
+def labels(context: JobContext, *rows: tuple[str, str, int]) -> DataFrame:
+    return context.spark.createDataFrame(
+        [(date.fromisoformat(day), user, 14, 1, label, True, False) for day, user, label in rows],
+        LABELS.struct,
+    )
+
+
+def stored(context: JobContext) -> list[tuple[str, str, int]]:
+    rows = context.lakehouse.read(LABELS).collect()
+    return sorted((str(row.as_of), row.user_id, row.label) for row in rows)
+
+
+def test_replace_touches_only_the_dates_named(context: JobContext) -> None:
+    days = {"as_of": [date(2018, 11, 5), date(2018, 11, 12)]}
+    context.lakehouse.replace(
+        labels(context, ("2018-11-05", "a", 0), ("2018-11-12", "a", 1)), LABELS, days
+    )
+    context.lakehouse.replace(
+        labels(context, ("2018-11-12", "b", 0)), LABELS, {"as_of": [date(2018, 11, 12)]}
+    )
+    assert stored(context) == [("2018-11-05", "a", 0), ("2018-11-12", "b", 0)]
+
+
+def test_replace_keeps_its_note_and_does_nothing_without_dates(context: JobContext) -> None:
+    day = {"as_of": [date(2018, 11, 5)]}
+    rows = labels(context, ("2018-11-05", "a", 0))
+    context.lakehouse.replace(rows, LABELS, day, note={"events_version": 3})
+    version = context.lakehouse.version(LABELS)
+    context.lakehouse.replace(rows, LABELS, {"as_of": []})
+    assert context.lakehouse.version(LABELS) == version
+    assert context.lakehouse.newest_note(LABELS) == {"events_version": 3}
+
+
+def test_append_writes_once_when_repeated_with_the_same_batch(context: JobContext) -> None:
+    rejected = context.spark.createDataFrame(
+        [("{", "broken JSON", 1, "a.json", 0)], QUARANTINE.struct
+    )
+    context.lakehouse.create(QUARANTINE)
+    assert context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=0)
+    assert not context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=0)
+    assert context.lakehouse.append(rejected, QUARANTINE, writer="another", batch=0)
+    assert context.lakehouse.read(QUARANTINE).count() == 2
+
+
+def test_read_says_what_to_do_when_the_table_is_missing(context: JobContext) -> None:
+    with pytest.raises(MissingTableError, match="no table gold/labels in .* run the jobs"):
+        context.lakehouse.read(LABELS)
+
+
+def test_conform_lists_every_difference_at_once(context: JobContext) -> None:
+    frame = context.spark.createDataFrame([("{", 1, "x")], "raw string, reason long, extra string")
+    with pytest.raises(SchemaError) as raised:
+        conform(frame, QUARANTINE)
+    assert "missing ['line_bytes', 'source_file', 'ingest_batch']" in str(raised.value)
+    assert "extra ['extra']" in str(raised.value)
+    assert "reason is bigint instead of string" in str(raised.value)
