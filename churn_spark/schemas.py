@@ -297,3 +297,16 @@ TABLES = (
     DRIFT,
 )
 """All tables, in the order of the flow."""
+
+
+def describe_tables() -> str:
+    """The tables as Markdown: what `docs/data-flow.md` says of them."""
+    parts = []
+    for spec in TABLES:
+        partitions = f" Partitioned by {', '.join(spec.partition_by)}." if spec.partition_by else ""
+        rows = "\n".join(f"| `{c.name}` | {c.data_type} | {c.meaning} |" for c in spec.columns)
+        parts.append(
+            f"### `{spec.layer}/{spec.name}`\n\nOne row is {spec.grain}.{partitions}\n\n"
+            f"| column | type | meaning |\n| --- | --- | --- |\n{rows}\n"
+        )
+    return "\n".join(parts)

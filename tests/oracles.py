@@ -81,7 +81,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         return [one for file in sorted(path.iterdir()) for one in read_records(file)]
     raw = path.read_bytes()
     content = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    return [json.loads(line) for line in content.decode().splitlines() if line.strip()]
+    return [json.loads(line) for line in content.decode().split("\n") if line.strip()]
 
 
 def accept_events(
@@ -97,7 +97,7 @@ def accept_events(
         if everything in seen:
             continue
         seen.add(everything)
-        user_id = str(record.get("userId") or "").strip()
+        user_id = "" if record.get("userId") is None else str(record["userId"]).strip()
         if user_id in ("", '""') or user_id in anonymous_user_ids:
             continue
         if record.get("ts") is None or not str(record.get("page") or "").strip():

@@ -1,0 +1,203 @@
+"""The whole flow on the real logs, as `make run` runs it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+from pyspark.sql import SparkSession
+
+from churn_spark.config import load_config
+from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.features.spec import model_features
+from churn_spark.job import JobContext
+from churn_spark.schemas import (
+    DRIFT,
+    LABELS,
+    SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    VALIDATION_SCORES,
+    TableSpec,
+)
+from churn_spark.tables import Lakehouse
+from jobs import (
+    build_session_days,
+    build_snapshots,
+    ingest_events,
+    monitor_model,
+    nightly,
+    score_users,
+    train_model,
+)
+
+NIGHT = date(2018, 12, 2)
+
+
+def new_context(spark: SparkSession, folder: Path, *overrides: str) -> JobContext:
+    config = load_config(overrides=[f"lakehouse={folder}", *overrides])
+    return JobContext(config, Lakehouse(spark, config.lakehouse))
+
+
+def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+
+
+@pytest.fixture(scope="module")
+def mini(
+    spark: SparkSession, sample_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> JobContext:
+    """A lakehouse after one night on the mini log."""
+    context = new_context(spark, tmp_path_factory.mktemp("mini") / "lakehouse")
+    nightly.run(context, None, str(sample_data / "customer_churn_mini.json.gz"))
+    return context
+
+
+def client(context: JobContext) -> MlflowClient:
+    uri = f"sqlite:///{Path(context.config.lakehouse).resolve()}/mlflow/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(uri, uri)
+
+
+def test_every_line_and_cancellation_of_the_mini_log_is_accounted_for(
+    mini: JobContext, sample_data: Path
+) -> None:
+    assert ingest_events.run(mini, str(sample_data / "customer_churn_mini.json.gz")).lines == {}
+    days = mini.lakehouse.read(SESSION_DAYS)
+    assert days.filter("cancel_ts is not null").select("user_id").distinct().count() == 45
+    assert days.select("user_id").distinct().count() == 226
+
+
+def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext) -> None:
+    scores = mini.lakehouse.read(SCORES).filter(f"as_of = '{NIGHT}'").collect()
+    population = mini.lakehouse.read(SNAPSHOTS).filter(f"as_of = '{NIGHT}'").collect()
+    assert sorted(row.user_id for row in scores) == sorted(row.user_id for row in population)
+    by_rank = sorted(scores, key=lambda row: row.risk_rank)
+    assert [row.risk_rank for row in by_rank] == list(range(1, len(scores) + 1))
+    probabilities = [row.churn_probability for row in by_rank]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < probabilities[-1] <= probabilities[0] < 1
+    assert all(1 <= len(row.reasons) <= 3 for row in scores)
+    assert all("_" not in reason for row in scores for reason in row.reasons)
+
+
+def test_every_numeric_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
+    drift = mini.lakehouse.read(DRIFT).collect()
+    numeric = {f.name for f in model_features(use_gender=False) if f.is_numeric}
+    assert {row.feature for row in drift} == numeric | {"churn_probability"}
+    assert all(row.status == "ok" and 0 <= row.ks_statistic <= 1 for row in drift)
+
+
+def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobContext) -> None:
+    store = client(mini)
+    experiment = store.get_experiment_by_name("churn")
+    runs = {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
+    for family in ("lightgbm", "logistic_regression"):
+        run = runs[family]
+        assert run.info.status == "FINISHED"
+        assert {"roc_auc", "f1", "average_precision"} <= set(run.data.metrics)
+        assert int(run.data.params["version_session_days"]) >= 0
+        assert run.data.params["feature_fingerprint"]
+        files = {f.path for f in store.list_artifacts(run.info.run_id, "validation")}
+        assert {
+            "validation/precision_recall.png",
+            "validation/precision_recall.csv",
+            "validation/metrics.json",
+            "validation/false_positives.csv",
+            "validation/false_negatives.csv",
+        } <= files
+    champion = store.get_model_version_by_alias("churn", "champion")
+    assert champion.run_id == runs["lightgbm"].info.run_id
+    kept = {f.path for f in store.list_artifacts(champion.run_id, "model")}
+    assert {"model/trees.txt", "model/encoding.json", "model/calibration.json"} <= kept
+
+
+def test_no_artifact_holds_a_user_id_or_name(mini: JobContext) -> None:
+    users = {row.user_id for row in mini.lakehouse.read(TRAINING_ROWS).collect()}
+    folder = Path(mini.config.lakehouse) / "mlflow" / "artifacts"
+    for listing in folder.rglob("false_*.csv"):
+        header, *lines = listing.read_text().splitlines()
+        assert "user_id" not in header
+        assert not any(line.split(",")[0] in users for line in lines)
+
+
+def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
+    scored = mini.lakehouse.read(VALIDATION_SCORES)
+    outcomes = {row.outcome for row in scored.select("outcome").distinct().collect()}
+    assert outcomes <= {"true positive", "false positive", "false negative", "true negative"}
+    rows = mini.lakehouse.read(TRAINING_ROWS)
+    assert scored.count() == 2 * rows.filter("split = 'validation'").count()
+    parts = rows.select("user_id", "split").distinct().count()
+    assert parts == rows.select("user_id").distinct().count()
+
+
+def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Path) -> None:
+    tables = (SESSION_DAYS, SNAPSHOTS, LABELS, SCORES, DRIFT)
+    before = {spec.name: rows_of(mini, spec) for spec in tables}
+    nightly.run(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
+    assert {spec.name: rows_of(mini, spec) for spec in tables} == before
+
+
+def test_lifetime_training_is_a_challenger_marked_retrospective(
+    mini: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(overrides=[f"lakehouse={mini.config.lakehouse}", "labels.kind=lifetime"])
+    version = train_model.run(JobContext(config, mini.lakehouse), NIGHT)
+    store = client(mini)
+    assert str(store.get_model_version_by_alias("churn", "challenger").version) == version
+    assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
+    run = store.get_run(store.get_model_version("churn", version).run_id)
+    assert run.data.tags["is_retrospective"] == "True"
+    assert mini.lakehouse.read(TRAINING_ROWS).count() == 226
+    assert mini.lakehouse.read(TRAINING_ROWS).filter("label = 1").count() == 45
+    assert "retrospective" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("logs", ["log_data", "seven_users.json.gz"])
+def test_night_leaves_training_out_when_cancels_are_too_few(
+    spark: SparkSession,
+    sample_data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    logs: str,
+) -> None:
+    context = new_context(spark, tmp_path / "lakehouse")
+    assert nightly.run(context, None, str(sample_data / logs)) == []
+    said = capsys.readouterr().out
+    assert "train_model        left out: found" in said
+    assert "score_users        left out: there is no model yet" in said
+    assert context.lakehouse.read(SNAPSHOTS).count() > 0
+    assert not context.lakehouse.exists(SCORES)
+    store = client(context)
+    assert store.search_registered_models() == []
+    for job, error in ((train_model, TooFewCancelsError), (score_users, NoChampionError)):
+        with pytest.raises(error):
+            job.run(context, date(2018, 11, 30))
+    with pytest.raises(NoChampionError, match="run `train_model`"):
+        monitor_model.run(context, date(2018, 11, 30))
+
+
+def test_dates_in_any_order_give_the_same_tables(
+    spark: SparkSession, sample_data: Path, tmp_path: Path
+) -> None:
+    contexts = [new_context(spark, tmp_path / name) for name in ("forward", "backward")]
+    dates = [date(2018, 11, 12), date(2018, 11, 28)]
+    for context, order in zip(contexts, (dates, dates[::-1]), strict=True):
+        ingest_events.run(context, str(sample_data / "log_data"))
+        build_session_days.run(context)
+        for day in order:
+            build_snapshots.run(context, [day])
+    for spec in (SNAPSHOTS, LABELS):
+        assert rows_of(contexts[0], spec) == rows_of(contexts[1], spec)
+
+
+def test_date_before_the_log_is_refused_with_the_dates_there_are(
+    mini: JobContext,
+) -> None:
+    with pytest.raises(InputError, match="expected a date after the log's first day, 2018-10-01"):
+        build_snapshots.run(mini, [date(2018, 9, 1)])

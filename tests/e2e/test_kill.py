@@ -1,0 +1,61 @@
+"""A job that is killed without warning, and run again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from churn_spark.schemas import EVENTS, FILES, QUARANTINE
+from churn_spark.tables import Lakehouse
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start_ingest(logs: Path, lakehouse: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "jobs.ingest_events", "--events", str(logs)]
+    environment = os.environ | {"LAKEHOUSE": str(lakehouse)}
+    return subprocess.Popen(
+        [*command, "--set", "ingest.max_files_per_batch=4"],
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def content(spark: SparkSession, lakehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
+    tables = Lakehouse(spark, str(lakehouse))
+    return {
+        spec.name: sorted((tuple(r) for r in tables.read(spec).collect()), key=repr)
+        for spec in (EVENTS, QUARANTINE, FILES)
+    }
+
+
+@pytest.mark.slow
+def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
+    spark: SparkSession, sample_data: Path, tmp_path: Path
+) -> None:
+    logs = sample_data / "log_data"
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start_ingest(logs, whole).wait(timeout=300) == 0
+
+    process = start_ingest(logs, killed)
+    third_batch = killed / "_checkpoints" / "ingest_events" / "offsets" / "2"
+    deadline = time.monotonic() + 300
+    while not third_batch.exists() and time.monotonic() < deadline:
+        assert process.poll() is None, "the ingest ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(Lakehouse(spark, str(killed)).read(FILES).collect()) < 30
+
+    assert start_ingest(logs, killed).wait(timeout=300) == 0
+    assert content(spark, killed) == content(spark, whole)
