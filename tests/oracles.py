@@ -215,7 +215,7 @@ def state_of(location: str | None) -> str | None:
     """The text behind the last comma, up to the first `-`."""
     if location is None:
         return None
-    return location.split(",")[-1].strip().split("-")[0] or None
+    return location.split(",")[-1].strip().split("-")[0].strip() or None
 
 
 def _event(user_id: str, record: Mapping[str, Any]) -> Event:

@@ -11,11 +11,15 @@ from churn_spark.events.agents import browser_of, os_of
 from churn_spark.schemas import EVENTS, QUARANTINE, conform
 from churn_spark.timeline import day_start_millis
 
+_MAX_SONG_SECONDS = 86_400
+_MAX_COUNT = 2**53
+
 MISSING_TS = "missing ts"
 MISSING_PAGE = "missing page"
 MISSING_SESSION = "missing sessionId"
 TS_IN_SECONDS = "ts in seconds"
 TS_OUT_OF_RANGE = "ts out of range"
+NUMBER_OUT_OF_RANGE = "number out of range"
 
 REASONS = (
     parse.LINE_TOO_LONG,
@@ -26,6 +30,7 @@ REASONS = (
     MISSING_PAGE,
     TS_IN_SECONDS,
     TS_OUT_OF_RANGE,
+    NUMBER_OUT_OF_RANGE,
     MISSING_SESSION,
 )
 """Why a line may be quarantined, in the order in which the rules are tried."""
@@ -45,9 +50,10 @@ def classify_records(parsed: DataFrame, config: IngestConfig) -> DataFrame:
     reason = (
         F.when(F.col("parse_problem").isNotNull(), F.col("parse_problem"))
         .when(ts.isNull(), MISSING_TS)
-        .when(page.isNull() | (F.trim(page) == ""), MISSING_PAGE)
+        .when(page.isNull() | (parse.strip(page) == ""), MISSING_PAGE)
         .when((ts * 1000).between(earliest, latest), TS_IN_SECONDS)
         .when(~is_plausible, TS_OUT_OF_RANGE)
+        .when(_has_wild_number(latest), NUMBER_OUT_OF_RANGE)
         .when(~is_anonymous & F.col("record.sessionId").isNull(), MISSING_SESSION)
     )
     return parsed.withColumn("reason", reason).withColumn(
@@ -82,7 +88,7 @@ def build_events(classified: DataFrame, batch: int) -> DataFrame:
         accepted.select(
             F.to_date(event_ts).alias("event_date"),
             event_ts.alias("event_ts"),
-            F.trim(record.userId).alias("user_id"),
+            parse.strip(record.userId).alias("user_id"),
             record.sessionId.cast("long").alias("session_id"),
             record.itemInSession.cast("long").alias("item_in_session"),
             record.page.alias("page"),
@@ -120,14 +126,24 @@ def build_quarantine(classified: DataFrame, batch: int, max_chars: int) -> DataF
 
 
 def _is_anonymous(anonymous_user_ids: tuple[str, ...]) -> Column:
-    user_id = F.trim(F.coalesce(F.col("record.userId"), F.lit("")))
+    user_id = parse.strip(F.coalesce(F.col("record.userId"), F.lit("")))
     return user_id.isin("", '""', *anonymous_user_ids)
+
+
+def _has_wild_number(latest: int) -> Column:
+    """Numbers that no real record has: negative, infinite, fractional where they count."""
+    session, item = F.col("record.sessionId"), F.col("record.itemInSession")
+    is_wild = ~F.col("record.registration").between(0, latest)
+    is_wild |= ~F.col("record.length").between(0, _MAX_SONG_SECONDS)
+    for count in (session, item):
+        is_wild |= ~count.between(0, _MAX_COUNT) | (count != F.floor(count))
+    return F.coalesce(is_wild, F.lit(False))
 
 
 def _state_of(location: Column) -> Column:
     """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; null where nothing is left."""
-    states = F.trim(F.substring_index(location, ",", -1))
-    state = F.substring_index(states, "-", 1)
+    states = F.substring_index(location, ",", -1)
+    state = parse.strip(F.substring_index(parse.strip(states), "-", 1))
     return F.when(state != "", state)
 
 

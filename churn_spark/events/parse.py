@@ -31,6 +31,8 @@ _RECORD_SCHEMA = T.StructType(
     ]
 )
 
+_OPTIONS = {"allowSingleQuotes": "false"}
+
 BROKEN_JSON = "broken JSON"
 INVALID_UTF8 = "invalid UTF-8"
 LINE_TOO_LONG = "line too long"
@@ -50,8 +52,8 @@ def parse_lines(lines: DataFrame, max_line_bytes: int) -> DataFrame:
     """
     line = F.col("value")
     is_short = F.octet_length(line) <= max_line_bytes
-    parsed = lines.filter(F.trim(line) != "").withColumn(
-        "parsed", F.from_json(F.when(is_short, line), _RECORD_SCHEMA)
+    parsed = lines.filter(strip(line) != "").withColumn(
+        "parsed", F.from_json(F.when(is_short, line), _RECORD_SCHEMA, _OPTIONS)
     )
     problem = (
         F.when(~is_short, LINE_TOO_LONG)
@@ -62,10 +64,11 @@ def parse_lines(lines: DataFrame, max_line_bytes: int) -> DataFrame:
             F.col("parsed._corrupt_record").isNotNull(),
             F.when(_is_json(line), WRONG_TYPE).otherwise(BROKEN_JSON),
         )
-        .when(_has_wrong_text(), WRONG_TYPE)
+        .when(_has_wrong_text(line), WRONG_TYPE)
     )
     numbers = [F.nanvl(F.col(f"parsed.{name}"), F.lit(None)).alias(name) for name in NUMBERS]
-    texts = [F.col(f"parsed.{name}") for name in TEXTS]
+    texts = [F.col(f"parsed.{name}") for name in TEXTS if name != "userId"]
+    texts.append(_user_id(line).alias("userId"))
     return parsed.select(
         "value",
         "source_file",
@@ -79,9 +82,20 @@ def _is_valid_utf8(line: Column) -> Column:
     return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
 
 
+def strip(text: Column) -> Column:
+    """The text without white space around it; Spark's `trim` takes off spaces only."""
+    return F.btrim(text, F.lit(" \t\r\n\f\u000b"))
+
+
 def _is_json(line: Column) -> Column:
-    # Inside brackets, anything behind the first value is an error instead of being ignored.
-    return F.get_json_object(F.concat(F.lit("["), line, F.lit("]")), "$[0]").isNotNull()
+    """Whether the line is one JSON value and nothing else.
+
+    Inside brackets, what follows the first value is an error or a second element, instead of
+    being ignored.
+    """
+    bracketed = F.concat(F.lit("["), line, F.lit("]"))
+    first, second = (F.get_json_object(bracketed, path) for path in ("$[0]", "$[1]"))
+    return first.isNotNull() & second.isNull()
 
 
 def _is_one_object(line: Column) -> Column:
@@ -90,16 +104,34 @@ def _is_one_object(line: Column) -> Column:
     An event has no nested objects, so its first closing brace is its last character. Only a
     line with an earlier one (in a title, or between two records) needs the strict check.
     """
-    trimmed = F.trim(line)
-    is_plain = F.instr(trimmed, "}") == F.length(trimmed)
-    return trimmed.startswith("{") & F.when(is_plain, True).otherwise(_is_json(line))
+    stripped = strip(line)
+    is_braced = stripped.startswith("{") & stripped.endswith("}")
+    is_plain = F.instr(stripped, "}") == F.length(stripped)
+    return is_braced & F.when(is_plain, True).otherwise(_is_json(line))
 
 
-def _has_wrong_text() -> Column:
-    """A nested value, number or boolean where text belongs; ids may be numbers."""
-    page = F.col("parsed.page")
-    is_number_or_boolean = page.rlike(r"^-?[0-9]+(\.[0-9]+)?$") | page.isin("true", "false")
-    is_nested = F.lit(False)
+def _has_wrong_text(line: Column) -> Column:
+    """Whether a nested value, number or boolean stands where text belongs; ids may be numbers.
+
+    The parser turns any value into text, so what looks like another type is looked up in the
+    line: a page called "404" is text, the number 404 is not.
+    """
+    is_wrong = F.lit(False)
     for name in ("page", "userId", "level", "auth", "gender", "location", "userAgent"):
-        is_nested |= F.substring(F.col(f"parsed.{name}"), 1, 1).isin("{", "[")
-    return F.coalesce(is_number_or_boolean | is_nested, F.lit(False))
+        text = F.col(f"parsed.{name}")
+        looks_other = F.substring(text, 1, 1).isin("{", "[") | text.isin("true", "false")
+        if name == "page":
+            looks_other |= text.rlike(r"^-?[0-9][0-9.eE+-]*$")
+        is_wrong |= looks_other & ~_is_quoted(line, name)
+    return F.coalesce(is_wrong, F.lit(False))
+
+
+def _user_id(line: Column) -> Column:
+    """The id as text: 7, 7.0 and "7" are the same user, "7.0" is another."""
+    user_id = F.col("parsed.userId")
+    is_float = user_id.endswith(".0") & ~_is_quoted(line, "userId")
+    return F.when(is_float, F.substring_index(user_id, ".", 1)).otherwise(user_id)
+
+
+def _is_quoted(line: Column, name: str) -> Column:
+    return line.rlike(rf'"{name}"\s*:\s*"')
