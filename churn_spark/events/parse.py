@@ -52,7 +52,7 @@ def parse_lines(lines: DataFrame, max_line_bytes: int) -> DataFrame:
     """
     line = F.col("value")
     is_short = F.octet_length(line) <= max_line_bytes
-    parsed = lines.filter(strip(line) != "").withColumn(
+    parsed = lines.filter(_strip_line(line) != "").withColumn(
         "parsed", F.from_json(F.when(is_short, line), _RECORD_SCHEMA, _OPTIONS)
     )
     problem = (
@@ -87,6 +87,12 @@ def strip(text: Column) -> Column:
     return F.btrim(text, F.lit(" \t\r\n\f\u000b"))
 
 
+def _strip_line(line: Column) -> Column:
+    """`strip` for lines: nearly all have braces at both ends, and `btrim` is slow on long text."""
+    trimmed = F.trim(line)
+    return F.when(trimmed.startswith("{") & trimmed.endswith("}"), trimmed).otherwise(strip(line))
+
+
 def _is_json(line: Column) -> Column:
     """Whether the line is one JSON value and nothing else.
 
@@ -104,7 +110,7 @@ def _is_one_object(line: Column) -> Column:
     An event has no nested objects, so its first closing brace is its last character. Only a
     line with an earlier one (in a title, or between two records) needs the strict check.
     """
-    stripped = strip(line)
+    stripped = _strip_line(line)
     is_braced = stripped.startswith("{") & stripped.endswith("}")
     is_plain = F.instr(stripped, "}") == F.length(stripped)
     return is_braced & F.when(is_plain, True).otherwise(_is_json(line))
