@@ -69,6 +69,10 @@ format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES)
 	@"$(PY)" -m black --quiet $(SOURCES)
 
+.PHONY: docs
+docs: setup ## Write docs/data-flow.md anew from the schemas
+	@"$(PY)" -m churn_spark.schemas > docs/data-flow.md
+
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must
 	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv

@@ -98,7 +98,7 @@ exec "$SPARK_HOME/bin/spark-submit" \
   --name "$job" \
   --master "$master" \
   --driver-memory "${SPARK_DRIVER_MEMORY:-2g}" \
-  --driver-java-options "-XX:+UseParallelGC -Duser.timezone=UTC \"-Dlog4j2.configurationFile=$CHURN_CONF_DIR/log4j2.properties\"" \
+  --driver-java-options "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC \"-Dlog4j2.configurationFile=$CHURN_CONF_DIR/log4j2.properties\"" \
   "${jars[@]}" \
   "${settings[@]}" \
   --py-files "${paths[0]}" \

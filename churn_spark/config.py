@@ -10,21 +10,21 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from churn_spark.errors import ConfigError
 from churn_spark.timeline import Horizon
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
     """A part of the configuration: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SparkConfig(Section):
@@ -46,6 +46,12 @@ class IngestConfig(Section):
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.earliest >= self.latest:
+            raise ValueError(f"earliest {self.earliest} must be before latest {self.latest}")
+        return self
 
 
 class SnapshotsConfig(Section):
@@ -97,6 +103,14 @@ class LightGBMConfig(Section):
     min_data_per_group: int = Field(ge=1)
     cat_smooth: float = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _check_rounds(self) -> Self:
+        if self.min_rounds > self.max_rounds:
+            raise ValueError(
+                f"min_rounds {self.min_rounds} must be at most max_rounds {self.max_rounds}"
+            )
+        return self
+
 
 class LogisticRegressionConfig(Section):
     """Parameters of the baseline."""
@@ -125,6 +139,15 @@ class ScoringConfig(Section):
     high_risk_lift: float = Field(gt=1)
     medium_risk_lift: float = Field(ge=1)
     n_reasons: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        if self.medium_risk_lift >= self.high_risk_lift:
+            raise ValueError(
+                f"medium_risk_lift {self.medium_risk_lift} must be below high_risk_lift "
+                f"{self.high_risk_lift}"
+            )
+        return self
 
 
 class MonitoringConfig(Section):
@@ -195,8 +218,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no valid YAML in UTF-8: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds {type(values).__name__}, expected sections with keys")
     return values

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +32,8 @@ def parse_date(text: str | date) -> date:
     if isinstance(text, date):
         return text
     try:
-        return date.fromisoformat(text)
+        # `fromisoformat` also takes 20181001 and 2018-W40-1.
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:
         raise typer.BadParameter(f"found {text!r}, expected YYYY-MM-DD") from error
 

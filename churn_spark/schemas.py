@@ -76,12 +76,13 @@ def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
     Raises:
         SchemaError: if columns are missing, extra or of another type; all are listed.
     """
-    found = {field.name: field.dataType for field in frame.schema.fields}
-    expected = {field.name: field.dataType for field in spec.struct.fields}
+    names = [field.name for field in frame.schema.fields]
+    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    expected = {field.name: field.dataType.simpleString() for field in spec.struct.fields}
     missing = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
+    extra = [name for name in names if name not in expected or names.count(name) > 1]
     wrong = [
-        f"{name} is {found[name].simpleString()} instead of {expected[name].simpleString()}"
+        f"{name} is {found[name]} instead of {expected[name]}"
         for name in expected
         if name in found and found[name] != expected[name]
     ]
@@ -300,13 +301,20 @@ TABLES = (
 
 
 def describe_tables() -> str:
-    """The tables as Markdown: what `docs/data-flow.md` says of them."""
-    parts = []
+    """The tables as Markdown: the whole of `docs/data-flow.md`."""
+    parts = [
+        "# The tables\n\nWritten by `make docs` from `churn_spark/schemas.py`. The flow is drawn in "
+        "the [README](../README.md).\n"
+    ]
     for spec in TABLES:
         partitions = f" Partitioned by {', '.join(spec.partition_by)}." if spec.partition_by else ""
         rows = "\n".join(f"| `{c.name}` | {c.data_type} | {c.meaning} |" for c in spec.columns)
         parts.append(
-            f"### `{spec.layer}/{spec.name}`\n\nOne row is {spec.grain}.{partitions}\n\n"
+            f"## `{spec.layer}/{spec.name}`\n\nOne row is {spec.grain}.{partitions}\n\n"
             f"| column | type | meaning |\n| --- | --- | --- |\n{rows}\n"
         )
     return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(describe_tables(), end="")

@@ -48,7 +48,7 @@ def _launch_settings(config: SparkConfig) -> dict[str, str]:
     return {
         "spark.driver.memory": config.driver_memory,
         "spark.driver.extraJavaOptions": (
-            "-XX:+UseParallelGC -Duser.timezone=UTC "
+            "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC "
             f"-Dlog4j2.configurationFile=file:{conf_folder() / 'log4j2.properties'}"
         ),
         "spark.driver.host": "127.0.0.1",

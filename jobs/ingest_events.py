@@ -50,7 +50,8 @@ def run(context: job.JobContext, events: str | None = None) -> IngestSummary:
 
         def load(files: DataFrame, batch: int) -> None:
             # A new checkpoint has a new id, so its batch 0 is never taken for an old one.
-            writer = json.loads(context.spark.read.text(f"{checkpoint}/metadata").head()[0])["id"]
+            metadata = context.spark.read.text(f"{checkpoint}/metadata").collect()[0].value
+            writer = json.loads(metadata)["id"]
             batches.append(load_batch(context, files, writer, batch))
 
         (

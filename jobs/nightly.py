@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
 from typing import Annotated
 
@@ -47,10 +48,15 @@ def run(context: job.JobContext, date: Date | None, events: str | None = None) -
     A first model is trained where the registry has none. Where the log holds too few
     cancellations for that, the steps that need a model are left out, and said to be.
     """
-    ingest_events.run(context, events)
-    build_session_days.run(context)
+    with ThreadPoolExecutor(1) as background:
+        # A new MLflow store takes seconds to lay out; nothing before training needs it.
+        opening = background.submit(
+            ModelRegistry, context.config.registry, context.config.lakehouse
+        )
+        ingest_events.run(context, events)
+        build_session_days.run(context)
+        registry = opening.result()
     as_of = date or build_snapshots.log_span(context).end
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
     has_champion = registry.champion_version() is not None
     learnt_from = [] if has_champion else train_model.training_dates(context, as_of)
     build_snapshots.run(context, sorted({as_of, *learnt_from}))

@@ -39,7 +39,7 @@ def run(context: job.JobContext, date: Date) -> None:
         snapshots = job.read_as_of(lakehouse, SNAPSHOTS, date)
         scores = build_scores(snapshots, bundle, config.scoring)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
-        bands = dict(
+        bands: dict[str, int] = dict(
             lakehouse.read(SCORES)
             .filter(F.col("as_of") == F.lit(date))
             .groupBy("risk_band")

@@ -77,7 +77,8 @@ def train(context: job.JobContext, date: Date) -> str:
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
     config, lakehouse = context.config, context.lakehouse
-    rows = join_labels(*label_snapshots(context, date), config.training)
+    # Counted, measured and encoded: five small jobs on rows that fit in memory, spilled if not.
+    rows = join_labels(*label_snapshots(context, date), config.training).persist()
     with job.closing_line("train_model") as facts:
         counts = {row.split: row for row in count_by_split(rows).collect()}
         n_rows = sum(row.n for row in counts.values())
@@ -87,6 +88,7 @@ def train(context: job.JobContext, date: Date) -> str:
         fitted_on = rows.filter(F.col("split") != VALIDATION)
         encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
         lakehouse.overwrite(encode_rows(rows, encoding), TRAINING_ROWS)
+        rows.unpersist()
         encoded = lakehouse.read(TRAINING_ROWS)
         trees = train_lightgbm(encoded, encoding, config.lightgbm, config.training.seed)
         baseline = train_logistic_regression(encoded, encoding, config.logistic_regression)

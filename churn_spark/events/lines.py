@@ -25,12 +25,16 @@ def read_lines(
         paths: as listed; characters that are special in globs are taken literally.
         up_to_damage: give the whole lines before a damaged spot instead of failing there.
     """
-    return (
+    lines = (
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
         .text([escape_glob(path) for path in paths])
         .select("value", F.col("_metadata.file_path").alias("source_file"))
     )
+    # A gzip file is one task however large it is; parsing costs more than moving the lines.
+    n_tasks = spark.sparkContext.defaultParallelism
+    is_one_task_each = all(path.endswith(".gz") for path in paths)
+    return lines.repartition(n_tasks) if is_one_task_each and len(paths) < n_tasks else lines
 
 
 def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ class IngestSummary:
         ignored = []
         if self.ignored:
             ignored.append(
-                f"{len(self.ignored)} files in the folder are no .json or .json.gz and are left "
-                f"out, the first is {self.ignored[0]}"
+                f"left out, for they are no .json or .json.gz: {len(self.ignored)} in the folder, "
+                f"the first is {self.ignored[0]}"
             )
         return broken + changed + ignored

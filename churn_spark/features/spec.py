@@ -98,7 +98,7 @@ REPORT_FEATURES: tuple[Feature, ...] = (
         "double",
         "days_since",
         "registered_ts",
-        "time from registration to D",
+        "time since registration",
         "days",
         "customer for {value} days (typical: {typical})",
         is_trending=True,

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -25,7 +26,7 @@ class Calibration:
     log_odds_shift: float
 
     @staticmethod
-    def match_base_rate(margins: np.ndarray, labels: np.ndarray) -> Calibration:
+    def match_base_rate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
         """The shift at which the mean probability equals the share of positive labels.
 
         Args:
@@ -45,8 +46,8 @@ class Calibration:
 
         return Calibration(float(brentq(excess, -reach, reach, xtol=1e-12)))
 
-    def probabilities(self, margins: np.ndarray) -> np.ndarray:
-        """Probabilities in (0, 1) of margins in log-odds, same shape."""
+    def probabilities(self, margins: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of margins in log-odds, same shape; far out they round to 0 and 1."""
         return np.asarray(expit(margins + self.log_odds_shift), dtype=np.float64)
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Encoding:
         """Names of the categories, in matrix order."""
         return [name for name in self.features if name in self.levels]
 
-    def encode(self, rows: pd.DataFrame) -> np.ndarray:
+    def encode(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """The matrix of the rows.
 
         Args:

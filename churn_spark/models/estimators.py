@@ -90,7 +90,7 @@ def fit_logistic_regression(
     categorical = encoding.categorical
     numeric = [name for name in encoding.features if name not in encoding.levels]
     filled, one_hot = _suffixed(numeric, "_filled"), _suffixed(categorical, "_one_hot")
-    stages = [
+    stages: list[Any] = [
         Imputer(strategy="median", inputCols=numeric, outputCols=filled),
         OneHotEncoder(inputCols=categorical, outputCols=one_hot, handleInvalid="keep"),
         VectorAssembler(inputCols=filled + one_hot, outputCol="assembled"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import lightgbm
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from churn_spark.features.spec import Feature
 
+Value = float | str | None
 
-def contributions(booster: lightgbm.Booster, matrix: np.ndarray) -> np.ndarray:
+
+def contributions(booster: lightgbm.Booster, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """SHAP values in log-odds, shape (rows, features); what is common to all rows is left out.
 
     Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
@@ -22,7 +26,7 @@ def contributions(booster: lightgbm.Booster, matrix: np.ndarray) -> np.ndarray:
 
 def reasons(
     rows: pd.DataFrame,
-    shap_values: np.ndarray,
+    shap_values: NDArray[np.float64],
     features: Sequence[Feature],
     typical: Mapping[str, float | str | None],
     n_reasons: int,
@@ -49,19 +53,22 @@ def reasons(
     ]
 
 
-def describe(feature: Feature, value: object, typical: object) -> str:
+def describe(feature: Feature, value: Value, typical: Value) -> str:
     """`visited Downgrade 4 times (typical: 0)`."""
     if pd.isna(value):
         return f"{feature.meaning} unknown"
-    return feature.phrase.format(
+    text = feature.phrase.format(
         value=_in_words(value, feature.unit), typical=_in_words(typical, feature.unit)
     )
+    return re.sub(r"(?<![\d,.])1 (time|session|song|friend|day)s\b", r"1 \1", text)
 
 
-def _in_words(value: object, unit: str) -> str:
-    if value is None or isinstance(value, str):
-        return value or "unknown"
-    number = float(value)  # type: ignore[arg-type]
+def _in_words(value: Value, unit: str) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or pd.isna(value):
+        return "unknown"
+    number = float(value)
     if unit == "seconds":
         return f"{number / 3600:,.1f} hours"
     if unit == "songs/session":

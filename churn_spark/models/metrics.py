@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn import metrics as sk
+from numpy.typing import NDArray
+from scipy.special import xlogy
+from scipy.stats import rankdata
 
-FloatArray = np.ndarray
+FloatArray = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,11 @@ class Metrics:
 
 
 def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) -> Metrics:
-    """All figures for labels (0 or 1) and probabilities of the same length."""
+    """All figures for labels (0 or 1) and probabilities of the same length.
+
+    Raises:
+        ValueError: if there are no rows.
+    """
     flagged = probabilities >= threshold
     is_positive = labels == 1
     tp, fp = int(np.sum(flagged & is_positive)), int(np.sum(flagged & ~is_positive))
@@ -58,11 +66,9 @@ def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) ->
     return Metrics(
         n=len(labels),
         n_positive=int(is_positive.sum()),
-        roc_auc=float(sk.roc_auc_score(labels, probabilities)) if has_both else nan,
-        average_precision=(
-            float(sk.average_precision_score(labels, probabilities)) if has_both else nan
-        ),
-        log_loss=float(sk.log_loss(labels, probabilities, labels=[0, 1])),
+        roc_auc=roc_auc(labels, probabilities) if has_both else nan,
+        average_precision=(average_precision(labels, probabilities) if has_both else nan),
+        log_loss=_log_loss(labels, probabilities),
         brier=float(np.mean((probabilities - labels) ** 2)),
         threshold=threshold,
         f1=2 * tp / max(2 * tp + fp + fn, 1),
@@ -78,22 +84,57 @@ def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) ->
 def best_f1_threshold(labels: FloatArray, probabilities: FloatArray) -> float:
     """The probability at which flagging from there up gives the highest F1.
 
-    Ties go to the higher threshold. Without a positive label nobody should be flagged: 1.
+    Ties go to the higher threshold. Without a positive label nobody should be flagged: infinity.
     """
     if not np.any(labels == 1):
-        return 1.0
-    precision, recall, thresholds = sk.precision_recall_curve(labels, probabilities)
+        return math.inf
+    thresholds, precision, recall = precision_recall_points(labels, probabilities)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    best = np.flatnonzero(f1[:-1] >= f1[:-1].max() - 1e-12)[-1]
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)[-1]
     return float(thresholds[best])
 
 
 def precision_recall_points(
     labels: FloatArray, probabilities: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Threshold, precision and recall at every distinct probability, thresholds ascending."""
-    precision, recall, thresholds = sk.precision_recall_curve(labels, probabilities)
-    return thresholds, precision[:-1], recall[:-1]
+    """Threshold, precision and recall at every distinct probability, thresholds ascending.
+
+    Without a positive label every recall is 0.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    is_positive = (labels == 1)[order]
+    last_of_value = np.flatnonzero(np.append(np.diff(probabilities[order]) != 0, True))
+    hits = np.cumsum(is_positive)[last_of_value]
+    precision = hits / (last_of_value + 1)
+    recall = hits / max(int(is_positive.sum()), 1)
+    thresholds = probabilities[order][last_of_value]
+    return thresholds[::-1], precision[::-1], recall[::-1]
+
+
+def roc_auc(labels: FloatArray, probabilities: FloatArray) -> float:
+    """Chance that a random positive ranks above a random negative, ties counting half.
+
+    Both classes must be present. Source: the Mann-Whitney U statistic over n1 * n0.
+    """
+    is_positive = labels == 1
+    n_positive = int(is_positive.sum())
+    rank_sum = float(rankdata(probabilities)[is_positive].sum())
+    u_statistic = rank_sum - n_positive * (n_positive + 1) / 2
+    return u_statistic / (n_positive * (len(labels) - n_positive))
+
+
+def average_precision(labels: FloatArray, probabilities: FloatArray) -> float:
+    """Precision averaged over the gains in recall, from the highest threshold down."""
+    _, precision, recall = precision_recall_points(labels, probabilities)
+    gains = -np.diff(np.append(recall, 0.0))
+    return float(np.sum(gains * precision))
+
+
+def _log_loss(labels: FloatArray, probabilities: FloatArray) -> float:
+    """Mean negative log-likelihood; certainty is clipped to what a float can tell from it."""
+    tiny = np.finfo(np.float64).eps
+    clipped = np.clip(probabilities, tiny, 1 - tiny)
+    return float(-np.mean(xlogy(labels, clipped) + xlogy(1 - labels, 1 - clipped)))
 
 
 def outcomes(labels: FloatArray, probabilities: FloatArray, threshold: float) -> FloatArray:

@@ -15,6 +15,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -212,7 +213,9 @@ def _predict(
     return rows.assign(churn_probability=calibration.probabilities(margins))
 
 
-def _margins(rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster) -> np.ndarray:
+def _margins(
+    rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster
+) -> NDArray[np.float64]:
     matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
     return np.asarray(booster.predict(matrix, raw_score=True))
 

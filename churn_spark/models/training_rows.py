@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -104,7 +104,7 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
     """
     keys = ["as_of", "user_id", "label", "split"]
 
-    def encode(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def encode(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
             matrix = pd.DataFrame(
                 encoding.encode(batch), columns=list(encoding.features), index=batch.index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
@@ -68,7 +69,7 @@ def build_drift(
     """
     rule = BreachRule(config.min_lower_bound, config.max_adjusted_p)
     adjusted = benjamini_hochberg([test.p_value for test in comparisons.values()])
-    rows = [
+    rows: list[Any] = [
         {
             "run_date": run_date,
             "comparison": "training",

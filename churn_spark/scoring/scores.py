@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import lightgbm
 import numpy as np
@@ -52,7 +52,7 @@ def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> Dat
     declared = {feature.name: feature for feature in FEATURES}
     features = [declared[name] for name in encoding.features]
 
-    def score(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         booster = lightgbm.Booster(model_str=text)
         for batch in batches:
             matrix = encoding.encode(batch)

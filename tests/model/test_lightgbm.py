@@ -140,9 +140,7 @@ def test_both_families_find_a_planted_signal_and_its_probabilities(
         assert mean == pytest.approx(judged.rows["label"].mean(), abs=0.05)
 
 
-def test_no_family_finds_anything_in_shuffled_labels(
-    spark: SparkSession, config: Config
-) -> None:
+def test_no_family_finds_anything_in_shuffled_labels(spark: SparkSession, config: Config) -> None:
     frame = planted_rows(n=4000)
     frame["label"] = np.random.default_rng(3).permutation(frame["label"])
     shuffled = spark.createDataFrame(frame)

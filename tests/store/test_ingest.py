@@ -137,7 +137,7 @@ def test_missing_input_is_an_error_that_names_the_path(
     context: JobContext, tmp_path: Path, location: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="found no event file at .*expected a folder"):
+    with pytest.raises(InputError, match=r"found no event file at .*expected a folder"):
         ingest_events.run(context, str(tmp_path / location))
 
 

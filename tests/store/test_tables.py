@@ -57,7 +57,7 @@ def test_append_writes_once_when_repeated_with_the_same_batch(context: JobContex
 
 
 def test_read_says_what_to_do_when_the_table_is_missing(context: JobContext) -> None:
-    with pytest.raises(MissingTableError, match="no table gold/labels in .* run the jobs"):
+    with pytest.raises(MissingTableError, match=r"no table gold/labels in .* run the jobs"):
         context.lakehouse.read(LABELS)
 
 

@@ -146,8 +146,8 @@ def test_best_threshold_is_the_lowest_probability_when_everybody_cancels() -> No
     assert best_f1_threshold(np.array([1, 1]), np.array([0.3, 0.6])) == 0.3
 
 
-def test_best_threshold_is_one_when_nobody_cancels() -> None:
-    assert best_f1_threshold(np.array([0, 0]), np.array([0.2, 0.9])) == 1.0
+def test_best_threshold_flags_nobody_when_nobody_cancels() -> None:
+    assert best_f1_threshold(np.array([0, 0]), np.array([0.2, 1.0])) == np.inf
 
 
 @settings(max_examples=150, deadline=None)

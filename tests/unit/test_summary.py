@@ -88,11 +88,11 @@ def test_warning_names_each_file_that_was_changed() -> None:
 def test_one_warning_counts_the_ignored_files() -> None:
     (warning,) = IngestSummary([], ignored=["a.csv", "b.txt"]).warnings()
     assert warning == (
-        "2 files in the folder are no .json or .json.gz and are left out, the first is a.csv"
+        "left out, for they are no .json or .json.gz: 2 in the folder, the first is a.csv"
     )
 
 
 def test_warnings_come_broken_changed_ignored() -> None:
     broken = BatchFacts(1, {}, {"a.json": "cut"})
     found = IngestSummary([broken], changed=["b.json"], ignored=["c.csv"]).warnings()
-    assert [text.split()[0] for text in found] == ["a.json", "b.json", "1"]
+    assert [text.split()[0] for text in found] == ["a.json", "b.json", "left"]
