@@ -303,8 +303,8 @@ TABLES = (
 def describe_tables() -> str:
     """The tables as Markdown: the whole of `docs/data-flow.md`."""
     parts = [
-        "# The tables\n\nWritten by `make docs` from `churn_spark/schemas.py`. The flow is drawn in "
-        "the [README](../README.md).\n"
+        "# The tables\n\nWritten by `make docs` from `churn_spark/schemas.py`. The flow is drawn "
+        "in the [README](../README.md).\n"
     ]
     for spec in TABLES:
         partitions = f" Partitioned by {', '.join(spec.partition_by)}." if spec.partition_by else ""
