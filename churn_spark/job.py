@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -77,6 +78,8 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
         MachineError: if Java or the jars are missing.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # Its chatter about creating tables would stand between the lines of progress.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())
     session = build_session(config.spark, name)
     try:

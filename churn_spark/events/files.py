@@ -51,7 +51,8 @@ def list_location(spark: SparkSession, path: str) -> Location:
     Raises:
         InputError: if no file is there or the folder can't be listed.
     """
-    hadoop: Any = spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
+    jvm: Any = spark._jvm
+    hadoop = jvm.org.apache.hadoop.fs
     root = hadoop.Path(path)
     try:
         file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())

@@ -66,9 +66,11 @@ def build_user_history(session_days: DataFrame, as_of_dates: Collection[date]) -
         F.min("cancel_ts").over(upto_day).alias("cancel_ts"),
     )
     dates = F.array(*[F.lit(day) for day in sorted(as_of_dates)])
-    is_newest_before = lambda day: (  # noqa: E731
-        (F.col("event_date") < day) & (F.col("next_date").isNull() | (F.col("next_date") >= day))
-    )
+
+    def is_newest_before(day: Column) -> Column:
+        is_last = F.col("next_date").isNull() | (F.col("next_date") >= day)
+        return (F.col("event_date") < day) & is_last
+
     return running.withColumn("as_of", F.explode(F.filter(dates, is_newest_before)))
 
 
