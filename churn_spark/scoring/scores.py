@@ -43,8 +43,8 @@ def build_scores(snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfi
 def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFrame:
     """Probability and reasons of each row, by LightGBM's own library on Arrow batches.
 
-    SynapseML's transform calls the library row by row; this calls it once per batch, and is
-    the code that serving uses, so that both give the same answer to the last bit.
+    SynapseML's transform calls the library row by row; this calls it once per batch and needs
+    no native library in the JVM.
 
     Grain: that of `snapshots`, (as_of, user_id).
     """
