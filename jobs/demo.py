@@ -13,7 +13,7 @@ from rich.table import Table
 from churn_spark import job
 from churn_spark.schemas import SCORES, TABLES
 from churn_spark.simulate.settings import SimulationSettings
-from churn_spark.simulate.world import simulate_log
+from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
 from jobs import nightly
 
@@ -31,8 +31,8 @@ def main(
         folder = job.claim_demo_lakehouse(context.config.lakehouse)
         settings = SimulationSettings()
         with job.closing_line("simulate_events") as facts:
-            # Written last; a log that is there stays, for its files have been read.
-            if (folder / "truth" / "users.parquet").exists():
+            # A log that is there stays, for its files have been read.
+            if has_log(folder):
                 facts.append(f"the log in {folder} is there already")
             else:
                 facts.append(simulate_log(settings, folder).describe())

@@ -1,7 +1,7 @@
 """When sessions start: a Poisson clock that runs slow at night and at weekends.
 
 The log has one clock for all its users (measured: sessions start most often at 15 h and
-least often around 3 h UTC whatever the user's location), so the profile is in UTC.
+least often from 1 to 6 h UTC whatever the user's location), so the profile is in UTC.
 Counting activity in seconds of an average hour makes the exponential gap exact: a start is
 the moment at which the accumulated activity has grown by the drawn gap.
 """
@@ -18,17 +18,18 @@ Seconds = npt.NDArray[np.int64]
 SESSION_FLOOR_S: Final = 30 * 60
 _WEEK_S: Final = 7 * 86_400
 _MONDAY_S: Final = 4 * 86_400  # 1970-01-05, the first Monday of the epoch
-_PEAK_HOUR: Final = 15
-_DAILY_SWING: Final = 0.6
-_WEEKEND_SHARE: Final = 0.5
+# Relative chance that a session starts in an hour of a working day; smoothed and rounded from
+# the session starts of a log of the public generator.
+_HOURS: Final = (
+    30, 29, 29, 29, 29, 29, 29, 30, 32, 36, 41, 46, 53, 65, 86, 90, 68, 50, 42, 37, 32, 30, 30, 29,
+)  # fmt: skip
+_WEEKEND_SHARE: Final = 0.53
 
 
 def _accumulated_week() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Give the hour marks of a week (s) and the activity accumulated by each (s)."""
-    hours = np.arange(168)
-    angle = 2 * np.pi * (hours % 24 + 0.5 - _PEAK_HOUR) / 24
-    rate = 1.0 / (1.0 - _DAILY_SWING * np.cos(angle))
-    rate[hours >= 5 * 24] *= _WEEKEND_SHARE
+    rate = np.tile(np.array(_HOURS, dtype=np.float64), 7)
+    rate[5 * 24 :] *= _WEEKEND_SHARE
     activity = np.concatenate([[0.0], np.cumsum(rate / rate.mean())]) * 3600.0
     return np.arange(169) * 3600.0, activity
 
@@ -54,3 +55,20 @@ def session_starts(not_before: Seconds, gaps: npt.NDArray[np.float64]) -> Second
     weeks_later, activity = np.divmod(target, float(_WEEK_S))
     starts = weeks_later * _WEEK_S + np.interp(activity, _ACTIVITY, _MARKS) + _MONDAY_S
     return np.maximum(np.ceil(starts - 1e-6).astype(np.int64), not_before)
+
+
+def activity_rates(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Give how fast the clock runs in each hour, 1 on average over a week.
+
+    Args:
+        hours: hours since the epoch.
+
+    Returns:
+        Rates, of the shape of `hours`.
+
+    Raises:
+        Nothing: the profile repeats every week.
+    """
+    rates: npt.NDArray[np.float64] = np.diff(_ACTIVITY) / 3600.0
+    found: npt.NDArray[np.float64] = rates[(hours - _MONDAY_S // 3600) % 168]
+    return found

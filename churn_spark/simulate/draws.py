@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
 Floats = npt.NDArray[np.float64]
 Keys = npt.NDArray[np.uint64]
@@ -24,34 +25,40 @@ def _mix(words: Keys) -> Keys:
     return words ^ (words >> np.uint64(31))
 
 
-def user_keys(seed: int, stream: int, n_users: int) -> Keys:
-    """Derive one key for each user number 0..n_users-1.
+def user_keys(seed: int, stream: int, numbers: npt.NDArray[np.int64]) -> Keys:
+    """Derive the key of each user.
 
     Args:
         seed: seed of the whole log, 0 to 2**63-1.
         stream: separates independent uses of the same seed (profiles, behaviour).
-        n_users: number of keys.
+        numbers: user numbers, from 0, shape (users,).
 
     Returns:
-        Keys, shape (n_users,).
+        Keys, shape (users,).
 
     Raises:
         OverflowError: if the seed is negative or above 2**64-1.
     """
     root = _mix(_mix(np.array([seed], dtype=np.uint64)) + np.array([stream], np.uint64) * _STRIDE)
-    return _mix(root + np.arange(1, n_users + 1, dtype=np.uint64) * _STRIDE)
+    return _mix(root + (numbers.astype(np.uint64) + np.uint64(1)) * _STRIDE)
 
 
-def uniforms(keys: Keys, first: int, count: int) -> Floats:
+def uniforms(keys: Keys, first: int | npt.NDArray[np.int64], count: int) -> Floats:
     """Draw uniforms in [0, 1) at positions first..first+count-1 of each key's stream.
 
+    Args:
+        keys: shape (users,).
+        first: one position for all, or one for each user, shape (users,).
+        count: how many positions.
+
     Returns:
-        Draws, shape (count, len(keys)).
+        Draws, shape (count, users).
 
     Raises:
-        OverflowError: if a position is negative.
+        ValueError: if `first` fits neither way.
     """
-    positions = np.arange(first + 1, first + count + 1, dtype=np.uint64)[:, None]
+    begins = np.asarray(first, dtype=np.int64).astype(np.uint64) + np.uint64(1)
+    positions = np.arange(count, dtype=np.uint64)[:, None] + begins
     words: Keys = _mix(keys[None, :] + positions * _STRIDE)
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
@@ -85,3 +92,19 @@ def lognormal_mean_one(sigma: float, first: Floats, second: Floats) -> Floats:
     normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
     factors: Floats = np.exp(sigma * normal - sigma**2 / 2.0)
     return factors
+
+
+def poisson(mean: float, draws: Floats) -> npt.NDArray[np.int64]:
+    """Turn uniforms into Poisson counts.
+
+    Returns:
+        Counts, of the shape of the draws.
+
+    Raises:
+        ValueError: if the mean is negative.
+    """
+    if mean < 0:
+        raise ValueError(f"found a mean of {mean}, expected at least 0")
+    ks = np.arange(1 + int(mean + 12.0 * np.sqrt(mean) + 12.0))
+    logs = ks * np.log(mean) - gammaln(ks + 1.0) - mean if mean else np.where(ks, -np.inf, 0.0)
+    return np.searchsorted(np.cumsum(np.exp(logs)), draws, side="right")

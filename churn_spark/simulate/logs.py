@@ -1,26 +1,24 @@
-"""Events as the files a music service would drop: JSON lines, one folder a day, and the truth."""
+"""The files a music service would drop: JSON lines, one folder a day, each file a time of day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
-from functools import partial
-from itertools import pairwise
+import gzip
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from churn_spark.simulate.catalogue import Catalogue
-from churn_spark.simulate.lines import build_encoder
-from churn_spark.simulate.personas import PERSONAS
-from churn_spark.simulate.population import DAY_S, Population
-from churn_spark.simulate.steps import Events, Ints
+from churn_spark.simulate.blocks import day_rows, profiles_path
+from churn_spark.simulate.dirt import soil
+from churn_spark.simulate.lines import encode_lines, joined
+from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
 
-EVENT_FILE: Final = "events-00.json"
-_EPOCH: Final = date(1970, 1, 1)
+_CHUNK_ROWS: Final = 100_000  # lines that are in memory at once: about 50 MB
+_GZIP_LEVEL: Final = 5
 
 
 def day_folder(out: Path, day: date) -> Path:
@@ -32,75 +30,100 @@ def day_folder(out: Path, day: date) -> Path:
     return out / "events" / day.isoformat()
 
 
-def _replace_file(path: Path, write: Callable[[Path], None]) -> None:
+def _load_day(
+    work: Path, bounds: Sequence[tuple[int, int]]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Read a day's events of all blocks in the order of time, with the block of each."""
+    parts = [day_rows(work, block, *bound) for block, bound in enumerate(bounds)]
+    rows = np.concatenate(parts)
+    blocks = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    order = np.argsort(rows["ts"], kind="stable")
+    return rows[order], blocks[order]
+
+
+def _encode(
+    settings: SimulationSettings, work: Path, rows: npt.NDArray[Any], blocks: npt.NDArray[np.int64]
+) -> Iterator[memoryview]:
+    """Encode events chunk by chunk; only the profiles of a chunk's users are in memory."""
+    for first in range(0, len(rows), _CHUNK_ROWS):
+        chunk, owners = rows[first : first + _CHUNK_ROWS], blocks[first : first + _CHUNK_ROWS]
+        users = np.zeros(len(chunk), dtype=np.int64)
+        profiles, n_profiles = [], 0
+        for block in np.unique(owners).tolist():
+            with pa.memory_map(str(profiles_path(work, block))) as source:
+                table = pa.ipc.open_file(source).read_all()
+                mine = np.flatnonzero(owners == block)
+                wanted, place = np.unique(chunk["row"][mine], return_inverse=True)
+                profiles.append(table.take(pa.array(wanted)))
+                nobody = table.slice(len(table) - 1)
+            users[mine] = n_profiles + place
+            n_profiles += len(wanted)
+        encoded = pa.concat_tables([*profiles, nobody]).combine_chunks()
+        lines = encode_lines(settings.style, chunk, users, encoded)
+        yield joined(soil(lines, chunk["dirt"]))
+
+
+def _replace_file(path: Path, chunks: Iterator[memoryview], settings: SimulationSettings) -> None:
     """Write beside `path` under a hidden name that readers skip, then rename onto it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        write(temporary)
+        with temporary.open("wb") as file:
+            if settings.is_compressed:
+                # Without name and time, or the same log would have other bytes the next time.
+                with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
+                    for chunk in _without_last_newline(chunks, settings.style):
+                        packed.write(chunk)
+            else:
+                for chunk in _without_last_newline(chunks, settings.style):
+                    file.write(chunk)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+def _without_last_newline(chunks: Iterator[memoryview], style: str) -> Iterator[memoryview]:
+    """Cut the newline at the end of a file, where its style wants that."""
+    held = memoryview(b"")
+    for chunk in chunks:
+        yield held
+        held = chunk
+    yield held[:-1] if style == "daily" else held
 
 
-def write_events(
-    out: Path, population: Population, catalogue: Catalogue, events: Events, session_ids: Ints
-) -> list[date]:
-    """Write events, ordered by time, to `out/events/YYYY-MM-DD/events-00.json`.
+def write_day(
+    settings: SimulationSettings,
+    out: Path,
+    work: Path,
+    task: tuple[date, Sequence[tuple[int, int]]],
+) -> int:
+    """Write the files of one day; what another run left in its folder goes.
+
+    Args:
+        settings: the world.
+        out: folder of the log.
+        work: where the blocks were laid down.
+        task: the day, and where its rows begin and end in each block.
 
     Returns:
-        The days that have events.
+        Events written, the copies of dirty ones not counted.
 
     Raises:
         OSError: if a file can't be written.
     """
-    encode = build_encoder(population, catalogue, events.song)
-    days, firsts = np.unique(events.ts // DAY_S, return_index=True)
-    bounds = pairwise([*firsts.tolist(), len(events.ts)])
-    written = []
-    for day_number, (first, last) in zip(days.tolist(), bounds, strict=True):
-        rows = np.arange(first, last)
-        text = "".join(encode(events.take(rows), session_ids[rows]))
-        day = _EPOCH + timedelta(days=day_number)
-        _replace_file(day_folder(out, day) / EVENT_FILE, partial(_write_text, text))
-        written.append(day)
-    return written
-
-
-def write_truth(
-    out: Path, population: Population, n_events: Ints, n_sessions: Ints, cancelled: Ints
-) -> None:
-    """Write `out/truth/users.parquet`: what the log was made from.
-
-    Grain: user. Gaps are the user's own means in seconds; `n_events` and `n_sessions` count
-    what is in the log, events without a userId included; `cancel_ts` is the time of the
-    Cancellation Confirmation, null for users who stayed.
-
-    Args:
-        out: folder of the log.
-        population: the users.
-        n_events: shape (users,).
-        n_sessions: shape (users,).
-        cancelled: epoch seconds, -1 for users who stayed, shape (users,).
-
-    Raises:
-        OSError: if the file can't be written.
-    """
-    utc_seconds = pa.timestamp("s", tz="UTC")
-    table = pa.table(
-        {
-            "user_id": pa.array([str(user_id) for user_id in population.user_ids.tolist()]),
-            "persona": pa.array([PERSONAS[p].name for p in population.persona.tolist()]),
-            "event_gap_s": population.event_gap,
-            "session_gap_s": population.session_gap,
-            "registration_ts": pa.array(population.registered, utc_seconds),
-            "cancel_ts": pa.array(cancelled, utc_seconds, mask=cancelled < 0),
-            "n_events": n_events,
-            "n_sessions": n_sessions,
-        }
-    )
-    _replace_file(out / "truth" / "users.parquet", lambda path: pq.write_table(table, path))
+    day, bounds = task
+    rows, blocks = _load_day(work, bounds)
+    window_s = DAY_S / settings.files_a_day
+    # Late events come first: they wait for the day's first file.
+    since = np.maximum(rows["ts"] - day_number(day) * DAY_S, 0)
+    window = np.minimum((since / window_s).astype(np.int64), settings.files_a_day - 1)
+    suffix = ".json.gz" if settings.is_compressed else ".json"
+    written = set()
+    for number in np.unique(window).tolist():
+        path = day_folder(out, day) / f"events-{number:02}{suffix}"
+        here = window == number
+        _replace_file(path, _encode(settings, work, rows[here], blocks[here]), settings)
+        written.add(path)
+    for stale in set(day_folder(out, day).glob("events-*")) - written:
+        stale.unlink()
+    return len(rows)

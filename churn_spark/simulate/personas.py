@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from churn_spark.errors import InputError
 from churn_spark.simulate import moves
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, context_after, state_of
+from churn_spark.simulate.settings import SimulationSettings
 
 END: Final = "END"
 END_STATE: Final = -1
@@ -84,10 +86,8 @@ def _persona(name: str) -> Persona:
     return Persona(name, complete)
 
 
-PERSONAS: Final = tuple(_persona(name) for name in ("Accordion", "Tuba", "Zither", "Xylophone"))
-
-# Personas by user number modulo 9: the mix 150 : 25 : 25 : 25 at any number of users.
-PERSONA_CYCLE: Final = (0, 1, 0, 0, 2, 0, 0, 3, 0)
+PERSONA_NAMES: Final = ("Accordion", "Tuba", "Zither", "Xylophone")
+PERSONAS: Final = tuple(_persona(name) for name in PERSONA_NAMES)
 
 # Mean gaps (s) and spread of each user's own lognormal factor on them.
 EVENT_GAP_S: Final = 90.0
@@ -100,7 +100,56 @@ INITIAL_PAID_SHARE: Final = 0.22
 INITIAL_LOGGED_OUT_SHARE: Final = 0.18
 
 
-def build_move_table(personas: tuple[Persona, ...] = PERSONAS) -> MoveTable:
+def _drifted(persona: Persona, settings: SimulationSettings) -> Persona:
+    """Change what the world's drift changes, from its date on."""
+    rows = {}
+    for (auth, level, page), row in persona.rows.items():
+        changed = dict(row)
+        if settings.drift == "label" and "Cancel" in row:
+            changed["Cancel"] *= settings.drift_factor
+            rest = (1.0 - changed["Cancel"]) / (1.0 - row["Cancel"])
+            changed |= {key: row[key] * rest for key in row if key != "Cancel"}
+        if settings.drift == "input" and page == "NextSong" and "Thumbs Up" in row:
+            # What Thumbs Up gains or loses, staying with the music loses or gains.
+            more = row["Thumbs Up"] * (settings.drift_factor - 1.0)
+            changed["Thumbs Up"] += more
+            changed["NextSong"] -= more
+        rows[auth, level, page] = changed
+    return Persona(persona.name, rows)
+
+
+def _without_cancel(persona: Persona) -> Persona:
+    """Take every chance of Cancel out of a persona."""
+    rows = {
+        key: {page: chance / (1.0 - row.get("Cancel", 0.0)) for page, chance in row.items()}
+        for key, row in persona.rows.items()
+    }
+    for row in rows.values():
+        row.pop("Cancel", None)
+    return Persona(persona.name, rows)
+
+
+def build_personas(settings: SimulationSettings) -> tuple[Persona, ...]:
+    """Give the personas of a world, then the same as they are after its drift.
+
+    In the degrading regime no page leads to Cancel by chance.
+
+    Raises:
+        InputError: if the drift leaves a chance outside 0 to 1.
+    """
+    before = PERSONAS
+    if settings.regime == "degrading":
+        before = tuple(_without_cancel(persona) for persona in before)
+    after = tuple(_drifted(persona, settings) for persona in before)
+    if any(min(row.values()) < 0 for persona in after for row in persona.rows.values()):
+        raise InputError(
+            f"found drift_factor {settings.drift_factor}, expected one that leaves every chance "
+            "between 0 and 1: choose a smaller one"
+        )
+    return before + after
+
+
+def build_move_table(personas: tuple[Persona, ...]) -> MoveTable:
     """Lay the personas' rows out as arrays.
 
     Returns:

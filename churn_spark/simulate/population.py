@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from churn_spark.simulate import people, personas
-from churn_spark.simulate.draws import Floats, lognormal_mean_one, pick, uniforms, user_keys
+from churn_spark.simulate.draws import (
+    Floats,
+    lognormal_mean_one,
+    pick,
+    poisson,
+    uniforms,
+    user_keys,
+)
 from churn_spark.simulate.pages import CONTEXTS
+from churn_spark.simulate.settings import DAY_S, WARM_UP_S, SimulationSettings
 
 Ints = npt.NDArray[np.int64]
 
-DAY_S: Final = 86_400
+# Users are simulated in blocks of this many: it bounds the memory, and with it every byte of
+# the log is fixed, whatever the number of machines.
+BLOCK_USERS: Final = 2048
 # Above the id that one published log gives to anonymous visitors, so none is mistaken for it.
-FIRST_USER_ID: Final = 2_000_001
+_FIRST_USER_ID: Final = 2_000_001
 _PROFILE_STREAM: Final = 1
-_YEARLY_GROWTH: Final = 0.10
+_JOIN_STREAM: Final = 3
 _MEAN_AGE_DAYS: Final = 34.0
 _FEMALE_SHARE: Final = 0.46
+_GOLDEN: Final = 0.6180339887498949
 
 
 @dataclass(frozen=True)
 class Population:
-    """Users by number; every array has shape (users,).
+    """Users as columns, all of shape (users,).
 
     Attributes:
-        user_ids: the `userId` of the log.
-        persona: index into `personas.PERSONAS`.
-        first_names, last_names, genders, locations, user_agents: profile fields.
+        number: user number, unique in the world.
+        persona: index into `personas.PERSONA_NAMES`.
         registered: account creation, epoch seconds.
         arrives: when the simulated life begins, epoch seconds.
         context: index into `pages.CONTEXTS` in which it begins.
@@ -38,80 +48,163 @@ class Population:
         session_gap: mean seconds from the end of a session, plus 30 min, to the next.
     """
 
-    user_ids: Ints
+    number: Ints
     persona: Ints
-    first_names: tuple[str, ...]
-    last_names: tuple[str, ...]
-    genders: tuple[str, ...]
-    locations: tuple[str, ...]
-    user_agents: tuple[str, ...]
     registered: Ints
     arrives: Ints
     context: Ints
     event_gap: Floats
     session_gap: Floats
 
+    def join(self, others: Population) -> Population:
+        """Put others behind these users.
+
+        Raises:
+            Nothing: the columns are the same.
+        """
+        return Population(
+            *(
+                np.concatenate([getattr(self, f.name), getattr(others, f.name)])
+                for f in fields(self)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What the log says of each user; every column has length users."""
+
+    user_ids: list[str]
+    locations: list[str]
+    user_agents: list[str]
+    last_names: list[str]
+    first_names: list[str]
+    genders: list[str]
+
+
+def count_blocks(settings: SimulationSettings) -> int:
+    """Count the blocks of users of a world.
+
+    Raises:
+        Nothing: a world has a user.
+    """
+    return -(-settings.users // BLOCK_USERS)
+
+
+def count_first_users(settings: SimulationSettings, block: int) -> int:
+    """Count the users of a block that are there at the start.
+
+    Raises:
+        Nothing: a block that isn't there has none.
+    """
+    return max(0, min(BLOCK_USERS, settings.users - block * BLOCK_USERS))
+
+
+def _build(settings: SimulationSettings, number: Ints, joined: Ints | None) -> Population:
+    """Draw users by number; `joined` is when newcomers join, epoch s, None for the first ones."""
+    draws = uniforms(user_keys(settings.seed, _PROFILE_STREAM, number), 0, 13)
+    age_draw, paid_draw, out_draw = draws[6:9]
+    weights = np.cumsum(settings.persona_mix) / sum(settings.persona_mix)
+    # Multiples of the golden ratio fill the shares evenly: the mix holds for any number of users.
+    share = (number + 0.5) * _GOLDEN % 1.0
+    persona = np.minimum(np.searchsorted(weights, share, side="right"), len(weights) - 1)
+    if joined is None:
+        arrives = np.full(len(number), settings.start_ts - WARM_UP_S, dtype=np.int64)
+        # A thousand seconds at least: no account is created in the second of its first event.
+        age = (-np.log1p(-age_draw) * _MEAN_AGE_DAYS * DAY_S).astype(np.int64) + 1000
+        is_paid = paid_draw < personas.INITIAL_PAID_SHARE
+        is_out = out_draw < personas.INITIAL_LOGGED_OUT_SHARE
+        registered, context = arrives - age, 2 * is_out + is_paid
+    else:
+        arrives, registered = joined, joined - 60
+        context = np.full(len(number), CONTEXTS.index(("Guest", "free")))
+    event_factor = lognormal_mean_one(personas.EVENT_GAP_SIGMA, draws[9], draws[10])
+    session_factor = lognormal_mean_one(personas.SESSION_GAP_SIGMA, draws[11], draws[12])
+    return Population(
+        number=number,
+        persona=persona,
+        registered=registered,
+        arrives=arrives,
+        context=context.astype(np.int64),
+        event_gap=personas.EVENT_GAP_S * event_factor,
+        session_gap=personas.SESSION_GAP_S * session_factor,
+    )
+
+
+def build_first_users(settings: SimulationSettings, block: int) -> Population:
+    """Draw the users of a block that are there at the start.
+
+    Raises:
+        ValueError: if the world has no such block.
+    """
+    if not 0 <= block < count_blocks(settings):
+        raise ValueError(f"found block {block}, expected one below {count_blocks(settings)}")
+    first = block * BLOCK_USERS
+    number = np.arange(first, min(first + BLOCK_USERS, settings.users), dtype=np.int64)
+    return _build(settings, number, None)
+
+
+def build_newcomers(
+    settings: SimulationSettings, block: int, days: npt.NDArray[np.int64], n_before: int
+) -> Population:
+    """Draw the users of a block who join on given days, at `growth` of its users in a year.
+
+    Args:
+        settings: the world.
+        block: number of the block.
+        days: days since the epoch, in order.
+        n_before: how many newcomers the block had before.
+
+    Raises:
+        OverflowError: if the seed is negative.
+    """
+    n_blocks = count_blocks(settings)
+    base = count_first_users(settings, block)
+    key = user_keys(settings.seed, _JOIN_STREAM, np.array([block]))
+    counts = poisson(
+        base * settings.growth / 365.0,
+        np.array([uniforms(key, day, 1)[0, 0] for day in days.tolist()]),
+    )
+    ordinal = n_before + np.arange(counts.sum(), dtype=np.int64)
+    number = settings.users + ordinal * n_blocks + block
+    moment = uniforms(user_keys(settings.seed, _JOIN_STREAM + 1, number), 0, 1)[0]
+    joined = np.repeat(days, counts) * DAY_S + (moment * DAY_S).astype(np.int64)
+    return _build(settings, number, joined)
+
 
 def _choose(names: list[str], draws: Floats) -> list[str]:
     return [names[index] for index in pick(np.ones(len(names)), draws).tolist()]
 
 
-def _choose_weighted(options: list[tuple[str, float]], draws: Floats) -> tuple[str, ...]:
+def _choose_weighted(options: list[tuple[str, float]], draws: Floats) -> list[str]:
     weights = np.array([weight for _, weight in options])
-    return tuple(options[index][0] for index in pick(weights, draws).tolist())
+    return [options[index][0] for index in pick(weights, draws).tolist()]
 
 
-def _arrivals(draws: Floats, start: int, days: int, warm_up: int) -> tuple[Ints, Ints, Ints]:
-    """Draw registration, begin of the simulated life (epoch s) and the context at that time."""
-    is_new_draw, age_draw, paid_draw, out_draw = draws
-    growth = _YEARLY_GROWTH * days / 365.0
-    is_new = is_new_draw < growth / (1.0 + growth)
-    begins = start - warm_up
-    joined_within = start + (age_draw * days * DAY_S).astype(np.int64)
-    # A thousand seconds at least: no account is created in the second of its first event.
-    age = (-np.log1p(-age_draw) * _MEAN_AGE_DAYS * DAY_S).astype(np.int64) + 1000
-    registered = np.where(is_new, joined_within, begins - age)
-    is_paid = paid_draw < personas.INITIAL_PAID_SHARE
-    is_out = out_draw < personas.INITIAL_LOGGED_OUT_SHARE
-    context = np.where(is_new, CONTEXTS.index(("Guest", "free")), 2 * is_out + is_paid)
-    return registered, np.where(is_new, joined_within, begins), context
+def user_ids(number: Ints) -> list[str]:
+    """Give the `userId` of each user.
+
+    Raises:
+        Nothing: every number has one.
+    """
+    return [str(user_id) for user_id in (number + _FIRST_USER_ID).tolist()]
 
 
-def build_population(users: int, seed: int, start: int, days: int, warm_up: int) -> Population:
-    """Draw the users of a log.
-
-    Args:
-        users: how many.
-        seed: seed of the log.
-        start: begin of the log, epoch seconds.
-        days: length of the log; about `10 % * days / 365` of the users join within it.
-        warm_up: seconds before `start` at which the lives of the others begin.
-
-    Returns:
-        The users by number.
+def build_profiles(seed: int, number: Ints) -> Profiles:
+    """Draw what the log says of users.
 
     Raises:
         OverflowError: if the seed is negative.
     """
-    draws = uniforms(user_keys(seed, _PROFILE_STREAM, users), 0, 13)
-    numbers = np.arange(users, dtype=np.int64)
+    draws = uniforms(user_keys(seed, _PROFILE_STREAM, number), 0, 5)
     is_female = draws[0] < _FEMALE_SHARE
     women = _choose(people.FEMALE_NAMES, draws[1])
     men = _choose(people.MALE_NAMES, draws[1])
-    registered, arrives, context = _arrivals(draws[5:9], start, days, warm_up)
-    event_factor = lognormal_mean_one(personas.EVENT_GAP_SIGMA, draws[9], draws[10])
-    session_factor = lognormal_mean_one(personas.SESSION_GAP_SIGMA, draws[11], draws[12])
-    return Population(
-        user_ids=FIRST_USER_ID + numbers,
-        persona=np.array(personas.PERSONA_CYCLE)[numbers % len(personas.PERSONA_CYCLE)],
-        first_names=tuple(np.where(is_female, women, men).tolist()),
-        last_names=tuple(_choose(people.LAST_NAMES, draws[2])),
-        genders=tuple(np.where(is_female, "F", "M").tolist()),
+    return Profiles(
+        user_ids=user_ids(number),
         locations=_choose_weighted(people.places(), draws[3]),
         user_agents=_choose_weighted(people.user_agents(), draws[4]),
-        registered=registered,
-        arrives=arrives,
-        context=context,
-        event_gap=personas.EVENT_GAP_S * event_factor,
-        session_gap=personas.SESSION_GAP_S * session_factor,
+        last_names=_choose(people.LAST_NAMES, draws[2]),
+        first_names=np.where(is_female, women, men).tolist(),
+        genders=np.where(is_female, "F", "M").tolist(),
     )

@@ -1,31 +1,56 @@
-"""What a simulated log is determined by."""
+"""What a simulated world and its log are determined by."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from churn_spark.errors import InputError
 
-REGIMES: Final = ("memoryless",)
-_ANNOUNCED_REGIMES: Final = ("degrading",)
+REGIMES: Final = ("memoryless", "degrading")
+STYLES: Final = ("mini", "daily")
+DRIFTS: Final = ("none", "input", "label")
+DAY_S: Final = 86_400
+# Long enough that the log opens in the middle of sessions, as a real one does.
+WARM_UP_S: Final = 2 * DAY_S
 _EPOCH: Final = date(1970, 1, 1)
 _MAX_SEED: Final = 2**63 - 1
-_DAY_S: Final = 86_400
+_MAX_FILES_A_DAY: Final = 24
+
+
+def day_number(day: date) -> int:
+    """Count the days from 1970-01-01 to `day`.
+
+    Raises:
+        Nothing: any date has a number.
+    """
+    return (day - _EPOCH).days
 
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What determines a simulated log, to the byte.
+    """What determines a simulated world and its log, to the byte.
 
     Attributes:
-        users: how many users there are, those who join within the log included.
-        start: first day, UTC.
-        days: number of days.
+        users: how many users there are at the start.
+        start: first day of the world's log, UTC.
+        days: number of days that one run writes.
         seed: 0 to 2**63-1.
-        regime: `memoryless`: cancelling is a fixed chance per visit of certain pages, the
-            same before and after; so past behaviour says little about it.
+        regime: `memoryless`: cancelling is a fixed chance per visit of certain pages, so past
+            behaviour says little about it; `degrading`: interest fades for weeks before.
+        growth: users who join in a year, as a share of `users`.
+        persona_mix: weights of the personas Accordion, Tuba, Zither and Xylophone.
+        drift: what changes on `drift_date`: `none`; `input`, the chance of Thumbs Up after a
+            song; `label`, every chance of cancelling.
+        drift_date: first day of the change.
+        drift_factor: what the chances are multiplied by.
+        style: `mini`: absent keys are left out; `daily`: all 18 keys in alphabetical order,
+            nulls written out, `registration` with a fraction, no newline at a file's end.
+        files_a_day: the day is cut into as many files of equal time.
+        is_compressed: whether files are gzipped.
+        dirty_share: share of the events, a third each, that are followed by a broken copy of
+            their line, written twice, or delivered a day late.
 
     Raises:
         InputError: if any is out of range; all problems are named at once.
@@ -36,33 +61,92 @@ class SimulationSettings:
     days: int = 61
     seed: int = 42
     regime: str = "memoryless"
+    growth: float = 0.10
+    persona_mix: tuple[float, float, float, float] = (150.0, 25.0, 25.0, 25.0)
+    drift: str = "none"
+    drift_date: date = date(2018, 11, 1)
+    drift_factor: float = 2.0
+    style: str = "mini"
+    files_a_day: int = 4
+    is_compressed: bool = False
+    dirty_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse settings that no log can be made from."""
-        problems = []
-        if self.users < 1:
-            problems.append(f"found users {self.users}, expected at least 1")
-        if self.days < 1:
-            problems.append(f"found days {self.days}, expected at least 1")
-        elif self.start < _EPOCH or self.days > (date.max - self.start).days:
+        problems = [
+            f"found {name} {getattr(self, name)!r}, expected {' or '.join(choices)}"
+            for name, choices in (("regime", REGIMES), ("style", STYLES), ("drift", DRIFTS))
+            if getattr(self, name) not in choices
+        ]
+        problems += [
+            f"found {name} {getattr(self, name)}, expected {low} to {high}"
+            for name, low, high in (
+                ("seed", 0, _MAX_SEED),
+                ("growth", 0, 10),
+                ("drift_factor", 0, 10),
+                ("files_a_day", 1, _MAX_FILES_A_DAY),
+                ("dirty_share", 0, 0.5),
+            )
+            if not low <= getattr(self, name) <= high
+        ]
+        problems += [
+            f"found {name} {getattr(self, name)}, expected at least 1"
+            for name in ("users", "days")
+            if getattr(self, name) < 1
+        ]
+        if len(self.persona_mix) != 4 or min(self.persona_mix) < 0 or sum(self.persona_mix) <= 0:
+            problems.append(
+                f"found persona_mix {self.persona_mix}, expected four weights of at least 0"
+            )
+        if self.start < _EPOCH or self.days > (date.max - self.start).days:
             problems.append(
                 f"found {self.days} days from {self.start}, expected days from 1970 to 9999"
             )
-        if not 0 <= self.seed <= _MAX_SEED:
-            problems.append(f"found seed {self.seed}, expected 0 to {_MAX_SEED}")
-        if self.regime in _ANNOUNCED_REGIMES:
-            problems.append(f"found regime {self.regime}, which isn't available yet")
-        elif self.regime not in REGIMES:
-            problems.append(f"found regime {self.regime!r}, expected {' or '.join(REGIMES)}")
         if problems:
             raise InputError(f"{'; '.join(problems)}: correct the arguments of the simulation")
 
     @property
     def start_ts(self) -> int:
         """Begin of the log, epoch seconds."""
-        return (self.start - _EPOCH).days * _DAY_S
+        return day_number(self.start) * DAY_S
+
+    @property
+    def period(self) -> Period:
+        """The days of the first run."""
+        return Period(self.start, self.days)
+
+    @property
+    def drift_ts(self) -> int:
+        """When the change comes, epoch seconds; after everything where there is none."""
+        return _NEVER if self.drift == "none" else day_number(self.drift_date) * DAY_S
+
+
+_NEVER: Final = 2**62
+
+
+@dataclass(frozen=True)
+class Period:
+    """The days that one run writes: `days` from `first` on."""
+
+    first: date
+    days: int
+
+    @property
+    def end(self) -> date:
+        """The day after the last one."""
+        return self.first + timedelta(days=self.days)
+
+    @property
+    def dates(self) -> tuple[date, ...]:
+        """The days."""
+        return tuple(self.first + timedelta(days=day) for day in range(self.days))
+
+    @property
+    def first_ts(self) -> int:
+        """Begin, epoch seconds."""
+        return day_number(self.first) * DAY_S
 
     @property
     def end_ts(self) -> int:
-        """End of the log, epoch seconds, exclusive."""
-        return self.start_ts + self.days * _DAY_S
+        """End, epoch seconds, exclusive."""
+        return day_number(self.end) * DAY_S

@@ -1,28 +1,43 @@
-"""One simulated event log, from its settings to its files."""
+"""A simulated world: its first days, and every day that follows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
 from churn_spark.errors import InputError
-from churn_spark.simulate.catalogue import build_catalogue
-from churn_spark.simulate.chains import simulate_lives
-from churn_spark.simulate.logs import EVENT_FILE, day_folder, write_events, write_truth
-from churn_spark.simulate.pages import CONTEXTS, PAGES, state_of
-from churn_spark.simulate.population import DAY_S, Population, build_population
-from churn_spark.simulate.settings import SimulationSettings
-from churn_spark.simulate.steps import Events, Ints
+from churn_spark.simulate.blocks import BlockFacts, simulate_block
+from churn_spark.simulate.logs import write_day
+from churn_spark.simulate.population import count_blocks
+from churn_spark.simulate.settings import Period, SimulationSettings
 
-# Long enough that the log opens in the middle of sessions, as a real one does.
-_WARM_UP_S: Final = 2 * DAY_S
-_GONE: Final = [
-    state_of("Cancelled", level, "Cancellation Confirmation") for level in ("free", "paid")
-]
+_SETTINGS_FILE: Final = "settings.json"
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Runs one function on every task, here or on many machines, results in the tasks' order."""
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+        """Run them all."""
+
+
+def run_here(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+    """Run the tasks one after the other in this process.
+
+    Raises:
+        Exception: what the function raises.
+    """
+    return [function(task) for task in tasks]
 
 
 @dataclass(frozen=True)
@@ -30,10 +45,10 @@ class SimulationFacts:
     """What was written.
 
     Attributes:
-        users: users in the ground truth.
-        users_seen: those of them that the log has an event with a userId of.
-        events: lines.
-        cancels: users who cancelled.
+        users: users with an event since the start of the world.
+        users_seen: users with an event in these days that has a userId.
+        events: events, the copies of dirty lines not counted.
+        cancels: users who cancelled in these days.
         days: days that have events.
         folder: where the log is; `events/` and `truth/` are within.
     """
@@ -53,32 +68,38 @@ class SimulationFacts:
         )
 
 
-def number_sessions(events: Events, population: Population) -> Ints:
-    """Give each event its sessionId: a running number of its persona's sessions.
-
-    The counters of the personas run apart, so that users share ids, as in the real log.
-
-    Returns:
-        Session ids from 1, shape (events,).
+def has_log(out: Path) -> bool:
+    """Tell whether `out` holds a log that was written to its end.
 
     Raises:
-        Nothing: every event has a session.
+        Nothing: the folder needn't exist.
     """
-    session_ids = np.zeros(len(events.ts), dtype=np.int64)
-    persona_of_event = population.persona[events.user]
-    for persona in np.unique(persona_of_event).tolist():
-        rows = np.flatnonzero(persona_of_event == persona)
-        sessions = events.user[rows] * (int(events.session.max()) + 1) + events.session[rows]
-        _, firsts, inverse = np.unique(sessions, return_index=True, return_inverse=True)
-        session_ids[rows] = (np.argsort(np.argsort(firsts)) + 1)[inverse]
-    return session_ids
+    return (out / "world" / _SETTINGS_FILE).is_file()
 
 
-def _check_folder(settings: SimulationSettings, out: Path) -> None:
+def read_settings(out: Path) -> SimulationSettings:
+    """Read what the world in `out` is determined by.
+
+    Raises:
+        InputError: if there is no world.
+    """
+    path = out / "world" / _SETTINGS_FILE
+    if not path.is_file():
+        raise InputError(
+            f"found no simulated world in {out}, expected {path}: simulate its first days "
+            "without --from"
+        )
+    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("start", "drift_date"):
+        saved[name] = date.fromisoformat(saved[name])
+    return SimulationSettings(**(saved | {"persona_mix": tuple(saved["persona_mix"])}))
+
+
+def _check_folder(period: Period, out: Path) -> None:
     """Refuse a folder in which this log would lie among the days of another.
 
     Raises:
-        InputError: if `out` can't be made a folder or has days outside the settings.
+        InputError: if `out` can't be made a folder or has days outside the period.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -87,64 +108,105 @@ def _check_folder(settings: SimulationSettings, out: Path) -> None:
             f"found {out}, where no folder can be made ({exc.strerror}), expected a folder to "
             "write to: choose another one"
         ) from exc
-    last = settings.start + timedelta(days=settings.days - 1)
-    expected = {(settings.start + timedelta(days=day)).isoformat() for day in range(settings.days)}
+    expected = {day.isoformat() for day in period.dates}
     present = {path.name for path in (out / "events").glob("[!.]*")}
     if strangers := sorted(present - expected):
         raise InputError(
             f"found {strangers[0]} in {out / 'events'}, expected only days from "
-            f"{settings.start} to {last}: choose another folder or delete this one"
+            f"{period.first} to {period.dates[-1]}: choose another folder or delete this one"
         )
 
 
-def _truth_columns(events: Events, users: int) -> tuple[Ints, Ints, Ints]:
-    """Count events and sessions and find the cancellation (epoch s or -1) of each user."""
-    n_events = np.bincount(events.user, minlength=users)
-    pairs = np.unique(np.stack([events.user, events.session]), axis=1)
-    n_sessions = np.bincount(pairs[0], minlength=users)
-    cancelled = np.full(users, -1, dtype=np.int64)
-    gone = events.take(np.isin(events.state, _GONE))
-    cancelled[gone.user] = gone.ts
-    return n_events, n_sessions, cancelled
+def simulate_log(
+    settings: SimulationSettings, out: Path, run: Runner = run_here
+) -> SimulationFacts:
+    """Simulate the first days of a world: `out/events/YYYY-MM-DD/` and `out/truth/`.
 
+    The same settings give the same bytes, wherever the parts are run. Files of an earlier run
+    are replaced one by one; no file is ever seen half written.
 
-def _users_seen(events: Events) -> int:
-    """Count users that have an event with a userId."""
-    has_id = np.array([auth in ("Logged In", "Cancelled") for auth, _ in CONTEXTS])
-    return len(np.unique(events.user[has_id[events.state // len(PAGES)]]))
-
-
-def simulate_log(settings: SimulationSettings, out: Path) -> SimulationFacts:
-    """Simulate a log and write `out/events/YYYY-MM-DD/` and `out/truth/users.parquet`.
-
-    The same settings give the same bytes. Files of an earlier run are replaced one by one;
-    no file is ever seen half written.
+    Args:
+        settings: the world and its first days.
+        out: a folder that all machines of `run` see.
+        run: how the blocks and days are worked off.
 
     Raises:
         InputError: if `out` isn't a folder or holds days of another log.
         OSError: if a file can't be written.
     """
-    _check_folder(settings, out)
-    population = build_population(
-        settings.users, settings.seed, settings.start_ts, settings.days, _WARM_UP_S
-    )
-    catalogue = build_catalogue()
-    lived = simulate_lives(population, catalogue, settings.seed, settings.start_ts, settings.end_ts)
-    is_logged = lived.ts >= settings.start_ts
-    events = lived.take(is_logged)
-    session_ids = number_sessions(lived, population)[is_logged]
-    days = write_events(out, population, catalogue, events, session_ids)
-    for number in range(settings.days):
-        day = settings.start + timedelta(days=number)
-        if day not in days:
-            (day_folder(out, day) / EVENT_FILE).unlink(missing_ok=True)
-    n_events, n_sessions, cancelled = _truth_columns(events, settings.users)
-    write_truth(out, population, n_events, n_sessions, cancelled)
+    _check_folder(settings.period, out)
+    for name in ("world", "truth"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    return _simulate(settings, settings.period, out, None, run)
+
+
+def continue_log(out: Path, period: Period, run: Runner = run_here) -> SimulationFacts:
+    """Simulate further days of a world, as if it had been simulated in one go.
+
+    The states of the world at the begin and at the end of the last period are kept, so the
+    last period can be simulated again.
+
+    Args:
+        out: folder of the world.
+        period: the days; they begin where a state was kept.
+        run: how the blocks and days are worked off.
+
+    Raises:
+        InputError: if there is no world, or no state at the begin of the period.
+        OSError: if a file can't be written.
+    """
+    settings = read_settings(out)
+    source = out / "world" / period.first.isoformat()
+    if not source.is_dir():
+        kept = ", ".join(sorted(path.name for path in (out / "world").glob("*-*-*")))
+        raise InputError(
+            f"found no state of the world at {period.first}, expected one of {kept}: "
+            "continue from there"
+        )
+    return _simulate(settings, period, out, source, run)
+
+
+def _simulate(
+    settings: SimulationSettings, period: Period, out: Path, source: Path | None, run: Runner
+) -> SimulationFacts:
+    """Simulate all blocks, write all days, and last of all keep where the world stands."""
+    work = out / ".work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    blocks = list(range(count_blocks(settings)))
+    facts = run(partial(simulate_block, settings, period, out, work, source), blocks)
+    bounds = np.array([block.bounds for block in facts])
+    tasks = [
+        (day, list(zip(bounds[:, n].tolist(), bounds[:, n + 1].tolist(), strict=True)))
+        for n, day in enumerate(period.dates)
+    ]
+    n_events = run(partial(write_day, settings, out, work), tasks)
+    _keep_state(settings, period, out, work)
+    return _sum_up(facts, n_events, out)
+
+
+def _keep_state(settings: SimulationSettings, period: Period, out: Path, work: Path) -> None:
+    """Keep the states at both ends of the period, and drop the others."""
+    world = out / "world"
+    world.mkdir(exist_ok=True)
+    target = world / period.end.isoformat()
+    shutil.rmtree(target, ignore_errors=True)
+    (work / "world").rename(target)
+    temporary = world / f".{_SETTINGS_FILE}.tmp"
+    temporary.write_text(json.dumps(asdict(settings), default=str, indent=1), encoding="utf-8")
+    temporary.replace(world / _SETTINGS_FILE)
+    for state in world.glob("*-*-*"):
+        if state.name not in (period.first.isoformat(), period.end.isoformat()):
+            shutil.rmtree(state)
+    shutil.rmtree(work)
+
+
+def _sum_up(facts: list[BlockFacts], n_events: list[int], out: Path) -> SimulationFacts:
     return SimulationFacts(
-        users=settings.users,
-        users_seen=_users_seen(events),
-        events=len(events.ts),
-        cancels=int((cancelled >= 0).sum()),
-        days=len(days),
+        users=sum(block.users for block in facts),
+        users_seen=sum(block.users_seen for block in facts),
+        events=sum(n_events),
+        cancels=sum(block.cancels for block in facts),
+        days=sum(n > 0 for n in n_events),
         folder=out,
     )

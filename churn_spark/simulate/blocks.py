@@ -1,0 +1,250 @@
+"""One block of users over a period: lived, numbered, and laid down for the days to be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from churn_spark.simulate import degrading
+from churn_spark.simulate.dirt import LATE, choose_dirt
+from churn_spark.simulate.lines import encode_profiles
+from churn_spark.simulate.lives import Events, begin, simulate_lives
+from churn_spark.simulate.pages import CONTEXTS, PAGES
+from churn_spark.simulate.personas import PERSONA_NAMES
+from churn_spark.simulate.population import (
+    Population,
+    build_first_users,
+    build_newcomers,
+    build_profiles,
+    count_blocks,
+)
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.states import BlockState, Tally
+from churn_spark.simulate.steps import IS_GONE, Lives
+from churn_spark.simulate.truth import write_offers, write_states, write_users
+
+Ints = npt.NDArray[np.int64]
+
+EVENT_TYPE: Final = np.dtype(
+    [
+        ("delivered", "i4"),
+        ("ts", "i8"),
+        ("row", "i4"),
+        ("state", "i2"),
+        ("session_id", "i8"),
+        ("item", "i4"),
+        ("song", "i4"),
+        ("dirt", "i1"),
+    ]
+)
+_HAS_ID: Final = np.array([auth in ("Logged In", "Cancelled") for auth, _ in CONTEXTS])
+
+
+@dataclass(frozen=True)
+class BlockFacts:
+    """What a block has laid down.
+
+    Attributes:
+        bounds: where the rows of each day of the period begin, and the end, length days + 1.
+        users: users with an event in the log up to now.
+        users_seen: those of them with an event that has a userId, in this period.
+        events: events in this period.
+        cancels: users who cancelled in this period.
+    """
+
+    bounds: tuple[int, ...]
+    users: int
+    users_seen: int
+    events: int
+    cancels: int
+
+
+def events_path(work: Path, block: int) -> Path:
+    """Give the file of a block's events, rows of `EVENT_TYPE` in the order of delivery.
+
+    Raises:
+        Nothing: the file needn't exist.
+    """
+    return work / f"events-{block:05}.npy"
+
+
+def profiles_path(work: Path, block: int) -> Path:
+    """Give the file of a block's encoded profiles.
+
+    Raises:
+        Nothing: the file needn't exist.
+    """
+    return work / f"profiles-{block:05}.arrow"
+
+
+def _populate(
+    settings: SimulationSettings, block: int, period: Period, before: BlockState | None
+) -> tuple[Population, Lives, Ints]:
+    """Give everybody who lives in the period, where they stand and how long they have faded."""
+    if before is None:
+        people = build_first_users(settings, block)
+        lives, n_newcomers = begin(people, 0), 0
+        fading = degrading.first_fading_days(settings, people)
+    else:
+        people, lives, fading = before.population, before.lives, before.fading_days
+        n_newcomers = before.n_newcomers(settings, block)
+    days = np.array([day_number(day) for day in period.dates])
+    new = build_newcomers(settings, block, days, n_newcomers)
+    joined = people.join(new)
+    begun = begin(new, len(people.number))
+    lives = Lives(
+        *(np.concatenate([getattr(lives, f.name), getattr(begun, f.name)]) for f in fields(Lives))
+    )
+    return joined, lives, np.concatenate([fading, degrading.first_fading_days(settings, new)])
+
+
+def number_sessions(
+    events: Events, persona: Ints, tally: Tally, block: int, n_blocks: int
+) -> tuple[Ints, Tally]:
+    """Give each event its sessionId: a running number of its persona's sessions in the block.
+
+    The counters of the personas run apart, so that users share ids, as in the real log; ids
+    of the blocks interleave.
+
+    Args:
+        events: ordered by user and time.
+        persona: of each user, shape (users,).
+        tally: what was counted before.
+        block: number of the block.
+        n_blocks: how many blocks there are.
+
+    Returns:
+        Session ids, shape (events,), and the tally with the sessions counted.
+
+    Raises:
+        Nothing: every event has a session.
+    """
+    starts = np.flatnonzero(
+        np.diff(events.row, prepend=-1).astype(bool)
+        | np.diff(events.session, prepend=-1).astype(bool)
+    )
+    row = events.row[starts]
+    is_new = events.session[starts] != tally.session[row]
+    ids, counters = tally.session_id[row].copy(), tally.counters.copy()
+    for number in range(len(PERSONA_NAMES)):
+        chosen = np.flatnonzero(is_new & (persona[row] == number))
+        order = np.lexsort((row[chosen], events.ts[starts][chosen]))
+        ids[chosen[order]] = (counters[number] + np.arange(len(chosen))) * n_blocks + block + 1
+        counters[number] += len(chosen)
+    session_id, session = tally.session_id.copy(), tally.session.copy()
+    # Of several sessions of a user the last one is written last.
+    session_id[row], session[row] = ids, events.session[starts]
+    lengths = np.diff(np.append(starts, len(events.row)))
+    return np.repeat(ids, lengths), tally.with_sessions(session, session_id, counters)
+
+
+def _lay_down(
+    settings: SimulationSettings,
+    people: Population,
+    events: Events,
+    session_ids: Ints,
+    late_before: npt.NDArray[Any],
+    period: Period,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Order events by delivery; give those of the period and those delivered after it."""
+    rows = np.zeros(len(events.ts), dtype=EVENT_TYPE)
+    for name in ("ts", "row", "state", "item", "song"):
+        rows[name] = getattr(events, name)
+    rows["session_id"] = session_ids
+    rows["dirt"] = choose_dirt(settings, people.number[events.row], events.ts, events.item)
+    rows["delivered"] = events.ts // DAY_S + (rows["dirt"] == LATE)
+    rows = np.concatenate([late_before, rows])
+    rows = rows[np.lexsort((rows["item"], rows["row"], rows["ts"], rows["delivered"]))]
+    is_after = rows["delivered"] >= day_number(period.end)
+    return rows[~is_after], rows[is_after]
+
+
+def simulate_block(
+    settings: SimulationSettings,
+    period: Period,
+    out: Path,
+    work: Path,
+    source: Path | None,
+    block: int,
+) -> BlockFacts:
+    """Simulate a block of users over a period.
+
+    Leaves its events and profiles in `work`, its truth in `out/truth`, and where it stands at
+    the end in `work/world`.
+
+    Args:
+        settings: the world.
+        period: the days.
+        out: folder of the log.
+        work: folder for what only this run needs.
+        source: folder of the states at the begin of the period, None at the start of the world.
+        block: number of the block.
+
+    Raises:
+        OSError: if a file can't be written.
+    """
+    before = None if source is None else BlockState.load(source, block)
+    people, lives, fading = _populate(settings, block, period, before)
+    course = None
+    if settings.regime == "degrading":
+        course = degrading.simulate_course(settings, people, fading, period)
+    lived = simulate_lives(settings, people, lives, course, period)
+    tally = Tally.empty() if before is None else before.tally
+    tally = tally.for_users(len(people.number))
+    session_ids, numbered = number_sessions(
+        lived.events, people.persona, tally, block, count_blocks(settings)
+    )
+    is_logged = lived.events.ts >= settings.start_ts
+    events = Events(*(getattr(lived.events, f.name)[is_logged] for f in fields(Events)))
+    counted = numbered.with_events(events, tally.session, IS_GONE)
+    no_rows = np.zeros(0, dtype=EVENT_TYPE)
+    rows, late = _lay_down(
+        settings,
+        people,
+        events,
+        session_ids[is_logged],
+        no_rows if before is None else before.late,
+        period,
+    )
+    np.save(events_path(work, block), rows)
+    profiles = build_profiles(settings.seed, people.number)
+    encoded = encode_profiles(settings.style, profiles, people.registered)
+    path = str(profiles_path(work, block))
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, encoded.schema) as writer:
+        writer.write_table(encoded)
+    write_users(out, block, people, counted)
+    write_states(out, block, people, lives, lived, course, period)
+    if course is not None:
+        write_offers(settings, out, block, people, period)
+    BlockState(
+        population=people,
+        lives=lived.lives,
+        fading_days=fading if course is None else course.fading_days[-1],
+        tally=counted,
+        late=late,
+    ).save(work / "world", block)
+    days = [day_number(day) for day in period.dates]
+    bounds = np.searchsorted(rows["delivered"], [*days, days[-1] + 1])
+    has_id = _HAS_ID[events.state // len(PAGES)]
+    return BlockFacts(
+        bounds=tuple(bounds.tolist()),
+        users=int((counted.n_events > 0).sum()),
+        users_seen=len(np.unique(events.row[has_id])),
+        events=len(rows),
+        cancels=int(IS_GONE[events.state].sum()),
+    )
+
+
+def day_rows(work: Path, block: int, first: int, last: int) -> npt.NDArray[Any]:
+    """Read a block's events from one position to another.
+
+    Raises:
+        OSError: if the block hasn't been simulated.
+    """
+    rows: npt.NDArray[Any] = np.load(events_path(work, block), mmap_mode="r")[first:last]
+    return rows
