@@ -197,19 +197,31 @@ def simulate_course(
     return Course(np.stack(history), cancels_at)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where users stand who have not cancelled; all of shape (users,).
+
+    Attributes:
+        number: user number.
+        persona: index into `personas.PERSONA_NAMES`.
+        registered: account creation, epoch seconds.
+        fading_days: days since interest began to fade, `CONTENT` for the others.
+    """
+
+    number: Ints
+    persona: Ints
+    registered: Ints
+    fading_days: Ints
+
+
 def cancelled_by_day(
-    settings: SimulationSettings,
-    population: Population,
-    fading_days: Ints,
-    days: range,
-    offered: bool | None,
+    settings: SimulationSettings, standing: Standing, days: range, offered: bool | None
 ) -> Floats:
     """Give the exact chance to have cancelled by the end of each of some days.
 
     Args:
         settings: the world.
-        population: the users, none of whom has cancelled.
-        fading_days: at the begin of the first day, shape (users,).
+        standing: the users at the begin of the first day.
         days: days since the epoch, without gaps.
         offered: None for the offers that the world makes; else what if all users had one for
             the whole time (True), or none (False).
@@ -221,22 +233,23 @@ def cancelled_by_day(
         OverflowError: if the seed is negative.
     """
     n_states = MAX_FADING_DAYS + 2  # content, then 0 to MAX_FADING_DAYS days of fading
-    weight = np.zeros((len(fading_days), n_states))
-    weight[np.arange(len(weight)), np.minimum(fading_days, MAX_FADING_DAYS) + 1] = 1.0
+    weight = np.zeros((len(standing.number), n_states))
+    fading = np.minimum(standing.fading_days, MAX_FADING_DAYS)
+    weight[np.arange(len(weight)), fading + 1] = 1.0
     ages = np.arange(n_states) - 1
     cancelled, by_day = np.zeros(len(weight)), []
     for day in days:
         has_offer = (
-            is_offered(settings, population.number, day)
+            is_offered(settings, standing.number, day)
             if offered is None
             else np.full(len(weight), offered)
         )
         chance = cancel_chance(
-            settings, population.registered[:, None], has_offer[:, None], ages[None, :], day
+            settings, standing.registered[:, None], has_offer[:, None], ages[None, :], day
         )
         cancelled = cancelled + (weight * chance).sum(axis=1)
         stays = weight * (1.0 - chance)
-        onset = onset_chance(settings, population.number, population.persona, day)
+        onset = onset_chance(settings, standing.number, standing.persona, day)
         weight = np.zeros_like(stays)
         weight[:, 0] = stays[:, 0] * (1.0 - onset) + stays[:, 1:].sum(axis=1) * _RECOVERY_A_DAY
         weight[:, 1] = stays[:, 0] * onset

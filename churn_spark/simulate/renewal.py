@@ -88,7 +88,9 @@ def _chances(table: MoveTable, row: int) -> tuple[Floats, Floats]:
     return matrix, ends
 
 
-def _build_session_table(moves: MoveTable, row: int, openers: Floats, song_s: float) -> SessionTable:
+def _build_session_table(
+    moves: MoveTable, row: int, openers: Floats, song_s: float
+) -> SessionTable:
     """Solve the chain of a persona for its sessions' ends and lengths."""
     matrix, ends = _chances(moves, row)
     inner = np.where(IS_GONE, 0.0, matrix)
@@ -116,9 +118,7 @@ def build_session_tables(settings: SimulationSettings) -> list[SessionTable]:
     openers, _ = _chances(build_opener_table(), 0)
     catalogue = build_catalogue()
     song_s = float(np.average(catalogue.lengths.astype(np.int64), weights=catalogue.weights))
-    return [
-        _build_session_table(moves, row, openers, song_s) for row in range(len(moves.targets))
-    ]
+    return [_build_session_table(moves, row, openers, song_s) for row in range(len(moves.targets))]
 
 
 def _interpolate(table: Floats, gap_s: Floats, column: Ints) -> Floats:
@@ -243,7 +243,8 @@ class _Rates:
         k2 = self._change(weights + 0.5 * seconds * k1, starting)
         k3 = self._change(weights + 0.5 * seconds * k2, starting)
         k4 = self._change(weights + seconds * k3, starting)
-        return weights + seconds / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        moved: Floats = weights + seconds / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        return moved
 
 
 def _rates(table: SessionTable, standing: Standing) -> _Rates:

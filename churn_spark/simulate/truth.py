@@ -32,8 +32,19 @@ _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
 _TS_BITS: Final = 34  # seconds since the epoch fit into so many bits until the year 2514
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    """Write a table beside `path` under a hidden name, then rename."""
+def write_truth(table: pa.Table, out: Path, name: str, block: int = 0) -> None:
+    """Write a part of a table of the truth under a hidden name, then rename.
+
+    Args:
+        table: its rows.
+        out: folder of the log.
+        name: name of the table, partition folders included.
+        block: number of the part.
+
+    Raises:
+        OSError: if the file can't be written.
+    """
+    path = out / "truth" / name / f"block-{block:05}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -41,10 +52,6 @@ def _write(table: pa.Table, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _file(out: Path, table: str, block: int) -> Path:
-    return out / "truth" / table / f"block-{block:05}.parquet"
 
 
 def write_users(out: Path, block: int, people: Population, tally: Tally) -> None:
@@ -72,7 +79,7 @@ def write_users(out: Path, block: int, people: Population, tally: Tally) -> None
             "n_sessions": tally.n_sessions[seen],
         }
     )
-    _write(table, _file(out, "users", block))
+    write_truth(table, out, "users", block)
 
 
 def _states_at(lives: Lives, lived: Outcome, moment: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
@@ -140,7 +147,7 @@ def write_states(
                 "fading_days": pa.array(fading[here], mask=fading[here] == CONTENT),
             }
         )
-        _write(table, _file(out, f"states/as_of={as_of}", block))
+        write_truth(table, out, f"states/as_of={as_of}", block)
 
 
 def write_offers(
@@ -169,7 +176,7 @@ def write_offers(
                 "is_offered": is_offered(settings, people.number[here], day_number(day)),
             }
         )
-        _write(table, _file(out, f"offers/offered_on={day}", block))
+        write_truth(table, out, f"offers/offered_on={day}", block)
 
 
 def read_truth(out: Path, table: str, as_of: date | None = None) -> pa.Table:

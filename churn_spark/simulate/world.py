@@ -95,6 +95,16 @@ def read_settings(out: Path) -> SimulationSettings:
     return SimulationSettings(**(saved | {"persona_mix": tuple(saved["persona_mix"])}))
 
 
+def log_end(out: Path) -> date:
+    """Give the day after the last one of the world in `out`.
+
+    Raises:
+        InputError: if there is no world.
+    """
+    read_settings(out)
+    return max(date.fromisoformat(path.name) for path in (out / "world").glob("*-*-*"))
+
+
 def _check_folder(period: Period, out: Path) -> None:
     """Refuse a folder in which this log would lie among the days of another.
 
