@@ -21,9 +21,9 @@ _MONDAY_S: Final = 4 * 86_400  # 1970-01-05, the first Monday of the epoch
 # Relative chance that a session starts in an hour of a working day; smoothed and rounded from
 # the session starts of a log of the public generator.
 _HOURS: Final = (
-    30, 29, 29, 29, 29, 29, 29, 30, 32, 36, 41, 46, 53, 65, 86, 90, 68, 50, 42, 37, 32, 30, 30, 29,
+    31, 30, 29, 28, 27, 27, 28, 30, 33, 36, 41, 46, 53, 65, 86, 90, 68, 50, 42, 37, 32, 30, 30, 29,
 )  # fmt: skip
-_WEEKEND_SHARE: Final = 0.53
+_WEEKEND_SHARE: Final = 0.47
 
 
 def _accumulated_week() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -1,0 +1,1 @@
+"""Measurements: `make bench-simulate` and its siblings print what the docs quote."""
