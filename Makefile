@@ -11,7 +11,7 @@ LOCK := requirements/dev.lock
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
-SOURCES := churn_spark jobs $(wildcard tests)
+SOURCES := churn_spark jobs bench $(wildcard tests)
 PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
 
@@ -30,7 +30,7 @@ export DO_NOT_TRACK := true
 help: ## This list
 	@echo 'Usage: make TARGET [LAKEHOUSE=dir]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Set up what is missing: virtual environment, Java 17, Spark jars
@@ -56,6 +56,13 @@ test: setup ## All tests but the slow ones
 .PHONY: test-slow
 test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
+
+.PHONY: bench
+bench: bench-simulate ## All measurements that the docs quote
+
+.PHONY: bench-simulate
+bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
+	@"$(PY)" -m bench.simulate
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
+
+from churn_spark.simulate.people import listed
 
 Ints = npt.NDArray[np.int64]
 
@@ -28,15 +30,17 @@ _SCHEMA: Final = pa.schema(
         "song": pa.string(),
     }
 )
-PAGES: Final = (
+PAGES: Final = listed(
     "NextSong|Home|Thumbs Up|Thumbs Down|Add to Playlist|Add Friend|Roll Advert|Downgrade|Upgrade|"
     "Help|About|Settings|Save Settings|Error|Login|Logout|Register|Submit Registration|"
-    "Submit Upgrade|Submit Downgrade|Cancel|Cancellation Confirmation"
-).split("|")
-REDIRECTS: Final = (
+    "Submit Upgrade|Submit Downgrade|Cancel|Cancellation Confirmation",
+    separator="|",
+)
+REDIRECTS: Final = listed(
     "Thumbs Up|Thumbs Down|Add Friend|Login|Logout|Submit Upgrade|Submit Downgrade|"
-    "Submit Registration|Save Settings|Cancel"
-).split("|")
+    "Submit Registration|Save Settings|Cancel",
+    separator="|",
+)
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,8 @@ class EventLog:
 
     def is_page(self, page: str) -> npt.NDArray[np.bool_]:
         """Tell which events are visits of a page."""
-        return self.page == PAGES.index(page)
-
-    def take(self, chosen: npt.NDArray[np.bool_]) -> EventLog:
-        """Keep the chosen events; users are numbered anew."""
-        kept = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
-        kept["user"] = (np.diff(kept["user"], prepend=kept["user"][0]) != 0).cumsum()
-        return EventLog(**kept)
+        found: npt.NDArray[np.bool_] = self.page == PAGES.index(page)
+        return found
 
 
 def _read_file(path: Path) -> pa.Table:

@@ -42,7 +42,7 @@ END .012, About .011, Upgrade .011, Help .010, Logout .009, Error .002
 Logged In/free | Error > NextSong .748, Home .198, Logout .037, Error .011, END .006
 Logged In/free | Help > NextSong .490, Home .202, Help .115, END .081, Settings .046, \
 Add Friend .046, Logout .013, Upgrade .006, Error .001
-Logged In/free | Home > NextSong .850, END .050, Add Friend .050, Settings .020, Home .010, \
+Logged In/free | Home > NextSong .850, END .047, Add Friend .050, Settings .020, Home .010, \
 Logout .009, Upgrade .006, Help .002, About .002, Error .001
 Logged In/free | Save Settings > Home .793, Settings .112, END .095
 Logged In/free | Settings > NextSong .500, Save Settings .200, Home .101, Settings .090, \
@@ -53,7 +53,7 @@ Logged In/paid | Add Friend > NextSong .652, Add Friend .298, END .039, Logout .
 Logged In/paid | Error > NextSong .750, Home .202, END .027, Help .012, Logout .009
 Logged In/paid | Help > NextSong .752, Home .096, END .043, Add Friend .040, Help .030, \
 Settings .021, Logout .011, Downgrade .005, Error .001
-Logged In/paid | Home > NextSong .847, Add Friend .052, END .050, Settings .020, Logout .010, \
+Logged In/paid | Home > NextSong .847, Add Friend .052, END .042, Settings .020, Logout .010, \
 Home .010, Downgrade .005, Help .002, About .002, Error .001
 Logged In/paid | Save Settings > Home .785, END .124, Settings .090, Error .001
 Logged In/paid | Settings > NextSong .600, Save Settings .199, Home .051, Help .052, \
@@ -70,7 +70,7 @@ Roll Advert .013, Error .001
 BY_PERSONA: Final = {
     "Accordion": """
 Logged In/free | NextSong > NextSong .750, Roll Advert .080, Thumbs Up .050, \
-Add to Playlist .025, Home .020, Logout .020, END .012, Upgrade .010, Add Friend .010, \
+Add to Playlist .025, Home .020, Logout .020, END .0115, Upgrade .010, Add Friend .010, \
 Thumbs Down .010, Help .005, Settings .005, About .002, Error .001
 Logged In/free | Roll Advert > NextSong .901, END .067, Roll Advert .022, Logout .009, Error .001
 Logged In/free | Upgrade > NextSong .454, Submit Upgrade .306, Home .097, Upgrade .070, \
@@ -92,7 +92,7 @@ END .003, Error .001
 Logged In/free | Upgrade > NextSong .423, Submit Upgrade .304, Home .089, END .056, \
 Add Friend .056, Upgrade .050, Logout .016, Help .004, About .004
 Logged In/paid | NextSong > NextSong .838, Thumbs Up .040, Add to Playlist .026, Home .020, \
-Downgrade .015, Logout .010, Thumbs Down .010, Add Friend .010, Roll Advert .009, END .008, \
+Downgrade .015, Logout .010, Thumbs Down .010, Add Friend .010, Roll Advert .009, END .007, \
 Help .005, Settings .005, About .002, Error .001
 Logged In/paid | Thumbs Down > NextSong .866, Downgrade .040, Help .036, Settings .023, \
 Logout .017, END .010
@@ -104,12 +104,12 @@ Downgrade .064, Help .004, About .002
     "Zither": """
 Logged In/free | NextSong > NextSong .740, Roll Advert .079, Thumbs Up .050, Thumbs Down .030, \
 Add to Playlist .025, Logout .020, Home .020, Add Friend .010, Upgrade .007, Settings .005, \
-END .005, Help .005, About .002, Error .001
+END .0045, Help .005, About .002, Error .001
 Logged In/free | Roll Advert > NextSong .904, END .062, Roll Advert .018, Logout .010, Error .001
 Logged In/free | Upgrade > NextSong .437, Submit Upgrade .235, Home .105, END .081, \
 Upgrade .065, Add Friend .063, Logout .005, Help .005, About .003, Error .001
 Logged In/paid | NextSong > NextSong .821, Thumbs Up .050, Thumbs Down .030, \
-Add to Playlist .025, Home .020, Downgrade .015, Logout .010, Add Friend .010, END .006, \
+Add to Playlist .025, Home .020, Downgrade .015, Logout .010, Add Friend .010, END .0052, \
 Settings .005, Help .005, About .002, Roll Advert .001, Error .001
 Logged In/paid | Thumbs Down > NextSong .885, Help .034, Downgrade .030, Logout .022, \
 Settings .019, END .004, Error .001
@@ -124,7 +124,7 @@ Logged In/free | Roll Advert > NextSong .906, END .065, Roll Advert .020, Logout
 Logged In/free | Upgrade > Submit Upgrade .388, NextSong .367, Home .077, Upgrade .073, \
 Add Friend .062, Logout .024, Help .006, About .002
 Logged In/paid | NextSong > NextSong .810, Thumbs Up .091, Add to Playlist .025, Home .020, \
-Add Friend .010, Logout .010, Thumbs Down .010, END .006, Settings .005, Downgrade .005, \
+Add Friend .010, Logout .010, Thumbs Down .010, END .0052, Settings .005, Downgrade .005, \
 Help .005, About .002, Roll Advert .001, Error .001
 Logged In/paid | Thumbs Up > NextSong .900, Add to Playlist .070, END .029, Error .001
 Logged In/paid | Thumbs Down > NextSong .900, Help .035, END .020, Logout .019, Settings .019, \

@@ -92,8 +92,8 @@ PERSONAS: Final = tuple(_persona(name) for name in PERSONA_NAMES)
 # Mean gaps (s) and spread of each user's own lognormal factor on them.
 EVENT_GAP_S: Final = 96.0
 EVENT_GAP_SIGMA: Final = 1.1
-SESSION_GAP_S: Final = 8.1 * 86_400.0
-SESSION_GAP_SIGMA: Final = 0.98
+SESSION_GAP_S: Final = 7.8 * 86_400.0
+SESSION_GAP_SIGMA: Final = 0.95
 
 # State in which a log finds the users who joined before it.
 INITIAL_PAID_SHARE: Final = 0.16

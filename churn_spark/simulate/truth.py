@@ -199,4 +199,5 @@ def read_truth(out: Path, table: str, as_of: date | None = None) -> pa.Table:
     if not folder.is_dir():
         raise FileNotFoundError(folder)
     partitioning: Any = ds.partitioning(flavor="hive")
-    return ds.dataset(folder, format="parquet", partitioning=partitioning).to_table()
+    rows = ds.dataset(folder, format="parquet", partitioning=partitioning).to_table()
+    return rows.unify_dictionaries()
