@@ -107,10 +107,10 @@ def open_runner(n_parts: int, env: str, overrides: list[str] | None) -> Iterator
         yield run_here
         return
     with open_job("simulate_events", env, overrides) as context:
-        yield partial(_run_on_spark, context.spark)
+        yield partial(run_on_spark, context.spark)
 
 
-def _run_on_spark(
+def run_on_spark(
     spark: SparkSession, function: Callable[[Task], Result], tasks: Sequence[Task]
 ) -> list[Result]:
     """Run a function on every task, each a Spark task of its own."""

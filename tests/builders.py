@@ -172,3 +172,12 @@ def collect_dicts(frame: DataFrame, *key: str) -> dict[tuple[Any, ...], dict[str
     keyed = {tuple(row.pop(name) for name in key): row for row in rows}
     assert len(keyed) == len(rows), "the key is not unique"
     return keyed
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path there."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

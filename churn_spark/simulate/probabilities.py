@@ -95,9 +95,14 @@ def _in_window(by_day: Floats, horizon_days: int, gap_days: int) -> Floats:
 def _labels(rows: pa.Table, first: int, horizon_days: int, end: date) -> pa.Array:
     """Give who cancels in the horizon that begins at `first`, epoch seconds."""
     last = first + horizon_days * DAY_S
-    cancelled = pc.fill_null(pc.cast(rows["cancel_ts"], pa.int64()), last).to_numpy()
+    cancelled = pc.fill_null(_seconds(rows["cancel_ts"]), last).to_numpy()
     is_unknown = (cancelled < first) | (day_number(end) * DAY_S < last)
     return pa.array((cancelled < last).astype(np.int32), mask=is_unknown)
+
+
+def _seconds(instants: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Turn instants, which Parquet keeps as milliseconds, into seconds since the epoch."""
+    return pc.cast(pc.cast(instants, pa.timestamp("s", tz="UTC")), pa.int64())
 
 
 def _personas(rows: pa.Table) -> Ints:
@@ -121,7 +126,7 @@ def _fading_standing(rows: pa.Table) -> degrading.Standing:
     return degrading.Standing(
         number=rows["user_number"].to_numpy(),
         persona=_personas(rows),
-        registered=pc.cast(rows["registration_ts"], pa.int64()).to_numpy(),
+        registered=_seconds(rows["registration_ts"]).to_numpy(),
         fading_days=pc.fill_null(rows["fading_days"], degrading.CONTENT).to_numpy(),
     )
 

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from churn_spark.errors import InputError
 from churn_spark.events.summary import IngestSummary
 from churn_spark.job import JobContext
 from churn_spark.schemas import EVENTS, FILES, QUARANTINE, SESSION_DAYS
+from churn_spark.simulate.settings import Period, SimulationSettings
+from churn_spark.simulate.world import continue_log, simulate_log
 from churn_spark.tables import Lakehouse
 from jobs import build_session_days, ingest_events
 
@@ -167,6 +170,33 @@ def test_daily_files_give_the_same_tables_in_one_go_and_one_by_one_shuffled(
     assert again.lines["accepted"] > 0
     build_session_days.run(shuffled)
     assert session_days_of(shuffled) == session_days_of(at_once)
+
+
+def test_dirty_lines_change_no_table_but_the_quarantine(
+    context: JobContext, tmp_path: Path
+) -> None:
+    settings = SimulationSettings(users=12, days=5, seed=4, growth=0.0)
+    for name, dirty_share in (("clean", 0.0), ("dirty", 0.09)):
+        out = tmp_path / name
+        simulate_log(replace(settings, dirty_share=dirty_share), out)
+        # What is late on the fifth day comes on a sixth, the begin of which ends both logs.
+        continue_log(out, Period(settings.period.end, 1))
+        for extra in (out / "events" / settings.period.end.isoformat()).glob("events-0[123]*"):
+            extra.unlink()
+    clean, dirty = (in_lakehouse(context, tmp_path / f"tables of {n}") for n in ("clean", "dirty"))
+    for name, where in (("clean", clean), ("dirty", dirty)):
+        ingest_events.run(where, str(tmp_path / name / "events"))
+        build_session_days.run(where)
+    date_at = SESSION_DAYS.column_names.index("event_date")
+    first_days, with_dirt = (
+        [row for row in session_days_of(where) if row[date_at] < settings.period.end]
+        for where in (clean, dirty)
+    )
+    assert with_dirt == first_days
+    assert len(first_days) > 20
+    assert clean.lakehouse.read(QUARANTINE).count() == 0
+    reasons = {row.reason for row in dirty.lakehouse.read(QUARANTINE).collect()}
+    assert reasons == {"broken JSON"}
 
 
 def _files(context: JobContext) -> list[Any]:

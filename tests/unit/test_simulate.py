@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import bytes_of
 from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
@@ -82,14 +83,6 @@ def steps(users: dict[str, list[Event]]) -> list[tuple[Event, Event]]:
         if before["sessionId"] == after["sessionId"]
         and before["itemInSession"] + 1 == after["itemInSession"]
     ]
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_log_has_the_same_bytes_when_run_again(tmp_path: Path) -> None:
