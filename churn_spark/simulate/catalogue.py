@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from churn_spark.simulate.people import listed
 
-N_SONGS: Final = 80_000
+N_SONGS: Final = 76_000
 N_ARTISTS: Final = 20_000
 _CATALOGUE_SEED: Final = 1959
 # Rounded quantiles of the lengths of played songs in a log of the public generator.
@@ -110,5 +110,5 @@ def build_catalogue() -> Catalogue:
         titles=tuple(_names(_TITLE_FORMS, rng.permutation(n_titles)[:N_SONGS])),
         artists=tuple(artist_names[artist] for artist in artist_of_song.tolist()),
         lengths=_lengths(rng),
-        weights=(np.arange(N_SONGS) + 8.0) ** -0.8,
+        weights=(np.arange(N_SONGS) + 3.0) ** -0.7,
     )
