@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
 from churn_spark.errors import ChurnSparkError, InputError, MissingTableError
-from churn_spark.schemas import TableSpec
+from churn_spark.schemas import EVENTS, TableSpec
 from churn_spark.session import build_session
 from churn_spark.simulate.world import Runner, run_here
 from churn_spark.tables import Lakehouse
@@ -160,6 +160,43 @@ def read_as_of(lakehouse: Lakehouse, spec: TableSpec, as_of: date) -> DataFrame:
             "job that writes them for this date, or `nightly`, which runs them all"
         )
     return rows
+
+
+@dataclass(frozen=True)
+class TouchedDates:
+    """Dates whose events changed since a table was built from them.
+
+    Attributes:
+        dates: UTC dates, in order.
+        version: of the events table.
+    """
+
+    dates: list[date]
+    version: int
+
+    @property
+    def note(self) -> dict[str, int]:
+        """What the table's next commit must note."""
+        return {"events_version": self.version}
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"events v{self.version}: {len(self.dates)} dates rebuilt"
+
+
+def find_touched_dates(context: JobContext, built: TableSpec) -> TouchedDates:
+    """The dates whose events changed since a table was last built from them.
+
+    The events' version that a table was built from is noted in its own commits, so a run that
+    is killed leaves either the old rows and the old note or the new of both.
+    """
+    lakehouse = context.lakehouse
+    version = lakehouse.version(EVENTS)
+    built_from = lakehouse.newest_note(built).get("events_version", -1)
+    if built_from >= version:
+        return TouchedDates([], version)
+    changed = lakehouse.changes(EVENTS, since=built_from).select("event_date").distinct()
+    return TouchedDates(sorted(row.event_date for row in changed.collect()), version)
 
 
 @contextmanager

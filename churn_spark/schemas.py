@@ -181,6 +181,22 @@ SESSION_DAYS = TableSpec(
     partition_by=("event_date",),
 )
 
+TRANSITIONS = TableSpec(
+    "silver",
+    "transitions",
+    "user x UTC date x level x page x next page",
+    (
+        Column("event_date", "date", "UTC date on which it is known"),
+        Column("user_id", "string", ""),
+        Column("level", "string", "free or paid, at the page"),
+        Column("page", "string", "START before the first page of a visit"),
+        Column("next_page", "string", "END after the last one: an hour of silence in the session"),
+        Column("n_transitions", "long", "how often"),
+        Column("total_millis", "long", "time from page to page, summed; 0 at START and END"),
+    ),
+    partition_by=("event_date",),
+)
+
 SNAPSHOTS = TableSpec(
     "gold",
     "snapshots",
@@ -290,6 +306,7 @@ TABLES = (
     EVENTS,
     QUARANTINE,
     SESSION_DAYS,
+    TRANSITIONS,
     SNAPSHOTS,
     LABELS,
     TRAINING_ROWS,

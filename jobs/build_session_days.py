@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from churn_spark import job
-from churn_spark.features.session_days import build_session_days, find_touched_dates
+from churn_spark.features.session_days import build_session_days
 from churn_spark.schemas import EVENTS, SESSION_DAYS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -28,21 +28,16 @@ def run(context: job.JobContext) -> None:
     The events' version that the table was built from is noted in its own commits, so a run
     that is killed leaves either the old rows and the old note or the new of both.
     """
-    lakehouse = context.lakehouse
     with job.closing_line("build_session_days") as facts:
-        events, version = lakehouse.read(EVENTS), lakehouse.version(EVENTS)
-        built_from = lakehouse.newest_note(SESSION_DAYS).get("events_version", -1)
-        changed = lakehouse.changes(EVENTS, since=built_from) if built_from < version else None
-        rows = find_touched_dates(changed).collect() if changed is not None else []
-        dates = [row.event_date for row in rows]
-        touched = events.filter(events.event_date.isin(dates))
-        lakehouse.replace(
-            build_session_days(touched),
+        touched = job.find_touched_dates(context, SESSION_DAYS)
+        events = context.lakehouse.read(EVENTS)
+        context.lakehouse.replace(
+            build_session_days(events.filter(events.event_date.isin(touched.dates))),
             SESSION_DAYS,
-            {"event_date": dates},
-            note={"events_version": version},
+            {"event_date": touched.dates},
+            note=touched.note,
         )
-        facts.append(f"events v{version}: {len(dates)} dates rebuilt")
+        facts.append(touched.describe())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from churn_spark.models.registry import ModelRegistry
 from jobs import (
     build_session_days,
     build_snapshots,
+    build_transitions,
     ingest_events,
     monitor_model,
     score_users,
@@ -55,6 +56,7 @@ def run(context: job.JobContext, date: Date | None, events: str | None = None) -
         )
         ingest_events.run(context, events)
         build_session_days.run(context)
+        build_transitions.run(context)
         registry = opening.result()
     as_of = date or build_snapshots.log_span(context).end
     has_champion = registry.champion_version() is not None

@@ -196,6 +196,34 @@ def session_day(
     }
 
 
+def transitions(events: Iterable[Event]) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """(user, date, level, page, next page) -> count and milliseconds, as the table defines them."""
+    counted: dict[tuple[Any, ...], tuple[int, int]] = {}
+    visits: dict[tuple[str, int], list[Event]] = {}
+    for event in events:
+        if event.auth in ("Logged In", "Cancelled") or event.page == "Cancellation Confirmation":
+            visits.setdefault((event.user_id, event.session_id), []).append(event)
+
+    def count(event: Event, page: str, next_page: str, millis: int, known: int) -> None:
+        if event.level in ("free", "paid"):
+            day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=known)).date()
+            key = (event.user_id, day, event.level, page, next_page)
+            n, total = counted.get(key, (0, 0))
+            counted[key] = (n + 1, total + millis)
+
+    for rows in visits.values():
+        rows.sort(key=lambda event: (event.ts, event.item, event.page))
+        for number, event in enumerate(rows):
+            if number == 0 or event.ts - rows[number - 1].ts > 3_600_000:
+                count(event, "START", event.page, 0, event.ts)
+            after = rows[number + 1] if number + 1 < len(rows) else None
+            if after is not None and after.ts - event.ts <= 3_600_000:
+                count(event, event.page, after.page, after.ts - event.ts, after.ts)
+            elif event.page != "Cancellation Confirmation":
+                count(event, event.page, "END", 0, event.ts + 3_600_000)
+    return counted
+
+
 def millis_of(day: date) -> int:
     """Milliseconds since the epoch at which the UTC date begins."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000

@@ -71,14 +71,6 @@ def build_session_days(events: DataFrame) -> DataFrame:
     return conform(rolled_up.select(*kept, *profile), SESSION_DAYS)
 
 
-def find_touched_dates(changed_events: DataFrame) -> DataFrame:
-    """The UTC dates of added or deleted events.
-
-    Grain: (event_date).
-    """
-    return changed_events.select("event_date").distinct()
-
-
 def _newest(columns: tuple[str, ...], is_logged_in: Column) -> Column:
     """Struct of the newest event's values among those that have the first of the columns.
 

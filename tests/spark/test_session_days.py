@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
-from churn_spark.features.session_days import build_session_days, find_touched_dates
+from churn_spark.features.session_days import build_session_days
 from churn_spark.features.spec import PAGE_COUNTS
 from churn_spark.schemas import SESSION_DAYS
 from tests import oracles
@@ -91,13 +91,6 @@ def test_values_are_the_same_when_events_are(
         "sorted": lambda: events.orderBy(F.desc("event_ts"), "event_hash"),
     }[how]()
     assert _collect(changed) == random_days
-
-
-def test_touched_dates_are_those_of_the_events_when_some_repeat(random_events: DataFrame) -> None:
-    dates = find_touched_dates(random_events.unionByName(random_events)).collect()
-    expected = {row.event_date for row in random_events.select("event_date").collect()}
-    assert len(dates) == len(expected)
-    assert {row.event_date for row in dates} == expected
 
 
 _MIDNIGHT = millis("2018-10-02 00:00:00")

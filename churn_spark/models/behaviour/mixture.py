@@ -1,0 +1,209 @@
+"""A mixture of Markov chains: users of a class share the chances of the next page.
+
+Fitted by EM (Dempster, Laird and Rubin 1977; of Markov chains: Cadez et al., "Model-based
+clustering and visualization of navigation patterns on a Web site", 2003). The users stay where
+they are, in blocks; a step sums each block's sufficient statistics, whose size doesn't depend
+on the number of users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.special import logsumexp
+
+from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
+
+Floats = npt.NDArray[np.float64]
+Result = TypeVar("Result")
+
+
+class Blocks(Protocol):
+    """Users in blocks, each a sparse matrix of counts, shape (users, N_CELLS)."""
+
+    def __call__(self, function: Callable[[csr_matrix], Result]) -> list[Result]:
+        """Apply a function to every block; the results come in the blocks' order."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Classes of listeners.
+
+    Attributes:
+        shares: of the classes, the largest first, shape (classes,).
+        log_chances: log of the chance of the next page given level and page, shape
+            (classes, N_CELLS).
+        log_likelihood: of the users it was fitted to.
+        aic: Akaike's criterion; of several mixtures the lowest is the best.
+    """
+
+    shares: Floats
+    log_chances: Floats
+    log_likelihood: float
+    aic: float
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sufficient statistics of some users: class sizes, expected counts, log-likelihood."""
+
+    sizes: Floats
+    counts: Floats
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class MixtureSettings:
+    """How to fit.
+
+    Attributes:
+        prior_weight: pseudo-transitions of every page, in the proportions of all users.
+        n_starts: random starts; the best goes on.
+        start_steps: EM steps of each start.
+        max_steps: EM steps of the best one.
+        tolerance: stop when a step gains less than this log-likelihood a user.
+        seed: of the starts.
+    """
+
+    prior_weight: float = 20.0
+    n_starts: int = 4
+    start_steps: int = 12
+    max_steps: int = 150
+    tolerance: float = 2e-5
+    seed: int = 0
+
+
+def class_log_weights(mixture: Mixture, log_likelihoods: Floats) -> Floats:
+    """Give the log of each class's posterior share.
+
+    Args:
+        mixture: the classes.
+        log_likelihoods: of users given a class, shape (users, classes).
+
+    Returns:
+        Log weights that add up to 1, shape (users, classes).
+
+    Raises:
+        ValueError: if the number of classes differs.
+    """
+    joint = log_likelihoods + np.log(mixture.shares)
+    weights: Floats = joint - logsumexp(joint, axis=1, keepdims=True)
+    return weights
+
+
+def _expect(shares: Floats, log_chances: Floats, counts: csr_matrix) -> _Sums:
+    """Sum what a block of users says of each class."""
+    joint = counts @ log_chances.T + np.log(shares)
+    total = logsumexp(joint, axis=1, keepdims=True)
+    weights = np.exp(joint - total)
+    return _Sums(weights.sum(axis=0), (counts.T @ weights).T, float(total.sum()))
+
+
+def _add(parts: list[_Sums]) -> _Sums:
+    """Add blocks in their order: floating-point sums depend on it."""
+    return _Sums(
+        np.sum([part.sizes for part in parts], axis=0),
+        np.sum([part.counts for part in parts], axis=0),
+        float(np.sum([part.log_likelihood for part in parts])),
+    )
+
+
+def _pooled(counts: csr_matrix) -> Floats:
+    found: Floats = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    return found
+
+
+def _normalise(counts: Floats, prior: Floats) -> Floats:
+    """Turn counts of cells into log chances by level and page."""
+    shaped = (counts + prior).reshape(*counts.shape[:-1], *SHAPE)
+    chances = shaped / shaped.sum(axis=-1, keepdims=True)
+    found: Floats = np.log(chances).reshape(counts.shape)
+    return found
+
+
+def _prior(pooled: Floats, weight: float) -> Floats:
+    """Give every row `weight` pseudo-transitions in the pooled proportions.
+
+    A ten-thousandth of them is uniform, so that no chance is 0.
+    """
+    shaped = pooled.reshape(SHAPE)
+    totals = shaped.sum(axis=-1, keepdims=True)
+    uniform = np.full(SHAPE, 1.0 / SHAPE[-1])
+    odds = np.where(totals > 0, shaped / np.maximum(totals, 1.0), uniform)
+    return (weight * (0.9999 * odds + 0.0001 * uniform)).ravel()
+
+
+def _climb(
+    blocks: Blocks,
+    shares: Floats,
+    log_chances: Floats,
+    prior: Floats,
+    max_steps: int,
+    tolerance: float,
+) -> tuple[Floats, Floats, float]:
+    """Take EM steps until they gain little; the objective includes the prior."""
+    before = -np.inf
+    log_likelihood = -np.inf
+    for _ in range(max_steps):
+        sums = _add(blocks(partial(_expect, shares, log_chances)))
+        log_likelihood = sums.log_likelihood
+        objective = log_likelihood + float((prior * log_chances).sum())
+        n_users = sums.sizes.sum()
+        shares = (sums.sizes + 1.0) / (n_users + len(shares))
+        log_chances = _normalise(sums.counts, prior)
+        if objective - before < tolerance * n_users:
+            break
+        before = objective
+    return shares, log_chances, log_likelihood
+
+
+def fit_mixture(blocks: Blocks, n_classes: int, settings: MixtureSettings) -> Mixture:
+    """Fit classes of listeners to users' transitions between pages.
+
+    The same blocks and settings give the same mixture.
+
+    Args:
+        blocks: the users' counts.
+        n_classes: how many classes.
+        settings: how to fit.
+
+    Raises:
+        ValueError: if there are no transitions.
+    """
+    pooled = np.sum(blocks(_pooled), axis=0)
+    if not pooled.sum() > 0:
+        raise ValueError("no transitions to fit to")
+    prior = _prior(pooled, settings.prior_weight)
+    rng = np.random.default_rng(settings.seed)
+    best: tuple[Floats, Floats, float] | None = None
+    for _ in range(settings.n_starts if n_classes > 1 else 1):
+        noise = rng.normal(0.0, 0.25, (n_classes, N_CELLS))
+        log_chances = _normalise(np.exp(_normalise(pooled, prior) + noise), np.zeros(N_CELLS))
+        shares = np.full(n_classes, 1.0 / n_classes)
+        found = _climb(blocks, shares, log_chances, prior, settings.start_steps, 0.0)
+        if best is None or found[2] > best[2]:
+            best = found
+    assert best is not None
+    shares, log_chances, log_likelihood = _climb(
+        blocks, best[0], best[1], prior, settings.max_steps, settings.tolerance
+    )
+    order = np.argsort(-shares, kind="stable")
+    n_free = n_classes * _free_chances(pooled) + n_classes - 1
+    return Mixture(
+        shares=shares[order],
+        log_chances=log_chances[order],
+        log_likelihood=log_likelihood,
+        aic=2.0 * n_free - 2.0 * log_likelihood,
+    )
+
+
+def _free_chances(pooled: Floats) -> int:
+    """Count the chances that data decide: of each page, all seen next pages but one."""
+    seen = (pooled.reshape(SHAPE) > 0).sum(axis=-1)
+    return int(np.maximum(seen - 1, 0).sum())
