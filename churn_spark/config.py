@@ -119,6 +119,16 @@ class LogisticRegressionConfig(Section):
     max_iter: int = Field(ge=1)
 
 
+class BehaviourConfig(Section):
+    """How the behaviour model is fitted."""
+
+    n_classes: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(min_length=1)
+    prior_weight: float = Field(gt=0)
+    n_starts: int = Field(ge=1)
+    n_blocks: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
 class EncodingConfig(Section):
     """How categories become numbers."""
 
@@ -169,6 +179,7 @@ class Config(Section):
     training: TrainingConfig
     lightgbm: LightGBMConfig
     logistic_regression: LogisticRegressionConfig
+    behaviour: BehaviourConfig
     encoding: EncodingConfig
     registry: RegistryConfig
     scoring: ScoringConfig

@@ -1,0 +1,93 @@
+"""Snapshots and transitions -> what the behaviour model says of everybody as of their date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.models.behaviour.cells import LEVELS, START
+from churn_spark.models.behaviour.fitting import cell_column
+from churn_spark.models.behaviour.model import BehaviourModel, Evidence
+from churn_spark.timeline import Horizon, day_start_millis
+
+_MILLIS_PER_DAY: Final = 86_400_000.0
+_SECONDS_PER_DAY: Final = 86_400.0
+FORECAST_COLUMNS: Final = ("behaviour_probability", "visits_a_week", "cancel_per_visit")
+
+
+def build_evidence(
+    snapshots: DataFrame, transitions: DataFrame, model: BehaviourModel
+) -> DataFrame:
+    """Sum what each user's transitions before the date say of every class, and their visits.
+
+    Summed by user and date first: the snapshots of several dates share that work.
+
+    Grain: (as_of, user_id), that of `snapshots`.
+    """
+    spark = snapshots.sparkSession
+    n_classes = len(model.mixture.shares)
+    names = [f"log_likelihood_{number}" for number in range(n_classes)]
+    chances = spark.createDataFrame(
+        pd.DataFrame(model.mixture.log_chances.T, columns=names).rename_axis("cell").reset_index()
+    )
+    is_start = F.col("page") == START
+    by_day = (
+        transitions.withColumn("cell", cell_column())
+        .join(F.broadcast(chances), "cell")
+        .groupBy("user_id", "event_date")
+        .agg(
+            *[F.sum(F.col("n_transitions") * F.col(name)).alias(name) for name in names],
+            F.sum(F.when(is_start, F.col("n_transitions")).otherwise(0)).alias("n_visits"),
+            F.sum("total_millis").alias("visit_millis"),
+        )
+    )
+    facts = snapshots.select(
+        "as_of", "user_id", "tenure_days", F.col("last_subscription_level").alias("level")
+    )
+    summed = [*names, "n_visits", "visit_millis"]
+    is_before = (facts.user_id == by_day.user_id) & (by_day.event_date < facts.as_of)
+    return (
+        facts.join(by_day, is_before, "left")
+        .select(facts["*"], *summed)
+        .groupBy("as_of", "user_id", "tenure_days", "level")
+        .agg(*[F.coalesce(F.sum(name), F.lit(0)).cast("double").alias(name) for name in summed])
+    )
+
+
+def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon) -> DataFrame:
+    """The model's forecast for every row of evidence.
+
+    Grain: (as_of, user_id).
+    """
+    n_classes = len(model.mixture.shares)
+    likelihoods = [f"log_likelihood_{number}" for number in range(n_classes)]
+
+    def forecast(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for frame in frames:
+            for as_of in sorted(set(frame["as_of"])):
+                rows = frame[frame["as_of"] == as_of]
+                days = rows["tenure_days"].to_numpy(dtype=np.float64)
+                now = day_start_millis(as_of) / 1000.0
+                found = model.forecast(
+                    Evidence(
+                        log_likelihoods=rows[likelihoods].to_numpy(),
+                        visits=rows["n_visits"].to_numpy(),
+                        visit_days=rows["visit_millis"].to_numpy() / _MILLIS_PER_DAY,
+                        registered=now - days * _SECONDS_PER_DAY,
+                        level=(rows["level"] == LEVELS[1]).to_numpy(dtype=np.float64),
+                    ),
+                    as_of,
+                    horizon,
+                )
+                values = (found.cancel_probability, found.visits_a_week, found.cancel_per_visit)
+                yield rows[["as_of", "user_id"]].assign(
+                    **dict(zip(FORECAST_COLUMNS, values, strict=True))
+                )
+
+    columns = ", ".join(f"{name} double" for name in FORECAST_COLUMNS)
+    return evidence.mapInPandas(forecast, f"as_of date, user_id string, {columns}")
