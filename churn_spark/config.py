@@ -125,7 +125,7 @@ class BehaviourConfig(Section):
     n_classes: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(min_length=1)
     prior_weight: float = Field(gt=0)
     n_starts: int = Field(ge=1)
-    n_blocks: int = Field(ge=1)
+    block_users: int = Field(ge=1)
     seed: int = Field(ge=0)
 
 

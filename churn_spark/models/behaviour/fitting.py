@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +27,7 @@ from churn_spark.models.behaviour.cells import (
     START,
     TARGETS,
 )
-from churn_spark.models.behaviour.mixture import Mixture, MixtureSettings, fit_mixture
+from churn_spark.models.behaviour.mixture import Mixture, MixtureSettings, fit_mixtures
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import Sessions, solve_sessions
 from churn_spark.models.behaviour.visits import VisitPrior, fit_visit_prior
@@ -81,8 +82,10 @@ def cell_column() -> Column:
     """The number of the cell of a row of `transitions`, as `cells.cell_of` gives it."""
 
     def place(names: tuple[str, ...], column: str) -> Column:
-        found = F.array_position(F.array(*map(F.lit, names)), F.col(column)) - 1
-        return F.when(found >= 0, found).otherwise(F.lit(names.index(OTHER)))
+        pairs = [
+            F.lit(value) for pair in zip(names, range(len(names)), strict=True) for value in pair
+        ]
+        return F.coalesce(F.create_map(*pairs)[F.col(column)], F.lit(names.index(OTHER)))
 
     level = F.when(F.col("level") == LEVELS[1], 1).otherwise(0)
     source, target = place(SOURCES, "page"), place(TARGETS, "next_page")
@@ -103,10 +106,12 @@ def _fit_calendar(known: DataFrame, log_start: date) -> Calendar:
 
 def _fit_classes(known: DataFrame, config: BehaviourConfig) -> Mixture:
     """Fit each number of classes; Akaike's criterion chooses."""
+    n_users = known.select(F.count_distinct("user_id")).collect()[0][0]
+    n_blocks = max(1, math.ceil(n_users / config.block_users))
     counts = (
         known.groupBy("user_id", cell_column().alias("cell"))
         .agg(F.sum("n_transitions").cast("double").alias("n"))
-        .repartition(config.n_blocks, "user_id")
+        .repartition(n_blocks, "user_id")
         .sortWithinPartitions("user_id", "cell")
     )
     blocks = counts.rdd.mapPartitions(_pack).persist(StorageLevel.MEMORY_AND_DISK)
@@ -114,8 +119,7 @@ def _fit_classes(known: DataFrame, config: BehaviourConfig) -> Mixture:
         prior_weight=config.prior_weight, n_starts=config.n_starts, seed=config.seed
     )
     try:
-        on_blocks = _SparkBlocks(blocks)
-        fitted = [fit_mixture(on_blocks, n, settings) for n in sorted(config.n_classes)]
+        fitted = fit_mixtures(_SparkBlocks(blocks), sorted(config.n_classes), settings)
     finally:
         blocks.unpersist()
     return min(fitted, key=lambda mixture: mixture.aic)
