@@ -98,7 +98,7 @@ def activity_features(events: Iterable[Event], as_of: date, log_start: date) -> 
     whole = mine
     mine = [event for event in whole if event.page != "Cancel"]
     pages = Counter(event.page for event in mine)
-    registered = newest(mine, "registration")
+    registered = newest(whole, "registration")
     begin = max(millis_of(log_start), registered if registered is not None else -math.inf)
     exposure = max((millis_of(as_of) - begin) / _DAY, 0.0)
     last = max(event.ts for event in mine)
@@ -147,6 +147,14 @@ def activity_features(events: Iterable[Event], as_of: date, log_start: date) -> 
     weeks = [(7 * week, 7 * week - 6) for week in range(1, 5)]
     found |= _movement("sessions", [opened(*week) for week in weeks])
     found |= _movement("songs", [_count(within(*week), "NextSong") for week in weeks])
+    for days in (7, 14, 28):
+        rate = (len(sessions) - opened(days) + 1.4) / (max(exposure - days, 0.0) + 7)
+        surprise = (opened(days) - days * rate) / math.sqrt(days * rate + 0.5)
+        found[f"sessions_surprise_{days}d"] = surprise
+    since = (millis_of(as_of) - last) / _DAY
+    found["missed_sessions"] = since * (len(sessions) + 1.4) / (exposure + 7)
+    age = None if registered is None else (millis_of(as_of) - registered) / _DAY
+    found["billing_day"] = None if age is None else age % 30
     for name, page in (("thumbs_down", "Thumbs Down"), ("thumbs_up", "Thumbs Up")):
         found[f"{name}_trend"] = _trend([_count(within(*week), page) for week in weeks])
     return found

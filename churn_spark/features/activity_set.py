@@ -237,6 +237,16 @@ _TASTES = (
 )
 
 _LEVEL = (
+    Feature(
+        "billing_day",
+        "double",
+        "cycle",
+        "registered_ts",
+        "days into the current month of 30 days since registration",
+        "days",
+        "is {value} days into a month since registration (typical: {typical})",
+        days=30,
+    ),
     _share(
         "paid_share",
         "n_paid_days",
@@ -327,7 +337,39 @@ def _movements(name: str, source: str, unit: str, verb: str) -> tuple[Feature, .
     )
 
 
+def _surprise(days: int) -> Feature:
+    """How far the last days are from what the days before them promise."""
+    return Feature(
+        f"sessions_surprise_{days}d",
+        "double",
+        "surprise",
+        "n_sessions",
+        f"sessions of the last {days} days against those expected from the days before, in "
+        "standard deviations",
+        "deviations",
+        f"came {{value}} standard deviations more than expected in {days} days "
+        "(typical: {typical})",
+        per="exposure",
+        days=days,
+        prior=0.2,
+        prior_weight=7.0,
+    )
+
+
 _MOVEMENT = (
+    *map(_surprise, (7, 14, 28)),
+    Feature(
+        "missed_sessions",
+        "double",
+        "silence",
+        "n_sessions",
+        "sessions expected since the newest event, at the user's own rate",
+        "sessions",
+        "would have come {value} times since the last visit (typical: {typical})",
+        per="exposure",
+        prior=0.2,
+        prior_weight=7.0,
+    ),
     *_movements("sessions", "n_sessions", "sessions", "comes for"),
     *_movements("songs", "n_songs", "songs", "plays"),
     _recent(

@@ -57,7 +57,7 @@ TREND_WEEKS: Final = 4
 Aggregate = Literal[
     "sum", "week", "ratio", "decayed", "trend", "slope", "spread", "kinds", "exposure",
     "gap_spread", "longest", "last", "days_since", "hours_since", "relative_gap", "if_level",
-    "forecast",
+    "surprise", "silence", "cycle", "forecast",
 ]  # fmt: skip
 DataType = Literal["long", "double", "string"]
 
@@ -83,6 +83,10 @@ class Feature:
         relative_gap: time since the last event over the mean gap + 1.
         last: known value of `source`.
         days_since, hours_since: since the instant `source`, up to D.
+        surprise: (sum of `source` in the window - expected) over the square root of (expected +
+            1/2), expected from the `ratio` of the days before the window.
+        silence: the `ratio` times the time since the last event: what should have happened.
+        cycle: days since the instant `source`, modulo `days`.
         if_level: the ratio while `level` is the last known level, else 0.
         forecast: by the champion's behaviour model, of the transitions before D.
 
@@ -128,6 +132,6 @@ class Feature:
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """Least and largest value that can be; none where there is no limit."""
-        if not self.is_numeric or self.aggregate == "slope":
+        if not self.is_numeric or self.aggregate in ("slope", "surprise"):
             return None, None
         return 0.0, 1.0 if self.unit in ("share", "probability") else None

@@ -84,6 +84,8 @@ def _sums_of(feature: Feature) -> list[tuple[str, Trailing]]:
         "week": [(source, Trailing.week(feature.days))],
         "ratio": [(name, window) for name in (source, feature.per) if name != "exposure"],
         "if_level": [(source, window), (feature.per, window)],
+        "surprise": [(source, window), (source, ALL_DAYS)],
+        "silence": [(source, ALL_DAYS)],
         "decayed": [(source, week) for week in _weeks(_DECAYED_WEEKS)],
         "kinds": [(page, window) for page in PAGE_COUNTS],
         "gap_spread": [(name, ALL_DAYS) for name in ("gap_days", "squared_gap_days", "n_gaps")],
@@ -188,6 +190,24 @@ def _hours_since(feature: Feature) -> Column:
     return _millis_since(F.col(feature.source)) / _MILLIS_PER_HOUR
 
 
+def _surprise(feature: Feature) -> Column:
+    recent = sum_in(feature.source, Trailing.days(feature.days))
+    before = sum_in(feature.source, ALL_DAYS) - recent
+    exposure = F.greatest(_exposure(feature) - feature.days, F.lit(0.0))
+    rate = (before + feature.prior * feature.prior_weight) / (exposure + feature.prior_weight)
+    expected = rate * feature.days
+    return (recent - expected) / F.sqrt(expected + 0.5)
+
+
+def _silence(feature: Feature) -> Column:
+    return _ratio(feature) * _millis_since(F.col("last_ts")) / _MILLIS_PER_DAY
+
+
+def _cycle(feature: Feature) -> Column:
+    days = _days_since(feature)
+    return days - F.floor(days / feature.days) * feature.days
+
+
 def _if_level(feature: Feature) -> Column:
     is_level = F.coalesce(_profile_column("level") == feature.level, F.lit(False))
     return F.when(is_level, _ratio(feature)).otherwise(0.0)
@@ -220,4 +240,7 @@ _EXPRESSIONS: dict[Aggregate, Callable[[Feature], Column]] = {
     "hours_since": _hours_since,
     "relative_gap": _relative_gap,
     "if_level": _if_level,
+    "surprise": _surprise,
+    "silence": _silence,
+    "cycle": _cycle,
 }
