@@ -80,9 +80,9 @@ def calibration_line(
 
     A calibrated model has 0 and 1. A slope below 1 says that the probabilities are too extreme.
     Source: Cox (1958), "Two further applications of a model for binary regression". Newton's
-    method, each step shortened so that the likelihood is sure to rise: over a step that moves
-    no log-odds by more than d, the curvature grows at most by exp(d) (Bach 2010,
-    "Self-concordant analysis for logistic regression").
+    method, long steps shortened so that the likelihood is sure to rise: over a step that moves no
+    log-odds by more than d, the curvature grows at most by exp(d) (Bach 2010, "Self-concordant
+    analysis for logistic regression").
 
     Args:
         labels: 0 or 1, or the true chance of a 1, shape (rows,).
@@ -113,10 +113,10 @@ def calibration_line(
             break
         step = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
         far = abs(step[0]) + abs(step[1]) * reach
-        shorter = np.log1p(far) / far if far else 1.0
+        shorter = np.log1p(far) / far if far > 1 else 1.0
         level, slope = level + shorter * step[0], slope + shorter * step[1]
-        # The next step would be about the square of this one.
-        if far < 1e-6:
+        # What is left is about the square of this step.
+        if far < 1e-4:
             return float(level - slope * mean), float(slope)
     return float("nan"), float("nan")
 
