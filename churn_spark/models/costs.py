@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from churn_spark.config import CostsConfig
+from churn_spark.models.curves import counts_above
 from churn_spark.models.metrics import FloatArray, best_f1_threshold
 
 _RESAMPLES = 999
@@ -80,12 +81,8 @@ def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig
         probabilities: same shape.
         costs: what the mistakes cost.
     """
-    order = np.argsort(-probabilities, kind="stable")
-    last_of_value = np.flatnonzero(np.append(np.diff(probabilities[order]) != 0, True))
-    n_contacted = np.append(0, last_of_value + 1)
-    n_reached = np.append(0, np.cumsum(labels[order] == 1)[last_of_value])
+    thresholds, n_contacted, n_reached = counts_above(labels, probabilities)
     totals = _total(n_contacted, n_reached, int(n_reached[-1]), costs)
-    thresholds = np.append(math.inf, probabilities[order][last_of_value])
     return CostCurve(thresholds, n_contacted, n_reached, totals / len(labels))
 
 
