@@ -189,6 +189,14 @@ class MonitoringConfig(Section):
     max_adjusted_p: float = Field(gt=0, lt=1)
 
 
+class CostsConfig(Section):
+    """What the two mistakes cost, in one unit of money or in offers."""
+
+    missed_cancel: float = Field(gt=0)
+    wasted_offer: float = Field(gt=0)
+    offer_success: float = Field(gt=0, le=1)
+
+
 class Config(Section):
     """The whole configuration of one run."""
 
@@ -205,6 +213,7 @@ class Config(Section):
     registry: RegistryConfig
     scoring: ScoringConfig
     monitoring: MonitoringConfig
+    costs: CostsConfig
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

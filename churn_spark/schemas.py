@@ -326,6 +326,77 @@ DRIFT = TableSpec(
     partition_by=("run_date",),
 )
 
+BACKTEST_RUNS = TableSpec(
+    "ml",
+    "backtest_runs",
+    "backtest",
+    (
+        Column("run_id", "string", "of the backtest; MLflow's where it was logged there"),
+        Column("date", "date", "as-of date of the job"),
+        Column("card", "string", "model card, JSON"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_PREDICTIONS = TableSpec(
+    "ml",
+    "backtest_predictions",
+    "backtest x as-of date x user x model; at most 200,000 rows a model",
+    (
+        Column("run_id", "string", ""),
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("model", "string", "base_rate, rule, ..., lightgbm, oracle"),
+        Column("label", "integer", "1 cancels in the window"),
+        Column("churn_probability", "double", ""),
+        Column("level", "string", "free or paid, as of the date"),
+        Column("tenure_band", "string", "time since registration"),
+        Column("os", "string", ""),
+        Column("gender", "string", "for fairness"),
+        Column("reasons", "strings", "as in scores; null where the model gives none"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_FIGURES = TableSpec(
+    "ml",
+    "backtest_figures",
+    "backtest x cell x segment x model x versus x metric",
+    (
+        Column("run_id", "string", ""),
+        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("segment", "string", "all, or a part of the users such as level=paid"),
+        Column("model", "string", ""),
+        Column("versus", "string", "empty, or the model that it is compared with on the same rows"),
+        Column("metric", "string", "roc_auc, average_precision, capture_at_10, ..."),
+        Column("value", "double", "or the paired difference; NaN where it can't be told"),
+        Column("low", "double", "of the 95 % interval, bootstrap by user"),
+        Column("high", "double", "of the 95 % interval"),
+        Column("n", "long", "rows"),
+        Column("n_positive", "long", "rows with label 1"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_IMPORTANCE = TableSpec(
+    "ml",
+    "backtest_importance",
+    "backtest x feature of the primary model",
+    (
+        Column("run_id", "string", ""),
+        Column("feature", "string", "snapshot column"),
+        Column("meaning", "string", "for people"),
+        Column("unit", "string", ""),
+        Column("mean_abs_shap", "double", "mean size of its contribution, in log-odds"),
+        Column("share", "double", "of all contributions"),
+        Column("rank_low", "long", "best rank over resampled users, 95 %"),
+        Column("rank_high", "long", "worst rank over resampled users, 95 %"),
+        Column("gain", "double", "summed gain of its splits"),
+    ),
+    partition_by=("run_id",),
+)
+
 TABLES = (
     FILES,
     EVENTS,
@@ -339,6 +410,10 @@ TABLES = (
     VALIDATION_SCORES,
     SCORES,
     DRIFT,
+    BACKTEST_RUNS,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
 )
 """All tables, in the order of the flow."""
 
