@@ -150,6 +150,14 @@ class BehaviourConfig(Section):
     seed: int = Field(ge=0)
 
 
+class BacktestConfig(Section):
+    """How much of the log a backtest tests on."""
+
+    n_test_dates: int = Field(ge=1)
+    n_replicas: int = Field(ge=50)
+    n_folds: int = Field(ge=2)
+
+
 class EncodingConfig(Section):
     """How categories become numbers."""
 
@@ -209,6 +217,7 @@ class Config(Section):
     lightgbm: LightGBMConfig
     logistic_regression: LogisticRegressionConfig
     behaviour: BehaviourConfig
+    backtest: BacktestConfig
     encoding: EncodingConfig
     registry: RegistryConfig
     scoring: ScoringConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -268,6 +268,12 @@ TRAINING_ROWS = TableSpec(
     ),
 )
 
+BACKTEST_ROWS = replace(
+    TRAINING_ROWS,
+    name="backtest_rows",
+    grain="as-of date x user that the newest backtest used, with its encoded inputs",
+)
+
 VALIDATION_SCORES = TableSpec(
     "ml",
     "validation_scores",
@@ -407,6 +413,7 @@ TABLES = (
     BEHAVIOUR,
     LABELS,
     TRAINING_ROWS,
+    BACKTEST_ROWS,
     VALIDATION_SCORES,
     SCORES,
     DRIFT,

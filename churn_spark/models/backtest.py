@@ -18,7 +18,6 @@ from churn_spark.models.intervals import (
     bootstrap_by_segment,
     bootstrap_by_user,
 )
-from churn_spark.models.metrics import best_f1_threshold
 from churn_spark.timeline import Horizon, weekly_dates
 
 PRIMARY: Final = "lightgbm"
@@ -122,20 +121,15 @@ def measure(
         if len(part):
             found = bootstrap_by_user(*_columns(part, models), thresholds=thresholds, **asked)
             rows += _figures(cell, "all", found, part["label"].sum())
-    test = parts[TEST].fillna({segment: "unknown" for segment in SEGMENTS})
-    for segment in SEGMENTS:
+    unseen = parts["both"].fillna(dict.fromkeys(SEGMENTS, "unknown"))
+    for segment in SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
-            *_columns(test, models), test[segment].to_numpy(), thresholds=thresholds, **asked
+            *_columns(unseen, models), unseen[segment].to_numpy(), thresholds=thresholds, **asked
         )
         for value, found in by_segment.items():
-            n_positive = test.loc[test[segment] == value, "label"].sum()
-            rows += _figures(TEST, f"{segment}={value}", found, n_positive)
+            n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
+            rows += _figures("both", f"{segment}={value}", found, n_positive)
     return pd.DataFrame(rows)
-
-
-def stopping_threshold(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
-    """Where a simple model is best cut: on users who are in no test."""
-    return best_f1_threshold(labels, probabilities)
 
 
 def _columns(

@@ -78,11 +78,14 @@ class ModelBundle:
         """Calibrated chance to cancel of snapshot rows, shape (rows,): wherever it is asked."""
         return self.calibration.probabilities(self.margins(self.encoding.encode(rows)))
 
+    def contributions(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """What each feature adds to the margin of each row, shape (rows, features)."""
+        return explain.contributions(self.booster, self.encoding.encode(rows))
+
     def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[str]]:
         """What moves the margin of each row most, in words, largest first."""
-        shap_values = explain.contributions(self.booster, self.encoding.encode(rows))
-        typical = self.encoding.typical
-        return explain.reasons(rows, shap_values, self.features, typical, n_reasons)
+        found, typical = self.contributions(rows), self.encoding.typical
+        return explain.reasons(rows, found, self.features, typical, n_reasons)
 
     def check_fingerprint(self) -> None:
         """Refuse to score features that are defined otherwise than in training.

@@ -8,7 +8,7 @@ grown on both parts and all dates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -71,9 +71,10 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression."""
+    """The final logistic regression, and what it knows of the features."""
 
     spark_model: PipelineModel
+    encoding: Encoding
     judged: Judged
 
 
@@ -141,7 +142,7 @@ def train_logistic_regression(
         )
         for model, split in ((candidate, STOPPING), (final, VALIDATION))
     )
-    return FittedBaseline(final, _judge(validation, stopping))
+    return FittedBaseline(final, encoding, _judge(validation, stopping))
 
 
 def build_baseline_rows(
