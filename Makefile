@@ -77,8 +77,9 @@ format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m black --quiet $(SOURCES)
 
 .PHONY: docs
-docs: setup ## Write docs/data-flow.md anew from the schemas
+docs: setup ## Write docs/data-flow.md and docs/features.md anew from the declarations
 	@"$(PY)" -m churn_spark.schemas > docs/data-flow.md
+	@"$(PY)" -m churn_spark.features.spec > docs/features.md
 
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date as Date
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,7 @@ from churn_spark.models.backtest import (
 )
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
+from churn_spark.models.intervals import Interval
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.ladder import PageHazard, Rule
 from churn_spark.models.metrics import best_f1_threshold
@@ -71,6 +73,29 @@ def main(
         run(context, date, truth)
 
 
+@dataclass(frozen=True)
+class Tested:
+    """A fitted model and what it says of dates and users it has not seen.
+
+    Attributes:
+        plan: the dates.
+        prepared: the rows in Spark, and what made them.
+        trees: the primary model and how it came about.
+        baseline: the logistic regression.
+        bundle: the primary model with all that belongs to it.
+        rows: as_of, user_id, label, split, cell and all features, bounded by `MAX_ROWS`.
+        probabilities: model -> what it says of `rows`, in the ladder's order.
+    """
+
+    plan: BacktestPlan
+    prepared: train_model.Prepared
+    trees: FittedTrees
+    baseline: FittedBaseline
+    bundle: ModelBundle
+    rows: pd.DataFrame
+    probabilities: dict[str, NDArray[np.float64]]
+
+
 def run(context: job.JobContext, date: Date | None = None, truth: Path | None = None) -> str:
     """Fit on the older dates, judge on the newest ones, keep everything; returns the run's id.
 
@@ -78,35 +103,17 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
         TooFewDatesError: if the log is too short for both.
         TooFewCancelsError: if there is too little to learn from.
     """
-    config, lakehouse = context.config, context.lakehouse
-    span = build_snapshots.log_span(context)
-    end = min(date or span.end, span.end)
-    plan = plan_backtest(
-        days_after(span.start, config.training.history_days),
-        end,
-        config.labels.horizon,
-        config.training.as_of_weekday,
-        config.backtest.n_test_dates,
-    )
+    config = context.config
+    end = min(date or Date.max, build_snapshots.log_span(context).end)
+    plan = choose_dates(context, end)
     build_snapshots.run(context, {*plan.train_dates, *plan.test_dates})
     with job.closing_line("backtest") as facts:
-        prepared = train_model.prepare(
-            context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.train_dates
-        )
-        trees, baseline = train_model.fit(context, prepared)
-        bundle = train_model.build_bundle(context, prepared, trees)
-        rows = collect_bounded(prepared.described, MAX_ROWS)
-        rows["cell"] = cell_of(
-            (rows["split"] == VALIDATION).to_numpy(),
-            rows["as_of"].isin(plan.test_dates).to_numpy(),
-        )
-        probabilities = predict(context, plan, prepared, rows, bundle, baseline, truth)
-        thresholds = choose_thresholds(rows, probabilities, trees, baseline)
-        predictions = describe_predictions(rows, probabilities)
+        tested = fit_and_predict(context, plan, truth)
+        predictions = describe_predictions(tested)
         figures = measure(
             predictions,
-            list(probabilities),
-            thresholds,
+            list(tested.probabilities),
+            choose_thresholds(tested),
             n_replicas=config.backtest.n_replicas,
             seed=config.training.seed,
         )
@@ -114,19 +121,45 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
             "backtest", {"date": str(end), "cutoff": str(plan.cutoff)}
         ) as run_id:
             mlflow.log_metrics(main_figures(figures))
-        card = build_card(context, plan, prepared, trees, rows, run_id, truth)
-        keep(context, BACKTEST_PREDICTIONS, run_id, lengthen(predictions, rows, bundle))
+        card = build_card(context, tested, run_id, is_simulated=truth is not None)
+        card_row = pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})
+        keep(context, BACKTEST_PREDICTIONS, run_id, lengthen(predictions, tested))
         keep(context, BACKTEST_FIGURES, run_id, figures)
-        keep(context, BACKTEST_IMPORTANCE, run_id, build_importance(context, rows, bundle))
-        keep(
-            context,
-            BACKTEST_RUNS,
-            run_id,
-            pd.DataFrame({"date": [end], "card": [card.model_dump_json()]}),
-        )
-        prepared.described.unpersist()
+        keep(context, BACKTEST_IMPORTANCE, run_id, build_importance(context, tested))
+        keep(context, BACKTEST_RUNS, run_id, card_row)
+        tested.prepared.described.unpersist()
         facts += describe_run(plan, figures)
     return run_id
+
+
+def choose_dates(context: job.JobContext, end: Date) -> BacktestPlan:
+    """The dates to learn from and to test on, of the log up to a date.
+
+    Raises:
+        TooFewDatesError: if the log is too short for both.
+    """
+    config = context.config
+    first = days_after(build_snapshots.log_span(context).start, config.training.history_days)
+    weekday, n_test = config.training.as_of_weekday, config.backtest.n_test_dates
+    return plan_backtest(first, end, config.labels.horizon, weekday, n_test)
+
+
+def fit_and_predict(context: job.JobContext, plan: BacktestPlan, truth: Path | None) -> Tested:
+    """Fit all models on the older dates and let them predict all rows.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from.
+    """
+    prepared = train_model.prepare(
+        context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.train_dates
+    )
+    trees, baseline = train_model.fit(context, prepared)
+    bundle = train_model.build_bundle(context, prepared, trees)
+    rows = collect_bounded(prepared.described, MAX_ROWS)
+    is_held_out = (rows["split"] == VALIDATION).to_numpy()
+    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.test_dates).to_numpy())
+    probabilities = predict(context, plan, prepared, rows, bundle, baseline, truth)
+    return Tested(plan, prepared, trees, baseline, bundle, rows, probabilities)
 
 
 def label_dates(context: job.JobContext, plan: BacktestPlan) -> tuple[DataFrame, DataFrame]:
@@ -177,7 +210,9 @@ def read_truth(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.
         InputError: if the folder holds no world, or another one than the log's.
     """
     truth = pd.concat(
-        build_probabilities(world, day, horizon.days, horizon.gap_days).to_pandas().assign(as_of=day)
+        build_probabilities(world, day, horizon.days, horizon.gap_days)
+        .to_pandas()
+        .assign(as_of=day)
         for day in sorted(set(rows["as_of"]))
     )
     columns = ["as_of", "user_id", "cancel_probability"]
@@ -190,45 +225,38 @@ def read_truth(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.
     return found["cancel_probability"].to_numpy()
 
 
-def choose_thresholds(
-    rows: pd.DataFrame,
-    probabilities: dict[str, NDArray[np.float64]],
-    trees: FittedTrees,
-    baseline: FittedBaseline,
-) -> dict[str, float]:
+def choose_thresholds(tested: Tested) -> dict[str, float]:
     """Where each model flags: the best F1 on stopping users as of the dates learnt from."""
+    rows = tested.rows
     chosen = ((rows["split"] == STOPPING) & (rows["cell"] == "training")).to_numpy()
     labels = rows["label"].to_numpy(dtype=float)[chosen]
     thresholds = {
-        model: best_f1_threshold(labels, values[chosen]) for model, values in probabilities.items()
+        model: best_f1_threshold(labels, values[chosen])
+        for model, values in tested.probabilities.items()
     }
     return thresholds | {
-        PRIMARY: trees.judged.metrics.threshold,
-        "logistic_regression": baseline.judged.metrics.threshold,
+        PRIMARY: tested.trees.judged.metrics.threshold,
+        "logistic_regression": tested.baseline.judged.metrics.threshold,
     }
 
 
-def describe_predictions(
-    rows: pd.DataFrame, probabilities: dict[str, NDArray[np.float64]]
-) -> pd.DataFrame:
+def describe_predictions(tested: Tested) -> pd.DataFrame:
     """A row for each as-of date and user, with its segments and all probabilities."""
+    rows = tested.rows
     return rows[["as_of", "user_id", "cell", "label", "os", "gender"]].assign(
         level=rows["last_subscription_level"],
         tenure_band=tenure_band(rows["tenure_days"]),
-        **probabilities,
+        **tested.probabilities,
     )
 
 
-def lengthen(predictions: pd.DataFrame, rows: pd.DataFrame, bundle: ModelBundle) -> pd.DataFrame:
+def lengthen(predictions: pd.DataFrame, tested: Tested) -> pd.DataFrame:
     """One row for each model; reasons for the primary one's unseen rows."""
     keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
-    long = predictions.melt(
-        keys, [name for name in predictions.columns if name not in keys], "model",
-        "churn_probability",
-    )  # fmt: skip
-    is_unseen = (rows["cell"] == "both").to_numpy()
-    reasons = rows.loc[is_unseen, ["as_of", "user_id"]].assign(
-        model=PRIMARY, reasons=bundle.reasons(rows[is_unseen], N_REASONS)
+    long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
+    unseen = tested.rows[tested.rows["cell"] == "both"]
+    reasons = unseen[["as_of", "user_id"]].assign(
+        model=PRIMARY, reasons=tested.bundle.reasons(unseen, N_REASONS)
     )
     return long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
 
@@ -240,14 +268,13 @@ def main_figures(figures: pd.DataFrame) -> dict[str, float]:
     return {name: value for name, value in named_values if np.isfinite(value)}
 
 
-def build_importance(
-    context: job.JobContext, rows: pd.DataFrame, bundle: ModelBundle
-) -> pd.DataFrame:
+def build_importance(context: job.JobContext, tested: Tested) -> pd.DataFrame:
     """How much each feature moves the scores of unseen dates, and how stable that is."""
+    rows, bundle = tested.rows, tested.bundle
     test = rows[rows["cell"].isin(["future", "both"])]
     parts = pd.util.hash_array(test["user_id"].to_numpy()) % context.config.backtest.n_folds
     folds = [bundle.contributions(test[parts == part]) for part in sorted(set(parts))]
-    measured = measure_importance(folds, bundle.encoding.features, gain_shares(bundle.booster))
+    found = measure_importance(folds, bundle.encoding.features, gain_shares(bundle.booster))
     declared = {feature.name: feature for feature in bundle.features}
     return pd.DataFrame(
         {
@@ -260,44 +287,39 @@ def build_importance(
             "rank_high": one.worst_rank,
             "gain": one.gain,
         }
-        for one in measured
+        for one in found
     )
 
 
 def build_card(
-    context: job.JobContext,
-    plan: BacktestPlan,
-    prepared: train_model.Prepared,
-    trees: FittedTrees,
-    rows: pd.DataFrame,
-    run_id: str,
-    truth: Path | None,
+    context: job.JobContext, tested: Tested, run_id: str, *, is_simulated: bool
 ) -> ModelCard:
     """The facts behind the run."""
-    config = context.config
-    has_later = len(plan.train_dates) > 1
+    config, plan, rows = context.config, tested.plan, tested.rows
+    calibration = tested.trees.calibration
+    threshold = tested.trees.judged.metrics.threshold
     return ModelCard(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
         headline_cell="both",
         train_dates=plan.train_dates,
-        calibration_dates=plan.train_dates[-1:] if has_later else (),
+        calibration_dates=plan.train_dates[1:][-1:],
         test_dates=plan.test_dates,
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
         population=f"users with an event in the {config.snapshots.active_days} days before the "
         "date who have not cancelled before it",
-        base_rate=trees.base_rate,
+        base_rate=tested.trees.base_rate,
         n_train_users=rows.loc[rows["cell"] == "training", "user_id"].nunique(),
         n_test_users=rows.loc[rows["cell"] == "both", "user_id"].nunique(),
         feature_sets=train_model.used_sets(context),
-        fingerprint=prepared.encoding.fingerprint,
+        fingerprint=tested.bundle.encoding.fingerprint,
         engine=config.lightgbm.engine,
-        parameters=config.lightgbm.model_dump() | {"rounds": trees.rounds.rounds},
-        calibration=f"{trees.calibration.calibration.kind}: {trees.calibration.reason}",
-        threshold=min(trees.judged.metrics.threshold, 1.0),
+        parameters=config.lightgbm.model_dump() | {"rounds": tested.trees.rounds.rounds},
+        calibration=f"{calibration.calibration.kind}: {calibration.reason}",
+        threshold=min(threshold, 1.0),
         threshold_reason="best F1 on users who decide the number of trees",
-        is_simulated=truth is not None,
+        is_simulated=is_simulated,
     )
 
 
@@ -312,11 +334,13 @@ def keep(context: job.JobContext, spec: TableSpec, run_id: str, rows: pd.DataFra
 
 def describe_run(plan: BacktestPlan, figures: pd.DataFrame) -> list[str]:
     """The closing line's facts."""
-    by_key = figures.set_index(["cell", "segment", "model", "versus", "metric"])
+    is_auc = (figures["cell"] == TEST) & (figures["metric"] == "roc_auc")
+    aucs = figures[is_auc & (figures["segment"] == "all")]
 
     def figure(model: str, versus: str = "") -> str:
-        row = by_key.loc[(TEST, "all", model, versus, "roc_auc")]
-        return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        row = aucs[(aucs["model"] == model) & (aucs["versus"] == versus)]
+        value, low, high = row[["value", "low", "high"]].to_numpy(dtype=float)[0]
+        return str(Interval(value, low, high))
 
     return [
         f"learnt from {len(plan.train_dates)} dates up to {plan.train_dates[-1]}, tested on "

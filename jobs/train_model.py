@@ -218,9 +218,7 @@ def fit(context: job.JobContext, prepared: Prepared) -> tuple[FittedTrees, Fitte
     starts = config.training.start_from_behaviour and prepared.behaviour is not None
     offset = "behaviour_probability" if starts else None
     trees = train_trees(rows, prepared.encoding, config.lightgbm, offset, config.training.seed)
-    features = model_features(
-        config.training.baseline_sets, use_gender=config.training.use_gender
-    )
+    features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
     encoding = prepared.encoding.only([feature.name for feature in features])
     return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
 

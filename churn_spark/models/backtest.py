@@ -139,12 +139,12 @@ def _columns(
     return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
 
 
-def _figures(
-    cell: str, segment: str, found: Bootstrap, n_positive: int
-) -> list[dict[str, object]]:
+def _figures(cell: str, segment: str, found: Bootstrap, n_positive: int) -> list[dict[str, object]]:
     where = {"cell": cell, "segment": segment, "n": found.n, "n_positive": int(n_positive)}
 
-    def rows(versus: str, intervals: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, object]]:
+    def rows(
+        versus: str, intervals: Mapping[str, Mapping[str, Interval]]
+    ) -> list[dict[str, object]]:
         return [
             {
                 **where,

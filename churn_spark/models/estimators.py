@@ -110,9 +110,7 @@ def offset_column(offset: Offset) -> Column:
     return F.log(inside / (1.0 - inside))
 
 
-def _fit_native(
-    rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan
-) -> str:
+def _fit_native(rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan) -> str:
     """As SynapseML does it, in this process; a fixed sample of users where there are too many."""
     sample = collect_bounded(rows, MAX_COLLECTED_ROWS)
     matrix = sample[list(encoding.features)].to_numpy(dtype=float)
@@ -173,9 +171,7 @@ def fit_logistic_regression(
     return Pipeline(stages=stages).fit(compress(rows, encoding))
 
 
-def logistic_probabilities(
-    model: PipelineModel, rows: DataFrame, encoding: Encoding
-) -> DataFrame:
+def logistic_probabilities(model: PipelineModel, rows: DataFrame, encoding: Encoding) -> DataFrame:
     """The rows with the baseline's `churn_probability`; its inputs come out compressed."""
     both = vector_to_array(F.col("both_probabilities"))
     scored = model.transform(compress(rows, encoding)).withColumn("churn_probability", both[1])

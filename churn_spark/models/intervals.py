@@ -81,7 +81,9 @@ class Bootstrap:
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """Model -> figure -> interval."""
-        return {model: {name: self.interval(model, name) for name in FIGURES} for model in self.values}
+        return {
+            model: {name: self.interval(model, name) for name in FIGURES} for model in self.values
+        }
 
     def differences(self, reference: str) -> dict[str, dict[str, Interval]]:
         """Every other model -> figure -> model minus reference, paired on the same draws.

@@ -89,8 +89,9 @@ class PageHazard:
             .groupBy("level", "page")
             .agg(
                 F.sum("n_transitions").alias("n"),
-                F.sum(F.when(F.col("next_page") == CANCEL, F.col("n_transitions")).otherwise(0))
-                .alias("cancels"),
+                F.sum(
+                    F.when(F.col("next_page") == CANCEL, F.col("n_transitions")).otherwise(0)
+                ).alias("cancels"),
             )
             .collect()
         )

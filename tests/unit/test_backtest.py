@@ -24,7 +24,11 @@ def test_no_label_that_is_learnt_reaches_the_first_test_date() -> None:
 
 
 @given(
-    st.integers(40, 400), st.integers(1, 30), st.integers(0, 7), st.integers(0, 6), st.integers(1, 4)
+    st.integers(40, 400),
+    st.integers(1, 30),
+    st.integers(0, 7),
+    st.integers(0, 6),
+    st.integers(1, 4),
 )
 def test_dates_are_apart_whatever_the_horizon(
     n_days: int, days: int, gap: int, weekday: int, n_test: int
