@@ -69,6 +69,19 @@ def test_interval_is_between_the_percentiles_of_the_draws() -> None:
     assert low < value < high
 
 
+def test_upper_end_of_the_calibration_error_is_mirrored_at_the_value() -> None:
+    labels, probabilities, users = rows()
+    doubled = {"model": np.clip(2 * probabilities["exact"], 0, 0.999)}
+    found = bootstrap_by_user(
+        labels, doubled, users, thresholds={"model": 0.5}, n_replicas=50, seed=1
+    )
+    value = found.values["model"]["calibration_error"]
+    interval = found.interval("model", "calibration_error")
+    lowest = np.percentile(found.replicas["model"]["calibration_error"], 2.5)
+    assert interval.high == pytest.approx(2 * value - lowest)
+    assert interval.low < value < interval.high
+
+
 def test_difference_is_paired_and_nothing_between_equal_models() -> None:
     labels, probabilities, users = rows()
     both = {"first": probabilities["exact"], "second": probabilities["exact"]}
@@ -148,12 +161,13 @@ def test_value_stands_without_an_interval_when_too_few_users_cancel() -> None:
 
 def test_segments_are_judged_on_their_own_rows() -> None:
     labels, probabilities, users = rows()
-    segments = np.where(np.arange(N_ROWS) < 180, "paid", "free")
+    is_paid = np.arange(N_ROWS) % 4 > 0
+    segments = np.where(is_paid, "paid", "free")
     arguments = {"thresholds": {"exact": 0.3, "tenths": 0.3}, "n_replicas": 10, "seed": 2}
     found = bootstrap_by_segment(labels, probabilities, users, segments, **arguments)
     assert list(found) == ["free", "paid"]
-    part = {model: scores[:180] for model, scores in probabilities.items()}
-    alone = bootstrap_by_user(labels[:180], part, users[:180], **arguments)
+    part = {model: scores[is_paid] for model, scores in probabilities.items()}
+    alone = bootstrap_by_user(labels[is_paid], part, users[is_paid], **arguments)
     assert found["paid"].intervals() == alone.intervals()
     assert found["free"].n == 60
 

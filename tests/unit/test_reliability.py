@@ -104,8 +104,15 @@ def test_line_of_calibrated_probabilities_is_the_identity() -> None:
         ([0, 1, 0], [0.2, 0.2, 0.2]),
         ([0, 0, 1, 1], [0.1, 0.2, 0.2, 0.3]),
         ([1, 1, 0, 0], [0.1, 0.2, 0.3, 0.4]),
+        ([1, 1, 0, 0], [0.1, 0.2, 0.2, 0.3]),
     ],
-    ids=["one class", "all equal", "parted but for a tie", "parted the wrong way round"],
+    ids=[
+        "one class",
+        "all equal",
+        "parted but for a tie",
+        "turned round",
+        "turned round with a tie",
+    ],
 )
 def test_line_is_nan_when_no_finite_one_is_the_likeliest(
     labels: list[int], margins: list[float]
