@@ -29,7 +29,7 @@ def bundle() -> ModelBundle:
     return ModelBundle(
         native_text=trees.model_to_string(),
         encoding=Encoding(("n", "os"), {"os": ("größer", "b")}, {"n": 2.5, "os": "b"}, "00aa"),
-        calibration=Calibration(-1.25),
+        calibration=Calibration("shift", (-1.25,)),
         base_rate=0.1,
         label={"kind": "horizon", "horizon_days": 14, "gap_days": 1},
         baseline=pd.DataFrame({"n": [1.0, np.nan], "os": ["b", None], "churn_probability": 0.1}),
