@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,14 +143,20 @@ class EvaluationData:
         ]
         names = here["segment"].unique()
         for segment in SEGMENTS:
-            for name in sorted(name for name in names if name.startswith(f"{segment}=")):
-                yield segment, name.removeprefix(f"{segment}=")
+            values = [n.removeprefix(f"{segment}=") for n in names if n.startswith(f"{segment}=")]
+            for value in sorted(values, key=by_numbers):
+                yield segment, value
 
     @cached_property
     def _by_key(self) -> Mapping[tuple[str, ...], tuple[float, ...]]:
         keys = self.figures[_KEYS].fillna("").itertuples(index=False, name=None)
         values = self.figures[["value", "low", "high", "n", "n_positive"]].astype(float)
         return dict(zip(keys, values.itertuples(index=False, name=None), strict=True))
+
+
+def by_numbers(value: str) -> tuple[tuple[int, ...], str]:
+    """A sort key: `under 30 days` before `30 to 90 days` before `over 90 days`."""
+    return tuple(map(int, re.findall(r"\d+", value))), value
 
 
 def select_primary(predictions: pd.DataFrame, cell: str, model: str) -> pd.DataFrame:
