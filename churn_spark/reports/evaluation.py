@@ -23,7 +23,12 @@ from churn_spark.reports.words import METRICS, dates_in_words
 
 
 def render_evaluation(data: EvaluationData) -> str:
-    """The page as HTML text: style and pictures inside, no script, nothing loaded."""
+    """The evaluation as HTML text: style and pictures inside, no script, nothing loaded."""
+    return draw_page(build_page(data))
+
+
+def draw_page(page: Page) -> str:
+    """A page as HTML text."""
     environment = Environment(
         loader=PackageLoader("churn_spark", "reports"),
         autoescape=True,
@@ -31,7 +36,7 @@ def render_evaluation(data: EvaluationData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("evaluation.html.j2").render(page=build_page(data))
+    return environment.get_template("evaluation.html.j2").render(page=page)
 
 
 def build_page(data: EvaluationData) -> Page:
