@@ -192,7 +192,7 @@ def _examples(examples: tuple[Example, ...]) -> list[Block]:
         return [Text("There is no mistake to show.")]
     blocks: list[Block] = [
         Text(
-            "Letters stand for users; no id, place or date is shown. Each line is the four weeks "
+            "Letters stand for users; no id and no date is shown. Each line is the four weeks "
             "before the prediction: bars are songs a day, squares adverts, triangles visits of the "
             "Downgrade page."
         )
