@@ -35,8 +35,14 @@ def draw_page(page: Page) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_keep_units,
     )
     return environment.get_template("evaluation.html.j2").render(page=page)
+
+
+def _keep_units(value: object) -> object:
+    """Texts whose lines never break between a number and its per cent sign."""
+    return value.replace(" %", "\u202f%") if isinstance(value, str) else value
 
 
 def build_page(data: EvaluationData) -> Page:

@@ -221,7 +221,15 @@ def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[s
         figure, axes = _canvas(10, 0.7 + 0.3 * len(names))
         axes.barh(range(len(names)), values, color=ACCENT, height=0.62)
         for line, (value, detail) in enumerate(zip(values, details, strict=True)):
-            axes.text(value, line, f"  {detail}", va="center", fontsize=9, color=MUTED)
+            axes.annotate(
+                detail,
+                (value, line),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=MUTED,
+            )
         axes.set_yticks(range(len(names)), names, color=INK)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.25 * max(values)))
         axes.xaxis.set_major_formatter(_PERCENT)

@@ -192,7 +192,11 @@ def test_lead_over_the_rule_is_judged_by_its_interval(
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0.9, 1.1, "Nothing says"), (0.5, 0.9, "too bold"), (1.1, 1.5, "too timid")],
+    [
+        (0.9, 1.1, "Nothing says"),
+        (0.5, 0.9, "Its probabilities are too bold"),
+        (1.1, 1.5, "are too timid"),
+    ],
 )
 def test_probabilities_are_judged_by_the_interval_of_their_slope(
     data: EvaluationData, low: float, high: float, expected: str
