@@ -31,6 +31,10 @@ class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 
 
+class TooFewDatesError(UserError):
+    """The log is too short to learn from some of its dates and to test on others."""
+
+
 class TooFewCancelsError(UserError):
     """The rows known by the date hold too few cancellations to learn from."""
 

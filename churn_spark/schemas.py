@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.errors import SchemaError
-from churn_spark.features.spec import FEATURES, PAGE_COUNTS
+from churn_spark.features.spec import (
+    BEHAVIOUR_FEATURES,
+    FEATURES,
+    PAGE_COUNTS,
+    SNAPSHOT_FEATURES,
+    Feature,
+)
 
 _TYPES: dict[str, T.DataType] = {
     "string": T.StringType(),
@@ -94,6 +100,12 @@ def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
     return frame.select(*[F.col(name) for name in spec.column_names])
 
 
+def _feature_column(feature: Feature) -> Column:
+    return Column(
+        feature.name, feature.data_type, f"{feature.meaning} ({feature.unit or 'category'})"
+    )
+
+
 FILES = TableSpec(
     "bronze",
     "files",
@@ -163,8 +175,8 @@ SESSION_DAYS = TableSpec(
         ),
         Column("n_other_pages", "long", "logged-in visits of any page not counted above"),
         Column("listened_micros", "long", "sum of song lengths, microseconds: exact in any order"),
-        Column("first_ts", "timestamp", "first logged-in event"),
-        Column("last_ts", "timestamp", "last logged-in event"),
+        Column("first_ts", "timestamp", "first logged-in event other than Cancel"),
+        Column("last_ts", "timestamp", "last logged-in event other than Cancel"),
         Column("level", "string", "newest known"),
         Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
         Column("gender", "string", "newest known"),
@@ -204,7 +216,20 @@ SNAPSHOTS = TableSpec(
     (
         Column("as_of", "date", "the snapshot knows events before this date 00:00 UTC"),
         Column("user_id", "string", ""),
-        *(Column(f.name, f.data_type, f"{f.meaning} ({f.unit or 'category'})") for f in FEATURES),
+        *map(_feature_column, SNAPSHOT_FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+BEHAVIOUR = TableSpec(
+    "gold",
+    "behaviour",
+    "as-of date x user of the population x model version",
+    (
+        Column("as_of", "date", "the behaviour model has read transitions before this date"),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "whose behaviour model it is, in the MLflow registry"),
+        *map(_feature_column, BEHAVIOUR_FEATURES),
     ),
     partition_by=("as_of",),
 )
@@ -241,6 +266,12 @@ TRAINING_ROWS = TableSpec(
             for f in FEATURES
         ),
     ),
+)
+
+BACKTEST_ROWS = replace(
+    TRAINING_ROWS,
+    name="backtest_rows",
+    grain="as-of date x user that the newest backtest used, with its encoded inputs",
 )
 
 VALIDATION_SCORES = TableSpec(
@@ -379,8 +410,10 @@ TABLES = (
     SESSION_DAYS,
     TRANSITIONS,
     SNAPSHOTS,
+    BEHAVIOUR,
     LABELS,
     TRAINING_ROWS,
+    BACKTEST_ROWS,
     VALIDATION_SCORES,
     SCORES,
     DRIFT,

@@ -24,6 +24,7 @@ CELL_MEANINGS = {
     "new users": "users in no fit, on dates the model was trained on",
     "future": "users the model was fitted on, on later dates",
     "both": "users in no fit, on later dates",
+    "test": "all users, on later dates",
     "training": "the users and dates the model was fitted on",
 }
 
