@@ -208,7 +208,7 @@ def _build_importance() -> pd.DataFrame:
             "share": [weights[name] / total for name in ordered],
             "rank_low": [max(1, rank - 1) for rank in range(1, len(ordered) + 1)],
             "rank_high": [rank + (rank > 1) for rank in range(1, len(ordered) + 1)],
-            "gain": [1000 * weights[name] for name in ordered],
+            "gain": [weights[name] / total for name in ordered],
         }
     )
 

@@ -106,7 +106,7 @@ class EvaluationData:
     @cached_property
     def models(self) -> list[str]:
         """The models with predictions in the headline cell, in the ladder's order."""
-        here = self.predictions["cell"] == self.cell
+        here = in_cell(self.predictions, self.cell)
         return in_ladder_order(self.predictions.loc[here, "model"].unique().tolist())
 
     @cached_property
@@ -159,7 +159,13 @@ def by_numbers(value: str) -> tuple[tuple[int, ...], str]:
     return tuple(map(int, re.findall(r"\d+", value))), value
 
 
+def in_cell(predictions: pd.DataFrame, cell: str) -> pd.Series:
+    """Which rows lie in a cell; `test` is both cells of later dates."""
+    return predictions["cell"].isin(["future", "both"] if cell == "test" else [cell])
+
+
 def select_primary(predictions: pd.DataFrame, cell: str, model: str) -> pd.DataFrame:
     """One model's rows of one cell, in a fixed order."""
-    rows = predictions[(predictions["cell"] == cell) & (predictions["model"] == model)]
+    is_here = in_cell(predictions, cell) & (predictions["model"] == model)
+    rows = predictions[is_here]
     return rows.sort_values(["as_of", "user_id"], ignore_index=True)

@@ -16,6 +16,7 @@ CELLS = {
     "new users": "new users, dates of the fit",
     "future": "known users, later dates",
     "both": "new users, later dates",
+    "test": "all users, later dates",
     "training": "training rows (retrospective)",
 }
 """Cell -> its name, by what the model had not seen."""

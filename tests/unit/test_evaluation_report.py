@@ -20,7 +20,7 @@ from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
 from churn_spark.reports.card import ModelCard
-from churn_spark.reports.data import EvaluationData, by_numbers
+from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
 from churn_spark.reports.evaluation import build_page, draw_page, render_evaluation
 from churn_spark.reports.explanation import list_section
 from churn_spark.reports.mistakes import mistakes_section
@@ -301,6 +301,12 @@ def test_interval_names_its_unit_once_and_is_empty_when_an_end_is_missing() -> N
 def test_bands_are_ordered_by_their_numbers() -> None:
     bands = ["over 90 days", "30 to 90 days", "under 30 days", "unknown"]
     assert sorted(bands, key=by_numbers) == [bands[3], bands[2], bands[1], bands[0]]
+
+
+def test_test_cell_is_all_rows_of_later_dates() -> None:
+    cells = pd.DataFrame({"cell": ["both", "future", "new users", "training"]})
+    assert in_cell(cells, "test").tolist() == [True, True, False, False]
+    assert in_cell(cells, "both").tolist() == [True, False, False, False]
 
 
 def test_model_card_survives_json_and_lists_what_does_not_fit(data: EvaluationData) -> None:
