@@ -396,9 +396,9 @@ BACKTEST_IMPORTANCE = TableSpec(
         Column("unit", "string", ""),
         Column("mean_abs_shap", "double", "mean size of its contribution, in log-odds"),
         Column("share", "double", "of all contributions"),
-        Column("rank_low", "long", "best rank over resampled users, 95 %"),
-        Column("rank_high", "long", "worst rank over resampled users, 95 %"),
-        Column("gain", "double", "summed gain of its splits"),
+        Column("rank_low", "long", "best rank among the parts of the users"),
+        Column("rank_high", "long", "worst rank among the parts of the users"),
+        Column("gain", "double", "share of the loss that its splits saved in training"),
     ),
     partition_by=("run_id",),
 )
