@@ -30,8 +30,8 @@ from churn_spark.models.backtest import (
 )
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
-from churn_spark.models.intervals import Interval
 from churn_spark.models.importance import gain_shares, measure_importance
+from churn_spark.models.intervals import Interval
 from churn_spark.models.ladder import PageHazard, Rule
 from churn_spark.models.metrics import best_f1_threshold
 from churn_spark.models.registry import ModelRegistry
@@ -255,9 +255,8 @@ def lengthen(predictions: pd.DataFrame, tested: Tested) -> pd.DataFrame:
     keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     unseen = tested.rows[tested.rows["cell"] == "both"]
-    reasons = unseen[["as_of", "user_id"]].assign(
-        model=PRIMARY, reasons=tested.bundle.reasons(unseen, N_REASONS)
-    )
+    sentences = pd.Series(tested.bundle.reasons(unseen, N_REASONS), index=unseen.index)
+    reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
     return long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
 
 
@@ -326,9 +325,7 @@ def build_card(
 def keep(context: job.JobContext, spec: TableSpec, run_id: str, rows: pd.DataFrame) -> None:
     """Write the rows of the run."""
     columns = rows.assign(run_id=run_id)[spec.column_names]
-    frame = context.spark.createDataFrame(
-        columns.astype(object).where(columns.notna(), None), spec.struct
-    )
+    frame = context.spark.createDataFrame(columns, spec.struct)
     context.lakehouse.replace(frame, spec, {"run_id": [run_id]})
 
 

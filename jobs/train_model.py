@@ -19,13 +19,13 @@ from churn_spark.models.behaviour.fitting import build_registrations, fit_behavi
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.judged import Judged
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.run_log import log_family
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import (
     FittedBaseline,
     FittedTrees,
-    Judged,
     build_baseline_rows,
     build_validation_scores,
     describe_judged,

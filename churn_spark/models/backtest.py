@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -112,19 +113,23 @@ def measure(
     Returns:
         Columns cell, segment, model, versus, metric, value, low, high, n, n_positive.
     """
-    asked = {"n_replicas": n_replicas, "seed": seed}
+    judge = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
     rows: list[dict[str, object]] = []
     is_test = predictions["cell"].isin(["future", "both"])
     parts = {cell: predictions[predictions["cell"] == cell] for cell in CELLS}
     parts[TEST] = predictions[is_test]
     for cell, part in parts.items():
         if len(part):
-            found = bootstrap_by_user(*_columns(part, models), thresholds=thresholds, **asked)
+            found = judge(*_columns(part, models))
             rows += _figures(cell, "all", found, part["label"].sum())
     unseen = parts["both"].fillna(dict.fromkeys(SEGMENTS, "unknown"))
     for segment in SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
-            *_columns(unseen, models), unseen[segment].to_numpy(), thresholds=thresholds, **asked
+            *_columns(unseen, models),
+            unseen[segment].to_numpy(),
+            thresholds=thresholds,
+            n_replicas=n_replicas,
+            seed=seed,
         )
         for value, found in by_segment.items():
             n_positive = unseen.loc[unseen[segment] == value, "label"].sum()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
+import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, VectorAssembler
@@ -186,8 +187,8 @@ def compress(rows: DataFrame, encoding: Encoding) -> DataFrame:
     )
 
 
-def collect_bounded(rows: DataFrame, max_rows: int) -> Any:
-    """The rows on the driver, ordered (pandas); a fixed sample of users where too many."""
+def collect_bounded(rows: DataFrame, max_rows: int) -> pd.DataFrame:
+    """The rows on the driver, ordered; a fixed sample of users where there are too many."""
     order = F.xxhash64("user_id")
     return rows.orderBy(order, "as_of", "user_id").limit(max_rows).toPandas()
 
