@@ -128,7 +128,7 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
         keep(context, BACKTEST_IMPORTANCE, run_id, build_importance(context, tested))
         keep(context, BACKTEST_RUNS, run_id, card_row)
         tested.prepared.described.unpersist()
-        facts += describe_run(plan, figures)
+        facts.extend(describe_run(plan, figures))
     return run_id
 
 
