@@ -58,11 +58,19 @@ test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
 .PHONY: bench
-bench: bench-simulate ## All measurements that the docs quote
+bench: bench-simulate bench-model ## All measurements that the docs quote
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
 	@"$(PY)" -m bench.simulate
+
+.PHONY: bench-model
+bench-model: setup ## The predictions: against the truth, the simple models and the clock (1 h, 25 GB)
+	@"$(PY)" -m bench.model
+
+.PHONY: report
+report: setup ## The evaluation of the newest backtest as one HTML page
+	@"$(PY)" -m jobs.build_report
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
