@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
+
+from churn_spark.monitoring.evidence import Evidence
 
 Trigger = Literal["performance", "drift", "schedule"]
 Kind = Literal["retrain", "hold", "keep", "promote", "reject", "roll_back"]
@@ -93,7 +94,12 @@ class Decision:
     version: str | None = None
 
 
-def to_json(value: object) -> str:
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (PolicyState, Decision, Evidence)
+}
+
+
+def to_json(value: PolicyState | Decision | Evidence) -> str:
     """The state, decision or evidence as text: equal values give equal bytes.
 
     Keys are sorted and floats are the shortest text that reads back as the same float.
@@ -101,7 +107,7 @@ def to_json(value: object) -> str:
     Raises:
         ValueError: if a float is NaN or infinite, which JSON doesn't know.
     """
-    plain = _adapter(type(value)).dump_python(value, mode="json")
+    plain = _ADAPTERS[type(value)].dump_python(value, mode="json")
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -111,9 +117,5 @@ def from_json(kind: type[T], text: str) -> T:
     Raises:
         ValueError: if the text doesn't hold such a value; every field that doesn't fit is named.
     """
-    return _adapter(kind).validate_json(text)
-
-
-@cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    return TypeAdapter(kind)
+    value: T = _ADAPTERS[kind].validate_json(text)
+    return value

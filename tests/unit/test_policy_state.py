@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nights import HISTORIES, QUIET, START, History, fact
 
 from churn_spark.config import load_config
-from churn_spark.monitoring.evidence import DriftFact, Evidence
+from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy_state import Decision, PolicyState, from_json, to_json
 
 
@@ -31,7 +31,8 @@ def test_reading_back_gives_the_same_value_and_the_same_bytes(history: History) 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_come_back_exactly(value: float) -> None:
-    found = from_json(DriftFact, to_json(fact("songs", importance=value)))
+    text = to_json(replace(QUIET, features=(fact("songs", importance=value),)))
+    found = from_json(Evidence, text).features[0]
     assert math.copysign(1, found.importance) == math.copysign(1, value)
     assert found.importance.hex() == value.hex()
 
