@@ -81,7 +81,7 @@ def count_plain(rng: np.random.Generator, wander_sd: float) -> tuple[float, floa
 def find_shifts(
     rng: np.random.Generator, n_shifts: int, config: PolicyConfig
 ) -> tuple[list[int], list[int]]:
-    """After how many nights each shift in one feature is confirmed, and retrained for; NEVER if not.
+    """After how many nights each shift in one feature is confirmed, and retrained for, or NEVER.
 
     All features wander. The shift comes on any day of the week after the first training.
     """

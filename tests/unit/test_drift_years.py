@@ -21,18 +21,18 @@ def test_distances_are_distributed_as_those_of_values(mean: float) -> None:
     rng = np.random.default_rng(1)
     # A threshold between any two values: all are drawn exactly.
     dense = np.linspace(0, 0.2, 2001)
-    found = [draw_distances(rng, np.array([mean]), dense, N, 16)[0] for _ in range(250)]
-    expected = [fully_drawn(rng, mean) for _ in range(250)]
+    found = [draw_distances(rng, np.array([mean]), dense, N, 16)[0] for _ in range(120)]
+    expected = [fully_drawn(rng, mean) for _ in range(120)]
     assert stats.ks_2samp(found, expected).pvalue > 0.001
 
 
 def test_share_beyond_a_threshold_is_right_when_only_it_is_looked_at() -> None:
     rng = np.random.default_rng(2)
-    found = [draw_distances(rng, np.array([0.03]), [0.02], N, 64)[0] for _ in range(300)]
-    expected = [fully_drawn(rng, 0.03) for _ in range(300)]
+    found = [draw_distances(rng, np.array([0.03]), [0.02], N, 64)[0] for _ in range(200)]
+    expected = [fully_drawn(rng, 0.03) for _ in range(200)]
     beyond = [np.mean(np.array(values) >= 0.02) for values in (found, expected)]
     assert 0.1 < beyond[1] < 0.9
-    assert abs(beyond[0] - beyond[1]) < 4 * np.sqrt(0.5 / 300)
+    assert abs(beyond[0] - beyond[1]) < 4 * np.sqrt(0.5 / 200)
 
 
 def test_wander_has_its_size_on_every_night_and_forgets() -> None:

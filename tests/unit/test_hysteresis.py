@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,14 @@ def test_share_is_of_the_importance_of_features_that_do_not_trend() -> None:
     assert breached_share(["songs", "tenure", "churn_probability"], [*features, tenure]) == 0.25
     assert breached_share(["songs"], [replace(f, importance=0.0) for f in features]) == 0.5
     assert breached_share(["songs"], []) == 0.0
+
+
+@given(st.randoms(use_true_random=True))
+def test_share_is_the_same_to_the_last_bit_in_any_order(random: Random) -> None:
+    features = [fact(f"f{i}", importance=random.random()) for i in range(9)]
+    moved = [f"f{i}" for i in range(6)]
+    shuffled = random.sample(features, 9)
+    assert breached_share(moved, shuffled) == breached_share(moved, features)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,8 @@ def test_most_sensitive_quiet_thresholds_are_chosen() -> None:
     quiet = [enter for enter, rate in rates.items() if rate <= 3]
     assert 0 < len(quiet) < 4
     assert chosen.enter_lower_bound == min(quiet)
+    exactly = next(found for found in tried if found.a_year <= 3).a_year
+    assert calibrate(candidates, START, nights, POLICY, exactly)[0] == chosen
 
 
 def test_quiet_quarter_promises_little_about_a_year() -> None:

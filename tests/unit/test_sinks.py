@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
@@ -126,6 +127,27 @@ def test_night_goes_on_when_a_receiver_hangs(receivers: Any) -> None:
     assert "timed out" in found.problem or found.problem == "not done within 0.4 s"
 
 
+def test_night_goes_on_when_a_receiver_answers_byte_by_byte() -> None:
+    # No read ever times out: only the shared deadline ends this.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                for _ in range(30):
+                    connection.sendall(b"H")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        began = time.monotonic()
+        [found] = deliver([notice()], alerts_config(webhook_url=url, max_seconds=0.3), {})
+        assert time.monotonic() - began < 1.0
+        assert found == Delivery("webhook", False, 1, "not done within 0.3 s")
+        thread.join()
+
+
 def test_attempt_ends_when_its_own_time_is_up(receivers: Any) -> None:
     receiver = receivers([200], seconds=0.5)
     config = alerts_config(webhook_url=receiver.url, timeout_seconds=0.05, attempts=2)
@@ -157,8 +179,9 @@ class Mailbox:
     def __init__(self, answer: str = "250 OK") -> None:
         self.messages: list[Any] = []
         self.answer = answer
+        self.handle_DATA = self._keep  # the name is aiosmtpd's
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def _keep(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
         return self.answer
 
