@@ -58,7 +58,7 @@ test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
 .PHONY: bench
-bench: bench-simulate bench-model ## All measurements that the docs quote
+bench: bench-simulate bench-model bench-policy ## All measurements that the docs quote
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
@@ -67,6 +67,10 @@ bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 mi
 .PHONY: bench-model
 bench-model: setup ## The predictions: against the truth, the simple models and the clock (1 h, 25 GB)
 	@"$(PY)" -m bench.model
+
+.PHONY: bench-policy
+bench-policy: setup ## The retraining policy: false alarms and shifts found, in simulated years (2 min)
+	@"$(PY)" -m bench.monitor_policy
 
 .PHONY: report
 report: setup ## The evaluation of the newest backtest as one HTML page

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -91,11 +91,13 @@ def judge(tested: backtest.Tested, more: dict[str, NDArray[np.float64]]) -> Ladd
 def mean_of(ladders: Sequence[Ladder]) -> Ladder:
     """The mean of every figure over several worlds."""
     return {
-        name: ExpectedMetrics(
+        name: replace(
+            ladders[0][name],
             **{
                 field.name: float(np.mean([getattr(one[name], field.name) for one in ladders]))
                 for field in fields(ExpectedMetrics)
-            }
+                if field.name != "n"
+            },
         )
         for name in ladders[0]
     }

@@ -53,3 +53,11 @@ class MachineError(UserError):
 
 class SchemaError(ChurnSparkError):
     """Rows miss columns of their declared schema, have extra ones, or other types."""
+
+
+class PolicyError(ChurnSparkError):
+    """Evidence that doesn't fit the policy's state: of another champion, or of a night before."""
+
+
+class CalibrationError(UserError):
+    """No thresholds keep the promised number of false alarms on the given nights."""
