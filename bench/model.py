@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import lightgbm
 import numpy as np
@@ -90,17 +90,14 @@ def judge(tested: backtest.Tested, more: dict[str, NDArray[np.float64]]) -> Ladd
 
 def mean_of(ladders: Sequence[Ladder]) -> Ladder:
     """The mean of every figure over several worlds."""
-    return {
-        name: replace(
-            ladders[0][name],
-            **{
-                field.name: float(np.mean([getattr(one[name], field.name) for one in ladders]))
-                for field in fields(ExpectedMetrics)
-                if field.name != "n"
-            },
-        )
-        for name in ladders[0]
-    }
+    means: Ladder = {}
+    for name, first in ladders[0].items():
+        figures: dict[str, Any] = {
+            field.name: float(np.mean([getattr(one[name], field.name) for one in ladders]))
+            for field in fields(ExpectedMetrics)
+        }
+        means[name] = replace(first, **figures)
+    return means
 
 
 def shares_of(one: ExpectedMetrics, best: ExpectedMetrics) -> tuple[float, float]:

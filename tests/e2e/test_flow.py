@@ -13,9 +13,12 @@ from pyspark.sql import SparkSession
 
 from churn_spark.config import load_config
 from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
-from churn_spark.features.spec import model_features
+from churn_spark.features.spec import FEATURE_SETS, model_features
 from churn_spark.job import JobContext
 from churn_spark.schemas import (
+    BACKTEST_FIGURES,
+    BACKTEST_PREDICTIONS,
+    BEHAVIOUR,
     DRIFT,
     LABELS,
     SCORES,
@@ -27,6 +30,8 @@ from churn_spark.schemas import (
 )
 from churn_spark.tables import Lakehouse
 from jobs import (
+    backtest,
+    build_report,
     build_session_days,
     build_snapshots,
     ingest_events,
@@ -88,7 +93,7 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
 
 def test_every_numeric_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
     drift = mini.lakehouse.read(DRIFT).collect()
-    numeric = {f.name for f in model_features(use_gender=False) if f.is_numeric}
+    numeric = {f.name for f in model_features(FEATURE_SETS, use_gender=False) if f.is_numeric}
     assert {row.feature for row in drift} == numeric | {"churn_probability"}
     assert all(row.status == "ok" and 0 <= row.ks_statistic <= 1 for row in drift)
 
@@ -117,6 +122,26 @@ def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobConte
     assert {"model/trees.txt", "model/encoding.json", "model/calibration.json"} <= kept
 
 
+def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) -> None:
+    run_id = backtest.run(mini, NIGHT)
+    of_run = f"run_id = '{run_id}'"
+    predictions = mini.lakehouse.read(BACKTEST_PREDICTIONS).filter(of_run).toPandas()
+    ladder = ["base_rate", "rule", "logistic_regression", "hazard", "behaviour", "lightgbm"]
+    assert list(predictions["model"].unique()) == ladder
+    assert predictions["churn_probability"].between(0, 1).all()
+    assert set(predictions["cell"]) == {"training", "new users", "future", "both"}
+    by_cell = predictions.groupby("cell")["user_id"].agg(set)
+    assert not by_cell["both"] & by_cell["training"]
+    figures = mini.lakehouse.read(BACKTEST_FIGURES).filter(of_run).toPandas()
+    aucs = figures[(figures["cell"] == "test") & (figures["metric"] == "roc_auc")]
+    known = aucs[(aucs["segment"] == "all") & (aucs["model"] != "base_rate")]
+    assert (known["low"] <= known["value"]).all()
+    assert (known["value"] <= known["high"]).all()
+    page = Path(build_report.run(mini)).read_text(encoding="utf-8")
+    assert "Logistic regression" in page
+    assert not any(f">{user}<" in page for user in by_cell["both"])
+
+
 def test_no_artifact_holds_a_user_id_or_name(mini: JobContext) -> None:
     users = {row.user_id for row in mini.lakehouse.read(TRAINING_ROWS).collect()}
     folder = Path(mini.config.lakehouse) / "mlflow" / "artifacts"
@@ -137,7 +162,7 @@ def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
 
 
 def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Path) -> None:
-    tables = (SESSION_DAYS, SNAPSHOTS, LABELS, SCORES, DRIFT)
+    tables = (SESSION_DAYS, SNAPSHOTS, BEHAVIOUR, LABELS, SCORES, DRIFT)
     before = {spec.name: rows_of(mini, spec) for spec in tables}
     nightly.run(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
     assert {spec.name: rows_of(mini, spec) for spec in tables} == before

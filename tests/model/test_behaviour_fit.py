@@ -1,0 +1,142 @@
+"""The behaviour model fitted by Spark to a simulated log, against the truth of its users."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from churn_spark.config import load_config
+from churn_spark.features.session_days import build_session_days
+from churn_spark.features.snapshots import build_snapshots
+from churn_spark.features.transitions import build_transitions
+from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
+from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.expected import evaluate_expected
+from churn_spark.simulate.probabilities import build_probabilities
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.world import simulate_log
+from churn_spark.timeline import Horizon
+from tests.builders import read_events
+
+SETTINGS, AS_OF, HORIZON = (
+    SimulationSettings(users=600, seed=11),
+    date(2018, 11, 12),
+    Horizon(14, 1),
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated log with its truth."""
+    folder = tmp_path_factory.mktemp("world")
+    simulate_log(SETTINGS, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def events(spark: SparkSession, world: Path) -> DataFrame:
+    """Its events."""
+    files = sorted((world / "events").glob("*/*.json"))
+    return read_events(spark, files, load_config()).persist()
+
+
+@pytest.fixture(scope="module")
+def transitions(events: DataFrame) -> DataFrame:
+    """Its transitions."""
+    return build_transitions(events).persist()
+
+
+@pytest.fixture(scope="module")
+def session_days(events: DataFrame) -> DataFrame:
+    """Its session days."""
+    return build_session_days(events).persist()
+
+
+def _fit(transitions: DataFrame, session_days: DataFrame, *overrides: str) -> BehaviourModel:
+    config = load_config(overrides=["behaviour.n_starts=3", *overrides]).behaviour
+    registrations = build_registrations(session_days, AS_OF)
+    return fit_behaviour(transitions, registrations, SETTINGS.start, AS_OF, config)
+
+
+@pytest.fixture(scope="module")
+def fitted(transitions: DataFrame, session_days: DataFrame) -> BehaviourModel:
+    """The model as of the date."""
+    return _fit(transitions, session_days)
+
+
+@pytest.fixture(scope="module")
+def forecasts(
+    fitted: BehaviourModel, transitions: DataFrame, session_days: DataFrame
+) -> pd.DataFrame:
+    """What it says as of the date."""
+    snapshots = build_snapshots(session_days, [AS_OF], 60)
+    found = build_behaviour(snapshots, transitions, fitted, HORIZON).toPandas()
+    return found.sort_values("user_id", ignore_index=True)
+
+
+def test_forecasts_come_near_the_truth(forecasts: pd.DataFrame, world: Path) -> None:
+    truth = build_probabilities(world, AS_OF, HORIZON.days, HORIZON.gap_days).to_pandas()
+    both = forecasts.merge(truth, on="user_id")
+    assert len(both) == len(forecasts) > 400
+    found = evaluate_expected(
+        both["cancel_probability"].to_numpy(), both["behaviour_probability"].to_numpy()
+    )
+    assert found.roc_auc_share > 0.75
+    assert found.average_precision_share > 0.7
+    assert found.calibration_error < 0.02
+
+
+def test_rates_are_those_that_users_were_given(forecasts: pd.DataFrame, world: Path) -> None:
+    users = pd.read_parquet(world / "truth" / "users")
+    both = forecasts.merge(users, on="user_id")
+    given = 7 * 86_400 / both["session_gap_s"]
+    assert both["visits_a_week"].corr(given, method="spearman") > 0.85
+    assert both["visits_a_week"].mean() == pytest.approx(given.mean(), rel=0.2)
+
+
+def test_model_is_the_same_when_repeated_and_nearly_so_in_smaller_blocks(
+    fitted: BehaviourModel, transitions: DataFrame, session_days: DataFrame
+) -> None:
+    assert _fit(transitions, session_days).to_json() == fitted.to_json()
+    in_blocks = _fit(transitions, session_days, "behaviour.block_users=250")
+    assert in_blocks.mixture.shares == pytest.approx(fitted.mixture.shares, abs=1e-6)
+    assert in_blocks.prior == fitted.prior
+
+
+def test_nothing_changes_when_the_future_does(
+    fitted: BehaviourModel,
+    forecasts: pd.DataFrame,
+    transitions: DataFrame,
+    session_days: DataFrame,
+) -> None:
+    """What follows the date is multiplied, and everybody visits Cancel."""
+    is_future = F.col("event_date") >= F.lit(AS_OF)
+    poisoned = transitions.withColumn(
+        "n_transitions",
+        F.when(is_future, F.col("n_transitions") * 9).otherwise(F.col("n_transitions")),
+    ).withColumn("next_page", F.when(is_future, "Cancel").otherwise(F.col("next_page")))
+    assert _fit(poisoned, session_days).to_json() == fitted.to_json()
+    snapshots = build_snapshots(session_days, [AS_OF], 60)
+    again = build_behaviour(snapshots, poisoned, fitted, HORIZON).toPandas()
+    pd.testing.assert_frame_equal(again.sort_values("user_id", ignore_index=True), forecasts)
+
+
+def test_visit_of_cancel_tells_nothing(
+    fitted: BehaviourModel, forecasts: pd.DataFrame, transitions: DataFrame, session_days: DataFrame
+) -> None:
+    """A living user who has seen the page Cancel keeps the forecast."""
+    visits = transitions.limit(50).select(
+        "event_date", "user_id", "level", F.lit("Settings").alias("page"),
+        F.lit("Cancel").alias("next_page"), F.lit(1).cast("long").alias("n_transitions"),
+        F.lit(0).cast("long").alias("total_millis"),
+    )  # fmt: skip
+    snapshots = build_snapshots(session_days, [AS_OF], 60)
+    seen = build_behaviour(snapshots, transitions.unionByName(visits), fitted, HORIZON)
+    again = seen.toPandas().sort_values("user_id", ignore_index=True)
+    pd.testing.assert_frame_equal(again, forecasts)
