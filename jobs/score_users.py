@@ -37,7 +37,7 @@ def run(context: job.JobContext, date: Date) -> None:
         bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
         bundle.check_fingerprint(fingerprint(FEATURES))
         snapshots = job.read_as_of(lakehouse, SNAPSHOTS, date)
-        scores = build_scores(snapshots, bundle, config.scoring)
+        scores = build_scores(snapshots, bundle, config.scoring, config.list.value_by_level)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
         bands: dict[str, int] = dict(
             lakehouse.read(SCORES)
