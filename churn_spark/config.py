@@ -19,6 +19,7 @@ from churn_spark.errors import ConfigError
 from churn_spark.timeline import Horizon
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+FeatureSets = Annotated[tuple[Literal["report", "activity", "behaviour"], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -83,17 +84,34 @@ class TrainingConfig(Section):
     stopping_share: Share
     min_cancels: int = Field(ge=2)
     min_validation_cancels: int = Field(ge=1)
+    feature_sets: FeatureSets
+    baseline_sets: FeatureSets
+    retrospective_sets: FeatureSets
+    start_from_behaviour: bool
     use_gender: bool
     seed: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _check_sets(self) -> Self:
+        if self.start_from_behaviour and "behaviour" not in self.feature_sets:
+            raise ValueError(
+                "start_from_behaviour needs the set behaviour in feature_sets, found "
+                f"{', '.join(self.feature_sets)}"
+            )
+        for name in ("baseline_sets", "retrospective_sets"):
+            if "behaviour" in getattr(self, name):
+                raise ValueError(f"{name} must be without the set behaviour")
+        return self
+
 
 class LightGBMConfig(Section):
-    """Parameters of the champion's family, under LightGBM's own names."""
+    """Parameters of the champion's family, most of them under LightGBM's own names."""
 
+    engine: Literal["synapseml", "lightgbm"]
+    class_weight: Literal["none", "balanced"]
     num_leaves: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     max_rounds: int = Field(ge=1)
-    early_stopping_rounds: int = Field(ge=1)
     min_rounds: int = Field(ge=1)
     min_data_in_leaf: int = Field(ge=1)
     lambda_l2: float = Field(ge=0)
@@ -179,6 +197,14 @@ class ListConfig(Section):
     min_drop: float = Field(ge=0, lt=1)
 
 
+class CostsConfig(Section):
+    """What the two mistakes cost, in one unit of money or in offers."""
+
+    missed_cancel: float = Field(gt=0)
+    wasted_offer: float = Field(gt=0)
+    offer_success: float = Field(gt=0, le=1)
+
+
 class Config(Section):
     """The whole configuration of one run."""
 
@@ -196,6 +222,7 @@ class Config(Section):
     scoring: ScoringConfig
     list: ListConfig
     monitoring: MonitoringConfig
+    costs: CostsConfig
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

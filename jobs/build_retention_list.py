@@ -10,16 +10,16 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.errors import InputError
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import RETENTION_LISTS, SCORES, SNAPSHOTS
-from churn_spark.scoring.list_csv import write_list_csv
+from churn_spark.schemas import RETENTION_LISTS, SCORES
+from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import (
     add_changes,
     build_retention_list,
-    compare_with_newest,
+    measure_stability,
 )
-from churn_spark.scoring.suppression import SUPPRESSED, parse_suppressed
+from churn_spark.scoring.suppression import read_suppressed
+from jobs.score_users import read_users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -41,25 +41,28 @@ def run(context: job.JobContext, date: Date, csv: Path | None = None) -> None:
 
     Raises:
         MissingTableError: if the date has no scores.
-        VersionError: if the champion is not the model that made them.
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
     """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("retention_list") as facts:
         suppressed = read_suppressed(context.spark, config.list.suppressed)
         scores = job.read_as_of(lakehouse, SCORES, date)
-        bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
-        check_version(scores, bundle.version)
+        # What would help is asked of the model that scored, which may be champion no more.
+        version = scores.select("model_version").head(1)[0][0]
+        bundle = ModelRegistry(config.registry, config.lakehouse).load(version)
         lakehouse.create(RETENTION_LISTS)
         earlier = lakehouse.read(RETENTION_LISTS)
         chosen = build_retention_list(scores, suppressed, earlier, date, config.list)
-        snapshots = job.read_as_of(lakehouse, SNAPSHOTS, date)
-        listed = add_changes(chosen, snapshots, bundle, config.list)
+        listed = add_changes(chosen, read_users(context, date, bundle), bundle, config.list)
         lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
         written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
         stability = measure_stability(written, earlier, date)
         facts.append(f"{stability.n_listed:,} of {scores.count():,} users as of {date}")
         facts.append(stability.describe())
         if csv is not None:
-            export(written.toPandas(), csv, config)
+            save_list_csv(written.toPandas(), csv, config.scoring.n_reasons, config.list.n_changes)
             facts.append(str(csv))
+
+
+if __name__ == "__main__":
+    job.main(app)

@@ -24,6 +24,7 @@ class Calibration:
     """
 
     log_odds_shift: float
+    kind: str = "none"
 
     @staticmethod
     def match_base_rate(margins: NDArray[np.float64], labels: NDArray[np.float64]) -> Calibration:
@@ -58,3 +59,13 @@ class Calibration:
     def from_json(text: str) -> Calibration:
         """The calibration of a JSON text written by `to_json`."""
         return Calibration(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    calibration: Calibration
+    reason: str
+
+
+def choose_calibration(margins, labels, users, *, seed) -> Chosen:
+    return Chosen(Calibration(0.0), "stand-in")

@@ -1,8 +1,8 @@
 """Why a score is what it is: the parts that add up to its margin, in words.
 
-The margin is what the trees say plus an offset that they never see, both in log-odds. Each
-feature is credited with its SHAP value, the offset's column with how far it is from the
-reference; together with the expected value they are the margin, and that is checked.
+The margin is what the trees say plus an offset that is one feature's own log-odds. Each feature
+is credited with its SHAP value, the offset's with its distance from the reference besides;
+together with the expected value they are the margin, and that is checked.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class Contributions:
     """What each feature adds to the margin of each row.
 
     Attributes:
-        values: in log-odds, shape (rows, features); one more column, the last, where there is
-            an offset.
+        values: in log-odds, shape (rows, features).
         expected: in log-odds, common to all rows: the margin of a row without contributions.
     """
 
@@ -42,34 +41,35 @@ class Contributions:
         """Log-odds that the contributions and the expected value add up to, shape (rows,)."""
         return np.asarray(self.values.sum(axis=1) + self.expected)
 
+    def with_offset(self, offset: FloatArray, column: int, reference: float) -> Contributions:
+        """The same of the trees' margin plus an offset.
 
-def contributions(
-    booster: lightgbm.Booster,
-    matrix: FloatArray,
-    offset: FloatArray | None = None,
-    reference_offset: float = 0.0,
-) -> Contributions:
-    """What each feature, and the offset, adds to the margin of each row.
+        The offset is a term of its own, so its Shapley value is its distance from the reference.
+
+        Args:
+            offset: in log-odds, shape (rows,).
+            column: of the feature that it comes from, which may also have a part in the trees.
+            reference: offset of the typical row; it goes into the expected value.
+        """
+        values = self.values.copy()
+        values[:, column] += offset - reference
+        return Contributions(values, self.expected + reference)
+
+
+def contributions(booster: lightgbm.Booster, matrix: FloatArray) -> Contributions:
+    """What each feature adds to what the trees say of each row.
 
     Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
-    (2018), as LightGBM computes it with `pred_contrib`. An offset is a term of its own in the
-    margin, so its Shapley value is its distance from the reference.
+    (2018), as LightGBM computes it with `pred_contrib`.
 
     Args:
         booster: the trees.
         matrix: encoded rows, shape (rows, features).
-        offset: log-odds added to what the trees say, shape (rows,).
-        reference_offset: offset of the typical row; it goes into the expected value.
     """
     # LightGBM refuses a matrix without rows; the constant is known even then.
     asked = matrix if len(matrix) else np.full((1, matrix.shape[1]), np.nan)
     found = np.asarray(booster.predict(asked, pred_contrib=True, num_threads=1))
-    values, expected = found[: len(matrix), :-1], float(found[0, -1])
-    if offset is None:
-        return Contributions(values, expected)
-    return Contributions(
-        np.column_stack([values, offset - reference_offset]), expected + reference_offset
-    )
+    return Contributions(found[: len(matrix), :-1], float(found[0, -1]))
 
 
 def check_sums(explained: Contributions, margins: FloatArray) -> None:
@@ -114,7 +114,7 @@ def reasons(
     Args:
         rows: feature values as people know them, not encoded.
         shap_values: shape (rows, features), columns in the order of `features`.
-        features: their declarations, with the phrases; the offset's column last.
+        features: their declarations, with the phrases.
         typical: feature -> median or most frequent level of the training rows.
         n_reasons: at most this many per row.
     """

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+from pathlib import Path
 
 import pandas as pd
+
+from churn_spark.errors import InputError
 
 # A cell that begins like this is a formula (also with full-width signs, also after spaces), and
 # where a spreadsheet splits at ; or tabs instead of commas, so is what follows one of them.
@@ -13,7 +16,7 @@ _FORMULA = re.compile(r"(^|[;,\"])(\s*)(?=[=+\-@＝＋－＠])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
-def write_list_csv(listed: pd.DataFrame, n_reasons: int, n_changes: int) -> str:
+def format_list_csv(listed: pd.DataFrame, n_reasons: int, n_changes: int) -> str:
     """The text of the file: a header and one line a user, in the order of the list.
 
     Texts are made safe, see `safe_cell`: a user id that begins with `=`, `+`, `-` or `@` comes
@@ -39,6 +42,25 @@ def write_list_csv(listed: pd.DataFrame, n_reasons: int, n_changes: int) -> str:
     return pd.DataFrame(columns).to_csv(
         index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n"
     )
+
+
+def save_list_csv(listed: pd.DataFrame, path: Path, n_reasons: int, n_changes: int) -> None:
+    """Write the file in UTF-8; a reader never sees half of it.
+
+    Raises:
+        InputError: if there can be no such file.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(
+            format_list_csv(listed, n_reasons, n_changes), encoding="utf-8", newline=""
+        )
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"the list can't be written to {path}: {error.strerror}; expected a file in a folder "
+            "that is there and can be written to: name another"
+        ) from error
 
 
 def safe_cell(text: str) -> str:

@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.config import ListConfig
-from churn_spark.features.spec import FEATURES
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.what_if import behaviour_candidates, best_changes
 from churn_spark.schemas import RETENTION_LISTS, conform
@@ -147,7 +144,7 @@ def newest_list(lists: DataFrame) -> DataFrame:
 
 
 def add_changes(
-    listed: DataFrame, snapshots: DataFrame, bundle: ModelBundle, config: ListConfig
+    listed: DataFrame, users: DataFrame, bundle: ModelBundle, config: ListConfig
 ) -> DataFrame:
     """The list with what would lower each user's risk most, by the model that scored them.
 
@@ -155,34 +152,32 @@ def add_changes(
     most `MAX_LISTED` rows a candidate.
 
     Grain: that of `listed`, (as_of, user_id).
+
+    Args:
+        listed: from `build_retention_list`.
+        users: the features that were scored, of these users at least.
+        bundle: the model that scored them.
+        config: how many changes, and from what drop of the risk on.
     """
-    encoding = bundle.encoding
-    declared = {feature.name: feature for feature in FEATURES}
-    features = [declared[name] for name in encoding.features]
-    candidates = behaviour_candidates(features, bundle.baseline, encoding.levels, encoding.typical)
+    candidates = behaviour_candidates(
+        bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
+    )
+    declared = {feature.name: feature for feature in bundle.features}
     # Workers need no baseline.
     model = replace(bundle, baseline=bundle.baseline.iloc[:0])
 
     def try_changes(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
-        booster = model.booster
-
-        def predict(rows: pd.DataFrame) -> NDArray[np.float64]:
-            margins = booster.predict(encoding.encode(rows), raw_score=True, num_threads=1)
-            return model.calibration.probabilities(np.asarray(margins))
-
         for batch in batches:
-            found = best_changes(batch, predict, candidates, config.n_changes, config.min_drop)
-            yield pd.DataFrame(
-                {
-                    "user_id": batch["user_id"],
-                    "would_help": [
-                        [change.describe(declared[change.feature]) for change in changes]
-                        for changes in found
-                    ],
-                }
+            found = best_changes(
+                batch, model.probabilities, candidates, config.n_changes, config.min_drop
             )
+            texts = [
+                [change.describe(declared[change.feature]) for change in changes]
+                for changes in found
+            ]
+            yield pd.DataFrame({"user_id": batch["user_id"], "would_help": texts})
 
-    inputs = snapshots.select("as_of", "user_id", *encoding.features)
+    inputs = users.select("as_of", "user_id", *bundle.encoding.features)
     helped = inputs.join(listed.select("as_of", "user_id"), ["as_of", "user_id"], "left_semi")
     changes = helped.mapInPandas(try_changes, "user_id string, would_help array<string>")
     return conform(listed.drop("would_help").join(changes, "user_id", "left"), RETENTION_LISTS)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import lightgbm
-import numpy as np
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.config import ScoringConfig
-from churn_spark.features.spec import FEATURES
-from churn_spark.models import explain
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.schemas import SCORES, conform
 
@@ -50,39 +46,29 @@ def build_scores(
     )
 
 
-def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFrame:
+def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFrame:
     """Probability and reasons of each row, by LightGBM's own library on Arrow batches.
 
     SynapseML's transform calls the library row by row; this calls it once per batch and needs
     no native library in the JVM.
 
-    Grain: that of `snapshots`, (as_of, user_id).
+    Grain: that of `rows`, (as_of, user_id).
     """
-    text, encoding, calibration = bundle.native_text, bundle.encoding, bundle.calibration
-    declared = {feature.name: feature for feature in FEATURES}
-    features = [declared[name] for name in encoding.features]
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
-        booster = lightgbm.Booster(model_str=text)
         for batch in batches:
-            matrix = encoding.encode(batch)
-            margins = np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
-            explained = explain.contributions(booster, matrix)
-            explain.check_sums(explained, margins)
             yield pd.DataFrame(
                 {
                     "as_of": batch["as_of"],
                     "user_id": batch["user_id"],
-                    "churn_probability": calibration.probabilities(margins),
-                    "reasons": explain.reasons(
-                        batch, explained.values, features, encoding.typical, n_reasons
-                    ),
+                    "churn_probability": bundle.probabilities(batch),
+                    "reasons": bundle.reasons(batch, n_reasons),
                     _LEVEL: batch[_LEVEL],
                 }
             )
 
-    columns = dict.fromkeys(["as_of", "user_id", _LEVEL, *encoding.features])
-    return snapshots.select(*columns).mapInPandas(score, _SCORED)
+    columns = dict.fromkeys(["as_of", "user_id", _LEVEL, *bundle.encoding.features])
+    return rows.select(*columns).mapInPandas(score, _SCORED)
 
 
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:

@@ -78,6 +78,18 @@ def fit_behaviour(
     return BehaviourModel(mixture, start.sessions, prior, calendar, log_start, fitted_before)
 
 
+def build_registrations(session_days: DataFrame, before: date) -> DataFrame:
+    """When each user registered, as far as known before a date.
+
+    Grain: (user_id); column `registered_ts`.
+    """
+    return (
+        session_days.filter(F.col("event_date") < F.lit(before))
+        .groupBy("user_id")
+        .agg(F.max("registered_ts").alias("registered_ts"))
+    )
+
+
 def cell_column() -> Column:
     """The number of the cell of a row of `transitions`, as `cells.cell_of` gives it."""
 
