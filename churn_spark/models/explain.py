@@ -89,7 +89,7 @@ def check_sums(explained: Contributions, margins: FloatArray) -> None:
             "of each a row: explain the rows that were scored"
         )
     # What is left after terms of several units cancel carries their rounding.
-    size = np.abs(explained.values).sum(axis=1) + abs(explained.expected) + np.abs(margins)
+    size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
     gaps = np.abs(sums - margins)
     # Written so that a NaN is wrong too.
     wrong = ~(gaps <= _TOLERANCE * np.maximum(size, 1.0))
