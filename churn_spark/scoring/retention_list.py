@@ -64,9 +64,9 @@ def build_retention_list(
     """Those with the most value at risk, as many as the team can call, with their past.
 
     A user is left out who has nothing at risk, who is suppressed (`until` is the first date on
-    which the user may be on a list again; without one, never), or, with `quiet_days`, who was
-    on a list less than that many days after. With 0 quiet days a user stays while the risk
-    ranks: what the team has done is then for the suppression list to say.
+    which the user may be on a list again; without one, never), or who was on a list less than
+    `quiet_days` days ago. With 0 a user stays while the risk ranks: whom the team has reached
+    is then for the suppression list to say.
 
     `earlier_lists` may hold any dates; only those before `as_of` count, so the list of a date
     can be built again. It depends on the earlier ones, so a list that is built late changes
