@@ -8,8 +8,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import lightgbm
-import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -17,8 +15,6 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import ListConfig, load_config
 from churn_spark.errors import InputError
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.calibration import Calibration
-from churn_spark.models.encoding import Encoding
 from churn_spark.schemas import RETENTION_LISTS, SCORES
 from churn_spark.scoring.retention_list import (
     Stability,
@@ -28,6 +24,7 @@ from churn_spark.scoring.retention_list import (
 )
 from churn_spark.scoring.scores import build_scores
 from churn_spark.scoring.suppression import read_suppressed
+from tests.list_builders import small_bundle
 
 _D = date(2018, 11, 5)
 
@@ -236,27 +233,7 @@ def test_stability_compares_with_the_newest_list_before(
 
 @pytest.fixture(scope="module")
 def bundle() -> ModelBundle:
-    """Few songs and level free cancel."""
-    generator = np.random.default_rng(5)
-    matrix = np.column_stack(
-        [generator.integers(0, 60, 600), generator.integers(0, 2, 600)]
-    ).astype(float)
-    risk = np.where(matrix[:, 0] < 20, 0.6, 0.1) + 0.2 * matrix[:, 1]
-    labels = (generator.random(600) < risk).astype(float)
-    parameters = {"objective": "binary", "num_threads": 1, "verbosity": -1, "num_leaves": 4}
-    trees = lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=20)
-    names = ("songs_7d", "last_subscription_level")
-    return ModelBundle(
-        native_text=trees.model_to_string(),
-        encoding=Encoding(
-            names, {names[1]: ("paid", "free")}, {names[0]: 30.0, names[1]: "paid"}, "00aa"
-        ),
-        calibration=Calibration(0.0),
-        base_rate=0.3,
-        label={},
-        baseline=pd.DataFrame({names[0]: matrix[:, 0], names[1]: matrix[:, 1]}),
-        version="4",
-    )
+    return small_bundle()
 
 
 @pytest.fixture(scope="module")
