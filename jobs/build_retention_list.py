@@ -57,8 +57,9 @@ def run(context: job.JobContext, date: Date, csv: Path | None = None) -> None:
         lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
         written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
         stability = measure_stability(written, earlier, date)
-        facts.append(f"{stability.n_listed:,} of {scores.count():,} users as of {date}")
+        facts.append(f"{stability.n_listed:,} users to call as of {date}")
         facts.append(stability.describe())
+        facts.append(f"model version {version}")
         if csv is not None:
             save_list_csv(written.toPandas(), csv, config.scoring.n_reasons, config.list.n_changes)
             facts.append(str(csv))

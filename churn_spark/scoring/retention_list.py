@@ -148,8 +148,8 @@ def add_changes(
 ) -> DataFrame:
     """The list with what would lower each user's risk most, by the model that scored them.
 
-    Two or three values a feature are tried on the users of the list, never on everybody: at
-    most `MAX_LISTED` rows a candidate.
+    At most four values a feature are tried, on the users of the list and never on everybody:
+    at most `MAX_LISTED` rows a candidate.
 
     Grain: that of `listed`, (as_of, user_id).
 
@@ -175,12 +175,13 @@ def add_changes(
                 [change.describe(declared[change.feature]) for change in changes]
                 for changes in found
             ]
-            yield pd.DataFrame({"user_id": batch["user_id"], "would_help": texts})
+            would_help = pd.Series(texts, index=batch.index, dtype=object)
+            yield batch[RETENTION_LISTS.column_names].assign(would_help=would_help)
 
     inputs = users.select("as_of", "user_id", *bundle.encoding.features)
-    helped = inputs.join(listed.select("as_of", "user_id"), ["as_of", "user_id"], "left_semi")
-    changes = helped.mapInPandas(try_changes, "user_id string, would_help array<string>")
-    return conform(listed.drop("would_help").join(changes, "user_id", "left"), RETENTION_LISTS)
+    # In one pass with the list's own columns: joining the answers back would build it twice.
+    known = listed.join(inputs, ["as_of", "user_id"], "left")
+    return conform(known.mapInPandas(try_changes, RETENTION_LISTS.struct), RETENTION_LISTS)
 
 
 def _capacity(n_scored: Column, config: ListConfig) -> Column:
