@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -268,6 +268,12 @@ TRAINING_ROWS = TableSpec(
     ),
 )
 
+BACKTEST_ROWS = replace(
+    TRAINING_ROWS,
+    name="backtest_rows",
+    grain="as-of date x user that the newest backtest used, with its encoded inputs",
+)
+
 VALIDATION_SCORES = TableSpec(
     "ml",
     "validation_scores",
@@ -412,9 +418,9 @@ BACKTEST_IMPORTANCE = TableSpec(
         Column("unit", "string", ""),
         Column("mean_abs_shap", "double", "mean size of its contribution, in log-odds"),
         Column("share", "double", "of all contributions"),
-        Column("rank_low", "long", "best rank over resampled users, 95 %"),
-        Column("rank_high", "long", "worst rank over resampled users, 95 %"),
-        Column("gain", "double", "summed gain of its splits"),
+        Column("rank_low", "long", "best rank among the parts of the users"),
+        Column("rank_high", "long", "worst rank among the parts of the users"),
+        Column("gain", "double", "share of the loss that its splits saved in training"),
     ),
     partition_by=("run_id",),
 )
@@ -429,6 +435,7 @@ TABLES = (
     BEHAVIOUR,
     LABELS,
     TRAINING_ROWS,
+    BACKTEST_ROWS,
     VALIDATION_SCORES,
     SCORES,
     RETENTION_LISTS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date as Date
 
@@ -18,13 +19,13 @@ from churn_spark.models.behaviour.fitting import build_registrations, fit_behavi
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.judged import Judged
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.run_log import log_family
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import (
     FittedBaseline,
     FittedTrees,
-    Judged,
     build_baseline_rows,
     build_validation_scores,
     describe_judged,
@@ -61,14 +62,18 @@ class Prepared:
     """Encoded rows in a table, and what made them.
 
     Attributes:
-        rows: as read back from the table.
-        encoding: of their features.
+        rows: to learn from, encoded, as read back from the table.
+        encoded: all of the table, rows to be judged on included.
+        described: all rows, as people know them, with `label` and `split`.
+        encoding: of their features, fitted on rows to learn from.
         behaviour: model of the features of the set `behaviour`; none where it isn't used.
         n_rows: split -> rows.
         n_positive: split -> cancellations.
     """
 
     rows: DataFrame
+    encoded: DataFrame
+    described: DataFrame
     encoding: Encoding
     behaviour: BehaviourModel | None
     n_rows: dict[str, int]
@@ -105,6 +110,7 @@ def train(context: job.JobContext, date: Date) -> str:
         prepared = prepare(context, date, *label_snapshots(context, date), TRAINING_ROWS)
         trees, baseline = fit(context, prepared)
         version, alias = register(context, date, prepared, trees, baseline)
+        prepared.described.unpersist()
         n_positive = sum(prepared.n_positive.values())
         facts.append(f"{sum(prepared.n_rows.values()):,} rows, {n_positive} cancel")
         facts.append(describe_judged("LightGBM", trees.judged))
@@ -141,25 +147,32 @@ def label_snapshots(context: job.JobContext, date: Date) -> tuple[DataFrame, Dat
 
 
 def prepare(
-    context: job.JobContext, date: Date, snapshots: DataFrame, labels: DataFrame, spec: TableSpec
+    context: job.JobContext,
+    date: Date,
+    snapshots: DataFrame,
+    labels: DataFrame,
+    spec: TableSpec,
+    learnt_dates: Collection[Date] | None = None,
 ) -> Prepared:
     """Join, describe, encode and store the rows of a training.
 
     Args:
         context: of the job.
-        date: nothing of it or later is used.
-        snapshots: of the dates to learn from.
+        date: nothing of it or later is used to learn from.
+        snapshots: of the dates to learn from, and of those to be judged on.
         labels: of the same.
         spec: table to store the encoded rows in.
+        learnt_dates: the dates to learn from; all of them where none are given.
 
     Raises:
         TooFewCancelsError: if there is too little to learn from.
     """
     config, lakehouse = context.config, context.lakehouse
+    is_learnt = F.col("as_of").isin(*learnt_dates) if learnt_dates else F.lit(True)
     sets = used_sets(context)
     # Counted, measured and encoded: small jobs on rows that fit in memory, spilled if not.
     rows = join_labels(snapshots, labels, config.training).persist()
-    counts = {row.split: row for row in count_by_split(rows).collect()}
+    counts = {row.split: row for row in count_by_split(rows.filter(is_learnt)).collect()}
     n_rows = {split: row.n for split, row in counts.items()}
     n_positive = {split: row.n_positive for split, row in counts.items()}
     check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
@@ -170,12 +183,13 @@ def prepare(
         found = build_behaviour(rows, transitions, behaviour, config.labels.horizon)
         described = join_behaviour(rows, found).persist()
     features = model_features(sets, use_gender=config.training.use_gender)
-    fitted_on = described.filter(F.col("split") != VALIDATION)
+    fitted_on = described.filter(is_learnt & (F.col("split") != VALIDATION))
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
     lakehouse.overwrite(encode_rows(described, encoding), spec)
-    described.unpersist()
-    rows.unpersist()
-    return Prepared(lakehouse.read(spec), encoding, behaviour, n_rows, n_positive)
+    encoded = lakehouse.read(spec)
+    return Prepared(
+        encoded.filter(is_learnt), encoded, described, encoding, behaviour, n_rows, n_positive
+    )
 
 
 def used_sets(context: job.JobContext) -> tuple[str, ...]:
@@ -204,23 +218,15 @@ def fit(context: job.JobContext, prepared: Prepared) -> tuple[FittedTrees, Fitte
     starts = config.training.start_from_behaviour and prepared.behaviour is not None
     offset = "behaviour_probability" if starts else None
     trees = train_trees(rows, prepared.encoding, config.lightgbm, offset, config.training.seed)
-    features = model_features(
-        config.training.baseline_sets, use_gender=config.training.use_gender
-    )
+    features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
     encoding = prepared.encoding.only([feature.name for feature in features])
     return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
 
 
-def register(
-    context: job.JobContext,
-    date: Date,
-    prepared: Prepared,
-    trees: FittedTrees,
-    baseline: FittedBaseline,
-) -> tuple[str, str]:
-    """Log both runs and register the trees; returns version and alias."""
-    config, lakehouse = context.config, context.lakehouse
-    bundle = ModelBundle(
+def build_bundle(context: job.JobContext, prepared: Prepared, trees: FittedTrees) -> ModelBundle:
+    """Put together all that scoring and monitoring need of the trees."""
+    config = context.config
+    return ModelBundle(
         native_text=trees.native_text,
         encoding=prepared.encoding,
         calibration=trees.calibration.calibration,
@@ -232,6 +238,18 @@ def register(
         offset=trees.offset,
         behaviour=prepared.behaviour,
     )
+
+
+def register(
+    context: job.JobContext,
+    date: Date,
+    prepared: Prepared,
+    trees: FittedTrees,
+    baseline: FittedBaseline,
+) -> tuple[str, str]:
+    """Log both runs and register the trees; returns version and alias."""
+    config, lakehouse = context.config, context.lakehouse
+    bundle = build_bundle(context, prepared, trees)
     about = {
         "as_of": str(date),
         "label_kind": config.labels.kind,

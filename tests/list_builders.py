@@ -27,7 +27,7 @@ def small_bundle(version: str = "4") -> ModelBundle:
     return ModelBundle(
         native_text=trees.model_to_string(),
         encoding=Encoding(names, {_LEVEL: ("paid", "free")}, typical, fingerprint(named(names))),
-        calibration=Calibration(0.0),
+        calibration=Calibration("none"),
         base_rate=0.3,
         label={"kind": "horizon", "horizon_days": 14, "gap_days": 1},
         baseline=pd.DataFrame(matrix, columns=list(names)),

@@ -118,9 +118,11 @@ def _build_world(generator: np.random.Generator, n_users: int) -> World:
 def _reasons(rows: pd.DataFrame) -> list[list[str]]:
     return [
         [
-            f"visited Downgrade {downgrades:.0f} times (typical: 1): raises the risk"
-            if downgrades > rate
-            else f"comes for {rate:.1f} sessions a day (typical: 1.0): lowers the risk",
+            (
+                f"visited Downgrade {downgrades:.0f} times (typical: 1): raises the risk"
+                if downgrades > rate
+                else f"comes for {rate:.1f} sessions a day (typical: 1.0): lowers the risk"
+            ),
             "subscription is paid (most common: paid): raises the risk",
         ]
         for downgrades, rate in zip(rows["n_downgrade_14d"], rows["visit_rate"], strict=True)
@@ -206,7 +208,7 @@ def _build_importance() -> pd.DataFrame:
             "share": [weights[name] / total for name in ordered],
             "rank_low": [max(1, rank - 1) for rank in range(1, len(ordered) + 1)],
             "rank_high": [rank + (rank > 1) for rank in range(1, len(ordered) + 1)],
-            "gain": [1000 * weights[name] for name in ordered],
+            "gain": [weights[name] / total for name in ordered],
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,6 @@ from churn_spark.models.intervals import (
     bootstrap_by_segment,
     bootstrap_by_user,
 )
-from churn_spark.models.metrics import best_f1_threshold
 from churn_spark.timeline import Horizon, weekly_dates
 
 PRIMARY: Final = "lightgbm"
@@ -113,29 +113,28 @@ def measure(
     Returns:
         Columns cell, segment, model, versus, metric, value, low, high, n, n_positive.
     """
-    asked = {"n_replicas": n_replicas, "seed": seed}
+    judge = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
     rows: list[dict[str, object]] = []
     is_test = predictions["cell"].isin(["future", "both"])
     parts = {cell: predictions[predictions["cell"] == cell] for cell in CELLS}
     parts[TEST] = predictions[is_test]
     for cell, part in parts.items():
         if len(part):
-            found = bootstrap_by_user(*_columns(part, models), thresholds=thresholds, **asked)
+            found = judge(*_columns(part, models))
             rows += _figures(cell, "all", found, part["label"].sum())
-    test = parts[TEST].fillna({segment: "unknown" for segment in SEGMENTS})
-    for segment in SEGMENTS:
+    unseen = parts["both"].fillna(dict.fromkeys(SEGMENTS, "unknown"))
+    for segment in SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
-            *_columns(test, models), test[segment].to_numpy(), thresholds=thresholds, **asked
+            *_columns(unseen, models),
+            unseen[segment].to_numpy(),
+            thresholds=thresholds,
+            n_replicas=n_replicas,
+            seed=seed,
         )
         for value, found in by_segment.items():
-            n_positive = test.loc[test[segment] == value, "label"].sum()
-            rows += _figures(TEST, f"{segment}={value}", found, n_positive)
+            n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
+            rows += _figures("both", f"{segment}={value}", found, n_positive)
     return pd.DataFrame(rows)
-
-
-def stopping_threshold(labels: NDArray[np.float64], probabilities: NDArray[np.float64]) -> float:
-    """Where a simple model is best cut: on users who are in no test."""
-    return best_f1_threshold(labels, probabilities)
 
 
 def _columns(
@@ -145,12 +144,12 @@ def _columns(
     return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
 
 
-def _figures(
-    cell: str, segment: str, found: Bootstrap, n_positive: int
-) -> list[dict[str, object]]:
+def _figures(cell: str, segment: str, found: Bootstrap, n_positive: int) -> list[dict[str, object]]:
     where = {"cell": cell, "segment": segment, "n": found.n, "n_positive": int(n_positive)}
 
-    def rows(versus: str, intervals: Mapping[str, Mapping[str, Interval]]) -> list[dict[str, object]]:
+    def rows(
+        versus: str, intervals: Mapping[str, Mapping[str, Interval]]
+    ) -> list[dict[str, object]]:
         return [
             {
                 **where,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
+import pandas as pd
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, VectorAssembler
@@ -110,9 +111,7 @@ def offset_column(offset: Offset) -> Column:
     return F.log(inside / (1.0 - inside))
 
 
-def _fit_native(
-    rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan
-) -> str:
+def _fit_native(rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan) -> str:
     """As SynapseML does it, in this process; a fixed sample of users where there are too many."""
     sample = collect_bounded(rows, MAX_COLLECTED_ROWS)
     matrix = sample[list(encoding.features)].to_numpy(dtype=float)
@@ -173,9 +172,7 @@ def fit_logistic_regression(
     return Pipeline(stages=stages).fit(compress(rows, encoding))
 
 
-def logistic_probabilities(
-    model: PipelineModel, rows: DataFrame, encoding: Encoding
-) -> DataFrame:
+def logistic_probabilities(model: PipelineModel, rows: DataFrame, encoding: Encoding) -> DataFrame:
     """The rows with the baseline's `churn_probability`; its inputs come out compressed."""
     both = vector_to_array(F.col("both_probabilities"))
     scored = model.transform(compress(rows, encoding)).withColumn("churn_probability", both[1])
@@ -190,8 +187,8 @@ def compress(rows: DataFrame, encoding: Encoding) -> DataFrame:
     )
 
 
-def collect_bounded(rows: DataFrame, max_rows: int) -> Any:
-    """The rows on the driver, ordered (pandas); a fixed sample of users where too many."""
+def collect_bounded(rows: DataFrame, max_rows: int) -> pd.DataFrame:
+    """The rows on the driver, ordered; a fixed sample of users where there are too many."""
     order = F.xxhash64("user_id")
     return rows.orderBy(order, "as_of", "user_id").limit(max_rows).toPandas()
 

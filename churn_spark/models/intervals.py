@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from churn_spark.models.metrics import row_log_losses
-from churn_spark.models.ranking import FloatArray, Ranking
+from churn_spark.models.ranking import FloatArray, Ranking, Tally
 from churn_spark.models.reliability import N_BINS, calibration_line, log_odds
 
 MIN_USERS_OF_A_CLASS: Final = 10
@@ -58,6 +58,8 @@ class Bootstrap:
         replicas: model -> figure -> its values on the draws, shape (replicas,); empty where
             fewer than `MIN_USERS_OF_A_CLASS` users have a label of one of the classes. From so
             few, draws are too alike, and the interval would be too narrow.
+        gap_noise: model -> on each draw, how far the gaps of the calibration bins moved from
+            where they are on the rows: the calibration error that chance alone makes.
     """
 
     n: int
@@ -65,26 +67,34 @@ class Bootstrap:
     n_positive_users: int
     values: Mapping[str, Mapping[str, float]]
     replicas: Mapping[str, Mapping[str, FloatArray]]
+    gap_noise: Mapping[str, FloatArray]
 
     def interval(self, model: str, figure: str) -> Interval:
         """The percentile interval of one figure.
 
-        That of the calibration error is mirrored at the value and reaches down to 0 at most:
-        each draw adds the noise of a second sample to the gaps of the bins, so the draws lie
-        above the truth by about what they lie above the value. It always holds the value.
+        The calibration error is a sum of absolute gaps: chance only adds to it, and a draw adds
+        chance once more, so the draws lie too high. Its upper end is mirrored at the value; its
+        lower end is the value less the error that chance alone makes, which gives 0 wherever
+        the rows don't contradict perfect calibration.
         """
-        value, drawn = self.values[model][figure], self.replicas[model][figure]
-        low, high = _percentiles(drawn)
+        value = self.values[model][figure]
+        low, high = _percentiles(self.replicas[model][figure])
         if figure == "calibration_error":
-            low, high = float(np.maximum(2 * value - high, 0)), max(2 * value - low, value)
+            _, noise = _percentiles(self.gap_noise[model])
+            high = float(np.maximum(2 * value - low, value))
+            low = float(np.maximum(value - noise, 0))
         return Interval(value, low, high)
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """Model -> figure -> interval."""
-        return {model: {name: self.interval(model, name) for name in FIGURES} for model in self.values}
+        return {
+            model: {name: self.interval(model, name) for name in FIGURES} for model in self.values
+        }
 
     def differences(self, reference: str) -> dict[str, dict[str, Interval]]:
         """Every other model -> figure -> model minus reference, paired on the same draws.
+
+        Percentiles throughout: of the calibration error, what chance adds is in both models.
 
         Raises:
             KeyError: if the reference is none of the models.
@@ -130,15 +140,16 @@ def bootstrap_by_user(
         raise ValueError(f"found {len(labels)} labels and {len(user)} users, expected as many")
     n_of_class = [len(np.unique(user[labels == label])) for label in (0, 1)]
     n_drawn = n_replicas if min(n_of_class) >= MIN_USERS_OF_A_CLASS else 0
-    values, replicas = {}, {}
+    values, replicas, gap_noise = {}, {}, {}
     for model, scores in probabilities.items():
         judge = _Judge(labels, scores, thresholds[model])
-        values[model] = dict(zip(FIGURES, judge.figures(), strict=True))
         user_at = user[judge.ranking.order]
         drawn = [judge.figures(counts[user_at]) for counts in _draws(len(names), n_drawn, seed)]
-        columns = np.array(drawn).reshape(n_drawn, len(FIGURES)).T
-        replicas[model] = dict(zip(FIGURES, columns, strict=True))
-    return Bootstrap(len(labels), len(names), n_of_class[1], values, replicas)
+        columns = np.array(drawn).reshape(n_drawn, len(FIGURES) + 1).T
+        values[model] = dict(zip(FIGURES, judge.figures(), strict=False))
+        replicas[model] = dict(zip(FIGURES, columns, strict=False))
+        gap_noise[model] = columns[-1]
+    return Bootstrap(len(labels), len(names), n_of_class[1], values, replicas, gap_noise)
 
 
 def bootstrap_by_segment(
@@ -188,14 +199,17 @@ class _Judge:
         self._log_losses = row_log_losses(ranking.labels, ranking.probabilities)
         self._squares = (ranking.probabilities - ranking.labels) ** 2
         self._margins = log_odds(ranking.probabilities)
-        self._line = calibration_line(ranking.labels, self._margins)
+        self._start = calibration_line(ranking.labels, self._margins)
+        if np.isnan(self._start[0]):
+            self._start = (0.0, 1.0)
+        self._gaps = _gaps(ranking.tally())
 
     def figures(self, weights: FloatArray | None = None) -> tuple[float, ...]:
-        """In the order of `FIGURES`; the weights are by place in the ranking."""
+        """In the order of `FIGURES`, then the gap noise; weights are by place in the ranking."""
         tally = self.ranking.tally(weights)
         weights = np.ones(len(self._margins)) if weights is None else weights
-        start = self._line if self._line[0] == self._line[0] else (0.0, 1.0)
-        _, slope = calibration_line(self.ranking.labels, self._margins, weights, start)
+        _, slope = calibration_line(self.ranking.labels, self._margins, weights, self._start)
+        gaps = _gaps(tally)
         return (
             tally.roc_auc(),
             tally.average_precision(),
@@ -203,10 +217,17 @@ class _Judge:
             float(weights @ self._squares / tally.n[-1]),
             tally.capture(0.10),
             tally.capture(0.33),
-            tally.calibration_error(N_BINS),
+            float(np.abs(gaps).sum()),
             slope,
             tally.f1(self._threshold),
+            float(np.abs(gaps - self._gaps).sum()),
         )
+
+
+def _gaps(tally: Tally) -> FloatArray:
+    """What each calibration bin adds to (mean probability - share of positives)."""
+    predicted, hits = tally.bins(N_BINS)
+    return np.asarray((predicted - hits) / tally.n[-1])
 
 
 def _draws(n_users: int, n_replicas: int, seed: int) -> Iterator[FloatArray]:

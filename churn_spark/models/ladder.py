@@ -89,8 +89,9 @@ class PageHazard:
             .groupBy("level", "page")
             .agg(
                 F.sum("n_transitions").alias("n"),
-                F.sum(F.when(F.col("next_page") == CANCEL, F.col("n_transitions")).otherwise(0))
-                .alias("cancels"),
+                F.sum(
+                    F.when(F.col("next_page") == CANCEL, F.col("n_transitions")).otherwise(0)
+                ).alias("cancels"),
             )
             .collect()
         )
@@ -110,7 +111,7 @@ class PageHazard:
             by_level = {name: self.chances.get((name, page), 0.0) for name in ("free", "paid")}
             chance = np.where(level == "paid", by_level["paid"], by_level["free"])
             hazard += chance * expected / (days + _PRIOR_DAYS)
-        return -np.expm1(-self.horizon_days * hazard)
+        return np.asarray(-np.expm1(-self.horizon_days * hazard), dtype=np.float64)
 
 
 def _watched_days(rows: pd.DataFrame) -> NDArray[np.float64]:

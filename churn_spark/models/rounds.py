@@ -46,11 +46,13 @@ def choose_rounds(
         grid: ascending numbers of trees, as in `losses`.
     """
     _, user = np.unique(users.astype(str), return_inverse=True)
+    n_users = int(user.max()) + 1
     best = int(np.argmin(losses.mean(axis=1)))
     for position, rounds in enumerate(grid):
         by_user = np.bincount(user, weights=losses[position] - losses[best])
         gap = float(by_user.sum() / losses.shape[1])
-        error = float(np.sqrt(len(by_user)) * by_user.std() / losses.shape[1])
+        spread = by_user.std(ddof=1) if n_users > 1 else np.inf
+        error = float(np.sqrt(n_users) * spread / losses.shape[1])
         if gap <= error:
             return ChosenRounds(
                 rounds,

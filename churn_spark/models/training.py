@@ -8,7 +8,7 @@ grown on both parts and all dates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
-from churn_spark.models.calibration import Calibration, Chosen, choose_calibration
+from churn_spark.models.calibration import Calibration
+from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import (
     TreePlan,
@@ -57,7 +58,7 @@ class FittedTrees:
 
     native_text: str
     offset: Offset | None
-    calibration: Chosen
+    calibration: ChosenCalibration
     base_rate: float
     class_weight: float
     rounds: ChosenRounds
@@ -71,9 +72,10 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression."""
+    """The final logistic regression, and what it knows of the features."""
 
     spark_model: PipelineModel
+    encoding: Encoding
     judged: Judged
 
 
@@ -141,7 +143,7 @@ def train_logistic_regression(
         )
         for model, split in ((candidate, STOPPING), (final, VALIDATION))
     )
-    return FittedBaseline(final, _judge(validation, stopping))
+    return FittedBaseline(final, encoding, _judge(validation, stopping))
 
 
 def build_baseline_rows(
@@ -215,8 +217,8 @@ def _choose_rounds(
 
 def _prepare(rows: DataFrame) -> DataFrame:
     """The rows in few, ordered partitions: small data gives the same trees."""
-    n_tasks = rows.count() // _ROWS_PER_TASK + 1
-    n_tasks = min(n_tasks, rows.sparkSession.sparkContext.defaultParallelism)
+    n_slots = int(rows.sparkSession.sparkContext.defaultParallelism)
+    n_tasks = min(rows.count() // _ROWS_PER_TASK + 1, n_slots)
     return rows.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
 
 

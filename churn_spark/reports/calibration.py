@@ -9,7 +9,7 @@ import pandas as pd
 from churn_spark.models.curves import reliability_bins
 from churn_spark.models.errors import wilson_interval
 from churn_spark.reports.data import EvaluationData
-from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table
+from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import Whisker, draw_reliability, draw_whiskers
 from churn_spark.reports.words import METRICS, SEGMENTS, count, measured, model_name, number
 
@@ -85,10 +85,7 @@ def segments_section(data: EvaluationData) -> Section:
                 "left out here and marked in the table.",
             )
         )
-    for segment, name in SEGMENTS.items():
-        values = [value for part, value in parts if part == segment]
-        if values:
-            blocks += [Heading(name), _segment_table(data, segment, values)]
+    blocks.append(_segment_table(data, parts))
     return Section("segments", "Segments", _segments_answer(data, parts), tuple(blocks))
 
 
@@ -97,60 +94,50 @@ def _calibration_answer(rows: pd.DataFrame) -> str:
         return "There are no rows to compare."
     observed, predicted = float(rows["label"].mean()), float(rows["churn_probability"].mean())
     low, high = wilson_interval(observed, rows["user_id"].nunique())
-    verdict = "which is within" if low <= predicted <= high else "which is outside"
+    verdict = "within" if low <= predicted <= high else "outside"
     return (
-        f"On average the model expected {number(100 * predicted, 'times')[:-1]} of 100 users to "
-        f"cancel, {verdict} the interval of what happened: {number(100 * observed, 'times')[:-1]} "
-        f"({number(100 * low, 'times')[:-1]} to {number(100 * high, 'times')[:-1]})."
+        f"On average the model expected {100 * predicted:.1f} of 100 users to cancel, {verdict} "
+        f"the interval of what happened: {100 * observed:.1f} ({100 * low:.1f} to "
+        f"{100 * high:.1f})."
     )
 
 
-def _segment_table(data: EvaluationData, segment: str, values: list[str]) -> Table:
+def _segment_table(data: EvaluationData, parts: list[tuple[str, str]]) -> Table:
     rows, table = data.primary_rows, []
-    names = rows[segment].fillna("unknown").astype(str) if len(rows) else rows[segment]
-    for value in values:
-        part = rows[names == value]
-        figure_of = f"{segment}={value}"
-        auc = data.figure("roc_auc", segment=figure_of)
-        observed = float(part["label"].mean()) if len(part) else math.nan
+    for segment, value in parts:
+        name = f"{segment}={value}"
+        part = rows[rows[segment].fillna("unknown").astype(str) == value]
+        auc = data.figure("roc_auc", segment=name)
+        observed, predicted = (
+            float(part[column].mean()) if len(part) else math.nan
+            for column in ("label", "churn_probability")
+        )
+        expected = wilson_interval(observed, part["user_id"].nunique())
         table.append(
             (
-                Cell(value),
+                Cell(f"{SEGMENTS[segment]}: {value}"),
                 count(auc.n),
                 count(auc.n_positive),
-                measured(
-                    observed, *wilson_interval(observed, part["user_id"].nunique()), "percent"
-                ),
-                Cell(
-                    (
-                        number(float(part["churn_probability"].mean()), "percent")
-                        if len(part)
-                        else "too few"
-                    ),
-                    tone="number",
-                ),
+                measured(observed, *expected, "percent"),
+                Cell(number(predicted, "percent"), tone="number"),
                 auc.cell,
-                data.figure("average_precision", segment=figure_of).cell,
-                data.figure("capture_at_10", segment=figure_of).cell,
+                data.figure("average_precision", segment=name).cell,
+                data.figure("capture_at_10", segment=name).cell,
             )
         )
     return Table(
-        f"{SEGMENTS[segment]}: the primary model, 95 % intervals",
+        f"{model_name(data.primary)} in each segment, 95 % intervals",
         (
             "Segment",
-            "n",
+            "Rows",
             "Cancel",
             "Share that cancels",
             "Predicted",
             *(METRICS[m].name for m in ("roc_auc", "average_precision", "capture_at_10")),
         ),
         tuple(table),
-        note=(
-            "Gender is here to see whether the model serves all alike; it is an input only where "
-            "that was switched on."
-            if segment == "gender"
-            else "The top tenth is that of the segment's own ranking."
-        ),
+        note="The top tenth is that of the segment's own ranking. Gender is here to see whether "
+        "the model serves all alike; it is an input only where that was switched on.",
     )
 
 

@@ -57,7 +57,7 @@ class ModelCard(Strict):
     run_id: str
     model_version: str
     kind: Literal["horizon", "lifetime"] = "horizon"
-    headline_cell: Literal["new users", "future", "both"] = "both"
+    headline_cell: Literal["new users", "future", "both", "test"] = "both"
     train_dates: tuple[date, ...] = Field(min_length=1)
     calibration_dates: tuple[date, ...] = ()
     test_dates: tuple[date, ...] = Field(min_length=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,7 +106,7 @@ class EvaluationData:
     @cached_property
     def models(self) -> list[str]:
         """The models with predictions in the headline cell, in the ladder's order."""
-        here = self.predictions["cell"] == self.cell
+        here = in_cell(self.predictions, self.cell)
         return in_ladder_order(self.predictions.loc[here, "model"].unique().tolist())
 
     @cached_property
@@ -142,8 +143,9 @@ class EvaluationData:
         ]
         names = here["segment"].unique()
         for segment in SEGMENTS:
-            for name in sorted(name for name in names if name.startswith(f"{segment}=")):
-                yield segment, name.removeprefix(f"{segment}=")
+            values = [n.removeprefix(f"{segment}=") for n in names if n.startswith(f"{segment}=")]
+            for value in sorted(values, key=by_numbers):
+                yield segment, value
 
     @cached_property
     def _by_key(self) -> Mapping[tuple[str, ...], tuple[float, ...]]:
@@ -152,7 +154,18 @@ class EvaluationData:
         return dict(zip(keys, values.itertuples(index=False, name=None), strict=True))
 
 
+def by_numbers(value: str) -> tuple[tuple[int, ...], str]:
+    """A sort key: `under 30 days` before `30 to 90 days` before `over 90 days`."""
+    return tuple(map(int, re.findall(r"\d+", value))), value
+
+
+def in_cell(predictions: pd.DataFrame, cell: str) -> pd.Series:
+    """Which rows lie in a cell; `test` is both cells of later dates."""
+    return predictions["cell"].isin(["future", "both"] if cell == "test" else [cell])
+
+
 def select_primary(predictions: pd.DataFrame, cell: str, model: str) -> pd.DataFrame:
     """One model's rows of one cell, in a fixed order."""
-    rows = predictions[(predictions["cell"] == cell) & (predictions["model"] == model)]
+    is_here = in_cell(predictions, cell) & (predictions["model"] == model)
+    rows = predictions[is_here]
     return rows.sort_values(["as_of", "user_id"], ignore_index=True)

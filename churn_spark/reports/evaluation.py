@@ -23,15 +23,26 @@ from churn_spark.reports.words import METRICS, dates_in_words
 
 
 def render_evaluation(data: EvaluationData) -> str:
-    """The page as HTML text: style and pictures inside, no script, nothing loaded."""
+    """The evaluation as HTML text: style and pictures inside, no script, nothing loaded."""
+    return draw_page(build_page(data))
+
+
+def draw_page(page: Page) -> str:
+    """A page as HTML text."""
     environment = Environment(
         loader=PackageLoader("churn_spark", "reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_keep_units,
     )
-    return environment.get_template("evaluation.html.j2").render(page=build_page(data))
+    return environment.get_template("evaluation.html.j2").render(page=page)
+
+
+def _keep_units(value: object) -> object:
+    """Texts whose lines never break between a number and its per cent sign."""
+    return value.replace(" %", "\u202f%") if isinstance(value, str) else value
 
 
 def build_page(data: EvaluationData) -> Page:

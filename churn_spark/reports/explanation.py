@@ -32,12 +32,12 @@ def importance_section(data: EvaluationData) -> Section:
             ),
             f"Share of all contributions of the {len(drawn)} most important features.",
             "Share of all contributions to the scores (mean absolute SHAP value), with the range "
-            "of ranks over resampled users, 95 %. A wide range means: don't read much into the "
+            "of its ranks in parts of the users. A wide range means: don't read much into the "
             "order.",
         ),
         Table(
             f"The {len(top)} most important of {len(ordered)} features",
-            ("Feature", "Unit", "Share", "Rank", "Mean contribution, log-odds", "Gain"),
+            ("Feature", "Unit", "Share", "Rank", "Mean contribution, log-odds", "Share of gain"),
             tuple(
                 (
                     Cell(row["meaning"], row["feature"]),
@@ -45,7 +45,7 @@ def importance_section(data: EvaluationData) -> Section:
                     Cell(percent(row["share"], 1), tone="number"),
                     Cell(str(place), _ranks(row["rank_low"], row["rank_high"]), "number"),
                     Cell(f"{row['mean_abs_shap']:.3f}", tone="number"),
-                    Cell(f"{row['gain']:,.0f}", tone="number"),
+                    Cell(percent(row["gain"], 1), tone="number"),
                 )
                 for place, row in enumerate(top.to_dict("records"), start=1)
             ),

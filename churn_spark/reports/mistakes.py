@@ -17,8 +17,8 @@ from churn_spark.models.errors import (
     analyse_errors,
 )
 from churn_spark.models.examples import Example, choose_examples, letter_examples
-from churn_spark.reports.data import EvaluationData
-from churn_spark.reports.page import Block, Cell, Facts, Heading, Picture, Section, Table, Text
+from churn_spark.reports.data import EvaluationData, by_numbers
+from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_timeline
 from churn_spark.reports.words import SEGMENTS, count, measured, percent
 
@@ -68,14 +68,14 @@ def mistakes_section(data: EvaluationData) -> Section:
             "False alarms against stayers left alone: what looks like a cancellation",
         ),
         Heading("Which reasons"),
-        *_reasons(found),
+        _reasons(found),
         Heading("A few whole examples"),
         *_examples(examples),
     ]
-    return Section("mistakes", "Mistakes", _answer(found), tuple(blocks))
+    return Section("mistakes", "Mistakes", _answer(found, meanings), tuple(blocks))
 
 
-def _answer(found: ErrorAnalysis) -> str:
+def _answer(found: ErrorAnalysis, meanings: dict[str, str]) -> str:
     counts = found.counts
     n_cancels, n_flagged = counts[FOUND] + counts[MISSED], counts[FOUND] + counts[FALSE_ALARM]
     if not n_cancels:
@@ -86,7 +86,13 @@ def _answer(found: ErrorAnalysis) -> str:
     )
     causes = found.differences[found.differences["comparison"] == MISSED_AGAINST_FOUND]
     if len(causes) and not causes["low"].iloc[0] <= 0 <= causes["high"].iloc[0]:
-        return f"{text} What sets missed cancellers apart from found ones is below."
+        first = causes.iloc[0]
+        feature = str(first["feature"])
+        return (
+            f"{text} Those it misses differ most from those it finds in "
+            f"{meanings.get(feature, feature)}: {first['mean_wrong']:,.3g} against "
+            f"{first['mean_right']:,.3g} on average."
+        )
     return text
 
 
@@ -103,6 +109,7 @@ def _counts(found: ErrorAnalysis) -> Table:
 
 
 def _segments(found: ErrorAnalysis) -> Table:
+    order = list(SEGMENTS)
     return Table(
         "Misses among cancellers and false alarms among stayers, by segment, 95 % intervals",
         ("Segment", "Users", "Cancel", "Missed", "Stay", "False alarms"),
@@ -115,7 +122,10 @@ def _segments(found: ErrorAnalysis) -> Table:
                 count(row["n_stays"]),
                 measured(row["alarm_rate"], row["alarm_low"], row["alarm_high"], "percent"),
             )
-            for row in found.segments.to_dict("records")
+            for row in sorted(
+                found.segments.to_dict("records"),
+                key=lambda row: (order.index(row["segment"]), by_numbers(row["value"])),
+            )
         ),
         note="Where many cancel, many are flagged: a segment with few misses tends to have many "
         "false alarms.",
@@ -158,30 +168,23 @@ def _differences(
     )
 
 
-def _reasons(found: ErrorAnalysis) -> list[Block]:
-    blocks: list[Block] = []
-    for outcome in (MISSED, FALSE_ALARM, FOUND):
-        own = found.reasons[found.reasons["outcome"] == outcome].head(5)
-        if len(own):
-            blocks.append(
-                Table(
-                    (
-                        f"Most frequent first reason of users {OUTCOMES[outcome].partition(':')[0]}"
-                        if outcome != FALSE_ALARM
-                        else "Most frequent first reason of false alarms"
-                    ),
-                    ("Reason", "Rows", "Share"),
-                    tuple(
-                        (
-                            Cell(row["reason"]),
-                            count(row["n"]),
-                            Cell(percent(row["share"]), tone="number"),
-                        )
-                        for row in own.to_dict("records")
-                    ),
-                )
-            )
-    return blocks or [Text("The evaluation kept no reasons.")]
+def _reasons(found: ErrorAnalysis) -> Table | Text:
+    """Kinds of first reasons, each with its share of every outcome; the most frequent first."""
+    shares = found.reasons.pivot_table(index="reason", columns="outcome", values="share")
+    if shares.empty:
+        return Text("The evaluation kept no reasons.")
+    shares = shares.reindex(columns=list(OUTCOMES)).fillna(0.0)
+    shares = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    return Table(
+        "First reasons: share of the rows of each outcome",
+        ("Reason", *(name.partition(":")[0].capitalize() for name in OUTCOMES.values())),
+        tuple(
+            (Cell(str(reason)), *(Cell(percent(share), tone="number") for share in row))
+            for reason, row in zip(shares.index, shares.to_numpy(), strict=True)
+        ),
+        note="Numbers are taken out of the reasons. A reason that is frequent among false alarms "
+        "and rare among found cancellers misleads.",
+    )
 
 
 def _examples(examples: tuple[Example, ...]) -> list[Block]:
@@ -189,23 +192,22 @@ def _examples(examples: tuple[Example, ...]) -> list[Block]:
         return [Text("There is no mistake to show.")]
     blocks: list[Block] = [
         Text(
-            "Letters stand for users; no id, place or date is shown. Each line is the four weeks "
+            "Letters stand for users; no id and no date is shown. Each line is the four weeks "
             "before the prediction: bars are songs a day, squares adverts, triangles visits of the "
             "Downgrade page."
         )
     ]
     most_songs = max((day.n_songs for e in examples for day in e.days), default=0) or 1
     for example in examples:
+        reasons = f" Reasons: {'; '.join(example.reasons)}." if example.reasons else ""
         blocks.append(
             Picture(
                 draw_timeline(example, most_songs),
                 _in_words(example),
                 f"User {example.letter}, {OUTCOMES[example.outcome]}. The model said "
-                f"{percent(example.churn_probability, 1)}. {_in_words(example)}",
+                f"{percent(example.churn_probability, 1)}. {_in_words(example)}{reasons}",
             )
         )
-        if example.reasons:
-            blocks.append(Facts((("Reasons", "; ".join(example.reasons)),)))
     return blocks
 
 

@@ -58,7 +58,8 @@ def costs_section(data: EvaluationData) -> Section:
             "Left: contacting nobody. Right: everybody. The lower the curve, the cheaper.",
         ),
         Table(
-            "Ways to choose whom to contact, per 1,000 users, 95 % intervals by user",
+            f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000, 95 % "
+            "intervals by user",
             (
                 "Way",
                 "Threshold",

@@ -18,13 +18,14 @@ from churn_spark.models.examples import EXAMPLE_DAYS, Example
 from churn_spark.models.metrics import FloatArray
 from churn_spark.reports.words import model_name, percent
 
-INK, MUTED, LINE, ACCENT, WARM = "#1f2a33", "#5a6772", "#d8dee3", "#0b6670", "#b4541a"
+INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
+ACCENT, WARM, _GOLD = "#0b6670", "#b4541a", "#c58f2b"
 # Told apart by lightness and dashes too, for print and for those who don't see the hues.
 _MODEL_STYLES: dict[str, dict[str, Any]] = {
     "base_rate": {"color": "#a3adb5", "linestyle": ":"},
     "rule": {"color": "#7d8891", "linestyle": "--"},
-    "logistic_regression": {"color": "#b4541a", "linestyle": "-."},
-    "hazard": {"color": "#c58f2b", "linestyle": ":"},
+    "logistic_regression": {"color": WARM, "linestyle": "-."},
+    "hazard": {"color": _GOLD, "linestyle": ":"},
     "behaviour": {"color": "#6c57a3", "linestyle": "--"},
     "lightgbm": {"color": ACCENT, "linewidth": 2.4, "zorder": 5},
     "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},
@@ -53,11 +54,16 @@ _STYLE: Any = {
     "ytick.color": MUTED,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.major.pad": 7,
+    "ytick.major.pad": 6,
     "lines.linewidth": 1.5,
     "legend.frameon": False,
     "legend.fontsize": 9,
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+# A scale's functions must also take the margins' negative values.
+_ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
+_TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
 _PERCENT = FuncFormatter(lambda share, _: percent(share))
 
 
@@ -99,7 +105,7 @@ def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float)
         right.set(title="Precision and recall", xlabel="recall: share of cancellers flagged")
         right.set(ylabel="precision: share of flagged who cancel", xlim=(0, 1))
         # The first few users of a list make precision jump; the scale is for the rest.
-        beyond = [float(c.y[c.x >= 0.03].max(initial=base_rate)) for c in pr]
+        beyond = [float(c.y[c.x >= 0.05].max(initial=base_rate)) for c in pr]
         right.set_ylim(0, min(1.01, 1.15 * max([*beyond, 2 * base_rate])))
         for axes in (left, right):
             axes.xaxis.set_major_formatter(_PERCENT)
@@ -142,9 +148,19 @@ def draw_reliability(bins: Sequence[Bin], probabilities: FloatArray) -> str:
         top.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle="--")
         top.errorbar(predicted, observed, yerr=reach, fmt="o", color=ACCENT, capsize=3, ms=5)
         top.set(xlim=(0, limit), ylim=(0, limit), ylabel="share that cancelled")
-        below.hist(probabilities[probabilities <= limit], bins=60, color=ACCENT, alpha=0.45)
+        # Most users have small probabilities: roots spread them, and keep the diagonal straight.
+        top.set_xscale("function", functions=_ROOTS)
+        top.set_yscale("function", functions=_ROOTS)
+        below.hist(
+            probabilities[probabilities <= limit],
+            bins=np.linspace(0, np.sqrt(limit), 60) ** 2,
+            color=ACCENT,
+            alpha=0.45,
+        )
         below.set(xlabel="predicted probability", ylabel="users")
         below.grid(False)
+        top.set_xticks(_TICKS[limit >= _TICKS])
+        top.set_yticks(_TICKS[limit >= _TICKS])
         below.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2, integer=True))
         top.xaxis.set_major_formatter(_PERCENT)
         top.yaxis.set_major_formatter(_PERCENT)
@@ -205,7 +221,15 @@ def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[s
         figure, axes = _canvas(10, 0.7 + 0.3 * len(names))
         axes.barh(range(len(names)), values, color=ACCENT, height=0.62)
         for line, (value, detail) in enumerate(zip(values, details, strict=True)):
-            axes.text(value, line, f"  {detail}", va="center", fontsize=9, color=MUTED)
+            axes.annotate(
+                detail,
+                (value, line),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=MUTED,
+            )
         axes.set_yticks(range(len(names)), names, color=INK)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.25 * max(values)))
         axes.xaxis.set_major_formatter(_PERCENT)
@@ -218,28 +242,31 @@ def draw_timeline(example: Example, most_songs: int) -> str:
     """One user's last four weeks: songs a day as bars, adverts and Downgrade visits as marks."""
     with mpl.rc_context(_STYLE):
         figure, axes = _canvas(10, 1.5)
-        days = [day.day for day in example.days]
         axes.bar(
-            days, [day.n_songs for day in example.days], color=ACCENT, width=0.8, label="songs"
+            [day.day for day in example.days],
+            [day.n_songs for day in example.days],
+            color=ACCENT,
+            width=0.8,
         )
-        adverts = [day for day in example.days if day.n_adverts]
-        downgrades = [day for day in example.days if day.n_downgrades]
-        for marked, counts, height, marker, colour, name in (
-            (adverts, [d.n_adverts for d in adverts], -0.2, "s", "#c58f2b", "adverts"),
-            (downgrades, [d.n_downgrades for d in downgrades], -0.42, "v", WARM, "Downgrade page"),
+        advert_line, downgrade_line = -0.2 * most_songs, -0.45 * most_songs
+        for line, counts, marker, colour in (
+            (advert_line, {d.day: d.n_adverts for d in example.days}, "s", _GOLD),
+            (downgrade_line, {d.day: d.n_downgrades for d in example.days}, "v", WARM),
         ):
-            sizes = [16 + 10 * min(n, 6) for n in counts]
-            heights = [height * most_songs] * len(marked)
-            axes.scatter(
-                [d.day for d in marked], heights, sizes, marker=marker, color=colour, label=name
-            )
+            seen = {day: n for day, n in counts.items() if n}
+            sizes = [16 + 10 * min(n, 6) for n in seen.values()]
+            axes.scatter(list(seen), [line] * len(seen), sizes, marker=marker, color=colour)
         axes.axhline(0, color=MUTED, linewidth=0.8)
-        axes.set(xlim=(-EXAMPLE_DAYS - 0.6, -0.4), ylim=(-0.56 * most_songs, 1.05 * most_songs))
-        axes.set_xticks([-28, -21, -14, -7, -1])
-        axes.set_yticks([0, most_songs])
-        axes.spines["bottom"].set_visible(False)
+        axes.set(xlim=(-EXAMPLE_DAYS - 0.6, -0.4), ylim=(-0.62 * most_songs, 1.05 * most_songs))
+        axes.set_xticks(
+            [-28, -21, -14, -7, -1], ["28 days before", "21", "14", "7", "the day before"]
+        )
+        axes.set_yticks(
+            [most_songs, advert_line, downgrade_line],
+            [f"{most_songs} songs", "adverts", "Downgrade"],
+        )
+        axes.spines[["bottom", "left"]].set_visible(False)
         axes.grid(False)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return _as_address(figure)
 
 

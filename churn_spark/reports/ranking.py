@@ -12,7 +12,7 @@ from churn_spark.reports.pictures import (
     draw_roc_and_pr,
     draw_whiskers,
 )
-from churn_spark.reports.summary import CELL_MEANINGS
+from churn_spark.reports.summary import CELL_MEANINGS, CELLS
 from churn_spark.reports.words import METRICS, MODEL_MEANINGS, count, in_ladder_order, model_name
 
 _LADDER_METRICS = (
@@ -160,12 +160,12 @@ def _paired(data: EvaluationData) -> list[Block]:
         Table(
             f"{model_name(data.primary)} minus each other model, paired: the same users drawn "
             "for both",
-            ("Against", *(METRICS[metric].name for metric in metrics), "Verdict on ROC AUC"),
+            ("Against", "Verdict on ROC AUC", *(METRICS[metric].name for metric in metrics)),
             tuple(
                 (
                     Cell(model_name(versus)),
-                    *(data.figure(metric, versus=versus).cell for metric in metrics),
                     Cell(_verdict(data, versus)),
+                    *(data.figure(metric, versus=versus).cell for metric in metrics),
                 )
                 for versus in others
             ),
@@ -187,7 +187,7 @@ def _cells(data: EvaluationData) -> Table:
     rows = []
     for cell in data.cells:
         auc = data.figure("roc_auc", cell=cell)
-        name = f"{cell} (retrospective)" if cell == "training" else cell
+        name = CELLS.get(cell, cell)
         rows.append(
             (
                 Cell(name, CELL_MEANINGS.get(cell, "")),

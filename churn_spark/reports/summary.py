@@ -12,10 +12,20 @@ FEW_CANCELS = 100
 WIDE_AUC = 0.1
 """An interval of the ROC AUC wider than this can't tell a poor model from a good one."""
 
+CELLS = {
+    "new users": "new users, dates of the fit",
+    "future": "known users, later dates",
+    "both": "new users, later dates",
+    "test": "all users, later dates",
+    "training": "training rows (retrospective)",
+}
+"""Cell -> its name, by what the model had not seen."""
+
 CELL_MEANINGS = {
     "new users": "users in no fit, on dates the model was trained on",
     "future": "users the model was fitted on, on later dates",
     "both": "users in no fit, on later dates",
+    "test": "all users, on later dates",
     "training": "the users and dates the model was fitted on",
 }
 

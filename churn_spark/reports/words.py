@@ -29,9 +29,9 @@ MODEL_MEANINGS: dict[str, str] = {
     "rule": "paid, and active in the last 3 days",
     "logistic_regression": "a weighted sum of the same features",
     "hazard": "a fixed chance per visit of each page",
-    "behaviour": "classes of listeners, their visit rates and session outcomes",
+    "behaviour": "kinds of listeners and their visit rates",
     "lightgbm": "boosted trees",
-    "oracle": "knows the true chances of the simulated log: nothing can do better",
+    "oracle": "the true chances: nothing does better",
 }
 
 SEGMENTS: dict[str, str] = {
@@ -124,7 +124,7 @@ def number(value: float, style: str) -> str:
     if not math.isfinite(value):
         return TOO_FEW
     if style == "percent":
-        return percent(value)
+        return percent(value).replace("-", "−")
     if style == "times":
         return f"{value:.1f}×"
     # Minus, not a hyphen; and no negative zero.

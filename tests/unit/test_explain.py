@@ -170,7 +170,7 @@ def bundle_with(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle
     return ModelBundle(
         native_text=booster.model_to_string(),
         encoding=Encoding(names, {}, typical, "00aa"),
-        calibration=Calibration(0.0),
+        calibration=Calibration("none"),
         base_rate=0.1,
         label={},
         baseline=pd.DataFrame(),
@@ -182,14 +182,17 @@ def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
     booster: lightgbm.Booster,
 ) -> None:
     offset = Offset("behaviour_probability", fallback=0.1)
-    matrix = np.array([[0.05, 1.0, 1.0], [0.5, 1.0, 1.0], [np.nan, 1.0, 1.0]])
-    plain = bundle_with(booster, None).contributions(matrix)
-    found = bundle_with(booster, offset)
-    credited = found.contributions(matrix).values - plain.values
+    rows = pd.DataFrame(
+        {"behaviour_probability": [0.05, 0.5, np.nan], "songs_7d": 1, "sessions_7d": 1}
+    )
+    plain, found = bundle_with(booster, None), bundle_with(booster, offset)
+    credited = found.contributions(rows).values - plain.contributions(rows).values
     odds = np.array([1.0, 19.0, 19.0 / 9.0])
     np.testing.assert_allclose(credited[:, 0], np.log(odds), atol=1e-12)
     assert not credited[:, 1:].any()
-    check_sums(found.contributions(matrix), found.margins(matrix))
+    np.testing.assert_allclose(
+        found.contributions(rows).margins, found.margins(found.encoding.encode(rows)), rtol=1e-9
+    )
 
 
 def test_bundle_refuses_reasons_that_leave_its_offset_out(

@@ -126,13 +126,17 @@ def _fit_classes(known: DataFrame, config: BehaviourConfig) -> Mixture:
         .repartition(n_blocks, "user_id")
         .sortWithinPartitions("user_id", "cell")
     )
-    blocks = counts.rdd.mapPartitions(_pack).persist(StorageLevel.MEMORY_AND_DISK)
+    blocks = counts.rdd.mapPartitions(_pack)
     settings = MixtureSettings(
         prior_weight=config.prior_weight, n_starts=config.n_starts, seed=config.seed
     )
-    try:
-        fitted = fit_mixtures(_SparkBlocks(blocks), sorted(config.n_classes), settings)
-    finally:
+    numbers = sorted(config.n_classes)
+    if n_blocks == 1:
+        # A step on so few users takes less time than Spark needs to begin it.
+        fitted = fit_mixtures(_LocalBlocks(blocks.collect()), numbers, settings)
+    else:
+        blocks.persist(StorageLevel.MEMORY_AND_DISK)
+        fitted = fit_mixtures(_SparkBlocks(blocks), numbers, settings)
         blocks.unpersist()
     return min(fitted, key=lambda mixture: mixture.aic)
 
@@ -149,6 +153,17 @@ def _pack(rows: Iterable[Row]) -> Iterator[csr_matrix]:
         counts.append(n)
     if users:
         yield csr_matrix((counts, (users, cells)), shape=(number + 1, N_CELLS))
+
+
+@dataclass(frozen=True)
+class _LocalBlocks:
+    """Applies functions in this process, to at most `block_users` users."""
+
+    blocks: list[csr_matrix]
+
+    def __call__(self, function: Callable[[csr_matrix], Result]) -> list[Result]:
+        """Apply a function to every block; the results come in the blocks' order."""
+        return [function(block) for block in self.blocks]
 
 
 @dataclass(frozen=True)
