@@ -194,6 +194,17 @@ class MonitoringConfig(Section):
     max_adjusted_p: float = Field(gt=0, lt=1)
 
 
+class ListConfig(Section):
+    """The list that a retention team works from."""
+
+    capacity: Annotated[int, Field(ge=1, le=100_000)] | Share
+    value_by_level: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
+    quiet_days: int = Field(ge=0)
+    suppressed: str
+    n_changes: int = Field(ge=0)
+    min_drop: float = Field(ge=0, lt=1)
+
+
 class CostsConfig(Section):
     """What the two mistakes cost, in one unit of money or in offers."""
 
@@ -306,6 +317,7 @@ class Config(Section):
     encoding: EncodingConfig
     registry: RegistryConfig
     scoring: ScoringConfig
+    list: ListConfig
     monitoring: MonitoringConfig
     costs: CostsConfig
     policy: PolicyConfig

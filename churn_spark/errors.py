@@ -51,6 +51,10 @@ class MachineError(UserError):
     """The machine lacks a piece the project needs: Java 17, the Spark jars."""
 
 
+class ExplanationError(ChurnSparkError):
+    """The contributions of a scored row don't add up to its margin: no reason is to be trusted."""
+
+
 class SchemaError(ChurnSparkError):
     """Rows miss columns of their declared schema, have extra ones, or other types."""
 

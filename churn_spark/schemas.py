@@ -300,7 +300,29 @@ SCORES = TableSpec(
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
         Column("risk_band", "string", "high, medium or low"),
+        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
         Column("reasons", "strings", "the largest contributions, in words, largest first"),
+    ),
+    partition_by=("as_of",),
+)
+
+RETENTION_LISTS = TableSpec(
+    "ml",
+    "retention_lists",
+    "as-of date x user on its list",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "that scored the user"),
+        Column("list_rank", "integer", "1 has the most value at risk; then probability, user_id"),
+        Column("churn_probability", "double", "of a cancellation in the model's window"),
+        Column("risk_band", "string", "high, medium or low"),
+        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
+        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        Column("would_help", "strings", "single changes that lower the model's risk most"),
+        Column("on_list_since", "date", "as-of date of the first of the lists in a row with them"),
+        Column("days_on_list", "integer", "1 on the first day"),
+        Column("previous_rank", "integer", "on the newest earlier list; null if not on it"),
     ),
     partition_by=("as_of",),
 )
@@ -416,6 +438,7 @@ TABLES = (
     BACKTEST_ROWS,
     VALIDATION_SCORES,
     SCORES,
+    RETENTION_LISTS,
     DRIFT,
     BACKTEST_RUNS,
     BACKTEST_PREDICTIONS,

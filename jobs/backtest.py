@@ -272,7 +272,7 @@ def build_importance(context: job.JobContext, tested: Tested) -> pd.DataFrame:
     rows, bundle = tested.rows, tested.bundle
     test = rows[rows["cell"].isin(["future", "both"])]
     parts = pd.util.hash_array(test["user_id"].to_numpy()) % context.config.backtest.n_folds
-    folds = [bundle.contributions(test[parts == part]) for part in sorted(set(parts))]
+    folds = [bundle.contributions(test[parts == part]).values for part in sorted(set(parts))]
     found = measure_importance(folds, bundle.encoding.features, gain_shares(bundle.booster))
     declared = {feature.name: feature for feature in bundle.features}
     return pd.DataFrame(

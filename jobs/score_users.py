@@ -41,7 +41,8 @@ def run(context: job.JobContext, date: Date) -> None:
         bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
         bundle.check_fingerprint()
         write_behaviour(context, date, bundle)
-        scores = build_scores(read_users(context, date, bundle), bundle, config.scoring)
+        users = read_users(context, date, bundle)
+        scores = build_scores(users, bundle, config.scoring, config.list.value_by_level)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
         bands: dict[str, int] = dict(
             lakehouse.read(SCORES)

@@ -78,14 +78,32 @@ class ModelBundle:
         """Calibrated chance to cancel of snapshot rows, shape (rows,): wherever it is asked."""
         return self.calibration.probabilities(self.margins(self.encoding.encode(rows)))
 
-    def contributions(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """What each feature adds to the margin of each row, shape (rows, features)."""
-        return explain.contributions(self.booster, self.encoding.encode(rows))
+    def contributions(self, rows: pd.DataFrame) -> explain.Contributions:
+        """What each feature adds to the margin of each row; it is checked that it adds up.
+
+        The offset is measured from the typical row's, as the reasons name the typical value.
+
+        Raises:
+            ExplanationError: if a row's contributions don't add up to its margin.
+        """
+        matrix = self.encoding.encode(rows)
+        found = explain.contributions(self.booster, matrix)
+        if self.offset is not None:
+            column = self.encoding.features.index(self.offset.feature)
+            typical = self.encoding.encode(pd.DataFrame([dict(self.encoding.typical)]))
+            reference = float(self.offsets(typical)[0])
+            found = found.with_offset(self.offsets(matrix), column, reference)
+        explain.check_sums(found, self.margins(matrix))
+        return found
 
     def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[str]]:
-        """What moves the margin of each row most, in words, largest first."""
+        """What moves the margin of each row most, in words, largest first.
+
+        Raises:
+            ExplanationError: if what moves it doesn't add up to it.
+        """
         found, typical = self.contributions(rows), self.encoding.typical
-        return explain.reasons(rows, found, self.features, typical, n_reasons)
+        return explain.reasons(rows, found.values, self.features, typical, n_reasons)
 
     def check_fingerprint(self) -> None:
         """Refuse to score features that are defined otherwise than in training.

@@ -1,34 +1,112 @@
-"""Why a score is what it is: the trees' own SHAP contributions, in words."""
+"""Why a score is what it is: the parts that add up to its margin, in words.
+
+The margin is what the trees say plus an offset that is one feature's own log-odds. Each feature
+is credited with its SHAP value, the offset's with its distance from the reference besides;
+together with the expected value they are the margin, and that is checked.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_spark.errors import ExplanationError
 from churn_spark.features.spec import Feature
+from churn_spark.models.words import Value, describe
 
-Value = float | str | None
+FloatArray = NDArray[np.float64]
+
+_TOLERANCE = 1e-9
 
 
-def contributions(booster: lightgbm.Booster, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """SHAP values in log-odds, shape (rows, features); what is common to all rows is left out.
+@dataclass(frozen=True)
+class Contributions:
+    """What each feature adds to the margin of each row.
+
+    Attributes:
+        values: in log-odds, shape (rows, features).
+        expected: in log-odds, common to all rows: the margin of a row without contributions.
+    """
+
+    values: FloatArray
+    expected: float
+
+    @property
+    def margins(self) -> FloatArray:
+        """Log-odds that the contributions and the expected value add up to, shape (rows,)."""
+        return np.asarray(self.values.sum(axis=1) + self.expected)
+
+    def with_offset(self, offset: FloatArray, column: int, reference: float) -> Contributions:
+        """The same of the trees' margin plus an offset.
+
+        The offset is a term of its own, so its Shapley value is its distance from the reference.
+
+        Args:
+            offset: in log-odds, shape (rows,).
+            column: of the feature that it comes from, which may also have a part in the trees.
+            reference: offset of the typical row; it goes into the expected value.
+        """
+        values = self.values.copy()
+        values[:, column] += offset - reference
+        return Contributions(values, self.expected + reference)
+
+
+def contributions(booster: lightgbm.Booster, matrix: FloatArray) -> Contributions:
+    """What each feature adds to what the trees say of each row.
 
     Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
     (2018), as LightGBM computes it with `pred_contrib`.
+
+    Args:
+        booster: the trees.
+        matrix: encoded rows, shape (rows, features).
     """
-    return np.asarray(booster.predict(matrix, pred_contrib=True))[:, :-1]
+    # LightGBM refuses a matrix without rows; the constant is known even then.
+    asked = matrix if len(matrix) else np.full((1, matrix.shape[1]), np.nan)
+    found = np.asarray(booster.predict(asked, pred_contrib=True, num_threads=1))
+    return Contributions(found[: len(matrix), :-1], float(found[0, -1]))
+
+
+def check_sums(explained: Contributions, margins: FloatArray) -> None:
+    """Refuse an explanation that doesn't add up to the margins it explains.
+
+    Args:
+        explained: of some rows.
+        margins: of the same rows, in log-odds, before calibration, shape (rows,).
+
+    Raises:
+        ExplanationError: if a row is off by more than 1e-9 of what was added up, or not a number.
+    """
+    sums = explained.margins
+    if sums.shape != margins.shape:
+        raise ExplanationError(
+            f"found contributions of {len(sums)} rows and {len(margins)} margins, expected one "
+            "of each a row: explain the rows that were scored"
+        )
+    # What is left after terms of several units cancel carries their rounding.
+    size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
+    gaps = np.abs(sums - margins)
+    # Written so that a NaN is wrong too.
+    wrong = ~(gaps <= _TOLERANCE * np.maximum(size, 1.0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ExplanationError(
+            f"the contributions of {int(wrong.sum())} of {len(sums)} rows don't add up: row "
+            f"{row} has {float(sums[row])!r}, expected its margin {float(margins[row])!r}; give "
+            "the trees, the matrix and the offset that the margin was computed with"
+        )
 
 
 def reasons(
     rows: pd.DataFrame,
-    shap_values: NDArray[np.float64],
+    shap_values: FloatArray,
     features: Sequence[Feature],
-    typical: Mapping[str, float | str | None],
+    typical: Mapping[str, Value],
     n_reasons: int,
 ) -> list[list[str]]:
     """The largest contributions of each row as sentences, largest first; zeros are no reason.
@@ -51,26 +129,3 @@ def reasons(
         ]
         for row, columns in enumerate(largest)
     ]
-
-
-def describe(feature: Feature, value: Value, typical: Value) -> str:
-    """`visited Downgrade 4 times (typical: 0)`."""
-    if pd.isna(value):
-        return f"{feature.meaning} unknown"
-    text = feature.phrase.format(
-        value=_in_words(value, feature.unit), typical=_in_words(typical, feature.unit)
-    )
-    return re.sub(r"(?<![\d,.])1 (time|session|song|friend|day)s\b", r"1 \1", text)
-
-
-def _in_words(value: Value, unit: str) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or pd.isna(value):
-        return "unknown"
-    number = float(value)
-    if unit == "seconds":
-        return f"{number / 3600:,.1f} hours"
-    if unit == "songs/session":
-        return f"{number:,.1f}"
-    return f"{number:,.0f}"

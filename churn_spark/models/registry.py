@@ -110,6 +110,10 @@ class ModelRegistry:
                 f"no champion of model {self._name!r} in the registry; expected one training to "
                 "have succeeded: run `train_model`"
             )
+        return self.load(version)
+
+    def load(self, version: str) -> ModelBundle:
+        """The bundle of a version, whatever its alias is by now."""
         run_id = self._client.get_model_version(self._name, version).run_id
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(

@@ -1,8 +1,8 @@
-"""Snapshot rows and a model -> scores: probability, rank, band and reasons."""
+"""Snapshot rows and a model -> scores: probability, rank, band, value at risk and reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
@@ -12,11 +12,20 @@ from churn_spark.config import ScoringConfig
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.schemas import SCORES, conform
 
-_SCORED = "as_of date, user_id string, churn_probability double, reasons array<string>"
+_LEVEL = "last_subscription_level"
+_SCORED = (
+    "as_of date, user_id string, churn_probability double, reasons array<string>, "
+    f"{_LEVEL} string"
+)
 
 
-def build_scores(snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfig) -> DataFrame:
-    """The probability of each user of a snapshot, with its rank, band and reasons.
+def build_scores(
+    snapshots: DataFrame,
+    bundle: ModelBundle,
+    config: ScoringConfig,
+    value_by_level: Mapping[str, float],
+) -> DataFrame:
+    """The probability of each user of a snapshot, with its rank, band, value and reasons.
 
     Grain: (as_of, user_id, model_version).
     """
@@ -30,6 +39,7 @@ def build_scores(snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfi
             "churn_probability",
             F.row_number().over(by_risk).alias("risk_rank"),
             risk_band(F.col("churn_probability"), bundle.base_rate, config).alias("risk_band"),
+            value_at_risk(F.col("churn_probability"), F.col(_LEVEL), value_by_level),
             "reasons",
         ),
         SCORES,
@@ -53,10 +63,12 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
                     "user_id": batch["user_id"],
                     "churn_probability": bundle.probabilities(batch),
                     "reasons": bundle.reasons(batch, n_reasons),
+                    _LEVEL: batch[_LEVEL],
                 }
             )
 
-    return rows.select("as_of", "user_id", *bundle.encoding.features).mapInPandas(score, _SCORED)
+    columns = dict.fromkeys(["as_of", "user_id", _LEVEL, *bundle.encoding.features])
+    return rows.select(*columns).mapInPandas(score, _SCORED)
 
 
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:
@@ -66,3 +78,17 @@ def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> C
         .when(probability >= config.medium_risk_lift * base_rate, "medium")
         .otherwise("low")
     )
+
+
+def value_at_risk(
+    probability: Column, level: Column, value_by_level: Mapping[str, float]
+) -> Column:
+    """What is lost on average if nobody does anything: probability x value of the subscriber.
+
+    In the unit of the values. A level that has no value, or none at all, counts as the least:
+    a subscriber of whom nothing is known is not called first, and not forgotten.
+    """
+    value = F.lit(float(min(value_by_level.values())))
+    for name, worth in sorted(value_by_level.items()):
+        value = F.when(level == name, F.lit(float(worth))).otherwise(value)
+    return (probability * value).alias("value_at_risk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 
 import lightgbm
 import numpy as np
@@ -12,8 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from churn_spark.features.spec import FEATURES, Feature
-from churn_spark.models.explain import contributions, describe, reasons
+from churn_spark.errors import ExplanationError
+from churn_spark.features.spec import FEATURES
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.calibration import Calibration
+from churn_spark.models.encoding import Encoding
+from churn_spark.models.explain import Contributions, check_sums, contributions, reasons
+from churn_spark.models.offset import Offset
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 DOWNGRADES, LISTENED = BY_NAME["num_downgrades"], BY_NAME["total_listen_time"]
@@ -31,7 +36,7 @@ def reasons_of(shap: list[float], n_reasons: int = 3) -> list[str]:
 
 def test_reasons_are_ordered_by_size_and_say_the_direction() -> None:
     assert reasons_of([0.2, -0.9, 0.5]) == [
-        "listened for 1.5 hours so far (typical: 10.0 hours): lowers the risk",
+        "listened for 1.5 hours so far (typical: 10 hours): lowers the risk",
         "subscription is free (most common: paid): raises the risk",
         "visited Downgrade 4 times (typical: 0): raises the risk",
     ]
@@ -90,50 +95,6 @@ def test_reasons_are_the_largest_nonzero_contributions(shap: np.ndarray, n_reaso
     assert sizes == sorted(np.abs(shap[0]), reverse=True)[: len(found)]
 
 
-@pytest.mark.parametrize("missing", [None, math.nan, pd.NA, np.float64("nan")])
-@pytest.mark.parametrize(
-    ("feature", "expected"),
-    [
-        (DOWNGRADES, "visits of the Downgrade page, completed or not unknown"),
-        (BY_NAME["os"], "operating system of the newest known device unknown"),
-    ],
-    ids=["number", "category"],
-)
-def test_value_is_said_to_be_unknown_when_missing(
-    feature: Feature, missing: object, expected: str
-) -> None:
-    assert describe(feature, missing, None) == expected
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "typical", "expected"),
-    [
-        ("tenure_days", 91.7, 60.2, "customer for 92 days (typical: 60)"),
-        ("total_songs_played", 12_345, 6.0, "played 12,345 songs so far (typical: 6)"),
-        (
-            "total_listen_time",
-            9_000_000.0,
-            3_600.0,
-            "listened for 2,500.0 hours so far (typical: 1.0 hours)",
-        ),
-        (
-            "avg_songs_per_session",
-            80.06,
-            71.0,
-            "plays 80.1 songs a session (typical: 71.0)",
-        ),
-        ("num_thumbs_up", np.int64(3), None, "gave 3 thumbs up (typical: unknown)"),
-        ("location", "NY", "CA", "lives in NY"),
-        ("browser", "Firefox", None, "uses the browser Firefox"),
-        ("last_subscription_level", "paid", None, "subscription is paid (most common: unknown)"),
-    ],
-)
-def test_value_is_described_in_its_unit(
-    name: str, value: object, typical: object, expected: str
-) -> None:
-    assert describe(BY_NAME[name], value, typical) == expected
-
-
 @pytest.fixture(scope="module")
 def booster() -> lightgbm.Booster:
     generator = np.random.default_rng(7)
@@ -144,15 +105,102 @@ def booster() -> lightgbm.Booster:
     return lightgbm.train(parameters, lightgbm.Dataset(matrix, labels), num_boost_round=10)
 
 
-def test_contributions_and_a_constant_add_up_to_the_margin(booster: lightgbm.Booster) -> None:
+def test_contributions_and_expected_value_are_the_margin(booster: lightgbm.Booster) -> None:
     matrix = np.random.default_rng(1).normal(size=(20, 3))
     found = contributions(booster, matrix)
-    assert found.shape == (20, 3)
-    rest = booster.predict(matrix, raw_score=True) - found.sum(axis=1)
-    np.testing.assert_allclose(rest, rest[0], rtol=1e-9)
+    assert found.values.shape == (20, 3)
+    margins = booster.predict(matrix, raw_score=True)
+    np.testing.assert_allclose(found.margins, margins, rtol=1e-9)
+    check_sums(found, margins)
 
 
 def test_contribution_is_large_where_the_label_depends_on_it(booster: lightgbm.Booster) -> None:
-    found = contributions(booster, np.array([[2.0, 0.0, 1.0], [-2.0, 0.0, 1.0]]))
+    found = contributions(booster, np.array([[2.0, 0.0, 1.0], [-2.0, 0.0, 1.0]])).values
     assert found[0, 0] > 1 > -1 > found[1, 0]
     assert found[:, 2].tolist() == [0.0, 0.0]
+
+
+def test_expected_value_is_known_when_there_are_no_rows(booster: lightgbm.Booster) -> None:
+    none, some = (contributions(booster, np.ones((n, 3))) for n in (0, 2))
+    assert none.values.shape == (0, 3)
+    assert none.expected == some.expected
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    rows=hnp.arrays(np.float64, (4, 3), elements=st.floats(-1e6, 1e6) | st.just(np.nan)),
+    offset=hnp.arrays(np.float64, (4,), elements=st.floats(-14, 14)),
+    reference=st.floats(-14, 14),
+    column=st.integers(0, 2),
+)
+def test_sums_are_the_margin_with_any_offset(
+    booster: lightgbm.Booster, rows: np.ndarray, offset: np.ndarray, reference: float, column: int
+) -> None:
+    trees = contributions(booster, rows)
+    found = trees.with_offset(offset, column, reference)
+    check_sums(found, booster.predict(rows, raw_score=True) + offset)
+    others = [position for position in range(3) if position != column]
+    assert np.array_equal(found.values[:, others], trees.values[:, others])
+
+
+def test_offset_is_credited_from_its_reference_and_leaves_the_trees_part() -> None:
+    trees = Contributions(np.array([[0.5, -1.0], [0.25, 0.0]]), -2.0)
+    found = trees.with_offset(np.array([-3.0, -1.0]), 1, -3.0)
+    assert found.values.tolist() == [[0.5, -1.0], [0.25, 2.0]]
+    assert found.expected == -5.0
+    assert trees.values.tolist() == [[0.5, -1.0], [0.25, 0.0]]
+
+
+@pytest.mark.parametrize("wrong", [1e-6, -0.5, np.nan, np.inf])
+def test_explanation_is_refused_when_one_row_is_off(wrong: float) -> None:
+    explained = Contributions(np.array([[1.0, 2.0], [0.5, 0.25]]), -3.0)
+    check_sums(explained, np.array([0.0, -2.25]))
+    with pytest.raises(ExplanationError, match=re.escape("of 1 of 2 rows don't add up: row 1")):
+        check_sums(explained, np.array([0.0, -2.25 + wrong]))
+
+
+def test_explanation_is_refused_when_it_is_of_other_rows() -> None:
+    with pytest.raises(ExplanationError, match="contributions of 2 rows and 3 margins"):
+        check_sums(Contributions(np.zeros((2, 1)), 0.0), np.zeros(3))
+
+
+def bundle_with(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle:
+    names = ("behaviour_probability", "songs_7d", "sessions_7d")
+    typical = {"behaviour_probability": 0.05, "songs_7d": 20.0, "sessions_7d": 2.0}
+    return ModelBundle(
+        native_text=booster.model_to_string(),
+        encoding=Encoding(names, {}, typical, "00aa"),
+        calibration=Calibration("none"),
+        base_rate=0.1,
+        label={},
+        baseline=pd.DataFrame(),
+        offset=offset,
+    )
+
+
+def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
+    booster: lightgbm.Booster,
+) -> None:
+    offset = Offset("behaviour_probability", fallback=0.1)
+    rows = pd.DataFrame(
+        {"behaviour_probability": [0.05, 0.5, np.nan], "songs_7d": 1, "sessions_7d": 1}
+    )
+    plain, found = bundle_with(booster, None), bundle_with(booster, offset)
+    credited = found.contributions(rows).values - plain.contributions(rows).values
+    odds = np.array([1.0, 19.0, 19.0 / 9.0])
+    np.testing.assert_allclose(credited[:, 0], np.log(odds), atol=1e-12)
+    assert not credited[:, 1:].any()
+    np.testing.assert_allclose(
+        found.contributions(rows).margins, found.margins(found.encoding.encode(rows)), rtol=1e-9
+    )
+
+
+def test_bundle_refuses_reasons_that_leave_its_offset_out(
+    booster: lightgbm.Booster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = bundle_with(booster, Offset("behaviour_probability", fallback=0.1))
+    rows = pd.DataFrame({"behaviour_probability": [0.4], "songs_7d": [3], "sessions_7d": [1]})
+    assert len(bundle.reasons(rows, 1)[0]) == 1
+    monkeypatch.setattr(Contributions, "with_offset", lambda self, *_: self)
+    with pytest.raises(ExplanationError, match="give the trees, the matrix and the offset"):
+        bundle.reasons(rows, 1)

@@ -1,0 +1,128 @@
+"""Which single change of a user's features lowers the model's risk most.
+
+This describes the model, not the world: it says what the model would have predicted of a user
+who is the same but for one value. It is no estimate of what a call, an offer or a message
+brings about, and features that move together in life are moved one by one here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_spark.features.spec import Feature
+from churn_spark.models.words import Value, describe_change, percent
+
+Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
+Candidates = Mapping[str, Sequence[Value]]
+
+_QUARTILES = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One feature at another value, and what the model says then.
+
+    Attributes:
+        feature: name.
+        before: the user's value.
+        after: the value tried.
+        probability_before: of the user as they are.
+        probability_after: always lower.
+    """
+
+    feature: str
+    before: Value
+    after: Value
+    probability_before: float
+    probability_after: float
+
+    def describe(self, feature: Feature) -> str:
+        """`if came 5 times in 7 days instead of 1: 8 % instead of 14 %`."""
+        change = describe_change(feature, self.before, self.after)
+        now, then = percent(self.probability_before), percent(self.probability_after)
+        return f"if {change}: {then} instead of {now}"
+
+
+def best_changes(
+    rows: pd.DataFrame,
+    predict: Predict,
+    candidates: Candidates,
+    n_changes: int,
+    min_drop: float = 0.0,
+) -> list[list[Change]]:
+    """Of each row, the changes that lower the model's risk most, largest drop first.
+
+    Each feature is named at most once, with the best of its candidates; ties keep the order of
+    `candidates`. It asks for one prediction of all rows a candidate.
+
+    Args:
+        rows: feature values as people know them, not encoded.
+        predict: rows -> probabilities, shape (rows,).
+        candidates: feature -> values to try.
+        n_changes: at most this many a row.
+        min_drop: share of the risk that a change must take away to be named, in [0, 1).
+    """
+    before = predict(rows)
+    found: list[list[Change]] = [[] for _ in range(len(rows))]
+    for name, values in candidates.items():
+        lowest, which = before.copy(), np.full(len(rows), -1)
+        for position, value in enumerate(values):
+            after = predict(rows.assign(**{name: value}))
+            is_lower = after < lowest
+            lowest[is_lower], which[is_lower] = after[is_lower], position
+        is_worth_it = (which >= 0) & (lowest <= (1 - min_drop) * before)
+        present = rows[name].to_numpy()
+        for row in np.flatnonzero(is_worth_it):
+            change = Change(
+                name, present[row], values[which[row]], float(before[row]), float(lowest[row])
+            )
+            found[row].append(change)
+    return [sorted(changes, key=lambda one: one.probability_after)[:n_changes] for changes in found]
+
+
+def behaviour_candidates(
+    features: Sequence[Feature],
+    training_rows: pd.DataFrame,
+    levels: Mapping[str, Sequence[str]],
+    typical: Mapping[str, Value],
+) -> dict[str, list[Value]]:
+    """What to try by default: the quartiles and the typical value of what users do.
+
+    Left out are features that nobody can change: who somebody is and where, time that has
+    passed, totals that only grow, and what another model has concluded. Of the categories that
+    leaves the subscription level.
+
+    Args:
+        features: of the model, in its order.
+        training_rows: a sample of them; numbers as people know them.
+        levels: category -> its levels.
+        typical: feature -> median or most frequent level of the training rows.
+    """
+    return {
+        feature.name: (
+            _spread(training_rows[feature.name], typical[feature.name])
+            if feature.is_numeric
+            else list(levels[feature.name])
+        )
+        for feature in features
+        if _can_change(feature)
+    }
+
+
+def _can_change(feature: Feature) -> bool:
+    if not feature.is_numeric:
+        return feature.name == "last_subscription_level"
+    return not (feature.is_trending or feature.is_sensitive or feature.unit == "probability")
+
+
+def _spread(values: pd.Series, typical: Value) -> list[Value]:
+    """Quartiles that are values which somebody has, and the typical value; each once."""
+    known = values.dropna().to_numpy(dtype=np.float64)
+    quartiles = np.quantile(known, _QUARTILES, method="nearest") if len(known) else []
+    middle = [] if isinstance(typical, str) or pd.isna(typical) else [float(typical or 0)]
+    return list(dict.fromkeys([*middle, *map(float, quartiles)]))

@@ -1,0 +1,303 @@
+"""The list against the oracle: capacity, suppression, rest, ties, and the days before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from churn_spark.config import ListConfig, load_config
+from churn_spark.errors import InputError
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.schemas import RETENTION_LISTS, SCORES
+from churn_spark.scoring.retention_list import (
+    Stability,
+    add_changes,
+    build_retention_list,
+    measure_stability,
+)
+from churn_spark.scoring.scores import build_scores
+from churn_spark.scoring.suppression import read_suppressed
+from tests.list_builders import small_bundle
+
+_D = date(2018, 11, 5)
+
+Row = dict[str, Any]
+Suppressed = list[tuple[str, date | None]]
+
+
+def configured(**changes: Any) -> ListConfig:
+    base = load_config().list.model_dump()
+    return ListConfig.model_validate({**base, **changes})
+
+
+def score(as_of: date, user: str, probability: float, value: float) -> Row:
+    return {
+        "as_of": as_of,
+        "user_id": user,
+        "model_version": "1",
+        "churn_probability": probability,
+        "risk_rank": 1,
+        "risk_band": "high",
+        "value_at_risk": value,
+        "reasons": ["came 1 time"],
+    }
+
+
+def random_scores(rng: random.Random, as_of: date, n_users: int = 40) -> list[Row]:
+    """Few different values, so that ties are the rule."""
+    rows = []
+    for user in range(n_users):
+        probability = rng.choice([0.1, 0.2, 0.3])
+        value = rng.choice([0.0, 1.0, 2.0, 3.0])
+        rows.append(score(as_of, f"u{user}", probability, round(probability * value, 6)))
+    return rows
+
+
+def expected_list(
+    scores: list[Row],
+    suppressed: Suppressed,
+    earlier: Mapping[date, Mapping[str, Row]],
+    as_of: date,
+    capacity: int,
+    quiet_days: int,
+) -> dict[str, Row]:
+    """From the definition, user by user."""
+    lists = {day: users for day, users in earlier.items() if day < as_of}
+    newest = lists[max(lists)] if lists else {}
+    chosen = [
+        one
+        for one in scores
+        if one["value_at_risk"] > 0
+        and not any(
+            user == one["user_id"] and (until is None or as_of < until)
+            for user, until in suppressed
+        )
+        and not any(
+            one["user_id"] in users and as_of - day < timedelta(days=quiet_days)
+            for day, users in lists.items()
+        )
+    ]
+    chosen.sort(key=lambda o: (-o["value_at_risk"], -o["churn_probability"], o["user_id"]))
+    found = {}
+    for rank, one in enumerate(chosen[:capacity], 1):
+        before = newest.get(one["user_id"])
+        since = before["since"] if before else as_of
+        found[one["user_id"]] = {
+            "rank": rank,
+            "since": since,
+            "days": (as_of - since).days + 1,
+            "before": before["rank"] if before else None,
+        }
+    return found
+
+
+def found_list(listed: DataFrame) -> dict[str, Row]:
+    return {
+        row.user_id: {
+            "rank": row.list_rank,
+            "since": row.on_list_since,
+            "days": row.days_on_list,
+            "before": row.previous_rank,
+        }
+        for row in listed.collect()
+    }
+
+
+def scores_of(spark: SparkSession, rows: Iterable[Row]) -> DataFrame:
+    return spark.createDataFrame(
+        [tuple(row[name] for name in SCORES.column_names) for row in rows], SCORES.struct
+    )
+
+
+def suppressed_of(spark: SparkSession, rows: Suppressed) -> DataFrame:
+    return spark.createDataFrame(rows, "user_id string, until date")
+
+
+@pytest.fixture
+def nothing(spark: SparkSession) -> tuple[DataFrame, DataFrame]:
+    """Nobody suppressed, no list yet."""
+    return suppressed_of(spark, []), spark.createDataFrame([], RETENTION_LISTS.struct)
+
+
+@pytest.mark.parametrize("quiet_days", [0, 3])
+def test_lists_equal_the_oracle_over_several_dates(
+    spark: SparkSession, nothing: tuple[DataFrame, DataFrame], quiet_days: int
+) -> None:
+    rng = random.Random(quiet_days)
+    config = configured(capacity=9, quiet_days=quiet_days)
+    earlier = nothing[1]
+    expected: dict[date, dict[str, Row]] = {}
+    # A night without a list is no gap: the newest earlier list is the one before it.
+    for as_of in (_D, _D + timedelta(days=1), _D + timedelta(days=3)):
+        scores = random_scores(rng, as_of)
+        days = [None, as_of - timedelta(days=1), as_of, as_of + timedelta(days=1)]
+        suppressed = [(f"u{rng.randrange(40)}", rng.choice(days)) for _ in range(12)]
+        listed = build_retention_list(
+            scores_of(spark, scores), suppressed_of(spark, suppressed), earlier, as_of, config
+        )
+        expected[as_of] = expected_list(scores, suppressed, expected, as_of, 9, quiet_days)
+        assert found_list(listed) == expected[as_of]
+        earlier = spark.createDataFrame(
+            earlier.collect() + listed.collect(), RETENTION_LISTS.struct
+        )
+    # After three days somebody comes back; after one, only where nobody rests.
+    assert bool(expected[_D].keys() & expected[_D + timedelta(days=1)]) == (quiet_days == 0)
+    assert expected[_D].keys() & expected[_D + timedelta(days=3)]
+
+
+def test_list_is_the_same_when_built_again_beside_its_own_and_later_rows(
+    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
+) -> None:
+    rng = random.Random(1)
+    dates = [_D, _D + timedelta(days=2)]
+    config = configured(capacity=9, quiet_days=2)
+    scores = {day: scores_of(spark, random_scores(rng, day)).cache() for day in dates}
+
+    def build(day: date, rows: list[Any]) -> list[Any]:
+        earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+        return build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
+
+    rows: list[Any] = []
+    for day in dates:
+        rows += build(day, rows)
+    for day in dates:
+        again = build(day, rows)
+        assert sorted(again) == sorted(row for row in rows if row.as_of == day)
+
+
+def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days(
+    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
+) -> None:
+    rng = random.Random(2)
+    config = configured(capacity=9)
+    scores = {
+        day: scores_of(spark, random_scores(rng, day)) for day in (_D, _D + timedelta(days=1))
+    }
+    ranks = {}
+    for order in (list(scores), list(scores)[::-1]):
+        rows: list[Any] = []
+        for day in order:
+            earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+            rows += build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
+        ranks[tuple(order)] = {(row.as_of, row.user_id): row.list_rank for row in rows}
+    forward, backward = ranks.values()
+    assert forward == backward
+
+
+@pytest.mark.parametrize(
+    ("capacity", "n_users", "size"),
+    [(1, 7, 1), (50, 7, 7), (0.29, 100, 29), (0.01, 7, 1)],
+)
+def test_list_has_the_capacity_of_the_team(
+    spark: SparkSession,
+    nothing: tuple[DataFrame, DataFrame],
+    capacity: float,
+    n_users: int,
+    size: int,
+) -> None:
+    scores = scores_of(spark, [score(_D, f"u{user:03}", 0.1, 0.1) for user in range(n_users)])
+    listed = build_retention_list(scores, *nothing, _D, configured(capacity=capacity))
+    assert sorted(found_list(listed)) == [f"u{user:03}" for user in range(size)]
+
+
+def test_share_is_of_all_who_were_scored_whoever_is_left_out(spark: SparkSession) -> None:
+    scores = scores_of(spark, [score(_D, f"u{user}", 0.1, 0.1) for user in range(10)])
+    suppressed = suppressed_of(spark, [(f"u{user}", None) for user in range(5)])
+    empty = spark.createDataFrame([], RETENTION_LISTS.struct)
+    listed = build_retention_list(scores, suppressed, empty, _D, configured(capacity=0.4))
+    assert sorted(found_list(listed)) == ["u5", "u6", "u7", "u8"]
+
+
+def test_stability_compares_with_the_newest_list_before(
+    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
+) -> None:
+    days = [_D + timedelta(days=day) for day in range(3)]
+    users = {days[0]: "abc", days[1]: "bcde", days[2]: "cdx"}
+    rows: list[Any] = []
+    for day in days:
+        scores = scores_of(spark, [score(day, user, 0.1, 0.1) for user in users[day]])
+        earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+        listed = build_retention_list(scores, nothing[0], earlier, day, configured())
+        rows += listed.collect()
+    lists = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+    found = [measure_stability(lists.filter(lists.as_of == day), lists, day) for day in days]
+    assert found == [Stability(3, 0, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> ModelBundle:
+    return small_bundle()
+
+
+@pytest.fixture(scope="module")
+def users(spark: SparkSession) -> DataFrame:
+    rows = [(_D, "a", 3, "free"), (_D, "b", 50, "paid"), (_D, "c", 3, None), (_D, "d", 2, "gone")]
+    schema = "as_of date, user_id string, songs_7d long, last_subscription_level string"
+    return spark.createDataFrame(rows, schema)
+
+
+def test_value_at_risk_is_the_probability_times_the_value_of_the_level(
+    users: DataFrame, bundle: ModelBundle
+) -> None:
+    scoring = load_config().scoring
+    scores = build_scores(users, bundle, scoring, {"paid": 10.0, "free": 2.0}).collect()
+    values = {row.user_id: row.value_at_risk / row.churn_probability for row in scores}
+    # An unknown level counts as the least.
+    assert values == pytest.approx({"a": 2.0, "b": 10.0, "c": 2.0, "d": 2.0})
+    assert all(row.reasons for row in scores)
+
+
+def test_list_says_what_would_help_those_on_it(
+    spark: SparkSession,
+    users: DataFrame,
+    bundle: ModelBundle,
+    nothing: tuple[DataFrame, DataFrame],
+) -> None:
+    config = configured(capacity=3, n_changes=2)
+    scores = build_scores(users, bundle, load_config().scoring, {"paid": 0.0, "free": 1.0})
+    # Only the level free is worth something, so that c and d count for nothing.
+    listed = build_retention_list(scores, *nothing, _D, config)
+    found = add_changes(listed, users, bundle, config).collect()
+    assert [row.user_id for row in found] == ["a"]
+    first, second = found[0].would_help
+    assert first.startswith("if played ")
+    assert " songs in 7 days instead of 3: " in first
+    assert second.startswith("if subscription is paid instead of free: ")
+    percents = [float(part.split(" %")[0]) for part in first.split(": ")[1].split("instead of ")]
+    assert percents[0] < percents[1]
+
+
+def test_nothing_would_help_who_is_at_no_risk_that_can_be_lowered(
+    users: DataFrame, bundle: ModelBundle, nothing: tuple[DataFrame, DataFrame]
+) -> None:
+    config = configured(min_drop=0.99)
+    scores = build_scores(users, bundle, load_config().scoring, {"paid": 1.0})
+    listed = build_retention_list(scores, *nothing, _D, config)
+    found = add_changes(listed, users, bundle, config).collect()
+    assert {row.user_id: list(row.would_help) for row in found} == {user: [] for user in "abcd"}
+
+
+def test_suppression_list_is_read_from_a_file_or_a_folder(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("user_id,until\n7,2018-12-01\n")
+    pd.DataFrame({"user_id": ["8"], "until": [None]}).to_parquet(tmp_path / "b.parquet")
+    one = read_suppressed(spark, str(tmp_path / "a.csv")).collect()
+    assert [tuple(row) for row in one] == [("7", date(2018, 12, 1))]
+    both = read_suppressed(spark, str(tmp_path)).collect()
+    assert sorted(map(tuple, both)) == [("7", date(2018, 12, 1)), ("8", None)]
+    assert read_suppressed(spark, "").collect() == []
+
+
+def test_suppression_list_is_refused_when_there_is_none(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"found no suppression list at .*missing\.csv, expected"):
+        read_suppressed(spark, str(tmp_path / "missing.csv"))

@@ -1,0 +1,93 @@
+"""The job: table and CSV of a date, built twice, on the next day, and with a bad file."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from churn_spark.config import Config
+from churn_spark.errors import InputError, MissingTableError
+from churn_spark.job import JobContext
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.schemas import RETENTION_LISTS, SNAPSHOTS
+from jobs import build_retention_list, score_users
+from tests.list_builders import small_bundle
+
+_DAYS = (date(2018, 11, 5), date(2018, 11, 6))
+_PEOPLE = {
+    _DAYS[0]: {"=1+1": (0, "free"), "b": (2, "paid"), "c": (50, "paid"), "d": (50, "free")},
+    _DAYS[1]: {"=1+1": (50, "paid"), "b": (2, "paid"), "c": (0, "free"), "d": (50, "free")},
+}
+
+
+def configured(context: JobContext, **changes: object) -> JobContext:
+    values = context.config.model_dump()
+    values["list"] |= {"capacity": 2, **changes}
+    return JobContext(Config.model_validate(values), context.lakehouse)
+
+
+def write_scores(context: JobContext) -> None:
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    with registry.run("lightgbm", {}) as run_id:
+        version = registry.register(small_bundle(""), run_id, {"roc_auc": 0.7})
+    registry.assign_alias(version)
+    for day, people in _PEOPLE.items():
+        known = [
+            {"as_of": day, "user_id": user, "songs_7d": songs, "last_subscription_level": level}
+            for user, (songs, level) in people.items()
+        ]
+        rows = [tuple(one.get(name) for name in SNAPSHOTS.column_names) for one in known]
+        frame = context.spark.createDataFrame(rows, SNAPSHOTS.struct)
+        context.lakehouse.replace(frame, SNAPSHOTS, {"as_of": [day]})
+        score_users.run(context, day)
+
+
+def stored(context: JobContext) -> list[tuple[object, ...]]:
+    return sorted(
+        (row.as_of, row.list_rank, row.user_id, row.on_list_since, row.previous_rank)
+        for row in context.lakehouse.read(RETENTION_LISTS).collect()
+    )
+
+
+def test_lists_of_two_days_and_their_files(
+    context: JobContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = configured(context)
+    with pytest.raises(MissingTableError, match="no table ml/scores"):
+        build_retention_list.run(context, _DAYS[0])
+    write_scores(context)
+    file = tmp_path / "list.csv"
+    first, second = _DAYS
+    build_retention_list.run(context, first, file)
+    assert pd.read_csv(file)["user_id"].tolist() == ["'=1+1", "b"]
+    for day in (second, first, second):
+        build_retention_list.run(context, day, file)
+    assert stored(context) == [
+        (first, 1, "=1+1", first, None),
+        (first, 2, "b", first, None),
+        (second, 1, "c", second, None),
+        (second, 2, "b", first, 2),
+    ]
+    said = [line for line in capsys.readouterr().out.splitlines() if "retention_list" in line]
+    assert "2 users to call as of 2018-11-05; no earlier list; model version 1; " in said[0]
+    assert "1 of 2 of the list before kept (50%, Jaccard 0.33)" in said[1]
+    assert [line.split("[")[0] for line in said[:2]] == [line.split("[")[0] for line in said[2:]]
+    rows = pd.read_csv(file)
+    assert rows["user_id"].tolist() == ["c", "b"]
+    assert rows["days_on_list"].tolist() == [1, 2]
+    assert rows["would_help_1"].str.match(r"if .* instead of .*: \d+ % instead of \d+ %").all()
+    suppressed = tmp_path / "suppressed.csv"
+    suppressed.write_text("user_id,until\nb,2018-11-06\nc,\n")
+    context = configured(context, suppressed=str(suppressed))
+    build_retention_list.run(context, second)
+    # b may be called again from this date on; c never.
+    assert [row[2] for row in stored(context) if row[0] == second] == ["b", "d"]
+    before = stored(context)
+    suppressed.write_text("user_id,until\nb,soon\n")
+    with pytest.raises(InputError, match="row 1 has until 'soon'") as raised:
+        build_retention_list.run(context, second)
+    assert raised.value.exit_code == 2
+    assert stored(context) == before

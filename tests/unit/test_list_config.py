@@ -1,0 +1,51 @@
+"""The list's knobs, and the figures of how much of it stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_spark.config import load_config
+from churn_spark.errors import ConfigError
+from churn_spark.scoring.retention_list import MAX_LISTED, Stability
+
+
+@pytest.mark.parametrize("capacity", [1, 100_000, 0.5, 0.001])
+def test_capacity_is_a_number_of_people_or_a_share(capacity: float) -> None:
+    found = load_config(overrides=[f"list.capacity={capacity}"]).list.capacity
+    assert (found, type(found)) == (capacity, type(capacity))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "list.capacity=0",
+        "list.capacity=1.5",
+        f"list.capacity={MAX_LISTED + 1}",
+        "list.value_by_level={paid: -1}",
+        "list.quiet_days=-1",
+        "list.min_drop=1",
+    ],
+)
+def test_list_is_refused_when_a_knob_is_out_of_range(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: list\."):
+        load_config(overrides=[override])
+
+
+def test_prices_are_not_made_up() -> None:
+    assert set(load_config().list.value_by_level.values()) == {1.0}
+
+
+@given(now=st.sets(st.integers(0, 9)), before=st.sets(st.integers(0, 9)))
+def test_stability_is_that_of_the_sets(now: set[int], before: set[int]) -> None:
+    found = Stability(len(now), len(before), len(now & before))
+    assert found.jaccard == (len(now & before) / len(now | before) if now | before else 0.0)
+    assert found.share_kept * len(before) == pytest.approx(len(now & before))
+
+
+def test_stability_is_told_in_one_line() -> None:
+    assert Stability(50, 50, 40).describe() == (
+        "40 of 50 of the list before kept (80%, Jaccard 0.67)"
+    )
+    assert Stability(50, 0, 0).describe() == "no earlier list"
