@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lightgbm
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from churn_spark.errors import FingerprintError
+from churn_spark.features.spec import FEATURES, Feature
+from churn_spark.models import explain
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 
@@ -28,6 +33,7 @@ class ModelBundle:
         label: what is predicted: kind, horizon_days, gap_days.
         baseline: sample of the training rows' features and `churn_probability`, for drift.
         version: in the registry; empty before registration.
+        metrics: of the validation, as they were registered; empty before registration.
     """
 
     native_text: str
@@ -37,11 +43,33 @@ class ModelBundle:
     label: Mapping[str, Any]
     baseline: pd.DataFrame
     version: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def booster(self) -> lightgbm.Booster:
         """The trees in LightGBM's own library: the same predictions as in Spark, no JVM."""
         return lightgbm.Booster(model_str=self.native_text)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The declarations of its inputs, in the order of the matrix."""
+        declared = {feature.name: feature for feature in FEATURES}
+        return tuple(declared[name] for name in self.encoding.features)
+
+    def margins(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """Log-odds of snapshot rows before calibration, shape (rows,)."""
+        matrix = self.encoding.encode(rows)
+        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
+
+    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """Calibrated chance to cancel of snapshot rows, shape (rows,): wherever it is asked."""
+        return self.calibration.probabilities(self.margins(rows))
+
+    def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[str]]:
+        """What moves the margin of each row most, in words, largest first."""
+        shap_values = explain.contributions(self.booster, self.encoding.encode(rows))
+        typical = self.encoding.typical
+        return explain.reasons(rows, shap_values, self.features, typical, n_reasons)
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Refuse to score features that are defined otherwise than in training.
@@ -78,4 +106,5 @@ def read_bundle(folder: Path, version: str) -> ModelBundle:
         label=about["label"],
         baseline=pd.read_parquet(folder / "baseline.parquet"),
         version=version,
+        metrics=about["metrics"],
     )

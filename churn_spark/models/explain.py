@@ -21,7 +21,7 @@ def contributions(booster: lightgbm.Booster, matrix: NDArray[np.float64]) -> NDA
     Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
     (2018), as LightGBM computes it with `pred_contrib`.
     """
-    return np.asarray(booster.predict(matrix, pred_contrib=True))[:, :-1]
+    return np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))[:, :-1]
 
 
 def reasons(

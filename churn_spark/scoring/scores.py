@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-import lightgbm
-import numpy as np
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.config import ScoringConfig
-from churn_spark.features.spec import FEATURES
-from churn_spark.models import explain
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.schemas import SCORES, conform
+from churn_spark.scoring.bands import BandLimits
 
 _SCORED = "as_of date, user_id string, churn_probability double, reasons array<string>"
 
@@ -48,34 +46,29 @@ def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> Dat
 
     Grain: that of `snapshots`, (as_of, user_id).
     """
-    text, encoding, calibration = bundle.native_text, bundle.encoding, bundle.calibration
-    declared = {feature.name: feature for feature in FEATURES}
-    features = [declared[name] for name in encoding.features]
+    # Workers need no baseline.
+    model = replace(bundle, baseline=bundle.baseline.iloc[:0])
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
-        booster = lightgbm.Booster(model_str=text)
         for batch in batches:
-            matrix = encoding.encode(batch)
-            margins = np.asarray(booster.predict(matrix, raw_score=True, num_threads=1))
-            shap_values = explain.contributions(booster, matrix)
             yield pd.DataFrame(
                 {
                     "as_of": batch["as_of"],
                     "user_id": batch["user_id"],
-                    "churn_probability": calibration.probabilities(margins),
-                    "reasons": explain.reasons(
-                        batch, shap_values, features, encoding.typical, n_reasons
-                    ),
+                    "churn_probability": model.probabilities(batch),
+                    "reasons": model.reasons(batch, n_reasons),
                 }
             )
 
-    return snapshots.select("as_of", "user_id", *encoding.features).mapInPandas(score, _SCORED)
+    names = model.encoding.features
+    return snapshots.select("as_of", "user_id", *names).mapInPandas(score, _SCORED)
 
 
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:
     """`high`, `medium` or `low`: multiples of the share that cancels anyway."""
+    limits = BandLimits.of(base_rate, config)
     return (
-        F.when(probability >= config.high_risk_lift * base_rate, "high")
-        .when(probability >= config.medium_risk_lift * base_rate, "medium")
+        F.when(probability >= limits.high, "high")
+        .when(probability >= limits.medium, "medium")
         .otherwise("low")
     )

@@ -1,0 +1,122 @@
+"""The tables that the service shows, read without Spark: newest scores and newest drift."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from churn_spark.errors import RequestError
+
+SCORES: Final = ("ml/scores", "as_of")
+DRIFT: Final = ("monitoring/drift", "run_date")
+SCORES_COLUMNS: Final = (
+    "as_of",
+    "user_id",
+    "model_version",
+    "churn_probability",
+    "risk_rank",
+    "risk_band",
+    "reasons",
+)
+HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
+_HISTORY_DATES: Final = 180
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The newest date of a table.
+
+    Attributes:
+        day: the date.
+        rows: all of it, in memory.
+        written_at: when the newest of its files was written, UTC.
+    """
+
+    day: date
+    rows: pa.Table
+    written_at: datetime
+
+
+class NewestPartition:
+    """Keeps the rows of a table's newest date; `look` exchanges them when the table has changed.
+
+    Attributes:
+        newest: None while there is no row.
+        problem: why there is nothing newer; empty if all is well.
+    """
+
+    def __init__(self, lakehouse: str, table: tuple[str, str]) -> None:
+        """Nothing is read before the first look."""
+        self.newest: Partition | None = None
+        self.problem = ""
+        path, self._column = table
+        self.name = path
+        self._uri = f"{lakehouse.rstrip('/')}/{path}"
+        self._seen: int | None = None
+
+    def look(self) -> None:
+        """Read the newest date if the table has a new version; an error becomes `problem`."""
+        try:
+            table = DeltaTable(self._uri)
+            if table.version() != self._seen:
+                self.newest, self._seen = read_newest(table, self._column), table.version()
+            self.problem = ""
+        except TableNotFoundError:
+            self.newest, self._seen = None, None
+            self.problem = f"no table {self.name} yet: run `nightly`"
+        except Exception as error:
+            # The rows there are stay; what is wrong is said wherever they are shown.
+            problem = f"table {self.name} can't be read: {type(error).__name__}"
+            if problem != self.problem:
+                _log.warning("%s", problem)
+            self.problem = problem
+
+    def current(self) -> Partition:
+        """The newest date.
+
+        Raises:
+            RequestError: while there is none, with status 503.
+        """
+        if self.newest is None:
+            raise RequestError(self.problem or f"table {self.name} has no rows yet", 503)
+        return self.newest
+
+    def history(self, user_id: str) -> list[dict[str, Any]]:
+        """A user's rows of the newest dates of the scores, oldest first."""
+        table = DeltaTable(self._uri)
+        days = sorted(_days(table, self._column))[-_HISTORY_DATES:]
+        if not days:
+            return []
+        rows = table.to_pyarrow_dataset(partitions=[(self._column, ">=", days[0])]).to_table(
+            columns=list(HISTORY_COLUMNS), filter=pc.field("user_id") == user_id
+        )
+        return list(rows.sort_by([(self._column, "ascending")]).to_pylist())
+
+
+def read_newest(table: DeltaTable, column: str) -> Partition | None:
+    """The rows of the newest date of a table that is partitioned by date."""
+    days = _days(table, column)
+    if not days:
+        return None
+    newest = max(days)
+    dataset = table.to_pyarrow_dataset(partitions=[(column, "=", newest)])
+    written_at = datetime.fromtimestamp(days[newest] / 1000, UTC)
+    return Partition(date.fromisoformat(newest), dataset.to_table(), written_at)
+
+
+def _days(table: DeltaTable, column: str) -> dict[str, int]:
+    """Date -> when its newest file was written, in milliseconds since the epoch."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    written: dict[str, int] = {}
+    modified = pc.cast(files["modification_time"], pa.int64()).to_pylist()
+    for day, at in zip(files[f"partition.{column}"].to_pylist(), modified, strict=True):
+        written[str(day)] = max(at, written.get(str(day), 0))
+    return written
