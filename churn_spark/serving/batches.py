@@ -1,4 +1,4 @@
-"""Many rows at once: JSON, an Arrow stream or Parquet in; probabilities or problems out, per row."""
+"""Many rows at once: JSON, Arrow or Parquet in; a probability or the problems out, per row."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from churn_spark.serving.predictor import Predictor
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 PARQUET: Final = "application/vnd.apache.parquet"
-JSON: Final = "application/json"
-_ROW_LIMIT: Final = "found more than {limit:,} rows, expected that many at most: send several batches"
+_ROW_LIMIT: Final = (
+    "found more than {limit:,} rows, expected that many at most: send several batches"
+)
 # Parquet of a few kilobytes can unfold into gigabytes.
 _MAX_UNFOLDED: Final = 256 * 2**20
 
@@ -62,18 +63,14 @@ def read_batch(body: bytes, content_type: str, max_rows: int) -> Batch:
         RequestError: if the body as a whole doesn't fit: unreadable, too many rows, unknown columns
             or columns of a wrong type, all named.
     """
-    if content_type == JSON:
+    if content_type not in (ARROW, PARQUET):
         return _read_json(body, max_rows)
-    if content_type in (ARROW, PARQUET):
-        read = _read_stream if content_type == ARROW else _read_parquet
-        try:
-            table = read(body, max_rows)
-        except (pa.ArrowException, OSError) as error:
-            raise RequestError(f"the body can't be read as {content_type}: {error}") from None
-        return _check_columns(table)
-    raise RequestError(
-        f"found the content type {content_type!r}, expected {JSON}, {ARROW} or {PARQUET}", 415
-    )
+    read = _read_stream if content_type == ARROW else _read_parquet
+    try:
+        table = read(body, max_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise RequestError(f"the body can't be read as {content_type}: {error}") from None
+    return _check_columns(table)
 
 
 def answer_batch(batch: Batch, predictor: Predictor, *, explain: bool) -> Answers:
@@ -164,8 +161,10 @@ def _read_json(body: bytes, max_rows: int) -> Batch:
         except ValidationError as error:
             problems[position] = contract.problems_of(error)
             values.append({})
-    names = [*(("user_id",) if any("user_id" in row for row in rows if isinstance(row, dict)) else ()),
-             *(feature.name for feature in FEATURES)]
+    names = [
+        *(("user_id",) if any("user_id" in row for row in rows if isinstance(row, dict)) else ()),
+        *(feature.name for feature in FEATURES),
+    ]
     columns = {name: pd.Series([row.get(name) for row in values], dtype=object) for name in names}
     return Batch(pd.DataFrame(columns), problems)
 

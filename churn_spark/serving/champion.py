@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -28,7 +28,7 @@ class Registry(Protocol):
     def load_champion(self) -> ModelBundle:
         """The champion's bundle."""
 
-    def trained_on(self, version: str) -> dict[str, str]:
+    def trained_on(self, version: str) -> Mapping[str, str]:
         """What the version's run says of itself."""
 
 

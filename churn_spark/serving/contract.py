@@ -136,7 +136,7 @@ def possible(values: NDArray[np.float64], feature: Feature) -> NDArray[np.bool_]
 
     The same bounds for a whole column; a test holds both to one answer.
     """
-    is_possible = np.isnan(values) | np.isfinite(values)
+    is_possible: NDArray[np.bool_] = np.isnan(values) | np.isfinite(values)
     if (least := lowest(feature)) is not None:
         is_possible &= ~(values < least)
     if feature.data_type == "long":

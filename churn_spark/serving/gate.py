@@ -21,12 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from churn_spark.config import ServingConfig
 from churn_spark.errors import RequestError
-from churn_spark.serving.figures import Figures
-from churn_spark.serving.keys import EVERYBODY, ApiKey, KeyRing
+from churn_spark.serving.keys import EVERYBODY, ApiKey
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.page import CONTENT_SECURITY_POLICY, sign_in_page
-from churn_spark.serving.sessions import Sessions
+from churn_spark.serving.service import Service
 
 OPEN: Final = frozenset({"/health", "/ready"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
@@ -62,19 +61,12 @@ class Passage:
 class Gate:
     """The service as its server sees it."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        config: ServingConfig,
-        ring: KeyRing,
-        sessions: Sessions,
-        figures: Figures,
-        access_log: AccessLog,
-    ) -> None:
-        """Stand before `app`."""
-        self._app, self._config, self._ring, self._sessions = app, config, ring, sessions
-        self._figures, self._access_log = figures, access_log
-        self._buckets = TokenBuckets(config.requests_per_second, config.burst)
+    def __init__(self, app: ASGIApp, service: Service, access_log: AccessLog) -> None:
+        """Stand before the app of a service."""
+        self._app, self._access_log = app, access_log
+        self._config: ServingConfig = service.config.serving
+        self._ring, self._sessions, self._figures = service.ring, service.sessions, service.figures
+        self._buckets = TokenBuckets(self._config.requests_per_second, self._config.burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request pass, or answer it here."""
@@ -105,7 +97,9 @@ class Gate:
         except Exception:
             _log.exception("a request failed")
             if not passage.status:
-                await _answer(scope, RequestError("an unexpected error; it is logged", 500), sending)
+                await _answer(
+                    scope, RequestError("an unexpected error; it is logged", 500), sending
+                )
         finally:
             self._keep(scope, passage)
 
@@ -118,7 +112,7 @@ class Gate:
         if not size.isdigit() or int(size) > self._config.max_body_bytes:
             raise self._too_large()
         if path == SIGN_IN and scope["method"] == "POST":
-            refuse_other_sites(scope, headers)
+            refuse_other_sites(headers)
             return
         passage.key, passage.form_token = self._identify(scope, headers)
         needed = "predict" if path.startswith("/predict") else "read"
@@ -136,7 +130,7 @@ class Gate:
                 return key, ""
         # A browser sends its cookie by itself: it opens what only reads, and leaves.
         elif b"cookie" in headers and (scope["method"] == "GET" or scope["path"] == SIGN_OUT):
-            refuse_other_sites(scope, headers)
+            refuse_other_sites(headers)
             if signed_in := self._sessions.read(headers[b"cookie"].decode("latin-1")):
                 return signed_in
         raise RequestError("no valid key: send it as `Authorization: Bearer KEY`", 401)
@@ -174,7 +168,7 @@ class Gate:
         )
 
 
-def refuse_other_sites(scope: Scope, headers: dict[bytes, bytes]) -> None:
+def refuse_other_sites(headers: dict[bytes, bytes]) -> None:
     """Refuse what another site's page makes a browser send.
 
     Raises:
@@ -194,12 +188,19 @@ def _presented(headers: dict[bytes, bytes]) -> str:
 
 
 async def _answer(scope: Scope, error: RequestError, send: Send) -> None:
-    is_page = error.status in (401, 403) and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+    is_page = error.status in (401, 403) and b"text/html" in dict(scope["headers"]).get(
+        b"accept", b""
+    )
     if is_page:
-        body, kind = sign_in_page(str(error) if error.status == 403 else ""), b"text/html; charset=utf-8"
+        body, kind = (
+            sign_in_page(str(error) if error.status == 403 else ""),
+            b"text/html; charset=utf-8",
+        )
     else:
         body, kind = error_body(error), b"application/json"
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", kind), *error_headers(error)]
+    length = str(len(body)).encode()
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", kind), (b"content-length", length)]
+    headers += error_headers(error)
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
-from churn_spark.serving.stores import Partition
+from churn_spark.serving.stores import Partition, version_order
 
 SHOWN: Final = ("user_id", "churn_probability", "risk_rank", "risk_band", "reasons")
 
@@ -36,7 +36,7 @@ def of_one_model(scores: Partition, version: str | None) -> pa.Table:
     A date may have been scored by several models; a user is on the list once.
     """
     versions = pc.unique(scores.rows["model_version"]).to_pylist()
-    chosen = version if version in versions else max(versions, key=_as_number)
+    chosen = version if version in versions else max(versions, key=version_order)
     rows = scores.rows.filter(pc.equal(scores.rows["model_version"], chosen))
     return rows.sort_by([("risk_rank", "ascending"), ("user_id", "ascending")])
 
@@ -66,7 +66,9 @@ def find_user(rows: pa.Table, user_id: str) -> Mapping[str, Any]:
 
 def count_bands(rows: pa.Table) -> dict[Band, int]:
     """How many users each band has, highest first."""
-    counts = {str(one["values"]): one["counts"] for one in pc.value_counts(rows["risk_band"]).to_pylist()}
+    counts = {
+        str(one["values"]): one["counts"] for one in pc.value_counts(rows["risk_band"]).to_pylist()
+    }
     return {band: counts.get(band, 0) for band in BANDS}
 
 
@@ -75,7 +77,3 @@ def write_csv(rows: pa.Table) -> str:
     frame: pd.DataFrame = rows.select(["as_of", "model_version", *SHOWN]).to_pandas()
     frame["reasons"] = ["; ".join(reasons) for reasons in frame["reasons"]]
     return frame.to_csv(index=False, lineterminator="\r\n")
-
-
-def _as_number(version: str) -> tuple[int, str]:
-    return (int(version) if version.isdecimal() else -1, version)

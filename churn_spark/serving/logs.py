@@ -7,7 +7,9 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
+
+_PLACES: Final = 6
 
 
 class JsonLines(logging.Formatter):
@@ -28,7 +30,7 @@ class JsonLines(logging.Formatter):
             line["error"] = record.exc_info[0].__name__
             line["places"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])
+                for frame in traceback.extract_tb(record.exc_info[2])[-_PLACES:]
             ]
         return json.dumps(line, ensure_ascii=False)
 

@@ -84,8 +84,9 @@ def _check(predictor: Predictor, baseline: pd.DataFrame) -> None:
         )
     rows = decode(predictor.bundle, baseline)
     remembered = baseline["churn_probability"].to_numpy()
+    records: list[Any] = rows.to_dict("records")
     in_bulk = predictor.bundle.probabilities(rows)
-    one_by_one = np.array([predictor.predict_one(row) for row in rows.to_dict("records")])
+    one_by_one = np.array([predictor.predict_one(row) for row in records])
     gap = float(np.max(np.abs([in_bulk - remembered, one_by_one - remembered])))
     # Not `gap > tolerance`: a NaN must not pass.
     if not gap <= _TOLERANCE:
@@ -94,7 +95,7 @@ def _check(predictor: Predictor, baseline: pd.DataFrame) -> None:
             f"at most {_TOLERANCE}: train a new model with `train_model`"
         )
     # Reasons are asked for rarely: find out now whether they can be given.
-    predictor.explain_one(rows.iloc[0].to_dict())
+    predictor.explain_one(records[0])
 
 
 def decode(bundle: ModelBundle, encoded: pd.DataFrame) -> pd.DataFrame:

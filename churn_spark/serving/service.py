@@ -13,8 +13,10 @@ import pyarrow as pa
 from churn_spark.config import Config
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
+from churn_spark.serving.keys import read_keys
 from churn_spark.serving.lists import of_one_model
 from churn_spark.serving.predictor import Predictor
+from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import DRIFT, SCORES, NewestPartition, Partition
 
 
@@ -42,12 +44,18 @@ class Service:
         champion: ChampionWatch | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Nothing is read before the first looks."""
+        """Read the keys; models and tables come with the first looks.
+
+        Raises:
+            ConfigError: if the keys file doesn't fit.
+        """
         self.config, self.now = config, now
         self.champion = champion or ChampionWatch(config)
         self.scores = NewestPartition(config.lakehouse, SCORES)
         self.drift = NewestPartition(config.lakehouse, DRIFT)
         self.figures = Figures()
+        self.ring = read_keys(config.serving)
+        self.sessions = Sessions(self.ring, config.serving.sign_in_hours)
         # A list of one date and one model is sorted once, not at every request.
         self._list_of = lru_cache(maxsize=2)(_list_of)
 
@@ -70,7 +78,10 @@ class Service:
         """What must hold: a model answers, it is the champion, the scores are fresh."""
         predictor, problem = self.champion.predictor, self.champion.problem
         model = (
-            Check(True, f"version {predictor.bundle.version}, since {_second(predictor.loaded_at)}")
+            Check(
+                True,
+                f"version {predictor.bundle.version}, since {predictor.loaded_at:%Y-%m-%d %H:%M} UTC",
+            )
             if predictor
             else Check(False, problem)
         )

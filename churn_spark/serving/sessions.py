@@ -21,22 +21,26 @@ class Sessions:
     restart signs everybody out.
     """
 
-    def __init__(
-        self, ring: KeyRing, hours: float, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, ring: KeyRing, hours: float, clock: Callable[[], float] = time.time) -> None:
         """A cookie is good for so many hours."""
         self._ring, self._seconds, self._clock = ring, hours * 3600, clock
         self._secret = secrets.token_bytes(32)
+        self._withdrawn: dict[str, float] = {}
 
     def issue(self, key: ApiKey, *, is_https: bool) -> str:
         """The `Set-Cookie` value that signs the key's holder in."""
-        payload = f"{key.name}.{int(self._clock() + self._seconds)}"
+        # Some chance in it: signing out ends this session and no other of the same key.
+        until = f"{int(self._clock() + self._seconds)}-{secrets.token_hex(8)}"
+        payload = f"{key.name}.{until}"
         return self._cookie(
             f"{payload}.{self._sign('session', payload)}", self._seconds, is_https=is_https
         )
 
-    def withdraw(self, *, is_https: bool) -> str:
-        """The `Set-Cookie` value that signs out."""
+    def withdraw(self, form_token: str, *, is_https: bool) -> str:
+        """Sign the holder of a form's token out for good; the `Set-Cookie` value that forgets."""
+        now = self._clock()
+        self._withdrawn = {one: end for one, end in self._withdrawn.items() if end > now}
+        self._withdrawn[form_token] = now + self._seconds
         return self._cookie("", 0, is_https=is_https)
 
     def read(self, cookies: str) -> tuple[ApiKey, str] | None:
@@ -50,10 +54,14 @@ class Sessions:
         payload = f"{name}.{until}"
         if not hmac.compare_digest(signature.encode(), self._sign("session", payload).encode()):
             return None
-        key = self._ring.named(name)
-        if key is None or self._clock() >= int(until):
+        key, form_token = self._ring.named(name), self._sign("form", payload)
+        if (
+            key is None
+            or self._clock() >= int(until.partition("-")[0])
+            or form_token in self._withdrawn
+        ):
             return None
-        return key, self._sign("form", payload)
+        return key, form_token
 
     def _sign(self, purpose: str, payload: str) -> str:
         return hmac.new(self._secret, f"{purpose}:{payload}".encode(), "sha256").hexdigest()

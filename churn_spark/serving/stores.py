@@ -90,7 +90,10 @@ class NewestPartition:
         return self.newest
 
     def history(self, user_id: str) -> list[dict[str, Any]]:
-        """A user's rows of the newest dates of the scores, oldest first."""
+        """A user's row of each of the newest dates of the scores, oldest first.
+
+        A date that several models have scored is told by the newest of them.
+        """
         table = DeltaTable(self._uri)
         days = sorted(_days(table, self._column))[-_HISTORY_DATES:]
         if not days:
@@ -98,7 +101,14 @@ class NewestPartition:
         rows = table.to_pyarrow_dataset(partitions=[(self._column, ">=", days[0])]).to_table(
             columns=list(HISTORY_COLUMNS), filter=pc.field("user_id") == user_id
         )
-        return list(rows.sort_by([(self._column, "ascending")]).to_pylist())
+        found = sorted(rows.to_pylist(), key=lambda row: version_order(row["model_version"]))
+        by_day = {row[self._column]: row for row in found}
+        return [by_day[day] for day in sorted(by_day)]
+
+
+def version_order(version: str) -> tuple[int, str]:
+    """What sorts the registry's versions: 10 comes after 9."""
+    return (int(version) if version.isdecimal() else -1, version)
 
 
 def read_newest(table: DeltaTable, column: str) -> Partition | None:

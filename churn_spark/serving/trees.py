@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import lightgbm
-from lightgbm.basic import _LIB, _safe_call
+from lightgbm import basic
 
 from churn_spark.models.encoding import Encoding
 
@@ -37,7 +37,7 @@ class SingleRowTrees:
             encoding: of the rows.
         """
         self._booster = booster
-        self._columns: list[tuple[str, dict[str, float] | None, float]] = [
+        self._columns: list[tuple[str, dict[Any, float] | None, float]] = [
             (name, *_codes(encoding.levels.get(name))) for name in encoding.features
         ]
         n_columns = len(self._columns)
@@ -46,8 +46,8 @@ class SingleRowTrees:
         self._margin = ctypes.c_double()
         self._prepared = ctypes.c_void_p()
         self._lock = threading.Lock()
-        _safe_call(
-            _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
+        basic._safe_call(
+            basic._LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
                 booster._handle,
                 ctypes.c_int(_RAW_SCORE),
                 ctypes.c_int(0),
@@ -67,7 +67,7 @@ class SingleRowTrees:
 
     def __del__(self) -> None:
         if getattr(self, "_prepared", None):
-            _LIB.LGBM_FastConfigFree(self._prepared)
+            basic._LIB.LGBM_FastConfigFree(self._prepared)
 
     def margin(self, values: Mapping[str, Any]) -> float:
         """Log-odds before calibration of one row.
@@ -84,11 +84,11 @@ class SingleRowTrees:
                     row[position] = codes.get(value, missing)
                 else:
                     row[position] = missing if value is None else value
-            _safe_call(_LIB.LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
+            basic._safe_call(basic._LIB.LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
             return self._margin.value
 
 
-def _codes(levels: tuple[str, ...] | None) -> tuple[dict[str, float] | None, float]:
+def _codes(levels: tuple[str, ...] | None) -> tuple[dict[Any, float] | None, float]:
     """Level -> code, and what a missing value becomes: the plain reading of `Encoding`."""
     if levels is None:
         return None, _NAN
