@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
@@ -27,6 +27,7 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.__main__ import build_server_config
+from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.service import Service
 
@@ -39,6 +40,7 @@ LEVELS = {
     "browser": ("Chrome", "Firefox", "Safari"),
 }
 AS_OF = date(2018, 11, 30)
+ODD_USER = '<b>7/8</b>&"?#'
 
 
 def make_rows(n: int, seed: int = 0) -> pd.DataFrame:
@@ -120,7 +122,7 @@ def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF
     scores = pd.DataFrame(
         {
             "as_of": as_of,
-            "user_id": [str(1000 + position) for position in range(n)],
+            "user_id": [ODD_USER, *(str(1000 + position) for position in range(1, n))],
             "model_version": bundle.version or "1",
             "churn_probability": bundle.probabilities(rows),
             "reasons": bundle.reasons(rows, config.scoring.n_reasons),
@@ -177,14 +179,38 @@ def write_drift(config: Config) -> None:
     write_deltalake(folder, pa.Table.from_pylist(rows), partition_by=["run_date"])
 
 
-def fill_lakehouse(config: Config, n_users: int = 120, n_dates: int = 4) -> ModelBundle:
-    """A champion, its scores of some dates and the drift; returns the champion's bundle."""
-    bundle = make_bundle()
-    bundle = replace(bundle, version=register_champion(config, bundle))
+@dataclass
+class FakeRegistry:
+    """A registry in memory: its champion can be exchanged, or made to fail."""
+
+    bundle: ModelBundle | None
+    error: Exception | None = None
+    n_loads: int = 0
+
+    def champion_version(self) -> str | None:
+        return self.bundle.version if self.bundle else None
+
+    def load_champion(self) -> ModelBundle:
+        self.n_loads += 1
+        if self.error:
+            raise self.error
+        assert self.bundle is not None
+        return self.bundle
+
+    def trained_on(self, version: str) -> Mapping[str, str]:
+        return {"as_of": str(AS_OF), "of_version": version}
+
+
+def build_service(config: Config, registry: FakeRegistry) -> Service:
+    """A service that takes its champion from a registry in memory."""
+    return Service(config, ChampionWatch(config, lambda _: registry))
+
+
+def fill_tables(config: Config, bundle: ModelBundle, n_users: int = 120, n_dates: int = 4) -> None:
+    """The scores of some dates and the drift."""
     for days in reversed(range(n_dates)):
         write_scores(make_scores(bundle, config, n_users, AS_OF - timedelta(days=days)), config)
     write_drift(config)
-    return bundle
 
 
 @contextmanager

@@ -143,7 +143,7 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
             answer["next"] = f"/list?{urlencode(query)}"
         return Response(json.dumps(answer), media_type=JSON)
 
-    @app.get("/users/{user_id}")
+    @app.get("/users/{user_id:path}")
     async def user(user_id: str) -> Response:
         """The newest score of one user with its reasons, and the dates before."""
         scores, rows = service.list_of_today()

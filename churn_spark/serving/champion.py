@@ -33,16 +33,17 @@ class Registry(Protocol):
 
 
 def connect_registry(config: Config) -> ModelRegistry:
-    """The registry; a lakehouse that isn't there is not created.
+    """The registry; one that isn't there is not created.
 
     Raises:
-        ConfigError: if there is no lakehouse, or it can't hold a registry.
+        ConfigError: if the lakehouse has no registry, or can't hold one.
     """
-    is_local = "://" not in config.lakehouse
-    if is_local and not config.registry.tracking_uri and not Path(config.lakehouse).is_dir():
+    store = Path(config.lakehouse) / "mlflow" / "mlflow.db"
+    is_local = "://" not in config.lakehouse and not config.registry.tracking_uri
+    if is_local and not store.is_file():
         raise ConfigError(
-            f"no lakehouse at {config.lakehouse}, expected the folder that the jobs write: set "
-            "LAKEHOUSE"
+            f"no model registry at {store}, expected the one that `train_model` makes: run it, or "
+            "set LAKEHOUSE"
         )
     return ModelRegistry(config.registry, config.lakehouse)
 

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
 from churn_spark.errors import RequestError
 from churn_spark.features.spec import FEATURES, Feature
@@ -44,14 +45,19 @@ def example(feature: Feature) -> float | str:
     return 12 if feature.data_type == "long" else 12.5
 
 
+def _whole(value: float) -> float:
+    # pydantic's `multiple_of` lets pass what is off by a billionth of the value.
+    if not value.is_integer():
+        raise PydanticCustomError("whole_number", "Input should be a whole number")
+    return value
+
+
 def _field(feature: Feature) -> Any:
     value: Any = Annotated[str, Field(max_length=MAX_TEXT)]
     if feature.data_type == "long":
         # 4.0 is a whole number in JSON; a strict `int` would refuse it.
-        whole = Field(
-            ge=lowest(feature), le=MAX_WHOLE, multiple_of=1, json_schema_extra={"type": "integer"}
-        )
-        value = Annotated[float, whole]
+        bounds = Field(ge=lowest(feature), le=MAX_WHOLE, json_schema_extra={"type": "integer"})
+        value = Annotated[float, bounds, AfterValidator(_whole)]
     elif feature.is_numeric:
         value = Annotated[float, Field(ge=lowest(feature))]
     meaning = f"{feature.meaning} ({feature.unit or 'category'})"

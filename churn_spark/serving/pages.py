@@ -64,7 +64,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             later=page(offset + size) if offset + size < len(chosen) else None,
         )
 
-    @add("/page/users/{user_id}", methods=["GET"])
+    @add("/page/users/{user_id:path}", methods=["GET"])
     async def user_page(request: Request, user_id: str) -> Response:
         _, rows = service.list_of_today()
         history = await in_thread(functools.partial(service.scores.history, user_id))

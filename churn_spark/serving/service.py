@@ -77,14 +77,11 @@ class Service:
     def checks(self) -> dict[str, Check]:
         """What must hold: a model answers, it is the champion, the scores are fresh."""
         predictor, problem = self.champion.predictor, self.champion.problem
-        model = (
-            Check(
-                True,
-                f"version {predictor.bundle.version}, since {predictor.loaded_at:%Y-%m-%d %H:%M} UTC",
-            )
-            if predictor
-            else Check(False, problem)
-        )
+        if predictor:
+            since = f"{predictor.loaded_at:%Y-%m-%d %H:%M} UTC"
+            model = Check(True, f"version {predictor.bundle.version}, since {since}")
+        else:
+            model = Check(False, problem)
         is_current = predictor is not None and not problem
         return {
             "model": model,

@@ -95,12 +95,12 @@ class NewestPartition:
         A date that several models have scored is told by the newest of them.
         """
         table = DeltaTable(self._uri)
-        days = sorted(_days(table, self._column))[-_HISTORY_DATES:]
+        days = sorted(newest_files(table, self._column))[-_HISTORY_DATES:]
         if not days:
             return []
-        rows = table.to_pyarrow_dataset(partitions=[(self._column, ">=", days[0])]).to_table(
-            columns=list(HISTORY_COLUMNS), filter=pc.field("user_id") == user_id
-        )
+        # The dataset knows the date of each file, so older files are not opened.
+        is_wanted = (pc.field(self._column) >= days[0]) & (pc.field("user_id") == user_id)
+        rows = table.to_pyarrow_dataset().to_table(list(HISTORY_COLUMNS), filter=is_wanted)
         found = sorted(rows.to_pylist(), key=lambda row: version_order(row["model_version"]))
         by_day = {row[self._column]: row for row in found}
         return [by_day[day] for day in sorted(by_day)]
@@ -113,20 +113,20 @@ def version_order(version: str) -> tuple[int, str]:
 
 def read_newest(table: DeltaTable, column: str) -> Partition | None:
     """The rows of the newest date of a table that is partitioned by date."""
-    days = _days(table, column)
+    days = newest_files(table, column)
     if not days:
         return None
     newest = max(days)
-    dataset = table.to_pyarrow_dataset(partitions=[(column, "=", newest)])
-    written_at = datetime.fromtimestamp(days[newest] / 1000, UTC)
-    return Partition(date.fromisoformat(newest), dataset.to_table(), written_at)
+    rows = table.to_pyarrow_dataset().to_table(filter=pc.field(column) == newest)
+    return Partition(newest, rows, datetime.fromtimestamp(days[newest] / 1000, UTC))
 
 
-def _days(table: DeltaTable, column: str) -> dict[str, int]:
+def newest_files(table: DeltaTable, column: str) -> dict[date, int]:
     """Date -> when its newest file was written, in milliseconds since the epoch."""
     files = pa.table(table.get_add_actions(flatten=True))
-    written: dict[str, int] = {}
+    written: dict[date, int] = {}
     modified = pc.cast(files["modification_time"], pa.int64()).to_pylist()
-    for day, at in zip(files[f"partition.{column}"].to_pylist(), modified, strict=True):
-        written[str(day)] = max(at, written.get(str(day), 0))
+    for text, at in zip(files[f"partition.{column}"].to_pylist(), modified, strict=True):
+        day = date.fromisoformat(str(text))
+        written[day] = max(at, written.get(day, 0))
     return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -58,16 +59,13 @@ class SingleRowTrees:
                 ctypes.byref(self._prepared),
             )
         )
+        weakref.finalize(self, basic._LIB.LGBM_FastConfigFree, self._prepared)
         self._arguments = (
             self._prepared,
             self._row,
             ctypes.byref(self._length),
             ctypes.byref(self._margin),
         )
-
-    def __del__(self) -> None:
-        if getattr(self, "_prepared", None):
-            basic._LIB.LGBM_FastConfigFree(self._prepared)
 
     def margin(self, values: Mapping[str, Any]) -> float:
         """Log-odds before calibration of one row.
