@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
-import pytest
 from builders_serving import (
     AS_OF,
     make_bundle,
@@ -52,8 +51,10 @@ def test_new_champion_and_new_night_are_picked_up(tmp_path: Path) -> None:
         assert (listed["n_users"], listed["model_version"]) == (30, "2")
 
 
-@pytest.mark.parametrize("name", ["py4j.java_gateway", "jobs", "delta"])
-def test_service_starts_without_the_engine(name: str) -> None:
-    """Where pyspark is installed MLflow imports parts of it; nothing may reach for a JVM."""
-    code = f"import churn_spark.serving.__main__, sys; sys.exit({name!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_service_starts_where_there_is_no_spark() -> None:
+    """MLflow imports pyspark where it is installed; without it everything is there all the same."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['pyspark', 'py4j', 'delta', 'synapse'])); "
+        "import churn_spark.serving.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -33,10 +33,9 @@ def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ring_of(*names: str) -> KeyRing:
+    digests = {name: digest_of(f"key {name}") for name in names}
     return KeyRing(
-        tuple(
-            ApiKey(name=name, sha256=digest_of(f"key {name}"), scopes=("read",)) for name in names
-        )
+        tuple(ApiKey(name=name, sha256=one, scopes=("read",)) for name, one in digests.items())
     )
 
 
@@ -73,13 +72,13 @@ def test_file_and_environment_are_both_read(
     ("text", "problem"),
     [
         ("- name: a\n  sha256: short\n  scopes: [read]\n", "0.sha256"),
-        (f"- name: a\n  sha256: {'0' * 64}\n  scopes: [write]\n", "0.scopes.0"),
-        (f"- name: a\n  sha256: {'0' * 64}\n  scopes: []\n", "0.scopes"),
+        (f"- name: a\n  sha256: {'a0' * 32}\n  scopes: [write]\n", "0.scopes.0"),
+        (f"- name: a\n  sha256: {'a0' * 32}\n  scopes: []\n", "0.scopes"),
         (f"- name: a\n  key: {KEY}\n", "0.key"),
         ("name: a\n", "file"),
         ("", "file"),
         ("[", "no YAML"),
-        (2 * f"- name: a\n  sha256: {'0' * 64}\n  scopes: [read]\n", "several API keys named a"),
+        (2 * f"- name: a\n  sha256: {'a0' * 32}\n  scopes: [read]\n", "several API keys named a"),
     ],
 )
 def test_file_that_does_not_fit_is_refused_without_quoting_it(
@@ -171,10 +170,7 @@ def test_log_line_keeps_the_place_of_an_error_and_not_its_text() -> None:
     except ValueError:
         logger.exception("a request failed", exc_info=sys.exc_info())
     line = json.loads(stream.getvalue())
-    assert (line["level"], line["event"], line["error"]) == (
-        "error",
-        "a request failed",
-        "ValueError",
-    )
+    assert {"level": "error", "event": "a request failed"}.items() <= line.items()
+    assert line["error"] == "ValueError"
     assert line["places"][-1].endswith(sys._getframe().f_code.co_name)
     assert "4711" not in stream.getvalue()
