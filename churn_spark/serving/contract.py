@@ -66,9 +66,13 @@ def _field(feature: Feature) -> Any:
 
 def build_model(features: Sequence[Feature]) -> type[BaseModel]:
     """The request's model of some features; user_id and as_of may stand beside them."""
-    fields = {feature.name: _field(feature) for feature in features}
-    user_id = Annotated[str | None, Field(max_length=MAX_TEXT, description="comes back as it is")]
-    as_of = Annotated[date | None, Field(strict=False, description="date of the values; not used")]
+    fields: dict[str, Any] = {feature.name: _field(feature) for feature in features}
+    user_id: Any = Annotated[
+        str | None, Field(max_length=MAX_TEXT, description="comes back as it is")
+    ]
+    as_of: Any = Annotated[
+        date | None, Field(strict=False, description="date of the values; not used")
+    ]
     return create_model(
         "UserFeatures",
         __base__=_Row,

@@ -18,6 +18,8 @@ from lightgbm import basic
 
 from churn_spark.models.encoding import Encoding
 
+# Private to the package, whose public classes all work on whole matrices.
+_LIBRARY: Final[Any] = vars(basic)["_LIB"]
 _RAW_SCORE: Final = 1
 _FLOAT64: Final = 1
 _ALL_ROUNDS: Final = -1
@@ -48,7 +50,7 @@ class SingleRowTrees:
         self._prepared = ctypes.c_void_p()
         self._lock = threading.Lock()
         basic._safe_call(
-            basic._LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
+            _LIBRARY.LGBM_BoosterPredictForMatSingleRowFastInit(
                 booster._handle,
                 ctypes.c_int(_RAW_SCORE),
                 ctypes.c_int(0),
@@ -59,7 +61,7 @@ class SingleRowTrees:
                 ctypes.byref(self._prepared),
             )
         )
-        weakref.finalize(self, basic._LIB.LGBM_FastConfigFree, self._prepared)
+        weakref.finalize(self, _LIBRARY.LGBM_FastConfigFree, self._prepared)
         self._arguments = (
             self._prepared,
             self._row,
@@ -82,7 +84,7 @@ class SingleRowTrees:
                     row[position] = codes.get(value, missing)
                 else:
                     row[position] = missing if value is None else value
-            basic._safe_call(basic._LIB.LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
+            basic._safe_call(_LIBRARY.LGBM_BoosterPredictForMatSingleRowFast(*self._arguments))
             return self._margin.value
 
 
