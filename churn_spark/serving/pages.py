@@ -156,7 +156,9 @@ def _predicts(service: Service) -> str:
     if label.get("kind") == "lifetime":
         return "Whether a user has ever cancelled: this describes the past."
     gap = label["gap_days"]
-    begin = "on the date" if gap == 0 else f"{gap} day{'s' * (gap != 1)} after it"
+    begin = (
+        "on the list's date" if gap == 0 else f"{gap} day{'s' * (gap != 1)} after the list's date"
+    )
     return f"The chance to cancel in the {label['horizon_days']} days that begin {begin}."
 
 
