@@ -174,3 +174,11 @@ def test_log_line_keeps_the_place_of_an_error_and_not_its_text() -> None:
     assert line["error"] == "ValueError"
     assert line["places"][-1].endswith(sys._getframe().f_code.co_name)
     assert "4711" not in stream.getvalue()
+
+
+def test_bucket_holds_no_more_than_its_burst_after_a_long_pause() -> None:
+    clock = Clock()
+    buckets = TokenBuckets(1.0, 2, clock)
+    buckets.take("a")
+    clock.now += 1000
+    assert [buckets.take("a") == 0 for _ in range(3)] == [True, True, False]
