@@ -58,11 +58,23 @@ test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
 .PHONY: bench
-bench: bench-simulate ## All measurements that the docs quote
+bench: bench-simulate bench-model bench-policy ## All measurements that the docs quote
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
 	@"$(PY)" -m bench.simulate
+
+.PHONY: bench-model
+bench-model: setup ## The predictions: against the truth, the simple models and the clock (1 h, 25 GB)
+	@"$(PY)" -m bench.model
+
+.PHONY: bench-policy
+bench-policy: setup ## The retraining policy: false alarms and shifts found, in simulated years (2 min)
+	@"$(PY)" -m bench.monitor_policy
+
+.PHONY: report
+report: setup ## The evaluation of the newest backtest as one HTML page
+	@"$(PY)" -m jobs.build_report
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
@@ -77,8 +89,9 @@ format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m black --quiet $(SOURCES)
 
 .PHONY: docs
-docs: setup ## Write docs/data-flow.md anew from the schemas
+docs: setup ## Write docs/data-flow.md and docs/features.md anew from the declarations
 	@"$(PY)" -m churn_spark.schemas > docs/data-flow.md
+	@"$(PY)" -m churn_spark.features.spec > docs/features.md
 
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must

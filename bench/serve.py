@@ -203,7 +203,8 @@ def make_rows(n: int) -> pd.DataFrame:
         elif feature.data_type == "long":
             columns[feature.name] = rng.integers(0, 500, n)
         else:
-            columns[feature.name] = rng.gamma(1.5, 40.0, n)
+            values = rng.gamma(1.5, 40.0, n)
+            columns[feature.name] = values if feature.bounds[1] is None else values / values.max()
     return pd.DataFrame(columns)
 
 

@@ -25,8 +25,8 @@ from bench.event_log import PAGES, REDIRECTS, EventLog, read_log
 from bench.log_figures import PUBLISHED, hour_profile, measure_log
 from bench.processes import Usage, run_watched
 from bench.two_samples import CATALOGUE_COLUMN, build_behaviour, tell_apart
+from churn_spark.models.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.probabilities import build_probabilities
-from churn_spark.simulate.reachable import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import simulate_log
@@ -167,10 +167,10 @@ def say_oracle(folder: Path, title: str) -> None:
             f"{label.sum():,}",
             f"{chance.sum():,.1f}",
             f"{auc:.4f}",
-            f"{expected_roc_auc(chance):.4f}",
+            f"{expected_roc_auc(chance, chance):.4f}",
             f"{low:.4f} to {high:.4f}",
             f"{average_precision_score(label, chance):.4f}",
-            f"{expected_average_precision(chance):.4f}",
+            f"{expected_average_precision(chance, chance):.4f}",
             holds(low <= auc <= high),
         )
     console.print(table)

@@ -19,6 +19,7 @@ from churn_spark.errors import ConfigError
 from churn_spark.timeline import Horizon
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+FeatureSets = Annotated[tuple[Literal["report", "activity", "behaviour"], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -83,17 +84,34 @@ class TrainingConfig(Section):
     stopping_share: Share
     min_cancels: int = Field(ge=2)
     min_validation_cancels: int = Field(ge=1)
+    feature_sets: FeatureSets
+    baseline_sets: FeatureSets
+    retrospective_sets: FeatureSets
+    start_from_behaviour: bool
     use_gender: bool
     seed: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _check_sets(self) -> Self:
+        if self.start_from_behaviour and "behaviour" not in self.feature_sets:
+            raise ValueError(
+                "start_from_behaviour needs the set behaviour in feature_sets, found "
+                f"{', '.join(self.feature_sets)}"
+            )
+        for name in ("baseline_sets", "retrospective_sets"):
+            if "behaviour" in getattr(self, name):
+                raise ValueError(f"{name} must be without the set behaviour")
+        return self
+
 
 class LightGBMConfig(Section):
-    """Parameters of the champion's family, under LightGBM's own names."""
+    """Parameters of the champion's family, most of them under LightGBM's own names."""
 
+    engine: Literal["synapseml", "lightgbm"]
+    class_weight: Literal["none", "balanced"]
     num_leaves: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     max_rounds: int = Field(ge=1)
-    early_stopping_rounds: int = Field(ge=1)
     min_rounds: int = Field(ge=1)
     min_data_in_leaf: int = Field(ge=1)
     lambda_l2: float = Field(ge=0)
@@ -127,6 +145,14 @@ class BehaviourConfig(Section):
     n_starts: int = Field(ge=1)
     block_users: int = Field(ge=1)
     seed: int = Field(ge=0)
+
+
+class BacktestConfig(Section):
+    """How much of the log a backtest tests on."""
+
+    n_test_dates: int = Field(ge=1)
+    n_replicas: int = Field(ge=50)
+    n_folds: int = Field(ge=2)
 
 
 class EncodingConfig(Section):
@@ -168,6 +194,102 @@ class MonitoringConfig(Section):
     max_adjusted_p: float = Field(gt=0, lt=1)
 
 
+class CostsConfig(Section):
+    """What the two mistakes cost, in one unit of money or in offers."""
+
+    missed_cancel: float = Field(gt=0)
+    wasted_offer: float = Field(gt=0)
+    offer_success: float = Field(gt=0, le=1)
+
+
+class PolicyConfig(Section):
+    """When a night is bad, and what it takes to retrain, promote and roll back."""
+
+    min_rows: int = Field(ge=1)
+    enter_lower_bound: float = Field(gt=0, lt=1)
+    enter_adjusted_p: float = Field(gt=0, lt=1)
+    exit_statistic: float = Field(gt=0, lt=1)
+    min_breached_share: float = Field(gt=0, le=1)
+    bad_nights: int = Field(ge=1)
+    of_nights: int = Field(ge=1)
+    min_positives: int = Field(ge=1)
+    bad_windows: int = Field(ge=1)
+    max_drop: float = Field(ge=0, lt=1)
+    max_calibration_drop: float = Field(ge=0, lt=1)
+    schedule_days: int = Field(ge=1)
+    cooldown_days: int = Field(ge=1)
+    max_cooldown_days: int = Field(ge=1)
+    min_days_between: int = Field(ge=1)
+    max_retrains: int = Field(ge=1)
+    budget_days: int = Field(ge=1)
+    max_training_days: int = Field(ge=1)
+    min_challenger_low: float = Field(gt=-1, le=0)
+    max_challenger_calibration: float = Field(ge=0, lt=1)
+    max_segment_loss: float = Field(gt=0, lt=1)
+    probation_days: int = Field(ge=1)
+    max_probation_high: float = Field(gt=-1, le=0)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.exit_statistic > self.enter_lower_bound:
+            raise ValueError(
+                f"exit_statistic {self.exit_statistic} must be at most enter_lower_bound "
+                f"{self.enter_lower_bound}: a feature would leave on entering"
+            )
+        if self.bad_nights > self.of_nights:
+            raise ValueError(
+                f"bad_nights {self.bad_nights} must be at most of_nights {self.of_nights}"
+            )
+        if self.cooldown_days > self.max_cooldown_days:
+            raise ValueError(
+                f"cooldown_days {self.cooldown_days} must be at most max_cooldown_days "
+                f"{self.max_cooldown_days}"
+            )
+        return self
+
+
+class ChecksConfig(Section):
+    """When a night's data are too strange to judge a model by, or to learn from."""
+
+    min_same_weekdays: int = Field(ge=1)
+    min_volume_ratio: float = Field(gt=0, lt=1)
+    max_volume_ratio: float = Field(gt=1)
+    max_hours_behind: float = Field(gt=0)
+    max_null_increase: Share
+    max_zero_increase: Share
+    max_chance: Share
+    max_unseen_rate: Share
+    max_duplicate_rate: Share
+    max_quarantine_rate: Share
+
+
+class AlertsConfig(Section):
+    """When an alert ends, and who is told."""
+
+    clear_nights: int = Field(ge=1)
+    remind_days: int = Field(ge=1)
+    min_severity: Literal["info", "warning", "critical"]
+    webhook_url: str = Field(pattern=r"^(https?://.+)?$")
+    smtp_host: str
+    smtp_port: int = Field(ge=1, le=65535)
+    smtp_starttls: bool
+    smtp_user: str
+    mail_from: str
+    mail_to: tuple[str, ...]
+    attempts: int = Field(ge=1, le=10)
+    timeout_seconds: float = Field(gt=0)
+    max_seconds: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_host and not (self.mail_from and self.mail_to):
+            raise ValueError(
+                f"smtp_host {self.smtp_host!r} needs mail_from and mail_to, found "
+                f"{self.mail_from!r} and {list(self.mail_to)}"
+            )
+        return self
+
+
 class ServingConfig(Section):
     """How the service answers, whom, and how much of it."""
 
@@ -199,10 +321,15 @@ class Config(Section):
     lightgbm: LightGBMConfig
     logistic_regression: LogisticRegressionConfig
     behaviour: BehaviourConfig
+    backtest: BacktestConfig
     encoding: EncodingConfig
     registry: RegistryConfig
     scoring: ScoringConfig
     monitoring: MonitoringConfig
+    costs: CostsConfig
+    policy: PolicyConfig
+    checks: ChecksConfig
+    alerts: AlertsConfig
     serving: ServingConfig
 
 

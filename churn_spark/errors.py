@@ -33,6 +33,10 @@ class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 
 
+class TooFewDatesError(UserError):
+    """The log is too short to learn from some of its dates and to test on others."""
+
+
 class TooFewCancelsError(UserError):
     """The rows known by the date hold too few cancellations to learn from."""
 
@@ -75,3 +79,11 @@ class ChampionError(ChurnSparkError):
 
 class SchemaError(ChurnSparkError):
     """Rows miss columns of their declared schema, have extra ones, or other types."""
+
+
+class PolicyError(ChurnSparkError):
+    """Evidence that doesn't fit the policy's state: of another champion, or of a night before."""
+
+
+class CalibrationError(UserError):
+    """No thresholds keep the promised number of false alarms on the given nights."""

@@ -85,6 +85,7 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
         MachineError: if Java or the jars are missing.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.errors import SchemaError
-from churn_spark.features.spec import FEATURES, PAGE_COUNTS
+from churn_spark.features.spec import (
+    BEHAVIOUR_FEATURES,
+    FEATURES,
+    PAGE_COUNTS,
+    SNAPSHOT_FEATURES,
+    Feature,
+)
 
 _TYPES: dict[str, T.DataType] = {
     "string": T.StringType(),
@@ -94,6 +100,12 @@ def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
     return frame.select(*[F.col(name) for name in spec.column_names])
 
 
+def _feature_column(feature: Feature) -> Column:
+    return Column(
+        feature.name, feature.data_type, f"{feature.meaning} ({feature.unit or 'category'})"
+    )
+
+
 FILES = TableSpec(
     "bronze",
     "files",
@@ -163,8 +175,8 @@ SESSION_DAYS = TableSpec(
         ),
         Column("n_other_pages", "long", "logged-in visits of any page not counted above"),
         Column("listened_micros", "long", "sum of song lengths, microseconds: exact in any order"),
-        Column("first_ts", "timestamp", "first logged-in event"),
-        Column("last_ts", "timestamp", "last logged-in event"),
+        Column("first_ts", "timestamp", "first logged-in event other than Cancel"),
+        Column("last_ts", "timestamp", "last logged-in event other than Cancel"),
         Column("level", "string", "newest known"),
         Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
         Column("gender", "string", "newest known"),
@@ -204,7 +216,20 @@ SNAPSHOTS = TableSpec(
     (
         Column("as_of", "date", "the snapshot knows events before this date 00:00 UTC"),
         Column("user_id", "string", ""),
-        *(Column(f.name, f.data_type, f"{f.meaning} ({f.unit or 'category'})") for f in FEATURES),
+        *map(_feature_column, SNAPSHOT_FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+BEHAVIOUR = TableSpec(
+    "gold",
+    "behaviour",
+    "as-of date x user of the population x model version",
+    (
+        Column("as_of", "date", "the behaviour model has read transitions before this date"),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "whose behaviour model it is, in the MLflow registry"),
+        *map(_feature_column, BEHAVIOUR_FEATURES),
     ),
     partition_by=("as_of",),
 )
@@ -241,6 +266,12 @@ TRAINING_ROWS = TableSpec(
             for f in FEATURES
         ),
     ),
+)
+
+BACKTEST_ROWS = replace(
+    TRAINING_ROWS,
+    name="backtest_rows",
+    grain="as-of date x user that the newest backtest used, with its encoded inputs",
 )
 
 VALIDATION_SCORES = TableSpec(
@@ -301,6 +332,77 @@ DRIFT = TableSpec(
     partition_by=("run_date",),
 )
 
+BACKTEST_RUNS = TableSpec(
+    "ml",
+    "backtest_runs",
+    "backtest",
+    (
+        Column("run_id", "string", "of the backtest; MLflow's where it was logged there"),
+        Column("date", "date", "as-of date of the job"),
+        Column("card", "string", "model card, JSON"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_PREDICTIONS = TableSpec(
+    "ml",
+    "backtest_predictions",
+    "backtest x as-of date x user x model; at most 200,000 rows a model",
+    (
+        Column("run_id", "string", ""),
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("model", "string", "base_rate, rule, ..., lightgbm, oracle"),
+        Column("label", "integer", "1 cancels in the window"),
+        Column("churn_probability", "double", ""),
+        Column("level", "string", "free or paid, as of the date"),
+        Column("tenure_band", "string", "time since registration"),
+        Column("os", "string", ""),
+        Column("gender", "string", "for fairness"),
+        Column("reasons", "strings", "as in scores; null where the model gives none"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_FIGURES = TableSpec(
+    "ml",
+    "backtest_figures",
+    "backtest x cell x segment x model x versus x metric",
+    (
+        Column("run_id", "string", ""),
+        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("segment", "string", "all, or a part of the users such as level=paid"),
+        Column("model", "string", ""),
+        Column("versus", "string", "empty, or the model that it is compared with on the same rows"),
+        Column("metric", "string", "roc_auc, average_precision, capture_at_10, ..."),
+        Column("value", "double", "or the paired difference; NaN where it can't be told"),
+        Column("low", "double", "of the 95 % interval, bootstrap by user"),
+        Column("high", "double", "of the 95 % interval"),
+        Column("n", "long", "rows"),
+        Column("n_positive", "long", "rows with label 1"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_IMPORTANCE = TableSpec(
+    "ml",
+    "backtest_importance",
+    "backtest x feature of the primary model",
+    (
+        Column("run_id", "string", ""),
+        Column("feature", "string", "snapshot column"),
+        Column("meaning", "string", "for people"),
+        Column("unit", "string", ""),
+        Column("mean_abs_shap", "double", "mean size of its contribution, in log-odds"),
+        Column("share", "double", "of all contributions"),
+        Column("rank_low", "long", "best rank among the parts of the users"),
+        Column("rank_high", "long", "worst rank among the parts of the users"),
+        Column("gain", "double", "share of the loss that its splits saved in training"),
+    ),
+    partition_by=("run_id",),
+)
+
 TABLES = (
     FILES,
     EVENTS,
@@ -308,11 +410,17 @@ TABLES = (
     SESSION_DAYS,
     TRANSITIONS,
     SNAPSHOTS,
+    BEHAVIOUR,
     LABELS,
     TRAINING_ROWS,
+    BACKTEST_ROWS,
     VALIDATION_SCORES,
     SCORES,
     DRIFT,
+    BACKTEST_RUNS,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
 )
 """All tables, in the order of the flow."""
 

@@ -156,6 +156,17 @@ class Lakehouse:
         )
         return dict(json.loads(notes[0][0])) if notes else {}
 
+    def write_report(self, text: str, name: str) -> str:
+        """Write `<root>/reports/<name>`, replacing what is there; returns its path."""
+        target = f"{self.root.rstrip('/')}/reports/{name}"
+        path = self._jvm.org.apache.hadoop.fs.Path(target)
+        stream = path.getFileSystem(self.spark._jsc.hadoopConfiguration()).create(path, True)
+        try:
+            stream.write(text.encode("utf-8"))
+        finally:
+            stream.close()
+        return target
+
     @property
     def _jvm(self) -> Any:
         return self.spark._jvm

@@ -11,7 +11,8 @@ from churn_spark import job
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.cells import count_cells_by_feature
 from churn_spark.monitoring.drift import build_baselines, build_drift, compare_all
-from churn_spark.schemas import DRIFT, SCORES, SNAPSHOTS
+from churn_spark.schemas import DRIFT, SCORES
+from jobs import score_users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 FailOnAlert = Annotated[
@@ -42,10 +43,10 @@ def run(context: job.JobContext, date: Date) -> list[str]:
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("monitor_model") as facts:
         bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
-        snapshots = job.read_as_of(lakehouse, SNAPSHOTS, date)
+        users = score_users.read_users(context, date, bundle)
         scores = job.read_as_of(lakehouse, SCORES, date).drop("as_of")
         baselines = build_baselines(bundle.baseline, bundle.encoding)
-        cells = count_cells_by_feature(snapshots.join(scores, "user_id", "inner"), baselines)
+        cells = count_cells_by_feature(users.join(scores, "user_id", "inner"), baselines)
         comparisons = compare_all(baselines, cells.toPandas())
         drift = build_drift(context.spark, comparisons, date, bundle.version, config.monitoring)
         lakehouse.replace(drift, DRIFT, {"run_date": [date]})

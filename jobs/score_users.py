@@ -1,17 +1,21 @@
-"""Gold `snapshots` as of a date and the champion -> `scores`."""
+"""Gold `snapshots` as of a date and the champion -> `behaviour` and `scores`."""
 
 from __future__ import annotations
 
 from datetime import date as Date
 
 import typer
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.spec import FEATURES, fingerprint
+from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import SCORES, SNAPSHOTS
+from churn_spark.models.training_rows import join_behaviour
+from churn_spark.schemas import BEHAVIOUR, SCORES, SNAPSHOTS, TRANSITIONS
 from churn_spark.scoring.scores import build_scores
+from churn_spark.timeline import Horizon
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,9 +39,9 @@ def run(context: job.JobContext, date: Date) -> None:
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("score_users") as facts:
         bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
-        bundle.check_fingerprint(fingerprint(FEATURES))
-        snapshots = job.read_as_of(lakehouse, SNAPSHOTS, date)
-        scores = build_scores(snapshots, bundle, config.scoring)
+        bundle.check_fingerprint()
+        write_behaviour(context, date, bundle)
+        scores = build_scores(read_users(context, date, bundle), bundle, config.scoring)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
         bands: dict[str, int] = dict(
             lakehouse.read(SCORES)
@@ -51,6 +55,27 @@ def run(context: job.JobContext, date: Date) -> None:
             ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
         )
         facts.append(f"model version {bundle.version}")
+
+
+def write_behaviour(context: job.JobContext, date: Date, bundle: ModelBundle) -> None:
+    """Replace what the champion's behaviour model says of the date's users, if it has one."""
+    if bundle.behaviour is None:
+        return
+    snapshots = job.read_as_of(context.lakehouse, SNAPSHOTS, date)
+    horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
+    transitions = context.lakehouse.read(TRANSITIONS)
+    behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, horizon)
+    rows = behaviour.withColumn("model_version", F.lit(bundle.version))
+    context.lakehouse.replace(rows, BEHAVIOUR, {"as_of": [date]})
+
+
+def read_users(context: job.JobContext, date: Date, bundle: ModelBundle) -> DataFrame:
+    """The snapshot of the date with what the champion's behaviour model says, if it has one."""
+    snapshots = job.read_as_of(context.lakehouse, SNAPSHOTS, date)
+    if bundle.behaviour is None:
+        return snapshots
+    behaviour = job.read_as_of(context.lakehouse, BEHAVIOUR, date).drop("model_version")
+    return join_behaviour(snapshots, behaviour)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import asdict
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date as Date
-from pathlib import Path
 
-import mlflow
 import typer
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,23 +14,30 @@ from churn_spark import job
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
 from churn_spark.features.spec import model_features
-from churn_spark.models.artifacts import write_validation_files
+from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
+from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.encoding import Encoding
+from churn_spark.models.judged import Judged
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.splits import VALIDATION
+from churn_spark.models.run_log import log_family
+from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import (
-    Judged,
+    FittedBaseline,
+    FittedTrees,
     build_baseline_rows,
     build_validation_scores,
     describe_judged,
-    train_lightgbm,
     train_logistic_regression,
+    train_trees,
 )
 from churn_spark.models.training_rows import (
     check_enough_cancels,
     count_by_split,
     encode_rows,
     fit_encoding,
+    join_behaviour,
     join_labels,
 )
 from churn_spark.schemas import (
@@ -41,13 +46,38 @@ from churn_spark.schemas import (
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
+    TRANSITIONS,
     VALIDATION_SCORES,
+    TableSpec,
 )
 from churn_spark.timeline import days_after, weekly_dates
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-_INPUTS = (EVENTS, SESSION_DAYS, SNAPSHOTS, LABELS, TRAINING_ROWS)
+_INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Encoded rows in a table, and what made them.
+
+    Attributes:
+        rows: to learn from, encoded, as read back from the table.
+        encoded: all of the table, rows to be judged on included.
+        described: all rows, as people know them, with `label` and `split`.
+        encoding: of their features, fitted on rows to learn from.
+        behaviour: model of the features of the set `behaviour`; none where it isn't used.
+        n_rows: split -> rows.
+        n_positive: split -> cancellations.
+    """
+
+    rows: DataFrame
+    encoded: DataFrame
+    described: DataFrame
+    encoding: Encoding
+    behaviour: BehaviourModel | None
+    n_rows: dict[str, int]
+    n_positive: dict[str, int]
 
 
 @app.command()
@@ -76,56 +106,17 @@ def train(context: job.JobContext, date: Date) -> str:
     Raises:
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
-    config, lakehouse = context.config, context.lakehouse
-    # Counted, measured and encoded: five small jobs on rows that fit in memory, spilled if not.
-    rows = join_labels(*label_snapshots(context, date), config.training).persist()
     with job.closing_line("train_model") as facts:
-        counts = {row.split: row for row in count_by_split(rows).collect()}
-        n_rows = sum(row.n for row in counts.values())
-        positives = {split: row.n_positive for split, row in counts.items()}
-        check_enough_cancels(positives, n_rows, config.training)
-        features = model_features(use_gender=config.training.use_gender)
-        fitted_on = rows.filter(F.col("split") != VALIDATION)
-        encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
-        lakehouse.overwrite(encode_rows(rows, encoding), TRAINING_ROWS)
-        rows.unpersist()
-        encoded = lakehouse.read(TRAINING_ROWS)
-        trees = train_lightgbm(encoded, encoding, config.lightgbm, config.training.seed)
-        baseline = train_logistic_regression(encoded, encoding, config.logistic_regression)
-        bundle = ModelBundle(
-            native_text=trees.native_text,
-            encoding=encoding,
-            calibration=trees.calibration,
-            base_rate=1 / (1 + trees.class_weight),
-            label=config.labels.model_dump(),
-            baseline=build_baseline_rows(
-                encoded, encoding, trees, config.monitoring.max_baseline_rows
-            ),
-        )
-        about = {
-            "as_of": str(date),
-            "label_kind": config.labels.kind,
-            "is_retrospective": str(config.labels.kind == "lifetime"),
-            "feature_fingerprint": encoding.fingerprint,
-            **{f"version_{spec.name}": str(lakehouse.version(spec)) for spec in _INPUTS},
-            **{f"rows_{split}": str(row.n) for split, row in counts.items()},
-            **{f"cancels_{split}": str(n) for split, n in positives.items()},
-        }
-        registry = ModelRegistry(config.registry, config.lakehouse)
-        with registry.run("logistic_regression", about) as run_id:
-            mlflow.log_params(about | config.logistic_regression.model_dump())
-            log_judged(context, run_id, "logistic_regression", baseline.judged)
-        with registry.run("lightgbm", about) as run_id:
-            fitted = {"scale_pos_weight": trees.class_weight, "rounds": trees.rounds}
-            mlflow.log_params(about | config.lightgbm.model_dump() | fitted)
-            metrics = log_judged(context, run_id, "lightgbm", trees.judged)
-            version = registry.register(bundle, run_id, metrics)
-        alias = registry.assign_alias(version)
-        facts.append(f"{n_rows:,} rows, {sum(positives.values())} cancel")
+        prepared = prepare(context, date, *label_snapshots(context, date), TRAINING_ROWS)
+        trees, baseline = fit(context, prepared)
+        version, alias = register(context, date, prepared, trees, baseline)
+        prepared.described.unpersist()
+        n_positive = sum(prepared.n_positive.values())
+        facts.append(f"{sum(prepared.n_rows.values()):,} rows, {n_positive} cancel")
         facts.append(describe_judged("LightGBM", trees.judged))
         facts.append(describe_judged("LR", baseline.judged))
         facts.append(f"version {version} is {alias}")
-        if config.labels.kind == "lifetime":
+        if context.config.labels.kind == "lifetime":
             facts.append("retrospective: it describes the past, it forecasts nothing")
     return version
 
@@ -155,19 +146,145 @@ def label_snapshots(context: job.JobContext, date: Date) -> tuple[DataFrame, Dat
     return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
 
-def log_judged(
-    context: job.JobContext, run_id: str, family: str, judged: Judged
-) -> dict[str, float]:
-    """Log the validation figures, curve and errors to the run; keep the scored rows as a table."""
-    figures = {name: float(value) for name, value in asdict(judged.metrics).items()}
-    mlflow.log_metrics({name: value for name, value in figures.items() if value == value})
-    features = [name for name in judged.rows.columns if name in TRAINING_ROWS.column_names[4:]]
-    with tempfile.TemporaryDirectory() as folder:
-        write_validation_files(Path(folder), judged.rows, judged.metrics, features, family)
-        mlflow.log_artifacts(folder, "validation")
+def prepare(
+    context: job.JobContext,
+    date: Date,
+    snapshots: DataFrame,
+    labels: DataFrame,
+    spec: TableSpec,
+    learnt_dates: Collection[Date] | None = None,
+) -> Prepared:
+    """Join, describe, encode and store the rows of a training.
+
+    Args:
+        context: of the job.
+        date: nothing of it or later is used to learn from.
+        snapshots: of the dates to learn from, and of those to be judged on.
+        labels: of the same.
+        spec: table to store the encoded rows in.
+        learnt_dates: the dates to learn from; all of them where none are given.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from.
+    """
+    config, lakehouse = context.config, context.lakehouse
+    is_learnt = F.col("as_of").isin(*learnt_dates) if learnt_dates else F.lit(True)
+    sets = used_sets(context)
+    # Counted, measured and encoded: small jobs on rows that fit in memory, spilled if not.
+    rows = join_labels(snapshots, labels, config.training).persist()
+    counts = {row.split: row for row in count_by_split(rows.filter(is_learnt)).collect()}
+    n_rows = {split: row.n for split, row in counts.items()}
+    n_positive = {split: row.n_positive for split, row in counts.items()}
+    check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
+    behaviour = fit_behaviour_before(context, date) if "behaviour" in sets else None
+    described = rows
+    if behaviour is not None:
+        transitions = lakehouse.read(TRANSITIONS)
+        found = build_behaviour(rows, transitions, behaviour, config.labels.horizon)
+        described = join_behaviour(rows, found).persist()
+    features = model_features(sets, use_gender=config.training.use_gender)
+    fitted_on = described.filter(is_learnt & (F.col("split") != VALIDATION))
+    encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
+    lakehouse.overwrite(encode_rows(described, encoding), spec)
+    encoded = lakehouse.read(spec)
+    return Prepared(
+        encoded.filter(is_learnt), encoded, described, encoding, behaviour, n_rows, n_positive
+    )
+
+
+def used_sets(context: job.JobContext) -> tuple[str, ...]:
+    """The feature sets of the trees, for the kind of label."""
+    training = context.config.training
+    is_lifetime = context.config.labels.kind == "lifetime"
+    return training.retrospective_sets if is_lifetime else training.feature_sets
+
+
+def fit_behaviour_before(context: job.JobContext, date: Date) -> BehaviourModel:
+    """Fit the behaviour model to what users in no validation did before the date."""
+    config, lakehouse = context.config, context.lakehouse
+    is_learnt_from = ~held_out_users(F.col("user_id"), config.training)
+    return fit_behaviour(
+        lakehouse.read(TRANSITIONS).filter(is_learnt_from),
+        build_registrations(lakehouse.read(SESSION_DAYS), date),
+        build_snapshots.log_span(context).start,
+        date,
+        config.behaviour,
+    )
+
+
+def fit(context: job.JobContext, prepared: Prepared) -> tuple[FittedTrees, FittedBaseline]:
+    """Fit both families on the same rows."""
+    config, rows = context.config, prepared.rows
+    starts = config.training.start_from_behaviour and prepared.behaviour is not None
+    offset = "behaviour_probability" if starts else None
+    trees = train_trees(rows, prepared.encoding, config.lightgbm, offset, config.training.seed)
+    features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
+    encoding = prepared.encoding.only([feature.name for feature in features])
+    return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
+
+
+def build_bundle(context: job.JobContext, prepared: Prepared, trees: FittedTrees) -> ModelBundle:
+    """Put together all that scoring and monitoring need of the trees."""
+    config = context.config
+    return ModelBundle(
+        native_text=trees.native_text,
+        encoding=prepared.encoding,
+        calibration=trees.calibration.calibration,
+        base_rate=trees.base_rate,
+        label=config.labels.model_dump(),
+        baseline=build_baseline_rows(
+            prepared.rows, prepared.encoding, trees, config.monitoring.max_baseline_rows
+        ),
+        offset=trees.offset,
+        behaviour=prepared.behaviour,
+    )
+
+
+def register(
+    context: job.JobContext,
+    date: Date,
+    prepared: Prepared,
+    trees: FittedTrees,
+    baseline: FittedBaseline,
+) -> tuple[str, str]:
+    """Log both runs and register the trees; returns version and alias."""
+    config, lakehouse = context.config, context.lakehouse
+    bundle = build_bundle(context, prepared, trees)
+    about = {
+        "as_of": str(date),
+        "label_kind": config.labels.kind,
+        "is_retrospective": str(config.labels.kind == "lifetime"),
+        "feature_sets": ",".join(used_sets(context)),
+        "feature_fingerprint": prepared.encoding.fingerprint,
+        **{f"version_{spec.name}": str(lakehouse.version(spec)) for spec in _INPUTS},
+        **{f"rows_{split}": str(n) for split, n in prepared.n_rows.items()},
+        **{f"cancels_{split}": str(n) for split, n in prepared.n_positive.items()},
+    }
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    with registry.run("logistic_regression", about) as run_id:
+        log_family(
+            "logistic_regression", about | config.logistic_regression.model_dump(), baseline.judged
+        )
+        keep_scores(context, run_id, "logistic_regression", baseline.judged)
+    chosen = {
+        "scale_pos_weight": trees.class_weight,
+        "rounds": trees.rounds.rounds,
+        "rounds_reason": trees.rounds.reason,
+        "calibration": trees.calibration.calibration.kind,
+        "calibration_reason": trees.calibration.reason,
+    }
+    with registry.run("lightgbm", about) as run_id:
+        parameters = about | config.lightgbm.model_dump() | chosen
+        metrics = log_family("lightgbm", parameters, trees.judged)
+        keep_scores(context, run_id, "lightgbm", trees.judged)
+        version = registry.register(bundle, run_id, metrics)
+    return version, registry.assign_alias(version)
+
+
+def keep_scores(context: job.JobContext, run_id: str, family: str, judged: Judged) -> None:
+    """Keep the validation rows of one run as a table."""
     scores = build_validation_scores(context.spark, judged, run_id, family)
     context.lakehouse.replace(scores, VALIDATION_SCORES, {"run_id": [run_id]})
-    return figures
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import uvicorn
 from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
-from churn_spark.features.spec import FEATURES, fingerprint, model_features
+from churn_spark.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
@@ -51,6 +51,7 @@ def make_rows(n: int, seed: int = 0) -> pd.DataFrame:
         if feature.is_numeric:
             values = rng.gamma(1.5, 12.0, n)
             values = np.floor(values) if feature.data_type == "long" else values
+            values = values if feature.bounds[1] is None else values / values.max()
             columns[feature.name] = np.where(rng.random(n) < 0.05, np.nan, values)
         else:
             levels = (*LEVELS.get(feature.name, ("a", "b", "c")), "never seen", None)
@@ -60,12 +61,12 @@ def make_rows(n: int, seed: int = 0) -> pd.DataFrame:
 
 def make_encoding() -> Encoding:
     """The encoding of the model's features."""
-    features = model_features(use_gender=False)
+    features = model_features(list(FEATURE_SETS), use_gender=False)
     names = tuple(feature.name for feature in features)
     levels = {f.name: LEVELS.get(f.name, ("a", "b", "c")) for f in features if not f.is_numeric}
     typical: dict[str, float | str | None] = dict.fromkeys(names, 12.0)
     typical |= {name: one[0] for name, one in levels.items()}
-    return Encoding(names, levels, typical, fingerprint(FEATURES))
+    return Encoding(names, levels, typical, fingerprint(features))
 
 
 def make_bundle(seed: int = 0, rounds: int = 40) -> ModelBundle:

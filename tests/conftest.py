@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,5 +57,17 @@ def sample_data() -> Path:
         return Path(folder)
     message = f"CHURN_SAMPLE_DATA is {folder!r}, expected a folder with the sample logs"
     if os.environ.get("CHURN_REQUIRE_SAMPLE_DATA"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A Chromium to draw pages with; CI must have one."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    message = "found no chromium on the path, expected one to draw the reports with: install it"
+    if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)

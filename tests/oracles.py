@@ -108,10 +108,10 @@ def accept_events(
     return accepted
 
 
-def features_as_of(
+def population_as_of(
     events: Iterable[Event], as_of: date, active_days: int = 60
-) -> dict[str, dict[str, Any]]:
-    """User of the population -> the features as of the date."""
+) -> dict[str, list[Event]]:
+    """User of the population -> logged-in events before the date."""
     start_of_day = millis_of(as_of)
     past = [event for event in events if event.ts < start_of_day]
     result = {}
@@ -120,19 +120,14 @@ def features_as_of(
         has_cancelled = any(event.page == "Cancellation Confirmation" for event in of_user)
         is_active = any(e.ts >= start_of_day - active_days * _DAY_MILLIS for e in logged_in)
         if is_active and not has_cancelled:
-            result[user_id] = _features(logged_in, start_of_day)
+            result[user_id] = logged_in
     return result
 
 
-def lifetime_features(events: Iterable[Event], as_of: date) -> dict[str, dict[str, Any]]:
-    """Everybody who was ever logged in before the date -> the features as of the date."""
-    past = [event for event in events if event.ts < millis_of(as_of)]
-    result = {}
-    for user_id, of_user in _by_user(past).items():
-        logged_in = [event for event in of_user if event.is_logged_in]
-        if logged_in:
-            result[user_id] = _features(logged_in, millis_of(as_of))
-    return result
+def everybody_before(events: Iterable[Event], as_of: date) -> dict[str, list[Event]]:
+    """Everybody who was ever logged in before the date -> logged-in events before it."""
+    past = [event for event in events if event.ts < millis_of(as_of) and event.is_logged_in]
+    return _by_user(past)
 
 
 def horizon_label(
@@ -176,22 +171,22 @@ def session_day(
         if event.user_id == user_id and event.session_id == session_id and event.day == day
     ]
     logged_in = [event for event in rows if event.is_logged_in]
-    stamps = [event.ts for event in logged_in]
+    stamps = [event.ts for event in logged_in if event.page != "Cancel"]
     cancels = [event.ts for event in rows if event.page == "Cancellation Confirmation"]
-    counts = {name: _visits(logged_in, page) for name, page in pages.items()}
+    counts = {name: visits(logged_in, page) for name, page in pages.items()}
     return {
         "n_events": len(logged_in),
         **counts,
         "n_other_pages": len(logged_in) - sum(counts.values()),
-        "listened_micros": _listened_micros(logged_in),
+        "listened_micros": listened_micros(logged_in),
         "first_ts": min(stamps, default=None),
         "last_ts": max(stamps, default=None),
-        "level": _newest(logged_in, "level"),
-        "gender": _newest(logged_in, "gender"),
-        "location": _newest(logged_in, "location"),
-        "os": _newest(logged_in, "os"),
-        "browser": _newest(logged_in, "browser"),
-        "registered_ts": _newest(logged_in, "registration"),
+        "level": newest(logged_in, "level"),
+        "gender": newest(logged_in, "gender"),
+        "location": newest(logged_in, "location"),
+        "os": newest(logged_in, "os"),
+        "browser": newest(logged_in, "browser"),
+        "registered_ts": newest(logged_in, "registration"),
         "cancel_ts": min(cancels, default=None),
     }
 
@@ -265,29 +260,6 @@ def _event(user_id: str, record: Mapping[str, Any]) -> Event:
     )
 
 
-def _features(logged_in: list[Event], as_of_millis: int) -> dict[str, Any]:
-    songs = _visits(logged_in, "NextSong")
-    sessions = len({event.session_id for event in logged_in})
-    registration = _newest(logged_in, "registration")
-    return {
-        "tenure_days": None if registration is None else (as_of_millis - registration) / 86_400_000,
-        "total_songs_played": songs,
-        "total_listen_time": _listened_micros(logged_in) / 1e6,
-        "num_thumbs_up": _visits(logged_in, "Thumbs Up"),
-        "num_thumbs_down": _visits(logged_in, "Thumbs Down"),
-        "num_sessions": sessions,
-        "avg_songs_per_session": songs / sessions,
-        "num_friends_added": _visits(logged_in, "Add Friend"),
-        "num_downgrades": _visits(logged_in, "Downgrade"),
-        "num_submit_downgrades": _visits(logged_in, "Submit Downgrade"),
-        "last_subscription_level": _newest(logged_in, "level"),
-        "gender": _newest(logged_in, "gender"),
-        "location": _newest(logged_in, "location"),
-        "os": _newest(logged_in, "os"),
-        "browser": _newest(logged_in, "browser"),
-    }
-
-
 def _by_user(events: Iterable[Event]) -> dict[str, list[Event]]:
     users: dict[str, list[Event]] = {}
     for event in events:
@@ -295,11 +267,11 @@ def _by_user(events: Iterable[Event]) -> dict[str, list[Event]]:
     return users
 
 
-def _visits(events: Iterable[Event], page: str) -> int:
+def visits(events: Iterable[Event], page: str) -> int:
     return sum(event.page == page for event in events)
 
 
-def _listened_micros(events: Iterable[Event]) -> int:
+def listened_micros(events: Iterable[Event]) -> int:
     return sum(
         round(event.length * 1e6)
         for event in events
@@ -307,7 +279,7 @@ def _listened_micros(events: Iterable[Event]) -> int:
     )
 
 
-def _newest(events: Iterable[Event], field: str) -> Any:
+def newest(events: Iterable[Event], field: str) -> Any:
     """The field at the newest event that has it; ties by item, then the largest value.
 
     Operating system and browser come from the same event, so they break ties as a pair.

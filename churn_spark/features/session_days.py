@@ -34,6 +34,8 @@ def build_session_days(events: DataFrame) -> DataFrame:
     ]
     is_other_page = ~F.col("page").isin(*PAGE_COUNTS.values())
     song_micros = F.rint(F.col("song_seconds") * 1e6).cast("long")
+    # Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity.
+    is_activity = is_logged_in & (F.col("page") != "Cancel")
     is_confirmation = F.col("page") == "Cancellation Confirmation"
     rolled_up = (
         # One shuffle serves both aggregations: the second finds its rows already together.
@@ -50,8 +52,8 @@ def build_session_days(events: DataFrame) -> DataFrame:
                 F.sum(F.when(is_logged_in & (F.col("page") == "NextSong"), song_micros)),
                 F.lit(0).cast("long"),
             ).alias("listened_micros"),
-            F.min(F.when(is_logged_in, F.col("event_ts"))).alias("first_ts"),
-            F.max(F.when(is_logged_in, F.col("event_ts"))).alias("last_ts"),
+            F.min(F.when(is_activity, F.col("event_ts"))).alias("first_ts"),
+            F.max(F.when(is_activity, F.col("event_ts"))).alias("last_ts"),
             *[
                 _newest(columns, is_logged_in).alias(field)
                 for field, columns in PROFILE_FIELDS.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_spark.errors import FingerprintError
-from churn_spark.features.spec import FEATURES, Feature
+from churn_spark.features.spec import Feature, fingerprint, named
 from churn_spark.models import explain
+from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
+
+_BEHAVIOUR = "behaviour.json"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class ModelBundle:
         calibration: from margins to probabilities.
         base_rate: share of cancellations among the training rows.
         label: what is predicted: kind, horizon_days, gap_days.
+        offset: what the trees add to; none: they hold everything.
+        behaviour: model of the features of the set `behaviour`; none: they aren't used.
         baseline: sample of the training rows' features and `churn_probability`, for drift.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
@@ -42,6 +48,8 @@ class ModelBundle:
     base_rate: float
     label: Mapping[str, Any]
     baseline: pd.DataFrame
+    offset: Offset | None = None
+    behaviour: BehaviourModel | None = None
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -53,34 +61,43 @@ class ModelBundle:
     @property
     def features(self) -> tuple[Feature, ...]:
         """The declarations of its inputs, in the order of the matrix."""
-        declared = {feature.name: feature for feature in FEATURES}
-        return tuple(declared[name] for name in self.encoding.features)
+        return named(self.encoding.features)
 
-    def margins(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """Log-odds of snapshot rows before calibration, shape (rows,)."""
-        matrix = self.encoding.encode(rows)
-        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
+    def margins(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-odds before calibration of an encoded matrix, shape (rows,)."""
+        trees = np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
+        return trees if self.offset is None else trees + self.offsets(matrix)
+
+    def offsets(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the trees add to, in log-odds, shape (rows,); zeros where there is no offset."""
+        if self.offset is None:
+            return np.zeros(len(matrix))
+        return self.offset.values(matrix, self.encoding.features)
 
     def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """Calibrated chance to cancel of snapshot rows, shape (rows,): wherever it is asked."""
-        return self.calibration.probabilities(self.margins(rows))
+        return self.calibration.probabilities(self.margins(self.encoding.encode(rows)))
+
+    def contributions(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """What each feature adds to the margin of each row, shape (rows, features)."""
+        return explain.contributions(self.booster, self.encoding.encode(rows))
 
     def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[str]]:
         """What moves the margin of each row most, in words, largest first."""
-        shap_values = explain.contributions(self.booster, self.encoding.encode(rows))
-        typical = self.encoding.typical
-        return explain.reasons(rows, shap_values, self.features, typical, n_reasons)
+        found, typical = self.contributions(rows), self.encoding.typical
+        return explain.reasons(rows, found, self.features, typical, n_reasons)
 
-    def check_fingerprint(self, fingerprint: str) -> None:
+    def check_fingerprint(self) -> None:
         """Refuse to score features that are defined otherwise than in training.
 
         Raises:
             FingerprintError: if the definitions differ.
         """
-        if self.encoding.fingerprint != fingerprint:
+        present = fingerprint(self.features)
+        if self.encoding.fingerprint != present:
             raise FingerprintError(
                 f"model version {self.version} was trained on feature definitions "
-                f"{self.encoding.fingerprint}, expected {fingerprint}: train a new model with "
+                f"{self.encoding.fingerprint}, expected {present}: train a new model with "
                 "`train_model`, or use the code that the model was trained with"
             )
 
@@ -90,7 +107,14 @@ def write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]
     (folder / "trees.txt").write_text(bundle.native_text, encoding="utf-8")
     (folder / "encoding.json").write_text(bundle.encoding.to_json(), encoding="utf-8")
     (folder / "calibration.json").write_text(bundle.calibration.to_json(), encoding="utf-8")
-    about = {"base_rate": bundle.base_rate, "label": dict(bundle.label), "metrics": dict(metrics)}
+    if bundle.behaviour is not None:
+        (folder / _BEHAVIOUR).write_text(bundle.behaviour.to_json(), encoding="utf-8")
+    about = {
+        "base_rate": bundle.base_rate,
+        "label": dict(bundle.label),
+        "offset": None if bundle.offset is None else asdict(bundle.offset),
+        "metrics": dict(metrics),
+    }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     bundle.baseline.to_parquet(folder / "baseline.parquet", index=False)
 
@@ -98,6 +122,7 @@ def write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]
 def read_bundle(folder: Path, version: str) -> ModelBundle:
     """The bundle of a folder written by `write_bundle`."""
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    behaviour = folder / _BEHAVIOUR
     return ModelBundle(
         native_text=(folder / "trees.txt").read_text(encoding="utf-8"),
         encoding=Encoding.from_json((folder / "encoding.json").read_text(encoding="utf-8")),
@@ -105,6 +130,10 @@ def read_bundle(folder: Path, version: str) -> ModelBundle:
         base_rate=about["base_rate"],
         label=about["label"],
         baseline=pd.read_parquet(folder / "baseline.parquet"),
+        offset=None if about["offset"] is None else Offset(**about["offset"]),
+        behaviour=(
+            BehaviourModel.from_json(behaviour.read_text("utf-8")) if behaviour.exists() else None
+        ),
         version=version,
         metrics=about["metrics"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -32,6 +32,15 @@ class Encoding:
     def categorical(self) -> list[str]:
         """Names of the categories, in matrix order."""
         return [name for name in self.features if name in self.levels]
+
+    def only(self, names: Collection[str]) -> Encoding:
+        """The encoding of some of the features, in the same order, fingerprint as it was."""
+        return Encoding(
+            tuple(name for name in self.features if name in names),
+            {name: levels for name, levels in self.levels.items() if name in names},
+            {name: value for name, value in self.typical.items() if name in names},
+            self.fingerprint,
+        )
 
     def encode(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """The matrix of the rows.

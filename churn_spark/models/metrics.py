@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import xlogy
-from scipy.stats import rankdata
 
-FloatArray = NDArray[Any]
+from churn_spark.models.ranking import FloatArray as FloatArray
+from churn_spark.models.ranking import Ranking
+from churn_spark.models.reliability import N_BINS, calibration_line, log_odds
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,16 @@ class Metrics:
         average_precision: area under the precision-recall curve; compare it with the base rate.
         log_loss: mean negative log-likelihood, in nats.
         brier: mean squared error of the probability.
+        capture_10: share of the cancellers among the 10 % of rows with the highest
+            probabilities, equal rows by their share; NaN without a canceller.
+        capture_33: among the highest 33 %.
+        lift_10: capture over what a list in random order captures, 10 %.
+        lift_33: the same at 33 %.
+        calibration_error: mean |probability - share of cancellers| over 20 bins of equal mass;
+            a perfect model shows what chance leaves, about .005 at 18,000 rows with 5 %.
+        calibration_slope: of the label's log-odds on the predicted ones; below 1 the
+            probabilities are too extreme; NaN where no line can be fitted.
+        calibration_intercept: of the same line.
         threshold: at which the counts below are taken.
         f1: of the churn class, at the threshold.
         precision: at the threshold; 0 when nobody is flagged.
@@ -41,6 +50,13 @@ class Metrics:
     average_precision: float
     log_loss: float
     brier: float
+    capture_10: float
+    capture_33: float
+    lift_10: float
+    lift_33: float
+    calibration_error: float
+    calibration_slope: float
+    calibration_intercept: float
     threshold: float
     f1: float
     precision: float
@@ -57,27 +73,32 @@ def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) ->
     Raises:
         ValueError: if there are no rows.
     """
-    flagged = probabilities >= threshold
-    is_positive = labels == 1
-    tp, fp = int(np.sum(flagged & is_positive)), int(np.sum(flagged & ~is_positive))
-    fn, tn = int(np.sum(~flagged & is_positive)), int(np.sum(~flagged & ~is_positive))
-    has_both = 0 < is_positive.sum() < len(labels)
-    nan = float("nan")
+    tally = Ranking.of(labels, probabilities).tally()
+    n, n_positive = len(labels), int(tally.hits[-1])
+    n_flagged, tp = (int(count) for count in tally.flagged(threshold))
+    intercept, slope = calibration_line(labels, log_odds(probabilities))
     return Metrics(
-        n=len(labels),
-        n_positive=int(is_positive.sum()),
-        roc_auc=roc_auc(labels, probabilities) if has_both else nan,
-        average_precision=(average_precision(labels, probabilities) if has_both else nan),
-        log_loss=_log_loss(labels, probabilities),
+        n=n,
+        n_positive=n_positive,
+        roc_auc=tally.roc_auc(),
+        average_precision=tally.average_precision(),
+        log_loss=float(np.mean(row_log_losses(labels, probabilities))),
         brier=float(np.mean((probabilities - labels) ** 2)),
+        capture_10=tally.capture(0.10),
+        capture_33=tally.capture(0.33),
+        lift_10=tally.capture(0.10) / 0.10,
+        lift_33=tally.capture(0.33) / 0.33,
+        calibration_error=tally.calibration_error(N_BINS),
+        calibration_slope=slope,
+        calibration_intercept=intercept,
         threshold=threshold,
-        f1=2 * tp / max(2 * tp + fp + fn, 1),
-        precision=tp / max(tp + fp, 1),
-        recall=tp / max(tp + fn, 1),
+        f1=tally.f1(threshold),
+        precision=tp / max(n_flagged, 1),
+        recall=tp / max(n_positive, 1),
         true_positives=tp,
-        false_positives=fp,
-        false_negatives=fn,
-        true_negatives=tn,
+        false_positives=n_flagged - tp,
+        false_negatives=n_positive - tp,
+        true_negatives=n - n_flagged - n_positive + tp,
     )
 
 
@@ -101,40 +122,51 @@ def precision_recall_points(
 
     Without a positive label every recall is 0.
     """
-    order = np.argsort(-probabilities, kind="stable")
-    is_positive = (labels == 1)[order]
-    last_of_value = np.flatnonzero(np.append(np.diff(probabilities[order]) != 0, True))
-    hits = np.cumsum(is_positive)[last_of_value]
-    precision = hits / (last_of_value + 1)
-    recall = hits / max(int(is_positive.sum()), 1)
-    thresholds = probabilities[order][last_of_value]
-    return thresholds[::-1], precision[::-1], recall[::-1]
+    tally = Ranking.of(labels, probabilities).tally()
+    precision = tally.hits[1:] / tally.n[1:]
+    recall = tally.hits[1:] / max(tally.hits[-1], 1)
+    return tally.thresholds[::-1], precision[::-1], recall[::-1]
+
+
+def roc_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Share of the stayers and share of the cancellers flagged, from nobody to everybody.
+
+    One point for each distinct probability, and the origin. Without a class its share is 0.
+    """
+    tally = Ranking.of(labels, probabilities).tally()
+    return tally.misses / max(tally.misses[-1], 1), tally.hits / max(tally.hits[-1], 1)
+
+
+def gains_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Share of the rows contacted and share of the cancellers found, from nobody to everybody.
+
+    One point for each distinct probability, and the origin. Without a canceller none is found.
+    """
+    tally = Ranking.of(labels, probabilities).tally()
+    return tally.n / tally.n[-1], tally.hits / max(tally.hits[-1], 1)
 
 
 def roc_auc(labels: FloatArray, probabilities: FloatArray) -> float:
     """Chance that a random positive ranks above a random negative, ties counting half.
 
-    Both classes must be present. Source: the Mann-Whitney U statistic over n1 * n0.
+    NaN without both classes.
     """
-    is_positive = labels == 1
-    n_positive = int(is_positive.sum())
-    rank_sum = float(rankdata(probabilities)[is_positive].sum())
-    u_statistic = rank_sum - n_positive * (n_positive + 1) / 2
-    return u_statistic / (n_positive * (len(labels) - n_positive))
+    return Ranking.of(labels, probabilities).tally().roc_auc()
 
 
 def average_precision(labels: FloatArray, probabilities: FloatArray) -> float:
-    """Precision averaged over the gains in recall, from the highest threshold down."""
-    _, precision, recall = precision_recall_points(labels, probabilities)
-    gains = -np.diff(np.append(recall, 0.0))
-    return float(np.sum(gains * precision))
+    """Precision averaged over the gains in recall, from the highest threshold down.
+
+    NaN without both classes.
+    """
+    return Ranking.of(labels, probabilities).tally().average_precision()
 
 
-def _log_loss(labels: FloatArray, probabilities: FloatArray) -> float:
-    """Mean negative log-likelihood; certainty is clipped to what a float can tell from it."""
+def row_log_losses(labels: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Negative log-likelihood of each row, in nats; certainty is clipped to a float's."""
     tiny = np.finfo(np.float64).eps
     clipped = np.clip(probabilities, tiny, 1 - tiny)
-    return float(-np.mean(xlogy(labels, clipped) + xlogy(1 - labels, 1 - clipped)))
+    return np.asarray(-xlogy(labels, clipped) - xlogy(1 - labels, 1 - clipped))
 
 
 def outcomes(labels: FloatArray, probabilities: FloatArray, threshold: float) -> FloatArray:

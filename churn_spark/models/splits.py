@@ -11,6 +11,8 @@ import hashlib
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from churn_spark.config import TrainingConfig
+
 TRAIN, STOPPING, VALIDATION = "train", "stopping", "validation"
 
 
@@ -48,3 +50,8 @@ def split_column(bucket: Column, validation_share: float, stopping_share: float)
         .when(bucket < stopping_below, STOPPING)
         .otherwise(TRAIN)
     )
+
+
+def held_out_users(user_id: Column, config: TrainingConfig) -> Column:
+    """Whether a user is in the validation part, in no fit."""
+    return bucket_column(user_id, config.seed) < config.validation_share

@@ -1,16 +1,16 @@
 """Encoded rows -> two fitted models and their honest figures.
 
-The validation users are in no fit and choose nothing. The number of trees and the thresholds
-are chosen on the stopping users by models fitted without them; the final models are fitted on
-both parts together.
+The validation users are in no fit and choose nothing. A candidate, grown on the training users
+and all dates but the newest, tells on the stopping users how many trees there should be and
+where to flag, and on the newest date how margins become probabilities. The final model is
+grown on both parts and all dates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -22,13 +22,19 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.models.calibration import Calibration
+from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import (
-    fit_lightgbm,
+    TreePlan,
+    collect_bounded,
     fit_logistic_regression,
+    fit_trees,
     logistic_probabilities,
 )
-from churn_spark.models.metrics import Metrics, best_f1_threshold, evaluate, outcomes
+from churn_spark.models.judged import Judged
+from churn_spark.models.metrics import best_f1_threshold, evaluate, outcomes
+from churn_spark.models.offset import Offset
+from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 from churn_spark.schemas import VALIDATION_SCORES, conform
 
@@ -37,105 +43,115 @@ _MAX_SCORED_ROWS = 200_000
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One family's validation rows with its probabilities, and the figures on them.
-
-    Attributes:
-        rows: as_of, user_id, label, the encoded features and `churn_probability`.
-        metrics: at the threshold chosen on the stopping users.
-    """
-
-    rows: pd.DataFrame
-    metrics: Metrics
-
-
-@dataclass(frozen=True)
-class FittedLightGBM:
+class FittedTrees:
     """The final trees and how they came about.
 
     Attributes:
-        spark_model: SynapseML's model.
         native_text: LightGBM's text of the trees.
-        calibration: makes the mean probability of the fitted rows their share of cancels.
+        offset: what they add to; none: they hold everything.
+        calibration: from margins to probabilities, and why this one.
+        base_rate: share of cancellations among the fitted rows.
         class_weight: `scale_pos_weight` of the final fit.
-        rounds: trees of the final fit, from early stopping.
+        rounds: trees of the final fit, and why so many.
         judged: on the validation users.
     """
 
-    spark_model: Any
     native_text: str
-    calibration: Calibration
+    offset: Offset | None
+    calibration: ChosenCalibration
+    base_rate: float
     class_weight: float
-    rounds: int
+    rounds: ChosenRounds
     judged: Judged
+
+    def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> NDArray[np.float64]:
+        """The chance to cancel of encoded rows."""
+        margins = tree_margins(rows, encoding, self.native_text, self.offset)
+        return self.calibration.calibration.probabilities(margins)
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression."""
+    """The final logistic regression, and what it knows of the features."""
 
     spark_model: PipelineModel
+    encoding: Encoding
     judged: Judged
 
 
-def train_lightgbm(
-    rows: DataFrame, encoding: Encoding, config: LightGBMConfig, seed: int
-) -> FittedLightGBM:
-    """Choose the number of trees by early stopping, then fit on all but validation users.
+def train_trees(
+    rows: DataFrame,
+    encoding: Encoding,
+    config: LightGBMConfig,
+    offset_feature: str | None,
+    seed: int,
+) -> FittedTrees:
+    """Choose the number of trees and the calibration, then fit on all but validation users.
 
     Args:
         rows: the training rows as read back from storage.
         encoding: of their features.
         config: LightGBM's parameters.
+        offset_feature: a feature that is a probability, whose logit the trees add to; or none.
         seed: of every random choice.
     """
+    newest = rows.agg(F.max("as_of")).collect()[0][0]
+    is_earlier = F.col("as_of") < F.lit(newest)
+    has_earlier = not _of_split(rows, TRAIN).filter(is_earlier & (F.col("label") == 1)).isEmpty()
+    fitted_on = _of_split(rows, TRAIN, STOPPING)
+    base_rate = _base_rate(fitted_on)
+    offset = Offset(offset_feature, base_rate) if offset_feature else None
     with _all_tasks_at_once(rows.sparkSession):
-        chosen_on = _prepare(rows, [TRAIN, STOPPING])
-        weight = _class_weight(chosen_on.filter(F.col("split") == TRAIN))
-        candidate = fit_lightgbm(
-            chosen_on.withColumn("is_stopping", F.col("split") == STOPPING),
-            encoding,
-            config,
-            seed,
-            rounds=config.max_rounds,
-            class_weight=weight,
-            stop_on="is_stopping",
-        )
-        candidate_booster = lightgbm.Booster(model_str=candidate.getNativeModel())
-        rounds = max(config.min_rounds, candidate_booster.num_trees())
-        final_weight = _class_weight(chosen_on)
-        final = fit_lightgbm(
-            chosen_on, encoding, config, seed, rounds=rounds, class_weight=final_weight
-        )
-    native_text = final.getNativeModel()
-    booster = lightgbm.Booster(model_str=native_text)
-    candidate_calibration = _calibrate(rows, [TRAIN], encoding, candidate_booster)
-    calibration = _calibrate(rows, [TRAIN, STOPPING], encoding, booster)
-    stopping = _score_trees(rows, STOPPING, encoding, candidate_booster, candidate_calibration)
-    validation = _score_trees(rows, VALIDATION, encoding, booster, calibration)
-    return FittedLightGBM(
-        final, native_text, calibration, final_weight, rounds, _judge(validation, stopping)
+        first = _of_split(rows, TRAIN).filter(is_earlier) if has_earlier else _of_split(rows, TRAIN)
+        plan = TreePlan(config.max_rounds, _class_weight(first, config), seed, offset)
+        candidate = fit_trees(_prepare(first), encoding, config, plan, config.engine)
+        stopping = collect_bounded(_of_split(rows, STOPPING), _MAX_SCORED_ROWS)
+        rounds = _choose_rounds(stopping, encoding, candidate, plan, config)
+        weight = _class_weight(fitted_on, config)
+        final_plan = TreePlan(rounds.rounds, weight, seed, offset)
+        native_text = fit_trees(_prepare(fitted_on), encoding, config, final_plan, config.engine)
+    later = (
+        collect_bounded(fitted_on.filter(~is_earlier), _MAX_SCORED_ROWS)
+        if has_earlier
+        else stopping
     )
+    calibration = choose_calibration(
+        tree_margins(later, encoding, candidate, offset, rounds.rounds),
+        later["label"].to_numpy(),
+        later["user_id"].to_numpy(),
+        seed=seed,
+    )
+    stopping_margins = tree_margins(stopping, encoding, candidate, offset, rounds.rounds)
+    stopping = _with_probabilities(stopping, stopping_margins, calibration.calibration)
+    validation = collect_bounded(_of_split(rows, VALIDATION), _MAX_SCORED_ROWS)
+    validation_margins = tree_margins(validation, encoding, native_text, offset)
+    validation = _with_probabilities(validation, validation_margins, calibration.calibration)
+    judged = _judge(validation, stopping)
+    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, judged)
 
 
 def train_logistic_regression(
     rows: DataFrame, encoding: Encoding, config: LogisticRegressionConfig
 ) -> FittedBaseline:
     """Fit the baseline on the same rows, its threshold chosen in the same way."""
-    candidate = fit_logistic_regression(_prepare(rows, [TRAIN]), encoding, config)
-    final = fit_logistic_regression(_prepare(rows, [TRAIN, STOPPING]), encoding, config)
-    stopping = collect_bounded(logistic_probabilities(candidate, _of_split(rows, STOPPING)))
-    validation = collect_bounded(logistic_probabilities(final, _of_split(rows, VALIDATION)))
-    return FittedBaseline(final, _judge(validation, stopping))
+    candidate = fit_logistic_regression(_prepare(_of_split(rows, TRAIN)), encoding, config)
+    fitted_on = _of_split(rows, TRAIN, STOPPING)
+    final = fit_logistic_regression(_prepare(fitted_on), encoding, config)
+    stopping, validation = (
+        collect_bounded(
+            logistic_probabilities(model, _of_split(rows, split), encoding), _MAX_SCORED_ROWS
+        )
+        for model, split in ((candidate, STOPPING), (final, VALIDATION))
+    )
+    return FittedBaseline(final, encoding, _judge(validation, stopping))
 
 
 def build_baseline_rows(
-    rows: DataFrame, encoding: Encoding, trees: FittedLightGBM, max_rows: int
+    rows: DataFrame, encoding: Encoding, trees: FittedTrees, max_rows: int
 ) -> pd.DataFrame:
     """A sample of the rows the model was fitted on, with their predictions, without ids."""
     sample = collect_bounded(_of_split(rows, TRAIN, STOPPING), max_rows)
-    booster = lightgbm.Booster(model_str=trees.native_text)
-    predicted = _predict(sample, encoding, booster, trees.calibration)
+    predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
     return predicted[[*encoding.features, "churn_probability"]]
 
 
@@ -164,60 +180,68 @@ def describe_judged(name: str, judged: Judged) -> str:
     return f"{name} AUC {judged.metrics.roc_auc:.3f}, F1 {judged.metrics.f1:.3f}"
 
 
-def collect_bounded(rows: DataFrame, max_rows: int = _MAX_SCORED_ROWS) -> pd.DataFrame:
-    """The rows on the driver, ordered; a fixed sample of users where there are too many."""
-    order = F.xxhash64("user_id")
-    return rows.orderBy(order, "as_of", "user_id").limit(max_rows).toPandas()
+def tree_margins(
+    rows: pd.DataFrame,
+    encoding: Encoding,
+    native_text: str,
+    offset: Offset | None,
+    rounds: int | None = None,
+) -> NDArray[np.float64]:
+    """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
+    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
+    booster = lightgbm.Booster(model_str=native_text)
+    margins = np.asarray(booster.predict(matrix, raw_score=True, num_iteration=rounds))
+    return margins if offset is None else margins + offset.values(matrix, encoding.features)
 
 
-def _prepare(rows: DataFrame, splits: Sequence[str]) -> DataFrame:
-    """The rows of some splits in few, ordered partitions: small data gives the same trees."""
-    chosen = _of_split(rows, *splits)
-    n_tasks = chosen.count() // _ROWS_PER_TASK + 1
-    n_tasks = min(n_tasks, rows.sparkSession.sparkContext.defaultParallelism)
-    return chosen.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
+def _choose_rounds(
+    stopping: pd.DataFrame,
+    encoding: Encoding,
+    candidate: str,
+    plan: TreePlan,
+    config: LightGBMConfig,
+) -> ChosenRounds:
+    """Compare numbers of trees by their loss on the stopping users."""
+    grid = round_grid(config.min_rounds, config.max_rounds)
+    is_positive = stopping["label"].to_numpy() == 1
+    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, plan.class_weight, 1.0)
+    losses = np.stack(
+        [
+            weight
+            * np.logaddexp(0.0, sign * tree_margins(stopping, encoding, candidate, plan.offset, n))
+            for n in grid
+        ]
+    )
+    return choose_rounds(losses, stopping["user_id"].to_numpy(), grid)
+
+
+def _prepare(rows: DataFrame) -> DataFrame:
+    """The rows in few, ordered partitions: small data gives the same trees."""
+    n_slots = int(rows.sparkSession.sparkContext.defaultParallelism)
+    n_tasks = min(rows.count() // _ROWS_PER_TASK + 1, n_slots)
+    return rows.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
 
 
 def _of_split(rows: DataFrame, *splits: str) -> DataFrame:
     return rows.filter(F.col("split").isin(*splits))
 
 
-def _class_weight(rows: DataFrame) -> float:
-    """Stayers per canceller."""
-    counts = rows.agg(F.count(F.lit(1)).alias("n"), F.sum("label").alias("n_positive")).collect()[0]
-    return float((counts.n - counts.n_positive) / counts.n_positive)
+def _base_rate(rows: DataFrame) -> float:
+    return float(rows.agg(F.avg("label")).collect()[0][0])
 
 
-def _calibrate(
-    rows: DataFrame, splits: Sequence[str], encoding: Encoding, booster: lightgbm.Booster
-) -> Calibration:
-    fitted_on = collect_bounded(_of_split(rows, *splits))
-    margins = _margins(fitted_on, encoding, booster)
-    return Calibration.match_base_rate(margins, fitted_on["label"].to_numpy())
+def _class_weight(rows: DataFrame, config: LightGBMConfig) -> float:
+    """1, or stayers per canceller."""
+    if config.class_weight == "none":
+        return 1.0
+    rate = _base_rate(rows)
+    return (1.0 - rate) / rate
 
 
-def _score_trees(
-    rows: DataFrame,
-    split: str,
-    encoding: Encoding,
-    booster: lightgbm.Booster,
-    calibration: Calibration,
+def _with_probabilities(
+    rows: pd.DataFrame, margins: NDArray[np.float64], calibration: Calibration
 ) -> pd.DataFrame:
-    return _predict(collect_bounded(_of_split(rows, split)), encoding, booster, calibration)
-
-
-def _predict(
-    rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster, calibration: Calibration
-) -> pd.DataFrame:
-    margins = _margins(rows, encoding, booster)
     return rows.assign(churn_probability=calibration.probabilities(margins))
-
-
-def _margins(
-    rows: pd.DataFrame, encoding: Encoding, booster: lightgbm.Booster
-) -> NDArray[np.float64]:
-    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
-    return np.asarray(booster.predict(matrix, raw_score=True))
 
 
 def _judge(validation: pd.DataFrame, stopping: pd.DataFrame) -> Judged:

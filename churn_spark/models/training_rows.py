@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from churn_spark.config import TrainingConfig
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.spec import FEATURES, Feature, fingerprint
+from churn_spark.features.spec import Feature, fingerprint
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
 from churn_spark.schemas import TRAINING_ROWS, conform
@@ -29,6 +29,14 @@ def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig)
     )
     known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
     return snapshots.join(known, ["as_of", "user_id"], "inner").withColumn("split", split)
+
+
+def join_behaviour(rows: DataFrame, behaviour: DataFrame) -> DataFrame:
+    """The rows with the features of the set `behaviour`, null where there are none.
+
+    Grain: that of `rows`, (as_of, user_id).
+    """
+    return rows.join(behaviour, ["as_of", "user_id"], "left")
 
 
 def count_by_split(rows: DataFrame) -> DataFrame:
@@ -92,7 +100,7 @@ def fit_encoding(fitted_rows: DataFrame, features: Sequence[Feature], max_levels
         for feature in features
     }
     names = tuple(feature.name for feature in features)
-    return Encoding(names, levels, typical, fingerprint(FEATURES))
+    return Encoding(names, levels, typical, fingerprint(features))
 
 
 def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:

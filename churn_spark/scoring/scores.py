@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
@@ -38,16 +37,14 @@ def build_scores(snapshots: DataFrame, bundle: ModelBundle, config: ScoringConfi
     )
 
 
-def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFrame:
+def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFrame:
     """Probability and reasons of each row, by LightGBM's own library on Arrow batches.
 
     SynapseML's transform calls the library row by row; this calls it once per batch and needs
     no native library in the JVM.
 
-    Grain: that of `snapshots`, (as_of, user_id).
+    Grain: that of `rows`, (as_of, user_id).
     """
-    # Workers need no baseline.
-    model = replace(bundle, baseline=bundle.baseline.iloc[:0])
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
@@ -55,13 +52,12 @@ def score_rows(snapshots: DataFrame, bundle: ModelBundle, n_reasons: int) -> Dat
                 {
                     "as_of": batch["as_of"],
                     "user_id": batch["user_id"],
-                    "churn_probability": model.probabilities(batch),
-                    "reasons": model.reasons(batch, n_reasons),
+                    "churn_probability": bundle.probabilities(batch),
+                    "reasons": bundle.reasons(batch, n_reasons),
                 }
             )
 
-    names = model.encoding.features
-    return snapshots.select("as_of", "user_id", *names).mapInPandas(score, _SCORED)
+    return rows.select("as_of", "user_id", *bundle.encoding.features).mapInPandas(score, _SCORED)
 
 
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:

@@ -23,17 +23,11 @@ IDENTITY: Final = ("user_id", "as_of")
 MAX_TEXT: Final = 200
 # Whole numbers beyond this aren't exact in the float64 of the model's matrix.
 MAX_WHOLE: Final = 2**53
-_NEVER_NEGATIVE: Final = ("sum", "ratio", "days_since")
 _SHOWN_CHARS: Final = 80
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def lowest(feature: Feature) -> float | None:
-    """The smallest value that a feature can have; None where it may be negative."""
-    return 0.0 if feature.is_numeric and feature.aggregate in _NEVER_NEGATIVE else None
 
 
 def example(feature: Feature) -> float | str:
@@ -42,7 +36,9 @@ def example(feature: Feature) -> float | str:
         return {"gender": "F", "location": "CA", "os": "Windows", "browser": "Chrome"}.get(
             feature.name, "paid"
         )
-    return 12 if feature.data_type == "long" else 12.5
+    if feature.data_type == "long":
+        return 12
+    return 12.5 if feature.bounds[1] is None else 0.25
 
 
 def _whole(value: float) -> float:
@@ -53,13 +49,14 @@ def _whole(value: float) -> float:
 
 
 def _field(feature: Feature) -> Any:
+    least, largest = feature.bounds
     value: Any = Annotated[str, Field(max_length=MAX_TEXT)]
     if feature.data_type == "long":
         # 4.0 is a whole number in JSON; a strict `int` would refuse it.
-        bounds = Field(ge=lowest(feature), le=MAX_WHOLE, json_schema_extra={"type": "integer"})
+        bounds = Field(ge=least, le=MAX_WHOLE, json_schema_extra={"type": "integer"})
         value = Annotated[float, bounds, AfterValidator(_whole)]
     elif feature.is_numeric:
-        value = Annotated[float, Field(ge=lowest(feature))]
+        value = Annotated[float, Field(ge=least, le=largest)]
     meaning = f"{feature.meaning} ({feature.unit or 'category'})"
     return Annotated[value | None, Field(description=meaning, examples=[example(feature)])], None
 
@@ -76,7 +73,7 @@ def build_model(features: Sequence[Feature]) -> type[BaseModel]:
     return create_model(
         "UserFeatures",
         __base__=_Row,
-        __doc__="One user's features, under their names in gold/snapshots; all may be left out.",
+        __doc__="One user's features, named as in gold/snapshots and gold/behaviour.",
         user_id=(user_id, None),
         as_of=(as_of, None),
         **fields,
@@ -146,9 +143,12 @@ def possible(values: NDArray[np.float64], feature: Feature) -> NDArray[np.bool_]
 
     The same bounds for a whole column; a test holds both to one answer.
     """
+    least, largest = feature.bounds
     is_possible: NDArray[np.bool_] = np.isnan(values) | np.isfinite(values)
-    if (least := lowest(feature)) is not None:
+    if least is not None:
         is_possible &= ~(values < least)
+    if largest is not None:
+        is_possible &= ~(values > largest)
     if feature.data_type == "long":
         is_possible &= np.isnan(values) | ((values <= MAX_WHOLE) & (values == np.floor(values)))
     return is_possible
@@ -156,5 +156,8 @@ def possible(values: NDArray[np.float64], feature: Feature) -> NDArray[np.bool_]
 
 def expectation(feature: Feature) -> str:
     """What a number of the feature must be, in words."""
+    least, largest = feature.bounds
     kind = "a whole number" if feature.data_type == "long" else "a finite number"
-    return f"expected {kind}" + ("" if lowest(feature) is None else " that isn't negative")
+    if largest is not None:
+        return f"expected {kind} from {least:g} to {largest:g}"
+    return f"expected {kind}" + ("" if least is None else " that isn't negative")

@@ -12,7 +12,6 @@ import pandas as pd
 
 from churn_spark.config import ScoringConfig
 from churn_spark.errors import ChampionError
-from churn_spark.features.spec import FEATURES, fingerprint
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.trees import SingleRowTrees
@@ -43,8 +42,12 @@ class Predictor:
 
     def predict_one(self, values: Mapping[str, Any]) -> float:
         """The probability of one row; equal to that of `bundle.probabilities`."""
-        margin = np.asarray(self.trees.margin(values))
-        return float(self.bundle.calibration.probabilities(margin))
+        bundle, margin = self.bundle, np.array([self.trees.margin(values)])
+        if bundle.offset is not None:
+            stated = values.get(bundle.offset.feature)
+            known = np.array([[np.nan if stated is None else stated]])
+            margin += bundle.offset.values(known, (bundle.offset.feature,))
+        return float(bundle.calibration.probabilities(margin)[0])
 
     def explain_one(self, values: Mapping[str, Any]) -> list[str]:
         """The reasons of one row."""
@@ -62,7 +65,7 @@ def build_predictor(
         FingerprintError: if it was trained on other feature definitions.
         ChampionError: if it answers otherwise than in training, or can't answer.
     """
-    bundle.check_fingerprint(fingerprint(FEATURES))
+    bundle.check_fingerprint()
     predictor = Predictor(
         bundle=replace(bundle, baseline=bundle.baseline.iloc[:0]),
         limits=BandLimits.of(bundle.base_rate, config),

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churn_spark.errors import InputError
+from churn_spark.models.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.draws import Floats
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import PERSONA_NAMES
-from churn_spark.simulate.reachable import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.settings import DAY_S, day_number
 from churn_spark.simulate.truth import read_truth, write_truth
 from churn_spark.simulate.world import log_end, read_settings
@@ -149,9 +149,9 @@ def describe(rows: pa.Table) -> str:
     Raises:
         KeyError: if these are no rows of `build_probabilities`.
     """
-    probabilities = rows["cancel_probability"].to_numpy()
+    true = rows["cancel_probability"].to_numpy()
     return (
-        f"{len(rows):,} users, {probabilities.sum():,.1f} cancels expected "
-        f"({probabilities.mean():.2%}), best reachable ROC AUC "
-        f"{expected_roc_auc(probabilities):.4f}, AP {expected_average_precision(probabilities):.4f}"
+        f"{len(rows):,} users, {true.sum():,.1f} cancels expected "
+        f"({true.mean():.2%}), best reachable ROC AUC "
+        f"{expected_roc_auc(true, true):.4f}, AP {expected_average_precision(true, true):.4f}"
     )

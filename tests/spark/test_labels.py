@@ -24,7 +24,7 @@ from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
 from churn_spark.schemas import LABELS
 from churn_spark.timeline import Horizon, days_after
-from tests import oracles
+from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
 
 _DAY = 86_400_000
@@ -77,7 +77,7 @@ def test_labels_equal_the_oracle_when_log_is_random(load: Load) -> None:
     log = oracles.accept_events(records)
     expected = {}
     for day in _DATES:
-        for user in oracles.features_as_of(log, day):
+        for user in oracle_features.features_as_of(log, day):
             for horizon in horizons:
                 for end in _LOG_ENDS:
                     label = oracles.horizon_label(
@@ -190,7 +190,7 @@ def test_lifetime_labels_equal_the_oracle_when_log_is_random(load: Load) -> None
     found = collect_dicts(build_lifetime_labels(population, session_days), "user_id")
     expected = {
         (user,): {"as_of": end, "label": oracles.lifetime_label(log, user, end)}
-        for user in oracles.lifetime_features(log, end)
+        for user in oracle_features.lifetime_features(log, end)
     }
     assert {row["label"] for row in expected.values()} == {0, 1}
     assert found == expected
@@ -244,7 +244,7 @@ def test_labels_equal_the_oracle_on_real_logs(spark: SparkSession, sample_data: 
     found = _labels_by_log_end(population, session_days, [_HEADLINE], [end])
     expected = {}
     for day in dates:
-        for user in oracles.features_as_of(log, day):
+        for user in oracle_features.features_as_of(log, day):
             label = oracles.horizon_label(log, user, day, 14, 1, end)
             expected[(day, user)] = (label.value, label.is_known, label.is_gap_cancel)
     assert {key[1:3]: tuple(row.values()) for key, row in found.items()} == expected

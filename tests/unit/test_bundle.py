@@ -9,11 +9,14 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from churn_spark.errors import FingerprintError
+from churn_spark.features.spec import fingerprint, named
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
 
 MATRIX = np.column_stack([np.arange(60.0), np.arange(60) % 3])
 
@@ -26,10 +29,11 @@ def bundle() -> ModelBundle:
     return ModelBundle(
         native_text=trees.model_to_string(),
         encoding=Encoding(("n", "os"), {"os": ("größer", "b")}, {"n": 2.5, "os": "b"}, "00aa"),
-        calibration=Calibration(-1.25),
+        calibration=Calibration("shift", (-1.25,)),
         base_rate=0.1,
         label={"kind": "horizon", "horizon_days": 14, "gap_days": 1},
         baseline=pd.DataFrame({"n": [1.0, np.nan], "os": ["b", None], "churn_probability": 0.1}),
+        offset=None,
         version="3",
     )
 
@@ -51,12 +55,20 @@ def test_trees_predict_the_same_when_read_from_their_folder(
 
 
 def test_model_is_accepted_when_the_definitions_are_equal(bundle: ModelBundle) -> None:
-    bundle.check_fingerprint("00aa")
+    features = named(["tenure_days", "os"])
+    encoding = Encoding(("tenure_days", "os"), {"os": ("b",)}, {}, fingerprint(features))
+    replace(bundle, encoding=encoding).check_fingerprint()
 
 
 def test_model_is_refused_when_the_definitions_differ(bundle: ModelBundle) -> None:
-    with pytest.raises(FingerprintError) as caught:
-        bundle.check_fingerprint("00bb")
-    assert "model version 3 was trained on feature definitions 00aa, expected 00bb" in str(
-        caught.value
-    )
+    with pytest.raises(FingerprintError, match="version 3 was trained on feature definitions 00aa"):
+        bundle.check_fingerprint()
+
+
+def test_margins_are_those_of_the_trees_and_the_offset(bundle: ModelBundle) -> None:
+    rows = pd.DataFrame({"n": [0.3, np.nan], "os": ["b", "unseen"]})
+    matrix = bundle.encoding.encode(rows)
+    plain = bundle.margins(matrix)
+    moved = replace(bundle, offset=Offset("n", 0.5)).margins(matrix)
+    assert moved - plain == pytest.approx([np.log(0.3 / 0.7), 0.0])
+    assert bundle.probabilities(rows) == pytest.approx(expit(plain - 1.25))

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from churn_spark.models.metrics import (
     best_f1_threshold,
     evaluate,
+    gains_points,
     outcomes,
     precision_recall_points,
+    roc_points,
 )
 
 Rows = list[tuple[int, float]]
@@ -179,3 +181,82 @@ def test_outcomes_add_up_to_the_counts(rows: Rows, threshold: float) -> None:
     assert named.count("false positive") == found.false_positives
     assert named.count("false negative") == found.false_negatives
     assert named.count("true negative") == found.true_negatives
+
+
+def captured_of(rows: Rows, share: float) -> Fraction:
+    """The cancellers in the first rows, the boundary's equal rows each by the same share."""
+    room, found = Fraction(share).limit_denominator(100) * len(rows), Fraction(0)
+    for p in sorted({p for _, p in rows}, reverse=True):
+        labels = [label for label, q in rows if q == p]
+        taken = min(room, len(labels))
+        found += sum(labels) * taken / len(labels)
+        room -= taken
+    return found / sum(label for label, _ in rows)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=WITH_CANCELS)
+def test_capture_takes_equal_rows_by_their_share(rows: Rows) -> None:
+    found = evaluate(*columns(rows), 0.5)
+    assert found.capture_10 == pytest.approx(float(captured_of(rows, 0.10)))
+    assert found.capture_33 == pytest.approx(float(captured_of(rows, 0.33)))
+    assert found.lift_10 == pytest.approx(found.capture_10 / 0.10)
+    assert found.lift_33 == pytest.approx(found.capture_33 / 0.33)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=BOTH_CLASSES, data=st.data())
+def test_no_figure_depends_on_the_order_of_the_rows(rows: Rows, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(rows))
+    first, second = (evaluate(*columns(order), 0.5) for order in (rows, shuffled))
+    for name, value in vars(first).items():
+        assert getattr(second, name) == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), name
+
+
+def test_lift_is_one_and_capture_the_share_when_all_rows_are_equal() -> None:
+    found = evaluate(np.array([1, 0, 0, 0]), np.full(4, 0.25), 0.5)
+    assert (found.capture_10, found.capture_33) == pytest.approx((0.10, 0.33))
+    assert (found.lift_10, found.lift_33) == pytest.approx((1, 1))
+    assert found.calibration_error == pytest.approx(0)
+    assert math.isnan(found.calibration_slope)
+
+
+def calibration_error_of(rows: Rows) -> float:
+    """Every row cut into 20 slivers, so that 20 bins of whole slivers are there."""
+    ranked = sorted({p for _, p in rows})
+    shares = {p: [label for label, q in rows if q == p] for p in ranked}
+    slivers = [(p, sum(shares[p]) / len(shares[p])) for p in ranked for _ in shares[p] * 20]
+    n, total = len(rows), 0.0
+    for first in range(0, 20 * n, n):
+        part = slivers[first : first + n]
+        total += abs(sum(p for p, _ in part) - sum(label for _, label in part))
+    return total / (20 * n)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=ROWS)
+def test_calibration_error_is_that_of_20_bins_of_equal_mass(rows: Rows) -> None:
+    found = evaluate(*columns(rows), 0.5).calibration_error
+    assert found == pytest.approx(calibration_error_of(rows), abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=BOTH_CLASSES)
+def test_area_under_the_points_of_the_roc_curve_is_the_auc(rows: Rows) -> None:
+    false, true = roc_points(*columns(rows))
+    assert np.trapz(true, false) == pytest.approx(auc_of(rows))
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=WITH_CANCELS)
+def test_gains_curve_passes_through_the_capture(rows: Rows) -> None:
+    contacted, found = gains_points(*columns(rows))
+    assert len(contacted) == len({p for _, p in rows}) + 1
+    at_a_third = np.interp(0.33, contacted, found)
+    assert at_a_third == pytest.approx(evaluate(*columns(rows), 0.5).capture_33)
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one row"):
+        evaluate(np.array([]), np.array([]), 0.5)

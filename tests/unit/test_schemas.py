@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import types as T
 
 from churn_spark.errors import SchemaError
-from churn_spark.features.spec import FEATURES, PAGE_COUNTS
+from churn_spark.features.spec import FEATURES, PAGE_COUNTS, SNAPSHOT_FEATURES
 from churn_spark.schemas import (
     DRIFT,
     EVENTS,
@@ -108,13 +108,14 @@ def test_session_days_count_every_page_of_the_declaration() -> None:
 
 def test_snapshots_and_training_rows_end_with_the_features_in_order() -> None:
     names = [feature.name for feature in FEATURES]
-    assert SNAPSHOTS.column_names == ["as_of", "user_id", *names]
+    known = [feature.name for feature in SNAPSHOT_FEATURES]
+    assert SNAPSHOTS.column_names == ["as_of", "user_id", *known]
     assert TRAINING_ROWS.column_names == ["as_of", "user_id", "label", "split", *names]
 
 
 def test_snapshot_has_the_feature_types() -> None:
     declared = {column.name: column.data_type for column in SNAPSHOTS.columns}
-    assert [declared[f.name] for f in FEATURES] == [f.data_type for f in FEATURES]
+    assert [declared[f.name] for f in SNAPSHOT_FEATURES] == [f.data_type for f in SNAPSHOT_FEATURES]
 
 
 def test_training_rows_hold_numbers_only_when_encoded() -> None:

@@ -21,6 +21,7 @@ from churn_spark.errors import ChampionError, FingerprintError, RequestError
 from churn_spark.features.spec import FEATURES
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
+from churn_spark.models.offset import Offset
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving import batches, contract
 from churn_spark.serving.predictor import Predictor, build_predictor
@@ -68,7 +69,7 @@ def test_single_row_is_bulk_to_1e_12() -> None:
         {},
         optional={
             f.name: (
-                st.one_of(st.none(), st.floats(0, 1e12), st.integers(0, 2**53))
+                st.one_of(st.none(), st.floats(0, f.bounds[1] or 1e12), st.integers(0, 1))
                 if f.is_numeric
                 else st.one_of(st.none(), st.text(max_size=4), st.sampled_from(["paid", "CA"]))
             )
@@ -79,6 +80,21 @@ def test_single_row_is_bulk_to_1e_12() -> None:
 def test_single_row_is_bulk_for_any_row(row: dict[str, Any]) -> None:
     frame = pd.DataFrame({f.name: pd.Series([row.get(f.name)], dtype=object) for f in FEATURES})
     assert PREDICTOR.predict_one(row) == pytest.approx(BUNDLE.probabilities(frame)[0], abs=1e-12)
+
+
+def test_single_row_is_bulk_with_an_offset() -> None:
+    offset = Offset("behaviour_probability", 0.07)
+    bundle = replace(BUNDLE, offset=offset)
+    expected = bundle.probabilities(ROWS)
+    baseline = BUNDLE.baseline.copy()
+    margins = bundle.margins(baseline[list(bundle.encoding.features)].to_numpy())
+    baseline["churn_probability"] = bundle.calibration.probabilities(margins)
+    predictor = build(replace(bundle, baseline=baseline))
+    found = [predictor.predict_one(row) for row in records(ROWS)]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert np.abs(expected - BUNDLE.probabilities(ROWS)).max() > 0.01
+    with pytest.raises(ChampionError, match="off by"):
+        build(bundle)
 
 
 def test_reasons_of_one_row_are_those_of_scoring() -> None:
@@ -94,6 +110,7 @@ def test_reasons_of_one_row_are_those_of_scoring() -> None:
         ({"num_sessions": "2"}, "num_sessions", "valid number"),
         ({"num_sessions": True}, "num_sessions", "valid number"),
         ({"num_sessions": 2**60}, "num_sessions", "less than or equal"),
+        ({"behaviour_probability": 1.5}, "behaviour_probability", "less than or equal to 1"),
         ({"tenure_days": float("nan")}, "tenure_days", "finite"),
         ({"os": 3}, "os", "valid string"),
         ({"os": "x" * 300}, "os", "at most 200"),
@@ -241,7 +258,7 @@ def build(bundle: ModelBundle) -> Predictor:
 
 
 def test_model_is_refused_when_it_answers_otherwise_than_in_training() -> None:
-    moved = Calibration(BUNDLE.calibration.log_odds_shift + 1e-6)
+    moved = Calibration("shift", (BUNDLE.calibration.parameters[0] + 1e-6,))
     with pytest.raises(ChampionError, match="off by"):
         build(replace(BUNDLE, calibration=moved))
 

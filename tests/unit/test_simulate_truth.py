@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,13 +16,13 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
+from churn_spark.models.expected import expected_roc_auc
 from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.draws import lognormal_mean_one, poisson, uniforms, user_keys
 from churn_spark.simulate.lives import begin, simulate_lives
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.probabilities import build_probabilities
-from churn_spark.simulate.reachable import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.steps import IS_GONE, Lives
 from churn_spark.simulate.truth import read_truth
@@ -185,7 +184,7 @@ def test_auc_of_the_truth_is_the_expected_one(regime: str, request: pytest.Fixtu
     chance, label = rows["cancel_probability"].to_numpy(), rows["label"].to_numpy()
     drawn = np.random.default_rng(0).random((400, len(chance))) < chance
     aucs = [auc_by_pairs(chance, outcome) for outcome in drawn]
-    assert np.mean(aucs) == pytest.approx(expected_roc_auc(chance), abs=0.01)
+    assert np.mean(aucs) == pytest.approx(expected_roc_auc(chance, chance), abs=0.01)
     assert np.percentile(aucs, 0.5) < auc_by_pairs(chance, label == 1) < np.percentile(aucs, 99.5)
 
 
@@ -204,34 +203,6 @@ def test_label_is_null_in_the_gap_and_until_the_log_gets_there(memoryless: Path)
     assert unknown
     late = build_probabilities(memoryless, date(2018, 10, 25), 14, 1)
     assert late["label"].null_count == len(late)
-
-
-def exhaustive(chance: list[float]) -> tuple[float, float]:
-    """Expected right pairs over expected pairs, and expected AP sums over expected cancels."""
-    order = sorted(chance, reverse=True)
-    right = pairs = precision = cancels = 0.0
-    for outcome in itertools.product([0, 1], repeat=len(order)):
-        weight = float(np.prod([p if y else 1 - p for p, y in zip(order, outcome, strict=True)]))
-        for i, j in itertools.permutations(range(len(order)), 2):
-            if outcome[i] > outcome[j]:
-                pairs += weight
-                right += weight * (0.5 * (order[i] >= order[j]) + 0.5 * (order[i] > order[j]))
-        cancels += weight * sum(outcome)
-        found = [sum(outcome[: i + 1]) / (i + 1) for i, y in enumerate(outcome) if y]
-        precision += weight * sum(found)
-    return right / pairs, precision / cancels
-
-
-@given(st.lists(st.sampled_from([0.05, 0.2, 0.5, 0.9]), min_size=2, max_size=7))
-def test_reachable_figures_are_those_of_all_outcomes_weighted(chance: list[float]) -> None:
-    auc, precision = exhaustive(chance)
-    assert expected_roc_auc(np.array(chance)) == pytest.approx(auc)
-    assert expected_average_precision(np.array(chance)) == pytest.approx(precision)
-
-
-def test_nothing_is_reachable_without_a_cancel() -> None:
-    assert np.isnan(expected_roc_auc(np.zeros(4)))
-    assert np.isnan(expected_average_precision(np.zeros(4)))
 
 
 @given(st.floats(0.0, 40.0))

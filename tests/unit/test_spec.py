@@ -10,12 +10,16 @@ import pytest
 
 from churn_spark.errors import FingerprintError
 from churn_spark.features.spec import (
+    DERIVED_SOURCES,
+    FEATURE_SETS,
     FEATURES,
     PAGE_COUNTS,
     PROFILE_FIELDS,
+    SNAPSHOT_FEATURES,
     Feature,
     fingerprint,
     model_features,
+    named,
 )
 from churn_spark.schemas import SESSION_DAYS
 
@@ -45,14 +49,34 @@ CHANGES: dict[str, Any] = {
     "unit": "weeks",
     "phrase": "here for {value}",
     "per": "n_songs",
+    "days": 7,
     "scale": 7.0,
+    "prior": 0.5,
+    "prior_weight": 2.0,
+    "level": "paid",
     "is_trending": False,
     "is_sensitive": True,
 }
 
 
-def test_features_are_the_reports() -> None:
-    assert [feature.name for feature in FEATURES] == REPORT_NAMES
+def test_report_set_is_the_reports() -> None:
+    assert [feature.name for feature in FEATURE_SETS["report"]] == REPORT_NAMES
+
+
+def test_names_are_unique_over_all_sets() -> None:
+    names = [feature.name for feature in FEATURES]
+    assert len(set(names)) == len(names) > 80
+
+
+def test_sets_are_switchable_and_keep_the_order_of_the_table() -> None:
+    found = model_features(["behaviour", "report"], use_gender=True)
+    assert found == FEATURE_SETS["report"] + FEATURE_SETS["behaviour"]
+    with pytest.raises(KeyError):
+        model_features(["unknown"], use_gender=True)
+
+
+def test_named_keeps_the_order_asked_for_and_leaves_out_what_is_unknown() -> None:
+    assert [feature.name for feature in named(["os", "none", "gender"])] == ["os", "gender"]
 
 
 def test_fingerprint_is_sixteen_hexadecimal_digits() -> None:
@@ -76,9 +100,9 @@ def test_fingerprint_changes_when_a_feature_is_left_out_or_moved() -> None:
 
 
 def test_gender_is_no_input_unless_switched_on() -> None:
-    without = [feature.name for feature in model_features(use_gender=False)]
-    assert without == [name for name in REPORT_NAMES if name != "gender"]
-    assert model_features(use_gender=True) == FEATURES
+    without = [feature.name for feature in model_features(FEATURE_SETS, use_gender=False)]
+    assert without == [feature.name for feature in FEATURES if feature.name != "gender"]
+    assert model_features(FEATURE_SETS, use_gender=True) == FEATURES
 
 
 def test_only_text_is_a_category() -> None:
@@ -86,15 +110,22 @@ def test_only_text_is_a_category() -> None:
     assert categories == ["last_subscription_level", "gender", "location", "os", "browser"]
 
 
-def test_totals_and_tenure_are_trending_and_nothing_else_is() -> None:
-    steady = [feature.name for feature in FEATURES if not feature.is_trending]
-    assert steady == ["avg_songs_per_session", *REPORT_NAMES[10:]]
+def test_what_grows_for_everybody_is_trending_and_nothing_else_is() -> None:
+    trending = [feature.name for feature in FEATURES if feature.is_trending]
+    totals = [name for name in REPORT_NAMES[:10] if name != "avg_songs_per_session"]
+    assert trending == [*totals, "exposure_days", "level_changes"]
 
 
-def test_every_source_is_a_session_day_column_or_the_session_count() -> None:
-    known = {*SESSION_DAYS.column_names, "n_sessions"}
-    sources = {feature.source for feature in FEATURES} | {f.per for f in FEATURES if f.per}
+def test_every_source_is_known() -> None:
+    known = {*SESSION_DAYS.column_names, *DERIVED_SOURCES, "exposure", "level_changed_ts", ""}
+    sources = {name for feature in SNAPSHOT_FEATURES for name in (feature.source, feature.per)}
     assert sources - known == set()
+
+
+def test_no_source_counts_the_pages_of_cancelling() -> None:
+    """`n_events` and the pages that aren't counted by name would hold Cancel."""
+    sources = {name for feature in SNAPSHOT_FEATURES for name in (feature.source, feature.per)}
+    assert sources & {"n_events", "n_other_pages", "cancel_ts"} == set()
 
 
 def test_every_profile_field_is_a_session_day_column_with_its_order() -> None:
@@ -115,8 +146,9 @@ def test_phrase_names_the_value_and_nothing_unknown(feature: Feature) -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_ratios_alone_have_a_denominator_and_numbers_alone_a_unit(feature: Feature) -> None:
-    assert (feature.aggregate == "ratio") == bool(feature.per)
+def test_rates_alone_have_a_denominator_and_numbers_alone_a_unit(feature: Feature) -> None:
+    has_rate = feature.aggregate in ("ratio", "if_level", "surprise", "silence")
+    assert has_rate == bool(feature.per)
     assert feature.is_numeric == bool(feature.unit)
 
 

@@ -12,6 +12,7 @@ Ints = npt.NDArray[np.int64]
 START: Final = "START"
 END: Final = "END"
 OTHER: Final = "Other"
+CANCEL: Final = "Cancel"
 CANCELLED: Final = "Cancellation Confirmation"
 LEVELS: Final = ("free", "paid")
 PAGES: Final = (
@@ -32,7 +33,7 @@ PAGES: Final = (
     "Downgrade",
     "Submit Downgrade",
     "Logout",
-    "Cancel",
+    CANCEL,
     OTHER,
 )
 SOURCES: Final = (START, *PAGES)

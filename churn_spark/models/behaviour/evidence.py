@@ -10,14 +10,24 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.models.behaviour.cells import LEVELS, START
+from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
 from churn_spark.timeline import Horizon, day_start_millis
 
 _MILLIS_PER_DAY: Final = 86_400_000.0
 _SECONDS_PER_DAY: Final = 86_400.0
-FORECAST_COLUMNS: Final = ("behaviour_probability", "visits_a_week", "cancel_per_visit")
+
+
+def build_behaviour(
+    snapshots: DataFrame, transitions: DataFrame, model: BehaviourModel, horizon: Horizon
+) -> DataFrame:
+    """The features of the set `behaviour` for every row of a snapshot.
+
+    Grain: (as_of, user_id), that of `snapshots`.
+    """
+    return build_forecasts(build_evidence(snapshots, transitions, model), model, horizon)
 
 
 def build_evidence(
@@ -25,7 +35,8 @@ def build_evidence(
 ) -> DataFrame:
     """Sum what each user's transitions before the date say of every class, and their visits.
 
-    Summed by user and date first: the snapshots of several dates share that work.
+    Summed by user and date first: the snapshots of several dates share that work. Transitions
+    to and from Cancel are left out: they are the outcome that is to be foreseen.
 
     Grain: (as_of, user_id), that of `snapshots`.
     """
@@ -36,8 +47,10 @@ def build_evidence(
         pd.DataFrame(model.mixture.log_chances.T, columns=names).rename_axis("cell").reset_index()
     )
     is_start = F.col("page") == START
+    touches_cancel = (F.col("page") == CANCEL) | (F.col("next_page") == CANCEL)
     by_day = (
-        transitions.withColumn("cell", cell_column())
+        transitions.filter(~touches_cancel)
+        .withColumn("cell", cell_column())
         .join(F.broadcast(chances), "cell")
         .groupBy("user_id", "event_date")
         .agg(
@@ -84,10 +97,11 @@ def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon
                     as_of,
                     horizon,
                 )
-                values = (found.cancel_probability, found.visits_a_week, found.cancel_per_visit)
                 yield rows[["as_of", "user_id"]].assign(
-                    **dict(zip(FORECAST_COLUMNS, values, strict=True))
+                    behaviour_probability=found.cancel_probability,
+                    visits_a_week=found.visits_a_week,
+                    cancel_per_visit=found.cancel_per_visit,
                 )
 
-    columns = ", ".join(f"{name} double" for name in FORECAST_COLUMNS)
+    columns = ", ".join(f"{feature.name} double" for feature in BEHAVIOUR_FEATURES)
     return evidence.mapInPandas(forecast, f"as_of date, user_id string, {columns}")

@@ -78,6 +78,18 @@ def fit_behaviour(
     return BehaviourModel(mixture, start.sessions, prior, calendar, log_start, fitted_before)
 
 
+def build_registrations(session_days: DataFrame, before: date) -> DataFrame:
+    """When each user registered, as far as known before a date.
+
+    Grain: (user_id); column `registered_ts`.
+    """
+    return (
+        session_days.filter(F.col("event_date") < F.lit(before))
+        .groupBy("user_id")
+        .agg(F.max("registered_ts").alias("registered_ts"))
+    )
+
+
 def cell_column() -> Column:
     """The number of the cell of a row of `transitions`, as `cells.cell_of` gives it."""
 
@@ -114,13 +126,17 @@ def _fit_classes(known: DataFrame, config: BehaviourConfig) -> Mixture:
         .repartition(n_blocks, "user_id")
         .sortWithinPartitions("user_id", "cell")
     )
-    blocks = counts.rdd.mapPartitions(_pack).persist(StorageLevel.MEMORY_AND_DISK)
+    blocks = counts.rdd.mapPartitions(_pack)
     settings = MixtureSettings(
         prior_weight=config.prior_weight, n_starts=config.n_starts, seed=config.seed
     )
-    try:
-        fitted = fit_mixtures(_SparkBlocks(blocks), sorted(config.n_classes), settings)
-    finally:
+    numbers = sorted(config.n_classes)
+    if n_blocks == 1:
+        # A step on so few users takes less time than Spark needs to begin it.
+        fitted = fit_mixtures(_LocalBlocks(blocks.collect()), numbers, settings)
+    else:
+        blocks.persist(StorageLevel.MEMORY_AND_DISK)
+        fitted = fit_mixtures(_SparkBlocks(blocks), numbers, settings)
         blocks.unpersist()
     return min(fitted, key=lambda mixture: mixture.aic)
 
@@ -137,6 +153,17 @@ def _pack(rows: Iterable[Row]) -> Iterator[csr_matrix]:
         counts.append(n)
     if users:
         yield csr_matrix((counts, (users, cells)), shape=(number + 1, N_CELLS))
+
+
+@dataclass(frozen=True)
+class _LocalBlocks:
+    """Applies functions in this process, to at most `block_users` users."""
+
+    blocks: list[csr_matrix]
+
+    def __call__(self, function: Callable[[csr_matrix], Result]) -> list[Result]:
+        """Apply a function to every block; the results come in the blocks' order."""
+        return [function(block) for block in self.blocks]
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,16 @@ def _prior(pooled: Floats, weight: float) -> Floats:
     return (weight * (0.9999 * odds + 0.0001 * uniform)).ravel()
 
 
+def normalise_counts(counts: Floats, weight: float = 0.05) -> Floats:
+    """Log chances of classes whose transitions are known.
+
+    Args:
+        counts: of each class's transitions, shape (classes, N_CELLS).
+        weight: pseudo-transitions of every page, as `MixtureSettings.prior_weight`.
+    """
+    return _normalise(counts, _prior(counts.sum(axis=0), weight))
+
+
 def _climb(
     blocks: Blocks, points: list[_Point], prior: Floats, max_steps: int, tolerance: float
 ) -> list[_Point]:

@@ -1,0 +1,120 @@
+"""Simulated worlds loaded into lakehouses of their own, and what can be known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from churn_spark.config import load_config
+from churn_spark.job import JobContext
+from churn_spark.models.behaviour.cells import N_CELLS
+from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
+from churn_spark.models.behaviour.fitting import cell_column
+from churn_spark.models.behaviour.mixture import Mixture, normalise_counts
+from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.behaviour.outcomes import solve_sessions
+from churn_spark.schemas import TRANSITIONS
+from churn_spark.simulate.personas import PERSONA_NAMES
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.truth import read_truth
+from churn_spark.simulate.world import simulate_log
+from churn_spark.tables import Lakehouse
+from churn_spark.timeline import Horizon
+from jobs import build_session_days, build_transitions, ingest_events
+
+_CERTAIN = -1e6
+
+
+@dataclass(frozen=True)
+class World:
+    """A simulated log in a lakehouse.
+
+    Attributes:
+        folder: of the simulated world, with its truth.
+        lakehouse: folder of the tables.
+    """
+
+    folder: Path
+    lakehouse: Path
+
+    def context(self, spark: SparkSession, *overrides: str) -> JobContext:
+        """What jobs work with, under some configuration."""
+        config = load_config(overrides=[f"lakehouse={self.lakehouse}", *overrides])
+        return JobContext(config, Lakehouse(spark, config.lakehouse))
+
+
+def load_world(spark: SparkSession, work: Path, settings: SimulationSettings) -> World:
+    """Simulate a log and load it."""
+    world = World(work / "world", work / "lakehouse")
+    simulate_log(settings, world.folder)
+    context = world.context(spark)
+    ingest_events.run(context, str(world.folder / "events"))
+    build_session_days.run(context)
+    build_transitions.run(context)
+    return world
+
+
+def true_classes(context: JobContext, world: World, fitted: BehaviourModel) -> BehaviourModel:
+    """The behaviour model with the chances that each persona really has, counted."""
+    personas = context.spark.createDataFrame(
+        read_truth(world.folder, "users").select(["user_id", "persona"]).to_pandas()
+    )
+    counted = (
+        context.lakehouse.read(TRANSITIONS)
+        .join(F.broadcast(personas), "user_id")
+        .groupBy("persona", cell_column().alias("cell"))
+        .agg(F.sum("n_transitions").alias("n"))
+        .toPandas()
+    )
+    counts = np.zeros((len(PERSONA_NAMES), N_CELLS))
+    places = counted["persona"].map(list(PERSONA_NAMES).index).to_numpy()
+    counts[places, counted["cell"].to_numpy()] = counted["n"].to_numpy()
+    log_chances = normalise_counts(counts)
+    n_users = personas.groupBy("persona").count().toPandas().set_index("persona")["count"]
+    shares = n_users.reindex(list(PERSONA_NAMES)).to_numpy(dtype=float)
+    mean_days = float(fitted.sessions.days.mean())
+    sessions = solve_sessions(log_chances, np.zeros(N_CELLS))
+    return BehaviourModel(
+        mixture=Mixture(shares / shares.sum(), log_chances, 0.0, 0.0),
+        sessions=type(sessions)(sessions.ends, np.full_like(sessions.days, mean_days)),
+        prior=fitted.prior,
+        calendar=fitted.calendar,
+        log_start=fitted.log_start,
+        fitted_before=fitted.fitted_before,
+    )
+
+
+def best_from_the_log(
+    context: JobContext, world: World, rows: pd.DataFrame, fitted: BehaviourModel
+) -> dict[str, NDArray[np.float64]]:
+    """What could be said of the rows of a date by who knows more than the log.
+
+    Returns:
+        `true parameters`: knows what kinds of listeners there are, and infers from the log who
+        is which and how often they come: no model that reads the log alone can do better on
+        average. `true personas`: knows of each user which kind it is, infers the rate.
+    """
+    model = true_classes(context, world, fitted)
+    users = context.spark.createDataFrame(
+        rows[["as_of", "user_id", "tenure_days", "last_subscription_level"]]
+    )
+    evidence = build_evidence(users, context.lakehouse.read(TRANSITIONS), model).toPandas()
+    truth = read_truth(world.folder, "users").select(["user_id", "persona"]).to_pandas()
+    known = evidence.merge(truth, on="user_id")
+    for number, persona in enumerate(PERSONA_NAMES):
+        known[f"log_likelihood_{number}"] = np.where(known["persona"] == persona, 0.0, _CERTAIN)
+    labels = context.config.labels
+    horizon = Horizon(labels.horizon_days, labels.gap_days)
+    found = {}
+    for name, said in (("true parameters", evidence), ("true personas", known)):
+        frame = context.spark.createDataFrame(said[evidence.columns])
+        forecast = build_forecasts(frame, model, horizon).toPandas()
+        merged = rows[["user_id"]].merge(forecast, on="user_id", how="left")
+        found[name] = merged["behaviour_probability"].to_numpy()
+    return found

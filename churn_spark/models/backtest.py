@@ -1,0 +1,173 @@
+"""A backtest out of time and out of users: which dates, which cells, which models beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_spark.errors import TooFewDatesError
+from churn_spark.models.intervals import (
+    Bootstrap,
+    Interval,
+    bootstrap_by_segment,
+    bootstrap_by_user,
+)
+from churn_spark.timeline import Horizon, weekly_dates
+
+PRIMARY: Final = "lightgbm"
+CELLS: Final = ("new users", "future", "both")
+TEST: Final = "test"
+SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
+_REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
+_TENURE_BANDS: Final = ((30.0, "up to 30 days"), (90.0, "30 to 90 days"))
+
+
+@dataclass(frozen=True)
+class BacktestPlan:
+    """The as-of dates of a backtest.
+
+    Attributes:
+        train_dates: whose label windows have ended before the first test date, less the gap.
+        test_dates: the newest dates with known labels.
+    """
+
+    train_dates: tuple[date, ...]
+    test_dates: tuple[date, ...]
+
+    @property
+    def cutoff(self) -> date:
+        """The first test date: nothing of it or later is learnt from."""
+        return self.test_dates[0]
+
+
+def plan_backtest(
+    first: date, log_end: date, horizon: Horizon, weekday: int, n_test: int
+) -> BacktestPlan:
+    """Choose the newest dates with known labels to test on, and those before to learn from.
+
+    Args:
+        first: earliest as-of date allowed.
+        log_end: the day after the newest event.
+        horizon: window and gap of the labels.
+        weekday: of the as-of dates, 0 for Monday.
+        n_test: dates to test on.
+
+    Raises:
+        TooFewDatesError: if no date is left to learn from.
+    """
+    known = list(weekly_dates(first, horizon.newest_known(log_end), weekday))
+    test = known[-n_test:]
+    cutoff = test[0] if test else log_end
+    newest = horizon.newest_known(cutoff - timedelta(days=horizon.gap_days))
+    train = [day for day in known if day <= newest]
+    if not train or len(test) < n_test:
+        raise TooFewDatesError(
+            f"found {len(known)} weekly dates with known labels from {first} to {log_end}, and "
+            f"{len(train)} of them end before the {n_test} to test on; expected at least one: "
+            "load more of the log, or lower backtest.n_test_dates or labels.horizon_days"
+        )
+    return BacktestPlan(tuple(train), tuple(test))
+
+
+def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """What of a row was unseen: its user, its date, both, or nothing (`training`)."""
+    return np.select(
+        [is_held_out & is_test_date, is_test_date, is_held_out],
+        ["both", "future", "new users"],
+        "training",
+    ).astype(object)
+
+
+def tenure_band(tenure_days: pd.Series) -> NDArray[np.object_]:
+    """`up to 30 days`, `30 to 90 days` or `over 90 days` since registration, or `unknown`."""
+    conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in _TENURE_BANDS)]
+    names = ["unknown", *(name for _, name in _TENURE_BANDS)]
+    return np.select(conditions, names, "over 90 days").astype(object)
+
+
+def measure(
+    predictions: pd.DataFrame,
+    models: Sequence[str],
+    thresholds: Mapping[str, float],
+    *,
+    n_replicas: int,
+    seed: int,
+) -> pd.DataFrame:
+    """All figures of all models with their intervals, by cell and by segment.
+
+    Args:
+        predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
+            of `SEGMENTS` and a column of probabilities for each model.
+        models: names of these columns.
+        thresholds: model -> where its F1 is taken.
+        n_replicas: draws of the users.
+        seed: of the draws.
+
+    Returns:
+        Columns cell, segment, model, versus, metric, value, low, high, n, n_positive.
+    """
+    judge = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
+    rows: list[dict[str, object]] = []
+    is_test = predictions["cell"].isin(["future", "both"])
+    parts = {cell: predictions[predictions["cell"] == cell] for cell in CELLS}
+    parts[TEST] = predictions[is_test]
+    for cell, part in parts.items():
+        if len(part):
+            found = judge(*_columns(part, models))
+            rows += _figures(cell, "all", found, part["label"].sum())
+    unseen = parts["both"].fillna(dict.fromkeys(SEGMENTS, "unknown"))
+    for segment in SEGMENTS if len(unseen) else ():
+        by_segment = bootstrap_by_segment(
+            *_columns(unseen, models),
+            unseen[segment].to_numpy(),
+            thresholds=thresholds,
+            n_replicas=n_replicas,
+            seed=seed,
+        )
+        for value, found in by_segment.items():
+            n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
+            rows += _figures("both", f"{segment}={value}", found, n_positive)
+    return pd.DataFrame(rows)
+
+
+def _columns(
+    rows: pd.DataFrame, models: Sequence[str]
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], NDArray[np.object_]]:
+    probabilities = {model: rows[model].to_numpy(dtype=np.float64) for model in models}
+    return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
+
+
+def _figures(cell: str, segment: str, found: Bootstrap, n_positive: int) -> list[dict[str, object]]:
+    where = {"cell": cell, "segment": segment, "n": found.n, "n_positive": int(n_positive)}
+
+    def rows(
+        versus: str, intervals: Mapping[str, Mapping[str, Interval]]
+    ) -> list[dict[str, object]]:
+        return [
+            {
+                **where,
+                "model": model,
+                "versus": versus,
+                "metric": metric,
+                "value": interval.value,
+                "low": interval.low,
+                "high": interval.high,
+            }
+            for model, by_metric in intervals.items()
+            for metric, interval in by_metric.items()
+        ]
+
+    differences = {
+        reference: {PRIMARY: found.differences(reference)[PRIMARY]}
+        for reference in _REFERENCES
+        if reference in found.values
+    }
+    paired = [row for name, pairs in differences.items() for row in rows(name, pairs)]
+    return rows("", found.intervals()) + paired

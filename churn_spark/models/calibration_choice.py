@@ -1,0 +1,147 @@
+"""Which kind of calibration a model gets: decided on rows that no fit of it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
+from churn_spark.models.metrics import row_log_losses
+from churn_spark.models.ranking import FloatArray
+
+MIN_POSITIVES: Final = 50
+
+_N_FOLDS = 5
+_CLEARLY = 2.0
+
+
+@dataclass(frozen=True)
+class ChosenCalibration:
+    """A calibration and why it is this one.
+
+    Attributes:
+        calibration: of the chosen kind, fitted on all rows.
+        held_out: kind -> mean log loss, in nats, of the rows whose users its fit had not seen;
+            of the kinds that were tried.
+        reason: one sentence.
+    """
+
+    calibration: Calibration
+    held_out: Mapping[Kind, float]
+    reason: str
+
+
+def choose_calibration(
+    margins: FloatArray, labels: FloatArray, users: FloatArray, *, seed: int
+) -> ChosenCalibration:
+    """The simplest kind that is within one standard error of the best on held-out users.
+
+    The order is none, shift, beta, isotonic. The loss of each is taken on five folds of users,
+    and its standard error is that of the paired difference to the best kind, user by user: what
+    the outcomes themselves cost is in both. With fewer than 50 positive rows a curve would
+    follow single users: there is only the shift, and only if it is better by two standard
+    errors. Where fewer than two users show one of the classes nothing can be held out.
+
+    Args:
+        margins: in log-odds, of dates later than those of the fit, finite, shape (rows,).
+        labels: 0 or 1, same shape.
+        users: whose each row is; a user is in one fold only.
+        seed: of the folds.
+
+    Raises:
+        ValueError: if the arrays differ in length.
+    """
+    if not len(margins) == len(labels) == len(users):
+        raise ValueError(
+            f"found {len(margins)} margins, {len(labels)} labels and {len(users)} users, "
+            "expected as many of each"
+        )
+    names, user = np.unique(users, return_inverse=True)
+    shown = [np.bincount(user[labels == label], minlength=len(names)) > 0 for label in (0, 1)]
+    n_rarer = min(int(is_shown.sum()) for is_shown in shown)
+    if n_rarer < 2:
+        reason = f"none: {n_rarer} users show the rarer outcome, expected at least 2"
+        return ChosenCalibration(Calibration("none"), {}, reason)
+    n_positive = int(np.sum(labels == 1))
+    kinds = KINDS if n_positive >= MIN_POSITIVES else KINDS[:2]
+    fold = _folds(shown[0], shown[1], min(_N_FOLDS, n_rarer), seed)[user]
+    losses = {kind: _held_out_losses(kind, margins, labels, fold) for kind in kinds}
+    held_out = {kind: float(losses[kind].mean()) for kind in kinds}
+    worse = {kind: _worse(losses[kind], losses, held_out, user) for kind in kinds}
+    within = _CLEARLY if n_positive < MIN_POSITIVES else 1.0
+    kind = next(kind for kind in kinds if worse[kind][0] <= within * worse[kind][1])
+    reason = _describe(kind, held_out, worse, within, n_positive, len(labels))
+    return ChosenCalibration(fit_calibration(kind, margins, labels), held_out, reason)
+
+
+def _folds(is_negative: FloatArray, is_positive: FloatArray, n_folds: int, seed: int) -> FloatArray:
+    """The fold of each user; those who show a class are dealt out one after the other.
+
+    So no fold holds all of a class: users who show both lie between the two other kinds.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(is_positive))
+    group = is_positive.astype(int) - is_negative.astype(int)
+    dealt = shuffled[np.argsort(group[shuffled], kind="stable")]
+    folds = np.empty(len(dealt), dtype=np.int64)
+    folds[dealt] = np.arange(len(dealt)) % n_folds
+    return folds
+
+
+def _held_out_losses(
+    kind: Kind, margins: FloatArray, labels: FloatArray, fold: FloatArray
+) -> FloatArray:
+    """Log loss of each row under a calibration fitted on the other folds, shape (rows,)."""
+    losses = np.empty(len(labels))
+    for held_out in np.unique(fold):
+        inside = fold == held_out
+        calibration = fit_calibration(kind, margins[~inside], labels[~inside])
+        probabilities = calibration.probabilities(margins[inside])
+        losses[inside] = row_log_losses(labels[inside], probabilities)
+    return losses
+
+
+def _worse(
+    losses: FloatArray,
+    all_losses: Mapping[Kind, FloatArray],
+    held_out: Mapping[Kind, float],
+    user: FloatArray,
+) -> tuple[float, float]:
+    """Mean excess over the best kind's loss, and its standard error over users; per row."""
+    best = min(held_out, key=lambda kind: held_out[kind])
+    excess = losses - all_losses[best]
+    # Means can round apart where all rows are equal.
+    mean = float(excess.mean())
+    by_user = np.bincount(user, weights=excess - mean)
+    n_users = len(by_user)
+    error = np.sqrt(n_users / (n_users - 1) * np.sum(by_user**2)) / len(losses)
+    return mean, float(error)
+
+
+def _describe(
+    kind: Kind,
+    held_out: Mapping[Kind, float],
+    worse: Mapping[Kind, tuple[float, float]],
+    within: float,
+    n_positive: int,
+    n: int,
+) -> str:
+    best = min(held_out, key=lambda name: held_out[name])
+    margin = "a standard error" if within == 1 else f"{within:g} standard errors"
+    losses = ", ".join(f"{name} {loss:.5f}" for name, loss in held_out.items())
+    if kind == best:
+        why = (
+            "the best"
+            if kind == KINDS[0]
+            else f"better by more than {margin} than all simpler ones"
+        )
+    else:
+        excess, error = worse[kind]
+        why = (
+            f"the simplest within {margin} of {best} "
+            f"({excess:.5f} worse, standard error {error:.5f})"
+        )
+    few = f", fewer than {MIN_POSITIVES}: no curve" if n_positive < MIN_POSITIVES else ""
+    return f"{kind}: {why}; held-out log loss {losses}; {n_positive} of {n} rows positive{few}"

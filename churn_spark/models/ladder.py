@@ -1,0 +1,118 @@
+"""The simple models that every evaluation puts beside the primary one.
+
+Each gives probabilities of rows as people know them; what it needs to know comes from rows and
+transitions that are learnt from, never from those it is judged on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.models.behaviour.cells import CANCEL
+
+_HAZARD_PAGES: Final = {
+    "Downgrade": "downgrades_28d",
+    "Settings": "settings_28d",
+    "Roll Advert": "adverts_28d",
+    "Thumbs Down": "thumbs_down_28d",
+}
+_ACTIVE_HOURS: Final = 72.0
+_WINDOW_DAYS: Final = 28.0
+_PRIOR_DAYS: Final = 7.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Paid and active in the last three days: the rule that any model has to beat.
+
+    Attributes:
+        rate_flagged: share that cancels of the users whom the rule names.
+        rate_other: of all others.
+    """
+
+    rate_flagged: float
+    rate_other: float
+
+    @staticmethod
+    def names(rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Whom the rule names."""
+        is_recent = rows["hours_since_last_event"].to_numpy(dtype=float) <= _ACTIVE_HOURS
+        return np.asarray((rows["last_subscription_level"] == "paid").to_numpy() & is_recent)
+
+    @staticmethod
+    def fit(rows: pd.DataFrame) -> Rule:
+        """Count who cancels among rows to learn from, with `label`; one of each is added."""
+        named, labels = Rule.names(rows), rows["label"].to_numpy(dtype=float)
+        flagged, other = labels[named], labels[~named]
+        return Rule(
+            float((flagged.sum() + 1) / (len(flagged) + 2)),
+            float((other.sum() + 1) / (len(other) + 2)),
+        )
+
+    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """One of two numbers for each row."""
+        return np.where(self.names(rows), self.rate_flagged, self.rate_other)
+
+
+@dataclass(frozen=True)
+class PageHazard:
+    """Cancelling as a fixed chance per visit of four pages, by level, without kinds of users.
+
+    Attributes:
+        chances: (level, page) -> chance that a visit of it leads to Cancel.
+        weekly: page -> visits a week of the mean user, to shrink towards.
+        horizon_days: days ahead.
+    """
+
+    chances: dict[tuple[str, str], float]
+    weekly: dict[str, float]
+    horizon_days: int
+
+    @staticmethod
+    def fit(transitions: DataFrame, rows: pd.DataFrame, horizon_days: int) -> PageHazard:
+        """Count what follows the pages; eight numbers come to the driver.
+
+        Args:
+            transitions: that are learnt from.
+            rows: that are learnt from.
+            horizon_days: days ahead.
+        """
+        counted = (
+            transitions.filter(F.col("page").isin(*_HAZARD_PAGES))
+            .groupBy("level", "page")
+            .agg(
+                F.sum("n_transitions").alias("n"),
+                F.sum(
+                    F.when(F.col("next_page") == CANCEL, F.col("n_transitions")).otherwise(0)
+                ).alias("cancels"),
+            )
+            .collect()
+        )
+        chances = {(row.level, row.page): row.cancels / row.n for row in counted}
+        days = _watched_days(rows).sum()
+        weekly = {
+            page: float(7.0 * rows[column].sum() / days) for page, column in _HAZARD_PAGES.items()
+        }
+        return PageHazard(chances, weekly, horizon_days)
+
+    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """One minus the chance to survive all visits that are to be expected."""
+        days, hazard = _watched_days(rows), np.zeros(len(rows))
+        level = rows["last_subscription_level"].to_numpy()
+        for page, column in _HAZARD_PAGES.items():
+            expected = rows[column].to_numpy(dtype=float) + self.weekly[page] * _PRIOR_DAYS / 7.0
+            by_level = {name: self.chances.get((name, page), 0.0) for name in ("free", "paid")}
+            chance = np.where(level == "paid", by_level["paid"], by_level["free"])
+            hazard += chance * expected / (days + _PRIOR_DAYS)
+        return np.asarray(-np.expm1(-self.horizon_days * hazard), dtype=np.float64)
+
+
+def _watched_days(rows: pd.DataFrame) -> NDArray[np.float64]:
+    return np.minimum(rows["exposure_days"].to_numpy(dtype=float), _WINDOW_DAYS)

@@ -1,0 +1,39 @@
+"""What the trees add to: the log-odds that one feature, a probability, already states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Offset:
+    """The logit of a feature, where the trees begin instead of at the base rate.
+
+    Attributes:
+        feature: name of a feature that is a probability.
+        fallback: its value where it is unknown.
+    """
+
+    feature: str
+    fallback: float
+
+    def values(self, matrix: NDArray[np.float64], features: Sequence[str]) -> NDArray[np.float64]:
+        """Log-odds of each row.
+
+        Args:
+            matrix: encoded rows, shape (rows, features).
+            features: names of its columns.
+
+        Returns:
+            Shape (rows,).
+        """
+        stated = matrix[:, list(features).index(self.feature)]
+        known = np.where(np.isnan(stated), self.fallback, stated)
+        return np.asarray(logit(np.clip(known, LEAST, 1.0 - LEAST)), dtype=np.float64)

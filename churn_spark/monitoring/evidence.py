@@ -1,0 +1,124 @@
+"""What is known on a night: everything that the policy may decide by, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class DriftFact:
+    """How far one feature, or the prediction, is from the champion's training rows.
+
+    A feature whose test was skipped has no fact: it stays what it was the night before.
+
+    Attributes:
+        feature: snapshot column, or `churn_probability`.
+        statistic: Kolmogorov-Smirnov D, in [0, 1].
+        lower_bound: lower 95 % confidence bound of D.
+        adjusted_p: Benjamini-Hochberg over the night's features.
+        importance: of the feature in the champion; any scale, at least 0.
+        is_trending: moves by construction, so it never counts.
+    """
+
+    feature: str
+    statistic: float
+    lower_bound: float
+    adjusted_p: float
+    importance: float = 0.0
+    is_trending: bool = False
+
+
+@dataclass(frozen=True)
+class MetricChange:
+    """One metric of the champion on one labelled window, against its reference.
+
+    Attributes:
+        metric: roc_auc, f1, average_precision, log_loss or calibration_error.
+        window_start: first as-of date of the window.
+        window_end: the day after its last as-of date.
+        difference: metric minus reference; for losses and errors above 0 is worse.
+        low: lower 95 % confidence bound of the difference.
+        high: upper one.
+        n_positive: cancels in the window.
+    """
+
+    metric: str
+    window_start: date
+    window_end: date
+    difference: float
+    low: float
+    high: float
+    n_positive: int
+
+
+@dataclass(frozen=True)
+class SegmentDifference:
+    """A challenger's AUC minus the champion's in a part of the users."""
+
+    segment: str
+    n_positive: int
+    auc_difference: float
+
+
+@dataclass(frozen=True)
+class ChallengerComparison:
+    """A challenger against the champion on the same rows of the newest labelled window.
+
+    Attributes:
+        version: of the challenger.
+        champion: version that it was compared with.
+        auc_difference: challenger minus champion.
+        auc_low: lower 95 % confidence bound of it, paired.
+        log_loss_difference: above 0 is worse.
+        calibration_difference: of the calibration error; above 0 is worse.
+        segments: differences by segment.
+    """
+
+    version: str
+    champion: str
+    auc_difference: float
+    auc_low: float
+    log_loss_difference: float
+    calibration_difference: float
+    segments: tuple[SegmentDifference, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProbationComparison:
+    """The new champion against the one before, on the rows labelled since the promotion.
+
+    Attributes:
+        champion: the version on probation.
+        previous: the version before it.
+        auc_difference: new minus previous.
+        auc_high: upper 95 % confidence bound of it, paired.
+    """
+
+    champion: str
+    previous: str
+    auc_difference: float
+    auc_high: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known on a night.
+
+    Attributes:
+        n_rows: users in the snapshot.
+        failed_checks: names of the data checks that failed.
+        features: drift of the champion's inputs.
+        prediction: drift of its probability; none where it was not tested.
+        performance: its metrics on the newest labelled window.
+        challenger: once there is one.
+        probation: while the champion is on probation and rows have been labelled since.
+    """
+
+    n_rows: int
+    failed_checks: tuple[str, ...] = ()
+    features: tuple[DriftFact, ...] = ()
+    prediction: DriftFact | None = None
+    performance: tuple[MetricChange, ...] = ()
+    challenger: ChallengerComparison | None = None
+    probation: ProbationComparison | None = None

@@ -1,0 +1,84 @@
+"""The evaluation of one backtest as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from churn_spark.reports.calibration import calibration_section, segments_section
+from churn_spark.reports.card import card_section
+from churn_spark.reports.data import EvaluationData
+from churn_spark.reports.explanation import importance_section, list_section
+from churn_spark.reports.mistakes import mistakes_section
+from churn_spark.reports.money import costs_section
+from churn_spark.reports.page import Facts, Page, Section
+from churn_spark.reports.ranking import curves_section, ladder_section
+from churn_spark.reports.summary import (
+    CELL_MEANINGS,
+    answer,
+    cautions,
+    key_figures,
+    sentences,
+)
+from churn_spark.reports.words import METRICS, dates_in_words
+
+
+def render_evaluation(data: EvaluationData) -> str:
+    """The evaluation as HTML text: style and pictures inside, no script, nothing loaded."""
+    return draw_page(build_page(data))
+
+
+def draw_page(page: Page) -> str:
+    """A page as HTML text."""
+    environment = Environment(
+        loader=PackageLoader("churn_spark", "reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_keep_units,
+    )
+    return environment.get_template("evaluation.html.j2").render(page=page)
+
+
+def _keep_units(value: object) -> object:
+    """Texts whose lines never break between a number and its per cent sign."""
+    return value.replace(" %", "\u202f%") if isinstance(value, str) else value
+
+
+def build_page(data: EvaluationData) -> Page:
+    """What the page says, before it is drawn."""
+    card, auc = data.card, data.figure("roc_auc")
+    return Page(
+        title="Churn model evaluation",
+        subtitle=f"Model {card.model_version}, tested as of {dates_in_words(card.test_dates)} on "
+        f"{auc.n:,} rows of {CELL_MEANINGS[data.cell]}; {auc.n_positive:,} cancel.",
+        answer=answer(data),
+        sentences=sentences(data),
+        key_figures=key_figures(data),
+        cautions=cautions(data),
+        sections=(
+            ladder_section(data),
+            curves_section(data),
+            calibration_section(data),
+            segments_section(data),
+            mistakes_section(data),
+            costs_section(data),
+            importance_section(data),
+            list_section(data),
+            card_section(card),
+            _reading_section(),
+        ),
+        footer=f"Run {card.run_id}. Made from the tables of the backtest; the same tables give "
+        "the same page.",
+    )
+
+
+def _reading_section() -> Section:
+    return Section(
+        "reading",
+        "How to read the figures",
+        "Every figure is followed by its 95 % interval, from drawing users with replacement: a "
+        "user comes with all of its rows. “Too few” stands where there are not enough "
+        "cancellations for a figure.",
+        (Facts(tuple((metric.name, metric.meaning) for metric in METRICS.values())),),
+    )

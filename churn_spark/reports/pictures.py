@@ -1,0 +1,286 @@
+"""The report's pictures: matplotlib in one style, as SVG inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from churn_spark.models.curves import Bin
+from churn_spark.models.examples import EXAMPLE_DAYS, Example
+from churn_spark.models.metrics import FloatArray
+from churn_spark.reports.words import model_name, percent
+
+INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
+ACCENT, WARM, _GOLD = "#0b6670", "#b4541a", "#c58f2b"
+# Told apart by lightness and dashes too, for print and for those who don't see the hues.
+_MODEL_STYLES: dict[str, dict[str, Any]] = {
+    "base_rate": {"color": "#a3adb5", "linestyle": ":"},
+    "rule": {"color": "#7d8891", "linestyle": "--"},
+    "logistic_regression": {"color": WARM, "linestyle": "-."},
+    "hazard": {"color": _GOLD, "linestyle": ":"},
+    "behaviour": {"color": "#6c57a3", "linestyle": "--"},
+    "lightgbm": {"color": ACCENT, "linewidth": 2.4, "zorder": 5},
+    "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},
+}
+_STYLE: Any = {
+    # Text stays text, in the page's own font.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "churn_spark",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"],
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 7,
+    "ytick.major.pad": 6,
+    "lines.linewidth": 1.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+# A scale's functions must also take the margins' negative values.
+_ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
+_TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
+_PERCENT = FuncFormatter(lambda share, _: percent(share))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model's line."""
+
+    model: str
+    x: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A value with its interval, on a line of its own."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    model: str = "lightgbm"
+
+
+def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float) -> str:
+    """ROC and precision-recall curves side by side."""
+    with mpl.rc_context(_STYLE):
+        figure, (left, right) = _canvas(10, 4.6, 1, 2)
+        left.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+        for curve in roc:
+            left.plot(curve.x, curve.y, label=model_name(curve.model), **_style(curve.model))
+        left.set(
+            title="ROC", xlabel="share of stayers flagged", ylabel="share of cancellers flagged"
+        )
+        left.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+        left.legend(loc="lower right")
+        right.axhline(base_rate, color=LINE, linewidth=1.2)
+        for curve in pr:
+            right.plot(curve.x, curve.y, **_style(curve.model))
+        right.set(title="Precision and recall", xlabel="recall: share of cancellers flagged")
+        right.set(ylabel="precision: share of flagged who cancel", xlim=(0, 1))
+        # The first few users of a list make precision jump; the scale is for the rest.
+        beyond = [float(c.y[c.x >= 0.05].max(initial=base_rate)) for c in pr]
+        right.set_ylim(0, min(1.01, 1.15 * max([*beyond, 2 * base_rate])))
+        for axes in (left, right):
+            axes.xaxis.set_major_formatter(_PERCENT)
+            axes.yaxis.set_major_formatter(_PERCENT)
+        return _as_address(figure)
+
+
+def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]]) -> str:
+    """Share of cancellers found by the share of users contacted, measured depths marked."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _canvas(10, 4.6)
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+        for curve in curves:
+            axes.plot(curve.x, curve.y, label=model_name(curve.model), **_style(curve.model))
+        for depth, whisker in whiskers:
+            reach = [[whisker.value - whisker.low], [whisker.high - whisker.value]]
+            colour = _style(whisker.model)["color"]
+            axes.errorbar(
+                depth, whisker.value, yerr=reach, fmt="o", color=colour, capsize=4, zorder=6
+            )
+            axes.axvline(depth, color=MUTED, linewidth=0.8, linestyle=":")
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="share of users contacted, riskiest first")
+        axes.set_ylabel("share of cancellers among them")
+        axes.set_xticks([0, 0.1, 0.2, 0.33, 0.5, 0.75, 1])
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.legend(loc="lower right")
+        return _as_address(figure)
+
+
+def draw_reliability(bins: Sequence[Bin], probabilities: FloatArray) -> str:
+    """Observed against predicted shares with intervals; below, where the users are."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(10, 5.4), layout="constrained")
+        top, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+        limit = 1.05 * max(*(b.high for b in bins), *(b.predicted for b in bins))
+        predicted = np.array([b.predicted for b in bins])
+        observed = np.array([b.observed for b in bins])
+        reach = [[b.observed - b.low for b in bins], [b.high - b.observed for b in bins]]
+        top.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle="--")
+        top.errorbar(predicted, observed, yerr=reach, fmt="o", color=ACCENT, capsize=3, ms=5)
+        top.set(xlim=(0, limit), ylim=(0, limit), ylabel="share that cancelled")
+        # Most users have small probabilities: roots spread them, and keep the diagonal straight.
+        top.set_xscale("function", functions=_ROOTS)
+        top.set_yscale("function", functions=_ROOTS)
+        below.hist(
+            probabilities[probabilities <= limit],
+            bins=np.linspace(0, np.sqrt(limit), 60) ** 2,
+            color=ACCENT,
+            alpha=0.45,
+        )
+        below.set(xlabel="predicted probability", ylabel="users")
+        below.grid(False)
+        top.set_xticks(_TICKS[limit >= _TICKS])
+        top.set_yticks(_TICKS[limit >= _TICKS])
+        below.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2, integer=True))
+        top.xaxis.set_major_formatter(_PERCENT)
+        top.yaxis.set_major_formatter(_PERCENT)
+        return _as_address(figure)
+
+
+def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference: float) -> str:
+    """Values with intervals, one line for each name, one panel for each title.
+
+    Args:
+        panels: title and values; all have the same names in the same order.
+        reference: a line in the first panel; NaN for none.
+    """
+    with mpl.rc_context(_STYLE):
+        names = [whisker.name for whisker in panels[0][1]]
+        figure = Figure(figsize=(10, 0.9 + 0.34 * len(names)), layout="constrained")
+        grid = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+        for place, (axes, (title, whiskers)) in enumerate(zip(grid, panels, strict=True)):
+            if place == 0 and np.isfinite(reference):
+                axes.axvline(reference, color=MUTED, linewidth=1, linestyle="--")
+            for line, whisker in enumerate(whiskers):
+                colour = _style(whisker.model)["color"]
+                axes.plot([whisker.low, whisker.high], [line, line], color=colour, linewidth=2)
+                axes.plot(whisker.value, line, "o", color=colour, markersize=6)
+            axes.set(title=title, ylim=(len(names) - 0.5, -0.5))
+            axes.set_yticks(range(len(names)), names, color=INK)
+            axes.grid(False, axis="y")
+            axes.spines["left"].set_visible(False)
+            axes.margins(x=0.08)
+        return _as_address(figure)
+
+
+def draw_costs(
+    share: FloatArray, cost: FloatArray, marks: Sequence[tuple[str, float, float]]
+) -> str:
+    """Cost per 1,000 users by the share contacted; each mark is a name, a share and a cost."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _canvas(10, 3.8)
+        axes.plot(share, cost, color=ACCENT, linewidth=2.2)
+        top = float(max(cost.max(), *(mark[2] for mark in marks)))
+        for height, (name, x, y) in enumerate(sorted(marks, key=lambda mark: mark[1])):
+            axes.plot([x, x], [0, y], color=MUTED, linewidth=0.8, linestyle=":")
+            axes.plot(x, y, "o", color=WARM, markersize=6, zorder=6)
+            place = top * (1.08 + 0.09 * (height % 3))
+            axes.plot([x, x], [y, place], color=LINE, linewidth=0.8)
+            axes.text(
+                x, place, f" {name}", fontsize=9, va="center", ha="left" if x < 0.8 else "right"
+            )
+        axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.34 * top), ylabel="expected cost per 1,000 users")
+        axes.set_xlabel("share of users contacted, riskiest first")
+        axes.xaxis.set_major_formatter(_PERCENT)
+        return _as_address(figure)
+
+
+def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[str]) -> str:
+    """Horizontal bars, the first on top, a text at the end of each."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _canvas(10, 0.7 + 0.3 * len(names))
+        axes.barh(range(len(names)), values, color=ACCENT, height=0.62)
+        for line, (value, detail) in enumerate(zip(values, details, strict=True)):
+            axes.annotate(
+                detail,
+                (value, line),
+                (5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                color=MUTED,
+            )
+        axes.set_yticks(range(len(names)), names, color=INK)
+        axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.25 * max(values)))
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.grid(False, axis="y")
+        axes.spines["left"].set_visible(False)
+        return _as_address(figure)
+
+
+def draw_timeline(example: Example, most_songs: int) -> str:
+    """One user's last four weeks: songs a day as bars, adverts and Downgrade visits as marks."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _canvas(10, 1.5)
+        axes.bar(
+            [day.day for day in example.days],
+            [day.n_songs for day in example.days],
+            color=ACCENT,
+            width=0.8,
+        )
+        advert_line, downgrade_line = -0.2 * most_songs, -0.45 * most_songs
+        for line, counts, marker, colour in (
+            (advert_line, {d.day: d.n_adverts for d in example.days}, "s", _GOLD),
+            (downgrade_line, {d.day: d.n_downgrades for d in example.days}, "v", WARM),
+        ):
+            seen = {day: n for day, n in counts.items() if n}
+            sizes = [16 + 10 * min(n, 6) for n in seen.values()]
+            axes.scatter(list(seen), [line] * len(seen), sizes, marker=marker, color=colour)
+        axes.axhline(0, color=MUTED, linewidth=0.8)
+        axes.set(xlim=(-EXAMPLE_DAYS - 0.6, -0.4), ylim=(-0.62 * most_songs, 1.05 * most_songs))
+        axes.set_xticks(
+            [-28, -21, -14, -7, -1], ["28 days before", "21", "14", "7", "the day before"]
+        )
+        axes.set_yticks(
+            [most_songs, advert_line, downgrade_line],
+            [f"{most_songs} songs", "adverts", "Downgrade"],
+        )
+        axes.spines[["bottom", "left"]].set_visible(False)
+        axes.grid(False)
+        return _as_address(figure)
+
+
+def _canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns)
+
+
+def _style(model: str) -> dict[str, Any]:
+    return _MODEL_STYLES.get(model, {"color": MUTED})
+
+
+def _as_address(figure: Figure) -> str:
+    """The figure as a `data:` address, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,80 @@
+"""The tables of the newest backtest -> what the evaluation report is made from."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.config import CostsConfig
+from churn_spark.errors import MissingTableError
+from churn_spark.models.examples import choose_examples
+from churn_spark.reports.card import ModelCard
+from churn_spark.reports.data import EvaluationData, select_primary
+from churn_spark.reports.timelines import build_timelines
+from churn_spark.schemas import (
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_RUNS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+)
+from churn_spark.tables import Lakehouse
+
+PRIMARY = "lightgbm"
+
+
+def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
+    """Everything about the newest backtest; the newest date decides, then the run id.
+
+    What is collected is bounded by what a backtest keeps: at most 200,000 rows a model.
+
+    Raises:
+        MissingTableError: if there is no backtest yet, or it has no rows of the primary model.
+        InputError: if its model card doesn't fit.
+    """
+    card = _newest_card(lakehouse)
+    of_run = F.col("run_id") == F.lit(card.run_id)
+
+    def rows_of(frame: DataFrame) -> pd.DataFrame:
+        return frame.filter(of_run).drop("run_id").toPandas()
+
+    predictions = rows_of(lakehouse.read(BACKTEST_PREDICTIONS))
+    primary = select_primary(predictions, card.headline_cell, PRIMARY)
+    if primary.empty:
+        raise MissingTableError(
+            f"found no predictions of {PRIMARY} for {card.headline_cell!r} in run {card.run_id}, "
+            "expected some in ml/backtest_predictions: run `backtest` again"
+        )
+    keys = lakehouse.spark.createDataFrame(
+        primary[["as_of", "user_id"]], "as_of date, user_id string"
+    )
+    chosen = lakehouse.spark.createDataFrame(
+        choose_examples(primary, card.threshold)[["as_of", "user_id"]],
+        "as_of date, user_id string",
+    )
+    return EvaluationData(
+        card=card,
+        predictions=predictions,
+        figures=rows_of(lakehouse.read(BACKTEST_FIGURES)),
+        importance=rows_of(lakehouse.read(BACKTEST_IMPORTANCE)),
+        features=lakehouse.read(SNAPSHOTS).join(keys, ["as_of", "user_id"], "inner").toPandas(),
+        timelines=build_timelines(lakehouse.read(SESSION_DAYS), chosen).toPandas(),
+        costs=costs,
+        primary=PRIMARY,
+    )
+
+
+def _newest_card(lakehouse: Lakehouse) -> ModelCard:
+    newest = (
+        lakehouse.read(BACKTEST_RUNS).orderBy(F.desc("date"), F.desc("run_id")).head(1)
+        if lakehouse.exists(BACKTEST_RUNS)
+        else []
+    )
+    if not newest:
+        raise MissingTableError(
+            f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
+            "then this again"
+        )
+    return ModelCard.from_json(newest[0].card)

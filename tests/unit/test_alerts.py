@@ -1,0 +1,144 @@
+"""One cause is one alert: opening, staying, worsening, reminding, ending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from nights import DRIFTED, POLICY, QUIET, START, challenger, change, fact, night, run
+
+from churn_spark.config import load_config
+from churn_spark.monitoring.alerts import (
+    Alert,
+    Cause,
+    Notice,
+    find_causes,
+    is_worth_telling,
+    update_alerts,
+)
+from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.evidence import Evidence, ProbationComparison
+from churn_spark.monitoring.policy_state import Decision, PolicyState
+
+CONFIG = load_config().alerts
+SONGS = Cause("drift:songs", "info", "songs has moved")
+WORSE = Cause("drift:songs", "warning", "songs has moved")
+
+
+def live(
+    causes: list[list[Cause]], judged: list[bool] | None = None
+) -> tuple[tuple[Alert, ...], list[list[tuple[str, str]]]]:
+    """The alerts after some nights, and what was told on each."""
+    alerts: tuple[Alert, ...] = ()
+    told = []
+    for number, of_night in enumerate(causes):
+        is_judged = judged[number] if judged else True
+        alerts, notices = update_alerts(alerts, of_night, CONFIG, night(number), is_judged)
+        told.append([(notice.change, notice.alert.key) for notice in notices])
+    return alerts, told
+
+
+def test_alert_opens_once_and_ends_after_two_clear_nights() -> None:
+    alerts, told = live([[SONGS], [SONGS], [], []])
+    assert told == [[("opened", "drift:songs")], [], [], [("resolved", "drift:songs")]]
+    [alert] = alerts
+    assert (alert.opened, alert.last_seen, alert.resolved) == (night(0), night(1), night(3))
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_cause_that_pauses_for_one_night_is_still_the_same_alert(pauses: list[bool]) -> None:
+    nights: list[list[Cause]] = [[SONGS]]
+    for pause in pauses:
+        nights += [[], [SONGS]] if pause else [[SONGS]]
+    alerts, told = live(nights)
+    assert sum(notice == ("opened", "drift:songs") for notices in told for notice in notices) == 1
+    assert [(alert.opened, alert.resolved) for alert in alerts] == [(night(0), None)]
+
+
+def test_alert_opens_anew_when_its_cause_comes_back_after_the_end() -> None:
+    alerts, told = live([[SONGS], [], [], [SONGS]])
+    assert told[-1] == [("opened", "drift:songs")]
+    assert [alert.opened for alert in alerts] == [night(3)]
+
+
+def test_alert_is_told_at_once_when_it_worsens_and_again_after_a_week() -> None:
+    _, told = live([[SONGS], [WORSE], *[[SONGS]] * 8])
+    changes = {number: notices[0][0] for number, notices in enumerate(told) if notices}
+    assert changes == {0: "opened", 1: "worsened", 8: "reminder"}
+
+
+def test_severity_never_falls_and_the_worst_of_two_causes_counts() -> None:
+    alerts, _ = live([[WORSE, SONGS], [SONGS]])
+    assert alerts[0].severity == "warning"
+
+
+def test_nothing_ends_without_data_but_what_the_data_themselves_had() -> None:
+    volume = Cause("data:volume", "critical", "12 events")
+    alerts, told = live([[SONGS, volume], [], []], judged=[True, False, False])
+    assert told[2] == [("resolved", "data:volume")]
+    assert {alert.key: alert.resolved for alert in alerts} == {
+        "data:volume": night(2),
+        "drift:songs": None,
+    }
+
+
+def test_alerts_do_not_mix() -> None:
+    other = Cause("drift:os", "info", "os has moved")
+    _, told = live([[SONGS, other], [other], [other]])
+    assert told[0] == [("opened", "drift:os"), ("opened", "drift:songs")]
+    assert told[2] == [("resolved", "drift:songs")]
+
+
+def causes_of(
+    state: PolicyState, decision: Decision, failed: tuple[CheckResult, ...] = ()
+) -> dict[str, str]:
+    return {cause.key: cause.severity for cause in find_causes(state, decision, failed, POLICY)}
+
+
+def last(*evidence: Evidence) -> tuple[PolicyState, Decision]:
+    state, decisions = run(START, list(enumerate(evidence, start=4)))
+    return state, decisions[-1]
+
+
+def test_quiet_night_has_no_cause() -> None:
+    assert causes_of(*last(QUIET)) == {}
+
+
+def test_moved_feature_is_to_know_and_confirmed_drift_is_a_warning() -> None:
+    moved = replace(DRIFTED, prediction=fact("churn_probability", 0.2))
+    assert causes_of(*last(DRIFTED)) == {"drift:songs": "info"}
+    assert causes_of(*last(DRIFTED, moved)) == {
+        "drift:songs": "warning",
+        "drift:churn_probability": "warning",
+    }
+
+
+def test_lost_performance_is_critical_on_the_second_window() -> None:
+    first = replace(QUIET, performance=(change(-14),))
+    second = replace(QUIET, performance=(change(-7),))
+    assert causes_of(*last(first)) == {"performance:roc_auc": "warning"}
+    assert causes_of(*last(first, second)) == {"performance:roc_auc": "critical"}
+
+
+def test_failed_data_are_critical_and_named() -> None:
+    volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
+    broken = replace(QUIET, failed_checks=("volume",))
+    assert causes_of(*last(broken), (volume,)) == {"data:volume": "critical"}
+    assert causes_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "critical"}
+
+
+def test_roll_back_is_critical_and_so_is_the_wait_for_a_human() -> None:
+    state, _ = run(START, [(7, QUIET), (7, replace(QUIET, challenger=challenger()))])
+    worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.03, -0.02))
+    state, [decision] = run(state, [(9, worse)])
+    assert causes_of(state, decision) == {
+        "model:rolled_back": "critical",
+        "policy:waits": "critical",
+    }
+
+
+def test_only_what_is_severe_enough_is_sent() -> None:
+    alert = Alert("drift:songs", "info", "songs has moved", night(0), night(0), night(0))
+    assert not is_worth_telling(Notice("opened", alert), CONFIG)
+    assert is_worth_telling(Notice("opened", replace(alert, severity="warning")), CONFIG)

@@ -1,0 +1,92 @@
+"""Each data check at its edge, and that a sound or a young feed passes them all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_spark.config import load_config
+from churn_spark.monitoring.checks import ColumnFacts, FeedFacts, failed_checks, run_checks
+
+CONFIG = load_config().checks
+FEED = FeedFacts(10_000, (9_000, 11_000, 10_500, 9_800), 0.5, 10_200, 100, 50)
+SONGS = ColumnFacts("songs", (20_000, 5_000), (200, 60), (1_000, 250))
+OS = ColumnFacts("os", (20_000, 5_000), (200, 60), None, 10)
+
+
+def failures(feed: FeedFacts = FEED, *columns: ColumnFacts) -> tuple[str, ...]:
+    return failed_checks(run_checks(feed, columns, CONFIG))
+
+
+def test_sound_night_passes_every_check() -> None:
+    results = run_checks(FEED, [SONGS, OS], CONFIG)
+    assert [result.name for result in results] == [
+        "volume", "freshness", "duplicates", "quarantine",
+        "nulls:songs", "zeros:songs", "nulls:os", "unseen:os",
+    ]  # fmt: skip
+    assert failed_checks(results) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        # The median is 10,150: half of it, less three times its root, is 4,773.
+        ({"n_events": 4_773}, ()),
+        ({"n_events": 4_772}, ("volume",)),
+        ({"n_events": 20_602}, ()),
+        ({"n_events": 20_603}, ("volume",)),
+        ({"n_events": 1, "same_weekday": (9_000, 11_000)}, ()),
+        ({"n_events": 2, "same_weekday": (9, 11, 10)}, ()),
+        ({"n_events": 0, "same_weekday": (9, 11, 10)}, ("volume",)),
+        ({"n_events": 0, "same_weekday": (0, 0, 0)}, ()),
+        ({"hours_behind": 24.0}, ()),
+        ({"hours_behind": 24.1}, ("freshness",)),
+        ({"n_quarantined": 510}, ()),
+        ({"n_quarantined": 511}, ("quarantine",)),
+        ({"n_duplicates": 1_010}, ()),
+        ({"n_duplicates": 1_011}, ("duplicates",)),
+        ({"n_lines": 0, "n_quarantined": 0, "n_duplicates": 0}, ()),
+        ({"n_events": 0, "hours_behind": 30.0}, ("freshness", "volume")),
+    ],
+)
+def test_feed_fails_beyond_its_limits(changes: dict[str, Any], failed: tuple[str, ...]) -> None:
+    assert failures(replace(FEED, **changes)) == failed
+
+
+@pytest.mark.parametrize(
+    ("column", "failed"),
+    [
+        (replace(SONGS, n_null=(200, 300)), ()),
+        (replace(SONGS, n_null=(200, 301)), ("nulls:songs",)),
+        (replace(SONGS, n_null=(2_000, 0)), ()),
+        (replace(SONGS, n_zero=(1_000, 1_250)), ()),
+        (replace(SONGS, n_zero=(1_000, 1_251)), ("zeros:songs",)),
+        (replace(OS, n_unseen=250), ()),
+        (replace(OS, n_unseen=251), ("unseen:os",)),
+        # Two of twelve users without a value: a sixth, and nothing unusual.
+        (ColumnFacts("songs", (20_000, 12), (200, 2)), ()),
+        (ColumnFacts("songs", (20_000, 0), (200, 0)), ()),
+    ],
+)
+def test_column_fails_beyond_its_limits(column: ColumnFacts, failed: tuple[str, ...]) -> None:
+    assert failures(FEED, column) == failed
+
+
+def test_sentence_says_what_was_found_and_expected() -> None:
+    [volume, *_] = run_checks(replace(FEED, n_events=12), [], CONFIG)
+    assert volume.sentence == (
+        "12 events, expected 4,773 to 20,602: the same weekday usually has 10,150"
+    )
+    [*_, nulls] = run_checks(FEED, [ColumnFacts("songs", (100, 100), (1, 90))], CONFIG)
+    assert nulls.sentence == "90.0% of songs are null, expected at most 5.0% above 1.0%"
+
+
+@given(st.integers(0, 5_000), st.integers(0, 5_000))
+def test_more_nulls_never_pass_where_fewer_fail(first: int, second: int) -> None:
+    fewer, more = sorted((first, second))
+    fails = [bool(failures(FEED, replace(SONGS, n_null=(200, n)))) for n in (fewer, more)]
+    assert fails[0] <= fails[1]

@@ -1,0 +1,21 @@
+"""The log-odds that trees add to."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from churn_spark.models.offset import Offset
+
+
+def test_offset_is_the_logit_of_the_feature_and_of_the_fallback_where_unknown() -> None:
+    matrix = np.array([[1.0, 0.2], [1.0, np.nan], [1.0, 0.9]])
+    found = Offset("chance", 0.05).values(matrix, ["other", "chance"])
+    assert np.allclose(expit(found), [0.2, 0.05, 0.9])
+
+
+def test_offset_stays_finite_at_certainty() -> None:
+    found = Offset("chance", 0.05).values(np.array([[0.0], [1.0]]), ["chance"])
+    assert np.all(np.isfinite(found))
+    assert found[0] < -10
+    assert found[1] > 10

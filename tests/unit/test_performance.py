@@ -1,0 +1,246 @@
+"""DeLong by brute force and by coverage; the bootstrap and the label-free guess by sampling."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+from sklearn.metrics import brier_score_loss, f1_score
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from churn_spark.models.metrics import average_precision, roc_auc
+from churn_spark.monitoring.performance import (
+    Estimate,
+    auc_covariance,
+    bootstrap,
+    calibration_error,
+    change_against,
+    compare_aucs,
+    estimate_auc,
+    log_loss,
+    threshold_metrics,
+)
+from churn_spark.monitoring.without_labels import expect_performance
+
+
+def naive_covariance(
+    labels: np.ndarray, scores: np.ndarray, users: np.ndarray
+) -> tuple[list[float], np.ndarray]:
+    """Every pair compared, every user's placements summed: Obuchowski (1997), as printed."""
+    k, m, n = len(scores), int(labels.sum()), int((1 - labels).sum())
+    x = np.zeros((k, len(labels)))
+    for model in range(k):
+        for i in range(len(labels)):
+            others = [j for j in range(len(labels)) if labels[j] != labels[i]]
+            for j in others:
+                gap = scores[model, i] - scores[model, j]
+                wins = 0.5 if gap == 0 else float(gap > 0)
+                x[model, i] += (wins if labels[i] else 1 - wins) / len(others)
+    auc = [x[model, labels == 1].mean() for model in range(k)]
+    names = sorted(set(users))
+    s10, s01, s11 = np.zeros((k, k)), np.zeros((k, k)), np.zeros((k, k))
+    with_x = {u for u, label in zip(users, labels, strict=True) if label}
+    with_y = {u for u, label in zip(users, labels, strict=True) if not label}
+    for a in range(k):
+        for b in range(k):
+            for u in names:
+                p, q = (users == u) & (labels == 1), (users == u) & (labels == 0)
+                pa, pb = x[a, p].sum() - p.sum() * auc[a], x[b, p].sum() - p.sum() * auc[b]
+                qa, qb = x[a, q].sum() - q.sum() * auc[a], x[b, q].sum() - q.sum() * auc[b]
+                s10[a, b] += pa * pb * len(with_x) / ((len(with_x) - 1) * m)
+                s01[a, b] += qa * qb * len(with_y) / ((len(with_y) - 1) * n)
+                s11[a, b] += pa * qb * len(names) / (len(names) - 1)
+    return auc, s10 / m + s01 / n + (s11 + s11.T) / (m * n)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(6, 30), st.integers(3, 30), st.integers(1, 30))
+def test_covariance_equals_all_pairs_when_scores_tie_and_users_come_again(
+    seed: int, n: int, n_users: int, n_values: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.array([1, 1, 0, 0, *rng.integers(0, 2, n - 4)])
+    users = np.array([0, 1, 1, 2, *rng.integers(0, n_users, n - 4)])
+    scores = rng.integers(0, n_values, (2, n)) / 7
+    aucs, covariance = auc_covariance(labels, scores, users)
+    expected_aucs, expected = naive_covariance(labels, scores, users)
+    np.testing.assert_allclose(aucs, expected_aucs, atol=1e-12)
+    np.testing.assert_allclose(covariance, expected, atol=1e-12)
+    assert aucs[0] == pytest.approx(roc_auc(labels, scores[0]))
+
+
+def draw_rows(
+    rng: np.random.Generator, n: int, shift: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels with 22 % cancels and two correlated scores of equal worth."""
+    labels = (rng.random(n) < 0.22).astype(int)
+    common = rng.normal(size=n) + shift * labels
+    return labels, common + 0.5 * rng.normal(size=n), common + 0.5 * rng.normal(size=n)
+
+
+def test_intervals_hold_the_truth_in_19_of_20_samples() -> None:
+    rng = np.random.default_rng(1)
+    # Both classes are normal with variance 1.25, one SD apart: AUC = P(N(1, 2.5) > 0).
+    truth, users, n = 0.5 * (1 + math.erf(1 / math.sqrt(2.5) / math.sqrt(2))), np.arange(400), 1500
+    single = paired = 0
+    for _ in range(n):
+        labels, new, old = draw_rows(rng, 400)
+        one = estimate_auc(labels, new, users)
+        single += one.low <= truth <= one.high
+        difference = compare_aucs(labels, new, old, users)
+        paired += difference.low <= 0 <= difference.high
+    assert 0.93 <= single / n <= 0.97
+    assert 0.93 <= paired / n <= 0.97
+
+
+def test_interval_holds_the_truth_when_each_user_comes_four_times() -> None:
+    rng = np.random.default_rng(2)
+    users, n = np.repeat(np.arange(200), 4), 800
+    # A user keeps label and score, but for a little noise: 800 rows are worth about 200.
+    truth, covered, covered_as_rows = roc_auc(*_many(rng)), 0, 0
+    for _ in range(n):
+        labels = (rng.random(200) < 0.3).astype(int)[users]
+        scores = (rng.normal(size=200))[users] + labels + 0.3 * rng.normal(size=800)
+        found = estimate_auc(labels, scores, users)
+        covered += found.low <= truth <= found.high
+        as_rows = estimate_auc(labels, scores, np.arange(800))
+        covered_as_rows += as_rows.low <= truth <= as_rows.high
+    assert 0.93 <= covered / n <= 0.97
+    assert covered_as_rows / n < 0.75
+
+
+def _many(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    labels = rng.integers(0, 2, 400_000)
+    return labels, rng.normal(size=labels.size) * math.hypot(1, 0.3) + labels
+
+
+def test_pairing_makes_the_interval_narrower() -> None:
+    labels, new, old = draw_rows(np.random.default_rng(3), 2000)
+    users = np.arange(2000)
+    apart = math.hypot(
+        estimate_auc(labels, new, users).standard_error,
+        estimate_auc(labels, old, users).standard_error,
+    )
+    assert compare_aucs(labels, new, old, users).standard_error < 0.6 * apart
+
+
+def test_drop_of_044_is_seen_at_80_percent_power_with_1000_users() -> None:
+    labels, new, _ = draw_rows(np.random.default_rng(4), 1000)
+    error = estimate_auc(labels, new, np.arange(1000)).standard_error
+    assert 2.8 * error == pytest.approx(0.044, abs=0.008)
+
+
+def test_model_compared_with_itself_differs_by_nothing() -> None:
+    labels, new, _ = draw_rows(np.random.default_rng(5), 300)
+    assert compare_aucs(labels, new, new, np.arange(300)) == Estimate(0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]])
+def test_bounds_are_no_numbers_when_a_class_has_fewer_than_two_users(labels: list[int]) -> None:
+    found = estimate_auc(np.array(labels), np.array([0.4, 0.3, 0.2, 0.6]), np.arange(4))
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert math.isnan(found.value) == (sum(labels) != 1)
+
+
+def test_perfect_order_has_no_interval_beyond_one() -> None:
+    found = estimate_auc(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 3.0, 4.0]), np.arange(4))
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+
+
+def test_metrics_equal_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(6)
+    labels, probabilities = rng.integers(0, 2, 500), rng.random(500).round(2)
+    metrics = threshold_metrics(0.4)
+    found = {name: metric(labels, probabilities) for name, metric in metrics.items()}
+    assert found["f1"] == pytest.approx(f1_score(labels, probabilities >= 0.4))
+    assert found["brier"] == pytest.approx(brier_score_loss(labels, probabilities))
+    assert found["log_loss"] == pytest.approx(sklearn_log_loss(labels, probabilities))
+    assert log_loss(np.array([1]), np.array([0.0])) == pytest.approx(36.04, abs=0.01)
+
+
+def test_calibration_error_is_that_of_its_bins() -> None:
+    rng = np.random.default_rng(7)
+    labels, probabilities = rng.integers(0, 2, 990), rng.random(990)
+    order = np.argsort(probabilities)
+    bins = np.array_split(order, 20)
+    by_hand = sum(abs(labels[b].mean() - probabilities[b].mean()) * len(b) for b in bins) / 990
+    # array_split puts the odd rows first, equal spacing spreads them: one row a bin at most.
+    assert calibration_error(labels, probabilities) == pytest.approx(by_hand, abs=0.01)
+    assert calibration_error(np.ones(40), np.full(40, 0.75)) == pytest.approx(0.25)
+
+
+def test_bootstrap_agrees_with_delong_and_counts_users_not_rows() -> None:
+    labels, new, _ = draw_rows(np.random.default_rng(8), 600)
+    users = np.arange(600)
+    [found] = bootstrap(labels, new, users, {"roc_auc": roc_auc}).values()
+    expected = estimate_auc(labels, new, users)
+    assert found.value == pytest.approx(expected.value)
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.12)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.012)
+    again = [np.tile(values, 4) for values in (labels, new, users)]
+    [repeated] = bootstrap(*again, {"roc_auc": roc_auc}).values()
+    assert repeated.standard_error == pytest.approx(found.standard_error, rel=0.12)
+
+
+def test_bootstrap_has_no_interval_when_most_draws_have_one_class() -> None:
+    labels, scores = np.array([1, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.3])
+    found = bootstrap(labels, scores, np.zeros(4), {"ap": average_precision})["ap"]
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+    found = bootstrap(labels * 0, scores, np.arange(4), {"ap": average_precision})["ap"]
+    assert math.isnan(found.low)
+
+
+def test_change_has_the_errors_of_both_sides() -> None:
+    window = (date(2024, 1, 1), date(2024, 1, 8))
+    current, reference = Estimate(0.70, 0.03, 0.64, 0.76), Estimate(0.75, 0.04, 0.67, 0.83)
+    found = change_against("roc_auc", current, reference, window, 300)
+    assert found.difference == pytest.approx(-0.05)
+    assert (found.low, found.high) == pytest.approx((-0.05 - 0.098, -0.05 + 0.098), abs=1e-4)
+    assert (found.window_start, found.window_end, found.n_positive) == (*window, 300)
+
+
+def test_expected_metrics_are_those_of_labels_drawn_from_the_probabilities() -> None:
+    rng = np.random.default_rng(11)
+    probabilities = expit(rng.normal(-2.5, 1.0, 8000))
+    expected = expect_performance(probabilities, 0.15)
+    drawn = []
+    for _ in range(400):
+        labels = (rng.random(8000) < probabilities).astype(int)
+        drawn.append(
+            [
+                roc_auc(labels, probabilities),
+                average_precision(labels, probabilities),
+                threshold_metrics(0.15)["f1"](labels, probabilities),
+                labels.mean(),
+            ]
+        )
+    found = [expected.roc_auc, expected.average_precision, expected.f1, expected.base_rate]
+    assert found == pytest.approx(np.mean(drawn, axis=0).tolist(), abs=0.003)
+
+
+def test_expectation_follows_the_mix_of_users_and_is_blind_to_another_concept() -> None:
+    rng = np.random.default_rng(10)
+    risk = rng.normal(-2, 0.5, 20_000)
+    calm, mixed = expit(risk), expit(risk + rng.normal(0, 1.5, 20_000))
+    assert expect_performance(mixed, 0.2).roc_auc > expect_performance(calm, 0.2).roc_auc + 0.1
+    labels = (rng.random(20_000) < rng.permutation(mixed)).astype(int)
+    assert expect_performance(mixed, 0.2).roc_auc > roc_auc(labels, mixed) + 0.2
+
+
+@pytest.mark.parametrize("probabilities", [[0.2, 1.2], [-0.1], [math.nan]])
+def test_expectation_refuses_what_is_no_probability(probabilities: list[float]) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        expect_performance(np.array(probabilities), 0.5)
+
+
+@pytest.mark.parametrize("probabilities", [[], [0.0, 0.0]])
+def test_nothing_is_expected_where_nobody_can_cancel(probabilities: list[float]) -> None:
+    found = expect_performance(np.array(probabilities), 0.5)
+    assert math.isnan(found.roc_auc)
+    assert math.isnan(found.f1)

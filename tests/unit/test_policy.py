@@ -1,0 +1,333 @@
+"""The policy's laws on any history, and each of its rules on one night."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nights import (
+    DRIFTED,
+    HISTORIES,
+    POLICY,
+    QUIET,
+    START,
+    History,
+    challenger,
+    change,
+    fact,
+    facts,
+    night,
+    run,
+)
+
+from churn_spark.errors import PolicyError
+from churn_spark.monitoring.evidence import (
+    DriftFact,
+    Evidence,
+    ProbationComparison,
+    SegmentDifference,
+)
+from churn_spark.monitoring.policy import decide, release
+from churn_spark.monitoring.policy_state import PolicyState
+from churn_spark.monitoring.promotion import objections
+
+law = settings(max_examples=150, deadline=None)
+
+
+@law
+@given(HISTORIES)
+def test_retrainings_keep_their_distances(history: History) -> None:
+    all_dates, reactions = [START.last_retrain], []
+    waited = False
+    for _, before, _, decision, after in history:
+        if waited and not before.waits_for_human:
+            reactions = []  # a human released it: a fresh budget
+        waited = after.waits_for_human is not None
+        if decision.kind != "retrain":
+            continue
+        gap = (decision.night - all_dates[-1]).days
+        assert gap >= {"schedule": 7}.get(decision.rule, 3)
+        if decision.rule == "drift" and reactions:
+            assert (decision.night - reactions[-1]).days >= before.cooldown_days >= 14
+        all_dates.append(decision.night)
+        if decision.rule != "schedule":
+            reactions.append(decision.night)
+            assert sum((decision.night - day).days < 30 for day in reactions) <= 3
+
+
+@law
+@given(HISTORIES)
+def test_nothing_happens_and_nothing_is_remembered_when_the_feed_is_broken(
+    history: History,
+) -> None:
+    for _, before, evidence, decision, after in history:
+        if evidence.failed_checks or evidence.n_rows < 200:
+            assert decision.kind == "hold"
+            assert decision.rule == ("data_checks" if evidence.failed_checks else "too_few_rows")
+            assert after == before
+
+
+@law
+@given(HISTORIES)
+def test_champion_changes_only_by_promotion_and_roll_back(history: History) -> None:
+    for _, before, _, decision, after in history:
+        assert (after.champion != before.champion) == (decision.kind in ("promote", "roll_back"))
+        if decision.kind in ("promote", "roll_back"):
+            assert after.champion == decision.version
+            # Another baseline: what had moved from the old one has not moved from this one.
+            assert (after.breached, after.bad_nights, after.streaks) == ((), (), ())
+
+
+@law
+@given(HISTORIES, st.randoms(use_true_random=True))
+def test_more_drift_never_turns_a_retraining_into_none(history: History, random: Random) -> None:
+    for number, before, evidence, decision, _ in history:
+        if decision.kind != "retrain":
+            continue
+        more = [random.random() < 0.5 for _ in evidence.features]
+        features = tuple(
+            replace(f, statistic=0.5, lower_bound=0.49, adjusted_p=0.0) if worse else f
+            for f, worse in zip(evidence.features, more, strict=True)
+        )
+        _, again = decide(before, replace(evidence, features=features), POLICY, night(number))
+        assert again.kind == "retrain"
+
+
+@law
+@given(HISTORIES, st.randoms(use_true_random=True))
+def test_same_input_gives_same_output_in_any_order_of_features(
+    history: History, random: Random
+) -> None:
+    for number, before, evidence, decision, after in history:
+        features = list(evidence.features)
+        random.shuffle(features)
+        shuffled = replace(evidence, features=tuple(features))
+        assert decide(before, shuffled, POLICY, night(number)) == (after, decision)
+
+
+@law
+@given(HISTORIES)
+def test_cooldown_doubles_only_with_reactions_in_vain(history: History) -> None:
+    for _, before, _, decision, after in history:
+        pending = before.pending
+        reacted = pending is not None and pending.trigger != "schedule"
+        # After three days a training counts as never finished, and so as no reaction.
+        reacted = reacted and (decision.night - pending.asked).days < 3
+        if decision.kind == "reject" and reacted:
+            assert after.cooldown_days == min(56, 2 * before.cooldown_days)
+        elif decision.kind in ("promote", "roll_back"):
+            assert after.cooldown_days == 14
+        else:
+            assert after.cooldown_days == before.cooldown_days
+
+
+def test_ten_years_without_drift_give_scheduled_retrainings_only() -> None:
+    state, rules = START, []
+    for number in range(1, 3653):
+        state, decision = decide(state, QUIET, POLICY, night(number))
+        rules.append((decision.kind, decision.rule))
+        if decision.kind == "retrain":
+            # Every other challenger is promoted.
+            rival = challenger(str(number), state.champion, 0.01 if number % 2 else -0.01)
+            found = replace(QUIET, challenger=rival)
+            state, _ = decide(state, found, POLICY, night(number))
+    assert set(rules) == {("keep", "nothing"), ("retrain", "schedule")}
+    assert rules.count(("retrain", "schedule")) == 3652 // 7
+
+
+def test_drift_is_confirmed_on_the_second_bad_night() -> None:
+    state, decisions = run(START, [(1, QUIET), (4, DRIFTED), (5, QUIET), (6, DRIFTED)])
+    assert [d.kind for d in decisions] == ["keep", "keep", "keep", "retrain"]
+    assert decisions[-1].rule == "drift"
+    assert "songs" in decisions[-1].reason
+    assert "33% of the importance" in decisions[-1].reason
+    assert (state.reactions, state.last_retrain) == ((night(6),), night(6))
+
+
+def test_bad_night_is_forgotten_after_two_good_ones() -> None:
+    _, decisions = run(START, [(1, QUIET), (3, DRIFTED), (4, QUIET), (5, QUIET), (6, DRIFTED)])
+    assert {d.kind for d in decisions} == {"keep"}
+
+
+def test_night_without_data_neither_confirms_nor_forgets() -> None:
+    broken = replace(QUIET, failed_checks=("volume", "freshness"))
+    _, decisions = run(START, [(3, DRIFTED), (4, broken), (5, broken), (6, DRIFTED)])
+    assert [d.rule for d in decisions] == ["nothing", "data_checks", "data_checks", "drift"]
+    assert decisions[1].reason == "2 data checks failed: freshness, volume"
+
+
+def test_shift_in_an_unimportant_feature_is_no_bad_night() -> None:
+    features = (fact("songs", 0.3, 0.019), fact("adverts", 0.01, 0.981))
+    state, decisions = run(START, [(n, replace(QUIET, features=features)) for n in (3, 4, 5)])
+    assert {d.kind for d in decisions} == {"keep"}
+    assert state.breached == ("songs",)
+
+
+def test_drift_of_the_prediction_alone_is_enough() -> None:
+    moved = replace(QUIET, prediction=fact("churn_probability", 0.08))
+    _, decisions = run(START, [(3, moved), (4, moved)])
+    assert [d.rule for d in decisions] == ["nothing", "drift"]
+
+
+def test_drift_is_mute_in_the_cooldown_and_asks_again_after_it() -> None:
+    state, _ = run(START, [(3, DRIFTED), (4, DRIFTED)])
+    rejected = replace(DRIFTED, challenger=challenger(gain=-0.01))
+    state, [decision] = run(state, [(4, rejected)])
+    assert (decision.kind, state.cooldown_days) == ("reject", 28)
+    found = []
+    for number in range(5, 40):
+        state, [decision] = run(state, [(number, DRIFTED)])
+        found.append((number, decision.kind, decision.rule))
+        if decision.kind == "retrain":
+            state, _ = run(state, [(number, rejected)])
+    retrainings = [(number, rule) for number, kind, rule in found if kind == "retrain"]
+    # 4 + 28 = 32; the calendar goes on meanwhile.
+    assert retrainings == [
+        (11, "schedule"),
+        (18, "schedule"),
+        (25, "schedule"),
+        (32, "drift"),
+        (39, "schedule"),
+    ]
+    assert (10, "hold", "cooldown") in found
+    assert state.cooldown_days == 56
+
+
+def test_lost_performance_needs_two_windows_without_a_common_date() -> None:
+    def lost(number: int) -> Evidence:
+        return replace(QUIET, performance=(change(number),))
+
+    state, decisions = run(START, [(1, lost(1)), (2, lost(2)), (5, lost(7))])
+    assert {d.kind for d in decisions} == {"keep"}
+    _, [decision] = run(state, [(6, lost(8))])
+    assert (decision.kind, decision.rule) == ("retrain", "performance")
+
+
+def test_lost_performance_passes_the_cooldown_three_times_and_then_waits_for_a_human() -> None:
+    lost = [replace(QUIET, performance=(change(-21),)), replace(QUIET, performance=(change(-14),))]
+    state, _ = run(START, [(1, lost[0]), (2, lost[1])])
+    asked = []
+    for number in range(3, 20):
+        state, [decision] = run(state, [(number, QUIET)])
+        if decision.kind == "retrain":
+            asked.append(number)
+            bad = challenger(champion=state.champion, gain=-0.01)
+            state, _ = run(state, [(number, replace(QUIET, challenger=bad))])
+    assert asked == [3, 6, 9]
+    assert decision.rule == "human"
+    assert "3 retrainings in 30 days" in decision.reason
+    state, [decision] = run(release(state), [(20, QUIET)])
+    assert (decision.kind, decision.rule) == ("retrain", "performance")
+
+
+def test_performance_goes_before_drift_and_drift_before_the_calendar() -> None:
+    both = replace(DRIFTED, performance=(change(-14), change(-7)))
+    assert run(START, [(5, DRIFTED), (9, both)])[1][1].rule == "performance"
+    state, _ = run(START, [(5, QUIET), (6, DRIFTED)])
+    assert run(state, [(7, DRIFTED)])[1][0].rule == "drift"
+    assert run(state, [(7, QUIET)])[1][0].rule == "schedule"
+
+
+def test_challenger_is_promoted_and_probation_begins() -> None:
+    state, _ = run(START, [(7, QUIET)])
+    assert state.pending is not None
+    state, [decision] = run(state, [(7, replace(QUIET, challenger=challenger()))])
+    assert (decision.kind, decision.version) == ("promote", "2")
+    assert (state.champion, state.previous, state.probation_end) == ("2", "1", night(21))
+    assert state.pending is None
+
+
+def on_probation() -> PolicyState:
+    state, _ = run(START, [(7, QUIET)])
+    return run(state, [(7, replace(QUIET, challenger=challenger()))])[0]
+
+
+def test_champion_goes_back_in_its_probation_and_then_a_human_is_waited_for() -> None:
+    worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.03, -0.011))
+    state, decisions = run(on_probation(), [(20, worse), (30, QUIET)])
+    assert [(d.kind, d.version) for d in decisions] == [("roll_back", "1"), ("hold", None)]
+    assert (state.champion, state.previous) == ("1", None)
+    assert "version 2 was rolled back on 2024-01-21" in decisions[1].reason
+    assert run(release(state), [(31, QUIET)])[1][0].rule == "schedule"
+
+
+@pytest.mark.parametrize(("number", "high"), [(20, -0.009), (20, -0.01), (21, -0.5)])
+def test_champion_stays_when_not_surely_worse_or_when_probation_is_over(
+    number: int, high: float
+) -> None:
+    worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.6, high))
+    state, [decision] = run(on_probation(), [(number, worse)])
+    assert (decision.kind, state.champion) == ("retrain", "2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "objection"),
+    [
+        ({"auc_low": -0.005}, "lower bound of the AUC difference -0.0050"),
+        ({"auc_low": float("nan")}, "lower bound of the AUC difference +nan"),
+        ({"auc_difference": 0.0}, "AUC difference +0.0000, expected above 0"),
+        ({"log_loss_difference": 1e-4}, "log loss worse by 0.00010"),
+        ({"calibration_difference": 0.021}, "calibration error worse by 0.0210, allowed 0.02"),
+        ({"segments": (SegmentDifference("paid", 200, -0.02),)}, "segment paid (200 cancels)"),
+    ],
+)
+def test_challenger_is_rejected_for_one_objection(changes: dict[str, Any], objection: str) -> None:
+    rival = replace(challenger(), **changes)
+    state, [_, decision] = run(START, [(7, QUIET), (7, replace(QUIET, challenger=rival))])
+    assert (decision.kind, state.champion) == ("reject", "1")
+    assert objection in decision.reason
+    assert len(objections(rival, POLICY)) == 1
+
+
+def test_challenger_has_no_objection_at_the_edges() -> None:
+    segments = (SegmentDifference("paid", 199, -0.5), SegmentDifference("free", 200, -0.0199))
+    rival = replace(
+        challenger(), auc_low=-0.0049, log_loss_difference=0.0, calibration_difference=0.02,
+        segments=segments,
+    )  # fmt: skip
+    assert objections(rival, POLICY) == ()
+
+
+def test_nothing_is_asked_for_while_a_challenger_is_trained_and_then_again() -> None:
+    _, decisions = run(START, [(n, DRIFTED) for n in (6, 7, 8, 9, 10)] + [(24, DRIFTED)])
+    rules = [d.rule for d in decisions]
+    assert rules == ["nothing", "drift", "training", "training", "cooldown", "drift"]
+
+
+def test_history_of_a_night_counts_once() -> None:
+    once, _ = run(START, [(3, DRIFTED)])
+    twice, decisions = run(START, [(3, DRIFTED), (3, DRIFTED)])
+    assert twice == once
+    assert decisions[1].kind == "keep"
+
+
+def test_night_is_refused_when_a_later_one_was_decided() -> None:
+    state, _ = run(START, [(5, QUIET)])
+    with pytest.raises(PolicyError, match="found the night of 2024-01-05, expected 2024-01-06"):
+        decide(state, QUIET, POLICY, night(4))
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        replace(QUIET, challenger=challenger(champion="9")),
+        replace(QUIET, probation=ProbationComparison("9", "1", 0.0, 0.0)),
+        replace(QUIET, probation=ProbationComparison("2", "9", -0.5, -0.4)),
+    ],
+)
+def test_comparison_is_refused_when_it_is_of_another_champion(evidence: Evidence) -> None:
+    with pytest.raises(PolicyError, match="version 9, expected the champion"):
+        decide(on_probation(), evidence, POLICY, night(9))
+
+
+@pytest.mark.parametrize("make", [facts, tuple])
+def test_no_drift_gives_the_day_of_the_next_training(
+    make: Callable[[], tuple[DriftFact, ...]],
+) -> None:
+    _, [decision] = run(START, [(4, replace(QUIET, features=make()))])
+    assert decision.reason == "no lost performance, no drift, next training in 3 days"

@@ -1,0 +1,52 @@
+"""How many trees: the fewest that can't be told from the best."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_spark.models.rounds import choose_rounds, round_grid
+
+GRID = [10, 20, 40]
+
+
+def _users(n: int) -> np.ndarray:
+    return np.array([f"u{number}" for number in range(n)], dtype=object)
+
+
+def test_fewest_are_taken_when_all_are_alike() -> None:
+    losses = np.full((3, 50), 0.2)
+    assert choose_rounds(losses, _users(50), GRID).rounds == 10
+
+
+def test_best_is_taken_when_the_others_are_clearly_worse() -> None:
+    noise = np.random.default_rng(0).normal(0.0, 0.001, (3, 500))
+    losses = np.array([[0.3], [0.2], [0.1]]) + noise
+    chosen = choose_rounds(losses, _users(500), GRID)
+    assert (chosen.rounds, chosen.best) == (40, 40)
+
+
+def test_fewer_are_taken_when_the_best_wins_by_chance() -> None:
+    """One row in a hundred decides, against another: less than one standard error."""
+    losses = np.full((3, 100), 0.2)
+    losses[2, :2] = 0.1, 0.23
+    chosen = choose_rounds(losses, _users(100), GRID)
+    assert (chosen.rounds, chosen.best) == (10, 40)
+
+
+def test_rows_of_one_user_are_one_observation() -> None:
+    """The same gain in half of the rows is certain of forty users, and chance of two."""
+    gain = np.repeat([0.2, 0.0], 20)
+    losses = np.stack([gain + 0.1, gain + 0.1, np.full(40, 0.1)])
+    assert choose_rounds(losses, np.repeat(_users(2), 20), GRID).rounds == 10
+    assert choose_rounds(losses, _users(40), GRID).rounds == 40
+
+
+@given(st.integers(1, 50), st.integers(0, 2000))
+def test_grid_climbs_from_the_least_to_the_most(least: int, more: int) -> None:
+    grid = round_grid(least, least + more)
+    assert grid[0] == least
+    assert grid[-1] == least + more
+    assert grid == sorted(set(grid))
+    assert len(grid) < 40
