@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import numpy as np
@@ -235,7 +235,7 @@ def say_one_row(config: Config) -> None:
     registry = ModelRegistry(config.registry, config.lakehouse)
     predictor = build_predictor(registry.load_champion(), config.scoring, {})
     bundle, rows = predictor.bundle, make_rows(ONE_BY_ONE)
-    records = rows.to_dict("records")
+    records: list[Any] = rows.to_dict("records")
     frames = [rows.iloc[[position]] for position in range(ONE_BY_ONE)]
     matrices = [bundle.encoding.encode(frame) for frame in frames[:200]]
     table = Table("one row", "µs", title=f"{bundle.booster.num_trees()} trees, in one process")
