@@ -301,6 +301,25 @@ class AlertsConfig(Section):
         return self
 
 
+class ServingConfig(Section):
+    """How the service answers, whom, and how much of it."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+    keys_file: str
+    require_key: bool
+    poll_seconds: float = Field(gt=0)
+    max_body_bytes: int = Field(ge=1024)
+    max_rows: int = Field(ge=1)
+    max_seconds: float = Field(gt=0)
+    requests_per_second: float = Field(gt=0)
+    burst: int = Field(ge=1)
+    max_connections: int = Field(ge=1)
+    max_scores_age_hours: float = Field(gt=0)
+    rows_per_page: int = Field(ge=1, le=1000)
+    sign_in_hours: float = Field(gt=0)
+
+
 class Config(Section):
     """The whole configuration of one run."""
 
@@ -323,6 +342,7 @@ class Config(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    serving: ServingConfig
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

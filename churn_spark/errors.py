@@ -6,6 +6,8 @@ tree end a job with that one line; anything else is a defect and ends with its t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class ChurnSparkError(Exception):
     """Root of the tree. Raised only through its subclasses."""
@@ -53,6 +55,30 @@ class MachineError(UserError):
 
 class ExplanationError(ChurnSparkError):
     """The contributions of a scored row don't add up to its margin: no reason is to be trusted."""
+
+
+class RequestError(UserError):
+    """A request that the service can't answer as it is; it names every problem of it.
+
+    Attributes:
+        status: HTTP status of the answer.
+        problems: of single fields or columns; empty where the message says it all.
+        retry_after: seconds after which the same request may be sent again; 0 if unknown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 422,
+        problems: Sequence[Mapping[str, object]] = (),
+        retry_after: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.problems, self.retry_after = status, problems, retry_after
+
+
+class ChampionError(ChurnSparkError):
+    """A model in the registry doesn't do here what it did in training: it must not answer."""
 
 
 class SchemaError(ChurnSparkError):

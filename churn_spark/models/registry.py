@@ -98,6 +98,12 @@ class ModelRegistry:
             raise
         return str(found.version)
 
+    def trained_on(self, version: str) -> Mapping[str, str]:
+        """What the version's run says of itself: as-of date, label, rows, table versions."""
+        run_id = self._client.get_model_version(self._name, version).run_id
+        tags = self._client.get_run(str(run_id)).data.tags
+        return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
+
     def load_champion(self) -> ModelBundle:
         """The champion's bundle.
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from churn_spark.config import ScoringConfig
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.schemas import SCORES, conform
+from churn_spark.scoring.bands import BandLimits
 
 _LEVEL = "last_subscription_level"
 _SCORED = (
@@ -73,9 +74,10 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
 
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:
     """`high`, `medium` or `low`: multiples of the share that cancels anyway."""
+    limits = BandLimits.of(base_rate, config)
     return (
-        F.when(probability >= config.high_risk_lift * base_rate, "high")
-        .when(probability >= config.medium_risk_lift * base_rate, "medium")
+        F.when(probability >= limits.high, "high")
+        .when(probability >= limits.medium, "medium")
         .otherwise("low")
     )
 

@@ -1,0 +1,258 @@
+"""The routes: one row, many rows, the list, one user, the model, and how the service is."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from churn_spark import __version__
+from churn_spark.errors import RequestError
+from churn_spark.scoring.bands import Band
+from churn_spark.serving import batches, contract, lists
+from churn_spark.serving.gate import error_body, error_headers
+from churn_spark.serving.pages import add_pages
+from churn_spark.serving.service import Service, describe_model, is_ready
+from churn_spark.serving.watching import Watcher
+
+JSON: Final = "application/json"
+_LONGEST_LIST: Final = 1000
+Result = TypeVar("Result")
+
+
+def build_app(service: Service) -> FastAPI:
+    """The routes over a service; its watcher runs as long as the app does."""
+    pool = ThreadPoolExecutor(2, thread_name_prefix="rows")
+
+    @asynccontextmanager
+    async def living(_: FastAPI) -> AsyncIterator[None]:
+        watcher = Watcher(service.looks(), service.config.serving.poll_seconds)
+        watcher.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(watcher.stop)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(
+        title="churn_spark",
+        summary="Who is about to cancel, and why",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=living,
+    )
+    app.add_exception_handler(RequestError, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_query)
+    app.add_exception_handler(Exception, _say_unexpected)
+
+    async def in_thread(function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(pool, function)
+
+    _add_predictions(app, service, in_thread)
+    _add_tables(app, service, in_thread)
+    _add_health(app, service)
+    add_pages(app, service, in_thread)
+    return app
+
+
+def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
+    figures = service.figures
+
+    @app.post("/predict", openapi_extra=_body({JSON: _user_schema()}), responses=_PREDICTED)
+    async def predict(request: Request) -> Response:
+        """The chance to cancel of one user; `?explain=true` adds the reasons."""
+        values = contract.parse_user(await request.body())
+        predictor = service.champion.current()
+        probability = predictor.predict_one(values)
+        answer: dict[str, Any] = {
+            "churn_probability": probability,
+            "risk_band": predictor.limits.band(probability),
+            "model_version": predictor.bundle.version,
+            "feature_fingerprint": predictor.bundle.encoding.fingerprint,
+        }
+        if values["user_id"] is not None:
+            answer["user_id"] = values["user_id"]
+        if _is_explained(request):
+            answer["reasons"] = predictor.explain_one(values)
+        figures.rows.inc()
+        return Response(json.dumps(answer), media_type=JSON)
+
+    @app.post("/predict/batch", openapi_extra=_body(_BATCH), responses=_PREDICTED_MANY)
+    async def predict_batch(request: Request) -> Response:
+        """Many users at once; a row that doesn't fit has its problems instead of a probability.
+
+        What isn't called Arrow or Parquet is read as JSON. Answers in Arrow where `Accept` asks.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        wants_arrow = batches.ARROW in request.headers.get("accept", "")
+        is_explained = _is_explained(request)
+        body = await request.body()
+        predictor = service.champion.current()
+        limit = service.config.serving.max_rows
+
+        def answer() -> tuple[bytes, int, int]:
+            batch = batches.read_batch(body, kind, limit)
+            answers = batches.answer_batch(batch, predictor, explain=is_explained)
+            write = batches.write_arrow if wants_arrow else batches.write_json
+            return write(answers, predictor), len(batch.rows), answers.n_failed
+
+        content, n_rows, n_failed = await in_thread(answer)
+        figures.rows.inc(n_rows - n_failed)
+        figures.failed_rows.inc(n_failed)
+        return Response(content, media_type=batches.ARROW if wants_arrow else JSON)
+
+
+def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
+    @app.get("/list")
+    async def newest_list(
+        request: Request,
+        band: Band | None = None,
+        min_probability: Annotated[float, Query(ge=0, le=1)] = 0.0,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int | None, Query(ge=1, le=_LONGEST_LIST)] = None,
+        format: Literal["json", "csv"] = "json",  # noqa: A002 - the name callers see
+    ) -> Response:
+        """The users of the newest date, highest risk first; as CSV all of them unless limited."""
+        scores, rows = service.list_of_today()
+        chosen = lists.choose(rows, lists.Filter(band, min_probability))
+        if format == "csv":
+            text = await in_thread(lambda: lists.write_csv(chosen.slice(offset, limit)))
+            name = f'attachment; filename="churn_{scores.day}.csv"'
+            return Response(text, media_type="text/csv", headers={"content-disposition": name})
+        limit = limit or service.config.serving.rows_per_page
+        answer: dict[str, Any] = {
+            "as_of": str(scores.day),
+            "model_version": rows["model_version"][0].as_py() if len(rows) else None,
+            "n_users": len(rows),
+            "n_matching": len(chosen),
+            "rows": chosen.slice(offset, limit).select(list(lists.SHOWN)).to_pylist(),
+            "next": None,
+        }
+        if offset + limit < len(chosen):
+            query = {**request.query_params, "offset": offset + limit, "limit": limit}
+            answer["next"] = f"/list?{urlencode(query)}"
+        return Response(json.dumps(answer), media_type=JSON)
+
+    @app.get("/users/{user_id:path}")
+    async def user(user_id: str) -> Response:
+        """The newest score of one user with its reasons, and the dates before."""
+        scores, rows = service.list_of_today()
+        newest = dict(lists.find_user(rows, user_id))
+        history = await in_thread(functools.partial(service.scores.history, user_id))
+        answer = {**newest, "as_of": scores.day, "history": history}
+        return Response(json.dumps(answer, default=str), media_type=JSON)
+
+    @app.get("/model")
+    async def model() -> dict[str, Any]:
+        """The card of the model that answers."""
+        return describe_model(service.champion.current())
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "alive"}
+
+    @app.get("/ready")
+    async def ready(response: Response) -> dict[str, Any]:
+        """A model answers and the scores are fresh: 200, otherwise 503; with what was found."""
+        checks = service.checks()
+        response.status_code = 200 if is_ready(checks) else 503
+        found = {name: asdict(check) for name, check in checks.items()}
+        return {"is_ready": is_ready(checks), "checks": found}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """What the service has counted, for Prometheus."""
+        return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
+
+
+def _is_explained(request: Request) -> bool:
+    value = request.query_params.get("explain", "false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise RequestError(f"found explain={value[:20]!r}, expected true or false")
+    return value in ("true", "1")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    answer = Response(error_body(error), error.status, media_type=JSON)
+    answer.raw_headers.extend(error_headers(error))
+    return answer
+
+
+async def _refuse_query(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        {
+            "field": str(one["loc"][-1]),
+            "problem": one["msg"],
+            "found": contract.shown(one["input"]),
+        }
+        for one in error.errors()
+    ]
+    return await _refuse(request, RequestError("the query doesn't fit", 422, problems))
+
+
+async def _say_unexpected(request: Request, _: Exception) -> Response:
+    return await _refuse(request, RequestError("an unexpected error; it is in the log", 500))
+
+
+def _user_schema() -> dict[str, Any]:
+    return {**contract.UserFeatures.model_json_schema(), "examples": [contract.EXAMPLE]}
+
+
+def _body(schemas: dict[str, Any]) -> dict[str, Any]:
+    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _responses(properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "object", "properties": properties}
+    return {
+        200: {"description": "answered", "content": {JSON: {"schema": schema}}},
+        422: {"description": "the body doesn't fit; every problem is named"},
+    }
+
+
+_ANSWER: Final = {
+    "churn_probability": {"type": "number", "description": "of a cancellation in the window"},
+    "risk_band": {"enum": ["high", "medium", "low"]},
+    "reasons": {"type": "array", "items": {"type": "string"}},
+}
+_MODEL: Final = {
+    "model_version": {"type": "string"},
+    "feature_fingerprint": {"type": "string"},
+}
+_PREDICTED: Final = _responses({**_ANSWER, **_MODEL})
+_PROBLEMS: Final = {"type": "array", "items": {"type": "object"}}
+_ROW: Final = {"row": {"type": "integer"}, **_ANSWER, "problems": _PROBLEMS}
+_PREDICTED_MANY: Final = _responses(
+    {
+        **_MODEL,
+        "n_rows": {"type": "integer"},
+        "n_failed": {"type": "integer"},
+        "rows": {"type": "array", "items": {"type": "object", "properties": _ROW}},
+    }
+)
+_BINARY: Final = {"type": "string", "format": "binary"}
+_BATCH: Final = {
+    JSON: {
+        "type": "object",
+        "properties": {"rows": {"type": "array", "items": _user_schema()}},
+        "required": ["rows"],
+    },
+    batches.ARROW: _BINARY,
+    batches.PARQUET: _BINARY,
+}

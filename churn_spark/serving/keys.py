@@ -1,0 +1,112 @@
+"""Who may ask what: API keys, kept as digests only.
+
+A key is 256 random bits, so one SHA-256 is enough: there is nothing to guess, and nothing that
+a slow hash would protect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from churn_spark.config import ServingConfig
+from churn_spark.errors import ConfigError
+
+Scope = Literal["predict", "read"]
+SCOPES: Final[tuple[Scope, ...]] = ("predict", "read")
+ENVIRONMENT: Final = "CHURN_API_KEY"
+MIN_CHARS: Final = 32
+
+
+class ApiKey(BaseModel):
+    """One key as the file holds it.
+
+    Attributes:
+        name: in the access log and the rate limit; not secret.
+        sha256: of the key, as 64 hexadecimal digits.
+        scopes: what it opens: `predict`, `read` or both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+
+
+EVERYBODY: Final = ApiKey(name="everybody", sha256="0" * 64, scopes=SCOPES)
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """The keys that are known; an empty ring opens nothing."""
+
+    keys: tuple[ApiKey, ...]
+
+    def find(self, presented: str) -> ApiKey | None:
+        """The key of a presented text, in a time that doesn't depend on how wrong it is."""
+        digest = digest_of(presented)
+        found = None
+        for key in self.keys:
+            if hmac.compare_digest(key.sha256, digest):
+                found = key
+        return found
+
+    def named(self, name: str) -> ApiKey | None:
+        """The key of a name."""
+        return next((key for key in self.keys if key.name == name), None)
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key: its SHA-256 as hexadecimal digits."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def new_key(name: str, scopes: Sequence[Scope]) -> tuple[str, str]:
+    """A new key, and the lines that make it known in the keys file."""
+    key = secrets.token_urlsafe(32)
+    one = ApiKey(name=name, sha256=digest_of(key), scopes=tuple(scopes))
+    return key, yaml.safe_dump([one.model_dump(mode="json")], sort_keys=False)
+
+
+def read_keys(config: ServingConfig) -> KeyRing:
+    """The keys of the file and of `$CHURN_API_KEY`, which has every scope.
+
+    Raises:
+        ConfigError: if the file is missing or doesn't fit; no part of a key is in the message.
+    """
+    keys = _read_file(Path(config.keys_file)) if config.keys_file else []
+    if os.environ.get(ENVIRONMENT):
+        digest = digest_of(os.environ[ENVIRONMENT])
+        keys.append(ApiKey(name="environment", sha256=digest, scopes=SCOPES))
+    names = [key.name for key in keys]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"found several API keys named {', '.join(twice)}, expected one each")
+    return KeyRing(tuple(keys))
+
+
+def _read_file(path: Path) -> list[ApiKey]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(list[ApiKey]).validate_python(values)
+    except OSError as error:
+        raise ConfigError(f"the keys file {path} can't be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(f"the keys file {path} is no YAML in UTF-8") from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors()
+        )
+        raise ConfigError(
+            f"the keys file {path} doesn't fit: {problems}. Expected a list of name, sha256 and "
+            "scopes: `python -m churn_spark.serving new-key NAME` prints one"
+        ) from None

@@ -1,0 +1,124 @@
+"""The page: today's list, one user's history, the model's health. No script, no outside asset."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_ENVIRONMENT: Final = Environment(
+    loader=PackageLoader("churn_spark.serving"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_CHART_WIDTH, _CHART_HEIGHT, _CHART_MARGIN = 640.0, 180.0, 10.0
+
+
+def _style() -> str:
+    source = _ENVIRONMENT.loader
+    assert source is not None
+    return source.get_source(_ENVIRONMENT, "style.css")[0]
+
+
+STYLE: Final = _style()
+_DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Only this one style sheet applies, by its hash; nothing is loaded, nothing is run."""
+
+
+def render(name: str, **values: Any) -> bytes:
+    """A page of `templates/`, as UTF-8."""
+    page: str = _template(name).render(style=STYLE, **values)
+    return page.encode()
+
+
+def sign_in_page(problem: str = "") -> bytes:
+    """The form that asks for a key."""
+    return render("sign_in.html", problem=problem, form_token="", title="Sign in")
+
+
+@cache
+def _template(name: str) -> Any:
+    return _ENVIRONMENT.get_template(name)
+
+
+def percent(probability: float) -> str:
+    """`4.2 %`; what would round to 0 is `< 0.1 %`."""
+    if 0 < probability < 0.001:
+        return "< 0.1 %"
+    return f"{probability:.1%}".replace("%", " %")
+
+
+def split_reason(reason: str) -> tuple[str, str]:
+    """A reason and its direction: `raises`, `lowers` or nothing."""
+    text, _, effect = reason.rpartition(": ")
+    direction = effect.partition(" ")[0]
+    return (text, direction) if direction in ("raises", "lowers") else (reason, "")
+
+
+def draw_history(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """A user's probabilities as points of a chart; None where a line needs a second date.
+
+    The axis begins at 0 and ends at a round number above the highest probability.
+    """
+    if len(history) < 2:
+        return None
+    days: list[date] = [row["as_of"] for row in history]
+    highest = max(row["churn_probability"] for row in history)
+    top = next(one for one in _round_numbers() if one >= highest or one == 1.0)
+    span = max(1, (days[-1] - days[0]).days)
+    points = [
+        (
+            round(
+                _CHART_MARGIN + (_CHART_WIDTH - 2 * _CHART_MARGIN) * (day - days[0]).days / span, 1
+            ),
+            round(
+                _CHART_MARGIN
+                + (_CHART_HEIGHT - 2 * _CHART_MARGIN) * (1 - row["churn_probability"] / top),
+                1,
+            ),
+        )
+        for day, row in zip(days, history, strict=True)
+    ]
+    return {
+        "width": _CHART_WIDTH,
+        "height": _CHART_HEIGHT,
+        "points": points,
+        "line": " ".join(f"{x},{y}" for x, y in points),
+        "top": f"{top * 100:g} %",
+        "first": days[0],
+        "last": days[-1],
+    }
+
+
+def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The drift of each feature, what alerts first and then by the size of the gap."""
+    described = []
+    for row in rows:
+        moved = bool(row["is_breached"])
+        state = "drifted" if moved and not row["is_trending"] else "as expected" if moved else "ok"
+        if row["status"] != "ok":
+            state = "not compared"
+        gap = row["ks_statistic"]
+        known = gap is not None and not math.isnan(gap)
+        described.append({**row, "state": state, "gap": gap if known else None})
+    return sorted(described, key=lambda row: (row["state"] != "drifted", -(row["gap"] or 0.0)))
+
+
+def _round_numbers() -> list[float]:
+    return [digit * 10.0**power for power in range(-4, 0) for digit in (1, 2, 5)] + [1.0]
+
+
+_ENVIRONMENT.filters["percent"] = percent
+_ENVIRONMENT.filters["split_reason"] = split_reason

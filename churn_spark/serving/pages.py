@@ -1,0 +1,166 @@
+"""The routes of the page: for people, signed in with a key once."""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import FastAPI, Query, Request, Response
+
+from churn_spark.errors import RequestError
+from churn_spark.scoring.bands import BANDS, Band
+from churn_spark.serving import lists
+from churn_spark.serving.page import describe_drift, draw_history, render, sign_in_page
+from churn_spark.serving.service import Service, describe_model
+
+_HTML: Final = "text/html"
+
+
+def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
+    """Add the page's routes; they are not part of the described interface."""
+    add = functools.partial(app.api_route, include_in_schema=False)
+
+    @add("/", methods=["GET"])
+    async def list_page(
+        request: Request,
+        band: str = "",
+        from_percent: str = "",
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        scores, rows = service.list_of_today()
+        wanted = _filter(band, from_percent)
+        chosen = lists.choose(rows, wanted)
+        size = service.config.serving.rows_per_page
+        shown = chosen.slice(offset, size).to_pylist()
+        query = {name: request.query_params.get(name, "") for name in ("band", "from_percent")}
+
+        def page(start: int) -> str:
+            return "/?" + urlencode({**query, "offset": start})
+
+        csv_query = {"band": wanted.band} if wanted.band else {}
+        return _page(
+            request,
+            "list.html",
+            title=f"List of {scores.day}",
+            here="list",
+            as_of=scores.day,
+            predicts=_predicts(service),
+            problems=_problems(service),
+            n_users=len(rows),
+            bands=lists.count_bands(rows),
+            model_version=rows["model_version"][0].as_py() if len(rows) else "none",
+            band=wanted.band,
+            from_percent=query["from_percent"],
+            csv_query="&" + urlencode({**csv_query, "min_probability": wanted.min_probability}),
+            rows=shown,
+            first=offset + 1,
+            last=offset + len(shown),
+            n_matching=len(chosen),
+            earlier=page(max(0, offset - size)) if offset else None,
+            later=page(offset + size) if offset + size < len(chosen) else None,
+        )
+
+    @add("/page/users/{user_id:path}", methods=["GET"])
+    async def user_page(request: Request, user_id: str) -> Response:
+        _, rows = service.list_of_today()
+        history = await in_thread(functools.partial(service.scores.history, user_id))
+        try:
+            newest: Mapping[str, Any] | None = lists.find_user(rows, user_id)
+        except RequestError:
+            if not history:
+                raise
+            newest = None
+        return _page(
+            request,
+            "user.html",
+            title=f"User {user_id}",
+            here="user",
+            user_id=user_id,
+            newest=newest,
+            n_users=len(rows),
+            history=history,
+            chart=draw_history(history),
+        )
+
+    @add("/page/model", methods=["GET"])
+    async def model_page(request: Request) -> Response:
+        newest, predictor = service.drift.newest, service.champion.predictor
+        drift = describe_drift(newest.rows.to_pylist()) if newest else []
+        drifted = [row["feature"] for row in drift if row["state"] == "drifted"]
+        return _page(
+            request,
+            "model.html",
+            title="Model health",
+            here="model",
+            checks=service.checks(),
+            run_date=newest.day if newest else "",
+            drift=drift,
+            drifted=drifted if newest else None,
+            card=describe_model(predictor) if predictor else None,
+            predicts=_predicts(service),
+        )
+
+    @add("/sign-in", methods=["POST"])
+    async def sign_in(request: Request) -> Response:
+        key = service.ring.find(await _form_value(request, "key"))
+        if key is None:
+            return Response(sign_in_page("This key is not known."), 401, media_type=_HTML)
+        if "read" not in key.scopes:
+            return Response(sign_in_page("This key may not read."), 403, media_type=_HTML)
+        cookie = service.sessions.issue(key, is_https=request.url.scheme == "https")
+        return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
+
+    @add("/sign-out", methods=["POST"])
+    async def sign_out(request: Request) -> Response:
+        expected = request.scope["passage"].form_token
+        found = await _form_value(request, "token")
+        if not expected or not hmac.compare_digest(found.encode(), expected.encode()):
+            raise RequestError("the form doesn't come from this page: open it again", 403)
+        cookie = service.sessions.withdraw(expected, is_https=request.url.scheme == "https")
+        return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
+
+
+def _page(request: Request, name: str, **values: Any) -> Response:
+    token = request.scope["passage"].form_token
+    return Response(render(name, form_token=token, **values), media_type=_HTML)
+
+
+async def _form_value(request: Request, name: str) -> str:
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    return fields.get(name, [""])[0]
+
+
+def _filter(band: str, from_percent: str) -> lists.Filter:
+    """What the form asks for; it sends what is left open as empty text."""
+    chosen: Band | None = next((one for one in BANDS if one == band), None)
+    if not from_percent:
+        return lists.Filter(chosen)
+    try:
+        percent = float(from_percent)
+    except ValueError:
+        percent = math.nan
+    if not 0 <= percent <= 100:
+        raise RequestError(f"found {from_percent[:20]!r} percent, expected 0 to 100")
+    return lists.Filter(chosen, percent / 100)
+
+
+def _predicts(service: Service) -> str:
+    predictor = service.champion.predictor
+    if predictor is None:
+        return ""
+    label = predictor.bundle.label
+    if label.get("kind") == "lifetime":
+        return "Whether a user has ever cancelled: this describes the past."
+    gap = label["gap_days"]
+    begin = (
+        "on the list's date" if gap == 0 else f"{gap} day{'s' * (gap != 1)} after the list's date"
+    )
+    return f"The chance to cancel in the {label['horizon_days']} days that begin {begin}."
+
+
+def _problems(service: Service) -> list[str]:
+    return [check.detail for check in service.checks().values() if not check.is_ok]

@@ -1,0 +1,165 @@
+"""What the routes work with: the model that answers, the tables, and whether all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from churn_spark.config import Config
+from churn_spark.serving.champion import ChampionWatch
+from churn_spark.serving.figures import Figures
+from churn_spark.serving.keys import read_keys
+from churn_spark.serving.lists import of_one_model
+from churn_spark.serving.predictor import Predictor
+from churn_spark.serving.sessions import Sessions
+from churn_spark.serving.stores import DRIFT, SCORES, NewestPartition, Partition
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold for the service to be ready.
+
+    Attributes:
+        is_ok: whether it holds.
+        detail: what was found.
+        is_required: whether the service isn't ready without it.
+    """
+
+    is_ok: bool
+    detail: str
+    is_required: bool = True
+
+
+class Service:
+    """The parts of one service, and what can be told of them together."""
+
+    def __init__(
+        self,
+        config: Config,
+        champion: ChampionWatch | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Read the keys; models and tables come with the first looks.
+
+        Raises:
+            ConfigError: if the keys file doesn't fit.
+        """
+        self.config, self.now = config, now
+        self.champion = champion or ChampionWatch(config)
+        self.scores = NewestPartition(config.lakehouse, SCORES)
+        self.drift = NewestPartition(config.lakehouse, DRIFT)
+        self.figures = Figures()
+        self.ring = read_keys(config.serving)
+        self.sessions = Sessions(self.ring, config.serving.sign_in_hours)
+        # A list of one date and one model is sorted once, not at every request.
+        self._list_of = lru_cache(maxsize=2)(_list_of)
+
+    def looks(self) -> list[Callable[[], None]]:
+        """What has to be looked at again and again."""
+        return [self.champion.look, self.scores.look, self.drift.look, self._measure]
+
+    def list_of_today(self) -> tuple[Partition, pa.Table]:
+        """The newest date, and its users in the order of their risk.
+
+        Raises:
+            RequestError: while there are no scores, with status 503.
+        """
+        scores = self.scores.current()
+        predictor = self.champion.predictor
+        version = predictor.bundle.version if predictor else None
+        return scores, self._list_of(_Identity(scores), version)
+
+    def checks(self) -> dict[str, Check]:
+        """What must hold: a model answers, it is the champion, the scores are fresh."""
+        predictor, problem = self.champion.predictor, self.champion.problem
+        if predictor:
+            since = f"{predictor.loaded_at:%Y-%m-%d %H:%M} UTC"
+            model = Check(True, f"version {predictor.bundle.version}, since {since}")
+        else:
+            model = Check(False, problem)
+        is_current = predictor is not None and not problem
+        return {
+            "model": model,
+            "champion": Check(is_current, problem or "the registry's champion answers", False),
+            "scores": self._check_scores(),
+        }
+
+    def _check_scores(self) -> Check:
+        newest, problem = self.scores.newest, self.scores.problem
+        if newest is None:
+            return Check(False, problem or "no scores yet: run `nightly`")
+        limit = self.config.serving.max_scores_age_hours
+        hours = self._hours_since(newest.written_at)
+        found = f"as of {newest.day}, written {hours:.1f} hours ago"
+        if problem:
+            found += f"; {problem}"
+        if hours > limit:
+            return Check(False, f"{found}, expected at most {limit:g}: run `nightly`")
+        return Check(True, found)
+
+    def _hours_since(self, instant: datetime) -> float:
+        return (self.now() - instant).total_seconds() / 3600
+
+    def _measure(self) -> None:
+        """Bring the gauges up to date."""
+        checks, figures = self.checks(), self.figures
+        figures.is_ready.set(is_ready(checks))
+        figures.is_behind.set(not checks["champion"].is_ok)
+        figures.champion.clear()
+        if self.champion.predictor:
+            figures.champion.labels(self.champion.predictor.bundle.version).set(1)
+        if self.scores.newest:
+            figures.scores_age.set(self._hours_since(self.scores.newest.written_at) * 3600)
+
+
+def is_ready(checks: Mapping[str, Check]) -> bool:
+    """Whether every required check holds."""
+    return all(check.is_ok for check in checks.values() if check.is_required)
+
+
+def describe_model(predictor: Predictor) -> dict[str, Any]:
+    """The model's card: what it is, what it was trained on, how it was judged."""
+    bundle = predictor.bundle
+    return {
+        "model_version": bundle.version,
+        "feature_fingerprint": bundle.encoding.fingerprint,
+        "predicts": dict(bundle.label),
+        "base_rate": bundle.base_rate,
+        "bands": {"high": predictor.limits.high, "medium": predictor.limits.medium},
+        "features": list(bundle.encoding.features),
+        "n_trees": bundle.booster.num_trees(),
+        "metrics": {name: _number(value) for name, value in bundle.metrics.items()},
+        "trained_on": dict(predictor.trained_on),
+        "loaded_at": _second(predictor.loaded_at),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Identity:
+    """A partition as a key: the same object is the same key, whatever is in it."""
+
+    scores: Partition
+
+    def __hash__(self) -> int:
+        return id(self.scores)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.scores is self.scores
+
+
+def _list_of(identity: _Identity, version: str | None) -> pa.Table:
+    return of_one_model(identity.scores, version)
+
+
+def _second(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds")
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN; a metric that could not be computed is null."""
+    return value if value == value else None

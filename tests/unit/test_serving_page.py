@@ -1,0 +1,89 @@
+"""What the page says: percentages, reasons, charts and drift."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from churn_spark.serving.lists import of_one_model
+from churn_spark.serving.page import describe_drift, draw_history, percent, split_reason
+from churn_spark.serving.stores import Partition
+
+DAY = date(2018, 11, 30)
+
+
+def scored(day: int, probability: float) -> dict[str, Any]:
+    return {"as_of": date(2018, 11, day), "churn_probability": probability}
+
+
+def drift_row(feature: str, gap: float | None, **values: Any) -> dict[str, Any]:
+    plain = {"status": "ok", "is_breached": False, "is_trending": False}
+    return {"feature": feature, "ks_statistic": gap, **plain, **values}
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"), [(0.0, "0.0 %"), (0.0004, "< 0.1 %"), (0.042, "4.2 %"), (1, "100.0 %")]
+)
+def test_percentage_never_rounds_to_nothing(probability: float, text: str) -> None:
+    assert percent(probability) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("uses Mac: raises the risk", ("uses Mac", "raises")),
+        ("lives in a: b: lowers the risk", ("lives in a: b", "lowers")),
+        ("lives in a: b", ("lives in a: b", "")),
+    ],
+)
+def test_reason_is_split_at_its_direction(reason: str, parts: tuple[str, str]) -> None:
+    assert split_reason(reason) == parts
+
+
+def test_history_is_drawn_by_date_under_a_round_number() -> None:
+    chart = draw_history([scored(1, 0.0), scored(2, 0.15), scored(11, 0.075)])
+    assert chart is not None
+    assert chart["top"] == "20 %"
+    assert chart["points"] == [(10.0, 170.0), (72.0, 50.0), (630.0, 110.0)]
+
+
+def test_history_needs_two_dates_to_be_drawn() -> None:
+    assert draw_history([scored(1, 0.5)]) is None
+
+
+def test_certain_cancellation_reaches_the_top_of_the_chart() -> None:
+    chart = draw_history([scored(1, 1.0), scored(2, 1.0)])
+    assert chart is not None
+    assert (chart["top"], chart["points"][0][1]) == ("100 %", 10.0)
+
+
+def test_drift_that_alerts_comes_first() -> None:
+    rows = [
+        drift_row("ok", 0.02),
+        drift_row("cumulative", 0.4, is_breached=True, is_trending=True),
+        drift_row("moved", 0.1, is_breached=True),
+        drift_row("empty", float("nan"), status="skipped"),
+    ]
+    assert [(row["feature"], row["state"], row["gap"]) for row in describe_drift(rows)] == [
+        ("moved", "drifted", 0.1),
+        ("cumulative", "as expected", 0.4),
+        ("ok", "ok", 0.02),
+        ("empty", "not compared", None),
+    ]
+
+
+def test_user_is_listed_once_when_several_models_have_scored_the_date() -> None:
+    rows = pa.table(
+        {
+            "user_id": ["a", "b", "a", "b"],
+            "model_version": ["9", "9", "10", "10"],
+            "risk_rank": [2, 1, 1, 2],
+        }
+    )
+    scores = Partition(DAY, rows, datetime(2018, 11, 30, tzinfo=UTC))
+    assert of_one_model(scores, "9")["user_id"].to_pylist() == ["b", "a"]
+    assert of_one_model(scores, "11")["model_version"].to_pylist() == ["10", "10"]
+    assert of_one_model(scores, None)["user_id"].to_pylist() == ["a", "b"]
