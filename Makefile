@@ -58,7 +58,7 @@ test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
 .PHONY: bench
-bench: bench-simulate bench-model bench-policy ## All measurements that the docs quote
+bench: bench-simulate bench-model bench-policy bench-serve ## All measurements that the docs quote
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
@@ -71,6 +71,14 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 .PHONY: bench-policy
 bench-policy: setup ## The retraining policy: false alarms and shifts found, in simulated years (2 min)
 	@"$(PY)" -m bench.monitor_policy
+
+.PHONY: serve
+serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in CHURN_API_KEY
+	@"$(PY)" -m churn_spark.serving $(if $(PORT),--port "$(PORT)")
+
+.PHONY: bench-serve
+bench-serve: setup ## The service: requests a second on one core, latency, memory (needs wrk)
+	@"$(PY)" -m bench.serve
 
 .PHONY: report
 report: setup ## The evaluation of the newest backtest as one HTML page

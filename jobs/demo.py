@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_spark import job
-from churn_spark.schemas import SCORES, TABLES
+from churn_spark.schemas import RETENTION_LISTS, TABLES
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
-from jobs import nightly
+from jobs import backtest, build_report, nightly
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,33 +42,38 @@ def main(
             job.say("", "")
             job.say("nightly", f"--date {date}")
             nightly.run(context, date, str(folder / "events"))
+        job.say("", "")
+        backtest.run(context, end, truth=folder)
+        report = build_report.run(context)
         show_list(context, end)
-        show_places(context, folder)
+        show_places(context, folder, report)
 
 
 def show_list(context: job.JobContext, date: Date, n_users: int = 5) -> None:
     """Print the head of the list that a retention team would read."""
-    scores = job.read_as_of(context.lakehouse, SCORES, date)
-    table = Table("rank", "user", "probability", "band", "reasons", title=f"The list of {date}")
-    for row in scores.orderBy("risk_rank").limit(n_users).collect():
+    listed = job.read_as_of(context.lakehouse, RETENTION_LISTS, date)
+    table = Table("rank", "user", "probability", "days", "reasons", title=f"The list of {date}")
+    for row in listed.orderBy("list_rank").limit(n_users).collect():
         table.add_row(
-            str(row.risk_rank),
+            str(row.list_rank),
             row.user_id,
-            f"{row.churn_probability:.3f}",
-            row.risk_band,
+            f"{row.churn_probability:.1%}",
+            str(row.days_on_list),
             "\n".join(row.reasons),
         )
     Console().print(table)
 
 
-def show_places(context: job.JobContext, folder: Path) -> None:
-    """Print where everything is."""
+def show_places(context: job.JobContext, folder: Path, report: str) -> None:
+    """Print where everything is, and how to serve it."""
     written = [spec for spec in TABLES if context.lakehouse.exists(spec)]
     names = ", ".join(f"{spec.layer}/{spec.name}" for spec in written)
     root = context.config.lakehouse
     job.say("log", str(folder / "events"))
     job.say("tables", f"{root}: {names}")
+    job.say("report", report)
     job.say("runs and models", f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db")
+    job.say("service", f"CHURN_API_KEY=<a long random text> make serve LAKEHOUSE={root}")
 
 
 if __name__ == "__main__":

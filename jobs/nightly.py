@@ -1,4 +1,4 @@
-"""The night in one session: new logs -> events -> snapshot -> scores -> drift, for one date."""
+"""The night in one session: new logs -> events -> snapshot -> scores -> list -> drift."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from churn_spark import job
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from jobs import (
+    build_retention_list,
     build_session_days,
     build_snapshots,
     build_transitions,
@@ -68,9 +69,11 @@ def run(context: job.JobContext, date: Date | None, events: str | None = None) -
         except TooFewCancelsError as error:
             job.say("train_model", f"left out: {error}")
             job.say("score_users", "left out: there is no model yet")
+            job.say("build_retention_list", "left out: there is no model yet")
             job.say("monitor_model", "left out: there is no model yet")
             return []
     score_users.run(context, as_of)
+    build_retention_list.run(context, as_of)
     return monitor_model.run(context, as_of)
 
 

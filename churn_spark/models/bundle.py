@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,10 @@ class ModelBundle:
     def features(self) -> tuple[Feature, ...]:
         """The declarations of its inputs, in the order of the matrix."""
         return named(self.encoding.features)
+
+    def without_baseline(self) -> ModelBundle:
+        """The same model for scoring alone: small enough to be sent to every task."""
+        return replace(self, baseline=self.baseline.iloc[:0])
 
     def margins(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-odds before calibration of an encoded matrix, shape (rows,)."""

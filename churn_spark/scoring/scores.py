@@ -55,6 +55,7 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
 
     Grain: that of `rows`, (as_of, user_id).
     """
+    model = bundle.without_baseline()
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
@@ -62,8 +63,8 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
                 {
                     "as_of": batch["as_of"],
                     "user_id": batch["user_id"],
-                    "churn_probability": bundle.probabilities(batch),
-                    "reasons": bundle.reasons(batch, n_reasons),
+                    "churn_probability": model.probabilities(batch),
+                    "reasons": model.reasons(batch, n_reasons),
                     _LEVEL: batch[_LEVEL],
                 }
             )
