@@ -9,20 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from bench.leak_log import (
-    SETTINGS,
-    TEST_DATE,
-    TRAIN_DATES,
-    LeakLog,
-    build_honest_table,
-    build_spans,
-    poison,
-    simulate_leak_log,
-)
+from bench.honest_table import TEST_DATE, TRAIN_DATES, build_honest_table, build_spans
+from bench.leak_log import SETTINGS, LeakLog, poison, simulate_leak_log
 from churn_spark.models.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.simulate.settings import SimulationSettings
 
 Columns = Mapping[str, Any]
+Plant = Callable[["Planting"], FeatureTable]
 
 
 @dataclass(frozen=True)
@@ -73,6 +66,39 @@ class Planting:
         """The honest table with other rows of the same columns; its rebuilds stay honest."""
         spans = [build_spans(self.log, day) for day in sorted(rows["as_of"].unique())]
         return replace(self.honest, rows=rows, spans=pd.concat(spans, ignore_index=True))
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One way to know the outcome.
+
+    Attributes:
+        name: of the leak.
+        story: how it comes about.
+        check: name of the check that must find it.
+        feature: what that finding must name.
+        plant: an honest table and its log -> the table with the leak.
+    """
+
+    name: str
+    story: str
+    check: str
+    feature: str
+    plant: Plant
+
+
+def entered_in(catalogue: list[Leak]) -> Callable[[str, str], Callable[[Plant], Plant]]:
+    """A decorator `leak(check, feature)` that enters a function under its name and docstring."""
+
+    def leak(check: str, feature: str) -> Callable[[Plant], Plant]:
+        def enter(plant: Plant) -> Plant:
+            story = (plant.__doc__ or "").strip()
+            catalogue.append(Leak(plant.__name__, story, check, feature, plant))
+            return plant
+
+        return enter
+
+    return leak
 
 
 def prepare_planting(settings: SimulationSettings = SETTINGS) -> Planting:

@@ -110,9 +110,10 @@ def _find_encoded(name: str, values: Floats, label: Floats, is_train: Mask) -> I
 def _is_share_of(values: Floats, label: Floats, chosen: Mask) -> bool:
     """Whether each value v is (cancels + k p) / (rows + k) of its rows, for some k >= 0 and p.
 
-    Without smoothing, k = 0, three values are proof enough. Otherwise `cancels - v rows = k (v - p)` for every value: points on a straight line in v. The line
-    is tried through pairs of the values with most cancellations. A value that several groups
-    share, such as all small ones without a cancellation, lies at a multiple of it.
+    Without smoothing (k = 0) three values are proof enough. Otherwise `cancels - v rows` is
+    `k (v - p)` for every value, points on a straight line in v, which is tried through pairs of
+    the values with most cancellations. A value that several groups share, such as all small ones
+    without a cancellation, lies at a multiple of the line.
     """
     distinct, group = np.unique(values[chosen], return_inverse=True)
     if len(distinct) < _MIN_PLAIN_GROUPS or distinct[0] < 0 or distinct[-1] > 1:

@@ -78,7 +78,7 @@ def _find_pairs(
 def _explained_held_out(
     columns: Floats, is_positive: NDArray[np.bool_], users: NDArray[np.object_]
 ) -> float:
-    """Share of the label's variance that least squares on half of the users explains in the rest."""
+    """Share of the label's variance that a sum fitted on half of the users explains in the rest."""
     fitted = np.unique(users, return_inverse=True)[1] % 2 == 0
     if not is_positive[fitted].any() or not is_positive[~fitted].any():
         return 0.0

@@ -46,7 +46,7 @@ def _id_order(rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]
 
 
 def _find_runs(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Neighbouring rows of two users on one date that both cancel, far more often than by chance."""
+    """Neighbouring rows of two users on one date that both cancel, more often than by chance."""
     is_positive, dates, users = labels_of(rows), rows["as_of"], rows["user_id"]
     side_by_side = ((dates.shift() == dates) & (users.shift() != users)).to_numpy()
     rate = pd.Series(is_positive).groupby(dates.to_numpy()).transform("mean").to_numpy()

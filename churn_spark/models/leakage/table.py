@@ -127,8 +127,8 @@ class FeatureTable:
 
     def dated(self) -> Iterator[tuple[date, pd.DataFrame]]:
         """The as-of dates in order, each with its rows."""
-        for as_of, rows in self.rows.groupby("as_of", sort=True):
-            yield as_of, rows  # type: ignore[misc]
+        for as_of in sorted(self.rows["as_of"].unique()):
+            yield as_of, self.rows[self.rows["as_of"] == as_of]
 
 
 def matrix_of(rows: pd.DataFrame, names: list[str]) -> Floats:
@@ -146,7 +146,8 @@ def matrix_of(rows: pd.DataFrame, names: list[str]) -> Floats:
 
 def labels_of(rows: pd.DataFrame) -> NDArray[np.bool_]:
     """Whether each labelled row cancels."""
-    return rows["label"].to_numpy(dtype=float) == 1
+    is_positive: NDArray[np.bool_] = rows["label"].to_numpy(dtype=float) == 1
+    return is_positive
 
 
 def days_between(late: pd.Series[Any], early: pd.Series[Any] | pd.Timestamp) -> Floats:
