@@ -19,9 +19,7 @@ from churn_spark.errors import ConfigError
 from churn_spark.timeline import Horizon
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-FeatureSets = Annotated[
-    tuple[Literal["report", "activity", "behaviour"], ...], Field(min_length=1)
-]
+FeatureSets = Annotated[tuple[Literal["report", "activity", "behaviour"], ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -92,7 +90,6 @@ class TrainingConfig(Section):
     start_from_behaviour: bool
     use_gender: bool
     seed: int = Field(ge=0)
-
 
     @model_validator(mode="after")
     def _check_sets(self) -> Self:

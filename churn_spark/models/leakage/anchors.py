@@ -111,15 +111,19 @@ def _likeness(values: Floats, time: Floats) -> float:
 def _find_own_window(name: str, days: int, rows: pd.DataFrame) -> Iterator[Finding]:
     """A count of the last N days that is not the same for all who were silent for N days.
 
-    Whoever had no event in the window can have but one value there. Another one comes from a
-    window that ends elsewhere.
+    Whoever had no event in the window can have but one count there. Another one comes from a
+    window that ends elsewhere. Only whole numbers are counts: how far a count is from what was
+    expected of the user may well differ.
     """
-    silent_days = days_between(pd.to_datetime(rows["as_of"]), rows["last_ts"])
-    values = rows.loc[silent_days > days, name].to_numpy(dtype=float, na_value=np.nan)
-    if len(values) < _MIN_ROWS:
+    values = rows[name].to_numpy(dtype=float, na_value=np.nan)
+    if not np.all(np.isnan(values) | (values == np.round(values))):
         return
-    _, counts = np.unique(values, return_counts=True)
-    speaking = 1 - counts.max() / len(values)
+    silent_days = days_between(pd.to_datetime(rows["as_of"]), rows["last_ts"])
+    silent = values[silent_days > days]
+    if len(silent) < _MIN_ROWS:
+        return
+    _, counts = np.unique(silent, return_counts=True)
+    speaking = 1 - counts.max() / len(silent)
     if speaking > _MAX_SPEAKING:
         yield Finding(
             "own window",
