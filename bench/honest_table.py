@@ -50,7 +50,10 @@ def build_spans(log: LeakLog, as_of: date) -> pd.DataFrame:
     }
     spans = pd.DataFrame({"as_of": as_of, "user_id": log.users["user_id"]})
     for name, seconds in times.items():
-        spans[name] = pd.to_datetime(pd.Series(seconds), unit="s")
+        # Not `pd.to_datetime(unit="s")`: pandas 2.2 rounds unset memory where a number is missing,
+        # and now and then that overflows.
+        instants = np.nan_to_num(seconds).astype("datetime64[s]").astype("datetime64[ns]")
+        spans[name] = pd.Series(instants).mask(np.isnan(seconds))
     return spans[spans["first_ts"].notna()]
 
 

@@ -131,6 +131,14 @@ def test_recency_that_is_0_for_everybody_is_found(honest: FeatureTable) -> None:
     assert checks_of(check_anchors(still)) == {"own last event"}
 
 
+def test_tenure_up_to_the_date_passes_even_where_everybody_was_there_today(
+    honest: FeatureTable,
+) -> None:
+    rows = honest.rows[honest.rows["hours_since_last_event"] < 24]
+    assert len(rows) > 200
+    assert list(check_anchors(replace(honest, rows=rows))) == []
+
+
 def test_a_window_of_other_than_counts_may_tell_the_silent_apart(planting: Planting) -> None:
     leak = next(leak for leak in LEAKS if leak.name == "window_at_last_event")
     table = leak.plant(planting)

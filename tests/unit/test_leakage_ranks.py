@@ -53,6 +53,16 @@ def test_two_cancellations_that_are_perfectly_separated_are_no_evidence() -> Non
     assert auc_limit(0.72, 100, 2000, 3.0) < 0.82
 
 
+def test_the_standard_error_is_that_of_exponential_scores_for_which_it_is_exact() -> None:
+    random, n_sets, n, m = np.random.default_rng(3), 4000, 10, 15
+    # Means of 3 and 1 have the AUC 3 / (3 + 1).
+    positive = random.exponential(3.0, size=(n_sets, n, 1))
+    negative = random.exponential(1.0, size=(n_sets, 1, m))
+    aucs = (positive > negative).mean(axis=(1, 2))
+    assert aucs.mean() == pytest.approx(0.75, abs=0.01)
+    assert auc_limit(0.75, n, m, 1.0) - 0.75 == pytest.approx(aucs.std(), rel=0.04)
+
+
 def test_chance_passes_the_limit_as_rarely_as_it_says() -> None:
     random = np.random.default_rng(1)
     labels = np.arange(400) < 40
