@@ -320,6 +320,19 @@ class ServingConfig(Section):
     sign_in_hours: float = Field(gt=0)
 
 
+class LeakageConfig(Section):
+    """What the leak checks believe, and how much they look at."""
+
+    n_dates: int = Field(ge=1)
+    max_users: int = Field(ge=100)
+    max_feature_auc: float = Field(ge=0.5, lt=1)
+    max_forecast_auc: float = Field(ge=0.5, lt=1)
+    max_explained: Share
+    max_order_auc: float = Field(ge=0.5, lt=1)
+    max_shift_auc: float = Field(ge=0.5, lt=1)
+    z: float = Field(gt=0)
+
+
 class Config(Section):
     """The whole configuration of one run."""
 
@@ -343,6 +356,7 @@ class Config(Section):
     checks: ChecksConfig
     alerts: AlertsConfig
     serving: ServingConfig
+    leakage: LeakageConfig
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

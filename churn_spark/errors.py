@@ -91,3 +91,16 @@ class PolicyError(ChurnSparkError):
 
 class CalibrationError(UserError):
     """No thresholds keep the promised number of false alarms on the given nights."""
+
+
+class LeakTableError(UserError):
+    """The table to be checked for leaks misses columns that the checks read, or has no labels."""
+
+
+class LeakFoundError(ChurnSparkError):
+    """A feature table knows what a forecast could not: nothing may be learnt from it.
+
+    Held back like any rows that fail their checks, so neither a caller's mistake nor a crash.
+    """
+
+    exit_code = 30

@@ -1,0 +1,227 @@
+"""Twenty-five planted leaks, each found by the check made for it; the honest table passes all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.leak_log import SETTINGS
+from bench.planted_leaks import LEAKS, is_caught
+from bench.planting import Leak, Planting, prepare_planting
+from churn_spark.config import LeakageConfig, load_config
+from churn_spark.errors import LeakTableError
+from churn_spark.models.leakage.anchors import check_anchors
+from churn_spark.models.leakage.checks import find_leaks
+from churn_spark.models.leakage.fitted import check_fitted
+from churn_spark.models.leakage.identities import check_identities
+from churn_spark.models.leakage.models import check_ceiling, check_shuffled
+from churn_spark.models.leakage.order import check_order
+from churn_spark.models.leakage.population import (
+    check_cancellations,
+    check_population,
+    check_silence,
+)
+from churn_spark.models.leakage.rebuilt import check_rebuilt
+from churn_spark.models.leakage.shift import check_shift
+from churn_spark.models.leakage.sides import check_sides
+from churn_spark.models.leakage.strength import check_strength
+from churn_spark.models.leakage.table import TEST, TRAIN, FeatureTable, Finding
+from churn_spark.timeline import days_after
+
+LIMITS = load_config().leakage
+Check = Callable[[FeatureTable], Iterable[Finding]]
+
+
+def within_limits(
+    check: Callable[[FeatureTable, LeakageConfig], Iterable[Finding]],
+) -> Check:
+    return lambda table: check(table, LIMITS)
+
+
+MADE_FOR: dict[str, Check] = {
+    "strength": within_limits(check_strength),
+    "identity": within_limits(check_identities),
+    "order": within_limits(check_order),
+    "shift": within_limits(check_shift),
+    "future": check_rebuilt,
+    "own last event": check_anchors,
+    "own window": check_anchors,
+    "gone users": check_cancellations,
+    "unripe labels": check_population,
+    "silence": check_silence,
+    "shared users": check_sides,
+    "overlapping windows": check_sides,
+    "copies": check_sides,
+    "scaled on all rows": check_fitted,
+    "filled from all rows": check_fitted,
+    "encoded with test labels": check_fitted,
+}
+
+
+@pytest.fixture(scope="module")
+def planting() -> Planting:
+    """A simulated log of 1,000 users and its honest table."""
+    return prepare_planting(replace(SETTINGS, users=1000, seed=2))
+
+
+@pytest.fixture(scope="module")
+def honest(planting: Planting) -> FeatureTable:
+    return planting.honest
+
+
+def test_nothing_is_found_in_an_honest_table(honest: FeatureTable) -> None:
+    assert find_leaks(honest, LIMITS) == []
+
+
+def test_the_catalogue_has_twenty_five_leaks_and_no_name_twice() -> None:
+    assert len({leak.name for leak in LEAKS}) == len(LEAKS) == 25
+
+
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
+def test_a_planted_leak_is_found_in_its_column(planting: Planting, leak: Leak) -> None:
+    check = MADE_FOR[leak.check]
+    assert not is_caught(leak, list(check(planting.honest)))
+    assert is_caught(leak, list(check(leak.plant(planting))))
+
+
+def test_all_checks_are_asked(planting: Planting) -> None:
+    by_name = {leak.name: leak for leak in LEAKS}
+    for name in ("cancel_visits", "random_rows"):
+        assert is_caught(by_name[name], find_leaks(by_name[name].plant(planting), LIMITS))
+
+
+def checks_of(findings: Iterable[Finding]) -> set[str]:
+    return {finding.check for finding in findings}
+
+
+def test_a_row_that_is_there_twice_is_found(honest: FeatureTable) -> None:
+    doubled = pd.concat([honest.rows, honest.rows.iloc[:3]], ignore_index=True)
+    findings = list(check_population(replace(honest, rows=doubled)))
+    assert [(f.check, f.value) for f in findings] == [("duplicates", 3)]
+
+
+def test_a_label_other_than_the_log_tells_is_found(honest: FeatureTable) -> None:
+    rows = honest.rows.copy()
+    flipped = rows.index[rows["label"] == 0][:2]
+    rows.loc[flipped, "label"] = 1.0
+    assert checks_of(check_cancellations(replace(honest, rows=rows))) == {"wrong labels"}
+
+
+def test_a_label_for_a_cancellation_in_the_gap_is_found(honest: FeatureTable) -> None:
+    rows = honest.rows.copy()
+    assert rows["label"].isna().any()
+    rows["label"] = rows["label"].fillna(0.0)
+    assert checks_of(check_cancellations(replace(honest, rows=rows))) == {"gap labels"}
+
+
+def test_users_who_enter_the_population_by_the_future_are_found(honest: FeatureTable) -> None:
+    assert honest.rebuilds is not None
+    fewer = replace(honest.rebuilds, after=honest.rebuilds.after.iloc[5:])
+    findings = list(check_rebuilt(replace(honest, rebuilds=fewer)))
+    assert [(f.feature, f.value) for f in findings] == [("rows", 5)]
+
+
+def test_recency_that_is_0_for_everybody_is_found(honest: FeatureTable) -> None:
+    still = replace(honest, rows=honest.rows.assign(hours_since_last_event=0.0))
+    assert checks_of(check_anchors(still)) == {"own last event"}
+
+
+def test_tenure_up_to_the_date_passes_even_where_everybody_was_there_today(
+    honest: FeatureTable,
+) -> None:
+    rows = honest.rows[honest.rows["hours_since_last_event"] < 24]
+    assert len(rows) > 200
+    assert list(check_anchors(replace(honest, rows=rows))) == []
+
+
+def test_a_window_of_other_than_counts_may_tell_the_silent_apart(planting: Planting) -> None:
+    leak = next(leak for leak in LEAKS if leak.name == "window_at_last_event")
+    table = leak.plant(planting)
+    surprise = replace(table, rows=table.rows.assign(songs_7d=table.rows["songs_7d"] - 0.37))
+    assert list(check_anchors(surprise)) == []
+
+
+def test_a_scaler_an_imputer_and_an_encoding_of_train_alone_pass(honest: FeatureTable) -> None:
+    rows = honest.rows
+    train = rows[rows["split"] == TRAIN]
+    songs, hours = train["total_songs"], train["hours_since_last_event"]
+    known = train["label"].groupby(train["state"])
+    means = (known.sum() + 10 * train["label"].mean()) / (known.count() + 10)
+    hidden = rows["hours_since_last_event"].mask(rows.index % 9 == 0)
+    fitted = rows.assign(
+        songs_z=(rows["total_songs"] - songs.mean()) / songs.std(),
+        gap_hours=hidden.fillna(hours[hours.index % 9 != 0].mean()),
+        state_encoded=rows["state"].map(means),
+    )
+    features = (*honest.features, "songs_z", "gap_hours", "state_encoded")
+    table = replace(honest, rows=fitted, features=features, rebuilds=None)
+    assert list(check_fitted(table)) == []
+
+
+def test_a_test_that_claims_new_users_only_may_overlap_in_time(planting: Planting) -> None:
+    table = next(leak for leak in LEAKS if leak.name == "overlapping_windows").plant(planting)
+    assert list(check_sides(replace(table, claim="users"))) == []
+
+
+def test_a_test_that_claims_the_future_only_may_share_users(honest: FeatureTable) -> None:
+    rows = honest.rows.copy()
+    a_train_user = rows.loc[rows["split"] == TRAIN, "user_id"].iloc[0]
+    rows.loc[rows.index[rows["split"] == TEST][0], "user_id"] = a_train_user
+    assert checks_of(check_sides(replace(honest, rows=rows))) == {"shared users"}
+    assert list(check_sides(replace(honest, rows=rows, claim="future"))) == []
+
+
+def test_test_users_who_were_treated_otherwise_are_told_apart(honest: FeatureTable) -> None:
+    rows = honest.rows[honest.rows["as_of"] == honest.rows["as_of"].min()].copy()
+    rows["split"] = [TEST if row % 3 else TRAIN for row in range(len(rows))]
+    fair = replace(honest, rows=rows, claim="users")
+    assert list(check_shift(fair, LIMITS)) == []
+    moved = rows.assign(songs_a_day=rows["songs_a_day"] + (rows["split"] == TEST) * 20)
+    assert checks_of(check_shift(replace(fair, rows=moved), LIMITS)) == {"shift"}
+
+
+def test_people_whom_the_training_knows_betray_themselves_by_shuffled_labels(
+    planting: Planting,
+) -> None:
+    table = next(leak for leak in LEAKS if leak.name == "random_rows").plant(planting)
+    assert list(check_shuffled(planting.honest, LIMITS)) == []
+    assert checks_of(check_shuffled(table, LIMITS)) == {"shuffled labels"}
+
+
+def test_columns_that_are_too_good_only_together_are_found(honest: FeatureTable) -> None:
+    rows = honest.rows
+    random, label = np.random.default_rng(1), rows["label"].fillna(0)
+    hints = {f"hint_{n}": 1.1 * label + random.normal(size=len(rows)) for n in range(6)}
+    features = (*honest.features, *hints)
+    table = replace(honest, rows=rows.assign(**hints), features=features, rebuilds=None)
+    assert list(check_strength(table, LIMITS)) == []
+    assert checks_of(check_ceiling(table, LIMITS)) == {"ceiling"}
+
+
+def test_a_forecast_among_the_features_may_be_stronger_than_others(honest: FeatureTable) -> None:
+    label = honest.rows["label"].fillna(0)
+    order = honest.rows.index.to_numpy() * 0.618 % 1
+    rows = honest.rows.assign(forecast=0.48 * label + order)
+    features = (*honest.features, "forecast")
+    table = replace(honest, rows=rows, features=features, rebuilds=None)
+    strict = LIMITS.model_copy(update={"z": 0.0})
+    assert checks_of(check_strength(table, strict)) == {"strength"}
+    allowed = replace(table, forecasts=frozenset(["forecast"]))
+    assert [f for f in check_strength(allowed, LIMITS) if f.feature == "forecast"] == []
+
+
+def test_a_table_without_labels_or_columns_is_refused(honest: FeatureTable) -> None:
+    with pytest.raises(LeakTableError, match="songs_99d"):
+        replace(honest, features=("songs_99d",))
+    with pytest.raises(LeakTableError, match="no labelled row"):
+        replace(honest, rows=honest.rows.assign(label=float("nan")))
+
+
+def test_a_date_after_the_log_has_no_label_to_check(honest: FeatureTable) -> None:
+    young = replace(honest, log_end=days_after(date(2018, 11, 7), 14))
+    assert checks_of(check_population(young)) == {"unripe labels"}
