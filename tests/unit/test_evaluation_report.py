@@ -377,3 +377,5 @@ def test_long_curve_is_thinned_and_keeps_its_ends() -> None:
     assert (thin_x[0], thin_x[-1], thin_y[0], thin_y[-1]) == (0, 1, 1, 0)
     assert np.diff(thin_x).max() < 0.004
     assert len(thinned(Curve("lightgbm", x[:400], x[:400]))[0]) == 400
+    # Recall ends in equal values, precision falls on: its last is kept.
+    assert thinned(Curve("lightgbm", np.minimum(2 * x, 1), 1 - x))[1][-1] == 0
