@@ -155,6 +155,36 @@ class BacktestConfig(Section):
     n_folds: int = Field(ge=2)
 
 
+class TuningConfig(Section):
+    """How long to look for better parameters of the trees, and where."""
+
+    n_trials: int = Field(ge=2)
+    timeout_minutes: float = Field(gt=0)
+    n_folds: int = Field(ge=2)
+    n_dates: int = Field(ge=1)
+    storage: str
+    num_leaves: tuple[Annotated[int, Field(ge=2)], int]
+    learning_rate: tuple[Annotated[float, Field(gt=0)], float]
+    min_data_in_leaf: tuple[Annotated[int, Field(ge=1)], int]
+    lambda_l2: tuple[Annotated[float, Field(ge=0)], float]
+    bagging_fraction: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=1)]]
+    min_data_per_group: tuple[Annotated[int, Field(ge=1)], int]
+    cat_smooth: tuple[Annotated[float, Field(ge=0)], float]
+    seed: int = Field(ge=0)
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """LightGBM's parameter -> its lowest and highest value, both tried."""
+        return {name: bounds for name, bounds in self if isinstance(bounds, tuple)}
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name, (low, high) in self.ranges.items():
+            if low > high:
+                raise ValueError(f"{name}: the low end {low} must be at most the high end {high}")
+        return self
+
+
 class EncodingConfig(Section):
     """How categories become numbers."""
 
@@ -346,6 +376,7 @@ class Config(Section):
     logistic_regression: LogisticRegressionConfig
     behaviour: BehaviourConfig
     backtest: BacktestConfig
+    tuning: TuningConfig
     encoding: EncodingConfig
     registry: RegistryConfig
     scoring: ScoringConfig

@@ -397,7 +397,7 @@ BACKTEST_FIGURES = TableSpec(
         Column("segment", "string", "all, or a part of the users such as level=paid"),
         Column("model", "string", ""),
         Column("versus", "string", "empty, or the model that it is compared with on the same rows"),
-        Column("metric", "string", "roc_auc, average_precision, capture_at_10, ..."),
+        Column("metric", "string", "roc_auc, average_precision, capture_10, ..."),
         Column("value", "double", "or the paired difference; NaN where it can't be told"),
         Column("low", "double", "of the 95 % interval, bootstrap by user"),
         Column("high", "double", "of the 95 % interval"),

@@ -69,6 +69,13 @@ class Horizon:
         """The latest as-of date whose label is known when the log ends at `log_end`."""
         return log_end - timedelta(days=self.gap_days + self.days)
 
+    def newest_learnable(self, cutoff: date) -> date:
+        """The latest as-of date to learn from for a test on `cutoff` and later.
+
+        Its window ends a gap before the cutoff.
+        """
+        return self.newest_known(cutoff - timedelta(days=self.gap_days))
+
 
 def weekly_dates(first: date, last: date, weekday: int) -> Iterator[date]:
     """The dates of one weekday in `[first, last]`, oldest first.

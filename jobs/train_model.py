@@ -215,12 +215,17 @@ def fit_behaviour_before(context: job.JobContext, date: Date) -> BehaviourModel:
 def fit(context: job.JobContext, prepared: Prepared) -> tuple[FittedTrees, FittedBaseline]:
     """Fit both families on the same rows."""
     config, rows = context.config, prepared.rows
-    starts = config.training.start_from_behaviour and prepared.behaviour is not None
-    offset = "behaviour_probability" if starts else None
+    offset = offset_feature(context, prepared)
     trees = train_trees(rows, prepared.encoding, config.lightgbm, offset, config.training.seed)
     features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
     encoding = prepared.encoding.only([feature.name for feature in features])
     return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
+
+
+def offset_feature(context: job.JobContext, prepared: Prepared) -> str | None:
+    """The probability whose log-odds the trees add to; none where they hold everything."""
+    starts = context.config.training.start_from_behaviour and prepared.behaviour is not None
+    return "behaviour_probability" if starts else None
 
 
 def build_bundle(context: job.JobContext, prepared: Prepared, trees: FittedTrees) -> ModelBundle:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from churn_spark.config import CostsConfig
 from churn_spark.models.costs import capacity_threshold
-from churn_spark.models.curves import gains_points
 from churn_spark.models.examples import EXAMPLE_DAYS, choose_examples
+from churn_spark.models.intervals import FIGURES
 from churn_spark.models.metrics import evaluate
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData
@@ -152,21 +152,10 @@ def _build_figures(generator: np.random.Generator, predictions: pd.DataFrame) ->
 
 def _values_of(part: pd.DataFrame) -> dict[str, float]:
     labels, probabilities = part["label"].to_numpy(), part["churn_probability"].to_numpy()
-    names = ("roc_auc", "average_precision", "f1", "log_loss", "brier")
     if not labels.sum():
-        return dict.fromkeys((*names, "capture_at_10"), float("nan"))
+        return dict.fromkeys(FIGURES, float("nan"))
     found = evaluate(labels, probabilities, capacity_threshold(probabilities, 0.1))
-    values = {name: getattr(found, name) for name in names}
-    shares, captured = gains_points(labels, probabilities)
-    for depth in (10, 33):
-        capture = float(np.interp(depth / 100, shares, captured))
-        values[f"capture_at_{depth}"] = capture
-        values[f"lift_at_{depth}"] = capture / (depth / 100)
-    margins = logit(np.clip(probabilities, 1e-6, 1 - 1e-6))
-    values["calibration_error"] = abs(float(probabilities.mean() - labels.mean()))
-    values["calibration_slope"] = float(np.clip(1 / (1 + 0.1 * margins.std()), 0, 2))
-    values["calibration_intercept"] = float(labels.mean() - probabilities.mean())
-    return values
+    return {name: getattr(found, name) for name in FIGURES}
 
 
 def _figure_rows(
@@ -190,8 +179,6 @@ def _figure_rows(
 
 
 def _scale(metric: str) -> float:
-    if metric.startswith("lift"):
-        return 4.0
     return 0.1 if metric in ("brier", "calibration_error", "log_loss") else 1.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Final
 
@@ -65,8 +65,7 @@ def plan_backtest(
     known = list(weekly_dates(first, horizon.newest_known(log_end), weekday))
     test = known[-n_test:]
     cutoff = test[0] if test else log_end
-    newest = horizon.newest_known(cutoff - timedelta(days=horizon.gap_days))
-    train = [day for day in known if day <= newest]
+    train = [day for day in known if day <= horizon.newest_learnable(cutoff)]
     if not train or len(test) < n_test:
         raise TooFewDatesError(
             f"found {len(known)} weekly dates with known labels from {first} to {log_end}, and "

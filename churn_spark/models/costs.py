@@ -15,8 +15,8 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from churn_spark.config import CostsConfig
-from churn_spark.models.curves import counts_above
-from churn_spark.models.metrics import FloatArray, best_f1_threshold
+from churn_spark.models.metrics import best_f1_threshold
+from churn_spark.models.ranking import FloatArray, Ranking
 
 _RESAMPLES = 999
 _BATCH = 50
@@ -81,9 +81,10 @@ def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig
         probabilities: same shape.
         costs: what the mistakes cost.
     """
-    thresholds, n_contacted, n_reached = counts_above(labels, probabilities)
-    totals = _total(n_contacted, n_reached, int(n_reached[-1]), costs)
-    return CostCurve(thresholds, n_contacted, n_reached, totals / len(labels))
+    tally = Ranking.of(labels, probabilities).tally()
+    totals = _total(tally.n, tally.hits, int(tally.hits[-1]), costs)
+    thresholds = np.append(math.inf, tally.thresholds)
+    return CostCurve(thresholds, tally.n, tally.hits, totals / len(labels))
 
 
 def cheapest_threshold(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> float:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from churn_spark.models.metrics import outcomes
+from churn_spark.models.reliability import wilson_interval
 
 FOUND, FALSE_ALARM, MISSED, LEFT_ALONE = (
     "true positive",
@@ -88,18 +89,6 @@ def analyse_errors(
     )
 
 
-def wilson_interval(rate: float, n: float, z: float = _Z) -> tuple[float, float]:
-    """The 95 % interval of a share seen in `n` independent trials; NaN for none.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
-    """
-    if not n:
-        return float("nan"), float("nan")
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    reach = z / (1 + z**2 / n) * float(np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)))
-    return max(centre - reach, 0.0), min(centre + reach, 1.0)
-
-
 def standardised_difference(wrong: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     """Difference of the means in standard deviations; NaN without two values on each side.
 
@@ -155,7 +144,9 @@ def _rate(part: pd.DataFrame, outcome: str) -> tuple[float, float, float]:
     if part.empty:
         return (float("nan"),) * 3
     rate = float((part["outcome"] == outcome).mean())
-    return rate, *wilson_interval(rate, part["user_id"].nunique())
+    n_users = part["user_id"].nunique()
+    low, high = wilson_interval(rate * n_users, n_users)
+    return rate, float(low), float(high)
 
 
 def _differences(

@@ -53,10 +53,13 @@ class ModelRegistry:
         )
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
-        """An MLflow run; gives its id. It ends as failed if the block raises."""
+    def run(self, name: str, tags: Mapping[str, str], *, is_nested: bool = False) -> Iterator[str]:
+        """An MLflow run, or one inside the run that is open; gives its id.
+
+        It ends as failed if the block raises.
+        """
         with mlflow.start_run(
-            experiment_id=self._experiment_id, run_name=name, tags=dict(tags)
+            experiment_id=self._experiment_id, run_name=name, tags=dict(tags), nested=is_nested
         ) as run:
             yield run.info.run_id
 

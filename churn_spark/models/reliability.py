@@ -24,7 +24,7 @@ class ReliabilityBins:
         n: rows in each bin; a fraction where a boundary falls on a row.
         predicted: mean probability.
         observed: share of positive labels.
-        low: of the 95 % Wilson interval of the observed share.
+        low: of the 95 % Wilson interval of the observed share, each user one trial.
         high: of the same.
     """
 
@@ -36,28 +36,37 @@ class ReliabilityBins:
 
 
 def reliability_bins(
-    labels: FloatArray, probabilities: FloatArray, n_bins: int = N_BINS
+    labels: FloatArray, probabilities: FloatArray, users: FloatArray, n_bins: int = N_BINS
 ) -> ReliabilityBins:
     """What was predicted and what came, in bins of equal mass; few rows make fewer bins.
+
+    Args:
+        labels: 0 or 1, shape (rows,).
+        probabilities: same shape.
+        users: whose each row is, same shape; a user's rows are alike, so they are one trial.
+        n_bins: at most so many.
 
     Raises:
         ValueError: if there are no rows.
     """
     n_bins = min(n_bins, len(labels))
-    predicted, hits = Ranking.of(labels, probabilities).tally().bins(n_bins)
+    ranking = Ranking.of(labels, probabilities)
+    predicted, hits = ranking.tally().bins(n_bins)
     n = np.full(n_bins, len(labels) / n_bins)
-    low, high = wilson_interval(hits, n)
+    trials = n * _users_per_row(ranking, users, n_bins)
+    low, high = wilson_interval(hits / n * trials, trials)
     return ReliabilityBins(n, predicted / n, hits / n, low, high)
 
 
 def wilson_interval(
-    hits: FloatArray, n: FloatArray, confidence: float = 0.95
+    hits: FloatArray | float, n: FloatArray | float, confidence: float = 0.95
 ) -> tuple[FloatArray, FloatArray]:
-    """Low and high end of the interval of a share, `hits` of `n`.
+    """Low and high end of the interval of a share, `hits` of `n` trials; NaN without a trial.
 
     Inside 0 to 1, and of a width above 0 even where nothing or everything was a hit. Source:
     Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
+    n = np.where(np.asarray(n) > 0, n, np.nan)
     z = float(norm.ppf(0.5 + confidence / 2))
     centre = (hits + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(np.maximum(hits * (1 - hits / n), 0) + z**2 / 4)
@@ -119,6 +128,20 @@ def calibration_line(
         if far < 1e-4:
             return float(level - slope * mean), float(slope)
     return float("nan"), float("nan")
+
+
+def _users_per_row(ranking: Ranking, users: FloatArray, n_bins: int) -> FloatArray:
+    """Distinct users by rows, of the rows wholly or partly in each bin, from the lowest up."""
+    descending = users[ranking.order]
+    starts = np.append(0, ranking.ends + 1)
+    edges = np.linspace(0, starts[-1], n_bins + 1)
+    first = starts[np.searchsorted(starts, edges[:-1], side="right") - 1]
+    after = starts[np.searchsorted(starts, edges[1:], side="left")]
+    shares = [
+        len(np.unique(descending[start:end])) / (end - start)
+        for start, end in zip(first, after, strict=True)
+    ]
+    return np.array(shares[::-1])
 
 
 def _overlaps(labels: FloatArray, margins: FloatArray, weights: FloatArray) -> bool:

@@ -8,7 +8,7 @@ grown on both parts and all dates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 from churn_spark.schemas import VALIDATION_SCORES, conform
 
 _ROWS_PER_TASK = 50_000
-_MAX_SCORED_ROWS = 200_000
+MAX_SCORED_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -99,21 +99,21 @@ def train_trees(
     is_earlier = F.col("as_of") < F.lit(newest)
     has_earlier = not _of_split(rows, TRAIN).filter(is_earlier & (F.col("label") == 1)).isEmpty()
     fitted_on = _of_split(rows, TRAIN, STOPPING)
-    base_rate = _base_rate(fitted_on)
+    base_rate = base_rate_of(fitted_on)
     offset = Offset(offset_feature, base_rate) if offset_feature else None
-    with _all_tasks_at_once(rows.sparkSession):
+    with all_tasks_at_once(rows.sparkSession):
         first = _of_split(rows, TRAIN).filter(is_earlier) if has_earlier else _of_split(rows, TRAIN)
-        plan = TreePlan(config.max_rounds, _class_weight(first, config), seed, offset)
-        candidate = fit_trees(_prepare(first), encoding, config, plan, config.engine)
-        stopping = collect_bounded(_of_split(rows, STOPPING), _MAX_SCORED_ROWS)
+        plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
+        candidate = fit_trees(in_few_partitions(first), encoding, config, plan, config.engine)
+        stopping = collect_bounded(_of_split(rows, STOPPING), MAX_SCORED_ROWS)
         rounds = _choose_rounds(stopping, encoding, candidate, plan, config)
-        weight = _class_weight(fitted_on, config)
+        weight = class_weight_of(fitted_on, config)
         final_plan = TreePlan(rounds.rounds, weight, seed, offset)
-        native_text = fit_trees(_prepare(fitted_on), encoding, config, final_plan, config.engine)
+        native_text = fit_trees(
+            in_few_partitions(fitted_on), encoding, config, final_plan, config.engine
+        )
     later = (
-        collect_bounded(fitted_on.filter(~is_earlier), _MAX_SCORED_ROWS)
-        if has_earlier
-        else stopping
+        collect_bounded(fitted_on.filter(~is_earlier), MAX_SCORED_ROWS) if has_earlier else stopping
     )
     calibration = choose_calibration(
         tree_margins(later, encoding, candidate, offset, rounds.rounds),
@@ -123,7 +123,7 @@ def train_trees(
     )
     stopping_margins = tree_margins(stopping, encoding, candidate, offset, rounds.rounds)
     stopping = _with_probabilities(stopping, stopping_margins, calibration.calibration)
-    validation = collect_bounded(_of_split(rows, VALIDATION), _MAX_SCORED_ROWS)
+    validation = collect_bounded(_of_split(rows, VALIDATION), MAX_SCORED_ROWS)
     validation_margins = tree_margins(validation, encoding, native_text, offset)
     validation = _with_probabilities(validation, validation_margins, calibration.calibration)
     judged = _judge(validation, stopping)
@@ -134,12 +134,12 @@ def train_logistic_regression(
     rows: DataFrame, encoding: Encoding, config: LogisticRegressionConfig
 ) -> FittedBaseline:
     """Fit the baseline on the same rows, its threshold chosen in the same way."""
-    candidate = fit_logistic_regression(_prepare(_of_split(rows, TRAIN)), encoding, config)
+    candidate = fit_logistic_regression(in_few_partitions(_of_split(rows, TRAIN)), encoding, config)
     fitted_on = _of_split(rows, TRAIN, STOPPING)
-    final = fit_logistic_regression(_prepare(fitted_on), encoding, config)
+    final = fit_logistic_regression(in_few_partitions(fitted_on), encoding, config)
     stopping, validation = (
         collect_bounded(
-            logistic_probabilities(model, _of_split(rows, split), encoding), _MAX_SCORED_ROWS
+            logistic_probabilities(model, _of_split(rows, split), encoding), MAX_SCORED_ROWS
         )
         for model, split in ((candidate, STOPPING), (final, VALIDATION))
     )
@@ -194,6 +194,26 @@ def tree_margins(
     return margins if offset is None else margins + offset.values(matrix, encoding.features)
 
 
+def staged_margins(
+    rows: pd.DataFrame,
+    encoding: Encoding,
+    native_text: str,
+    offset: Offset | None,
+    grid: Sequence[int],
+) -> NDArray[np.float64]:
+    """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
+    return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
+
+
+def margin_losses(
+    margins: NDArray[np.float64], labels: NDArray[np.int32], class_weight: float
+) -> NDArray[np.float64]:
+    """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
+    is_positive = labels == 1
+    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
+    return np.asarray(weight * np.logaddexp(0.0, sign * margins))
+
+
 def _choose_rounds(
     stopping: pd.DataFrame,
     encoding: Encoding,
@@ -203,19 +223,12 @@ def _choose_rounds(
 ) -> ChosenRounds:
     """Compare numbers of trees by their loss on the stopping users."""
     grid = round_grid(config.min_rounds, config.max_rounds)
-    is_positive = stopping["label"].to_numpy() == 1
-    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, plan.class_weight, 1.0)
-    losses = np.stack(
-        [
-            weight
-            * np.logaddexp(0.0, sign * tree_margins(stopping, encoding, candidate, plan.offset, n))
-            for n in grid
-        ]
-    )
+    margins = staged_margins(stopping, encoding, candidate, plan.offset, grid)
+    losses = margin_losses(margins, stopping["label"].to_numpy(), plan.class_weight)
     return choose_rounds(losses, stopping["user_id"].to_numpy(), grid)
 
 
-def _prepare(rows: DataFrame) -> DataFrame:
+def in_few_partitions(rows: DataFrame) -> DataFrame:
     """The rows in few, ordered partitions: small data gives the same trees."""
     n_slots = int(rows.sparkSession.sparkContext.defaultParallelism)
     n_tasks = min(rows.count() // _ROWS_PER_TASK + 1, n_slots)
@@ -226,15 +239,16 @@ def _of_split(rows: DataFrame, *splits: str) -> DataFrame:
     return rows.filter(F.col("split").isin(*splits))
 
 
-def _base_rate(rows: DataFrame) -> float:
+def base_rate_of(rows: DataFrame) -> float:
+    """Share of the rows that cancel."""
     return float(rows.agg(F.avg("label")).collect()[0][0])
 
 
-def _class_weight(rows: DataFrame, config: LightGBMConfig) -> float:
+def class_weight_of(rows: DataFrame, config: LightGBMConfig) -> float:
     """1, or stayers per canceller."""
     if config.class_weight == "none":
         return 1.0
-    rate = _base_rate(rows)
+    rate = base_rate_of(rows)
     return (1.0 - rate) / rate
 
 
@@ -253,7 +267,7 @@ def _judge(validation: pd.DataFrame, stopping: pd.DataFrame) -> Judged:
 
 
 @contextmanager
-def _all_tasks_at_once(spark: SparkSession) -> Iterator[None]:
+def all_tasks_at_once(spark: SparkSession) -> Iterator[None]:
     """Adaptive execution off: it may merge the partitions that LightGBM's tasks wait for."""
     before = spark.conf.get("spark.sql.adaptive.enabled", "true")
     spark.conf.set("spark.sql.adaptive.enabled", "false")

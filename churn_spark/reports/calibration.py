@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
-from churn_spark.models.curves import reliability_bins
-from churn_spark.models.errors import wilson_interval
+from churn_spark.models.reliability import N_BINS, reliability_bins, wilson_interval
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import Whisker, draw_reliability, draw_whiskers
@@ -16,7 +16,6 @@ from churn_spark.reports.words import METRICS, SEGMENTS, count, measured, model_
 _CALIBRATION_METRICS = (
     "calibration_error",
     "calibration_slope",
-    "calibration_intercept",
     "brier",
     "log_loss",
 )
@@ -27,16 +26,19 @@ def calibration_section(data: EvaluationData) -> Section:
     rows = data.primary_rows
     blocks: list[Block] = []
     if rows["label"].sum():
-        probabilities = rows["churn_probability"].to_numpy(float)
-        bins = reliability_bins(rows["label"].to_numpy(), probabilities, rows["user_id"].to_numpy())
-        inside = sum(b.low <= b.predicted <= b.high for b in bins)
+        labels, probabilities = rows["label"].to_numpy(), rows["churn_probability"].to_numpy(float)
+        # About ten cancellers to each: fewer have intervals as wide as the picture.
+        n_bins = int(np.clip(labels.sum() // 10, 4, N_BINS))
+        bins = reliability_bins(labels, probabilities, rows["user_id"].to_numpy(), n_bins)
+        n_bins = len(bins.n)
+        inside = int(np.sum((bins.low <= bins.predicted) & (bins.predicted <= bins.high)))
         blocks.append(
             Picture(
                 draw_reliability(bins, probabilities),
-                f"Observed against predicted shares in {len(bins)} groups of equal size; {inside} "
+                f"Observed against predicted shares in {n_bins} groups of equal size; {inside} "
                 "of the intervals hold the diagonal.",
-                f"Each dot is one of {len(bins)} groups of equal size, with its 95 % interval; on "
-                f"the dashed line predicted and observed are equal. {inside} of {len(bins)} "
+                f"Each dot is one of {n_bins} groups of equal size, with its 95 % interval; on "
+                f"the dashed line predicted and observed are equal. {inside} of {n_bins} "
                 "intervals hold it. Below: how many users have which probability.",
             )
         )
@@ -93,7 +95,8 @@ def _calibration_answer(rows: pd.DataFrame) -> str:
     if not len(rows):
         return "There are no rows to compare."
     observed, predicted = float(rows["label"].mean()), float(rows["churn_probability"].mean())
-    low, high = wilson_interval(observed, rows["user_id"].nunique())
+    n_users = rows["user_id"].nunique()
+    low, high = wilson_interval(observed * n_users, n_users)
     verdict = "within" if low <= predicted <= high else "outside"
     return (
         f"On average the model expected {100 * predicted:.1f} of 100 users to cancel, {verdict} "
@@ -112,17 +115,18 @@ def _segment_table(data: EvaluationData, parts: list[tuple[str, str]]) -> Table:
             float(part[column].mean()) if len(part) else math.nan
             for column in ("label", "churn_probability")
         )
-        expected = wilson_interval(observed, part["user_id"].nunique())
+        n_users = part["user_id"].nunique()
+        low, high = wilson_interval(observed * n_users, n_users)
         table.append(
             (
                 Cell(f"{SEGMENTS[segment]}: {value}"),
                 count(auc.n),
                 count(auc.n_positive),
-                measured(observed, *expected, "percent"),
+                measured(observed, float(low), float(high), "percent"),
                 Cell(number(predicted, "percent"), tone="number"),
                 auc.cell,
                 data.figure("average_precision", segment=name).cell,
-                data.figure("capture_at_10", segment=name).cell,
+                data.figure("capture_10", segment=name).cell,
             )
         )
     return Table(
@@ -133,7 +137,7 @@ def _segment_table(data: EvaluationData, parts: list[tuple[str, str]]) -> Table:
             "Cancel",
             "Share that cancels",
             "Predicted",
-            *(METRICS[m].name for m in ("roc_auc", "average_precision", "capture_at_10")),
+            *(METRICS[m].name for m in ("roc_auc", "average_precision", "capture_10")),
         ),
         tuple(table),
         note="The top tenth is that of the segment's own ranking. Gender is here to see whether "

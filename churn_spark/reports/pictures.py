@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from churn_spark.models.curves import Bin
 from churn_spark.models.examples import EXAMPLE_DAYS, Example
-from churn_spark.models.metrics import FloatArray
+from churn_spark.models.ranking import FloatArray
+from churn_spark.models.reliability import ReliabilityBins
 from churn_spark.reports.words import model_name, percent
 
 INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
@@ -64,6 +64,7 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 # A scale's functions must also take the margins' negative values.
 _ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
 _TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
+_MAX_POINTS = 400
 _PERCENT = FuncFormatter(lambda share, _: percent(share))
 
 
@@ -87,13 +88,24 @@ class Whisker:
     model: str = "lightgbm"
 
 
+def thinned(curve: Curve) -> tuple[FloatArray, FloatArray]:
+    """At most 400 of the points, evenly spread along x, the first and the last among them."""
+    x, y = curve.x, curve.y
+    if len(x) <= _MAX_POINTS:
+        return x, y
+    wanted = np.linspace(x[0], x[-1], _MAX_POINTS)
+    kept = np.unique(np.clip(np.searchsorted(x, wanted), 0, len(x) - 1))
+    kept = np.union1d(kept, [0, len(x) - 1])
+    return x[kept], y[kept]
+
+
 def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float) -> str:
     """ROC and precision-recall curves side by side."""
     with mpl.rc_context(_STYLE):
         figure, (left, right) = _canvas(10, 4.6, 1, 2)
         left.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for curve in roc:
-            left.plot(curve.x, curve.y, label=model_name(curve.model), **_style(curve.model))
+            left.plot(*thinned(curve), label=model_name(curve.model), **_style(curve.model))
         left.set(
             title="ROC", xlabel="share of stayers flagged", ylabel="share of cancellers flagged"
         )
@@ -101,7 +113,7 @@ def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float)
         left.legend(loc="lower right")
         right.axhline(base_rate, color=LINE, linewidth=1.2)
         for curve in pr:
-            right.plot(curve.x, curve.y, **_style(curve.model))
+            right.plot(*thinned(curve), **_style(curve.model))
         right.set(title="Precision and recall", xlabel="recall: share of cancellers flagged")
         right.set(ylabel="precision: share of flagged who cancel", xlim=(0, 1))
         # The first few users of a list make precision jump; the scale is for the rest.
@@ -119,7 +131,7 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         figure, axes = _canvas(10, 4.6)
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for curve in curves:
-            axes.plot(curve.x, curve.y, label=model_name(curve.model), **_style(curve.model))
+            axes.plot(*thinned(curve), label=model_name(curve.model), **_style(curve.model))
         for depth, whisker in whiskers:
             reach = [[whisker.value - whisker.low], [whisker.high - whisker.value]]
             colour = _style(whisker.model)["color"]
@@ -136,17 +148,16 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         return _as_address(figure)
 
 
-def draw_reliability(bins: Sequence[Bin], probabilities: FloatArray) -> str:
+def draw_reliability(bins: ReliabilityBins, probabilities: FloatArray) -> str:
     """Observed against predicted shares with intervals; below, where the users are."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(10, 5.4), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-        limit = 1.05 * max(*(b.high for b in bins), *(b.predicted for b in bins))
-        predicted = np.array([b.predicted for b in bins])
-        observed = np.array([b.observed for b in bins])
-        reach = [[b.observed - b.low for b in bins], [b.high - b.observed for b in bins]]
+        limit = 1.05 * float(max(bins.high.max(), bins.predicted.max()))
+        reach = [bins.observed - bins.low, bins.high - bins.observed]
         top.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle="--")
-        top.errorbar(predicted, observed, yerr=reach, fmt="o", color=ACCENT, capsize=3, ms=5)
+        dots = {"fmt": "o", "color": ACCENT, "capsize": 3, "ms": 5}
+        top.errorbar(bins.predicted, bins.observed, yerr=reach, **dots)
         top.set(xlim=(0, limit), ylim=(0, limit), ylabel="share that cancelled")
         # Most users have small probabilities: roots spread them, and keep the diagonal straight.
         top.set_xscale("function", functions=_ROOTS)

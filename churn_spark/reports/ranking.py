@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churn_spark.models.curves import gains_points, pr_points, roc_points
+from churn_spark.models.metrics import gains_points, precision_recall_points, roc_points
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import (
@@ -18,14 +18,13 @@ from churn_spark.reports.words import METRICS, MODEL_MEANINGS, count, in_ladder_
 _LADDER_METRICS = (
     "roc_auc",
     "average_precision",
-    "capture_at_10",
-    "capture_at_33",
-    "lift_at_10",
+    "capture_10",
+    "capture_33",
     "f1",
     "brier",
     "log_loss",
 )
-_DEPTHS = {0.10: "capture_at_10", 0.33: "capture_at_33"}
+_DEPTHS = {0.10: "capture_10", 0.33: "capture_33"}
 _NOT_DRAWN = {"base_rate"}
 
 
@@ -38,7 +37,7 @@ def ladder_section(data: EvaluationData) -> Section:
     if drawn:
         panels = [
             (METRICS[metric].name, [_whisker(data, metric, model) for model in drawn])
-            for metric in ("roc_auc", "average_precision", "capture_at_10")
+            for metric in ("roc_auc", "average_precision", "capture_10")
         ]
         blocks.append(
             Picture(
@@ -77,7 +76,8 @@ def curves_section(data: EvaluationData) -> Section:
         if model in _NOT_DRAWN or not 0 < labels.sum() < len(labels):
             continue
         roc.append(Curve(model, *roc_points(labels, probabilities)))
-        pr.append(Curve(model, *pr_points(labels, probabilities)))
+        _, precision_at, recall_at = precision_recall_points(labels, probabilities)
+        pr.append(Curve(model, recall_at[::-1], precision_at[::-1]))
         gains.append(Curve(model, *gains_points(labels, probabilities)))
     own = data.figure("roc_auc")
     precision = data.figure("average_precision")
@@ -146,7 +146,7 @@ def _ladder_answer(data: EvaluationData) -> str:
 
 def _paired(data: EvaluationData) -> list[Block]:
     """Differences to other models on the same users; nothing where none were measured."""
-    metrics = ("roc_auc", "average_precision", "capture_at_10", "capture_at_33")
+    metrics = ("roc_auc", "average_precision", "capture_10", "capture_33")
     others = in_ladder_order(
         [
             versus
@@ -183,7 +183,7 @@ def _verdict(data: EvaluationData, versus: str) -> str:
 
 def _cells(data: EvaluationData) -> Table:
     """The primary model by what it had not seen."""
-    metrics = ("roc_auc", "average_precision", "capture_at_10", "capture_at_33")
+    metrics = ("roc_auc", "average_precision", "capture_10", "capture_33")
     rows = []
     for cell in data.cells:
         auc = data.figure("roc_auc", cell=cell)

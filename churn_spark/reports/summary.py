@@ -33,10 +33,10 @@ CELL_MEANINGS = {
 def answer(data: EvaluationData) -> str:
     """The one sentence for those who read no further."""
     name = model_name(data.primary)
-    own = data.figure("capture_at_10")
+    own = data.figure("capture_10")
     if not own.is_known:
         return f"There are too few cancellations in this evaluation to say how good {name} is."
-    rule = data.figure("capture_at_10", "rule")
+    rule = data.figure("capture_10", "rule")
     others = (
         f"; the simple rule finds {_of_100(rule)}, chance 10"
         if rule.is_known
@@ -83,8 +83,8 @@ def cautions(data: EvaluationData) -> tuple[str, ...]:
 def key_figures(data: EvaluationData) -> tuple[KeyFigure, ...]:
     """Four figures with their intervals and what to hold them against."""
     return (
-        _key(data, "capture_at_10", "found in the top tenth", "chance 10\u202f%"),
-        _key(data, "capture_at_33", "found in the top third", "chance 33\u202f%"),
+        _key(data, "capture_10", "found in the top tenth", "chance 10\u202f%"),
+        _key(data, "capture_33", "found in the top third", "chance 33\u202f%"),
         _key(data, "roc_auc", "ROC AUC", "guessing 0.500"),
         _key(data, "average_precision", "average precision", _base_rate(data)),
     )
@@ -102,11 +102,11 @@ def _base_rate(data: EvaluationData) -> str:
 
 
 def _against_rule(data: EvaluationData) -> str:
-    for metric, unit in (("capture_at_10", "points of the top tenth"), ("roc_auc", "of ROC AUC")):
+    for metric, unit in (("capture_10", "points of the top tenth"), ("roc_auc", "of ROC AUC")):
         lead = data.figure(metric, versus="rule")
         if not lead.is_known:
             continue
-        scale = 100 if metric == "capture_at_10" else 1
+        scale = 100 if metric == "capture_10" else 1
         values = [measured_text(scale * v, scale) for v in (lead.value, lead.low, lead.high)]
         text = f"(95\u202f% interval {values[1]} to {values[2]}, same users)"
         if lead.low > 0:

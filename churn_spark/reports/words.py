@@ -49,7 +49,7 @@ class Metric:
 
     Attributes:
         name: heading of its column.
-        style: `score` (three decimals), `error` (four), `percent` or `times`.
+        style: `score` (three decimals), `error` (four) or `percent`.
         meaning: one line for people.
     """
 
@@ -69,19 +69,13 @@ METRICS: dict[str, Metric] = {
         "score",
         "precision averaged over all depths of the list; guessing gives the base rate",
     ),
-    "capture_at_10": Metric(
+    "capture_10": Metric(
         "Found in top 10\u202f%",
         "percent",
         "share of all cancellers among the tenth ranked highest",
     ),
-    "capture_at_33": Metric(
+    "capture_33": Metric(
         "Found in top 33\u202f%", "percent", "the same for the third ranked highest"
-    ),
-    "lift_at_10": Metric(
-        "Lift at 10\u202f%", "times", "how many times more cancellers than a random tenth holds"
-    ),
-    "lift_at_33": Metric(
-        "Lift at 33\u202f%", "times", "how many times more cancellers than a random third holds"
     ),
     "f1": Metric("F1", "score", "harmonic mean of precision and recall of the cancellers"),
     "brier": Metric(
@@ -95,9 +89,6 @@ METRICS: dict[str, Metric] = {
     ),
     "calibration_slope": Metric(
         "Calibration slope", "score", "1 is right; below 1 the probabilities are too extreme"
-    ),
-    "calibration_intercept": Metric(
-        "Calibration intercept", "score", "0 is right; below 0 the probabilities are too high"
     ),
 }
 """Metric of the figures -> how it is shown."""
@@ -125,8 +116,6 @@ def number(value: float, style: str) -> str:
         return TOO_FEW
     if style == "percent":
         return percent(value).replace("-", "−")
-    if style == "times":
-        return f"{value:.1f}×"
     # Minus, not a hyphen; and no negative zero.
     text = f"{value:.{4 if style == 'error' else 3}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")

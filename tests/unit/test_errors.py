@@ -19,7 +19,6 @@ from churn_spark.models.errors import (
     ErrorAnalysis,
     analyse_errors,
     standardised_difference,
-    wilson_interval,
     without_values,
 )
 from churn_spark.models.examples import choose_examples, letter_examples
@@ -82,14 +81,6 @@ def test_interval_counts_users_when_rows_repeat() -> None:
     once = analyse(rows_of(MISSED, FOUND)).segments
     columns = ["miss_rate", "miss_low", "miss_high"]
     assert analyse(twice).segments[columns].equals(once[columns])
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
-    k, n = counts
-    expected = binomtest(k, n).proportion_ci(method="wilson")
-    assert wilson_interval(k / n, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 VALUES = st.lists(st.integers(-50, 50).map(float), min_size=2, max_size=20).map(np.array)

@@ -19,6 +19,7 @@ import pytest
 from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
+from churn_spark.models.intervals import FIGURES
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
 from churn_spark.reports.evaluation import build_page, draw_page, render_evaluation
@@ -26,9 +27,10 @@ from churn_spark.reports.explanation import list_section
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Caution, Cell
+from churn_spark.reports.pictures import Curve, thinned
 from churn_spark.reports.ranking import ladder_section
 from churn_spark.reports.summary import answer, cautions, key_figures, sentences
-from churn_spark.reports.words import interval, measured, number
+from churn_spark.reports.words import METRICS, interval, measured, number
 
 MAX_BYTES = 2_000_000
 
@@ -166,8 +168,8 @@ def test_texts_are_escaped(data: EvaluationData) -> None:
 
 
 def test_answer_comes_first_with_rule_and_chance(data: EvaluationData) -> None:
-    changed = with_figure(data, "capture_at_10", value=0.36, low=0.33, high=0.39)
-    changed = with_figure(changed, "capture_at_10", model="rule", value=0.22, low=0.2, high=0.24)
+    changed = with_figure(data, "capture_10", value=0.36, low=0.33, high=0.39)
+    changed = with_figure(changed, "capture_10", model="rule", value=0.22, low=0.2, high=0.24)
     assert answer(changed) == (
         "The model finds 36 of 100 cancellers among the tenth of users it ranks highest; the "
         "simple rule finds 22, chance 10."
@@ -186,7 +188,7 @@ def test_lead_over_the_rule_is_judged_by_its_interval(
     data: EvaluationData, low: float, high: float, expected: str
 ) -> None:
     middle = (low + high) / 2
-    changed = with_figure(data, "capture_at_10", versus="rule", value=middle, low=low, high=high)
+    changed = with_figure(data, "capture_10", versus="rule", value=middle, low=low, high=high)
     assert expected in sentences(changed)[0]
 
 
@@ -225,7 +227,7 @@ def test_training_rows_are_marked_retrospective(page: str) -> None:
 
 def test_missing_figure_is_called_too_few(data: EvaluationData) -> None:
     nan = float("nan")
-    changed = with_figure(data, "capture_at_10", value=nan, low=nan, high=nan)
+    changed = with_figure(data, "capture_10", value=nan, low=nan, high=nan)
     assert answer(changed).startswith("There are too few cancellations")
     found = key_figures(changed)[0]
     assert (found.value, found.interval) == ("too few", "too few")
@@ -281,7 +283,6 @@ def test_list_shows_the_riskiest_of_the_newest_date_by_letter(data: EvaluationDa
         (0.00361, "error", "0.0036"),
         (0.355, "percent", "36\u202f%"),
         (-0.05, "percent", "−5\u202f%"),
-        (3.64, "times", "3.6×"),
         (float("nan"), "percent", "too few"),
         (float("inf"), "score", "too few"),
     ],
@@ -363,3 +364,18 @@ def test_browser_draws_text_and_pictures(
     parts = pd.Series(ink).groupby(np.arange(len(ink)) // 300).mean()
     assert pixels.shape[:2] == (3000, width) or width < 500
     assert parts.between(0.0005, 0.3).all()
+
+
+def test_report_names_exactly_the_figures_that_are_measured() -> None:
+    assert set(METRICS) == set(FIGURES)
+
+
+def test_long_curve_is_thinned_and_keeps_its_ends() -> None:
+    x = np.linspace(0, 1, 5_000) ** 3
+    thin_x, thin_y = thinned(Curve("lightgbm", x, 1 - x))
+    assert 300 < len(thin_x) <= 401
+    assert (thin_x[0], thin_x[-1], thin_y[0], thin_y[-1]) == (0, 1, 1, 0)
+    assert np.diff(thin_x).max() < 0.004
+    assert len(thinned(Curve("lightgbm", x[:400], x[:400]))[0]) == 400
+    # Recall ends in equal values, precision falls on: its last is kept.
+    assert thinned(Curve("lightgbm", np.minimum(2 * x, 1), 1 - x))[1][-1] == 0

@@ -33,7 +33,7 @@ def test_wilson_interval_is_that_of_scipy(n: int, data: st.DataObject) -> None:
 def test_bins_are_the_quarters_of_the_rows_from_the_lowest_up() -> None:
     labels = np.array([1, 0, 1, 1, 0, 0, 0, 1])
     probabilities = np.array([0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1])
-    found = reliability_bins(labels, probabilities, n_bins=4)
+    found = reliability_bins(labels, probabilities, np.arange(8), n_bins=4)
     assert found.predicted == pytest.approx([0.15, 0.35, 0.65, 0.85])
     assert found.observed == pytest.approx([0.5, 0.0, 1.0, 0.5])
     assert found.n.tolist() == [2, 2, 2, 2]
@@ -42,13 +42,42 @@ def test_bins_are_the_quarters_of_the_rows_from_the_lowest_up() -> None:
 
 def test_equal_rows_are_spread_over_the_bins_by_their_share() -> None:
     # Three rows at 0.5 lie across the boundary of two bins of two and a half rows.
-    found = reliability_bins(np.array([0, 1, 0, 0, 1]), np.array([0.1, 0.5, 0.5, 0.5, 0.9]), 2)
+    probabilities = np.array([0.1, 0.5, 0.5, 0.5, 0.9])
+    found = reliability_bins(np.array([0, 1, 0, 0, 1]), probabilities, np.arange(5), 2)
     assert found.predicted == pytest.approx([(0.1 + 1.5 * 0.5) / 2.5, (0.9 + 1.5 * 0.5) / 2.5])
     assert found.observed == pytest.approx([(1.5 / 3) / 2.5, (1 + 1.5 / 3) / 2.5])
 
 
 def test_there_are_no_more_bins_than_rows() -> None:
-    assert len(reliability_bins(np.array([0, 1, 0]), np.array([0.2, 0.6, 0.1])).n) == 3
+    found = reliability_bins(np.array([0, 1, 0]), np.array([0.2, 0.6, 0.1]), np.arange(3))
+    assert len(found.n) == 3
+
+
+def test_rows_of_one_user_are_one_trial_of_a_bin() -> None:
+    labels = np.array([1, 1, 0, 0, 0, 0, 1, 1])
+    probabilities = np.array([0.9, 0.9, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1])
+    users = np.array(["a", "b", "a", "b", "c", "d", "e", "f"])
+    found = reliability_bins(labels, probabilities, users, n_bins=2)
+    lower = binomtest(2, 4).proportion_ci(method="wilson")
+    upper = binomtest(1, 2).proportion_ci(method="wilson")
+    assert found.low == pytest.approx([lower.low, upper.low])
+    assert found.high == pytest.approx([lower.high, upper.high])
+
+
+@given(n_users=st.integers(1, 40), n_bins=st.integers(1, 20))
+def test_repeated_rows_make_no_interval_narrower(n_users: int, n_bins: int) -> None:
+    rng = np.random.default_rng(n_users)
+    labels, probabilities = rng.integers(0, 2, n_users), rng.integers(0, 5, n_users) / 5
+    once = reliability_bins(labels, probabilities, np.arange(n_users), min(n_bins, n_users))
+    twice = reliability_bins(
+        np.repeat(labels, 2), np.repeat(probabilities, 2), np.repeat(np.arange(n_users), 2),
+        min(n_bins, n_users),
+    )  # fmt: skip
+    assert np.all(twice.high - twice.low >= once.high - once.low - 1e-9)
+
+
+def test_share_of_no_trial_has_no_interval() -> None:
+    assert np.isnan(wilson_interval(0.0, 0)).all()
 
 
 @settings(deadline=None, max_examples=60)

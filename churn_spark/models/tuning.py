@@ -1,0 +1,198 @@
+"""Which parameters the trees should have: how trials are summed up, and which one wins. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_spark.errors import TooFewDatesError
+from churn_spark.timeline import Horizon
+
+
+@dataclass(frozen=True)
+class FoldDates:
+    """The as-of dates of every fold.
+
+    Attributes:
+        learnt: whose label windows have ended before the first judged date, less the gap.
+        judged: the newest ones.
+    """
+
+    learnt: tuple[date, ...]
+    judged: tuple[date, ...]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What trees of other users and earlier dates lose on one fold.
+
+    Attributes:
+        losses: sums in nats after each number of trees, by group of users, shape (grid, groups).
+        n_rows: rows of each group, shape (groups,).
+        aucs: area under the ROC curve after each number of trees, shape (grid,).
+    """
+
+    losses: NDArray[np.float64]
+    n_rows: NDArray[np.int64]
+    aucs: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The folds of one trial together, at the number of trees that loses least on all of them.
+
+    Attributes:
+        rounds: that number of trees.
+        loss: mean over rows, in nats.
+        auc: mean over folds.
+        group_losses: sums in nats by group, all folds, shape (folds x groups,).
+    """
+
+    rounds: int
+    loss: float
+    auc: float
+    group_losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A finished trial.
+
+    Attributes:
+        number: of the trial.
+        parameters: LightGBM's parameter -> its value.
+        is_present: whether these are the parameters of the configuration.
+        result: what it lost.
+    """
+
+    number: int
+    parameters: Mapping[str, float]
+    is_present: bool
+    result: TrialResult
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The parameters to use from now on, and why.
+
+    Attributes:
+        candidate: the trial that has them.
+        reason: one sentence.
+    """
+
+    candidate: Candidate
+    reason: str
+
+
+def plan_dates(dates: Sequence[date], horizon: Horizon, n_judged: int) -> FoldDates:
+    """Choose the newest dates to judge on and those before to learn from.
+
+    Raises:
+        TooFewDatesError: if no date is left to learn from.
+    """
+    ordered = sorted(dates)
+    judged = ordered[-n_judged:]
+    learnt = [day for day in ordered if judged and day <= horizon.newest_learnable(judged[0])]
+    if not learnt or len(judged) < n_judged:
+        raise TooFewDatesError(
+            f"found {len(ordered)} as-of dates with known labels, and {len(learnt)} of them end "
+            f"before the newest {n_judged} to judge on; expected at least one: load more of the "
+            "log, or lower tuning.n_dates or labels.horizon_days; the lifetime label has no dates"
+        )
+    return FoldDates(tuple(learnt), tuple(judged))
+
+
+def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:
+    """The fold that judges a user; none for a validation user.
+
+    Args:
+        bucket: of the user, in `[0, 1)`, uniform over users.
+        validation_share: users below this take no part.
+        n_folds: folds of equal size.
+    """
+    if bucket < validation_share:
+        return None
+    # A quotient just below 1 may round to 1.
+    return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
+
+
+def fingerprint(about: Mapping[str, Any]) -> str:
+    """Short hash of all that decides what a trial finds: equal means that trials compare."""
+    text = json.dumps(about, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
+    """Put folds together and take the number of trees with the least loss on all of them.
+
+    Args:
+        folds: at least one.
+        grid: numbers of trees, as in the folds.
+    """
+    losses = np.concatenate([fold.losses for fold in folds], axis=1)
+    n_rows = sum(int(fold.n_rows.sum()) for fold in folds)
+    means = losses.sum(axis=1) / n_rows
+    best = int(np.argmin(means))
+    auc = float(np.mean([fold.aucs[best] for fold in folds]))
+    return TrialResult(grid[best], float(means[best]), auc, tuple(losses[best].tolist()))
+
+
+def paired_gain(
+    candidate: TrialResult, reference: TrialResult, n_rows: NDArray[np.int64]
+) -> tuple[float, float]:
+    """How much less a trial loses than another on the same rows, and its standard error.
+
+    A user's rows are in one group; the error is that of a ratio estimated from random groups.
+    Source: Wolter, "Introduction to variance estimation" (2007), chapter 2.
+
+    Args:
+        candidate: of whom a loss below the reference is a gain.
+        reference: judged on the same rows.
+        n_rows: of each group, shape (folds x groups,).
+
+    Returns:
+        Mean over rows and its error, in nats.
+    """
+    gains = np.array(reference.group_losses) - np.array(candidate.group_losses)
+    n, n_groups = int(n_rows.sum()), int(np.count_nonzero(n_rows))
+    gain = float(gains.sum() / n)
+    if n_groups < 2:
+        return gain, float("inf")
+    squares = float(np.sum((gains - gain * n_rows) ** 2))
+    return gain, float(np.sqrt(squares * n_groups / (n_groups - 1)) / n)
+
+
+def choose_parameters(candidates: Sequence[Candidate], n_rows: NDArray[np.int64]) -> Choice:
+    """Take the trial with the least loss if it gains more than one standard error, else stay.
+
+    The best of many trials is flattered by its luck, so a gain that one draw of users could
+    have made changes nothing. Source: the one-standard-error rule of Breiman, Friedman, Olshen
+    and Stone, "Classification and Regression Trees" (1984), on paired differences.
+
+    Args:
+        candidates: all judged on the same rows; one of them has the present parameters.
+        n_rows: of each group of users, shape (folds x groups,).
+
+    Raises:
+        ValueError: if not exactly one has the present parameters.
+    """
+    present = [candidate for candidate in candidates if candidate.is_present]
+    if len(present) != 1:
+        raise ValueError(f"found {len(present)} trials of the present parameters, expected one")
+    # Of equal ones the oldest: the present parameters where they are among them.
+    best = min(candidates, key=lambda c: (c.result.loss, not c.is_present, c.number))
+    if best.is_present:
+        return Choice(best, f"none of {len(candidates)} trials loses less than the present")
+    gain, error = paired_gain(best.result, present[0].result, n_rows)
+    compared = (
+        f"trial {best.number} loses {gain:.2e} nats a row less than the present parameters; one "
+        f"standard error is {error:.2e}"
+    )
+    return Choice(best if gain > error else present[0], compared)

@@ -1,0 +1,237 @@
+"""Gold `snapshots` and `labels` -> better parameters for LightGBM, if there are any, as challenger.
+
+Every trial is judged by users whom its trees have not seen, on dates after those they have
+learnt from; the validation users take no part. The features are those of a training as of the
+date, the same for every trial: losses compare trials, they are no forecast of a test.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import date as Date
+
+import mlflow
+import numpy as np
+import optuna
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from churn_spark import job
+from churn_spark.config import LightGBMConfig
+from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.models.folds import Fold, build_folds, content_hash, grid_of, judge_fold
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.search import (
+    candidates_of,
+    finish,
+    importances,
+    is_hopeless,
+    n_finished,
+    open_study,
+    search_space,
+    storage_url,
+    trials_left,
+)
+from churn_spark.models.training import describe_judged
+from churn_spark.models.tuning import (
+    Choice,
+    FoldDates,
+    FoldResult,
+    TrialResult,
+    choose_parameters,
+    fingerprint,
+    paired_gain,
+    plan_dates,
+    sum_up,
+)
+from churn_spark.schemas import TRAINING_ROWS
+from jobs import build_snapshots, train_model
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_N_SHOWN = 5
+# These follow from the log and the configuration, but are fitted anew: their last digits vary.
+_REFITTED = tuple(feature.name for feature in BEHAVIOUR_FEATURES)
+
+
+@app.command()
+def main(
+    date: job.DateOption, env: job.EnvOption = "local", overrides: job.SetOption = None
+) -> None:
+    """Search for better parameters with what is known by the date; go on where a run has ended."""
+    with job.open_job("tune_model", env, overrides) as context:
+        run(context, date)
+
+
+def run(context: job.JobContext, date: Date) -> Choice:
+    """Run the trials that are left, choose, and register a challenger if one is better.
+
+    Raises:
+        TooFewDatesError: if the dates can't be parted into learnt and judged ones.
+        TooFewCancelsError: if there is too little to learn from or to judge on.
+        ConfigError: if there is no place to keep the trials.
+    """
+    config = context.config
+    known = train_model.training_dates(context, date)
+    dates = plan_dates(known, config.labels.horizon, config.tuning.n_dates)
+    build_snapshots.run(context, known)
+    with job.closing_line("tune_model") as facts:
+        labelled = train_model.label_snapshots(context, date)
+        prepared = train_model.prepare(context, date, *labelled, TRAINING_ROWS)
+        choice, found = tune(context, date, prepared, dates)
+        facts.extend(found)
+        prepared.described.unpersist()
+    return choice
+
+
+def tune(
+    context: job.JobContext, date: Date, prepared: train_model.Prepared, dates: FoldDates
+) -> tuple[Choice, list[str]]:
+    """Search on rows that are prepared, show what was found, register what is better.
+
+    Returns:
+        The choice, and what to say of it.
+
+    Raises:
+        TooFewCancelsError: if a part of the users has too few to learn from or to judge on.
+        ConfigError: if there is no place to keep the trials.
+    """
+    config = context.config
+    url = storage_url(config.tuning, config.lakehouse)
+    folds = build_folds(prepared.rows, dates, config.tuning.n_folds, config.training)
+    study = open_study(url, study_name(context, prepared, dates), present_parameters(context))
+    choice = search(context, prepared, folds, study)
+    show(context, study, choice, n_rows_of(folds))
+    stays = choice.candidate.is_present
+    outcome = "nothing changes" if stays else register(context, date, prepared, choice)
+    return choice, [f"{n_finished(study)} trials", choice.reason, outcome]
+
+
+def study_name(context: job.JobContext, prepared: train_model.Prepared, dates: FoldDates) -> str:
+    """A name that changes with the rows, their split or anything else a loss depends on."""
+    config, rows = context.config, prepared.rows.drop(*_REFITTED)
+    about = {
+        "rows": content_hash(rows),
+        "features": prepared.encoding.fingerprint,
+        "dates": dates.judged,
+        "space": config.tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
+        "present": config.lightgbm.model_dump(),
+        "behaviour": config.behaviour.model_dump(),
+        "training": config.training.model_dump(),
+        "labels": config.labels.model_dump(),
+    }
+    return f"tune-{fingerprint(about)}"
+
+
+def present_parameters(context: job.JobContext) -> dict[str, float]:
+    """The values in the configuration of the parameters that are searched."""
+    return context.config.lightgbm.model_dump(include=set(context.config.tuning.ranges))
+
+
+def search(
+    context: job.JobContext,
+    prepared: train_model.Prepared,
+    folds: list[Fold],
+    study: optuna.Study,
+) -> Choice:
+    """Run the trials that are left, each a run inside one of MLflow, and choose among all."""
+    config = context.config
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    deadline = time.monotonic() + 60 * config.tuning.timeout_minutes
+    space = search_space(config.tuning, config.lightgbm)
+    with registry.run("tune_model", {"study": study.study_name}):
+        mlflow.log_params(config.tuning.model_dump())
+        for trial in trials_left(study, space, config.tuning, deadline):
+            with registry.run(f"trial {trial.number}", {}, is_nested=True):
+                result = judge(context, prepared, folds, trial)
+                mlflow.set_tag("is_pruned", str(result is None))
+            finish(study, trial, result)
+            found = "pruned" if result is None else f"loss {result.loss:.5f}, AUC {result.auc:.3f}"
+            job.say("", f"trial {trial.number}: {found}")
+        choice = choose_parameters(candidates_of(study), n_rows_of(folds))
+        shares = importances(study, config.tuning.seed)
+        mlflow.log_metrics({f"importance_{name}": share for name, share in shares.items()})
+        mlflow.log_metric("log_loss", choice.candidate.result.loss)
+        mlflow.set_tag("reason", choice.reason)
+    return choice
+
+
+def judge(
+    context: job.JobContext,
+    prepared: train_model.Prepared,
+    folds: list[Fold],
+    trial: optuna.Trial,
+) -> TrialResult | None:
+    """Judge one trial fold by fold, logging to the open run; none where it is given up early."""
+    config = tuned(context, trial.params)
+    mlflow.log_params(trial.params)
+    offset = train_model.offset_feature(context, prepared)
+    found: list[FoldResult] = []
+    for step, fold in enumerate(folds):
+        seed = context.config.training.seed
+        found.append(judge_fold(fold, prepared.encoding, config, offset, seed))
+        alone, so_far = sum_up(found[-1:], grid_of(config)), sum_up(found, grid_of(config))
+        mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
+        if is_hopeless(trial, so_far.loss, step) and step + 1 < len(folds):
+            return None
+    mlflow.log_metrics(
+        {"log_loss": so_far.loss, "roc_auc": so_far.auc, "rounds": float(so_far.rounds)}
+    )
+    return so_far
+
+
+def tuned(context: job.JobContext, parameters: dict[str, float]) -> LightGBMConfig:
+    """The configuration of the trees with other parameters."""
+    return LightGBMConfig.model_validate(context.config.lightgbm.model_dump() | parameters)
+
+
+def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
+    """Judged rows of each group of users, shape (folds x groups,)."""
+    return np.concatenate([fold.n_rows for fold in folds])
+
+
+def register(
+    context: job.JobContext, date: Date, prepared: train_model.Prepared, choice: Choice
+) -> str:
+    """Train with the chosen parameters as ever and register; returns what to say of it."""
+    parameters = tuned(context, dict(choice.candidate.parameters))
+    changed = replace(context, config=context.config.model_copy(update={"lightgbm": parameters}))
+    trees, baseline = train_model.fit(changed, prepared)
+    version, alias = train_model.register(changed, date, prepared, trees, baseline)
+    return f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
+
+
+def show(
+    context: job.JobContext, study: optuna.Study, choice: Choice, n_rows: NDArray[np.int64]
+) -> None:
+    """Print what mattered, and the best trials against the present parameters."""
+    candidates = candidates_of(study)
+    present = next(candidate for candidate in candidates if candidate.is_present)
+    shares = importances(study, context.config.tuning.seed)
+    mattered = Table("parameter", "matters", "present", "best", title="What mattered")
+    for name in sorted(present.parameters, key=lambda name: (-shares.get(name, 0.0), name)):
+        share = f"{shares[name]:.0%}" if shares else "too few trials"
+        values = (f"{c.parameters[name]:.4g}" for c in (present, candidates[0]))
+        mattered.add_row(name, share, *values)
+    best = Table("trial", "gain, nats a row", "loss", "AUC", "trees", title="The best trials")
+    shown = candidates[:_N_SHOWN]
+    for candidate in shown if present in shown else [*shown, present]:
+        gain, error = paired_gain(candidate.result, present.result, n_rows)
+        mark = " (present)" if candidate.is_present else ""
+        chosen = " (chosen)" if candidate.number == choice.candidate.number else ""
+        best.add_row(
+            f"{candidate.number}{mark}{chosen}",
+            "" if candidate.is_present else f"{gain:+.2e} ± {error:.1e}",
+            f"{candidate.result.loss:.5f}",
+            f"{candidate.result.auc:.3f}",
+            str(candidate.result.rounds),
+        )
+    console = Console()
+    console.print(mattered)
+    console.print(best)
+
+
+if __name__ == "__main__":
+    job.main(app)

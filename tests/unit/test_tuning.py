@@ -1,0 +1,166 @@
+"""Folds that are other users on later dates, and a choice that luck alone can't make."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_spark.errors import TooFewDatesError
+from churn_spark.models.tuning import (
+    Candidate,
+    FoldResult,
+    TrialResult,
+    choose_parameters,
+    fingerprint,
+    fold_of,
+    paired_gain,
+    plan_dates,
+    sum_up,
+)
+from churn_spark.timeline import Horizon
+
+MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
+HORIZON = Horizon(days=14, gap_days=1)
+BUCKETS = st.floats(0, 1, exclude_max=True)
+
+
+@given(st.integers(1, 8), st.integers(1, 3), st.integers(1, 30), st.integers(0, 3))
+def test_learnt_windows_end_before_the_judged_dates(
+    n_dates: int, n_judged: int, days: int, gap: int
+) -> None:
+    horizon = Horizon(days, gap)
+    try:
+        found = plan_dates(MONDAYS[:n_dates][::-1], horizon, n_judged)
+    except TooFewDatesError:
+        first = MONDAYS[0]
+        assert n_dates <= n_judged or horizon.end(first) + timedelta(days=gap) > (
+            MONDAYS[n_dates - n_judged]
+        )
+        return
+    assert list(found.judged) == MONDAYS[n_dates - n_judged : n_dates]
+    assert all(horizon.end(day) + timedelta(days=gap) <= found.judged[0] for day in found.learnt)
+    later = [day for day in MONDAYS[:n_dates] if day not in found.learnt + found.judged]
+    assert all(horizon.end(day) + timedelta(days=gap) > found.judged[0] for day in later)
+
+
+@pytest.mark.parametrize("n_dates", [0, 1, 3])
+def test_too_few_dates_are_refused_with_their_number(n_dates: int) -> None:
+    with pytest.raises(TooFewDatesError, match=f"found {n_dates} as-of dates"):
+        plan_dates(MONDAYS[:n_dates], HORIZON, 1)
+
+
+@given(BUCKETS, st.floats(0.05, 0.9), st.integers(2, 9))
+def test_validation_users_are_in_no_fold_and_others_in_one(
+    bucket: float, share: float, n_folds: int
+) -> None:
+    fold = fold_of(bucket, share, n_folds)
+    assert (fold is None) == (bucket < share)
+    assert fold is None or 0 <= fold < n_folds
+
+
+def test_folds_are_of_equal_size() -> None:
+    folds = [fold_of(bucket, 0.2, 4) for bucket in (np.arange(1000) + 0.5) / 1000]
+    assert [folds.count(fold) for fold in (None, 0, 1, 2, 3)] == [200] * 5
+
+
+def test_rounds_are_those_with_the_least_loss_over_all_folds() -> None:
+    """The first fold alone would take 10 trees; its few rows count as few."""
+    first = FoldResult(np.array([[1.0, 1.0], [2.0, 2.0]]), np.array([2, 2]), np.array([0.5, 0.7]))
+    second = FoldResult(
+        np.array([[50.0, 50.0], [30.0, 20.0]]), np.array([60, 40]), np.array([0.6, 0.8])
+    )
+    found = sum_up([first, second], [10, 20])
+    assert found == TrialResult(20, 54 / 104, 0.75, (2.0, 2.0, 30.0, 20.0))
+    assert sum_up([first], [10, 20]).rounds == 10
+
+
+def result(*group_losses: float) -> TrialResult:
+    """Of groups of ten rows each."""
+    return TrialResult(20, sum(group_losses) / (10 * len(group_losses)), 0.7, group_losses)
+
+
+def candidate(number: int, *group_losses: float, present: bool = False) -> Candidate:
+    return Candidate(number, {"num_leaves": 7}, present, result(*group_losses))
+
+
+GROUPS = st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=2, max_size=20)
+
+
+@given(GROUPS)
+def test_error_is_that_of_a_mean_when_groups_are_equal(pairs: list[tuple[float, float]]) -> None:
+    ours, theirs = np.array(pairs).T
+    gain, error = paired_gain(result(*ours), result(*theirs), np.full(len(pairs), 10))
+    by_group = (theirs - ours) / 10
+    assert gain == pytest.approx(by_group.mean(), abs=1e-12)
+    expected = by_group.std(ddof=1) / np.sqrt(len(pairs))
+    assert error == pytest.approx(expected, abs=1e-12)
+
+
+@given(GROUPS)
+def test_gain_changes_its_sign_with_the_sides(pairs: list[tuple[float, float]]) -> None:
+    ours, theirs = (result(*losses) for losses in np.array(pairs).T)
+    n_rows = np.arange(1, len(pairs) + 1)
+    gain, error = paired_gain(ours, theirs, n_rows)
+    assert paired_gain(theirs, ours, n_rows) == pytest.approx((-gain, error), abs=1e-12)
+
+
+def test_error_is_that_of_drawing_users_again_when_groups_differ() -> None:
+    rng = np.random.default_rng(3)
+    n_rows = rng.integers(5, 30, 100)
+    gains = rng.normal(0.02, 0.3, 100) * np.sqrt(n_rows)
+    ours, theirs = result(*np.zeros(100)), result(*gains)
+    _, error = paired_gain(ours, theirs, n_rows)
+    drawn = rng.integers(0, 100, (4000, 100))
+    means = gains[drawn].sum(axis=1) / n_rows[drawn].sum(axis=1)
+    assert error == pytest.approx(means.std(), rel=0.05)
+
+
+def test_one_group_tells_no_error() -> None:
+    assert paired_gain(result(1.0), result(2.0), np.array([10])) == (0.1, np.inf)
+
+
+def choose(*candidates: Candidate) -> Any:
+    n_groups = len(candidates[0].result.group_losses)
+    return choose_parameters(candidates, np.full(n_groups, 10))
+
+
+def test_better_trial_is_chosen_when_all_groups_gain() -> None:
+    chosen = choose(
+        candidate(0, 3.0, 3.1, 2.9, present=True),
+        candidate(1, 2.9, 3.0, 2.8),
+        candidate(2, 2.5, 2.7, 2.4),
+        candidate(3, 2.8, 2.9, 2.7),
+    )
+    assert (chosen.candidate.number, chosen.candidate.is_present) == (2, False)
+    assert chosen.reason.startswith("trial 2 loses 4.67e-02 nats a row less than the present")
+
+
+def test_present_parameters_stay_when_one_lucky_group_makes_the_gain() -> None:
+    chosen = choose(candidate(0, 3.0, 3.0, 3.0, present=True), candidate(1, 1.0, 3.1, 3.1))
+    assert chosen.candidate.number == 0
+    assert "trial 1 loses 6.00e-02 nats a row less" in chosen.reason
+    assert "one standard error is 7.00e-02" in chosen.reason
+
+
+def test_present_parameters_stay_when_nothing_loses_less() -> None:
+    chosen = choose(
+        candidate(1, 3.0, 3.0), candidate(5, 3.0, 3.0, present=True), candidate(2, 4, 4)
+    )
+    assert chosen.candidate.number == 5
+    assert chosen.reason == "none of 3 trials loses less than the present"
+
+
+def test_choice_without_the_present_parameters_is_refused() -> None:
+    with pytest.raises(ValueError, match="found 0 trials of the present parameters"):
+        choose(candidate(1, 3.0, 3.0))
+
+
+def test_fingerprint_changes_with_what_it_is_about_and_not_with_the_order() -> None:
+    about = {"rows": "a", "dates": (date(2018, 10, 1),)}
+    assert fingerprint(about) == fingerprint(dict(reversed(about.items())))
+    assert fingerprint(about) != fingerprint(about | {"dates": (date(2018, 10, 8),)})
