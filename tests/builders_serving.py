@@ -131,6 +131,7 @@ def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF
     ).sort_values(["churn_probability", "user_id"], ascending=[False, True])
     scores["risk_rank"] = np.arange(1, n + 1)
     scores["risk_band"] = [limits.band(one) for one in scores["churn_probability"]]
+    scores["value_at_risk"] = scores["churn_probability"]
     # Files hold no order.
     return scores.sample(frac=1, random_state=0)
 
@@ -145,6 +146,7 @@ def write_scores(scores: pd.DataFrame, config: Config) -> None:
             ("churn_probability", pa.float64()),
             ("risk_rank", pa.int32()),
             ("risk_band", pa.string()),
+            ("value_at_risk", pa.float64()),
             ("reasons", pa.list_(pa.string())),
         ]
     )

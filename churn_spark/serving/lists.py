@@ -14,7 +14,9 @@ from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving.stores import Partition, version_order
 
-SHOWN: Final = ("user_id", "churn_probability", "risk_rank", "risk_band", "reasons")
+SHOWN: Final = (
+    "user_id", "churn_probability", "risk_rank", "risk_band", "value_at_risk", "reasons"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SCORES_COLUMNS: Final = (
     "churn_probability",
     "risk_rank",
     "risk_band",
+    "value_at_risk",
     "reasons",
 )
 HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
