@@ -52,6 +52,7 @@ from jobs import build_snapshots, train_model
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _N_SHOWN = 5
+_REGISTERED = "registered"
 # These follow from the log and the configuration, but are fitted anew: their last digits vary.
 _REFITTED = tuple(feature.name for feature in BEHAVIOUR_FEATURES)
 
@@ -104,9 +105,16 @@ def tune(
     study = open_study(url, study_name(context, prepared, dates), present_parameters(context))
     choice = search(context, prepared, folds, study)
     show(context, study, choice, n_rows_of(folds))
-    stays = choice.candidate.is_present
-    outcome = "nothing changes" if stays else register(context, date, prepared, choice)
-    return choice, [f"{n_finished(study)} trials", choice.reason, outcome]
+    facts = [f"{n_finished(study)} trials", choice.reason]
+    chosen = {"trial": choice.candidate.number}
+    known = study.user_attrs.get(_REGISTERED, {})
+    if choice.candidate.is_present:
+        return choice, [*facts, "nothing changes"]
+    if known.items() >= chosen.items():
+        return choice, [*facts, f"it is version {known['version']} already"]
+    version, outcome = register(context, date, prepared, choice)
+    study.set_user_attr(_REGISTERED, chosen | {"version": version})
+    return choice, [*facts, outcome]
 
 
 def study_name(context: job.JobContext, prepared: train_model.Prepared, dates: FoldDates) -> str:
@@ -194,13 +202,13 @@ def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
 
 def register(
     context: job.JobContext, date: Date, prepared: train_model.Prepared, choice: Choice
-) -> str:
-    """Train with the chosen parameters as ever and register; returns what to say of it."""
+) -> tuple[str, str]:
+    """Train with the chosen parameters as ever; returns the version and what to say of it."""
     parameters = tuned(context, dict(choice.candidate.parameters))
     changed = replace(context, config=context.config.model_copy(update={"lightgbm": parameters}))
     trees, baseline = train_model.fit(changed, prepared)
     version, alias = train_model.register(changed, date, prepared, trees, baseline)
-    return f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
+    return version, f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
 
 
 def show(

@@ -59,16 +59,14 @@ def storage_url(config: TuningConfig, lakehouse: str) -> str:
 def open_study(url: str, name: str, present: Mapping[str, float]) -> optuna.Study:
     """The study of that name, new or as it was left; the present parameters come first.
 
-    A trial that was running when its process ended is marked as failed and queued again. One
-    process at a time may work on a study.
+    A trial that was running when its process ended is marked as failed; the next one has its
+    parameters, see `trials_left`. One process at a time may work on a study.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruner = optuna.pruners.MedianPruner()
     study = optuna.create_study(storage=url, study_name=name, pruner=pruner, load_if_exists=True)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params and not trial.user_attrs.get(_PRESENT):
-            study.enqueue_trial(trial.params)
     alive = study.get_trials(states=(TrialState.COMPLETE, TrialState.WAITING))
     if not any(trial.user_attrs.get(_PRESENT) for trial in alive):
         study.enqueue_trial(dict(present), user_attrs={_PRESENT: True})

@@ -143,6 +143,8 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     assert set(present.metrics) == expected
     assert search.data.tags["reason"] == choice.reason == facts[1]
     printed = capsys.readouterr().out
+    _, same, facts = tune(tmp_path, *slow)
+    assert (same, facts[-1]) == (choice, "it is version 1 already")
     assert "What mattered" in printed
     assert "learning_rate" in printed
 
