@@ -58,7 +58,7 @@ test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -m slow || { status=$$?; [ $$status -eq 5 ] || exit $$status; }
 
 .PHONY: bench
-bench: bench-simulate bench-model bench-policy bench-serve ## All measurements that the docs quote
+bench: bench-simulate bench-model leak-check bench-policy bench-serve ## All measurements that the docs quote
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)
@@ -79,6 +79,14 @@ serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in C
 .PHONY: bench-serve
 bench-serve: setup ## The service: requests a second on one core, latency, memory (needs wrk)
 	@"$(PY)" -m bench.serve
+
+.PHONY: leak-check
+leak-check: setup ## 25 planted leaks that must be found, and honest tables that must pass (5 min)
+	@"$(PY)" -m bench.leaks
+
+.PHONY: tune
+tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the trees: DATE=YYYY-MM-DD
+	@"$(PY)" -m jobs.tune_model --date "$(DATE)"
 
 .PHONY: report
 report: setup ## The evaluation of the newest backtest as one HTML page
@@ -146,4 +154,9 @@ java:
 .PHONY: events-missing
 events-missing:
 	@echo 'error: no EVENTS, expected a folder, file or glob: make run EVENTS=path [DATE=YYYY-MM-DD]' >&2
+	@exit 2
+
+.PHONY: date-missing
+date-missing:
+	@echo 'error: no DATE, expected YYYY-MM-DD: make tune DATE=2018-12-01' >&2
 	@exit 2

@@ -257,7 +257,10 @@ def lengthen(predictions: pd.DataFrame, tested: Tested) -> pd.DataFrame:
     unseen = tested.rows[tested.rows["cell"] == "both"]
     sentences = pd.Series(tested.bundle.reasons(unseen, N_REASONS), index=unseen.index)
     reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
-    return long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
+    joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
+    # A row without reasons has NaN there, which is no list.
+    told = [one if isinstance(one, list) else None for one in joined["reasons"]]
+    return joined.assign(reasons=pd.Series(told, index=joined.index, dtype=object))
 
 
 def main_figures(figures: pd.DataFrame) -> dict[str, float]:
