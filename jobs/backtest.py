@@ -24,6 +24,7 @@ from churn_spark.models.backtest import (
     TEST,
     BacktestPlan,
     cell_of,
+    headline_cell,
     measure,
     plan_backtest,
     tenure_band,
@@ -254,7 +255,7 @@ def lengthen(predictions: pd.DataFrame, tested: Tested) -> pd.DataFrame:
     """One row for each model; reasons for the primary one's unseen rows."""
     keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
-    unseen = tested.rows[tested.rows["cell"] == "both"]
+    unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
     sentences = pd.Series(tested.bundle.reasons(unseen, N_REASONS), index=unseen.index)
     reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
     joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
@@ -303,7 +304,7 @@ def build_card(
     return ModelCard(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
-        headline_cell="both",
+        headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
         train_dates=plan.train_dates,
         calibration_dates=plan.train_dates[1:][-1:],
         test_dates=plan.test_dates,

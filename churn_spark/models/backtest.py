@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from churn_spark.timeline import Horizon, weekly_dates
 PRIMARY: Final = "lightgbm"
 CELLS: Final = ("new users", "future", "both")
 TEST: Final = "test"
+MIN_HEADLINE_POSITIVES: Final = 50
 SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
 _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
 _TENURE_BANDS: Final = ((30.0, "up to 30 days"), (90.0, "30 to 90 days"))
@@ -84,6 +85,17 @@ def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> 
     ).astype(object)
 
 
+def headline_cell(
+    cells: NDArray[np.object_], labels: NDArray[np.float64]
+) -> Literal["both", "test"]:
+    """The cell that a report is about: new users on later dates, where enough of them cancel.
+
+    Otherwise all users on later dates, `test`: what nobody can read off says nothing.
+    """
+    n_positive = int(labels[cells == "both"].sum())
+    return "both" if n_positive >= MIN_HEADLINE_POSITIVES else "test"
+
+
 def tenure_band(tenure_days: pd.Series) -> NDArray[np.object_]:
     """`up to 30 days`, `30 to 90 days` or `over 90 days` since registration, or `unknown`."""
     conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in _TENURE_BANDS)]
@@ -99,7 +111,7 @@ def measure(
     n_replicas: int,
     seed: int,
 ) -> pd.DataFrame:
-    """All figures of all models with their intervals, by cell and by segment.
+    """All figures of all models with their intervals, by cell and by segment of the headline's.
 
     Args:
         predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
@@ -121,7 +133,8 @@ def measure(
         if len(part):
             found = judge(*_columns(part, models))
             rows += _figures(cell, "all", found, part["label"].sum())
-    unseen = parts["both"].fillna(dict.fromkeys(SEGMENTS, "unknown"))
+    headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
+    unseen = parts[headline].fillna(dict.fromkeys(SEGMENTS, "unknown"))
     for segment in SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
             *_columns(unseen, models),
@@ -132,7 +145,7 @@ def measure(
         )
         for value, found in by_segment.items():
             n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
-            rows += _figures("both", f"{segment}={value}", found, n_positive)
+            rows += _figures(headline, f"{segment}={value}", found, n_positive)
     return pd.DataFrame(rows)
 
 
