@@ -294,7 +294,7 @@ _LEVEL = (
 )
 
 
-def _movements(name: str, source: str, unit: str, verb: str) -> tuple[Feature, ...]:
+def _movements(name: str, source: str, unit: str) -> tuple[Feature, ...]:
     """How a weekly count has moved in the last four weeks."""
     return (
         _recent(
@@ -303,7 +303,7 @@ def _movements(name: str, source: str, unit: str, verb: str) -> tuple[Feature, .
             source,
             f"{unit} of the last week and one over those of a mean week before it and one",
             "times",
-            f"{verb} {{value}} times as much as in the weeks before (typical: {{typical}})",
+            f"had {{value}} times as many {unit} as in the weeks before (typical: {{typical}})",
         ),
         _recent(
             f"{name}_slope",
@@ -311,7 +311,7 @@ def _movements(name: str, source: str, unit: str, verb: str) -> tuple[Feature, .
             source,
             f"change of the weekly {unit} from week to week, over four weeks",
             f"{unit}/week",
-            f"{verb} {{value}} {unit} more each week (typical: {{typical}})",
+            f"has {{value}} {unit} more each week (typical: {{typical}})",
         ),
         _recent(
             f"{name}_spread",
@@ -329,7 +329,7 @@ def _movements(name: str, source: str, unit: str, verb: str) -> tuple[Feature, .
                 source,
                 f"{unit} in week {week} before the date",
                 unit,
-                f"{verb} {{value}} {unit} {week} weeks ago (typical: {{typical}})",
+                f"had {{value}} {unit} {week} weeks ago (typical: {{typical}})",
                 days=week,
             )
             for week in (2, 3, 4)
@@ -365,13 +365,13 @@ _MOVEMENT = (
         "n_sessions",
         "sessions expected since the newest event, at the user's own rate",
         "sessions",
-        "would have come {value} times since the last visit (typical: {typical})",
+        "would usually have come {value} times since the last visit (typical: {typical})",
         per="exposure",
         prior=0.2,
         prior_weight=7.0,
     ),
-    *_movements("sessions", "n_sessions", "sessions", "comes for"),
-    *_movements("songs", "n_songs", "songs", "plays"),
+    *_movements("sessions", "n_sessions", "sessions"),
+    *_movements("songs", "n_songs", "songs"),
     _recent(
         "thumbs_down_trend",
         "trend",

@@ -17,7 +17,7 @@ BEHAVIOUR_FEATURES: tuple[Feature, ...] = (
         "behaviour_probability",
         "chance to cancel in the label's window, from page transitions and visits alone",
         "probability",
-        "has habits of which {value} cancel (typical: {typical})",
+        "of users with such habits {value} cancel (typical: {typical})",
     ),
     _forecast(
         "visits_a_week",
@@ -29,6 +29,6 @@ BEHAVIOUR_FEATURES: tuple[Feature, ...] = (
         "cancel_per_visit",
         "expected chance that a visit ends in a cancellation",
         "probability",
-        "visits of this kind end with a cancellation in {value} of cases (typical: {typical})",
+        "a visit ends with a cancellation in {value} of cases (typical: {typical})",
     ),
 )
