@@ -101,7 +101,11 @@ _CASES: dict[str, list[dict[str, Any]]] = {
     "twin without length": [{"length": 1.5}, {"length": None}, {"length": None}],
     "logged out": [{"auth": "Logged Out", "level": "paid", "gender": "M"}],
     "auth unknown": [{"auth": None}],
-    "cancelled": [{"page": "Cancel", "level": "paid"}, {"ts": _MIDNIGHT - 5, **_CONFIRMATION}],
+    "cancelled": [
+        {},
+        {"page": "Cancel", "level": "paid", "ts": _MIDNIGHT - 50},
+        {"ts": _MIDNIGHT - 5, **_CONFIRMATION},
+    ],
     "cancelled twice": [
         {"ts": _MIDNIGHT - 5, **_CONFIRMATION},
         {"ts": _MIDNIGHT - 9, **_CONFIRMATION, "auth": "Logged Out"},
@@ -154,8 +158,8 @@ def test_event_counts_nowhere_when_not_logged_in(case: str, cases: dict[str, Any
 def test_confirmation_is_only_the_cancel_ts_when_user_cancels(cases: dict[str, Any]) -> None:
     row = cases["cancelled"][0]
     assert row["cancel_ts"] == _MIDNIGHT - 5
-    assert (row["n_events"], row["level"]) == (1, "paid")
-    assert row["last_ts"] == row["first_ts"] < _MIDNIGHT - 5
+    assert (row["n_events"], row["level"]) == (2, "paid")
+    assert row["last_ts"] == row["first_ts"] < _MIDNIGHT - 50, "visiting Cancel is no activity"
 
 
 def test_cancel_ts_is_the_first_when_confirmed_twice(cases: dict[str, Any]) -> None:
