@@ -13,6 +13,7 @@ from churn_spark.models.metrics import row_log_losses
 from churn_spark.models.ranking import FloatArray
 
 MIN_POSITIVES: Final = 50
+MIN_ISOTONIC_POSITIVES: Final = 1000
 
 _N_FOLDS = 5
 _CLEARLY = 2.0
@@ -37,13 +38,15 @@ class ChosenCalibration:
 def choose_calibration(
     margins: FloatArray, labels: FloatArray, users: FloatArray, *, seed: int
 ) -> ChosenCalibration:
-    """The simplest kind that is within one standard error of the best on held-out users.
+    """The simplest kind that is within two standard errors of the best on held-out users.
 
     The order is none, shift, beta, isotonic. The loss of each is taken on five folds of users,
     and its standard error is that of the paired difference to the best kind, user by user: what
-    the outcomes themselves cost is in both. With fewer than 50 positive rows a curve would
-    follow single users: there is only the shift, and only if it is better by two standard
-    errors. Where fewer than two users show one of the classes nothing can be held out.
+    the outcomes themselves cost is in both. One standard error is not enough: the outcomes of a
+    single date bend a step function that the next date doesn't follow. With fewer than 50
+    positive rows a curve would follow single users: there is only the shift; with fewer than
+    1,000 there is no step function. Where fewer than two users show one of the classes nothing
+    can be held out.
 
     Args:
         margins: in log-odds, of dates later than those of the fit, finite, shape (rows,).
@@ -66,14 +69,14 @@ def choose_calibration(
         reason = f"none: {n_rarer} users show the rarer outcome, expected at least 2"
         return ChosenCalibration(Calibration("none"), {}, reason)
     n_positive = int(np.sum(labels == 1))
-    kinds = KINDS if n_positive >= MIN_POSITIVES else KINDS[:2]
+    n_kinds = 2 + (n_positive >= MIN_POSITIVES) + (n_positive >= MIN_ISOTONIC_POSITIVES)
+    kinds = KINDS[:n_kinds]
     fold = _folds(shown[0], shown[1], min(_N_FOLDS, n_rarer), seed)[user]
     losses = {kind: _held_out_losses(kind, margins, labels, fold) for kind in kinds}
     held_out = {kind: float(losses[kind].mean()) for kind in kinds}
     worse = {kind: _worse(losses[kind], losses, held_out, user) for kind in kinds}
-    within = _CLEARLY if n_positive < MIN_POSITIVES else 1.0
-    kind = next(kind for kind in kinds if worse[kind][0] <= within * worse[kind][1])
-    reason = _describe(kind, held_out, worse, within, n_positive, len(labels))
+    kind = next(kind for kind in kinds if worse[kind][0] <= _CLEARLY * worse[kind][1])
+    reason = _describe(kind, held_out, worse, n_positive, len(labels))
     return ChosenCalibration(fit_calibration(kind, margins, labels), held_out, reason)
 
 
@@ -124,12 +127,11 @@ def _describe(
     kind: Kind,
     held_out: Mapping[Kind, float],
     worse: Mapping[Kind, tuple[float, float]],
-    within: float,
     n_positive: int,
     n: int,
 ) -> str:
     best = min(held_out, key=lambda name: held_out[name])
-    margin = "a standard error" if within == 1 else f"{within:g} standard errors"
+    margin = f"{_CLEARLY:g} standard errors"
     losses = ", ".join(f"{name} {loss:.5f}" for name, loss in held_out.items())
     if kind == best:
         why = (

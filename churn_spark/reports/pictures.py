@@ -133,7 +133,7 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         for curve in curves:
             axes.plot(*thinned(curve), label=model_name(curve.model), **_style(curve.model))
         for depth, whisker in whiskers:
-            reach = [[whisker.value - whisker.low], [whisker.high - whisker.value]]
+            reach = _reach(whisker.value, whisker.low, whisker.high)
             colour = _style(whisker.model)["color"]
             axes.errorbar(
                 depth, whisker.value, yerr=reach, fmt="o", color=colour, capsize=4, zorder=6
@@ -154,7 +154,7 @@ def draw_reliability(bins: ReliabilityBins, probabilities: FloatArray) -> str:
         figure = Figure(figsize=(10, 5.4), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         limit = 1.05 * float(max(bins.high.max(), bins.predicted.max()))
-        reach = [bins.observed - bins.low, bins.high - bins.observed]
+        reach = _reach(bins.observed, bins.low, bins.high)
         top.plot([0, limit], [0, limit], color=MUTED, linewidth=1, linestyle="--")
         dots = {"fmt": "o", "color": ACCENT, "capsize": 3, "ms": 5}
         top.errorbar(bins.predicted, bins.observed, yerr=reach, **dots)
@@ -279,6 +279,15 @@ def draw_timeline(example: Example, most_songs: int) -> str:
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.grid(False)
         return _as_address(figure)
+
+
+def _reach(value: Any, low: Any, high: Any) -> Any:
+    """How far an interval reaches down and up, shape (2, values).
+
+    An end may be on the value, and rounding then puts it beyond.
+    """
+    ends = np.atleast_2d(np.asarray(value) - low), np.atleast_2d(np.asarray(high) - value)
+    return np.maximum(np.vstack(ends), 0.0)
 
 
 def _canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:

@@ -39,11 +39,16 @@ def test_kind_is_the_simplest_that_undoes_what_was_done(kind: Kind) -> None:
     assert found.reason.startswith(f"{kind}: ")
 
 
-def test_simpler_kind_wins_when_the_best_is_not_a_standard_error_ahead() -> None:
+def test_simpler_kind_wins_when_the_best_is_not_two_standard_errors_ahead() -> None:
     found = choose("none", seed=2)
     assert min(found.held_out, key=lambda kind: found.held_out[kind]) != "none"
     assert found.calibration == Calibration("none")
-    assert "the simplest within a standard error of" in found.reason
+    assert "the simplest within 2 standard errors of" in found.reason
+
+
+def test_step_function_is_not_asked_of_few_positives() -> None:
+    found = choose("isotonic", n=2000)
+    assert list(found.held_out) == ["none", "shift", "beta"]
 
 
 def test_held_out_loss_is_that_of_fits_without_the_users() -> None:
