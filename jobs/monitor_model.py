@@ -15,6 +15,7 @@ from churn_spark.schemas import DRIFT, SCORES
 from jobs import score_users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_NAMED = 4
 FailOnAlert = Annotated[
     bool, typer.Option("--fail-on-alert", help="Exit with 10 when something has drifted.")
 ]
@@ -54,7 +55,8 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         alerts = sorted(row.feature for row in breached if not row.is_trending)
         trending = len(breached) - len(alerts)
         facts.append(f"{len(comparisons)} features against model version {bundle.version}")
-        facts.append(f"drifted: {', '.join(alerts) or 'none'}")
+        more = f" and {len(alerts) - _NAMED} more" if len(alerts) > _NAMED else ""
+        facts.append(f"drifted: {', '.join(alerts[:_NAMED]) or 'none'}{more}")
         facts.append(f"{trending} cumulative ones moved as expected")
     return alerts
 
