@@ -25,6 +25,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
+from bench.promises import holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
 from churn_spark.features.spec import model_features
@@ -56,11 +57,6 @@ _CAPTION = (
     "users ranked highest; error, slope: of the calibration"
 )
 console = Console(width=118)
-
-
-def holds(is_so: bool) -> str:
-    """Mark a figure that is or isn't as promised."""
-    return "holds" if is_so else "[bold red]FAILS[/]"
 
 
 def last_date(settings: SimulationSettings, horizon_days: int, gap_days: int) -> date:

@@ -24,6 +24,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from bench.event_log import PAGES, REDIRECTS, EventLog, read_log
 from bench.log_figures import PUBLISHED, hour_profile, measure_log
 from bench.processes import Usage, run_watched
+from bench.promises import holds
 from bench.two_samples import CATALOGUE_COLUMN, build_behaviour, tell_apart
 from churn_spark.models.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.probabilities import build_probabilities
@@ -38,11 +39,6 @@ MAX_AUC = 0.60
 AS_OF = (date(2018, 10, 15), date(2018, 11, 1), date(2018, 11, 15))
 OUTCOMES_DRAWN = 1000
 console = Console(width=110)
-
-
-def holds(is_so: bool) -> str:
-    """Mark a line that does or does not hold."""
-    return "holds" if is_so else "[bold red]FAILS[/]"
 
 
 def say_published(log: EventLog) -> None:
