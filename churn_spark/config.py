@@ -217,11 +217,13 @@ class ScoringConfig(Section):
 
 
 class MonitoringConfig(Section):
-    """When a distribution counts as moved."""
+    """What is counted, compared and measured each night."""
 
     max_baseline_rows: int = Field(ge=100)
-    min_lower_bound: float = Field(ge=0, lt=1)
-    max_adjusted_p: float = Field(gt=0, lt=1)
+    importance_rows: int = Field(ge=1)
+    min_slice_rows: int = Field(ge=1)
+    max_labelled_rows: int = Field(ge=1000)
+    n_replicas: int = Field(ge=100)
 
 
 class ListConfig(Section):
@@ -264,6 +266,7 @@ class PolicyConfig(Section):
     max_retrains: int = Field(ge=1)
     budget_days: int = Field(ge=1)
     max_training_days: int = Field(ge=1)
+    comparison_weeks: int = Field(ge=1)
     min_challenger_low: float = Field(gt=-1, le=0)
     max_challenger_calibration: float = Field(ge=0, lt=1)
     max_segment_loss: float = Field(gt=0, lt=1)
@@ -299,7 +302,7 @@ class ChecksConfig(Section):
     max_null_increase: Share
     max_zero_increase: Share
     max_chance: Share
-    max_unseen_rate: Share
+    max_unseen_increase: Share
     max_duplicate_rate: Share
     max_quarantine_rate: Share
 

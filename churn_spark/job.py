@@ -27,6 +27,8 @@ from churn_spark.simulate.world import Runner, run_here
 from churn_spark.tables import Lakehouse
 
 ALERT_EXIT_CODE = 10
+ASKED_EXIT_CODE = 20
+HELD_EXIT_CODE = 30
 DEMO_FOLDER = "demo_log"
 # A part of a simulation takes seconds, and so does starting Spark.
 MAX_PARTS_HERE = 4
@@ -154,10 +156,23 @@ def read_as_of(lakehouse: Lakehouse, spec: TableSpec, as_of: date) -> DataFrame:
     Raises:
         MissingTableError: if the table has none; a job before this one writes them.
     """
-    rows = lakehouse.read(spec).filter(F.col("as_of") == F.lit(as_of))
+    return _read_date(lakehouse, spec, "as_of", as_of)
+
+
+def read_of_run(lakehouse: Lakehouse, spec: TableSpec, run_date: date) -> DataFrame:
+    """The rows of one night.
+
+    Raises:
+        MissingTableError: if the table has none; a job before this one writes them.
+    """
+    return _read_date(lakehouse, spec, "run_date", run_date)
+
+
+def _read_date(lakehouse: Lakehouse, spec: TableSpec, column: str, day: date) -> DataFrame:
+    rows = lakehouse.read(spec).filter(F.col(column) == F.lit(day))
     if rows.isEmpty():
         raise MissingTableError(
-            f"found no rows as of {as_of} in {spec.layer}/{spec.name}, expected some: run the "
+            f"found no rows as of {day} in {spec.layer}/{spec.name}, expected some: run the "
             "job that writes them for this date, or `nightly`, which runs them all"
         )
     return rows

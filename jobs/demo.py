@@ -17,6 +17,9 @@ from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
 from jobs import backtest, build_report, nightly
 
+# Enough for the retraining policy to judge a night (policy.min_rows).
+N_USERS = 300
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -29,7 +32,7 @@ def main(
     """Simulate a mini log and run the last nights of it."""
     with job.open_job("demo", env, overrides) as context:
         folder = job.claim_demo_lakehouse(context.config.lakehouse)
-        settings = SimulationSettings()
+        settings = SimulationSettings(users=N_USERS)
         with job.closing_line("simulate_events") as facts:
             # A log that is there stays, for its files have been read.
             if has_log(folder):

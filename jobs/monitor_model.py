@@ -1,23 +1,44 @@
-"""The snapshot and scores of a date against the champion's training rows -> `drift`."""
+"""A date's snapshot and scores -> `drift_cells`, `drift`, and `performance` as labels mature."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date as Date
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
+from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.features.labels import with_horizon
+from churn_spark.features.segments import SEGMENTS, segment_columns
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.estimators import collect_bounded
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.cells import count_cells_by_feature
-from churn_spark.monitoring.drift import build_baselines, build_drift, compare_all
-from churn_spark.schemas import DRIFT, SCORES
-from jobs import score_users
+from churn_spark.models.splits import held_out_users
+from churn_spark.monitoring.cells import ALL, count_cells_by_feature
+from churn_spark.monitoring.comparisons import ROLLING_DAYS, TRAINING
+from churn_spark.monitoring.drift import Reference, build_drift, encode_categories
+from churn_spark.monitoring.labelled import expected_rows, labelled_rows
+from churn_spark.schemas import (
+    DRIFT,
+    DRIFT_CELLS,
+    LABELS,
+    PERFORMANCE,
+    SCORES,
+    SNAPSHOTS,
+    VALIDATION_SCORES,
+)
+from churn_spark.scoring.scores import predict_rows
+from churn_spark.timeline import weekly_dates
+from jobs import build_snapshots, score_users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _NAMED = 4
 FailOnAlert = Annotated[
-    bool, typer.Option("--fail-on-alert", help="Exit with 10 when something has drifted.")
+    bool, typer.Option("--fail-on-alert", help="Exit with 10 when an alert is open.")
 ]
 
 
@@ -28,37 +49,166 @@ def main(
     overrides: job.SetOption = None,
     fail_on_alert: FailOnAlert = False,
 ) -> None:
-    """Test every numeric feature and the score for drift; a rerun replaces the date's rows."""
+    """Compare the date with the training rows and with earlier nights, and judge new labels."""
     with job.open_job("monitor_model", env, overrides) as context:
-        alerts = run(context, date)
-    if alerts and fail_on_alert:
+        moved = run(context, date)
+    if moved and fail_on_alert:
         raise typer.Exit(job.ALERT_EXIT_CODE)
 
 
 def run(context: job.JobContext, date: Date) -> list[str]:
-    """Replace the drift rows of the date; returns the features that raise an alert.
+    """Replace the date's rows; returns the features that have moved, trending ones left out.
 
     Raises:
         NoChampionError: before the first training.
     """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("monitor_model") as facts:
-        bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
-        users = score_users.read_users(context, date, bundle)
-        scores = job.read_as_of(lakehouse, SCORES, date).drop("as_of")
-        baselines = build_baselines(bundle.baseline, bundle.encoding)
-        cells = count_cells_by_feature(users.join(scores, "user_id", "inner"), baselines)
-        comparisons = compare_all(baselines, cells.toPandas())
-        drift = build_drift(context.spark, comparisons, date, bundle.version, config.monitoring)
+        bundle = score_users.load_champion(context, date)
+        reference = Reference.of(bundle, config.monitoring.importance_rows)
+        count_night(context, date, bundle, reference)
+        nights = lakehouse.read(DRIFT_CELLS).filter(
+            (F.col("run_date") <= F.lit(date))
+            & (F.col("run_date") >= F.lit(date - timedelta(days=ROLLING_DAYS)))
+            & (F.col("model_version") == bundle.version)
+        )
+        drift = build_drift(
+            nights, reference, date, config.monitoring.min_slice_rows, config.policy
+        )
         lakehouse.replace(drift, DRIFT, {"run_date": [date]})
-        breached = drift.filter("is_breached").select("feature", "is_trending").collect()
-        alerts = sorted(row.feature for row in breached if not row.is_trending)
-        trending = len(breached) - len(alerts)
-        facts.append(f"{len(comparisons)} features against model version {bundle.version}")
-        more = f" and {len(alerts) - _NAMED} more" if len(alerts) > _NAMED else ""
-        facts.append(f"drifted: {', '.join(alerts[:_NAMED]) or 'none'}{more}")
-        facts.append(f"{trending} cumulative ones moved as expected")
-    return alerts
+        window = measure(context, date, bundle)
+        breached = (
+            lakehouse.read(DRIFT)
+            .filter((F.col("run_date") == F.lit(date)) & F.col("is_breached"))
+            .filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL))
+            .collect()
+        )
+        moved = sorted(row.feature for row in breached if not row.is_trending)
+        facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
+        more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+        facts.append(f"moved: {', '.join(moved[:_NAMED]) or 'none'}{more}")
+        facts.append(f"{len(breached) - len(moved)} cumulative ones moved as expected")
+        if window:
+            facts.append(f"judged on the labels as of {window}")
+    return moved
+
+
+def count_night(
+    context: job.JobContext, date: Date, bundle: ModelBundle, reference: Reference
+) -> None:
+    """Replace the counts of the date's inputs and scores."""
+    scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
+    users = score_users.read_users(context, date, bundle)
+    users = users.select("*", *segment_columns("segment_"))
+    encoded = encode_categories(users, bundle.encoding).join(scores, "user_id", "inner")
+    cells = count_cells_by_feature(encoded, reference.baselines, SEGMENTS)
+    rows = cells.withColumns({"run_date": F.lit(date), "model_version": F.lit(bundle.version)})
+    context.lakehouse.replace(rows, DRIFT_CELLS, {"run_date": [date]})
+
+
+def measure(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
+    """Replace what is known of the champion's performance; returns the as-of date judged anew."""
+    config, lakehouse = context.config, context.lakehouse
+    if bundle.label["kind"] == "lifetime":
+        return None
+    scores = collect_bounded(
+        job.read_as_of(lakehouse, SCORES, date), config.monitoring.max_labelled_rows
+    )
+    rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
+    window = newest_window(context, date, bundle)
+    if window is not None:
+        labelled = read_labelled(context, {"churn_probability": bundle}, [window])
+        reference = read_validation(context, bundle)
+        rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
+    named: list[Any] = [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
+    frame = context.spark.createDataFrame(named, PERFORMANCE.struct)
+    lakehouse.replace(frame, PERFORMANCE, {"run_date": [date]})
+    return window
+
+
+def newest_window(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
+    """The newest weekly as-of date whose labels are known and that the champion never saw.
+
+    None where there is none yet, or an earlier night has judged it.
+    """
+    dates = unseen_dates(context, date, trained_by(context, bundle.version))
+    if not dates:
+        return None
+    if context.lakehouse.exists(PERFORMANCE):
+        judged = context.lakehouse.read(PERFORMANCE).filter(
+            (F.col("run_date") < F.lit(date))
+            & (F.col("model_version") == bundle.version)
+            & (F.col("basis") == "labels")
+            & (F.col("window_start") == F.lit(dates[-1]))
+        )
+        if not judged.isEmpty():
+            return None
+    return dates[-1]
+
+
+def trained_by(context: job.JobContext, version: str) -> Date:
+    """Date by which everything was known that the version has learnt from."""
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    return Date.fromisoformat(registry.trained_on(version)["as_of"])
+
+
+def unseen_dates(context: job.JobContext, date: Date, trained: Date) -> list[Date]:
+    """The weekly as-of dates whose labels became known after a training, up to the date."""
+    horizon = context.config.labels.horizon
+    end = min(date, build_snapshots.log_span(context).end)
+    first = horizon.newest_known(trained) + timedelta(days=1)
+    weekday = context.config.training.as_of_weekday
+    return list(weekly_dates(first, horizon.newest_known(end), weekday))
+
+
+def read_labelled(
+    context: job.JobContext,
+    bundles: Mapping[str, ModelBundle],
+    dates: Collection[Date],
+    *,
+    held_out: bool = False,
+) -> pd.DataFrame:
+    """Labelled rows of the dates with the probabilities of some models; bounded, by hash.
+
+    Args:
+        context: of the job.
+        bundles: name of the column -> model.
+        dates: as-of dates; a snapshot that is missing is built.
+        held_out: only users that are in no fit.
+
+    Returns:
+        Columns as_of, user_id, label, those of `SEGMENTS` and one per model.
+    """
+    config, lakehouse = context.config, context.lakehouse
+    is_chosen = F.col("as_of").isin(*dates)
+    built = lakehouse.read(SNAPSHOTS).filter(is_chosen).select("as_of").distinct().collect()
+    if missing := set(dates) - {row.as_of for row in built}:
+        build_snapshots.run(context, missing)
+    snapshots = lakehouse.read(SNAPSHOTS).filter(is_chosen)
+    if held_out:
+        snapshots = snapshots.filter(held_out_users(F.col("user_id"), config.training))
+    labels = with_horizon(lakehouse.read(LABELS).filter(is_chosen), config.labels.horizon)
+    known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
+    rows = snapshots.join(known, ["as_of", "user_id"])
+    found = rows.select("as_of", "user_id", "label", *segment_columns())
+    for name, bundle in bundles.items():
+        described = score_users.describe(context, snapshots, bundle)
+        predicted = predict_rows(described, bundle).withColumnRenamed("churn_probability", name)
+        found = found.join(predicted, ["as_of", "user_id"])
+    return collect_bounded(found, config.monitoring.max_labelled_rows)
+
+
+def read_validation(context: job.JobContext, bundle: ModelBundle) -> pd.DataFrame:
+    """The rows that the champion was validated on, with their segments: the reference."""
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    scores = context.lakehouse.read(VALIDATION_SCORES).filter(
+        F.col("run_id") == registry.run_of(bundle.version)
+    )
+    users = context.lakehouse.read(SNAPSHOTS).select("as_of", "user_id", *segment_columns())
+    rows = scores.select("as_of", "user_id", "label", "churn_probability")
+    return collect_bounded(
+        rows.join(users, ["as_of", "user_id"]), context.config.monitoring.max_labelled_rows
+    )
 
 
 if __name__ == "__main__":

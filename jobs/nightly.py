@@ -1,4 +1,4 @@
-"""The night in one session: new logs -> events -> snapshot -> scores -> list -> drift."""
+"""The night in one session: new logs -> events -> checks -> scores -> list -> drift -> decision."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from churn_spark import job
+from churn_spark.decision_log import champion_at, settle
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from jobs import (
@@ -16,8 +17,10 @@ from jobs import (
     build_session_days,
     build_snapshots,
     build_transitions,
+    check_data,
     ingest_events,
     monitor_model,
+    retrain_if_needed,
     score_users,
     train_model,
 )
@@ -38,43 +41,51 @@ def main(
     """Do all steps for one date; without one, for the day after the newest event."""
     with job.open_job("nightly", env, overrides) as context:
         job.refuse_demo_lakehouse(context.config.lakehouse)
-        alerts = run(context, date, events)
+        outcome = run(context, date, events)
         job.say("nightly", f"tables and MLflow store: {context.config.lakehouse}")
-    if alerts and fail_on_alert:
-        raise typer.Exit(job.ALERT_EXIT_CODE)
+    retrain_if_needed.exit_with(outcome, fail_on_alert=fail_on_alert)
 
 
-def run(context: job.JobContext, date: Date | None, events: str | None = None) -> list[str]:
-    """Run the steps in order; returns the features that raise a drift alert.
+def run(
+    context: job.JobContext, date: Date | None, events: str | None = None
+) -> retrain_if_needed.Outcome:
+    """Run the steps in order; returns how the night ended.
 
     A first model is trained where the registry has none. Where the log holds too few
-    cancellations for that, the steps that need a model are left out, and said to be.
+    cancellations for that, the steps that need a model are left out, and said to be. Where the
+    data fail their checks, everything after is held back.
     """
+    config = context.config
     with ThreadPoolExecutor(1) as background:
         # A new MLflow store takes seconds to lay out; nothing before training needs it.
-        opening = background.submit(
-            ModelRegistry, context.config.registry, context.config.lakehouse
-        )
+        opening = background.submit(ModelRegistry, config.registry, config.lakehouse)
         ingest_events.run(context, events)
         build_session_days.run(context)
         build_transitions.run(context)
         registry = opening.result()
     as_of = date or build_snapshots.log_span(context).end
-    has_champion = registry.champion_version() is not None
+    settle(context.lakehouse, registry, config, as_of)
+    has_champion = champion_at(context.lakehouse, registry, as_of) is not None
     learnt_from = [] if has_champion else train_model.training_dates(context, as_of)
     build_snapshots.run(context, sorted({as_of, *learnt_from}))
+    checks = check_data.run(context, as_of)
+    if not all(check.passed for check in checks):
+        if has_champion:
+            return retrain_if_needed.run(context, as_of)
+        return retrain_if_needed.hold(context, as_of, checks)
     if not has_champion:
         try:
-            train_model.train(context, as_of)
+            version = train_model.train(context, as_of)
         except TooFewCancelsError as error:
             job.say("train_model", f"left out: {error}")
-            job.say("score_users", "left out: there is no model yet")
-            job.say("build_retention_list", "left out: there is no model yet")
-            job.say("monitor_model", "left out: there is no model yet")
-            return []
+            for step in ("score_users", "build_retention_list", "monitor_model"):
+                job.say(step, "left out: there is no model yet")
+            return retrain_if_needed.Outcome()
+        retrain_if_needed.begin(context, as_of, version)
     score_users.run(context, as_of)
     build_retention_list.run(context, as_of)
-    return monitor_model.run(context, as_of)
+    monitor_model.run(context, as_of)
+    return retrain_if_needed.run(context, as_of)
 
 
 if __name__ == "__main__":

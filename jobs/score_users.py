@@ -9,7 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.decision_log import champion_at
 from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.training_rows import join_behaviour
@@ -38,7 +40,7 @@ def run(context: job.JobContext, date: Date) -> None:
     """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("score_users") as facts:
-        bundle = ModelRegistry(config.registry, config.lakehouse).load_champion()
+        bundle = load_champion(context, date)
         bundle.check_fingerprint()
         write_behaviour(context, date, bundle)
         users = read_users(context, date, bundle)
@@ -58,16 +60,32 @@ def run(context: job.JobContext, date: Date) -> None:
         facts.append(f"model version {bundle.version}")
 
 
+def load_champion(context: job.JobContext, date: Date) -> ModelBundle:
+    """The model that is champion on the date.
+
+    Raises:
+        NoChampionError: before the first training.
+    """
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    version = champion_at(context.lakehouse, registry, date)
+    return registry.load_champion() if version is None else registry.load(version)
+
+
 def write_behaviour(context: job.JobContext, date: Date, bundle: ModelBundle) -> None:
     """Replace what the champion's behaviour model says of the date's users, if it has one."""
     if bundle.behaviour is None:
         return
     snapshots = job.read_as_of(context.lakehouse, SNAPSHOTS, date)
-    horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
-    transitions = context.lakehouse.read(TRANSITIONS)
-    behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, horizon)
+    behaviour = _behaviour_of(context, snapshots, bundle.behaviour, bundle)
     rows = behaviour.withColumn("model_version", F.lit(bundle.version))
     context.lakehouse.replace(rows, BEHAVIOUR, {"as_of": [date]})
+
+
+def describe(context: job.JobContext, snapshots: DataFrame, bundle: ModelBundle) -> DataFrame:
+    """Snapshot rows of any dates with what the model's behaviour model says, if it has one."""
+    if bundle.behaviour is None:
+        return snapshots
+    return join_behaviour(snapshots, _behaviour_of(context, snapshots, bundle.behaviour, bundle))
 
 
 def read_users(context: job.JobContext, date: Date, bundle: ModelBundle) -> DataFrame:
@@ -77,6 +95,13 @@ def read_users(context: job.JobContext, date: Date, bundle: ModelBundle) -> Data
         return snapshots
     behaviour = job.read_as_of(context.lakehouse, BEHAVIOUR, date).drop("model_version")
     return join_behaviour(snapshots, behaviour)
+
+
+def _behaviour_of(
+    context: job.JobContext, snapshots: DataFrame, model: BehaviourModel, bundle: ModelBundle
+) -> DataFrame:
+    horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
+    return build_behaviour(snapshots, context.lakehouse.read(TRANSITIONS), model, horizon)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date as Date
@@ -13,7 +14,7 @@ from pyspark.sql import functions as F
 from churn_spark import job
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
-from churn_spark.features.spec import model_features
+from churn_spark.features.spec import FEATURES, fingerprint, model_features
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
@@ -255,8 +256,7 @@ def register(
     """Log both runs and register the trees; returns version and alias."""
     config, lakehouse = context.config, context.lakehouse
     bundle = build_bundle(context, prepared, trees)
-    about = {
-        "as_of": str(date),
+    about = training_key(context, date) | {
         "label_kind": config.labels.kind,
         "is_retrospective": str(config.labels.kind == "lifetime"),
         "feature_sets": ",".join(used_sets(context)),
@@ -284,6 +284,20 @@ def register(
         keep_scores(context, run_id, "lightgbm", trees.judged)
         version = registry.register(bundle, run_id, metrics)
     return version, registry.assign_alias(version)
+
+
+def training_key(context: job.JobContext, date: Date) -> dict[str, str]:
+    """What decides a training: the same key gives the same model, so it needs no other run."""
+    config = context.config
+    sections = config.model_dump_json(
+        include={"training", "labels", "lightgbm", "behaviour", "encoding", "snapshots"}
+    )
+    return {
+        "as_of": str(date),
+        "version_events": str(context.lakehouse.version(EVENTS)),
+        "configuration": hashlib.sha256(sections.encode()).hexdigest()[:16],
+        "definitions": fingerprint(FEATURES),
+    }
 
 
 def keep_scores(context: job.JobContext, run_id: str, family: str, judged: Judged) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_spark.errors import TooFewDatesError
+from churn_spark.features.segments import LONGER, TENURE_BANDS, UNKNOWN
 from churn_spark.models.intervals import (
     Bootstrap,
     Interval,
@@ -27,7 +28,6 @@ TEST: Final = "test"
 MIN_HEADLINE_POSITIVES: Final = 50
 SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
 _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
-_TENURE_BANDS: Final = ((30.0, "up to 30 days"), (90.0, "30 to 90 days"))
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def headline_cell(
 
 def tenure_band(tenure_days: pd.Series) -> NDArray[np.object_]:
     """`up to 30 days`, `30 to 90 days` or `over 90 days` since registration, or `unknown`."""
-    conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in _TENURE_BANDS)]
-    names = ["unknown", *(name for _, name in _TENURE_BANDS)]
-    return np.select(conditions, names, "over 90 days").astype(object)
+    conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in TENURE_BANDS)]
+    names = [UNKNOWN, *(name for _, name in TENURE_BANDS)]
+    return np.select(conditions, names, LONGER).astype(object)
 
 
 def measure(

@@ -90,7 +90,14 @@ class ModelBundle:
         Raises:
             ExplanationError: if a row's contributions don't add up to its margin.
         """
-        matrix = self.encoding.encode(rows)
+        return self.contributions_of(self.encoding.encode(rows))
+
+    def contributions_of(self, matrix: NDArray[np.float64]) -> explain.Contributions:
+        """The same for an encoded matrix, shape (rows, features).
+
+        Raises:
+            ExplanationError: if a row's contributions don't add up to its margin.
+        """
         found = explain.contributions(self.booster, matrix)
         if self.offset is not None:
             column = self.encoding.features.index(self.offset.feature)

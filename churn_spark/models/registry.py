@@ -18,6 +18,7 @@ from churn_spark.errors import ConfigError, NoChampionError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+_STEP = "champion_set_by"
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
@@ -90,6 +91,32 @@ class ModelRegistry:
         self._client.set_registered_model_alias(self._name, alias, version)
         return alias
 
+    def set_champion(self, version: str, step: str) -> None:
+        """Make the version champion, whichever it is now, and keep which step did it.
+
+        The note comes last: where it is missing, the step was interrupted and is done again.
+        """
+        self._client.set_registered_model_alias(self._name, CHAMPION, version)
+        self._client.delete_registered_model_alias(self._name, CHALLENGER)
+        self._client.set_registered_model_tag(self._name, _STEP, step)
+
+    def last_step(self) -> str:
+        """The note of the newest `set_champion`; empty where there was none."""
+        return str(self._client.get_registered_model(self._name).tags.get(_STEP, ""))
+
+    def find(self, tags: Mapping[str, str]) -> str | None:
+        """The newest version whose run has all these tags; none if there is no such version."""
+        condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+        runs = self._client.search_runs([self._experiment_id], condition)
+        ids = {run.info.run_id for run in runs}
+        versions = self._client.search_model_versions(f"name = '{self._name}'") if ids else []
+        found = [int(version.version) for version in versions if version.run_id in ids]
+        return str(max(found)) if found else None
+
+    def run_of(self, version: str) -> str:
+        """Id of the run that trained the version."""
+        return str(self._client.get_model_version(self._name, version).run_id)
+
     def champion_version(self) -> str | None:
         """Version of the champion; none before the first training."""
         try:
@@ -103,8 +130,7 @@ class ModelRegistry:
 
     def trained_on(self, version: str) -> Mapping[str, str]:
         """What the version's run says of itself: as-of date, label, rows, table versions."""
-        run_id = self._client.get_model_version(self._name, version).run_id
-        tags = self._client.get_run(str(run_id)).data.tags
+        tags = self._client.get_run(self.run_of(version)).data.tags
         return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
 
     def load_champion(self) -> ModelBundle:
@@ -123,7 +149,7 @@ class ModelRegistry:
 
     def load(self, version: str) -> ModelBundle:
         """The bundle of a version, whatever its alias is by now."""
-        run_id = self._client.get_model_version(self._name, version).run_id
+        run_id = self.run_of(version)
         with tempfile.TemporaryDirectory() as folder:
             path = mlflow.artifacts.download_artifacts(
                 run_id=run_id, artifact_path="model", dst_path=folder

@@ -71,7 +71,7 @@ class Notice:
 
 
 def find_causes(
-    state: PolicyState,
+    state: PolicyState | None,
     decision: Decision,
     failed: Iterable[CheckResult],
     config: PolicyConfig,
@@ -79,7 +79,7 @@ def find_causes(
     """What is wrong as of a decision.
 
     Args:
-        state: after the decision.
+        state: after the decision; none before the first training.
         decision: of the night.
         failed: the data checks that failed.
         config: the policy's thresholds.
@@ -88,7 +88,7 @@ def find_causes(
 
 
 def _find_causes(
-    state: PolicyState,
+    state: PolicyState | None,
     decision: Decision,
     failed: Iterable[CheckResult],
     config: PolicyConfig,
@@ -99,6 +99,8 @@ def _find_causes(
         yield Cause("data:rows", "critical", decision.reason)
     if decision.kind == "roll_back":
         yield Cause("model:rolled_back", "critical", decision.reason)
+    if state is None:
+        return
     if state.waits_for_human is not None:
         yield Cause("policy:waits", "critical", state.waits_for_human)
     for streak in state.streaks:
@@ -152,7 +154,12 @@ def update_alerts(
 
 def is_worth_telling(notice: Notice, config: AlertsConfig) -> bool:
     """Whether the notice goes to the receivers, and not only to the log."""
-    return _rank(notice.alert.severity) >= _rank(config.min_severity)
+    return is_severe(notice.alert, config)
+
+
+def is_severe(alert: Alert, config: AlertsConfig) -> bool:
+    """Whether the alert is severe enough to be sent, and to count at the end of a night."""
+    return _rank(alert.severity) >= _rank(config.min_severity)
 
 
 def _update(

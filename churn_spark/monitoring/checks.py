@@ -25,14 +25,15 @@ class ColumnFacts:
         n_rows: rows, training and tonight.
         n_null: rows without a value.
         n_zero: rows that are 0; none where it is a category or can't be told.
-        n_unseen: rows tonight whose category the model has never met; none for numbers.
+        n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
+            it has never met; none for numbers.
     """
 
     column: str
     n_rows: tuple[int, int]
     n_null: tuple[int, int]
     n_zero: tuple[int, int] | None = None
-    n_unseen: int | None = None
+    n_unseen: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class FeedFacts:
         n_events: accepted events of the newest day.
         same_weekday: accepted events of the same weekday in the weeks before, any order.
         hours_behind: from the newest event to the night's 00:00 UTC.
-        n_lines: lines read since the last night.
+        n_lines: lines of the batches that delivered the newest day, accepted or rejected.
         n_quarantined: of them, rejected.
-        n_duplicates: of the accepted ones, delivered before.
+        n_duplicates: events of the newest day that were delivered before.
     """
 
     n_events: int
@@ -85,7 +86,7 @@ def run_checks(
         _check_share(
             "duplicates",
             "events were delivered more than once",
-            (feed.n_duplicates, feed.n_lines - feed.n_quarantined),
+            (feed.n_duplicates, feed.n_events),
             config.max_duplicate_rate,
         ),
         _check_share(
@@ -141,9 +142,8 @@ def _check_column(facts: ColumnFacts, config: ChecksConfig) -> Iterator[CheckRes
     if facts.n_zero is not None:
         yield _check_increase("zeros", "0", facts, facts.n_zero, config.max_zero_increase, config)
     if facts.n_unseen is not None:
-        what = f"rows have a value of {facts.column} that the model has never met"
-        counts = facts.n_unseen, facts.n_rows[1]
-        yield _check_share(f"unseen:{facts.column}", what, counts, config.max_unseen_rate)
+        what, counts = "unknown to the model", facts.n_unseen
+        yield _check_increase("unseen", what, facts, counts, config.max_unseen_increase, config)
 
 
 def _check_increase(

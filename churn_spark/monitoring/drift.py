@@ -1,95 +1,251 @@
-"""Counted cells -> drift rows: which features have moved away from the training rows."""
+"""Counted cells of some nights -> drift rows: what has moved, from what, and how far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.broadcast import Broadcast
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from churn_spark.config import MonitoringConfig
+from churn_spark.config import PolicyConfig
 from churn_spark.features.spec import FEATURES
+from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
-from churn_spark.monitoring.ks import (
-    Baseline,
-    BreachRule,
-    KsComparison,
-    benjamini_hochberg,
-    build_baseline,
-    collect_cells,
-    compare,
-    is_breached,
+from churn_spark.monitoring.cells import ALL
+from churn_spark.monitoring.comparisons import (
+    TRAINING,
+    LevelComparison,
+    NumberComparison,
+    code_baseline,
+    compare_levels,
+    compare_numbers,
 )
+from churn_spark.monitoring.evidence import DriftFact
+from churn_spark.monitoring.hysteresis import is_entering
+from churn_spark.monitoring.ks import Baseline, SparseCounts, benjamini_hochberg, build_baseline
+from churn_spark.monitoring.policy import PREDICTION
 from churn_spark.schemas import DRIFT, conform
 
-PREDICTION = "churn_probability"
 _TRENDING = {feature.name for feature in FEATURES if feature.is_trending}
+_KEYS = ("slice", "feature")
+_NUMBERS = [f.name for f in DRIFT.struct.fields if isinstance(f.dataType, T.DoubleType)]
 
 
-def build_baselines(sample: pd.DataFrame, encoding: Encoding) -> dict[str, Baseline]:
-    """The reference of every numeric feature and of the prediction.
+@dataclass(frozen=True)
+class Reference:
+    """What the current rows are compared with: the champion's training rows.
 
-    Args:
-        sample: training rows kept with the model, one column per feature.
-        encoding: tells which features are categories.
+    Attributes:
+        version: of the champion.
+        baselines: feature -> its sample; of a category its codes, those without a row too.
+        levels: category -> how many levels the model knows; the next code is all others.
+        importance: feature -> share of what moves the scores.
     """
-    numeric = [name for name in sample.columns if name not in encoding.levels]
-    return {name: build_baseline(sample[name].to_numpy(dtype=float)) for name in numeric}
+
+    version: str
+    baselines: Mapping[str, Baseline]
+    levels: Mapping[str, int]
+    importance: Mapping[str, float]
+
+    @staticmethod
+    def of(bundle: ModelBundle, importance_rows: int) -> Reference:
+        """The reference that belongs to a model.
+
+        Args:
+            bundle: of the champion.
+            importance_rows: so many of its training rows, the first, tell the importance.
+        """
+        sample = bundle.baseline
+        levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
+        matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
+        sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
+        total = float(sizes.sum())
+        return Reference(
+            bundle.version,
+            {
+                name: (
+                    code_baseline(values, levels[name])
+                    if name in levels
+                    else build_baseline(values)
+                )
+                for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
+            },
+            levels,
+            {
+                name: float(size) / total if total else 0.0
+                for name, size in zip(bundle.encoding.features, sizes, strict=True)
+            },
+        )
 
 
-def compare_all(baselines: Mapping[str, Baseline], cells: pd.DataFrame) -> dict[str, KsComparison]:
-    """The test of each feature from its counted cells.
+def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
+    """The rows with the code of each category that the model reads, as `Encoding.encode` does.
 
-    Args:
-        baselines: feature -> reference.
-        cells: rows (feature, cell, n) as counted.
+    Grain: that of `rows`.
     """
-    by_feature = dict(iter(cells.groupby("feature")))
-    nothing = cells.iloc[:0]
-    comparisons = {}
-    for name, baseline in baselines.items():
-        counted = by_feature.get(name, nothing)
-        dense, n_missing = collect_cells(baseline, counted["cell"], counted["n"])
-        comparisons[name] = compare(baseline, dense, n_missing)
-    return comparisons
+    return rows.withColumns(
+        {name: _code(F.col(name), levels) for name, levels in encoding.levels.items()}
+    )
+
+
+def _code(value: Column, levels: tuple[str, ...]) -> Column:
+    code = F.lit(None).cast("double")
+    for number, level in enumerate(levels):
+        code = F.when(value == level, float(number)).otherwise(code)
+    return F.coalesce(code, F.lit(float(len(levels))))
 
 
 def build_drift(
-    spark: SparkSession,
-    comparisons: Mapping[str, KsComparison],
-    run_date: date,
-    model_version: str,
-    config: MonitoringConfig,
+    cells: DataFrame, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
 ) -> DataFrame:
-    """One row per feature with its test and whether it passes the rule.
+    """One row per comparison, slice and feature with its test, its distances and the verdict.
 
     Grain: (run_date, comparison, slice, feature).
+
+    Args:
+        cells: `drift_cells` of tonight and the nights before, counted against `reference`.
+        reference: the champion's training rows.
+        run_date: tonight.
+        min_rows: a slice with fewer rows tonight is left out.
+        config: has the rule for `is_breached`.
     """
-    rule = BreachRule(config.min_lower_bound, config.max_adjusted_p)
-    adjusted = benjamini_hochberg([test.p_value for test in comparisons.values()])
-    rows: list[Any] = [
-        {
-            "run_date": run_date,
-            "comparison": "training",
-            "slice": "all",
-            "feature": feature,
-            "model_version": model_version,
-            "status": test.status,
-            "n_baseline": test.n_baseline,
-            "n_current": test.n_current,
-            "missing_rate_baseline": test.missing_rate_baseline,
-            "missing_rate_current": test.missing_rate_current,
-            "ks_statistic": test.statistic,
-            "p_value": test.p_value,
-            "adjusted_p_value": float(adjusted_p),
-            "lower_bound": test.lower_bound,
-            "location": test.location,
-            "direction": test.direction,
-            "is_trending": feature in _TRENDING,
-            "is_breached": is_breached(test, float(adjusted_p), rule),
-        }
-        for (feature, test), adjusted_p in zip(comparisons.items(), adjusted, strict=True)
+    shared = cells.sparkSession.sparkContext.broadcast(reference)
+    schema = T.StructType(
+        [f for f in DRIFT.struct if f.name not in ("adjusted_p_value", "is_breached")]
+    )
+    tests = cells.groupBy(*_KEYS).applyInPandas(_compare_group(shared, run_date, min_rows), schema)
+    judged = tests.groupBy("comparison", "slice").applyInPandas(_judge(config), DRIFT.struct)
+    # pandas writes "no value" as NaN, Spark as null.
+    return conform(
+        judged.withColumns({name: F.nanvl(name, F.lit(None)) for name in _NUMBERS}), DRIFT
+    )
+
+
+def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
+    """What the policy may know of the drift rows: the features, and the prediction.
+
+    Only all users against the training rows count; a test that was skipped is no fact.
+    """
+    facts = [
+        DriftFact(
+            row.feature,
+            row.ks_statistic if row.kind == "number" else row.total_variation,
+            row.lower_bound,
+            row.adjusted_p_value,
+            row.importance,
+            row.is_trending,
+        )
+        for row in sorted(drift, key=lambda row: str(row.feature))
+        if (row.comparison, row.slice, row.status) == (TRAINING, ALL, "ok")
     ]
-    return conform(spark.createDataFrame(rows, DRIFT.struct), DRIFT)
+    prediction = next((fact for fact in facts if fact.feature == PREDICTION), None)
+    return tuple(fact for fact in facts if fact.feature != PREDICTION), prediction
+
+
+def _compare_group(
+    shared: Broadcast[Reference], run_date: date, min_rows: int
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that compares the nights of one slice and feature."""
+
+    def compare_group(rows: pd.DataFrame) -> pd.DataFrame:
+        reference = shared.value
+        place, feature = rows["slice"].iloc[0], rows["feature"].iloc[0]
+        nights: dict[date, SparseCounts] = dict(
+            zip(rows["run_date"], zip(rows["cells"], rows["counts"], strict=True), strict=True)
+        )
+        n_tonight = int(np.sum(nights[run_date][1])) if run_date in nights else 0
+        found: list[dict[str, Any]] = []
+        if n_tonight and (place == ALL or n_tonight >= min_rows):
+            baseline = reference.baselines[feature]
+            if feature in reference.levels:
+                found = [
+                    _level_row(name, test)
+                    for name, test in compare_levels(baseline, nights, run_date)
+                ]
+            else:
+                found = [
+                    _number_row(name, test)
+                    for name, test in compare_numbers(baseline, nights, run_date)
+                ]
+        about = {
+            "run_date": run_date,
+            "slice": place,
+            "feature": feature,
+            "model_version": reference.version,
+            "importance": reference.importance.get(feature, 0.0),
+            "is_trending": feature in _TRENDING,
+        }
+        return pd.DataFrame([about | row for row in found], columns=_test_columns())
+
+    return compare_group
+
+
+def _test_columns() -> list[str]:
+    return [n for n in DRIFT.column_names if n not in ("adjusted_p_value", "is_breached")]
+
+
+def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that adjusts the p-values of one comparison and slice."""
+
+    def judge(rows: pd.DataFrame) -> pd.DataFrame:
+        adjusted = benjamini_hochberg(rows["p_value"].to_numpy(dtype=float))
+        breached = [
+            status == "ok" and is_entering(bound, p_value, config)
+            for status, bound, p_value in zip(
+                rows["status"], rows["lower_bound"], adjusted, strict=True
+            )
+        ]
+        judged = rows.assign(adjusted_p_value=adjusted, is_breached=breached)
+        return judged[DRIFT.column_names]
+
+    return judge
+
+
+def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:
+    ks, distances = found.ks, found.distances
+    before, now = found.zeros or (None, None)
+    return {
+        "comparison": comparison,
+        "kind": "number",
+        "status": ks.status,
+        "n_baseline": ks.n_baseline,
+        "n_current": ks.n_current,
+        "missing_rate_baseline": ks.missing_rate_baseline,
+        "missing_rate_current": ks.missing_rate_current,
+        "zero_rate_baseline": before,
+        "zero_rate_current": now,
+        "ks_statistic": ks.statistic,
+        "p_value": ks.p_value,
+        "lower_bound": ks.lower_bound,
+        "location": ks.location,
+        "direction": ks.direction,
+        "psi": distances.psi,
+        "psi_corrected": distances.psi_corrected,
+        "jensen_shannon": distances.jensen_shannon,
+        "wasserstein": distances.wasserstein,
+    }
+
+
+def _level_row(comparison: str, found: LevelComparison) -> dict[str, Any]:
+    test = found.test
+    return {
+        "comparison": comparison,
+        "kind": "category",
+        "status": "ok" if test.n_baseline and test.n_current else "skipped",
+        "n_baseline": test.n_baseline,
+        "n_current": test.n_current,
+        "p_value": test.p_value,
+        "lower_bound": test.lower_bound,
+        "direction": "none",
+        "chi_square": test.chi_square,
+        "total_variation": test.total_variation,
+        "unseen_rate_baseline": found.unseen[0],
+        "unseen_rate_current": found.unseen[1],
+    }

@@ -28,15 +28,16 @@ def update_breached(
     """
     now = set(breached)
     for fact in facts:
-        enters = (
-            fact.lower_bound >= config.enter_lower_bound
-            and fact.adjusted_p <= config.enter_adjusted_p
-        )
         if fact.is_trending or fact.statistic < config.exit_statistic:
             now.discard(fact.feature)
-        elif enters:
+        elif is_entering(fact.lower_bound, fact.adjusted_p, config):
             now.add(fact.feature)
     return tuple(sorted(now))
+
+
+def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig) -> bool:
+    """Whether a shift is surely large, and surely not chance; never where either is NaN."""
+    return lower_bound >= config.enter_lower_bound and adjusted_p <= config.enter_adjusted_p
 
 
 def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 MISSING_CELL = -1
+
+SparseCounts = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Distinct cells, ascending, and the rows in each."""
 
 # Same limit as scipy's `method='auto'`: beyond it the p-value is asymptotic.
 _MAX_EXACT_ROWS = 10_000
@@ -76,14 +80,6 @@ class KsComparison:
     direction: Literal["higher", "lower", "none"]
     missing_rate_baseline: float
     missing_rate_current: float
-
-
-@dataclass(frozen=True)
-class BreachRule:
-    """When a shift is both large enough to matter and unlikely to be chance (inclusive)."""
-
-    min_lower_bound: float = 0.045
-    max_adjusted_p: float = 0.05
 
 
 def build_baseline(values: ArrayLike) -> Baseline:
@@ -172,6 +168,18 @@ def collect_cells(
     return dense[1:], int(dense[0])
 
 
+def sum_sparse(
+    cells: Iterable[NDArray[np.int64]], counts: Iterable[NDArray[np.int64]]
+) -> SparseCounts:
+    """The distinct cells, ascending, and the sum of the counts of each."""
+    every_cell = np.concatenate([np.zeros(0, np.int64), *(np.asarray(c) for c in cells)])
+    every_count = np.concatenate([np.zeros(0, np.int64), *(np.asarray(n) for n in counts)])
+    distinct, place = np.unique(every_cell.astype(np.int64), return_inverse=True)
+    summed = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(summed, place, every_count.astype(np.int64))
+    return distinct, summed
+
+
 def compare(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) -> KsComparison:
     """Test whether the counted current values come from the baseline's distribution.
 
@@ -222,15 +230,6 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     if tested.any():
         adjusted[tested] = stats.false_discovery_control(adjusted[tested], method="bh")
     return adjusted
-
-
-def is_breached(comparison: KsComparison, adjusted_p: float, rule: BreachRule) -> bool:
-    """Decide whether a feature has drifted. A skipped comparison or a NaN p-value never has."""
-    return (
-        comparison.status == "ok"
-        and comparison.lower_bound >= rule.min_lower_bound
-        and adjusted_p <= rule.max_adjusted_p
-    )
 
 
 def _as_sample(values: ArrayLike) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ snapshots is one witness, not several. All other metrics get a bootstrap of user
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,14 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.special import xlogy
 
-from churn_spark.models.metrics import average_precision
-from churn_spark.monitoring.evidence import MetricChange
+from churn_spark.models.intervals import bootstrap_by_user
+from churn_spark.monitoring.evidence import (
+    ChallengerComparison,
+    MetricChange,
+    SegmentDifference,
+)
 
 FloatArray = NDArray[Any]
-Metric = Callable[[FloatArray, FloatArray], float]
-N_CALIBRATION_BINS = 20
+DRAWN_METRICS = ("f1", "average_precision", "log_loss", "brier", "calibration_error")
+_ONE = "model"
 _Z = float(stats.norm.ppf(0.975))
 
 
@@ -132,55 +135,93 @@ def auc_covariance(
     return aucs, covariance
 
 
-def threshold_metrics(threshold: float) -> Mapping[str, Metric]:
-    """The metrics that are judged beside AUC, by name; each from labels and probabilities."""
-
-    def f1(labels: FloatArray, probabilities: FloatArray) -> float:
-        flagged = probabilities >= threshold
-        hits = float(np.sum(flagged & (labels == 1)))
-        return 2 * hits / max(float(flagged.sum() + labels.sum()), 1.0)
-
-    return {
-        "f1": f1,
-        "average_precision": average_precision,
-        "log_loss": log_loss,
-        "brier": lambda labels, probabilities: float(np.mean((probabilities - labels) ** 2)),
-        "calibration_error": calibration_error,
-    }
-
-
-def bootstrap(
+def measure(
     labels: FloatArray,
     probabilities: FloatArray,
     users: FloatArray,
-    metrics: Mapping[str, Metric],
-    n_draws: int = 400,
-    seed: int = 7,
+    *,
+    threshold: float,
+    n_replicas: int,
+    seed: int,
 ) -> dict[str, Estimate]:
-    """Each metric with its percentile interval over draws of users with replacement.
+    """All judged metrics of one model with their intervals.
 
-    A draw without both classes is left out; if half of them are, the interval is NaN.
+    Args:
+        labels: 0 or 1, shape (n,).
+        probabilities: shape (n,).
+        users: whose row it is, shape (n,).
+        threshold: where F1 is taken.
+        n_replicas: draws of the users, for all metrics but AUC.
+        seed: of the draws.
     """
-    rng = np.random.default_rng(seed)
-    order = np.argsort(users, kind="stable")
-    _, first, size = np.unique(users[order], return_index=True, return_counts=True)
-    drawn: dict[str, list[float]] = {name: [] for name in metrics}
-    for _ in range(n_draws):
-        chosen = rng.integers(first.size, size=first.size)
-        rows = order[_spread(first[chosen], size[chosen])]
-        sample = labels[rows]
-        if 0 < sample.sum() < len(sample):
-            for name, metric in metrics.items():
-                drawn[name].append(metric(sample, probabilities[rows]))
-    estimates = {}
-    for name, metric in metrics.items():
-        values, value = np.array(drawn[name]), metric(labels, probabilities)
-        if len(values) * 2 < n_draws:
-            estimates[name] = Estimate(value, math.nan, math.nan, math.nan)
-            continue
-        low, high = np.percentile(values, [2.5, 97.5])
-        estimates[name] = Estimate(value, float(values.std(ddof=1)), float(low), float(high))
+    drawn = bootstrap_by_user(
+        labels,
+        {_ONE: probabilities},
+        users,
+        thresholds={_ONE: threshold},
+        n_replicas=n_replicas,
+        seed=seed,
+    )
+    estimates = {"roc_auc": estimate_auc(labels, probabilities, users)}
+    for metric in DRAWN_METRICS:
+        found, replicas = drawn.interval(_ONE, metric), drawn.replicas[_ONE][metric]
+        error = float(np.nanstd(replicas, ddof=1)) if len(replicas) > 1 else math.nan
+        estimates[metric] = Estimate(found.value, error, found.low, found.high)
     return estimates
+
+
+def compare_challenger(
+    versions: tuple[str, str],
+    labels: FloatArray,
+    new: FloatArray,
+    old: FloatArray,
+    users: FloatArray,
+    segments: Mapping[str, FloatArray],
+) -> ChallengerComparison:
+    """A challenger against the champion on the same rows, in none of their fits.
+
+    Args:
+        versions: of the challenger and of the champion.
+        labels: 0 or 1, shape (n,).
+        new: probabilities of the challenger, shape (n,).
+        old: probabilities of the champion, shape (n,).
+        users: whose row it is, shape (n,).
+        segments: name -> the value of each row, shape (n,).
+    """
+    auc = compare_aucs(labels, new, old, users)
+    values = bootstrap_by_user(
+        labels,
+        {"new": new, "old": old},
+        users,
+        thresholds={"new": 0.5, "old": 0.5},
+        n_replicas=0,
+        seed=0,
+    ).values
+    differences = []
+    for name in sorted(segments):
+        for value in np.unique(segments[name]):
+            part = segments[name] == value
+            n_positive = count_positive_users(labels[part], users[part])
+            if 0 < n_positive < len(np.unique(users[part])):
+                found = compare_aucs(labels[part], new[part], old[part], users[part])
+                differences.append(SegmentDifference(f"{name}={value}", n_positive, found.value))
+    return ChallengerComparison(
+        version=versions[0],
+        champion=versions[1],
+        # Where the rows can't tell, all that is known of a difference is that it is above -1.
+        auc_difference=0.0 if math.isnan(auc.value) else auc.value,
+        auc_low=-1.0 if math.isnan(auc.low) else auc.low,
+        log_loss_difference=values["new"]["log_loss"] - values["old"]["log_loss"],
+        calibration_difference=(
+            values["new"]["calibration_error"] - values["old"]["calibration_error"]
+        ),
+        segments=tuple(differences),
+    )
+
+
+def count_positive_users(labels: FloatArray, users: FloatArray) -> int:
+    """Users who cancel: one who is in several weekly snapshots is one witness."""
+    return len(np.unique(users[labels == 1]))
 
 
 def change_against(
@@ -205,34 +246,8 @@ def change_against(
     return MetricChange(metric, *window, found.value, found.low, found.high, n_positive)
 
 
-def log_loss(labels: FloatArray, probabilities: FloatArray) -> float:
-    """Mean negative log-likelihood, in nats; certainty is clipped to what a float can tell."""
-    tiny = np.finfo(np.float64).eps
-    clipped = np.clip(probabilities, tiny, 1 - tiny)
-    return float(-np.mean(xlogy(labels, clipped) + xlogy(1 - labels, 1 - clipped)))
-
-
-def calibration_error(labels: FloatArray, probabilities: FloatArray) -> float:
-    """Expected calibration error in 20 bins of equal size, by ascending probability.
-
-    A perfect model shows more than 0: about .005 on 18,000 rows.
-    """
-    order = np.argsort(probabilities, kind="stable")
-    gaps = (labels - probabilities)[order]
-    edges = np.linspace(0, len(gaps), N_CALIBRATION_BINS + 1).round().astype(int)
-    sums = np.diff(np.append(0.0, np.cumsum(gaps))[edges])
-    return float(np.abs(sums).sum() / len(gaps))
-
-
 def _sum_by(owner: NDArray[np.int64], values: FloatArray, n_owners: int) -> FloatArray:
     return np.stack([np.bincount(owner, weights=row, minlength=n_owners) for row in values])
-
-
-def _spread(first: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The positions `first[i] .. first[i] + size[i] - 1` of every i, one after the other."""
-    ends = np.cumsum(size)
-    start_of_each: NDArray[np.int64] = np.repeat(first - (ends - size), size)
-    return start_of_each + np.arange(start_of_each.size)
 
 
 def _normal(value: float, error: float) -> Estimate:

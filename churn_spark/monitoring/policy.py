@@ -31,6 +31,11 @@ def release(state: PolicyState) -> PolicyState:
     return replace(state, waits_for_human=None, reactions=())
 
 
+def adopt(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
+    """The state after a human has made another version champion: no challenger, no probation."""
+    return replace(_enthrone(state, champion, config), pending=None, waits_for_human=None)
+
+
 def decide(
     state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:

@@ -73,6 +73,23 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
     return rows.select(*columns).mapInPandas(score, _SCORED)
 
 
+def predict_rows(rows: DataFrame, bundle: ModelBundle) -> DataFrame:
+    """The probability of each row, without reasons.
+
+    Grain: that of `rows`, (as_of, user_id); column `churn_probability`.
+    """
+    model = bundle.without_baseline()
+
+    def predict(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+        for batch in batches:
+            keys = batch[["as_of", "user_id"]]
+            yield keys.assign(churn_probability=model.probabilities(batch))
+
+    columns = dict.fromkeys(["as_of", "user_id", *bundle.encoding.features])
+    schema = "as_of date, user_id string, churn_probability double"
+    return rows.select(*columns).mapInPandas(predict, schema)
+
+
 def risk_band(probability: Column, base_rate: float, config: ScoringConfig) -> Column:
     """`high`, `medium` or `low`: multiples of the share that cancels anyway."""
     limits = BandLimits.of(base_rate, config)

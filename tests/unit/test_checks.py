@@ -15,7 +15,7 @@ from churn_spark.monitoring.checks import ColumnFacts, FeedFacts, failed_checks,
 CONFIG = load_config().checks
 FEED = FeedFacts(10_000, (9_000, 11_000, 10_500, 9_800), 0.5, 10_200, 100, 50)
 SONGS = ColumnFacts("songs", (20_000, 5_000), (200, 60), (1_000, 250))
-OS = ColumnFacts("os", (20_000, 5_000), (200, 60), None, 10)
+OS = ColumnFacts("os", (20_000, 5_000), (200, 60), None, (400, 100))
 
 
 def failures(feed: FeedFacts = FEED, *columns: ColumnFacts) -> tuple[str, ...]:
@@ -39,16 +39,16 @@ def test_sound_night_passes_every_check() -> None:
         ({"n_events": 4_772}, ("volume",)),
         ({"n_events": 20_602}, ()),
         ({"n_events": 20_603}, ("volume",)),
-        ({"n_events": 1, "same_weekday": (9_000, 11_000)}, ()),
-        ({"n_events": 2, "same_weekday": (9, 11, 10)}, ()),
+        ({"n_events": 1, "same_weekday": (9_000, 11_000), "n_duplicates": 0}, ()),
+        ({"n_events": 2, "same_weekday": (9, 11, 10), "n_duplicates": 0}, ()),
         ({"n_events": 0, "same_weekday": (9, 11, 10)}, ("volume",)),
         ({"n_events": 0, "same_weekday": (0, 0, 0)}, ()),
         ({"hours_behind": 24.0}, ()),
         ({"hours_behind": 24.1}, ("freshness",)),
         ({"n_quarantined": 510}, ()),
         ({"n_quarantined": 511}, ("quarantine",)),
-        ({"n_duplicates": 1_010}, ()),
-        ({"n_duplicates": 1_011}, ("duplicates",)),
+        ({"n_duplicates": 1_000}, ()),
+        ({"n_duplicates": 1_001}, ("duplicates",)),
         ({"n_lines": 0, "n_quarantined": 0, "n_duplicates": 0}, ()),
         ({"n_events": 0, "hours_behind": 30.0}, ("freshness", "volume")),
     ],
@@ -65,8 +65,8 @@ def test_feed_fails_beyond_its_limits(changes: dict[str, Any], failed: tuple[str
         (replace(SONGS, n_null=(2_000, 0)), ()),
         (replace(SONGS, n_zero=(1_000, 1_250)), ()),
         (replace(SONGS, n_zero=(1_000, 1_251)), ("zeros:songs",)),
-        (replace(OS, n_unseen=250), ()),
-        (replace(OS, n_unseen=251), ("unseen:os",)),
+        (replace(OS, n_unseen=(400, 350)), ()),
+        (replace(OS, n_unseen=(400, 351)), ("unseen:os",)),
         # Two of twelve users without a value: a sixth, and nothing unusual.
         (ColumnFacts("songs", (20_000, 12), (200, 2)), ()),
         (ColumnFacts("songs", (20_000, 0), (200, 0)), ()),

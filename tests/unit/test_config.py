@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from churn_spark.config import Config, conf_folder, load_config
 from churn_spark.errors import ConfigError
-from churn_spark.monitoring.ks import BreachRule
 from churn_spark.timeline import Horizon
 
 
@@ -38,11 +37,6 @@ def test_shipped_configuration_fits_in_each_environment(env: str) -> None:
 
 def test_headline_horizon_is_fourteen_days_after_a_gap_of_one() -> None:
     assert load_config().labels.horizon == Horizon(days=14, gap_days=1)
-
-
-def test_drift_rule_of_the_configuration_is_the_rule_of_the_code() -> None:
-    monitoring = load_config().monitoring
-    assert BreachRule(monitoring.min_lower_bound, monitoring.max_adjusted_p) == BreachRule()
 
 
 def test_environment_file_holds_differences_only(conf: Path) -> None:
@@ -135,7 +129,7 @@ def test_missing_key_is_named(conf: Path) -> None:
         "labels.gap_days=-1",
         "encoding.max_levels=57",
         "lightgbm.bagging_fraction=0",
-        "monitoring.max_adjusted_p=1",
+        "policy.enter_adjusted_p=1",
         "scoring.high_risk_lift=1",
         "scoring.high_risk_lift=.nan",
         "ingest.earliest=yesterday",

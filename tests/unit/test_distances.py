@@ -148,13 +148,26 @@ def test_zero_inflation_below_what_ks_sees_is_found() -> None:
     assert found.p_value < 1e-9
 
 
-def test_categories_equal_scipy_and_unseen_values_are_named() -> None:
+def test_categories_equal_scipy_when_values_come_and_go() -> None:
     found = compare_categories({"A": 500, "B": 400, "C": 100}, {"A": 200, "B": 150, "D": 150})
     table = [[500, 400, 100, 0], [200, 150, 0, 150]]
     expected = stats.chi2_contingency(table, correction=False)
     assert (found.chi_square, found.p_value) == pytest.approx(expected[:2])
     assert found.total_variation == pytest.approx((0.1 + 0.1 + 0.1 + 0.3) / 2)
-    assert (found.unseen, found.unseen_rate) == (("D",), 0.3)
+    assert (found.n_baseline, found.n_current) == (1000, 500)
+
+
+def test_lower_bound_of_the_variation_is_wrong_in_one_of_twenty_at_most() -> None:
+    rng = np.random.default_rng(5)
+    before, now = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.3, 0.3])
+    n_above = 0
+    for _ in range(400):
+        first, second = rng.multinomial(3000, before), rng.multinomial(2000, now)
+        found = compare_categories(dict(zip("ABC", first)), dict(zip("ABC", second)))  # noqa: B905
+        n_above += found.lower_bound > 0.1
+        assert 0 <= found.lower_bound < found.total_variation
+    assert n_above <= 20
+    assert compare_categories({"A": 5, "B": 5}, {"A": 5, "B": 5}).lower_bound == 0.0
 
 
 def test_rare_values_are_one_in_the_test() -> None:
@@ -168,4 +181,4 @@ def test_nothing_is_told_apart_when_there_is_one_value_or_no_row() -> None:
     assert compare_categories({"A": 5}, {"A": 9}).p_value == 1.0
     found = compare_categories({"A": 5, "gone": 0}, {})
     assert math.isnan(found.p_value)
-    assert found.unseen == ()
+    assert (found.n_baseline, found.n_current) == (5, 0)

@@ -13,6 +13,7 @@ from nights import DRIFTED, POLICY, QUIET, START, change, fact, night, run
 
 from churn_spark.monitoring.hysteresis import (
     breached_share,
+    is_entering,
     is_surely_worse,
     update_breached,
     update_streaks,
@@ -120,3 +121,19 @@ def test_streaks_of_metrics_are_counted_apart_and_in_the_order_of_their_windows(
 def test_drift_that_goes_leaves_no_trace() -> None:
     state, _ = run(START, [(1, DRIFTED), (2, QUIET), (3, QUIET), (4, QUIET)])
     assert (state.breached, state.bad_nights) == ((), (False, False, False))
+
+
+@pytest.mark.parametrize(
+    ("lower_bound", "adjusted_p", "expected"),
+    [
+        (0.045, 0.05, True),
+        (0.0449999, 0.05, False),
+        (0.045, 0.0500001, False),
+        (0.9, math.nan, False),
+        (math.nan, 0.0, False),
+    ],
+)
+def test_entering_needs_size_and_significance(
+    lower_bound: float, adjusted_p: float, expected: bool
+) -> None:
+    assert is_entering(lower_bound, adjusted_p, POLICY) is expected

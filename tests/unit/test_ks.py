@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from scipy import stats
 
 from churn_spark.monitoring.ks import (
     Baseline,
-    BreachRule,
     KsComparison,
     benjamini_hochberg,
     build_baseline,
@@ -23,7 +21,6 @@ from churn_spark.monitoring.ks import (
     compare,
     count_cells,
     count_missing,
-    is_breached,
     locate_cells,
 )
 
@@ -184,7 +181,6 @@ def test_comparison_is_skipped_when_a_sample_is_empty(
     assert math.isnan(found.statistic)
     assert math.isnan(found.p_value)
     assert found.missing_rate_current == 1 / (1 + len(current))
-    assert not is_breached(replace(found, lower_bound=1.0), 0.0, BreachRule())
 
 
 def test_statistic_is_exact_when_the_product_overflows() -> None:
@@ -235,20 +231,3 @@ def test_benjamini_hochberg_equals_its_definition(p_values: list[float]) -> None
 def test_benjamini_hochberg_refuses_what_is_no_probability() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         benjamini_hochberg([0.5, 1.5])
-
-
-@pytest.mark.parametrize(
-    ("lower_bound", "adjusted_p", "expected"),
-    [
-        (0.045, 0.05, True),
-        (0.0449999, 0.05, False),
-        (0.045, 0.0500001, False),
-        (0.9, math.nan, False),
-        (math.nan, 0.0, False),
-    ],
-)
-def test_breach_needs_size_and_significance(
-    lower_bound: float, adjusted_p: float, expected: bool
-) -> None:
-    found = KsComparison("ok", 9, 9, 0.5, 0.01, lower_bound, 1.0, "higher", 0.0, 0.0)
-    assert is_breached(found, adjusted_p, BreachRule()) is expected

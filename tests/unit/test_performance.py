@@ -10,20 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
-from sklearn.metrics import brier_score_loss, f1_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    roc_auc_score,
+)
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from churn_spark.models.metrics import average_precision, roc_auc
 from churn_spark.monitoring.performance import (
     Estimate,
     auc_covariance,
-    bootstrap,
-    calibration_error,
     change_against,
     compare_aucs,
+    compare_challenger,
     estimate_auc,
-    log_loss,
-    threshold_metrics,
+    measure,
 )
 from churn_spark.monitoring.without_labels import expect_performance
 
@@ -155,45 +158,53 @@ def test_perfect_order_has_no_interval_beyond_one() -> None:
 
 def test_metrics_equal_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(6)
-    labels, probabilities = rng.integers(0, 2, 500), rng.random(500).round(2)
-    metrics = threshold_metrics(0.4)
-    found = {name: metric(labels, probabilities) for name, metric in metrics.items()}
-    assert found["f1"] == pytest.approx(f1_score(labels, probabilities >= 0.4))
-    assert found["brier"] == pytest.approx(brier_score_loss(labels, probabilities))
-    assert found["log_loss"] == pytest.approx(sklearn_log_loss(labels, probabilities))
-    assert log_loss(np.array([1]), np.array([0.0])) == pytest.approx(36.04, abs=0.01)
+    labels, probabilities = rng.integers(0, 2, 500), rng.uniform(0.01, 0.99, 500).round(2)
+    found = measure(labels, probabilities, np.arange(500), threshold=0.4, n_replicas=100, seed=1)
+    expected = {
+        "roc_auc": roc_auc_score(labels, probabilities),
+        "f1": f1_score(labels, probabilities >= 0.4),
+        "average_precision": average_precision_score(labels, probabilities),
+        "log_loss": sklearn_log_loss(labels, probabilities),
+        "brier": brier_score_loss(labels, probabilities),
+    }
+    assert {name: found[name].value for name in expected} == pytest.approx(expected)
+    assert set(found) == {*expected, "calibration_error"}
+    for name in expected:
+        assert found[name].low < found[name].value < found[name].high
+        assert found[name].high - found[name].low == pytest.approx(
+            3.92 * found[name].standard_error, rel=0.35
+        )
 
 
-def test_calibration_error_is_that_of_its_bins() -> None:
-    rng = np.random.default_rng(7)
-    labels, probabilities = rng.integers(0, 2, 990), rng.random(990)
-    order = np.argsort(probabilities)
-    bins = np.array_split(order, 20)
-    by_hand = sum(abs(labels[b].mean() - probabilities[b].mean()) * len(b) for b in bins) / 990
-    # array_split puts the odd rows first, equal spacing spreads them: one row a bin at most.
-    assert calibration_error(labels, probabilities) == pytest.approx(by_hand, abs=0.01)
-    assert calibration_error(np.ones(40), np.full(40, 0.75)) == pytest.approx(0.25)
-
-
-def test_bootstrap_agrees_with_delong_and_counts_users_not_rows() -> None:
-    labels, new, _ = draw_rows(np.random.default_rng(8), 600)
-    users = np.arange(600)
-    [found] = bootstrap(labels, new, users, {"roc_auc": roc_auc}).values()
-    expected = estimate_auc(labels, new, users)
-    assert found.value == pytest.approx(expected.value)
-    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.12)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.012)
-    again = [np.tile(values, 4) for values in (labels, new, users)]
-    [repeated] = bootstrap(*again, {"roc_auc": roc_auc}).values()
-    assert repeated.standard_error == pytest.approx(found.standard_error, rel=0.12)
-
-
-def test_bootstrap_has_no_interval_when_most_draws_have_one_class() -> None:
+def test_metrics_have_no_interval_when_a_class_has_a_handful_of_users() -> None:
     labels, scores = np.array([1, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.3])
-    found = bootstrap(labels, scores, np.zeros(4), {"ap": average_precision})["ap"]
-    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
-    found = bootstrap(labels * 0, scores, np.arange(4), {"ap": average_precision})["ap"]
-    assert math.isnan(found.low)
+    found = measure(labels, scores, np.arange(4), threshold=0.5, n_replicas=100, seed=1)
+    assert found["average_precision"].value == 1.0
+    assert math.isnan(found["average_precision"].low)
+    assert math.isnan(found["average_precision"].standard_error)
+
+
+def test_challenger_is_compared_row_by_row_and_by_segment() -> None:
+    labels, *scores = draw_rows(np.random.default_rng(9), 900)
+    new, old = (expit(score - 2) for score in scores)
+    users, level = np.arange(900), np.where(np.arange(900) % 3 == 0, "free", "paid")
+    versions = ("2", "1")
+    found = compare_challenger(versions, labels, new, old, users, {"level": level})
+    assert found.auc_difference == pytest.approx(
+        roc_auc_score(labels, new) - roc_auc_score(labels, old)
+    )
+    assert found.auc_low < found.auc_difference
+    assert found.log_loss_difference == pytest.approx(
+        sklearn_log_loss(labels, new) - sklearn_log_loss(labels, old)
+    )
+    assert [part.segment for part in found.segments] == ["level=free", "level=paid"]
+    free = level == "free"
+    assert found.segments[0].n_positive == labels[free].sum()
+    assert found.segments[0].auc_difference == pytest.approx(
+        roc_auc_score(labels[free], new[free]) - roc_auc_score(labels[free], old[free])
+    )
+    same = compare_challenger(versions, labels, new, new, users, {"level": level})
+    assert (same.auc_difference, same.auc_low, same.log_loss_difference) == (0, 0, 0)
 
 
 def test_change_has_the_errors_of_both_sides() -> None:
@@ -216,7 +227,7 @@ def test_expected_metrics_are_those_of_labels_drawn_from_the_probabilities() -> 
             [
                 roc_auc(labels, probabilities),
                 average_precision(labels, probabilities),
-                threshold_metrics(0.15)["f1"](labels, probabilities),
+                f1_score(labels, probabilities >= 0.15),
                 labels.mean(),
             ]
         )

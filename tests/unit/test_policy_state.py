@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nights import HISTORIES, QUIET, START, History, fact
 
-from churn_spark.config import load_config
 from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy_state import Decision, PolicyState, from_json, to_json
 
@@ -52,9 +51,3 @@ def test_what_json_does_not_know_is_refused(value: float) -> None:
 def test_text_of_another_kind_is_refused_with_its_fields() -> None:
     with pytest.raises(ValueError, match="champion"):
         from_json(PolicyState, '{"last_night": "yesterday"}')
-
-
-def test_thresholds_of_the_tests_shipped_and_of_the_drift_table_are_one() -> None:
-    config = load_config()
-    assert config.policy.enter_lower_bound == config.monitoring.min_lower_bound
-    assert config.policy.enter_adjusted_p == config.monitoring.max_adjusted_p

@@ -1,0 +1,57 @@
+"""The table `alerts`: every open alert as it stands after each night, and those that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import functions as F
+
+from churn_spark.monitoring.alerts import Alert, Notice
+from churn_spark.schemas import ALERTS
+from churn_spark.tables import Lakehouse
+
+
+def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
+    """The alerts that were open after the newest night before this one."""
+    if not lakehouse.exists(ALERTS):
+        return []
+    earlier = lakehouse.read(ALERTS).filter(F.col("run_date") < F.lit(night))
+    newest = earlier.agg(F.max("run_date")).collect()[0][0]
+    rows = earlier.filter((F.col("run_date") == F.lit(newest)) & F.col("resolved").isNull())
+    return [
+        Alert(
+            row.key,
+            row.severity,
+            row.sentence,
+            row.opened,
+            row.last_seen,
+            row.last_told,
+            row.nights_clear,
+        )
+        for row in rows.orderBy("key").collect()
+    ]
+
+
+def write_alerts(
+    lakehouse: Lakehouse, night: date, alerts: Sequence[Alert], notices: Sequence[Notice]
+) -> None:
+    """Replace the alerts of a night."""
+    told = {notice.alert.key: notice.change for notice in notices}
+    rows = [
+        (
+            night,
+            alert.key,
+            told.get(alert.key, "kept"),
+            alert.severity,
+            alert.sentence,
+            alert.opened,
+            alert.last_seen,
+            alert.last_told,
+            alert.nights_clear,
+            alert.resolved,
+        )
+        for alert in alerts
+    ]
+    frame = lakehouse.spark.createDataFrame(rows, ALERTS.struct)
+    lakehouse.replace(frame, ALERTS, {"run_date": [night]})

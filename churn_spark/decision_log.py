@@ -1,0 +1,146 @@
+"""The table `decisions`: what was decided on which night, and what the policy remembers of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import functions as F
+
+from churn_spark.config import Config, PolicyConfig
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.evidence import Evidence
+from churn_spark.monitoring.policy import adopt, start_policy
+from churn_spark.monitoring.policy_state import Decision, PolicyState, from_json, to_json
+from churn_spark.schemas import DECISIONS
+from churn_spark.tables import Lakehouse
+
+STANDING_RULES = ("first", "human", "released")
+"""Rules of what stands at the beginning of a night: a rerun keeps it and decides after it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table.
+
+    Attributes:
+        sequence: order within the night.
+        decision: what was decided.
+        before: what the policy remembered; none before it had anything to.
+        evidence: what it knew; none where a human decided.
+        after: what it remembers now; none while there is no model.
+        policy: the thresholds in force.
+    """
+
+    sequence: int
+    decision: Decision
+    before: PolicyState | None
+    evidence: Evidence | None
+    after: PolicyState | None
+    policy: PolicyConfig
+
+
+def read_entries(lakehouse: Lakehouse, first: date | None = None) -> list[Entry]:
+    """The decisions since a date, in their order; one to three a night come to the driver."""
+    if not lakehouse.exists(DECISIONS):
+        return []
+    rows = lakehouse.read(DECISIONS)
+    if first is not None:
+        rows = rows.filter(F.col("run_date") >= F.lit(first))
+    return [
+        Entry(
+            row.sequence,
+            Decision(row.run_date, row.kind, row.rule, row.reason, row.version),
+            from_json(PolicyState, row.state_before) if row.state_before else None,
+            from_json(Evidence, row.evidence) if row.evidence else None,
+            from_json(PolicyState, row.state_after) if row.state_after else None,
+            PolicyConfig.model_validate_json(row.policy),
+        )
+        for row in rows.orderBy("run_date", "sequence").collect()
+    ]
+
+
+def write_night(lakehouse: Lakehouse, night: date, entries: Sequence[Entry]) -> None:
+    """Replace the decisions of a night."""
+    rows = [
+        (
+            night,
+            number,
+            entry.decision.kind,
+            entry.decision.rule,
+            entry.decision.reason,
+            entry.decision.version,
+            to_json(entry.before) if entry.before else None,
+            to_json(entry.evidence) if entry.evidence else None,
+            entry.policy.model_dump_json(),
+            to_json(entry.after) if entry.after else None,
+        )
+        for number, entry in enumerate(entries)
+    ]
+    frame = lakehouse.spark.createDataFrame(rows, DECISIONS.struct)
+    lakehouse.replace(frame, DECISIONS, {"run_date": [night]})
+
+
+def last_before(entries: Sequence[Entry], night: date) -> Entry | None:
+    """The newest entry that the decisions of a night stand on.
+
+    What stands at the beginning of the same night is among them.
+    """
+    standing = [
+        entry
+        for entry in entries
+        if entry.decision.night < night
+        or (entry.decision.night == night and entry.decision.rule in STANDING_RULES)
+    ]
+    return standing[-1] if standing else None
+
+
+def champion_at(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -> str | None:
+    """Version that is champion at the beginning of a night; none before the first training.
+
+    A rerun of a night sees the champion of that night and not the one it has promoted.
+    """
+    entry = last_before(read_entries(lakehouse), night)
+    if entry is None or entry.after is None:
+        return registry.champion_version()
+    return entry.after.champion
+
+
+def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night: date) -> None:
+    """Bring the registry and the newest decision together before a night begins.
+
+    A promotion that was decided and not carried out, because the night was interrupted, is
+    carried out. A champion that a human has named is adopted, as a decision of that night.
+    """
+    entries = read_entries(lakehouse)
+    named = registry.champion_version()
+    last = entries[-1] if entries else None
+    if last is None or last.after is None or named in (None, last.after.champion):
+        return
+    assert named is not None
+    step = step_of(last.decision, last.sequence)
+    if last.decision.kind in ("promote", "roll_back") and registry.last_step() != step:
+        registry.set_champion(last.after.champion, step)
+        return
+    day = max(night, last.decision.night)
+    after = adopt(last.after, named, config.policy)
+    reason = f"version {named} was named champion outside the policy"
+    decision = Decision(day, "promote", "human", reason, named)
+    entry = Entry(0, decision, last.after, None, after, config.policy)
+    tonight = [one for one in entries if one.decision.night == day]
+    write_night(lakehouse, day, [*tonight, entry])
+
+
+def first_state(registry: ModelRegistry, config: PolicyConfig, night: date) -> PolicyState | None:
+    """The state where no decision is stored yet; none if there is no champion either."""
+    champion = registry.champion_version()
+    if champion is None:
+        return None
+    trained = date.fromisoformat(registry.trained_on(champion)["as_of"])
+    return start_policy(champion, min(trained, night), config)
+
+
+def step_of(decision: Decision, sequence: int) -> str:
+    """The note that a decision leaves in the registry once it is carried out."""
+    return f"{decision.night}/{sequence}/{decision.kind}"

@@ -1,0 +1,301 @@
+"""What is known of a night -> `decisions` and `alerts`; a retraining, carried out where decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date as Date
+from datetime import timedelta
+from typing import Annotated
+
+import pandas as pd
+import typer
+from pyspark.sql import functions as F
+
+from churn_spark import job
+from churn_spark.alert_log import read_open_alerts, write_alerts
+from churn_spark.decision_log import (
+    STANDING_RULES,
+    Entry,
+    first_state,
+    last_before,
+    read_entries,
+    settle,
+    step_of,
+    write_night,
+)
+from churn_spark.errors import NoChampionError, TooFewCancelsError
+from churn_spark.features.segments import SEGMENTS
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.alerts import find_causes, is_severe, update_alerts
+from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.drift import drift_facts
+from churn_spark.monitoring.evidence import ChallengerComparison, Evidence, ProbationComparison
+from churn_spark.monitoring.labelled import metric_changes
+from churn_spark.monitoring.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.policy import decide, release
+from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.sinks import deliver
+from churn_spark.schemas import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
+from jobs import monitor_model, train_model
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_UNJUDGED = ("data_checks", "too_few_rows")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the night ended.
+
+    Attributes:
+        is_held: the data failed their checks.
+        is_asked: a retraining was decided and not carried out.
+        alerts: keys of the open alerts that are severe enough to be sent.
+    """
+
+    is_held: bool = False
+    is_asked: bool = False
+    alerts: tuple[str, ...] = ()
+
+
+@app.command()
+def main(
+    date: job.DateOption,
+    env: job.EnvOption = "local",
+    overrides: job.SetOption = None,
+    ask_only: Annotated[
+        bool, typer.Option("--ask-only", help="Train nothing; exit with 20 if it is asked for.")
+    ] = False,
+    release_reason: Annotated[
+        str | None,
+        typer.Option("--release", metavar="REASON", help="A human has looked: go on retraining."),
+    ] = None,
+    fail_on_alert: monitor_model.FailOnAlert = False,
+) -> None:
+    """Decide by the night's checks, drift and performance, and carry the decision out."""
+    with job.open_job("retrain_if_needed", env, overrides) as context:
+        if release_reason is not None:
+            release_policy(context, date, release_reason)
+        outcome = run(context, date, ask_only=ask_only)
+    exit_with(outcome, fail_on_alert=fail_on_alert)
+
+
+def exit_with(outcome: Outcome, *, fail_on_alert: bool) -> None:
+    """Turn the outcome into an exit code: 30 before 20 before 10."""
+    if outcome.is_held:
+        raise typer.Exit(job.HELD_EXIT_CODE)
+    if outcome.is_asked:
+        raise typer.Exit(job.ASKED_EXIT_CODE)
+    if outcome.alerts and fail_on_alert:
+        raise typer.Exit(job.ALERT_EXIT_CODE)
+
+
+def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outcome:
+    """Replace the decisions and alerts of the date; decided once, a later night stands on it.
+
+    Raises:
+        NoChampionError: before the first training.
+    """
+    config, lakehouse = context.config, context.lakehouse
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    with job.closing_line("retrain_if_needed") as facts:
+        if config.labels.kind == "lifetime":
+            facts.append("the lifetime label only describes the past: nothing to decide")
+            return Outcome()
+        settle(lakehouse, registry, config, date)
+        entries = read_entries(lakehouse)
+        if entries and entries[-1].decision.night > date:
+            facts.append(f"{entries[-1].decision.night} is decided already and stands on {date}")
+            return Outcome()
+        last = last_before(entries, date)
+        before = last.after if last and last.after else first_state(registry, config.policy, date)
+        if before is None:
+            raise NoChampionError(
+                "found no champion and no decision, expected one training to have succeeded: "
+                "run `train_model`, or `nightly`"
+            )
+        checks = read_checks(context, date)
+        evidence = gather_evidence(context, date, before, checks)
+        tonight = [_decide(context, date, before, evidence)]
+        if tonight[-1].decision.kind == "retrain" and not ask_only:
+            tonight += try_challenger(context, date, tonight[-1], facts)
+        kept = [
+            e for e in entries if e.decision.night == date and e.decision.rule in STANDING_RULES
+        ]
+        write_night(lakehouse, date, [*kept, *tonight])
+        carry_out(registry, tonight, len(kept))
+        alerts = tell(context, date, tonight, checks)
+        facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
+    rules = {entry.decision.rule for entry in tonight}
+    return Outcome("data_checks" in rules, tonight[-1].decision.kind == "retrain", alerts)
+
+
+def begin(context: job.JobContext, date: Date, version: str) -> None:
+    """Write down that the first model was trained: what all later decisions stand on."""
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    state = first_state(registry, context.config.policy, date)
+    decision = Decision(date, "promote", "first", "there was no model before", version)
+    entry = Entry(0, decision, None, None, state, context.config.policy)
+    write_night(context.lakehouse, date, [entry])
+
+
+def hold(context: job.JobContext, date: Date, checks: Sequence[CheckResult]) -> Outcome:
+    """Write down that the data failed their checks on a night before the first training."""
+    failed = ", ".join(check.name for check in checks if not check.passed)
+    reason = f"the data failed their checks: {failed}"
+    decision = Decision(date, "hold", "data_checks", reason)
+    entry = Entry(0, decision, None, None, None, context.config.policy)
+    write_night(context.lakehouse, date, [entry])
+    return Outcome(is_held=True, alerts=tell(context, date, [entry], checks))
+
+
+def release_policy(context: job.JobContext, date: Date, reason: str) -> None:
+    """Let the policy go on after a human has looked; nothing happens if it doesn't wait."""
+    config, lakehouse = context.config, context.lakehouse
+    entries = read_entries(lakehouse)
+    last = last_before(entries, date)
+    if last is None or last.after is None or last.after.waits_for_human is None:
+        job.say("retrain_if_needed", "nothing waits for a release")
+        return
+    decision = Decision(date, "keep", "released", reason)
+    entry = Entry(0, decision, last.after, None, release(last.after), config.policy)
+    kept = [e for e in entries if e.decision.night == date and e.decision.rule in STANDING_RULES]
+    write_night(lakehouse, date, [*kept, entry])
+
+
+def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
+    """The night's data checks, as `check_data` has left them."""
+    rows = job.read_of_run(context.lakehouse, DATA_CHECKS, date).orderBy("name").collect()
+    return tuple(
+        CheckResult(row.name, row.found, row.expected, row.passed, row.sentence) for row in rows
+    )
+
+
+def gather_evidence(
+    context: job.JobContext, date: Date, state: PolicyState, checks: Sequence[CheckResult]
+) -> Evidence:
+    """All that is known on the night, from the tables."""
+    lakehouse = context.lakehouse
+    failed = tuple(sorted(check.name for check in checks if not check.passed))
+    n_rows = job.read_as_of(lakehouse, SNAPSHOTS, date).count()
+    if failed:
+        return Evidence(n_rows, failed)
+    drift = job.read_of_run(lakehouse, DRIFT, date).filter(F.col("model_version") == state.champion)
+    features, prediction = drift_facts(drift.collect())
+    judged = lakehouse.read(PERFORMANCE).filter(
+        (F.col("run_date") <= F.lit(date)) & (F.col("model_version") == state.champion)
+    )
+    labelled = judged.filter((F.col("basis") == "labels") & (F.col("slice") == "all")).collect()
+    newest = max((row.window_end for row in labelled), default=None)
+    performance = metric_changes(row for row in labelled if row.window_end == newest)
+    probation = compare_on_probation(context, date, state)
+    return Evidence(n_rows, failed, features, prediction, performance, None, probation)
+
+
+def compare_on_probation(
+    context: job.JobContext, date: Date, state: PolicyState
+) -> ProbationComparison | None:
+    """The new champion and the one before, on all rows labelled since; none outside probation."""
+    if state.previous is None or state.probation_end is None or date >= state.probation_end:
+        return None
+    promoted = state.probation_end - timedelta(days=context.config.policy.probation_days)
+    dates = monitor_model.unseen_dates(context, date, promoted)
+    if not dates:
+        return None
+    rows = _read_pair(context, state.champion, state.previous, dates, held_out=False)
+    auc = compare_aucs(
+        rows["label"].to_numpy(dtype=float),
+        rows["new"].to_numpy(),
+        rows["old"].to_numpy(),
+        rows["user_id"].to_numpy(),
+    )
+    # With fewer than two cancels nothing can be told.
+    if math.isnan(auc.high):
+        return None
+    return ProbationComparison(state.champion, state.previous, auc.value, auc.high)
+
+
+def try_challenger(
+    context: job.JobContext, date: Date, asked: Entry, facts: list[str]
+) -> list[Entry]:
+    """Train a challenger, compare it, and decide again; nothing if it can't be trained."""
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    version = registry.find(train_model.training_key(context, date))
+    if version is None or version == asked.decision.version:
+        try:
+            version = train_model.run(context, date)
+        except TooFewCancelsError as error:
+            facts.append(f"no challenger: {error}")
+            return []
+    assert asked.after is not None
+    assert asked.evidence is not None
+    comparison = compare_with_champion(context, date, version, asked.after.champion)
+    evidence = replace(asked.evidence, challenger=comparison)
+    return [_decide(context, date, asked.after, evidence)]
+
+
+def compare_with_champion(
+    context: job.JobContext, date: Date, version: str, champion: str
+) -> ChallengerComparison:
+    """Challenger and champion on the newest labelled weeks, on users that neither has seen."""
+    weeks = train_model.training_dates(context, date)[-context.config.policy.comparison_weeks :]
+    rows = _read_pair(context, version, champion, weeks, held_out=True)
+    return compare_challenger(
+        (version, champion),
+        rows["label"].to_numpy(dtype=float),
+        rows["new"].to_numpy(),
+        rows["old"].to_numpy(),
+        rows["user_id"].to_numpy(),
+        {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
+    )
+
+
+def carry_out(registry: ModelRegistry, tonight: Sequence[Entry], first: int) -> None:
+    """Make the registry say what was decided."""
+    for number, entry in enumerate(tonight, start=first):
+        if entry.decision.kind in ("promote", "roll_back") and entry.after is not None:
+            registry.set_champion(entry.after.champion, step_of(entry.decision, number))
+
+
+def tell(
+    context: job.JobContext, date: Date, tonight: Sequence[Entry], checks: Sequence[CheckResult]
+) -> tuple[str, ...]:
+    """Replace the alerts of the date and send what is new; returns the severe ones' keys."""
+    config = context.config
+    failed = [check for check in checks if not check.passed]
+    causes = [
+        cause
+        for entry in tonight
+        for cause in find_causes(entry.after, entry.decision, failed, config.policy)
+    ]
+    alerts, notices = update_alerts(
+        read_open_alerts(context.lakehouse, date),
+        causes,
+        config.alerts,
+        date,
+        is_judged=tonight[0].decision.rule not in _UNJUDGED,
+    )
+    write_alerts(context.lakehouse, date, alerts, notices)
+    deliver(notices, config.alerts)
+    return tuple(
+        alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config.alerts)
+    )
+
+
+def _decide(context: job.JobContext, date: Date, before: PolicyState, evidence: Evidence) -> Entry:
+    policy = context.config.policy
+    after, decision = decide(before, evidence, policy, date)
+    return Entry(0, decision, before, evidence, after, policy)
+
+
+def _read_pair(
+    context: job.JobContext, new: str, old: str, dates: Sequence[Date], *, held_out: bool
+) -> pd.DataFrame:
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    bundles = {"new": registry.load(new), "old": registry.load(old)}
+    return monitor_model.read_labelled(context, bundles, dates, held_out=held_out)
+
+
+if __name__ == "__main__":
+    job.main(app)
