@@ -220,6 +220,7 @@ def say_full(spark: SparkSession, work: Path, users: int) -> None:
         say_shares(figures, 0.96, 0.97)
         say_calibration(figures[PRIMARY])
         say_paired(tested, 1)
+    say_lifetime(world.context(spark, "labels.kind=lifetime"))
     context = world.context(spark)
     started = time.monotonic()
     backtest.run(context, truth=world.folder)
@@ -275,12 +276,16 @@ def say_mini(spark: SparkSession, work: Path, sample: Path) -> None:
     build_session_days.run(context)
     build_transitions.run(context)
     backtest.run(context)
-    lifetime = world.context(spark, "labels.kind=lifetime")
-    end = build_snapshots.log_span(lifetime).end
+    say_lifetime(world.context(spark, "labels.kind=lifetime"))
+
+
+def say_lifetime(context: JobContext) -> None:
+    """The retrospective label: who has ever cancelled, told from all that is known at the end."""
+    end = build_snapshots.log_span(context).end
     prepared = training.prepare(
-        lifetime, end, *training.label_snapshots(lifetime, end), TRAINING_ROWS
+        context, end, *training.label_snapshots(context, end), TRAINING_ROWS
     )
-    trees, baseline = training.fit(lifetime, prepared)
+    trees, baseline = training.fit(context, prepared)
     both = trees.judged.rows.merge(
         baseline.judged.rows[["user_id", "churn_probability"]], on="user_id", suffixes=("", "_lr")
     )
@@ -296,8 +301,8 @@ def say_mini(spark: SparkSession, work: Path, sample: Path) -> None:
         seed=1,
     )
     console.print(
-        f"Lifetime label, retrospective: LightGBM {drawn.interval(PRIMARY, 'roc_auc')}, LR "
-        f"{drawn.interval('lr', 'roc_auc')}, difference "
+        f"Lifetime label, retrospective, {len(both):,} users: LightGBM "
+        f"{drawn.interval(PRIMARY, 'roc_auc')}, LR {drawn.interval('lr', 'roc_auc')}, difference "
         f"{drawn.differences('lr')[PRIMARY]['roc_auc']}"
     )
 

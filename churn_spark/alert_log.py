@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from churn_spark.monitoring.alerts import Alert, Notice
@@ -19,18 +20,17 @@ def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     earlier = lakehouse.read(ALERTS).filter(F.col("run_date") < F.lit(night))
     newest = earlier.agg(F.max("run_date")).collect()[0][0]
     rows = earlier.filter((F.col("run_date") == F.lit(newest)) & F.col("resolved").isNull())
-    return [
-        Alert(
-            row.key,
-            row.severity,
-            row.sentence,
-            row.opened,
-            row.last_seen,
-            row.last_told,
-            row.nights_clear,
-        )
-        for row in rows.orderBy("key").collect()
-    ]
+    return [_alert(row) for row in rows.orderBy("key").collect()]
+
+
+def read_alerts(lakehouse: Lakehouse) -> list[Alert]:
+    """Every alert that there was, as it stood on its newest night, oldest first."""
+    if not lakehouse.exists(ALERTS):
+        return []
+    newest: dict[tuple[str, date], Alert] = {}
+    for row in lakehouse.read(ALERTS).orderBy("run_date", "key").collect():
+        newest[row.key, row.opened] = _alert(row)
+    return sorted(newest.values(), key=lambda alert: (alert.opened, alert.key))
 
 
 def write_alerts(
@@ -55,3 +55,16 @@ def write_alerts(
     ]
     frame = lakehouse.spark.createDataFrame(rows, ALERTS.struct)
     lakehouse.replace(frame, ALERTS, {"run_date": [night]})
+
+
+def _alert(row: Row) -> Alert:
+    return Alert(
+        row.key,
+        row.severity,
+        row.sentence,
+        row.opened,
+        row.last_seen,
+        row.last_told,
+        row.nights_clear,
+        row.resolved,
+    )

@@ -87,6 +87,8 @@ class TrainingConfig(Section):
     feature_sets: FeatureSets
     baseline_sets: FeatureSets
     retrospective_sets: FeatureSets
+    retrospective_min_data: int = Field(ge=1)
+    retrospective_lambda_l2: float = Field(ge=0)
     start_from_behaviour: bool
     use_gender: bool
     seed: int = Field(ge=0)

@@ -89,6 +89,10 @@ class PolicyError(ChurnSparkError):
     """Evidence that doesn't fit the policy's state: of another champion, or of a night before."""
 
 
+class ReplayError(ChurnSparkError):
+    """A stored decision doesn't come out again from what it was decided by."""
+
+
 class CalibrationError(UserError):
     """No thresholds keep the promised number of false alarms on the given nights."""
 

@@ -117,7 +117,7 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
             )
         checks = read_checks(context, date)
         evidence = gather_evidence(context, date, before, checks)
-        tonight = [_decide(context, date, before, evidence)]
+        tonight = [decide_night(context, date, before, evidence)]
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(context, date, tonight[-1], facts)
         kept = [
@@ -232,7 +232,7 @@ def try_challenger(
     assert asked.evidence is not None
     comparison = compare_with_champion(context, date, version, asked.after.champion)
     evidence = replace(asked.evidence, challenger=comparison)
-    return [_decide(context, date, asked.after, evidence)]
+    return [decide_night(context, date, asked.after, evidence)]
 
 
 def compare_with_champion(
@@ -283,7 +283,10 @@ def tell(
     )
 
 
-def _decide(context: job.JobContext, date: Date, before: PolicyState, evidence: Evidence) -> Entry:
+def decide_night(
+    context: job.JobContext, date: Date, before: PolicyState, evidence: Evidence
+) -> Entry:
+    """What the policy decides of some evidence, as a row of the table."""
     policy = context.config.policy
     after, decision = decide(before, evidence, policy, date)
     return Entry(0, decision, before, evidence, after, policy)

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.config import LightGBMConfig
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
 from churn_spark.features.spec import FEATURES, fingerprint, model_features
@@ -217,10 +218,25 @@ def fit(context: job.JobContext, prepared: Prepared) -> tuple[FittedTrees, Fitte
     """Fit both families on the same rows."""
     config, rows = context.config, prepared.rows
     offset = offset_feature(context, prepared)
-    trees = train_trees(rows, prepared.encoding, config.lightgbm, offset, config.training.seed)
+    parameters = tree_parameters(context)
+    trees = train_trees(rows, prepared.encoding, parameters, offset, config.training.seed)
     features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
     encoding = prepared.encoding.only([feature.name for feature in features])
     return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
+
+
+def tree_parameters(context: job.JobContext) -> LightGBMConfig:
+    """The parameters of the trees, for the kind of label."""
+    config = context.config
+    if config.labels.kind != "lifetime":
+        return config.lightgbm
+    least = config.training.retrospective_min_data
+    few_rows = {
+        "min_data_in_leaf": least,
+        "min_data_per_group": least,
+        "lambda_l2": config.training.retrospective_lambda_l2,
+    }
+    return config.lightgbm.model_copy(update=few_rows)
 
 
 def offset_feature(context: job.JobContext, prepared: Prepared) -> str | None:
@@ -279,7 +295,7 @@ def register(
         "calibration_reason": trees.calibration.reason,
     }
     with registry.run("lightgbm", about) as run_id:
-        parameters = about | config.lightgbm.model_dump() | chosen
+        parameters = about | tree_parameters(context).model_dump() | chosen
         metrics = log_family("lightgbm", parameters, trees.judged)
         keep_scores(context, run_id, "lightgbm", trees.judged)
         version = registry.register(bundle, run_id, metrics)

@@ -113,7 +113,8 @@ def _count_partition(
                     pile.add(locate_cells(edges[feature], values[rows]))
         for feature, tally in tallies.items():
             filled = np.flatnonzero(tally)
-            yield _row(ALL, feature, (filled + MISSING_CELL, tally[filled]))
+            if filled.size:
+                yield _row(ALL, feature, (filled + MISSING_CELL, tally[filled]))
         for (name, feature), pile in parts.items():
             yield _row(name, feature, pile.total())
 

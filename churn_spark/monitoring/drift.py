@@ -34,7 +34,6 @@ from churn_spark.monitoring.policy import PREDICTION
 from churn_spark.schemas import DRIFT, conform
 
 _TRENDING = {feature.name for feature in FEATURES if feature.is_trending}
-_KEYS = ("slice", "feature")
 _NUMBERS = [f.name for f in DRIFT.struct.fields if isinstance(f.dataType, T.DoubleType)]
 
 
@@ -120,8 +119,11 @@ def build_drift(
     schema = T.StructType(
         [f for f in DRIFT.struct if f.name not in ("adjusted_p_value", "is_breached")]
     )
-    tests = cells.groupBy(*_KEYS).applyInPandas(_compare_group(shared, run_date, min_rows), schema)
-    judged = tests.groupBy("comparison", "slice").applyInPandas(_judge(config), DRIFT.struct)
+    # A group costs more than what is done in it: one for each feature, and one for them all.
+    tests = cells.groupBy("feature").applyInPandas(
+        _compare_feature(shared, run_date, min_rows), schema
+    )
+    judged = tests.groupBy("run_date").applyInPandas(_judge(config), DRIFT.struct)
     # pandas writes "no value" as NaN, Spark as null.
     return conform(
         judged.withColumns({name: F.nanvl(name, F.lit(None)) for name in _NUMBERS}), DRIFT
@@ -149,42 +151,48 @@ def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact 
     return tuple(fact for fact in facts if fact.feature != PREDICTION), prediction
 
 
-def _compare_group(
+def _compare_feature(
     shared: Broadcast[Reference], run_date: date, min_rows: int
 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return the function that compares the nights of one slice and feature."""
+    """Return the function that compares the nights of one feature, slice by slice."""
 
-    def compare_group(rows: pd.DataFrame) -> pd.DataFrame:
+    def compare_feature(rows: pd.DataFrame) -> pd.DataFrame:
         reference = shared.value
-        place, feature = rows["slice"].iloc[0], rows["feature"].iloc[0]
-        nights: dict[date, SparseCounts] = dict(
-            zip(rows["run_date"], zip(rows["cells"], rows["counts"], strict=True), strict=True)
-        )
-        n_tonight = int(np.sum(nights[run_date][1])) if run_date in nights else 0
-        found: list[dict[str, Any]] = []
-        if n_tonight and (place == ALL or n_tonight >= min_rows):
-            baseline = reference.baselines[feature]
-            if feature in reference.levels:
-                found = [
-                    _level_row(name, test)
-                    for name, test in compare_levels(baseline, nights, run_date)
-                ]
-            else:
-                found = [
-                    _number_row(name, test)
-                    for name, test in compare_numbers(baseline, nights, run_date)
-                ]
+        feature = rows["feature"].iloc[0]
         about = {
             "run_date": run_date,
-            "slice": place,
             "feature": feature,
             "model_version": reference.version,
             "importance": reference.importance.get(feature, 0.0),
             "is_trending": feature in _TRENDING,
         }
-        return pd.DataFrame([about | row for row in found], columns=_test_columns())
+        found = []
+        for place, group in rows.groupby("slice"):
+            nights: dict[date, SparseCounts] = dict(
+                zip(
+                    group["run_date"],
+                    zip(group["cells"], group["counts"], strict=True),
+                    strict=True,
+                )
+            )
+            n_tonight = int(nights[run_date][1].sum()) if run_date in nights else 0
+            if n_tonight and (place == ALL or n_tonight >= min_rows):
+                tests = _compare_nights(reference, feature, nights, run_date)
+                found += [about | {"slice": place} | test for test in tests]
+        return pd.DataFrame(found, columns=_test_columns())
 
-    return compare_group
+    return compare_feature
+
+
+def _compare_nights(
+    reference: Reference, feature: str, nights: Mapping[date, SparseCounts], run_date: date
+) -> list[dict[str, Any]]:
+    baseline = reference.baselines[feature]
+    if feature in reference.levels:
+        levels = compare_levels(baseline, nights, run_date)
+        return [_level_row(name, test) for name, test in levels]
+    numbers = compare_numbers(baseline, nights, run_date)
+    return [_number_row(name, test) for name, test in numbers]
 
 
 def _test_columns() -> list[str]:
@@ -192,10 +200,11 @@ def _test_columns() -> list[str]:
 
 
 def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return the function that adjusts the p-values of one comparison and slice."""
+    """Return the function that adjusts the p-values within each comparison and slice."""
 
     def judge(rows: pd.DataFrame) -> pd.DataFrame:
-        adjusted = benjamini_hochberg(rows["p_value"].to_numpy(dtype=float))
+        p_values = rows.groupby(["comparison", "slice"])["p_value"]
+        adjusted = p_values.transform(lambda values: benjamini_hochberg(values.to_numpy(float)))
         breached = [
             status == "ok" and is_entering(bound, p_value, config)
             for status, bound, p_value in zip(

@@ -16,7 +16,7 @@ from scipy import stats
 from churn_spark.config import PolicyConfig
 from churn_spark.errors import CalibrationError
 from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import decide
+from churn_spark.monitoring.policy import adopt, decide
 from churn_spark.monitoring.policy_state import Decision, PolicyState
 
 DAYS_A_YEAR = 365.25
@@ -24,10 +24,17 @@ DAYS_A_YEAR = 365.25
 
 @dataclass(frozen=True)
 class Night:
-    """The stored evidence of one night; one with a challenger may follow on the same date."""
+    """The stored evidence of one night; one with a challenger may follow on the same date.
+
+    Attributes:
+        night: its date.
+        evidence: what was known.
+        champion: whose training rows the drift was measured from; none: the same as before.
+    """
 
     night: date
     evidence: Evidence
+    champion: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,14 +92,37 @@ def replay(start: PolicyState, nights: Sequence[Night], config: PolicyConfig) ->
         state = after
 
 
+def decide_otherwise(
+    start: PolicyState, nights: Sequence[Night], config: PolicyConfig
+) -> Iterator[Decision]:
+    """What other thresholds would have decided on the stored nights, one decision a night.
+
+    The champions follow each other as they did, and no challenger is judged: no stored night
+    tells what another model would have done. Each retraining counts as one in vain, without
+    doubling the cooldown.
+
+    Raises:
+        PolicyError: if the nights are out of order.
+    """
+    state = start
+    for stored in nights:
+        if stored.evidence.challenger is not None:
+            continue
+        if stored.champion is not None and stored.champion != state.champion:
+            state = adopt(state, stored.champion, config)
+        state, decision = decide(
+            replace(state, pending=None),
+            replace(stored.evidence, probation=None),
+            config,
+            stored.night,
+        )
+        yield decision
+
+
 def what_if(
     thresholds: Thresholds, start: PolicyState, nights: Sequence[Night], config: PolicyConfig
 ) -> WhatIf:
     """Count the retrainings for drift that other thresholds would have asked for.
-
-    The champion stays the one of the start, and every challenger counts as rejected without
-    doubling the cooldown: no stored night tells what another model would have done. So give it
-    nights of one champion; after a promotion the evidence is measured from another baseline.
 
     Raises:
         PolicyError: if the nights are out of order.
@@ -105,19 +135,14 @@ def what_if(
             "exit_statistic": thresholds.exit_statistic,
         }
     )
-    state, asked, dates = start, [], set()
-    for stored in nights:
-        evidence = replace(stored.evidence, challenger=None, probation=None)
-        state, decision = decide(state, evidence, other, stored.night)
-        state = replace(state, pending=None)
-        dates.add(stored.night)
-        if (decision.kind, decision.rule) == ("retrain", "drift"):
-            asked.append(decision)
-    years = len(dates) / DAYS_A_YEAR
+    decisions = list(decide_otherwise(start, nights, other))
+    asked = [d for d in decisions if (d.kind, d.rule) == ("retrain", "drift")]
+    n_nights = len({decision.night for decision in decisions})
+    years = n_nights / DAYS_A_YEAR
     count = len(asked)
     high = float(stats.chi2.ppf(0.95, 2 * count + 2)) / 2
     per_year, per_year_high = (n / years if years else float("nan") for n in (count, high))
-    return WhatIf(thresholds, tuple(asked), len(dates), per_year, per_year_high)
+    return WhatIf(thresholds, tuple(asked), n_nights, per_year, per_year_high)
 
 
 def calibrate(
@@ -132,7 +157,7 @@ def calibrate(
     Args:
         candidates: to try; the lowest `enter_lower_bound` is the most sensitive.
         start: state before the first night.
-        harmless: nights of one champion in which nothing happened that should retrain.
+        harmless: nights in which nothing happened that should retrain.
         config: everything but the thresholds.
         max_false_alarms_a_year: retrainings for drift a year, as counted.
 

@@ -41,6 +41,7 @@ from jobs import (
     score_users,
     train_model,
 )
+from jobs.retrain_if_needed import Outcome
 
 NIGHT = date(2018, 12, 2)
 
@@ -92,11 +93,16 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
     assert all("_" not in reason for row in scores for reason in row.reasons)
 
 
-def test_every_numeric_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
-    drift = mini.lakehouse.read(DRIFT).collect()
-    numeric = {f.name for f in model_features(FEATURE_SETS, use_gender=False) if f.is_numeric}
-    assert {row.feature for row in drift} == numeric | {"churn_probability"}
-    assert all(row.status == "ok" and 0 <= row.ks_statistic <= 1 for row in drift)
+def test_every_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
+    drift = mini.lakehouse.read(DRIFT).filter("slice = 'all'").collect()
+    features = {f.name: f for f in model_features(FEATURE_SETS, use_gender=False)}
+    assert {row.feature for row in drift} == {*features, "churn_probability"}
+    for row in drift:
+        is_number = row.feature not in features or features[row.feature].is_numeric
+        assert row.kind == ("number" if is_number else "category")
+        assert 0 <= (row.ks_statistic if is_number else row.total_variation) <= 1
+        assert row.status == "ok"
+    assert sum(row.importance for row in drift) == pytest.approx(1.0)
 
 
 def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobContext) -> None:
@@ -195,7 +201,7 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
     logs: str,
 ) -> None:
     context = new_context(spark, tmp_path / "lakehouse")
-    assert nightly.run(context, None, str(sample_data / logs)) == []
+    assert nightly.run(context, None, str(sample_data / logs)) == Outcome()
     said = capsys.readouterr().out
     assert "train_model        left out: found" in said
     assert "score_users        left out: there is no model yet" in said

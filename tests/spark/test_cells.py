@@ -18,6 +18,7 @@ from churn_spark.monitoring.ks import (
     compare,
     count_cells,
     count_missing,
+    sum_sparse,
 )
 
 pytestmark = pytest.mark.spark
@@ -64,21 +65,56 @@ def sorted_rows(counts: DataFrame) -> list[Row]:
 
 def test_counts_equal_the_pure_core(spark: SparkSession, baselines: dict[str, Baseline]) -> None:
     rows = user_rows(500)
-    found = count_cells_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines)
-    collected = found.collect()
-    assert len({(row.feature, row.cell) for row in collected}) == len(collected)
+    found = count_cells_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines).collect()
     positions: dict[str, Literal[1, 2, 3]] = {"n_songs": 1, "seconds": 2, "is_paid": 3}
-    for feature, position in positions.items():
-        values, baseline = column_of(rows, position), baselines[feature]
-        mine = [row for row in collected if row.feature == feature]
-        cells, n_missing = collect_cells(
-            baseline, [row.cell for row in mine], [row.n for row in mine]
-        )
+    assert sorted((row.slice, row.feature) for row in found) == [
+        ("all", f) for f in sorted(positions)
+    ]
+    for row in found:
+        values, baseline = column_of(rows, positions[row.feature]), baselines[row.feature]
+        assert row.cells == sorted(set(row.cells))
+        cells, n_missing = collect_cells(baseline, row.cells, row.counts)
         np.testing.assert_array_equal(cells, count_cells(baseline, values))
         assert n_missing == count_missing(values) > 0
         assert compare(baseline, cells, n_missing) == compare(
             baseline, count_cells(baseline, values), count_missing(values)
         )
+
+
+def test_slices_of_a_segment_count_their_own_rows(
+    spark: SparkSession, baselines: dict[str, Baseline]
+) -> None:
+    rows = user_rows(700)
+    users = spark.createDataFrame(rows, _SCHEMA).selectExpr(
+        "*", "if(hash(user_id) % 3 = 0, 'free', 'paid') as segment_level"
+    )
+    counted = count_cells_by_feature(users.repartition(5), baselines, ["level"]).collect()
+    whole = {row.feature: row for row in counted if row.slice == "all"}
+    for level in ("free", "paid"):
+        part = users.filter(f"segment_level = '{level}'")
+        expected = {row.feature: row for row in count_cells_by_feature(part, baselines).collect()}
+        found = {row.feature: row for row in counted if row.slice == f"level={level}"}
+        assert set(found) == set(baselines)
+        for feature, row in found.items():
+            assert (row.cells, row.counts) == (expected[feature].cells, expected[feature].counts)
+            assert sum(row.counts) < sum(whole[feature].counts) == 700
+
+
+def test_nights_add_up(spark: SparkSession, baselines: dict[str, Baseline]) -> None:
+    rows = user_rows(300)
+    both, *nights = (
+        {row.feature: row for row in count_cells_by_feature(part, baselines).collect()}
+        for part in (
+            spark.createDataFrame(rows, _SCHEMA),
+            spark.createDataFrame(rows[:100], _SCHEMA),
+            spark.createDataFrame(rows[100:], _SCHEMA),
+        )
+    )
+    for feature, row in both.items():
+        cells, counts = sum_sparse(
+            [night[feature].cells for night in nights], [night[feature].counts for night in nights]
+        )
+        assert (row.cells, row.counts) == (cells.tolist(), counts.tolist())
 
 
 def test_counts_are_the_same_when_partitions_differ(

@@ -14,7 +14,14 @@ from nights import HISTORIES, POLICY, QUIET, START, History, challenger, fact, n
 from churn_spark.errors import CalibrationError
 from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy_state import Decision, from_json, to_json
-from churn_spark.monitoring.replay import Night, Thresholds, calibrate, replay, what_if
+from churn_spark.monitoring.replay import (
+    Night,
+    Thresholds,
+    calibrate,
+    decide_otherwise,
+    replay,
+    what_if,
+)
 
 SHIPPED = Thresholds(POLICY.enter_lower_bound, POLICY.exit_statistic)
 
@@ -86,10 +93,20 @@ def test_first_retraining_comes_no_sooner_when_it_is_harder_to_enter(
 def test_challengers_of_the_past_count_for_nothing() -> None:
     nights = wandering(2, 60)
     judged = [
-        replace(n, evidence=replace(n.evidence, challenger=challenger(champion="1")))
+        one
         for n in nights
+        for one in (n, replace(n, evidence=replace(n.evidence, challenger=challenger())))
     ]
     assert what_if(SHIPPED, START, judged, POLICY) == what_if(SHIPPED, START, nights, POLICY)
+
+
+def test_champions_follow_each_other_as_they_did() -> None:
+    drifted = replace(QUIET, features=(fact("songs", 0.2),))
+    nights = [Night(night(1), drifted, "1"), Night(night(2), drifted, "2")]
+    kinds = [found.kind for found in decide_otherwise(START, nights, POLICY)]
+    assert kinds == ["keep", "keep"]
+    nights[1] = replace(nights[1], champion="1")
+    assert [found.rule for found in decide_otherwise(START, nights, POLICY)][1] != "nothing"
 
 
 def test_most_sensitive_quiet_thresholds_are_chosen() -> None:

@@ -1,0 +1,212 @@
+"""A rehearsed season: sixty nights through the real jobs, with a change planted in the middle.
+
+On the night of the change every chance of cancelling grows, and the app begins to lose some of
+the thumbs up. Later a challenger that ranks users upside down is let past the gate on purpose.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from datetime import date as Date
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from bench.promises import holds
+from churn_spark.alert_log import read_alerts
+from churn_spark.config import load_config
+from churn_spark.decision_log import Entry, read_entries
+from churn_spark.job import JobContext
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.calibration import Calibration
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.evidence import ChallengerComparison
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.world import simulate_log
+from churn_spark.tables import Lakehouse
+from jobs import nightly, replay, retrain_if_needed
+
+START = date(2018, 10, 1)
+HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 50, 20, 42
+FACTOR, LOST_THUMBS = 3.0, 0.5
+
+
+@dataclass(frozen=True)
+class Season:
+    """When what happens.
+
+    Attributes:
+        first: date of the first night.
+        n_nights: how many.
+        change: first day of the planted change; the night after it is the first to see it.
+        bad: from this night on, the first challenger is replaced by a bad one.
+    """
+
+    first: date
+    n_nights: int
+    change: date
+    bad: date
+
+    @property
+    def nights(self) -> list[date]:
+        """The nights, oldest first."""
+        return [self.first + timedelta(days=number) for number in range(self.n_nights)]
+
+
+def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console: Console) -> None:
+    """Live the season and say what became of each promise."""
+    first = START + timedelta(days=HISTORY_DAYS)
+    season = Season(
+        first,
+        n_nights,
+        first + timedelta(days=CHANGE_NIGHT),
+        first + timedelta(days=BAD_NIGHT),
+    )
+    settings = SimulationSettings(
+        users=users,
+        start=START,
+        days=HISTORY_DAYS + n_nights,
+        seed=2024,
+        drift="label",
+        drift_date=season.change,
+        drift_factor=FACTOR,
+        files_a_day=1,
+    )
+    simulate_log(settings, work / "world")
+    config = load_config(
+        overrides=[
+            f"lakehouse={work / 'lakehouse'}",
+            "spark.shuffle_partitions=4",
+            # A young log fills its windows of 28 days: that is no drift, so it is not learnt from.
+            "training.history_days=28",
+        ]
+    )
+    context = JobContext(config, Lakehouse(spark, config.lakehouse))
+    incoming = work / "incoming"
+    incoming.mkdir()
+    started = time.monotonic()
+    with planted_challenger(season.bad):
+        for night in season.nights:
+            deliver(work / "world" / "events", incoming, night, season.change)
+            nightly.run(context, night, str(incoming))
+    seconds = time.monotonic() - started
+    console.print(f"{n_nights} nights of {users:,} users in {seconds:,.0f} s")
+    say_promises(context, season, console)
+
+
+def deliver(events: Path, incoming: Path, night: date, change: date) -> None:
+    """Bring the files of all days before the night, less the thumbs that the app loses."""
+    for day in sorted(path for path in events.iterdir() if path.name < str(night)):
+        target = incoming / day.name
+        if target.exists():
+            continue
+        target.mkdir()
+        for file in sorted(day.iterdir()):
+            if day.name < str(change):
+                shutil.copyfile(file, target / file.name)
+            else:
+                lose_thumbs(file, target / file.name)
+
+
+def lose_thumbs(source: Path, target: Path) -> None:
+    """Copy a file without a share of its thumbs up."""
+    rng = random.Random(str(source.name))
+    opener: Callable[..., Any] = gzip.open if source.suffix == ".gz" else open
+    with opener(source, "rt", encoding="utf-8") as lines, opener(target, "wt") as kept:
+        for line in lines:
+            if '"Thumbs Up"' not in line or rng.random() >= LOST_THUMBS:
+                kept.write(line)
+
+
+@contextmanager
+def planted_challenger(since: date) -> Iterator[None]:
+    """Once, from a night on, put an upside-down model in the place of a challenger.
+
+    Only what the gate is shown is false; training, decision, probation and rollback are real.
+    """
+    train = retrain_if_needed.try_challenger
+    planted: list[date] = []
+
+    def plant(context: JobContext, date: Date, asked: Entry, facts: list[str]) -> list[Entry]:
+        night = date
+        if night < since or (planted and night != planted[0]):
+            return train(context, night, asked, facts)
+        planted.append(night)
+        registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+        assert asked.after is not None
+        assert asked.evidence is not None
+        champion = registry.load(asked.after.champion)
+        bad = turn_upside_down(champion)
+        tags = {"as_of": str(night), "planted": "upside down"}
+        with registry.run("planted", tags) as run_id:
+            version = registry.register(bad, run_id, champion.metrics)
+        better = ChallengerComparison(version, champion.version, 0.05, 0.04, -0.01, -0.01)
+        evidence = replace(asked.evidence, challenger=better)
+        return [retrain_if_needed.decide_night(context, night, asked.after, evidence)]
+
+    retrain_if_needed.try_challenger = plant
+    try:
+        yield
+    finally:
+        retrain_if_needed.try_challenger = train
+
+
+def turn_upside_down(champion: ModelBundle) -> ModelBundle:
+    """A model that ranks first whom the champion ranks last."""
+    rows = champion.baseline
+    scores = rows["churn_probability"]
+    data = lightgbm.Dataset(
+        rows[list(champion.encoding.features)].to_numpy(dtype=float),
+        (scores < scores.quantile(0.1)).to_numpy(dtype=float),
+    )
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1, "seed": 1}, data, 30)
+    return replace(
+        champion,
+        native_text=booster.model_to_string(),
+        offset=None,
+        calibration=Calibration("shift", (-0.5,)),
+    )
+
+
+def say_promises(context: JobContext, season: Season, console: Console) -> None:
+    """Say what was decided when, and whether it is as promised."""
+    entries = read_entries(context.lakehouse)
+    for entry in entries:
+        if entry.decision.kind != "keep":
+            decision = entry.decision
+            console.print(
+                f"  {decision.night} {decision.kind} ({decision.rule}): {decision.reason}"
+            )
+    before = [e for e in entries if e.decision.night <= season.change]
+    wrong = [e for e in before if _is(e, "retrain") and e.decision.rule != "schedule"]
+    console.print(f"Before the change only scheduled retrainings: {holds(not wrong)}")
+    alerts = read_alerts(context.lakehouse)
+    for what in ("drift", "performance"):
+        opened = [a for a in alerts if a.key.startswith(what) and a.opened > season.change]
+        first = min((a.opened for a in opened), default=None)
+        keys = ", ".join(sorted({a.key for a in opened if a.opened == first}))
+        days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
+        console.print(f"The change was found by {what} {days}: {holds(first is not None)}")
+    promoted = [e for e in entries if _is(e, "promote") and e.decision.night > season.change]
+    console.print(f"A challenger was promoted after the change: {holds(bool(promoted))}")
+    planted = next((e for e in promoted if e.decision.night >= season.bad), None)
+    back = [
+        e for e in entries if _is(e, "roll_back") and planted and e.before
+        and e.before.champion == planted.decision.version
+    ]  # fmt: skip
+    console.print(f"The planted challenger was rolled back: {holds(bool(back))}")
+    console.print(f"Replayed byte for byte: {holds(replay.count_differences(entries) == 0)}")
+
+
+def _is(entry: Entry, kind: str) -> bool:
+    return entry.decision.kind == kind

@@ -1,0 +1,192 @@
+"""The stored nights, decided again: the same decisions, or those of other thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from churn_spark import job
+from churn_spark.config import PolicyConfig
+from churn_spark.decision_log import Entry, read_entries
+from churn_spark.errors import MissingTableError, ReplayError
+from churn_spark.monitoring.policy_state import Decision, PolicyState, to_json
+from churn_spark.monitoring.replay import (
+    Night,
+    Thresholds,
+    calibrate,
+    decide_otherwise,
+    replay,
+)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+# From the thresholds in force: half as sensitive to three times as sensitive.
+_FACTORS = (0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0)
+
+
+@app.command()
+def main(
+    env: job.EnvOption = "local",
+    overrides: job.SetOption = None,
+    max_false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            "--calibrate",
+            metavar="PER_YEAR",
+            help="Find the most sensitive thresholds with no more retrainings for drift a year.",
+        ),
+    ] = None,
+) -> None:
+    """Decide all stored nights again and compare, byte for byte.
+
+    With `--set policy.KEY=VALUE` the nights are decided by those thresholds instead, and what
+    would have been decided otherwise is shown.
+    """
+    with job.open_job("replay", env, overrides) as context:
+        if max_false_alarms is not None:
+            choose_thresholds(context, max_false_alarms)
+        else:
+            run(context, is_other=any(o.startswith("policy.") for o in overrides or ()))
+
+
+def run(context: job.JobContext, *, is_other: bool = False) -> None:
+    """Replay by the stored thresholds, or by those of the configuration.
+
+    Raises:
+        MissingTableError: if no night was decided yet.
+        ReplayError: if a stored decision doesn't come out again.
+    """
+    entries = read_nights(context)
+    with job.closing_line("replay") as facts:
+        if is_other:
+            n_changed = show_changes(entries, context.config.policy)
+            facts.append(f"{n_changed} nights would have been decided otherwise")
+        n_different = count_differences(entries)
+        if n_different:
+            raise ReplayError(
+                f"found {n_different} of {len(entries)} decisions that come out otherwise, "
+                "expected none: they were decided by other code, or the table was changed"
+            )
+        facts.append(f"{len(entries)} decisions reproduced byte for byte")
+
+
+def read_nights(context: job.JobContext) -> list[Entry]:
+    """All stored decisions.
+
+    Raises:
+        MissingTableError: if no night was decided yet.
+    """
+    entries = read_entries(context.lakehouse)
+    if not entries:
+        raise MissingTableError(
+            "found no decision in monitoring/decisions, expected some: run `nightly` first"
+        )
+    return entries
+
+
+def count_differences(entries: Sequence[Entry]) -> int:
+    """Decisions that don't come out again, byte for byte, from where they were decided."""
+    chains: list[list[Entry]] = []
+    for entry in entries:
+        if entry.evidence is None or entry.before is None:
+            continue
+        last = chains[-1][-1] if chains else None
+        if last is None or (last.after, last.policy) != (entry.before, entry.policy):
+            # A human has acted in between, or the thresholds were changed.
+            chains.append([])
+        chains[-1].append(entry)
+    return sum(_differences(chain) for chain in chains)
+
+
+def _differences(chain: Sequence[Entry]) -> int:
+    start = chain[0].before
+    assert start is not None
+    steps = replay(start, [_night_of(entry) for entry in chain], chain[0].policy)
+    return sum(
+        (to_json(step.before), to_json(step.decision), to_json(step.after))
+        != tuple(to_json(value) for value in (entry.before, entry.decision, entry.after) if value)
+        for entry, step in zip(chain, steps, strict=True)
+    )
+
+
+def _night_of(entry: Entry) -> Night:
+    assert entry.evidence is not None
+    champion = entry.before.champion if entry.before else None
+    return Night(entry.decision.night, entry.evidence, champion)
+
+
+def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], list[Decision]]:
+    """The state before the first night that was judged, the nights, and what was decided.
+
+    Raises:
+        MissingTableError: if no night was judged yet.
+    """
+    judged = [
+        entry
+        for entry in entries
+        if entry.before and entry.evidence and entry.evidence.challenger is None
+    ]
+    if not judged or judged[0].before is None:
+        raise MissingTableError("found no night that was judged, expected some: run `nightly`")
+    nights = [_night_of(entry) for entry in judged]
+    return judged[0].before, nights, [entry.decision for entry in judged]
+
+
+def show_changes(entries: Sequence[Entry], policy: PolicyConfig) -> int:
+    """Print the nights on which other thresholds would have decided otherwise; returns how many.
+
+    Raises:
+        MissingTableError: if no night was judged yet.
+    """
+    start, nights, stored = judged_nights(entries)
+    table = Table("night", "decided", "would have been", "reason", title="By other thresholds")
+    for before, now in zip(stored, decide_otherwise(start, nights, policy), strict=True):
+        if (before.kind, before.rule) != (now.kind, now.rule):
+            table.add_row(
+                str(before.night),
+                f"{before.kind} ({before.rule})",
+                f"{now.kind} ({now.rule})",
+                now.reason,
+            )
+    Console().print(table)
+    return table.row_count
+
+
+def choose_thresholds(context: job.JobContext, max_a_year: float) -> None:
+    """Print what thresholds around those in force would have done, and which to take.
+
+    Raises:
+        MissingTableError: if no night was judged yet.
+        CalibrationError: if none is quiet enough.
+    """
+    policy = context.config.policy
+    start, nights, _ = judged_nights(read_nights(context))
+    ratio = policy.exit_statistic / policy.enter_lower_bound
+    candidates = [
+        Thresholds(round(enter, 4), round(enter * ratio, 4))
+        for enter in (policy.enter_lower_bound * factor for factor in _FACTORS)
+    ]
+    with job.closing_line("replay") as facts:
+        chosen, tried = calibrate(candidates, start, nights, policy, max_a_year)
+        table = Table("enter", "exit", "retrainings", "a year", "at most", title="Thresholds")
+        for one in tried:
+            table.add_row(
+                f"{one.thresholds.enter_lower_bound:g}",
+                f"{one.thresholds.exit_statistic:g}",
+                str(len(one.retrainings)),
+                f"{one.a_year:.1f}",
+                f"{one.a_year_high:.1f}",
+            )
+        Console().print(table)
+        facts.append(
+            f"--set policy.enter_lower_bound={chosen.enter_lower_bound:g} --set "
+            f"policy.exit_statistic={chosen.exit_statistic:g}: quiet enough on these "
+            f"{tried[0].nights} nights"
+        )
+
+
+if __name__ == "__main__":
+    job.main(app)

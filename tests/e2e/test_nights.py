@@ -1,0 +1,210 @@
+"""Nights in a row on the mini log: checks, drift, decision, retraining, and the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from mlflow import MlflowClient
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from churn_spark.alert_log import read_alerts
+from churn_spark.config import load_config
+from churn_spark.decision_log import (
+    STANDING_RULES,
+    Entry,
+    read_entries,
+    settle,
+    write_night,
+)
+from churn_spark.errors import ReplayError
+from churn_spark.job import JobContext
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.policy_state import to_json
+from churn_spark.schemas import (
+    ALERTS,
+    DATA_CHECKS,
+    DECISIONS,
+    DRIFT,
+    DRIFT_CELLS,
+    PERFORMANCE,
+    SCORES,
+    TableSpec,
+)
+from churn_spark.tables import Lakehouse
+from jobs import nightly, replay, retrain_if_needed
+from jobs.retrain_if_needed import Outcome
+
+FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
+TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
+
+
+def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
+    """A small log is judged too: the mini log has fewer users than the policy asks for."""
+    config = load_config(overrides=[f"lakehouse={lakehouse}", "policy.min_rows=50", *overrides])
+    return JobContext(config, Lakehouse(spark, config.lakehouse))
+
+
+@pytest.fixture(scope="module")
+def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nights") / "lakehouse"
+
+
+@pytest.fixture(scope="module")
+def nights(spark: SparkSession, sample_data: Path, lakehouse: Path) -> Iterator[JobContext]:
+    """A lakehouse after the first night, one a week later and one whose data fail a check."""
+    context = context_of(spark, lakehouse)
+    log = str(sample_data / "customer_churn_mini.json.gz")
+    nightly.run(context, FIRST, log)
+    nightly.run(context, SCHEDULED, log)
+    yield context
+
+
+def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+
+
+def entries_of(context: JobContext, night: date) -> list[Entry]:
+    return [entry for entry in read_entries(context.lakehouse) if entry.decision.night == night]
+
+
+def registry_of(context: JobContext) -> ModelRegistry:
+    return ModelRegistry(context.config.registry, context.config.lakehouse)
+
+
+def test_first_night_trains_and_is_judged_from_then_on(nights: JobContext) -> None:
+    first, *later = entries_of(nights, FIRST)
+    assert (first.decision.kind, first.decision.rule) == ("promote", "first")
+    assert first.after is not None
+    assert first.after.last_retrain == FIRST
+    assert len(later) == 1
+    assert later[0].before == first.after
+
+
+def test_week_later_a_challenger_is_trained_and_judged(nights: JobContext) -> None:
+    asked, judged = entries_of(nights, SCHEDULED)
+    assert asked.decision.kind == "retrain"
+    assert asked.decision.rule in ("drift", "schedule")
+    assert judged.decision.kind in ("promote", "reject")
+    assert judged.evidence is not None
+    challenger = judged.evidence.challenger
+    assert challenger is not None
+    assert (challenger.version, challenger.champion) == ("2", "1")
+    assert judged.after is not None
+    assert registry_of(nights).champion_version() == judged.after.champion
+    # Two champions of one date: their tables say whose they are.
+    assert {row.model_version for row in nights.lakehouse.read(SCORES).collect()} == {"1"}
+
+
+def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContext) -> None:
+    drift = nights.lakehouse.read(DRIFT).filter(F.col("run_date") == F.lit(SCHEDULED))
+    found = {(row.comparison, row.slice) for row in drift.collect()}
+    assert {("training", "all"), ("same_weekday", "all"), ("previous_night", "all")} <= found
+    expected = nights.lakehouse.read(PERFORMANCE).filter("basis = 'expected'").collect()
+    assert {row.metric for row in expected} >= {"roc_auc", "f1"}
+
+
+def test_night_repeated_decides_and_trains_nothing_new(
+    nights: JobContext, sample_data: Path
+) -> None:
+    before = {spec.name: rows_of(nights, spec) for spec in TABLES}
+    champion = registry_of(nights).champion_version()
+    nightly.run(nights, SCHEDULED, str(sample_data / "customer_churn_mini.json.gz"))
+    assert {spec.name: rows_of(nights, spec) for spec in TABLES} == before
+    assert registry_of(nights).champion_version() == champion
+    assert registry_of(nights).find({"as_of": str(SCHEDULED)}) == "2"
+
+
+def test_night_that_died_before_it_decided_ends_the_same(nights: JobContext) -> None:
+    before = rows_of(nights, DECISIONS)
+    stored = entries_of(nights, SCHEDULED)
+    write_night(nights.lakehouse, SCHEDULED, [])
+    registry = registry_of(nights)
+    registry.set_champion("1", "")
+    retrain_if_needed.run(nights, SCHEDULED)
+    assert rows_of(nights, DECISIONS) == before
+    assert stored[-1].after is not None
+    assert registry.champion_version() == stored[-1].after.champion
+
+
+def test_stored_decisions_are_reproduced_byte_for_byte(
+    nights: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay.run(nights)
+    assert "decisions reproduced byte for byte" in capsys.readouterr().out
+    stored = entries_of(nights, SCHEDULED)
+    forged = [replace(stored[0], decision=replace(stored[0].decision, reason="no")), *stored[1:]]
+    write_night(nights.lakehouse, SCHEDULED, forged)
+    with pytest.raises(ReplayError, match="1 of 4 decisions"):
+        replay.run(nights)
+    write_night(nights.lakehouse, SCHEDULED, stored)
+
+
+def test_other_thresholds_show_what_would_have_been(
+    spark: SparkSession, nights: JobContext, lakehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = context_of(spark, lakehouse, "policy.schedule_days=100", "policy.bad_nights=3")
+    replay.run(other, is_other=True)
+    said = capsys.readouterr().out
+    assert "1 nights would have been decided otherwise" in said
+    replay.choose_thresholds(nights, 400.0)
+    assert "quiet enough on these 2 nights" in capsys.readouterr().out
+
+
+def test_broken_feed_holds_the_night_and_teaches_nothing(
+    spark: SparkSession, nights: JobContext, lakehouse: Path, sample_data: Path
+) -> None:
+    # No night is fresher than its newest event; so none is fresh enough.
+    stale = context_of(spark, lakehouse, "checks.max_hours_behind=0.0001")
+    outcome = nightly.run(stale, BROKEN, str(sample_data / "customer_churn_mini.json.gz"))
+    assert outcome.is_held
+    [held] = entries_of(nights, BROKEN)
+    assert (held.decision.kind, held.decision.rule) == ("hold", "data_checks")
+    assert held.after == held.before
+    assert nights.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(BROKEN)).isEmpty()
+    [alert] = [a for a in read_alerts(nights.lakehouse) if a.key == "data:freshness"]
+    assert (alert.severity, alert.opened) == ("critical", BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fail_on_alert", "code"),
+    [
+        (Outcome(is_held=True, alerts=("data:volume",)), True, 30),
+        (Outcome(is_asked=True, alerts=("drift:songs",)), True, 20),
+        (Outcome(alerts=("drift:songs",)), True, 10),
+        (Outcome(alerts=("drift:songs",)), False, 0),
+        (Outcome(), True, 0),
+    ],
+)
+def test_exit_code_tells_how_the_night_ended(
+    outcome: Outcome, fail_on_alert: bool, code: int
+) -> None:
+    try:
+        retrain_if_needed.exit_with(outcome, fail_on_alert=fail_on_alert)
+    except typer.Exit as ended:
+        assert ended.exit_code == code
+    else:
+        assert code == 0
+
+
+def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
+    registry = registry_of(nights)
+    before = registry.champion_version()
+    other = "1" if before == "2" else "2"
+    uri = f"sqlite:///{Path(nights.config.lakehouse).resolve()}/mlflow/mlflow.db"
+    MlflowClient(uri, uri).set_registered_model_alias("churn", "champion", other)
+    settle(nights.lakehouse, registry, nights.config, date(2018, 11, 29))
+    newest = read_entries(nights.lakehouse)[-1]
+    assert (newest.decision.rule, newest.decision.version) == ("human", other)
+    assert newest.decision.rule in STANDING_RULES
+    assert newest.after is not None
+    assert newest.after.champion == registry.champion_version() == other
+    # Settled: nothing more to adopt.
+    settle(nights.lakehouse, registry, nights.config, date(2018, 11, 29))
+    assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)

@@ -1,0 +1,176 @@
+"""From a model and counted nights to drift rows and to what the policy may know of them."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from scipy import stats
+
+from churn_spark.config import load_config
+from churn_spark.models.encoding import Encoding
+from churn_spark.monitoring.cells import count_cells_by_feature
+from churn_spark.monitoring.comparisons import code_baseline
+from churn_spark.monitoring.drift import Reference, build_drift, drift_facts, encode_categories
+from churn_spark.monitoring.ks import build_baseline
+from churn_spark.monitoring.performance import measure
+
+pytestmark = pytest.mark.spark
+
+POLICY = load_config().policy
+TONIGHT = date(2024, 3, 31)
+LEVELS = ("Windows", "Mac")
+ENCODING = Encoding(("songs", "tenure_days", "os"), {"os": LEVELS}, {}, "")
+
+
+def draw_users(seed: int, shift: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    n = 600
+    return pd.DataFrame(
+        {
+            "songs": np.where(rng.random(n) < 0.1, math.nan, rng.poisson(20 + shift, n)),
+            "tenure_days": rng.normal(90 + 40 * shift, 20, n),
+            "churn_probability": rng.random(n),
+            "os": rng.choice([*LEVELS, "Linux"], n, p=[0.6, 0.3, 0.1]),
+            "segment_level": rng.choice(["free", "paid"], n, p=[0.1, 0.9]),
+        }
+    )
+
+
+TRAINING = draw_users(1)
+REFERENCE = Reference(
+    "7",
+    {
+        "songs": build_baseline(TRAINING["songs"].to_numpy()),
+        "tenure_days": build_baseline(TRAINING["tenure_days"].to_numpy()),
+        "churn_probability": build_baseline(TRAINING["churn_probability"].to_numpy()),
+        "os": code_baseline(
+            TRAINING["os"].map({"Windows": 0.0, "Mac": 1.0}).fillna(2.0).to_numpy(), 2
+        ),
+    },
+    {"os": 2},
+    {"songs": 0.6, "os": 0.3, "tenure_days": 0.1},
+)
+NIGHTS = {0: draw_users(2, shift=3.0), 1: draw_users(3), 7: draw_users(4), 30: draw_users(5)}
+
+
+@pytest.fixture(scope="module")
+def cells(spark: SparkSession) -> DataFrame:
+    frames = []
+    for days, users in NIGHTS.items():
+        encoded = encode_categories(spark.createDataFrame(users), ENCODING)
+        counted = count_cells_by_feature(encoded, REFERENCE.baselines, ["level"])
+        night = TONIGHT - timedelta(days=days)
+        frames.append(counted.selectExpr("*", f"date'{night}' as run_date"))
+    first, *others = frames
+    for other in others:
+        first = first.union(other)
+    return first.cache()
+
+
+@pytest.fixture(scope="module")
+def drift(cells: DataFrame) -> pd.DataFrame:
+    return build_drift(cells, REFERENCE, TONIGHT, 200, POLICY).toPandas()
+
+
+def row_of(drift: pd.DataFrame, feature: str, comparison: str, place: str = "all") -> pd.Series:
+    rows = drift[
+        (drift["feature"] == feature)
+        & (drift["comparison"] == comparison)
+        & (drift["slice"] == place)
+    ]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_each_comparison_has_a_row_for_each_feature(drift: pd.DataFrame) -> None:
+    keys = drift[["comparison", "slice", "feature"]]
+    assert not keys.duplicated().any()
+    comparisons = ["previous_night", "rolling_28", "same_weekday", "training"]
+    for place in ("all", "level=paid"):
+        found = keys[keys["slice"] == place]
+        assert sorted(found["comparison"].unique()) == comparisons
+        assert len(found) == 4 * len(REFERENCE.baselines)
+    # Some sixty users are too few to show anything of.
+    assert "level=free" not in set(keys["slice"])
+
+
+@pytest.mark.parametrize(
+    ("comparison", "days"),
+    [("training", None), ("previous_night", [1]), ("rolling_28", [1, 7]), ("same_weekday", [7])],
+)
+def test_tests_are_those_of_scipy_on_the_values(
+    drift: pd.DataFrame, comparison: str, days: list[int] | None
+) -> None:
+    before = TRAINING if days is None else pd.concat([NIGHTS[day] for day in days])
+    found = row_of(drift, "songs", comparison)
+    expected = stats.ks_2samp(before["songs"].dropna(), NIGHTS[0]["songs"].dropna())
+    assert found["ks_statistic"] == pytest.approx(expected.statistic, abs=1e-12)
+    assert found["p_value"] == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found["direction"] == "higher"
+    assert found["missing_rate_current"] == NIGHTS[0]["songs"].isna().mean()
+    table = [side["os"].map({"Windows": 0, "Mac": 1}).fillna(2).value_counts().sort_index()
+             for side in (before, NIGHTS[0])]  # fmt: skip
+    category = row_of(drift, "os", comparison)
+    chi = stats.chi2_contingency(np.array(table), correction=False)
+    assert category["chi_square"] == pytest.approx(chi.statistic)
+    assert category["unseen_rate_current"] == (NIGHTS[0]["os"] == "Linux").mean()
+
+
+def test_slice_is_compared_with_all_training_rows(drift: pd.DataFrame) -> None:
+    paid = NIGHTS[0][NIGHTS[0]["segment_level"] == "paid"]["songs"].dropna()
+    found = row_of(drift, "songs", "training", "level=paid")
+    expected = stats.ks_2samp(TRAINING["songs"].dropna(), paid)
+    assert found["ks_statistic"] == pytest.approx(expected.statistic, abs=1e-12)
+
+
+def test_p_values_are_adjusted_within_comparison_and_slice(drift: pd.DataFrame) -> None:
+    for _, rows in drift.groupby(["comparison", "slice"]):
+        expected = stats.false_discovery_control(rows["p_value"], method="bh")
+        np.testing.assert_allclose(rows["adjusted_p_value"], expected)
+
+
+def test_breach_trend_and_importance_stand_in_the_row(drift: pd.DataFrame) -> None:
+    songs, tenure = (row_of(drift, name, "training") for name in ("songs", "tenure_days"))
+    assert (songs["is_breached"], songs["is_trending"]) == (True, False)
+    assert (tenure["is_breached"], tenure["is_trending"]) == (True, True)
+    assert (songs["importance"], songs["model_version"]) == (0.6, "7")
+    assert not row_of(drift, "os", "training")["is_breached"]
+
+
+def test_policy_knows_all_users_against_the_training_rows(
+    cells: DataFrame, drift: pd.DataFrame
+) -> None:
+    features, prediction = drift_facts(
+        build_drift(cells, REFERENCE, TONIGHT, 200, POLICY).collect()
+    )
+    assert [fact.feature for fact in features] == ["os", "songs", "tenure_days"]
+    assert features[0].statistic == row_of(drift, "os", "training")["total_variation"]
+    assert features[1].statistic == row_of(drift, "songs", "training")["ks_statistic"]
+    assert features[2].is_trending
+    assert prediction is not None
+    assert prediction.adjusted_p > 0.01
+
+
+def test_night_without_counts_has_no_rows(cells: DataFrame) -> None:
+    empty = build_drift(cells, REFERENCE, TONIGHT + timedelta(days=1), 200, POLICY)
+    assert empty.collect() == []
+
+
+def test_the_training_rows_again_have_not_moved_at_all(spark: SparkSession) -> None:
+    encoded = encode_categories(spark.createDataFrame(TRAINING), ENCODING)
+    counted = count_cells_by_feature(encoded, REFERENCE.baselines)
+    night = counted.selectExpr("*", f"date'{TONIGHT}' as run_date")
+    for row in build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect():
+        moved = row.total_variation if row.kind == "category" else row.ks_statistic
+        assert (moved, row.p_value, row.adjusted_p_value) == (0.0, 1.0, 1.0)
+        assert not row.is_breached
+        if row.kind == "number":
+            assert (row.psi, row.jensen_shannon, row.wasserstein) == (0.0, 0.0, 0.0)
+    labels = np.repeat([0.0, 1.0], 50)
+    found = measure(labels, labels, np.arange(100), threshold=0.5, n_replicas=100, seed=1)
+    assert found["log_loss"].value == pytest.approx(0.0, abs=1e-12)
