@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What building and running the images needs, on a Debian machine of its own: buildah and podman,
-# and a base image. Where no registry answers the base is made from Debian's packages.
-# Prints the settings for scripts/image_check.sh as shell assignments; what it does goes to stderr.
-# The state (base, layers, images) lies in $IMAGE_STATE and is used again.
+# What building and running the images needs, as root on Debian: buildah, podman and a base image,
+# which is made from Debian's packages where no registry answers. Fails where a machine can't have
+# them. Prints the settings for scripts/image_check.sh as shell assignments; the rest goes to
+# stderr. Base, layers and images lie in $IMAGE_STATE and are used again.
 set -euo pipefail
 state=${IMAGE_STATE:-/var/tmp/churn_spark-images}
 official=python:3.11-slim-bookworm
@@ -72,5 +72,9 @@ if [[ -z $base ]]; then
   rm -f "$state/base.tar"
   base=$made
 fi
+
+# A kernel or a sandbox may refuse what root may do elsewhere: better known before the build.
+podman "${store[@]}" run --rm --network=host --pull=never --read-only --memory=512m "$base" \
+  python -c '' >&2 || fail "no container runs on this machine: what refused it is above"
 
 echo "export CONTAINERS_CONF=$CONTAINERS_CONF BASE_IMAGE=$base IMAGE_STORE='${store[*]}'"
