@@ -56,7 +56,8 @@ COPY requirements/java.lock /tmp/
 RUN pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
     --root-user-action=ignore --target /opt/java --require-hashes -r /tmp/java.lock
 COPY --from=code /app /app
-RUN PYTHONPATH=/app:/opt/java JAVA_TOOL_OPTIONS=-Duser.home=/opt python -m churn_spark.jars \
+RUN export PYTHONPATH=/app:/opt/java JAVA_TOOL_OPTIONS=-Duser.home=/opt \
+ && SPARK_LOCAL_HOSTNAME=localhost python -m churn_spark.jars \
  && chmod -R a+rX /opt/.ivy2/jars /opt/venv/churn_spark
 
 
@@ -70,6 +71,8 @@ COPY --from=jars /opt/venv/churn_spark/spark-jars.txt /opt/venv/churn_spark/spar
 COPY --from=code /app /app
 COPY jobs /app/jobs
 RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs
+# Spark looks itself up by name, and a container's name is known to nobody.
+ENV SPARK_LOCAL_HOSTNAME=localhost
 USER 10001:10001
 # MLflow makes a folder where it runs, whether or not it is needed.
 WORKDIR /tmp

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from builders_image import podman
 from builders_serving import (
     KEY,
     client_of,
@@ -37,13 +37,6 @@ from churn_spark.serving.keys import new_key
 IMAGE = "localhost/churn-service"
 MAX_RSS_MB = 350
 READER, READER_LINES = new_key("reader", ["read"])
-
-
-def podman(*arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
-    command = [*os.environ["PODMAN"].split(), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not is_checked, done.stderr
-    return done
 
 
 @dataclass(frozen=True)
