@@ -18,6 +18,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     TZ=UTC \
     LAKEHOUSE=/lakehouse \
     MLFLOW_DISABLE_TELEMETRY=true \
+    GIT_PYTHON_REFRESH=quiet \
     DO_NOT_TRACK=true
 
 
