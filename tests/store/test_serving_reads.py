@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -127,3 +129,13 @@ def test_service_answers_without_loading_mlflow(written: Config) -> None:
     command = [sys.executable, "-c", code, written.lakehouse]
     said = subprocess.run(command, check=True, capture_output=True, text=True)
     assert json.loads(said.stdout) == []
+
+
+def test_told_to_stop_it_ends_without_a_failure(written: Config) -> None:
+    command = [sys.executable, "-m", "churn_spark.serving", "--port", "0"]
+    environment = {**os.environ, "LAKEHOUSE": written.lakehouse}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "answers now" in line)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0, said
