@@ -37,4 +37,5 @@ done
 
 wanted=${targets[*]}
 PODMAN="podman $IMAGE_STORE" "$python" -m pytest -q -m image tests/image -k "${wanted// / or }"
-podman "${store[@]}" image prune --force > /dev/null
+# What a build of today may use again stays; the rest would fill the disk.
+podman "${store[@]}" image prune --force --filter until=168h > /dev/null
