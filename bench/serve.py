@@ -30,6 +30,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.promises import holds
 from churn_spark.config import Config, load_config
 from churn_spark.features.spec import FEATURES
 from churn_spark.models.registry import ModelRegistry
@@ -41,6 +42,7 @@ from churn_spark.serving.predictor import build_predictor
 SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = 16
 PROMISED_PER_S = 1500
+START_PROMISED_S, PROMISED_MB = 3.0, 350
 BATCH_ROWS, BATCHES = 10_000, 10
 ONE_BY_ONE = 2000
 START_LIMIT_S = 60
@@ -267,15 +269,23 @@ def main(seconds: Annotated[int, typer.Option(help="Of each load.")] = 10) -> No
     config = load_config()
     say_one_row(config)
     with serving(config.lakehouse) as server:
-        idle_mb = server.rss_mb
+        start_cpu_s, idle_mb = server.cpu_s, server.rss_mb
         measure_load(server, 2)
         full = measure_load(server, seconds)
         half = measure_load(server, seconds, pause_ms=round(2000 * CONNECTIONS / full.per_second))
         rows_per_s = measure_batches(server)
         table = Table("one worker, one core", "", "", title="The service")
-        table.add_row("cold start, to ready", f"{server.start_s:.1f} s", "")
-        table.add_row("memory, ready", f"{idle_mb:,.0f} MB", "")
-        verdict = "holds" if full.per_second >= PROMISED_PER_S else "[bold red]FAILS[/]"
+        table.add_row(
+            "cold start, to ready",
+            f"{server.start_s:.1f} s, {start_cpu_s:.1f} s of it processor time",
+            f"{START_PROMISED_S:g} s {holds(server.start_s <= START_PROMISED_S)}",
+        )
+        table.add_row(
+            "memory, ready",
+            f"{idle_mb:,.0f} MB",
+            f"{PROMISED_MB:,} MB {holds(idle_mb <= PROMISED_MB)}",
+        )
+        verdict = holds(full.per_second >= PROMISED_PER_S)
         table.add_row(
             f"/predict, as many as it can ({CONNECTIONS} connections)",
             f"{full.per_second:,.0f}/s, p99 {full.p99_ms:.1f} ms, {full.n_failed} failed",
@@ -295,7 +305,12 @@ def main(seconds: Annotated[int, typer.Option(help="Of each load.")] = 10) -> No
         table.add_row(
             f"/predict/batch, Arrow, {BATCH_ROWS:,} rows", f"{rows_per_s:,.0f} rows/s", ""
         )
-        table.add_row("memory, afterwards", f"{server.rss_mb:,.0f} MB", "")
+        end_mb = server.rss_mb
+        table.add_row(
+            "memory, afterwards",
+            f"{end_mb:,.0f} MB",
+            f"{PROMISED_MB:,} MB {holds(end_mb <= PROMISED_MB)}",
+        )
         console.print(table)
 
 

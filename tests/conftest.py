@@ -16,7 +16,7 @@ from churn_spark.session import build_session
 from churn_spark.tables import Lakehouse
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
-_KINDS = ("unit", "spark", "store", "model", "e2e")
+_KINDS = ("unit", "spark", "store", "model", "e2e", "image")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

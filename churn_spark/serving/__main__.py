@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -28,8 +29,12 @@ _log = logging.getLogger("churn_spark.serving")
 @app.callback(invoke_without_command=True)
 def main(
     context: typer.Context,
-    port: Annotated[int | None, typer.Option(help="Default: serving.port.")] = None,
-    host: Annotated[str | None, typer.Option(help="Default: serving.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="CHURN_PORT", help="Default: serving.port.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(envvar="CHURN_HOST", help="Default: serving.host.")
+    ] = None,
     env: Annotated[
         str, typer.Option(help="Configuration on top of base: local, cluster.")
     ] = "local",
@@ -50,6 +55,9 @@ def main(
     changes += [f"serving.port={port}"] * (port is not None)
     changes += [f"serving.host={host}"] * (host is not None)
     changes += ["serving.require_key=false"] * without_keys
+    # To be told to stop is no failure. Without this a container's first process, for which the
+    # kernel has no default, would not hear it before the server listens.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         service = Service(load_config(env, changes))
     except ChurnSparkError as error:

@@ -21,6 +21,7 @@ from churn_spark.scoring.bands import Band
 from churn_spark.serving import batches, contract, lists
 from churn_spark.serving.gate import error_body, error_headers
 from churn_spark.serving.pages import add_pages
+from churn_spark.serving.refusals import describe_refusals
 from churn_spark.serving.service import Service, describe_model, is_ready
 from churn_spark.serving.watching import Watcher
 
@@ -62,6 +63,7 @@ def build_app(service: Service) -> FastAPI:
     _add_tables(app, service, in_thread)
     _add_health(app, service)
     add_pages(app, service, in_thread)
+    describe_refusals(app)
     return app
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from churn_spark.config import Config
-from churn_spark.errors import ConfigError, NoChampionError, RequestError
+from churn_spark.errors import NoChampionError, RequestError
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.registry import ModelRegistry
 from churn_spark.serving.predictor import Predictor, build_predictor
+from churn_spark.serving.registry import LakehouseRegistry
 
 _RETRY_S: Final = 60.0
 _log = logging.getLogger(__name__)
@@ -32,20 +32,18 @@ class Registry(Protocol):
         """What the version's run says of itself."""
 
 
-def connect_registry(config: Config) -> ModelRegistry:
+def connect_registry(config: Config) -> Registry:
     """The registry; one that isn't there is not created.
 
     Raises:
         ConfigError: if the lakehouse has no registry, or can't hold one.
     """
-    store = Path(config.lakehouse) / "mlflow" / "mlflow.db"
-    is_local = "://" not in config.lakehouse and not config.registry.tracking_uri
-    if is_local and not store.is_file():
-        raise ConfigError(
-            f"no model registry at {store}, expected the one that `train_model` makes: run it, or "
-            "set LAKEHOUSE"
-        )
-    return ModelRegistry(config.registry, config.lakehouse)
+    if config.registry.tracking_uri or "://" in config.lakehouse:
+        # Here and not above: two seconds and 90 MB, not needed for the registry in the lakehouse.
+        from churn_spark.models.registry import ModelRegistry
+
+        return ModelRegistry(config.registry, config.lakehouse)
+    return LakehouseRegistry(Path(config.lakehouse), config.registry.model_name)
 
 
 @dataclass(frozen=True)

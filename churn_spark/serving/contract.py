@@ -13,7 +13,15 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from churn_spark.errors import RequestError
@@ -21,8 +29,8 @@ from churn_spark.features.spec import FEATURES, Feature
 
 IDENTITY: Final = ("user_id", "as_of")
 MAX_TEXT: Final = 200
-# Whole numbers beyond this aren't exact in the float64 of the model's matrix.
-MAX_WHOLE: Final = 2**53
+# Beyond this two whole numbers are one in the float64 of the model's matrix.
+MAX_WHOLE: Final = 2**53 - 1
 _SHOWN_CHARS: Final = 80
 
 
@@ -48,6 +56,13 @@ def _whole(value: float) -> float:
     return value
 
 
+def _no_number(value: object) -> object:
+    # pydantic takes a number for seconds since 1970.
+    if isinstance(value, int | float):
+        raise PydanticCustomError("date_text", "Input should be a date like 2018-11-30")
+    return value
+
+
 def _field(feature: Feature) -> Any:
     least, largest = feature.bounds
     value: Any = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -68,7 +83,9 @@ def build_model(features: Sequence[Feature]) -> type[BaseModel]:
         str | None, Field(max_length=MAX_TEXT, description="comes back as it is")
     ]
     as_of: Any = Annotated[
-        date | None, Field(strict=False, description="date of the values; not used")
+        date | None,
+        Field(strict=False, description="date of the values; not used"),
+        BeforeValidator(_no_number),
     ]
     return create_model(
         "UserFeatures",

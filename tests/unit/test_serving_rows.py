@@ -115,7 +115,9 @@ def test_reasons_of_one_row_are_those_of_scoring() -> None:
         ({"os": 3}, "os", "valid string"),
         ({"os": "x" * 300}, "os", "at most 200"),
         ({"sessions": 3}, "sessions", "no feature of this name"),
+        ({"num_sessions": 2**53 + 1}, "num_sessions", "less than or equal"),
         ({"as_of": "yesterday", "os": "Mac"}, "as_of", "valid date"),
+        ({"as_of": 0, "os": "Mac"}, "as_of", "a date like 2018-11-30"),
     ],
 )
 def test_value_is_refused_by_name(values: dict[str, Any], field: str, problem: str) -> None:

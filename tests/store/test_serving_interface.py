@@ -1,0 +1,49 @@
+"""What /openapi.json says is what the service does: thousands of requests that it allows or not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from builders_serving import KEY, fill_tables, make_bundle, make_config, register_champion, running
+
+from churn_spark.serving.keys import ENVIRONMENT
+from churn_spark.serving.service import Service
+
+# Two things no schema can say: a row must know one feature at least, and a bad row of a batch
+# has its problems among the answers.
+EXCEPTIONS = """
+[checks]
+positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /predict/batch"
+checks.negative_data_rejection.enabled = false
+"""
+
+
+@pytest.mark.slow
+def test_interface_is_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, KEY)
+    free = {"requests_per_second": 1e6, "burst": 1_000_000, "max_scores_age_hours": 1e6}
+    config = make_config(tmp_path / "lakehouse", **free)
+    bundle = make_bundle()
+    bundle = replace(bundle, version=register_champion(config, bundle))
+    fill_tables(config, bundle)
+    exceptions = tmp_path / "schemathesis.toml"
+    exceptions.write_text(EXCEPTIONS, encoding="utf-8")
+    with running(Service(config)) as address:
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(exceptions)]
+        command += ["run", f"{address}/openapi.json"]
+        command += [
+            "--header",
+            f"X-API-Key: {KEY}",
+        ]
+        command += ["--max-examples", "400", "--phases", "examples,coverage,fuzzing"]
+        # Reproducible: the same service gets the same requests.
+        command += ["--seed", "1", "--generation-database", "none", "--no-color"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr
