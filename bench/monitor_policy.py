@@ -1,4 +1,4 @@
-"""How often the policy cries wolf, and how soon it sees one: `make bench-policy`.
+"""How often the policy cries wolf, and how soon it sees one: a part of `make bench-monitor`.
 
 Simulated years of 22,000 users and 30 equally important features through the project's own
 policy. Takes about a minute and a half of one core.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -39,7 +37,6 @@ MAX_A_YEAR_NULL, MAX_A_YEAR_WANDER, MIN_FOUND = 0.0, 0.5, 0.95
 START = date(2024, 1, 1)
 # D at which an unadjusted test of two samples of this size has p = .05.
 PLAIN_D = BAND
-console = Console(width=110)
 
 
 def draw_nights(
@@ -64,7 +61,7 @@ def live_years(
     thresholds = [config.enter_lower_bound + BAND, config.exit_statistic]
     used = Thresholds(config.enter_lower_bound, config.exit_statistic)
     lived = []
-    for _ in track(range(years), f"wander {wander_sd}", console=console, transient=True):
+    for _ in track(range(years), f"wander {wander_sd}", transient=True):
         means = wander(rng, NIGHTS, wander_sd)
         nights = as_nights(draw_nights(rng, means, thresholds))
         lived.append(what_if(used, start_policy("1", START, config), nights, config))
@@ -87,7 +84,7 @@ def find_shifts(
     """
     thresholds = [config.enter_lower_bound + BAND, config.exit_statistic]
     confirmed, asked = [], []
-    for _ in track(range(n_shifts), "shifts", console=console, transient=True):
+    for _ in track(range(n_shifts), "shifts", transient=True):
         first = int(rng.integers(4, 11))
         means = wander(rng, first + 6, WANDER_SD)
         means[first - 1 :, int(rng.integers(N_FEATURES))] += SHIFT
@@ -106,13 +103,9 @@ def find_shifts(
     return confirmed, asked
 
 
-def main(
-    years: Annotated[int, typer.Option(help="Simulated years of each kind.")] = 20,
-    shifts: Annotated[int, typer.Option(help="Simulated shifts.")] = 200,
-    seed: Annotated[int | None, typer.Option(help="Of all draws; default: a fresh one.")] = None,
-) -> None:
-    """Print what is promised of the policy, and whether it holds."""
-    seed = seed if seed is not None else int(np.random.default_rng().integers(2**32))
+def say_years(console: Console, years: int = 20, shifts: int = 200) -> None:
+    """Say what became of each promise, on years that nobody has seen before."""
+    seed = int(np.random.default_rng().integers(2**32))
     rng = np.random.default_rng(seed)
     config = load_config().policy
     table = Table(
@@ -171,7 +164,3 @@ def rate_of(years: list[WhatIf]) -> float:
 def add_row(table: Table, promise: str, expected: str, measured: str, is_so: bool) -> None:
     """Add a line that does or does not hold."""
     table.add_row(promise, expected, measured, "holds" if is_so else "[bold red]FAILS[/]")
-
-
-if __name__ == "__main__":
-    typer.run(main)
