@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
 from churn_spark.config import Config
+from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import read_keys
 from churn_spark.serving.lists import of_one_model
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import DRIFT, SCORES, NewestPartition, Partition
+from churn_spark.serving.stores import DRIFT, SCORES, LogStart, NewestPartition, Partition
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Service:
         self.champion = champion or ChampionWatch(config)
         self.scores = NewestPartition(config.lakehouse, SCORES)
         self.drift = NewestPartition(config.lakehouse, DRIFT)
+        self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
         self.ring = read_keys(config.serving)
         self.sessions = Sessions(self.ring, config.serving.sign_in_hours)
@@ -61,7 +63,8 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        return [self.champion.look, self.scores.look, self.drift.look, self._measure]
+        tables = (self.scores, self.drift, self.log_start)
+        return [self.champion.look, *(table.look for table in tables), self._measure]
 
     def list_of_today(self) -> tuple[Partition, pa.Table]:
         """The newest date, and its users in the order of their risk.
@@ -73,6 +76,22 @@ class Service:
         predictor = self.champion.predictor
         version = predictor.bundle.version if predictor else None
         return scores, self._list_of(_Identity(scores), version)
+
+    def first_day(self, predictor: Predictor) -> date:
+        """First date of the log: that of the lakehouse, or else of the log the model has seen.
+
+        Raises:
+            RequestError: if neither is known, with status 503.
+        """
+        behaviour = predictor.bundle.behaviour
+        day = self.log_start.day or (behaviour.log_start if behaviour else None)
+        if day is None:
+            raise RequestError(
+                "the first day of the log is not known: found no table silver/session_days, and "
+                "the champion has no behaviour model that tells it; run `build_session_days`",
+                503,
+            )
+        return day
 
     def checks(self) -> dict[str, Check]:
         """What must hold: a model answers, it is the champion, the scores are fresh."""
