@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
@@ -21,9 +21,16 @@ from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
 from churn_spark.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
+from churn_spark.models.behaviour.calendar import Calendar
+from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
+from churn_spark.models.behaviour.mixture import Mixture
+from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.behaviour.outcomes import solve_sessions
+from churn_spark.models.behaviour.visits import VisitPrior
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.__main__ import build_server_config
@@ -98,6 +105,30 @@ def make_bundle(seed: int = 0, rounds: int = 40) -> ModelBundle:
         label={"kind": "horizon", "horizon_days": 14, "gap_days": 1},
         baseline=baseline.head(400),
     )
+
+
+def make_behaviour() -> BehaviourModel:
+    """A behaviour model of three classes that nobody has fitted."""
+    rng = np.random.default_rng(8)
+    chances = rng.dirichlet(np.full(SHAPE[2], 0.3), (3, *SHAPE[:2])) + 1e-4
+    log_chances = np.log(chances / chances.sum(axis=-1, keepdims=True)).reshape(3, N_CELLS)
+    return BehaviourModel(
+        mixture=Mixture(np.array([0.5, 0.3, 0.2]), log_chances, -1.0, 2.0),
+        sessions=solve_sessions(log_chances, np.full(N_CELLS, 60.0)),
+        prior=VisitPrior(-1.5, 0.8),
+        calendar=Calendar(0.6),
+        log_start=date(2018, 10, 1),
+        fitted_before=AS_OF,
+    )
+
+
+def add_behaviour(bundle: ModelBundle) -> ModelBundle:
+    """The bundle with a behaviour model, whose log-odds its trees add to."""
+    offset = Offset("behaviour_probability", 0.05)
+    changed = replace(bundle, behaviour=make_behaviour(), offset=offset)
+    matrix = bundle.baseline[list(bundle.encoding.features)].to_numpy()
+    probabilities = bundle.calibration.probabilities(changed.margins(matrix))
+    return replace(changed, baseline=bundle.baseline.assign(churn_probability=probabilities))
 
 
 def make_config(lakehouse: Path, **serving: object) -> Config:

@@ -196,7 +196,7 @@ def _number(value: object) -> float | None:
     try:
         number = float(value)
     except OverflowError:
-        number = math.copysign(_INFINITY, value)
+        return _INFINITY if value > 0 else -_INFINITY
     return None if math.isnan(number) else number
 
 
@@ -209,11 +209,14 @@ def _text(name: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if name in STRICT_TEXTS and (name == "page" or not is_number):
+    # A bare NaN is a word, which Spark takes for text, in quotes.
+    is_word = isinstance(value, float) and not math.isfinite(value)
+    if name in STRICT_TEXTS and (not is_number or (name == "page" and not is_word)):
         raise TypeError
     if name == "userId" and isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return f'"{text}"' if is_word else text
 
 
 def _is_wild(numbers: Mapping[str, float | None], latest: int) -> bool:
