@@ -188,6 +188,46 @@ def write_scores(scores: pd.DataFrame, config: Config) -> None:
     write_deltalake(folder, table, mode="overwrite", partition_by=["as_of"], predicate=predicate)
 
 
+def make_list(scores: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The retention list of some scores, as the job writes it: every third user is new."""
+    listed = scores.sort_values(["value_at_risk", "user_id"], ascending=[False, True]).head(n)
+    ranks = np.arange(1, n + 1)
+    is_new = ranks % 3 == 1
+    as_of = scores["as_of"].iloc[0]
+    listed = listed.drop(columns="risk_rank").assign(
+        list_rank=ranks,
+        would_help=[[] if rank % 5 == 0 else [f"if came {rank} times: 1 %"] for rank in ranks],
+        on_list_since=[as_of if new else as_of - timedelta(days=4) for new in is_new],
+        days_on_list=np.where(is_new, 1, 5),
+        previous_rank=pd.Series(ranks + 7, listed.index, dtype="Int32").mask(is_new),
+    )
+    # Files hold no order.
+    return listed.sample(frac=1, random_state=0)
+
+
+def write_list(listed: pd.DataFrame, config: Config) -> None:
+    """Append the retention list of one date."""
+    schema = pa.schema(
+        [
+            ("as_of", pa.date32()),
+            ("user_id", pa.string()),
+            ("model_version", pa.string()),
+            ("list_rank", pa.int32()),
+            ("churn_probability", pa.float64()),
+            ("risk_band", pa.string()),
+            ("value_at_risk", pa.float64()),
+            ("reasons", pa.list_(pa.string())),
+            ("would_help", pa.list_(pa.string())),
+            ("on_list_since", pa.date32()),
+            ("days_on_list", pa.int32()),
+            ("previous_rank", pa.int32()),
+        ]
+    )
+    folder = Path(config.lakehouse) / "ml" / "retention_lists"
+    table = pa.Table.from_pandas(listed, schema, preserve_index=False)
+    write_deltalake(folder, table, mode="append", partition_by=["as_of"])
+
+
 def write_drift(config: Config) -> None:
     """Drift of three features: one has moved, one as expected, one could not be compared."""
     base = {

@@ -159,35 +159,46 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int | None, Query(ge=1, le=_LONGEST_LIST)] = None,
         format: Literal["json", "csv"] = "json",  # noqa: A002 - the name callers see
+        source: lists.Source = "list",
     ) -> Response:
-        """The users of the newest date, highest risk first; as CSV all of them unless limited."""
-        scores, rows = service.list_of_today()
-        chosen = lists.choose(rows, lists.Filter(band, min_probability))
+        """Whom to call today, most value at risk first; as CSV all of them unless limited.
+
+        From `source=list`, the retention list of the newest date, or `source=scores`, everybody
+        who was scored, highest risk first. Where no list has been built, the answer has the
+        scores, and says so.
+        """
+        today = service.today(source)
+        chosen = lists.choose(today.rows, lists.Filter(band, min_probability))
         if format == "csv":
-            text = await in_thread(lambda: lists.write_csv(chosen.slice(offset, limit)))
-            name = f'attachment; filename="churn_{scores.day}.csv"'
+            rows = chosen.slice(offset, limit)
+            text = await in_thread(lambda: lists.write_csv(rows, today.source, service.config))
+            name = f'attachment; filename="churn_{today.source}_{today.day}.csv"'
             return Response(text, media_type="text/csv", headers={"content-disposition": name})
         limit = limit or service.config.serving.rows_per_page
         answer: dict[str, Any] = {
-            "as_of": str(scores.day),
-            "model_version": rows["model_version"][0].as_py() if len(rows) else None,
-            "n_users": len(rows),
+            "as_of": str(today.day),
+            "source": today.source,
+            "model_version": today.rows["model_version"][0].as_py() if len(today.rows) else None,
+            "n_users": len(today.rows),
             "n_matching": len(chosen),
-            "rows": chosen.slice(offset, limit).select(list(lists.SHOWN)).to_pylist(),
+            "rows": chosen.slice(offset, limit).select(lists.SHOWN[today.source]).to_pylist(),
             "next": None,
         }
+        if today.note:
+            answer["note"] = today.note
         if offset + limit < len(chosen):
             query = {**request.query_params, "offset": offset + limit, "limit": limit}
             answer["next"] = f"/list?{urlencode(query)}"
-        return Response(json.dumps(answer), media_type=JSON)
+        return Response(json.dumps(answer, default=str), media_type=JSON)
 
     @app.get("/users/{user_id:path}")
     async def user(user_id: str) -> Response:
-        """The newest score of one user with its reasons, and the dates before."""
-        scores, rows = service.list_of_today()
+        """The newest score of one user with its reasons, the list's row, and the dates before."""
+        scores, rows = service.scores_of_today()
         newest = dict(lists.find_user(rows, user_id))
         history = await in_thread(functools.partial(service.scores.history, user_id))
-        answer = {**newest, "as_of": scores.day, "history": history}
+        listed = lists.find_listed(service.today(), user_id)
+        answer = {**newest, "as_of": scores.day, "on_list": listed, "history": history}
         return Response(json.dumps(answer, default=str), media_type=JSON)
 
     @app.get("/model")

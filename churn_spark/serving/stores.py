@@ -15,6 +15,7 @@ from deltalake.exceptions import TableNotFoundError
 from churn_spark.errors import RequestError
 
 SCORES: Final = ("ml/scores", "as_of")
+RETENTION_LISTS: Final = ("ml/retention_lists", "as_of")
 DRIFT: Final = ("monitoring/drift", "run_date")
 SESSION_DAYS: Final = ("silver/session_days", "event_date")
 SCORES_COLUMNS: Final = (
