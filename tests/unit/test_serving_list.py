@@ -132,12 +132,12 @@ def test_scores_are_still_there_when_asked_for(world: World) -> None:
 def test_page_shows_the_list_with_its_past_and_what_would_help(world: World) -> None:
     page = world.get("/").text
     assert "Whom to call" in page
-    assert f"<b>{N_LISTED}</b><span>users to call, 100 places" in page
+    assert f"<b>{N_LISTED}</b><span>to call, of 100 places" in page
     assert "<b>8</b><span>new, 16 stayed" in page
     assert f"<b>{world.listed['value_at_risk'].sum():.1f}</b><span>value at risk" in page
     assert page.count('<span class="past new">new</span>') == 4
     assert '<span class="past">day 5, was 9</span>' in page
-    assert '<p class="help">if came 1 times: 1 %</p>' in page
+    assert '<p class="help">if came 1 times: 1\u00a0%</p>' in page
     assert page.count('class="help"') == 8
     assert "No retention list" not in page
     assert "/?band=&amp;from_percent=&amp;offset=10" in page
@@ -159,7 +159,7 @@ def test_user_is_told_with_their_row_of_the_list(world: World) -> None:
     assert (on_list["list_rank"], on_list["would_help"]) == (2, ["if came 2 times: 1 %"])
     page = world.get(f"/page/users/{second}").text
     assert "Number 2, on it since" in page
-    assert "if came 2 times: 1 %" in page
+    assert "if came 2 times: 1\u00a0%" in page
     assert "No single change" in world.get(f"/page/users/{fifth}").text
     scored = world.get("/list?source=scores&limit=1000").json()["rows"]
     other = next(
