@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from threadpoolctl import threadpool_limits
 
 from churn_spark.config import ServingConfig, load_config
 from churn_spark.errors import ChurnSparkError
@@ -88,9 +87,7 @@ def serve(service: Service) -> None:
     # again holds up a request for tens of milliseconds.
     gc.collect()
     gc.freeze()
-    # The behaviour model's matrices are tiny: threads of their own would only wait for each other.
-    with threadpool_limits(limits=1, user_api="blas"):
-        server.run()
+    server.run()
 
 
 def build_server_config(service: Service, access_log: AccessLog) -> uvicorn.Config:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from threadpoolctl import threadpool_limits
 
 from churn_spark import __version__
 from churn_spark.errors import RequestError
@@ -49,7 +50,9 @@ def build_app(service: Service) -> FastAPI:
         watcher = Watcher(service.looks(), service.config.serving.poll_seconds)
         watcher.start()
         try:
-            yield
+            # The behaviour model's matrices are tiny: BLAS threads would only wait for each other.
+            with threadpool_limits(limits=1, user_api="blas"):
+                yield
         finally:
             await asyncio.to_thread(watcher.stop)
             pool.shutdown(wait=False, cancel_futures=True)

@@ -14,6 +14,7 @@ import pytest
 from builders_serving import add_behaviour, make_bundle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from threadpoolctl import threadpool_limits
 
 from churn_spark.config import Config, load_config
 from churn_spark.errors import RequestError
@@ -155,7 +156,8 @@ def differences(found: Rows, expected: Rows) -> list[tuple[Any, ...]]:
 def test_features_and_probability_equal_those_of_the_tables(
     log: Log, bundle: ModelBundle, base: Config
 ) -> None:
-    found, refused = in_service(log, bundle, base)
+    with threadpool_limits(limits=1, user_api="blas"):
+        found, refused = in_service(log, bundle, base)
     expected = in_tables(log, bundle, base)
     assert not differences(found, expected)
     assert len(expected) > 60
@@ -167,7 +169,8 @@ def test_features_and_probability_equal_those_of_the_tables(
 def test_features_and_probability_equal_those_of_the_tables_on_real_logs(
     real_log: Log, bundle: ModelBundle, base: Config
 ) -> None:
-    found, _ = in_service(real_log, bundle, base)
+    with threadpool_limits(limits=1, user_api="blas"):
+        found, _ = in_service(real_log, bundle, base)
     expected = in_tables(real_log, bundle, base)
     assert not differences(found, expected)
     assert len(expected) > 60
