@@ -79,6 +79,12 @@ def classify(spark: SparkSession, path: Path, records: Iterable[Record], base: C
 def log(spark: SparkSession, base: Config, tmp_path_factory: pytest.TempPathFactory) -> Log:
     """The random log, with ties that only the hash of a record orders."""
     records = random_records(seed=11, n_users=60)
+    other = {"free": "paid", "paid": "free"}
+    records += [
+        {**one, "level": other[one["level"]], "song": f"tie {number}"}
+        for number, one in enumerate(records[::3])
+        if one.get("level") in other
+    ]
     path = tmp_path_factory.mktemp("log") / "log.json"
     return Log(records, build_events(classify(spark, path, records, base), batch=1).cache())
 
