@@ -346,6 +346,7 @@ class ServingConfig(Section):
     poll_seconds: float = Field(gt=0)
     max_body_bytes: int = Field(ge=1024)
     max_rows: int = Field(ge=1)
+    max_events: int = Field(ge=1)
     max_seconds: float = Field(gt=0)
     requests_per_second: float = Field(gt=0)
     burst: int = Field(ge=1)

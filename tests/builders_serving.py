@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
@@ -21,9 +21,16 @@ from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
 from churn_spark.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
+from churn_spark.models.behaviour.calendar import Calendar
+from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
+from churn_spark.models.behaviour.mixture import Mixture
+from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.behaviour.outcomes import solve_sessions
+from churn_spark.models.behaviour.visits import VisitPrior
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.__main__ import build_server_config
@@ -100,6 +107,30 @@ def make_bundle(seed: int = 0, rounds: int = 40) -> ModelBundle:
     )
 
 
+def make_behaviour() -> BehaviourModel:
+    """A behaviour model of three classes that nobody has fitted."""
+    rng = np.random.default_rng(8)
+    chances = rng.dirichlet(np.full(SHAPE[2], 0.3), (3, *SHAPE[:2])) + 1e-4
+    log_chances = np.log(chances / chances.sum(axis=-1, keepdims=True)).reshape(3, N_CELLS)
+    return BehaviourModel(
+        mixture=Mixture(np.array([0.5, 0.3, 0.2]), log_chances, -1.0, 2.0),
+        sessions=solve_sessions(log_chances, np.full(N_CELLS, 60.0)),
+        prior=VisitPrior(-1.5, 0.8),
+        calendar=Calendar(0.6),
+        log_start=date(2018, 10, 1),
+        fitted_before=AS_OF,
+    )
+
+
+def add_behaviour(bundle: ModelBundle) -> ModelBundle:
+    """The bundle with a behaviour model, whose log-odds its trees add to."""
+    offset = Offset("behaviour_probability", 0.05)
+    changed = replace(bundle, behaviour=make_behaviour(), offset=offset)
+    matrix = bundle.baseline[list(bundle.encoding.features)].to_numpy()
+    probabilities = bundle.calibration.probabilities(changed.margins(matrix))
+    return replace(changed, baseline=bundle.baseline.assign(churn_probability=probabilities))
+
+
 def make_config(lakehouse: Path, **serving: object) -> Config:
     """The configuration of a service on a free port that looks again every tenth of a second."""
     values = {"port": 0, "poll_seconds": 0.1, **serving}
@@ -155,6 +186,46 @@ def write_scores(scores: pd.DataFrame, config: Config) -> None:
     table = pa.Table.from_pandas(scores, schema, preserve_index=False)
     predicate = f"as_of = '{day}'" if folder.exists() else None
     write_deltalake(folder, table, mode="overwrite", partition_by=["as_of"], predicate=predicate)
+
+
+def make_list(scores: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The retention list of some scores, as the job writes it: every third user is new."""
+    listed = scores.sort_values(["value_at_risk", "user_id"], ascending=[False, True]).head(n)
+    ranks = np.arange(1, n + 1)
+    is_new = ranks % 3 == 1
+    as_of = scores["as_of"].iloc[0]
+    listed = listed.drop(columns="risk_rank").assign(
+        list_rank=ranks,
+        would_help=[[] if rank % 5 == 0 else [f"if came {rank} times: 1 %"] for rank in ranks],
+        on_list_since=[as_of if new else as_of - timedelta(days=4) for new in is_new],
+        days_on_list=np.where(is_new, 1, 5),
+        previous_rank=pd.Series(ranks + 7, listed.index, dtype="Int32").mask(is_new),
+    )
+    # Files hold no order.
+    return listed.sample(frac=1, random_state=0)
+
+
+def write_list(listed: pd.DataFrame, config: Config) -> None:
+    """Append the retention list of one date."""
+    schema = pa.schema(
+        [
+            ("as_of", pa.date32()),
+            ("user_id", pa.string()),
+            ("model_version", pa.string()),
+            ("list_rank", pa.int32()),
+            ("churn_probability", pa.float64()),
+            ("risk_band", pa.string()),
+            ("value_at_risk", pa.float64()),
+            ("reasons", pa.list_(pa.string())),
+            ("would_help", pa.list_(pa.string())),
+            ("on_list_since", pa.date32()),
+            ("days_on_list", pa.int32()),
+            ("previous_rank", pa.int32()),
+        ]
+    )
+    folder = Path(config.lakehouse) / "ml" / "retention_lists"
+    table = pa.Table.from_pandas(listed, schema, preserve_index=False)
+    write_deltalake(folder, table, mode="append", partition_by=["as_of"])
 
 
 def write_drift(config: Config) -> None:

@@ -9,42 +9,17 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-_OS_RULES = (
-    ("iPad", "iOS"),
-    ("iPhone", "iOS"),
-    ("iPod", "iOS"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Macintosh", "macOS"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-    ("X11", "Linux"),
-)
-_BROWSER_RULES = (
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Opera", "Opera"),
-    ("MSIE", "Internet Explorer"),
-    ("Trident", "Internet Explorer"),
-    ("Firefox", "Firefox"),
-    ("FxiOS", "Firefox"),
-    ("Chrome", "Chrome"),
-    ("CriOS", "Chrome"),
-    ("Safari", "Safari"),
-    ("AppleWebKit", "Safari"),
-)
-OTHER = "other"
+from churn_spark.events.rules import BROWSER_RULES, OS_RULES, OTHER
 
 
 def os_of(agent: Column) -> Column:
     """Operating system of a user agent: null where there is none, `other` where unknown."""
-    return _first_match(agent, _OS_RULES)
+    return _first_match(agent, OS_RULES)
 
 
 def browser_of(agent: Column) -> Column:
     """Browser of a user agent: null where there is none, `other` where unknown."""
-    return _first_match(agent, _BROWSER_RULES)
+    return _first_match(agent, BROWSER_RULES)
 
 
 def _first_match(agent: Column, rules: tuple[tuple[str, str], ...]) -> Column:

@@ -8,32 +8,22 @@ from pyspark.sql import functions as F
 from churn_spark.config import IngestConfig
 from churn_spark.events import parse
 from churn_spark.events.agents import browser_of, os_of
-from churn_spark.schemas import EVENTS, QUARANTINE, conform
-from churn_spark.timeline import day_start_millis
-
-_MAX_SONG_SECONDS = 86_400
-_MAX_COUNT = 2**53
-
-MISSING_TS = "missing ts"
-MISSING_PAGE = "missing page"
-MISSING_SESSION = "missing sessionId"
-TS_IN_SECONDS = "ts in seconds"
-TS_OUT_OF_RANGE = "ts out of range"
-NUMBER_OUT_OF_RANGE = "number out of range"
-
-REASONS = (
-    parse.LINE_TOO_LONG,
-    parse.INVALID_UTF8,
-    parse.BROKEN_JSON,
-    parse.WRONG_TYPE,
-    MISSING_TS,
+from churn_spark.events.rules import (
+    ANONYMOUS_IDS,
+    MAX_COUNT,
+    MAX_SONG_SECONDS,
     MISSING_PAGE,
+    MISSING_SESSION,
+    MISSING_TS,
+    NUMBER_OUT_OF_RANGE,
+    NUMBERS,
+    REASONS,
+    TEXTS,
     TS_IN_SECONDS,
     TS_OUT_OF_RANGE,
-    NUMBER_OUT_OF_RANGE,
-    MISSING_SESSION,
 )
-"""Why a line may be quarantined, in the order in which the rules are tried."""
+from churn_spark.schemas import EVENTS, QUARANTINE, conform
+from churn_spark.timeline import day_start_millis
 
 
 def classify_records(parsed: DataFrame, config: IngestConfig) -> DataFrame:
@@ -127,16 +117,16 @@ def build_quarantine(classified: DataFrame, batch: int, max_chars: int) -> DataF
 
 def _is_anonymous(anonymous_user_ids: tuple[str, ...]) -> Column:
     user_id = parse.strip(F.coalesce(F.col("record.userId"), F.lit("")))
-    return user_id.isin("", '""', *anonymous_user_ids)
+    return user_id.isin(*ANONYMOUS_IDS, *anonymous_user_ids)
 
 
 def _has_wild_number(latest: int) -> Column:
     """Numbers that no real record has: negative, infinite, fractional where they count."""
     session, item = F.col("record.sessionId"), F.col("record.itemInSession")
     is_wild = ~F.col("record.registration").between(0, latest)
-    is_wild |= ~F.col("record.length").between(0, _MAX_SONG_SECONDS)
+    is_wild |= ~F.col("record.length").between(0, MAX_SONG_SECONDS)
     for count in (session, item):
-        is_wild |= ~count.between(0, _MAX_COUNT) | (count != F.floor(count))
+        is_wild |= ~count.between(0, MAX_COUNT) | (count != F.floor(count))
     return F.coalesce(is_wild, F.lit(False))
 
 
@@ -149,6 +139,6 @@ def _state_of(location: Column) -> Column:
 
 def _hash_record() -> Column:
     """64 bits of all fields; a null is hashed like a value that no record has, never skipped."""
-    numbers = [F.coalesce(F.col(f"record.{name}"), F.lit(-1.0)) for name in parse.NUMBERS]
-    texts = [F.coalesce(F.col(f"record.{name}"), F.lit("\u0000")) for name in parse.TEXTS]
+    numbers = [F.coalesce(F.col(f"record.{name}"), F.lit(-1.0)) for name in NUMBERS]
+    texts = [F.coalesce(F.col(f"record.{name}"), F.lit("\u0000")) for name in TEXTS]
     return F.xxhash64(*numbers, *texts)

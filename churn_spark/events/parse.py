@@ -6,21 +6,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-NUMBERS = ("ts", "sessionId", "itemInSession", "status", "registration", "length")
-TEXTS = (
-    "userId",
-    "page",
-    "auth",
-    "method",
-    "level",
-    "location",
-    "userAgent",
-    "lastName",
-    "firstName",
-    "gender",
-    "artist",
-    "song",
+from churn_spark.events.rules import (
+    BROKEN_JSON,
+    INVALID_UTF8,
+    LINE_TOO_LONG,
+    NUMBERS,
+    STRICT_TEXTS,
+    TEXTS,
+    WHITE_SPACE,
+    WRONG_TYPE,
 )
+
 # Numbers are read as doubles: exports write the same field as 1540919166796 or 1540919166796.0,
 # and a double holds every millisecond exactly.
 _RECORD_SCHEMA = T.StructType(
@@ -32,11 +28,6 @@ _RECORD_SCHEMA = T.StructType(
 )
 
 _OPTIONS = {"allowSingleQuotes": "false"}
-
-BROKEN_JSON = "broken JSON"
-INVALID_UTF8 = "invalid UTF-8"
-LINE_TOO_LONG = "line too long"
-WRONG_TYPE = "wrong type"
 
 
 def parse_lines(lines: DataFrame, max_line_bytes: int) -> DataFrame:
@@ -84,7 +75,7 @@ def _is_valid_utf8(line: Column) -> Column:
 
 def strip(text: Column) -> Column:
     """The text without white space around it; Spark's `trim` takes off spaces only."""
-    return F.btrim(text, F.lit(" \t\r\n\f\u000b"))
+    return F.btrim(text, F.lit(WHITE_SPACE))
 
 
 def _strip_line(line: Column) -> Column:
@@ -123,7 +114,7 @@ def _has_wrong_text(line: Column) -> Column:
     line: a page called "404" is text, the number 404 is not.
     """
     is_wrong = F.lit(False)
-    for name in ("page", "userId", "level", "auth", "gender", "location", "userAgent"):
+    for name in STRICT_TEXTS:
         text = F.col(f"parsed.{name}")
         looks_other = F.substring(text, 1, 1).isin("{", "[") | text.isin("true", "false")
         if name == "page":

@@ -14,18 +14,30 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from threadpoolctl import threadpool_limits
 
 from churn_spark import __version__
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import Band
 from churn_spark.serving import batches, contract, lists
+from churn_spark.serving.events.request import describe_request, parse_events
+from churn_spark.serving.events.values import compute_values
 from churn_spark.serving.gate import error_body, error_headers
+from churn_spark.serving.interface import (
+    BATCH,
+    JSON,
+    PREDICTED,
+    PREDICTED_EVENTS,
+    PREDICTED_MANY,
+    described_body,
+    user_schema,
+)
 from churn_spark.serving.pages import add_pages
+from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.refusals import describe_refusals
 from churn_spark.serving.service import Service, describe_model, is_ready
 from churn_spark.serving.watching import Watcher
 
-JSON: Final = "application/json"
 _LONGEST_LIST: Final = 1000
 Result = TypeVar("Result")
 
@@ -39,7 +51,9 @@ def build_app(service: Service) -> FastAPI:
         watcher = Watcher(service.looks(), service.config.serving.poll_seconds)
         watcher.start()
         try:
-            yield
+            # The behaviour model's matrices are tiny: BLAS threads would only wait for each other.
+            with threadpool_limits(limits=1, user_api="blas"):
+                yield
         finally:
             await asyncio.to_thread(watcher.stop)
             pool.shutdown(wait=False, cancel_futures=True)
@@ -60,6 +74,7 @@ def build_app(service: Service) -> FastAPI:
         return await asyncio.get_running_loop().run_in_executor(pool, function)
 
     _add_predictions(app, service, in_thread)
+    _add_events(app, service, in_thread)
     _add_tables(app, service, in_thread)
     _add_health(app, service)
     add_pages(app, service, in_thread)
@@ -70,18 +85,15 @@ def build_app(service: Service) -> FastAPI:
 def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
     figures = service.figures
 
-    @app.post("/predict", openapi_extra=_body({JSON: _user_schema()}), responses=_PREDICTED)
+    one_user = described_body({JSON: user_schema()})
+
+    @app.post("/predict", openapi_extra=one_user, responses=PREDICTED)
     async def predict(request: Request) -> Response:
         """The chance to cancel of one user; `?explain=true` adds the reasons."""
         values = contract.parse_user(await request.body())
         predictor = service.champion.current()
         probability = predictor.predict_one(values)
-        answer: dict[str, Any] = {
-            "churn_probability": probability,
-            "risk_band": predictor.limits.band(probability),
-            "model_version": predictor.bundle.version,
-            "feature_fingerprint": predictor.bundle.encoding.fingerprint,
-        }
+        answer = _answer(predictor, probability)
         if values["user_id"] is not None:
             answer["user_id"] = values["user_id"]
         if _is_explained(request):
@@ -89,7 +101,7 @@ def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
         figures.rows.inc()
         return Response(json.dumps(answer), media_type=JSON)
 
-    @app.post("/predict/batch", openapi_extra=_body(_BATCH), responses=_PREDICTED_MANY)
+    @app.post("/predict/batch", openapi_extra=described_body(BATCH), responses=PREDICTED_MANY)
     async def predict_batch(request: Request) -> Response:
         """Many users at once; a row that doesn't fit has its problems instead of a probability.
 
@@ -114,6 +126,35 @@ def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
         return Response(content, media_type=batches.ARROW if wants_arrow else JSON)
 
 
+def _add_events(app: FastAPI, service: Service, in_thread: Any) -> None:
+    described = described_body({JSON: describe_request(service.config.serving.max_events)})
+
+    @app.post("/predict/events", openapi_extra=described, responses=PREDICTED_EVENTS)
+    async def predict_events(request: Request) -> Response:
+        """The chance to cancel of one user by the raw events before a date.
+
+        The features are computed as the nightly snapshots compute them; `?explain=true` adds the
+        reasons.
+        """
+        is_explained = _is_explained(request)
+        body = await request.body()
+        predictor = service.champion.current()
+        log_start = service.first_day(predictor)
+
+        def answer() -> bytes:
+            user = parse_events(body, service.config)
+            values = compute_values(user, predictor.bundle, log_start)
+            found: dict[str, Any] = {"user_id": user.user_id, "as_of": str(user.as_of)}
+            found |= _answer(predictor, predictor.predict_one(values))
+            if is_explained:
+                found["reasons"] = predictor.explain_one(values)
+            return json.dumps({**found, "events": user.account}).encode()
+
+        content = await in_thread(answer)
+        service.figures.rows.inc()
+        return Response(content, media_type=JSON)
+
+
 def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
     @app.get("/list")
     async def newest_list(
@@ -123,35 +164,46 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int | None, Query(ge=1, le=_LONGEST_LIST)] = None,
         format: Literal["json", "csv"] = "json",  # noqa: A002 - the name callers see
+        source: lists.Source = "list",
     ) -> Response:
-        """The users of the newest date, highest risk first; as CSV all of them unless limited."""
-        scores, rows = service.list_of_today()
-        chosen = lists.choose(rows, lists.Filter(band, min_probability))
+        """Whom to call today, most value at risk first; as CSV all of them unless limited.
+
+        From `source=list`, the retention list of the newest date, or `source=scores`, everybody
+        who was scored, highest risk first. Where no list has been built, the answer has the
+        scores, and says so.
+        """
+        today = service.today(source)
+        chosen = lists.choose(today.rows, lists.Filter(band, min_probability))
         if format == "csv":
-            text = await in_thread(lambda: lists.write_csv(chosen.slice(offset, limit)))
-            name = f'attachment; filename="churn_{scores.day}.csv"'
+            rows = chosen.slice(offset, limit)
+            text = await in_thread(lambda: lists.write_csv(rows, today.source, service.config))
+            name = f'attachment; filename="churn_{today.source}_{today.day}.csv"'
             return Response(text, media_type="text/csv", headers={"content-disposition": name})
         limit = limit or service.config.serving.rows_per_page
         answer: dict[str, Any] = {
-            "as_of": str(scores.day),
-            "model_version": rows["model_version"][0].as_py() if len(rows) else None,
-            "n_users": len(rows),
+            "as_of": str(today.day),
+            "source": today.source,
+            "model_version": today.rows["model_version"][0].as_py() if len(today.rows) else None,
+            "n_users": len(today.rows),
             "n_matching": len(chosen),
-            "rows": chosen.slice(offset, limit).select(list(lists.SHOWN)).to_pylist(),
+            "rows": chosen.slice(offset, limit).select(lists.SHOWN[today.source]).to_pylist(),
             "next": None,
         }
+        if today.note:
+            answer["note"] = today.note
         if offset + limit < len(chosen):
             query = {**request.query_params, "offset": offset + limit, "limit": limit}
             answer["next"] = f"/list?{urlencode(query)}"
-        return Response(json.dumps(answer), media_type=JSON)
+        return Response(json.dumps(answer, default=str), media_type=JSON)
 
     @app.get("/users/{user_id:path}")
     async def user(user_id: str) -> Response:
-        """The newest score of one user with its reasons, and the dates before."""
-        scores, rows = service.list_of_today()
+        """The newest score of one user with its reasons, the list's row, and the dates before."""
+        scores, rows = service.scores_of_today()
         newest = dict(lists.find_user(rows, user_id))
         history = await in_thread(functools.partial(service.scores.history, user_id))
-        answer = {**newest, "as_of": scores.day, "history": history}
+        listed = lists.find_listed(service.today(), user_id)
+        answer = {**newest, "as_of": scores.day, "on_list": listed, "history": history}
         return Response(json.dumps(answer, default=str), media_type=JSON)
 
     @app.get("/model")
@@ -178,6 +230,15 @@ def _add_health(app: FastAPI, service: Service) -> None:
     async def metrics() -> Response:
         """What the service has counted, for Prometheus."""
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
+
+
+def _answer(predictor: Predictor, probability: float) -> dict[str, Any]:
+    return {
+        "churn_probability": probability,
+        "risk_band": predictor.limits.band(probability),
+        "model_version": predictor.bundle.version,
+        "feature_fingerprint": predictor.bundle.encoding.fingerprint,
+    }
 
 
 def _is_explained(request: Request) -> bool:
@@ -209,52 +270,3 @@ async def _refuse_query(request: Request, error: Exception) -> Response:
 
 async def _say_unexpected(request: Request, _: Exception) -> Response:
     return await _refuse(request, RequestError("an unexpected error; it is in the log", 500))
-
-
-def _user_schema() -> dict[str, Any]:
-    return {**contract.UserFeatures.model_json_schema(), "examples": [contract.EXAMPLE]}
-
-
-def _body(schemas: dict[str, Any]) -> dict[str, Any]:
-    content = {kind: {"schema": schema} for kind, schema in schemas.items()}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _responses(properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    schema = {"type": "object", "properties": properties}
-    return {
-        200: {"description": "answered", "content": {JSON: {"schema": schema}}},
-        422: {"description": "the body doesn't fit; every problem is named"},
-    }
-
-
-_ANSWER: Final = {
-    "churn_probability": {"type": "number", "description": "of a cancellation in the window"},
-    "risk_band": {"enum": ["high", "medium", "low"]},
-    "reasons": {"type": "array", "items": {"type": "string"}},
-}
-_MODEL: Final = {
-    "model_version": {"type": "string"},
-    "feature_fingerprint": {"type": "string"},
-}
-_PREDICTED: Final = _responses({**_ANSWER, **_MODEL})
-_PROBLEMS: Final = {"type": "array", "items": {"type": "object"}}
-_ROW: Final = {"row": {"type": "integer"}, **_ANSWER, "problems": _PROBLEMS}
-_PREDICTED_MANY: Final = _responses(
-    {
-        **_MODEL,
-        "n_rows": {"type": "integer"},
-        "n_failed": {"type": "integer"},
-        "rows": {"type": "array", "items": {"type": "object", "properties": _ROW}},
-    }
-)
-_BINARY: Final = {"type": "string", "format": "binary"}
-_BATCH: Final = {
-    JSON: {
-        "type": "object",
-        "properties": {"rows": {"type": "array", "items": _user_schema()}},
-        "required": ["rows"],
-    },
-    batches.ARROW: _BINARY,
-    batches.PARQUET: _BINARY,
-}

@@ -128,15 +128,17 @@ def nothing_known(values: Mapping[str, Any]) -> bool:
     return all(value is None for name, value in values.items() if name not in IDENTITY)
 
 
-def problems_of(error: ValidationError) -> list[Mapping[str, object]]:
-    """Each problem with its field, what was expected, and what was found."""
+def problems_of(
+    error: ValidationError, unknown: str = "no feature of this name"
+) -> list[Mapping[str, object]]:
+    """Each problem with its field, what was expected, and what was found; of extra fields, that."""
     problems: list[Mapping[str, object]] = []
     for one in error.errors(include_url=False, include_context=False):
         is_unknown = one["type"] == "extra_forbidden"
         problems.append(
             {
                 "field": str(one["loc"][0]) if one["loc"] else "",
-                "problem": "no feature of this name" if is_unknown else one["msg"],
+                "problem": unknown if is_unknown else one["msg"],
                 "found": shown(one["input"]),
             }
         )

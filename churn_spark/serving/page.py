@@ -67,6 +67,11 @@ def split_reason(reason: str) -> tuple[str, str]:
     return (text, direction) if direction in ("raises", "lowers") else (reason, "")
 
 
+def hold_units(text: str) -> str:
+    """The text with its percent signs on the line of their numbers."""
+    return text.replace(" %", "\u00a0%")
+
+
 def draw_history(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """A user's probabilities as points of a chart; None where a line needs a second date.
 
@@ -120,5 +125,6 @@ def _round_numbers() -> list[float]:
     return [digit * 10.0**power for power in range(-4, 0) for digit in (1, 2, 5)] + [1.0]
 
 
+_ENVIRONMENT.filters["hold_units"] = hold_units
 _ENVIRONMENT.filters["percent"] = percent
 _ENVIRONMENT.filters["split_reason"] = split_reason

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 
+from churn_spark.config import ListConfig
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
-from churn_spark.serving.page import describe_drift, draw_history, render, sign_in_page
+from churn_spark.serving.page import describe_drift, draw_history, percent, render, sign_in_page
 from churn_spark.serving.service import Service, describe_model
 
 _HTML: Final = "text/html"
@@ -30,27 +31,33 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         band: str = "",
         from_percent: str = "",
         offset: Annotated[int, Query(ge=0)] = 0,
+        source: lists.Source = "list",
     ) -> Response:
-        scores, rows = service.list_of_today()
+        today = service.today(source)
+        rows = today.rows
         wanted = _filter(band, from_percent)
         chosen = lists.choose(rows, wanted)
         size = service.config.serving.rows_per_page
         shown = chosen.slice(offset, size).to_pylist()
         query = {name: request.query_params.get(name, "") for name in ("band", "from_percent")}
+        of_source = {"source": "scores"} if source == "scores" else {}
 
         def page(start: int) -> str:
-            return "/?" + urlencode({**query, "offset": start})
+            return "/?" + urlencode({**of_source, **query, "offset": start})
 
-        csv_query = {"band": wanted.band} if wanted.band else {}
+        csv_query = of_source | ({"band": wanted.band} if wanted.band else {})
         return _page(
             request,
             "list.html",
-            title=f"List of {scores.day}",
-            here="list",
-            as_of=scores.day,
+            title=f"List of {today.day}",
+            here="list" if source == "list" else "scores",
+            as_of=today.day,
+            is_list=today.source == "list",
+            source=source,
             predicts=_predicts(service),
-            problems=_problems(service),
+            problems=[*([today.note] if today.note else []), *_problems(service)],
             n_users=len(rows),
+            listed=_describe_list(today, service.config.list),
             bands=lists.count_bands(rows),
             model_version=rows["model_version"][0].as_py() if len(rows) else "none",
             band=wanted.band,
@@ -66,7 +73,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
 
     @add("/page/users/{user_id:path}", methods=["GET"])
     async def user_page(request: Request, user_id: str) -> Response:
-        _, rows = service.list_of_today()
+        _, rows = service.scores_of_today()
         history = await in_thread(functools.partial(service.scores.history, user_id))
         try:
             newest: Mapping[str, Any] | None = lists.find_user(rows, user_id)
@@ -81,6 +88,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             here="user",
             user_id=user_id,
             newest=newest,
+            listed=lists.find_listed(service.today(), user_id),
             n_users=len(rows),
             history=history,
             chart=draw_history(history),
@@ -146,6 +154,20 @@ def _filter(band: str, from_percent: str) -> lists.Filter:
     if not 0 <= percent <= 100:
         raise RequestError(f"found {from_percent[:20]!r} percent, expected 0 to 100")
     return lists.Filter(chosen, percent / 100)
+
+
+def _describe_list(today: lists.Today, config: ListConfig) -> dict[str, Any]:
+    """The list in figures; empty where the scores are shown instead."""
+    if today.source != "list":
+        return {}
+    n_new, capacity = lists.count_new(today.rows), config.capacity
+    is_number = isinstance(capacity, int)
+    return {
+        "places": f"{capacity:,} places" if is_number else f"{percent(capacity)} of the scored",
+        "value": sum(today.rows["value_at_risk"].to_pylist()),
+        "n_new": n_new,
+        "n_stayed": len(today.rows) - n_new,
+    }
 
 
 def _predicts(service: Service) -> str:

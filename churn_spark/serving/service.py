@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
 from churn_spark.config import Config
+from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import read_keys
-from churn_spark.serving.lists import of_one_model
+from churn_spark.serving.lists import Source, Today, in_order, of_one_model
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import DRIFT, SCORES, NewestPartition, Partition
+from churn_spark.serving.stores import (
+    DRIFT,
+    RETENTION_LISTS,
+    SCORES,
+    LogStart,
+    NewestPartition,
+    Partition,
+)
 
 
 @dataclass(frozen=True)
@@ -52,19 +60,42 @@ class Service:
         self.config, self.now = config, now
         self.champion = champion or ChampionWatch(config)
         self.scores = NewestPartition(config.lakehouse, SCORES)
+        self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS)
         self.drift = NewestPartition(config.lakehouse, DRIFT)
+        self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
         self.ring = read_keys(config.serving)
         self.sessions = Sessions(self.ring, config.serving.sign_in_hours)
-        # A list of one date and one model is sorted once, not at every request.
+        # The rows of one date and one model are sorted once, not at every request.
+        self._scores_of = lru_cache(maxsize=2)(_scores_of)
         self._list_of = lru_cache(maxsize=2)(_list_of)
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        return [self.champion.look, self.scores.look, self.drift.look, self._measure]
+        tables = (self.scores, self.lists, self.drift, self.log_start)
+        return [self.champion.look, *(table.look for table in tables), self._measure]
 
-    def list_of_today(self) -> tuple[Partition, pa.Table]:
-        """The newest date, and its users in the order of their risk.
+    def today(self, source: Source = "list") -> Today:
+        """The newest retention list, unless it is older than the scores; else the scores.
+
+        Raises:
+            RequestError: while there is neither, with status 503.
+        """
+        listed, scores = self.lists.newest, self.scores.newest
+        if source == "list" and listed and (scores is None or scores.day <= listed.day):
+            return Today("list", listed.day, self._list_of(_Identity(listed)))
+        scores, rows = self.scores_of_today()
+        if source == "scores":
+            return Today("scores", scores.day, rows)
+        found = f"the newest is of {listed.day}" if listed else "there is none"
+        note = (
+            f"No retention list has been built for {scores.day}: {found}. This is everybody who "
+            "was scored, highest risk first; `build_retention_list` builds the list."
+        )
+        return Today("scores", scores.day, rows, note)
+
+    def scores_of_today(self) -> tuple[Partition, pa.Table]:
+        """The newest date with scores, and its users in the order of their risk.
 
         Raises:
             RequestError: while there are no scores, with status 503.
@@ -72,7 +103,23 @@ class Service:
         scores = self.scores.current()
         predictor = self.champion.predictor
         version = predictor.bundle.version if predictor else None
-        return scores, self._list_of(_Identity(scores), version)
+        return scores, self._scores_of(_Identity(scores), version)
+
+    def first_day(self, predictor: Predictor) -> date:
+        """First date of the log: that of the lakehouse, or else of the log the model has seen.
+
+        Raises:
+            RequestError: if neither is known, with status 503.
+        """
+        behaviour = predictor.bundle.behaviour
+        day = self.log_start.day or (behaviour.log_start if behaviour else None)
+        if day is None:
+            raise RequestError(
+                "the first day of the log is not known: found no table silver/session_days, and "
+                "the champion has no behaviour model that tells it; run `build_session_days`",
+                503,
+            )
+        return day
 
     def checks(self) -> dict[str, Check]:
         """What must hold: a model answers, it is the champion, the scores are fresh."""
@@ -143,17 +190,21 @@ def describe_model(predictor: Predictor) -> dict[str, Any]:
 class _Identity:
     """A partition as a key: the same object is the same key, whatever is in it."""
 
-    scores: Partition
+    partition: Partition
 
     def __hash__(self) -> int:
-        return id(self.scores)
+        return id(self.partition)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.scores is self.scores
+        return isinstance(other, _Identity) and other.partition is self.partition
 
 
-def _list_of(identity: _Identity, version: str | None) -> pa.Table:
-    return of_one_model(identity.scores, version)
+def _scores_of(identity: _Identity, version: str | None) -> pa.Table:
+    return of_one_model(identity.partition, version)
+
+
+def _list_of(identity: _Identity) -> pa.Table:
+    return in_order(identity.partition)
 
 
 def _second(instant: datetime) -> str:

@@ -15,7 +15,9 @@ from deltalake.exceptions import TableNotFoundError
 from churn_spark.errors import RequestError
 
 SCORES: Final = ("ml/scores", "as_of")
+RETENTION_LISTS: Final = ("ml/retention_lists", "as_of")
 DRIFT: Final = ("monitoring/drift", "run_date")
+SESSION_DAYS: Final = ("silver/session_days", "event_date")
 SCORES_COLUMNS: Final = (
     "as_of",
     "user_id",
@@ -105,6 +107,36 @@ class NewestPartition:
         found = sorted(rows.to_pylist(), key=lambda row: version_order(row["model_version"]))
         by_day = {row[self._column]: row for row in found}
         return [by_day[day] for day in sorted(by_day)]
+
+
+class LogStart:
+    """Keeps the first date of the log, which some features count from.
+
+    Attributes:
+        day: None while there is no log.
+    """
+
+    def __init__(self, lakehouse: str) -> None:
+        """Nothing is read before the first look."""
+        self.day: date | None = None
+        path, self._column = SESSION_DAYS
+        self._uri = f"{lakehouse.rstrip('/')}/{path}"
+        self._table: DeltaTable | None = None
+        self._seen: int | None = None
+
+    def look(self) -> None:
+        """Read the dates if the table has a new version; what can't be read leaves the day."""
+        try:
+            # The log's files are many: a table that is kept reads only what was added.
+            self._table = self._table or DeltaTable(self._uri)
+            self._table.update_incremental()
+            if self._table.version() != self._seen:
+                days = newest_files(self._table, self._column)
+                self.day, self._seen = min(days, default=None), self._table.version()
+        except Exception as error:
+            if self._table is not None:
+                _log.warning("table %s can't be read: %s", SESSION_DAYS[0], type(error).__name__)
+            self._table = None
 
 
 def version_order(version: str) -> tuple[int, str]:

@@ -1,0 +1,89 @@
+"""What a record is and what makes it an event: names, limits and reasons, wherever it is read.
+
+The ingest reads lines with Spark, the service single users without it; both go by these.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+NUMBERS: Final = ("ts", "sessionId", "itemInSession", "status", "registration", "length")
+TEXTS: Final = (
+    "userId",
+    "page",
+    "auth",
+    "method",
+    "level",
+    "location",
+    "userAgent",
+    "lastName",
+    "firstName",
+    "gender",
+    "artist",
+    "song",
+)
+STRICT_TEXTS: Final = ("page", "userId", "level", "auth", "gender", "location", "userAgent")
+"""Texts in whose place a nested value or a boolean makes a record one of a wrong type."""
+
+WHITE_SPACE: Final = " \t\r\n\f\u000b"
+MAX_SONG_SECONDS: Final = 86_400
+MAX_COUNT: Final = 2**53
+ANONYMOUS_IDS: Final = ("", '""')
+"""Ids, without white space around them, that stand for nobody; the configuration adds others."""
+
+BROKEN_JSON: Final = "broken JSON"
+INVALID_UTF8: Final = "invalid UTF-8"
+LINE_TOO_LONG: Final = "line too long"
+WRONG_TYPE: Final = "wrong type"
+MISSING_TS: Final = "missing ts"
+MISSING_PAGE: Final = "missing page"
+MISSING_SESSION: Final = "missing sessionId"
+TS_IN_SECONDS: Final = "ts in seconds"
+TS_OUT_OF_RANGE: Final = "ts out of range"
+NUMBER_OUT_OF_RANGE: Final = "number out of range"
+
+REASONS: Final = (
+    LINE_TOO_LONG,
+    INVALID_UTF8,
+    BROKEN_JSON,
+    WRONG_TYPE,
+    MISSING_TS,
+    MISSING_PAGE,
+    TS_IN_SECONDS,
+    TS_OUT_OF_RANGE,
+    NUMBER_OUT_OF_RANGE,
+    MISSING_SESSION,
+)
+"""Why a line may be quarantined, in the order in which the rules are tried."""
+
+OS_RULES: Final = (
+    ("iPad", "iOS"),
+    ("iPhone", "iOS"),
+    ("iPod", "iOS"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+    ("X11", "Linux"),
+)
+"""Part of a user agent -> operating system; the first that fits decides."""
+
+BROWSER_RULES: Final = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Opera", "Opera"),
+    ("MSIE", "Internet Explorer"),
+    ("Trident", "Internet Explorer"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("CriOS", "Chrome"),
+    ("Safari", "Safari"),
+    ("AppleWebKit", "Safari"),
+)
+"""The same for the browser: Chrome also says Safari, Edge also says Chrome."""
+
+OTHER: Final = "other"
+"""Operating system or browser of a user agent that no rule fits."""

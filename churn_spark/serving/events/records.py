@@ -1,0 +1,280 @@
+"""JSON records -> events of one user, and an account of the records that are none."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from churn_spark.config import IngestConfig
+from churn_spark.events.rules import (
+    ANONYMOUS_IDS,
+    BROKEN_JSON,
+    BROWSER_RULES,
+    LINE_TOO_LONG,
+    MAX_COUNT,
+    MAX_SONG_SECONDS,
+    MISSING_PAGE,
+    MISSING_SESSION,
+    MISSING_TS,
+    NUMBER_OUT_OF_RANGE,
+    NUMBERS,
+    OS_RULES,
+    OTHER,
+    STRICT_TEXTS,
+    TEXTS,
+    TS_IN_SECONDS,
+    TS_OUT_OF_RANGE,
+    WHITE_SPACE,
+    WRONG_TYPE,
+)
+from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
+
+ANONYMOUS: Final = "anonymous"
+DUPLICATE: Final = "duplicate"
+_INFINITY: Final = math.inf
+# How Spark's JSON reader takes text where a number belongs.
+_NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
+    "NaN": math.nan,
+    **dict.fromkeys(("+INF", "+Infinity", "Infinity"), _INFINITY),
+    **dict.fromkeys(("-INF", "-Infinity"), -_INFINITY),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as the ingest would keep it.
+
+    Attributes:
+        ts: milliseconds since the epoch.
+        user_id: without white space around it.
+        session_id: unique together with the user.
+        item: place in the session; None where it wasn't told.
+        page: what was visited.
+        auth: `Logged In`, `Cancelled` or another; None where it wasn't told, as all below.
+        level: `free` or `paid`.
+        song_seconds: length of the song.
+        registered_ts: milliseconds since the epoch.
+        gender: as given at registration.
+        location: state code.
+        os: operating system of the user agent.
+        browser: of the user agent.
+        record: all fields, `NUMBERS` and then `TEXTS`: equal ones are the same event.
+    """
+
+    ts: int
+    user_id: str
+    session_id: int
+    item: int | None
+    page: str
+    auth: str | None
+    level: str | None
+    song_seconds: float | None
+    registered_ts: int | None
+    gender: str | None
+    location: str | None
+    os: str | None
+    browser: str | None
+    record: tuple[float | str | None, ...]
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether it counts as something that the user did."""
+        return self.auth == "Logged In"
+
+    @property
+    def day(self) -> int:
+        """Number of its UTC date, days since the epoch."""
+        return self.ts // MILLIS_PER_DAY
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of some records.
+
+    Attributes:
+        events: those of known users, each once, in the order of the request.
+        left_out: position of every other record -> `ANONYMOUS`, `DUPLICATE` or the reason for
+            which the ingest would quarantine it.
+    """
+
+    events: Sequence[Event]
+    left_out: Mapping[int, str]
+
+
+def read_records(records: Sequence[object], config: IngestConfig) -> Reading:
+    """Sort records as the ingest sorts lines; the rules and their order are `events.rules`'."""
+    rules = _Rules.of(config)
+    events: list[Event] = []
+    left_out: dict[int, str] = {}
+    seen: set[tuple[float | str | None, ...]] = set()
+    for position, record in enumerate(records):
+        found = rules.read(record)
+        if isinstance(found, str):
+            left_out[position] = found
+        elif found.record in seen:
+            left_out[position] = DUPLICATE
+        else:
+            seen.add(found.record)
+            events.append(found)
+    return Reading(events, left_out)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The configured limits, prepared for one record after the other."""
+
+    earliest: int
+    latest: int
+    anonymous_ids: frozenset[str]
+    max_bytes: int
+
+    @classmethod
+    def of(cls, config: IngestConfig) -> _Rules:
+        return cls(
+            day_start_millis(config.earliest),
+            day_start_millis(config.latest),
+            frozenset((*ANONYMOUS_IDS, *config.anonymous_user_ids)),
+            config.max_line_bytes,
+        )
+
+    def read(self, record: object) -> Event | str:
+        """The event of a record, or what else it is."""
+        if not isinstance(record, Mapping):
+            return BROKEN_JSON
+        # A record comes without the bytes of its line; its texts alone may be too many.
+        if sum(len(text) for text in record.values() if isinstance(text, str)) > self.max_bytes:
+            return LINE_TOO_LONG
+        try:
+            numbers = {name: _number(record.get(name)) for name in NUMBERS}
+            texts = {name: _text(name, record.get(name)) for name in TEXTS}
+        except TypeError:
+            return WRONG_TYPE
+        user_id = (texts["userId"] or "").strip(WHITE_SPACE)
+        is_anonymous = user_id in self.anonymous_ids
+        reason = self._reason(numbers, texts["page"], is_anonymous=is_anonymous)
+        if reason or is_anonymous:
+            return reason or ANONYMOUS
+        return _event(user_id, numbers, texts)
+
+    def _reason(
+        self, numbers: Mapping[str, float | None], page: str | None, *, is_anonymous: bool
+    ) -> str:
+        """Why it can't be an event; empty if it can."""
+        ts = numbers["ts"]
+        if ts is None:
+            return MISSING_TS
+        if not (page or "").strip(WHITE_SPACE):
+            return MISSING_PAGE
+        if self.earliest <= ts * 1000 <= self.latest:
+            return TS_IN_SECONDS
+        if not self.earliest <= ts <= self.latest:
+            return TS_OUT_OF_RANGE
+        if _is_wild(numbers, self.latest):
+            return NUMBER_OUT_OF_RANGE
+        if not is_anonymous and numbers["sessionId"] is None:
+            return MISSING_SESSION
+        return ""
+
+
+def _number(value: object) -> float | None:
+    """A field of `NUMBERS`: NaN is missing, as where Spark reads it.
+
+    Raises:
+        TypeError: if it is of another type.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in _NUMBERS_AS_TEXT:
+            raise TypeError
+        value = _NUMBERS_AS_TEXT[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    try:
+        number = float(value)
+    except OverflowError:
+        return _INFINITY if value > 0 else -_INFINITY
+    return None if math.isnan(number) else number
+
+
+def _text(name: str, value: object) -> str | None:
+    """A field of `TEXTS`; a number is its digits, 7 and 7.0 the same user.
+
+    Raises:
+        TypeError: if it is of a type that can't be told from text any more.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # A bare NaN is a word, which Spark takes for text, in quotes.
+    is_word = isinstance(value, float) and not math.isfinite(value)
+    if name in STRICT_TEXTS and (not is_number or (name == "page" and not is_word)):
+        raise TypeError
+    if name == "userId" and isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return f'"{text}"' if is_word else text
+
+
+def _is_wild(numbers: Mapping[str, float | None], latest: int) -> bool:
+    limits = {"registration": latest, "length": MAX_SONG_SECONDS}
+    for name in ("registration", "length", "sessionId", "itemInSession"):
+        value = numbers[name]
+        if value is None:
+            continue
+        if not 0 <= value <= limits.get(name, MAX_COUNT):
+            return True
+        if name not in limits and not value.is_integer():
+            return True
+    return False
+
+
+def _event(
+    user_id: str, numbers: Mapping[str, float | None], texts: Mapping[str, str | None]
+) -> Event:
+    ts, session, page = numbers["ts"], numbers["sessionId"], texts["page"]
+    assert ts is not None
+    assert session is not None
+    assert page is not None
+    return Event(
+        ts=int(ts),
+        user_id=user_id,
+        session_id=int(session),
+        item=_whole(numbers["itemInSession"]),
+        page=page,
+        auth=texts["auth"],
+        level=texts["level"],
+        song_seconds=numbers["length"],
+        registered_ts=_whole(numbers["registration"]),
+        gender=texts["gender"],
+        location=_state_of(texts["location"]),
+        os=_family(texts["userAgent"], OS_RULES),
+        browser=_family(texts["userAgent"], BROWSER_RULES),
+        record=(*numbers.values(), *texts.values()),
+    )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _state_of(location: str | None) -> str | None:
+    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left."""
+    states = (location or "").rpartition(",")[2].strip(WHITE_SPACE)
+    return states.partition("-")[0].strip(WHITE_SPACE) or None
+
+
+def _family(agent: str | None, rules: Sequence[tuple[str, str]]) -> str | None:
+    """What a user agent says of itself, by the first rule that fits."""
+    if not (agent or "").strip(" "):
+        return None
+    return next((name for mark, name in rules if mark in str(agent)), OTHER)
+
+
+def shown_reasons(reading: Reading, limit: int) -> list[dict[str, Any]]:
+    """The first of the records that the ingest would quarantine, each with its reason."""
+    bad = {at: why for at, why in reading.left_out.items() if why not in (ANONYMOUS, DUPLICATE)}
+    return [{"event": at, "problem": why} for at, why in list(bad.items())[:limit]]

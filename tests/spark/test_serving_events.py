@@ -1,0 +1,226 @@
+"""One user's events without Spark against the tables: the same records, features, probability."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders_serving import add_behaviour, make_bundle
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from threadpoolctl import threadpool_limits
+
+from churn_spark.config import Config, load_config
+from churn_spark.errors import RequestError
+from churn_spark.events.clean import build_events, classify_records
+from churn_spark.events.lines import read_lines
+from churn_spark.events.parse import parse_lines
+from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.features.session_days import build_session_days
+from churn_spark.features.snapshots import build_snapshots
+from churn_spark.features.spec import FEATURES
+from churn_spark.features.transitions import build_transitions
+from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.training_rows import join_behaviour
+from churn_spark.serving.events.hashes import hash_record
+from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
+from churn_spark.serving.events.request import parse_events
+from churn_spark.serving.events.values import compute_values
+from churn_spark.serving.predictor import build_predictor
+from churn_spark.timeline import Horizon
+from tests import oracles
+from tests.builders import collect_dicts, random_records, record, write_lines
+
+DATES = (date(2018, 10, 9), date(2018, 11, 30), date(2019, 1, 20))
+HORIZON = Horizon(14, 1)
+WILD: tuple[Any, ...] = (
+    *(None, True, False, 0, 7, 7.0, -1, 1.5, 2**53, 2**54, 1e300, 10**400),
+    *("", " ", "\t7 ", "7", "7.0", "NaN", "Infinity", "-INF", "inf", "true", "{", '""', "é" * 20),
+    *([], {}, [7], {"a": None}, float("nan"), float("inf"), float("-inf")),
+)
+
+Record = dict[str, Any]
+Rows = dict[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Some records and the events that the ingest makes of them."""
+
+    records: list[Record]
+    events: DataFrame
+
+
+@pytest.fixture(scope="module")
+def base() -> Config:
+    """The base configuration, with room for one user's events."""
+    return load_config(overrides=["serving.max_events=100000"])
+
+
+@pytest.fixture(scope="module")
+def bundle() -> ModelBundle:
+    """A champion with a behaviour model."""
+    return replace(add_behaviour(make_bundle()), version="1")
+
+
+def classify(spark: SparkSession, path: Path, records: Iterable[Record], base: Config) -> DataFrame:
+    lines = read_lines(spark, [str(write_lines(path, records))])
+    return classify_records(parse_lines(lines, base.ingest.max_line_bytes), base.ingest)
+
+
+@pytest.fixture(scope="module")
+def log(spark: SparkSession, base: Config, tmp_path_factory: pytest.TempPathFactory) -> Log:
+    """The random log, with ties that only the hash of a record orders."""
+    records = random_records(seed=11, n_users=60)
+    other = {"free": "paid", "paid": "free"}
+    records += [
+        {**one, "level": other[one["level"]], "song": f"tie {number}"}
+        for number, one in enumerate(records[::3])
+        if one.get("level") in other
+    ]
+    path = tmp_path_factory.mktemp("log") / "log.json"
+    return Log(records, build_events(classify(spark, path, records, base), batch=1).cache())
+
+
+@pytest.fixture(scope="module")
+def real_log(
+    spark: SparkSession, base: Config, sample_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Log:
+    """Seven users and some thirty others."""
+    records = oracles.read_records(sample_data / "seven_users.json.gz")
+    seven = {one["userId"] for one in records}
+    others = oracles.read_records(sample_data / "customer_churn_mini.json.gz")
+    chosen = sorted({str(one["userId"]) for one in others} - seven - {""})[::7]
+    records += [one for one in others if str(one["userId"]) in chosen]
+    path = tmp_path_factory.mktemp("log") / "log.json"
+    return Log(records, build_events(classify(spark, path, records, base), batch=1).cache())
+
+
+def in_tables(log: Log, bundle: ModelBundle, base: Config) -> Rows:
+    """What the nightly tables say of everybody: features and probability."""
+    assert bundle.behaviour is not None
+    session_days = build_session_days(log.events)
+    snapshots = build_snapshots(session_days, DATES, base.snapshots.active_days).cache()
+    transitions = build_transitions(log.events)
+    behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, HORIZON)
+    rows = join_behaviour(snapshots, behaviour).cache()
+    found = collect_dicts(rows, "as_of", "user_id")
+    frame = rows.toPandas()
+    for key, probability in zip(
+        zip(frame["as_of"], frame["user_id"], strict=True),
+        bundle.probabilities(frame),
+        strict=True,
+    ):
+        found[key]["churn_probability"] = probability
+    return found
+
+
+def in_service(log: Log, bundle: ModelBundle, base: Config) -> tuple[Rows, set[tuple[date, str]]]:
+    """What the service says of each user alone, and whom it refuses."""
+    assert bundle.behaviour is not None
+    predictor = build_predictor(bundle, base.scoring, {})
+    first = min(event.day for event in oracles.accept_events(log.records))
+    of_user: dict[str, list[Record]] = defaultdict(list)
+    for one in log.records:
+        user_id = one.get("userId")
+        of_user["" if user_id is None else str(user_id)].append(one)
+    answered: Rows = {}
+    refused: set[tuple[date, str]] = set()
+    for day in DATES:
+        for user_id, records in of_user.items():
+            body = json.dumps({"as_of": str(day), "events": records}).encode()
+            try:
+                user = parse_events(body, base)
+            except RequestError:
+                refused.add((day, user_id))
+                continue
+            values: dict[str, Any] = dict(compute_values(user, bundle, first))
+            values["churn_probability"] = predictor.predict_one(values)
+            answered[day, user.user_id] = values
+    return answered, refused
+
+
+def differences(found: Rows, expected: Rows) -> list[tuple[Any, ...]]:
+    whole = {feature.name for feature in FEATURES if feature.data_type != "double"}
+    unlike = [("lacking", *key) for key in found.keys() ^ expected.keys()]
+    for key in found.keys() & expected.keys():
+        assert found[key].keys() == expected[key].keys()
+        for name, value in expected[key].items():
+            close = value if name in whole else pytest.approx(value, rel=1e-9, abs=1e-12)
+            if found[key][name] != close:
+                unlike.append((*key, name, found[key][name], value))
+    return unlike
+
+
+def test_features_and_probability_equal_those_of_the_tables(
+    log: Log, bundle: ModelBundle, base: Config
+) -> None:
+    with threadpool_limits(limits=1, user_api="blas"):
+        found, refused = in_service(log, bundle, base)
+    expected = in_tables(log, bundle, base)
+    assert not differences(found, expected)
+    assert len(expected) > 60
+    assert refused
+    assert {feature.name for feature in FEATURES} < next(iter(found.values())).keys()
+
+
+@pytest.mark.sample_data
+def test_features_and_probability_equal_those_of_the_tables_on_real_logs(
+    real_log: Log, bundle: ModelBundle, base: Config
+) -> None:
+    with threadpool_limits(limits=1, user_api="blas"):
+        found, _ = in_service(real_log, bundle, base)
+    expected = in_tables(real_log, bundle, base)
+    assert not differences(found, expected)
+    assert len(expected) > 60
+
+
+def test_records_become_the_events_of_the_ingest_whatever_is_in_them(
+    spark: SparkSession, base: Config, tmp_path: Path
+) -> None:
+    spoiled = [
+        record(**{"song": f"{name} {number}", "lastName": str(number), name: value})
+        for name in (*NUMBERS, *TEXTS)
+        for number, value in enumerate(WILD)
+        # As text, Java writes it in digits of its own.
+        if name in NUMBERS or value != 1e300
+    ]
+    classified = classify(spark, tmp_path / "log.json", spoiled, base).cache()
+    fates = [
+        row.reason or (ANONYMOUS if row.is_anonymous else "")
+        for row in classified.withColumn("at", F.monotonically_increasing_id())
+        .orderBy("at")
+        .collect()
+    ]
+    reading = read_records(json.loads(json.dumps(spoiled)), base.ingest)
+    found = [reading.left_out.get(position, "") for position in range(len(spoiled))]
+    assert [
+        (one, at, want) for one, at, want in zip(spoiled, found, fates, strict=True) if at != want
+    ] == []
+    events = collect_dicts(build_events(classified, batch=1), "event_hash")
+    for event in reading.events:
+        row = events[(hash_record(event.record),)]
+        assert _comparable(event) == {name: _plain(row[name]) for name in _comparable(event)}
+    assert len(events) == len(reading.events)
+
+
+def _comparable(event: Event) -> dict[str, Any]:
+    same = ("user_id", "session_id", "page", "auth", "level", "song_seconds", "gender")
+    places = {name: getattr(event, name) for name in (*same, "location", "os", "browser")}
+    return places | {
+        "event_ts": event.ts,
+        "item_in_session": event.item,
+        "registered_ts": event.registered_ts,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A timestamp as milliseconds."""
+    return round(value.timestamp() * 1000) if hasattr(value, "timestamp") else value

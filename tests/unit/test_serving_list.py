@@ -1,0 +1,197 @@
+"""The retention list over HTTP and on the page; and what is shown where none has been built."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+from builders_serving import (
+    AS_OF,
+    ODD_USER,
+    FakeRegistry,
+    build_service,
+    fill_tables,
+    make_bundle,
+    make_config,
+    make_list,
+    make_scores,
+    running,
+    write_list,
+)
+
+from churn_spark.config import Config
+from churn_spark.schemas import RETENTION_LISTS
+from churn_spark.scoring.list_csv import format_list_csv
+from churn_spark.serving import stores
+from churn_spark.serving.lists import SHOWN
+from churn_spark.serving.service import Service
+
+N_USERS, N_LISTED = 60, 24
+
+
+@dataclass(frozen=True)
+class World:
+    """A running service and the list it must show."""
+
+    address: str
+    config: Config
+    listed: pd.DataFrame
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.address + path)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """Scores of two dates; a list of the first."""
+    lakehouse = tmp_path_factory.mktemp("listed")
+    config = make_config(lakehouse, require_key=False, rows_per_page=10)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, N_USERS, n_dates=2)
+    before = AS_OF - timedelta(days=1)
+    write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
+    return build_service(config, FakeRegistry(bundle))
+
+
+@pytest.fixture(scope="module")
+def world(service: Service) -> Iterator[World]:
+    """The service when the list of the newest date has been built, too."""
+    bundle = replace(make_bundle(), version="7")
+    for look in service.looks():
+        look()
+    older = service.today()
+    assert (older.source, older.day) == ("scores", AS_OF)
+    assert f"the newest is of {AS_OF - timedelta(days=1)}" in older.note
+    listed = make_list(make_scores(bundle, service.config, N_USERS), N_LISTED)
+    write_list(listed, service.config)
+    with running(service) as address:
+        world = World(address, service.config, listed.sort_values("list_rank"))
+        for _ in range(400):
+            if world.get("/list").json().get("source") == "list":
+                break
+        yield world
+
+
+def test_list_is_that_of_the_table_in_its_order(world: World) -> None:
+    found, url = [], "/list"
+    while url:
+        answer = world.get(url).json()
+        found += answer["rows"]
+        url = answer["next"]
+    assert [one["user_id"] for one in found] == world.listed["user_id"].tolist()
+    assert (answer["source"], answer["as_of"]) == ("list", str(AS_OF))
+    assert (answer["n_users"], answer["model_version"]) == (N_LISTED, "7")
+    assert "note" not in answer
+    expected = world.listed.iloc[1]
+    assert found[1] == {
+        **{name: expected[name] for name in ("user_id", "churn_probability", "risk_band")},
+        **{name: expected[name] for name in ("value_at_risk", "reasons", "would_help")},
+        "list_rank": 2,
+        "on_list_since": str(AS_OF - timedelta(days=4)),
+        "days_on_list": 5,
+        "previous_rank": 9,
+    }
+    assert found[0]["previous_rank"] is None
+
+
+def test_filters_and_pages_hold_for_the_list(world: World) -> None:
+    band = world.listed["risk_band"].iloc[0]
+    expected = world.listed[world.listed["risk_band"] == band]["user_id"].tolist()
+    answer = world.get(f"/list?band={band}&limit=1000").json()
+    assert [one["user_id"] for one in answer["rows"]] == expected
+    least = float(world.listed["churn_probability"].median())
+    chosen = world.get(f"/list?min_probability={least}&offset=1&limit=3").json()
+    assert chosen["n_matching"] == (world.listed["churn_probability"] >= least).sum()
+    assert len(chosen["rows"]) == 3
+
+
+def test_csv_is_the_file_that_the_job_exports(world: World) -> None:
+    answer = world.get("/list?format=csv")
+    assert answer.content.decode() == format_list_csv(world.listed, 3, world.config.list.n_changes)
+    assert f"churn_list_{AS_OF}.csv" in answer.headers["content-disposition"]
+
+
+def test_scores_are_still_there_when_asked_for(world: World) -> None:
+    answer = world.get("/list?source=scores&limit=1000").json()
+    assert (answer["source"], answer["n_users"]) == ("scores", N_USERS)
+    assert [one["risk_rank"] for one in answer["rows"]] == list(range(1, N_USERS + 1))
+    assert "note" not in answer
+    assert answer["rows"][0].keys() == set(SHOWN["scores"])
+    following = world.get("/list?source=scores&limit=10").json()["next"]
+    assert world.get(following).json()["rows"][0]["risk_rank"] == 11
+    assert world.get("/list?source=table").status_code == 422
+
+
+def test_page_shows_the_list_with_its_past_and_what_would_help(world: World) -> None:
+    page = world.get("/").text
+    assert "Whom to call" in page
+    assert f"<b>{N_LISTED}</b><span>to call, of 100 places" in page
+    assert "<b>8</b><span>new, 16 stayed" in page
+    assert f"<b>{world.listed['value_at_risk'].sum():.1f}</b><span>value at risk" in page
+    assert page.count('<span class="past new">new</span>') == 4
+    assert '<span class="past">day 5, was 9</span>' in page
+    assert '<p class="help">if came 1 times: 1\u00a0%</p>' in page
+    assert page.count('class="help"') == 8
+    assert "No retention list" not in page
+    assert "/?band=&amp;from_percent=&amp;offset=10" in page
+    assert "/list?format=csv&amp;min_probability=0.0" in page
+
+
+def test_page_of_all_scores_keeps_to_them(world: World) -> None:
+    page = world.get("/?source=scores").text
+    assert f"<b>{N_USERS}</b><span>users scored" in page
+    assert "No retention list" not in page
+    assert "/?source=scores&amp;band=&amp;from_percent=&amp;offset=10" in page
+    assert "/list?format=csv&amp;source=scores&amp;min_probability=0.0" in page
+    assert '<input type="hidden" name="source" value="scores">' in page
+
+
+def test_user_is_told_with_their_row_of_the_list(world: World) -> None:
+    second, fifth = world.listed["user_id"].iloc[[1, 4]]
+    on_list = world.get(f"/users/{second}").json()["on_list"]
+    assert (on_list["list_rank"], on_list["would_help"]) == (2, ["if came 2 times: 1 %"])
+    page = world.get(f"/page/users/{second}").text
+    assert "Number 2, on it since" in page
+    assert "if came 2 times: 1\u00a0%" in page
+    assert "No single change" in world.get(f"/page/users/{fifth}").text
+    scored = world.get("/list?source=scores&limit=1000").json()["rows"]
+    other = next(
+        one["user_id"]
+        for one in scored
+        if one["user_id"] not in {*world.listed["user_id"], ODD_USER}
+    )
+    assert world.get(f"/users/{other}").json()["on_list"] is None
+    assert "On today" not in world.get(f"/page/users/{other}").text
+
+
+def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> None:
+    config = make_config(tmp_path, require_key=False)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, 20, n_dates=1)
+    service = build_service(config, FakeRegistry(bundle))
+    scores = make_scores(bundle, config, 20)
+    for look in service.looks():
+        look()
+    with running(service) as address:
+        answer = httpx.get(f"{address}/list").json()
+        page = httpx.get(address).text
+        text = httpx.get(f"{address}/list?format=csv").text
+    note = f"No retention list has been built for {AS_OF}: there is none."
+    assert (answer["source"], answer["n_users"]) == ("scores", len(scores))
+    assert answer["note"].startswith(note)
+    assert note in page
+    assert "Who may cancel" in page
+    assert len(list(csv.DictReader(StringIO(text)))) == 20
+
+
+def test_columns_read_here_are_those_of_the_schema() -> None:
+    name = f"{RETENTION_LISTS.layer}/{RETENTION_LISTS.name}"
+    assert (name, RETENTION_LISTS.partition_by[0]) == stores.RETENTION_LISTS
+    assert {*SHOWN["list"], "as_of", "model_version"} == set(RETENTION_LISTS.column_names)
