@@ -395,7 +395,7 @@ DRIFT = TableSpec(
         Column("unseen_rate_baseline", "double", "rows of a category the model has no level for"),
         Column("unseen_rate_current", "double", "the same, as of the run date"),
         Column("importance", "double", "share of the feature in the champion's scores"),
-        Column("is_trending", "boolean", "drifts by construction: shown, never an alert"),
+        Column("is_trending", "boolean", "moves with time or calendar by construction: no alert"),
         Column("is_breached", "boolean", "moved by more than the rule allows"),
     ),
     partition_by=("run_date",),

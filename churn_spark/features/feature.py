@@ -62,6 +62,12 @@ Aggregate = Literal[
 DataType = Literal["long", "double", "string"]
 
 
+_WEEK: Final = 7
+_MOVING: Final[frozenset[Aggregate]] = frozenset(
+    {"hours_since", "relative_gap", "silence", "cycle", "gap_spread", "longest", "days_since"}
+)
+
+
 @dataclass(frozen=True)
 class Feature:
     """One column of what is known about a user as of a date D.
@@ -123,6 +129,16 @@ class Feature:
     level: str = ""
     is_trending: bool = False
     is_sensitive: bool = False
+
+    @property
+    def moves_by_construction(self) -> bool:
+        """Whether its distribution differs from night to night though nobody acts otherwise.
+
+        Totals grow. What is measured over less than a week or since the last event depends on
+        the weekday, a phase of the month on the date, and a pause is no longer than the log.
+        """
+        is_short = self.aggregate == "sum" and 0 < self.days < _WEEK
+        return self.is_trending or is_short or self.aggregate in _MOVING
 
     @property
     def is_numeric(self) -> bool:

@@ -33,7 +33,7 @@ from churn_spark.monitoring.ks import Baseline, SparseCounts, benjamini_hochberg
 from churn_spark.monitoring.policy import PREDICTION
 from churn_spark.schemas import DRIFT, conform
 
-_TRENDING = {feature.name for feature in FEATURES if feature.is_trending}
+_MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 _NUMBERS = [f.name for f in DRIFT.struct.fields if isinstance(f.dataType, T.DoubleType)]
 
 
@@ -164,7 +164,7 @@ def _compare_feature(
             "feature": feature,
             "model_version": reference.version,
             "importance": reference.importance.get(feature, 0.0),
-            "is_trending": feature in _TRENDING,
+            "is_trending": feature in _MOVING,
         }
         found = []
         for place, group in rows.groupby("slice"):

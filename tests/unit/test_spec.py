@@ -116,6 +116,15 @@ def test_what_grows_for_everybody_is_trending_and_nothing_else_is() -> None:
     assert trending == [*totals, "exposure_days", "level_changes"]
 
 
+def test_what_follows_the_calendar_is_expected_to_move() -> None:
+    moving = [f.name for f in FEATURES if f.moves_by_construction and not f.is_trending]
+    assert moving == [
+        "sessions_1d", "sessions_3d", "songs_1d", "songs_3d", "hours_since_last_event",
+        "gap_spread_days", "longest_gap_days", "relative_gap", "billing_day",
+        "days_since_level_change", "missed_sessions",
+    ]  # fmt: skip
+
+
 def test_every_source_is_known() -> None:
     known = {*SESSION_DAYS.column_names, *DERIVED_SOURCES, "exposure", "level_changed_ts", ""}
     sources = {name for feature in SNAPSHOT_FEATURES for name in (feature.source, feature.per)}
