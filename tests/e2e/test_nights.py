@@ -41,6 +41,8 @@ from churn_spark.tables import Lakehouse
 from jobs import nightly, replay, retrain_if_needed
 from jobs.retrain_if_needed import Outcome
 
+pytestmark = pytest.mark.slow
+
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
 
