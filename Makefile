@@ -77,8 +77,9 @@ serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in C
 	@"$(PY)" -m churn_spark.serving $(if $(PORT),--port "$(PORT)")
 
 .PHONY: bench-serve
-bench-serve: setup ## The service: requests a second on one core, latency, memory (needs wrk)
+bench-serve: setup ## The service: speed, memory, and ten minutes of trouble (needs wrk)
 	@"$(PY)" -m bench.serve
+	@"$(PY)" -m bench.soak
 
 .PHONY: image-check
 image-check: setup ## Build and run the service's image on Debian, as root: [IMAGES="service jobs"] (2 min)
