@@ -22,8 +22,9 @@ from churn_spark.errors import InputError
 from churn_spark.models.intervals import FIGURES
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
-from churn_spark.reports.evaluation import build_page, draw_page, render_evaluation
+from churn_spark.reports.evaluation import build_page, render_evaluation
 from churn_spark.reports.explanation import list_section
+from churn_spark.reports.html import draw_page
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Caution, Cell
