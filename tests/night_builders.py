@@ -322,7 +322,7 @@ def _shapes(
     for name in [PREDICTION, *data.shown] if not data.drift.empty else []:
         baseline = baseline_of(name)
         if name in _CATEGORIES:
-            codes = generator.integers(0, 4, 5_000)
+            codes = generator.permutation(np.arange(5_000) % 7 % 4)
             shapes.append(build_mix(name, baseline, count_cells(baseline, codes), list("abcd")))
             continue
         now = generator.choice(baseline.edges, 5_000, p=baseline.counts / baseline.n)

@@ -14,7 +14,8 @@ class Cell:
         text: what it says.
         detail: smaller, beside it: an interval, a unit.
         tone: `number` to align right, `quiet` for what is missing or beside the point, `loud` for
-            what needs someone, `whole` for what must stay on one line.
+            what needs someone, `whole` for what must stay on one line, `prose`
+            for sentences.
     """
 
     text: str

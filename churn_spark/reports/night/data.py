@@ -135,12 +135,13 @@ class NightData:
     @cached_property
     def measured(self) -> pd.DataFrame:
         """Measured performance of the champion, oldest window first."""
-        return self._performance("labels")
+        rows = self.of_basis("labels")
+        return rows[rows["model_version"] == self.champion]
 
     @cached_property
     def expected(self) -> pd.DataFrame:
-        """The champion's own guess of its performance, oldest night first."""
-        return self._performance("expected")
+        """What the champion of each night guessed of itself, oldest night first."""
+        return self.of_basis("expected")
 
     @property
     def open_alerts(self) -> pd.DataFrame:
@@ -148,10 +149,10 @@ class NightData:
         tonight = self.alerts[self.alerts["run_date"] == self.night]
         return tonight[tonight["resolved"].isna()]
 
-    def _performance(self, basis: str) -> pd.DataFrame:
-        rows = self.performance
-        chosen = rows[(rows["basis"] == basis) & (rows["model_version"] == self.champion)]
-        return chosen.sort_values(["window_start", "run_date", "slice", "metric"])
+    def of_basis(self, basis: str) -> pd.DataFrame:
+        """Performance of every champion, measured or guessed, oldest window first."""
+        rows = self.performance[self.performance["basis"] == basis]
+        return rows.sort_values(["window_start", "run_date", "slice", "metric"])
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

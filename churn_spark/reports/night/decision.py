@@ -18,7 +18,11 @@ def decision_section(data: NightData) -> Section:
         rows = tuple(
             (
                 Cell(words.KINDS[entry.decision.kind], entry.decision.rule.replace("_", " ")),
-                Cell(entry.decision.reason, words.explain_rule(entry.decision, entry.policy)),
+                Cell(
+                    entry.decision.reason,
+                    words.explain_rule(entry.decision, entry.policy),
+                    "prose",
+                ),
             )
             for entry in data.tonight
         )
@@ -75,7 +79,7 @@ def alerts_section(data: NightData) -> Section:
                 Cell(words.alert_name(row["key"])),
                 Cell(row["severity"], tone="loud" if row["severity"] == "critical" else ""),
                 _since_cell(row["opened"], data.night),
-                Cell(row["sentence"], _clear(int(row["nights_clear"]))),
+                Cell(row["sentence"], _clear(int(row["nights_clear"])), "prose"),
             )
             for row in rows
         ),
@@ -112,8 +116,9 @@ def _standing(data: NightData) -> Iterator[tuple[str, str]]:
         )
     age = (data.night - state.last_retrain).days
     yield "Last retraining", f"{state.last_retrain}, {words.days(age)} ago"
-    bad = sum(state.bad_nights)
-    yield "Bad nights", f"{bad} of the last {len(state.bad_nights)} that were judged"
+    if state.bad_nights:
+        bad = sum(state.bad_nights)
+        yield "Bad nights", f"{bad} of the last {len(state.bad_nights)} that were judged"
     recent = [d for d in state.reactions if (data.night - d).days < data.policy.budget_days]
     yield (
         "Retrainings for drift or performance",

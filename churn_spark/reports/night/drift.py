@@ -35,15 +35,13 @@ def features_section(data: NightData) -> Section:
     blocks: list[Block] = []
     for table in (_moved_table, _beside_table):
         blocks.append(
-            table(
-                data, head, f"of the prediction and the first {len(data.judged[:_N_OPEN])} features"
-            )
+            table(data, head, f"The prediction and the first {len(data.judged[:_N_OPEN])} features")
         )
         if tail:
-            blocks.append(table(data, tail, "of the others", f"{len(tail)} more features"))
+            blocks.append(table(data, tail, "The others", f"{len(tail)} more features"))
         if data.trending:
             folded = f"{len(data.trending)} cumulative features, which move by construction"
-            blocks.append(table(data, data.trending, "of cumulative features", folded))
+            blocks.append(table(data, data.trending, "Cumulative features", folded))
     blocks += list(_slice_tables(data))
     return Section("features", title, _features_answer(data), tuple(blocks))
 
@@ -105,14 +103,14 @@ def _moved_table(
     data: NightData, rows: list[dict[str, Any]], which: str, folded: str = ""
 ) -> Table:
     return Table(
-        f"Movement {which}, against the training rows",
+        f"{which}, against the training rows",
         ("Feature", "Moved since", "D", "Where", "Importance", "Mean shift"),
         tuple(
             (
                 _name_cell(row),
                 _since_cell(data, row),
                 _statistic_cell(row),
-                Cell(_where(row)),
+                Cell(_where(row), tone="prose" if _is_sure(row) else "prose quiet"),
                 _importance_cell(row),
                 _shift_cell(row),
             )
@@ -132,7 +130,7 @@ def _beside_table(
     recent = _recent(data)
     headings = tuple(words.COMPARISONS.values())
     return Table(
-        f"Shown beside it {which}; decides nothing",
+        f"{which}: what is shown beside and decides nothing",
         ("Feature", "Unknown", "Zero, or new to the model", "PSI", *headings),
         tuple(
             (
@@ -251,9 +249,15 @@ def _short(name: str) -> str:
     return "the prediction" if name == PREDICTION else name
 
 
+def _is_sure(row: dict[str, Any]) -> bool:
+    return row["status"] == "ok" and row["lower_bound"] > 0
+
+
 def _where(row: dict[str, Any]) -> str:
     if row["status"] != "ok":
         return "not tested: no value on one side"
+    if not _is_sure(row):
+        return "no sure change"
     if row["kind"] == "category":
         return f"another mix: {words.of_100(row['statistic'])} are in other categories"
     unit = words.unit(row["feature"])

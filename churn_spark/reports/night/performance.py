@@ -31,7 +31,7 @@ def performance_section(data: NightData) -> Section:
     """Measured metrics against the reference, by window and by part of the users."""
     title = "Performance"
     measured_rows, guessed = data.measured, data.expected
-    if measured_rows.empty and guessed.empty:
+    if data.performance.empty:
         text = "Nothing is known yet of how good the predictions are: labels come later."
         return Section("performance", title, text, ())
     blocks: list[Block] = []
@@ -115,9 +115,11 @@ def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
 
 
 def _pictures(data: NightData) -> Iterator[Picture]:
-    of_all = data.measured[data.measured["slice"] == ALL]
+    of_all = data.of_basis("labels")
+    of_all = of_all[of_all["slice"] == ALL]
     every = pd.concat([of_all["window_start"], data.expected["window_start"]])
     span = min(every.min(), data.night - timedelta(days=6)), data.night
+    newest_own = data.measured["window_start"].max()
     for name in _METRICS[:-1]:
         own = of_all[of_all["metric"] == name]
         guess = data.expected[data.expected["metric"] == name]
@@ -126,12 +128,13 @@ def _pictures(data: NightData) -> Iterator[Picture]:
         metric = words.metric_of(name)
         newest = (own if len(own) else guess).iloc[-1]
         kind = "measured as of" if len(own) else "guessed for"
+        whose = "" if newest["window_start"] == newest_own or own.empty else " by a champion before"
         text = f"{metric.name}: {number(newest['value'], metric.style)}"
         ends = interval(newest["low"], newest["high"], metric.style)
         yield Picture(
             draw_metric(own, guess, span, metric.style),
             f"{metric.name} over time with its reference and the guess without labels.",
-            f"{text}{f' ({ends})' if ends else ''}, {kind} {newest['window_start']}.",
+            f"{text}{f' ({ends})' if ends else ''}, {kind} {newest['window_start']}{whose}.",
         )
 
 

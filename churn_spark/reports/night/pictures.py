@@ -28,7 +28,7 @@ from churn_spark.reports.canvas import (
 )
 from churn_spark.reports.night.overlay import Mix, Overlay
 
-_SMALL = (4.6, 3.0)
+_SMALL = (3.8, 2.7)
 _SEVERITY_COLOURS = {"info": "#8fa3ad", "warning": GOLD, "critical": WARM}
 # Shape, inside, edge and name.
 _MARKS = {
@@ -78,7 +78,7 @@ def draw_overlay(shape: Overlay, unit: str) -> str:
             axes.xaxis.set_major_formatter(PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.margins(x=0.02)
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside upper left", ncols=2)
         return as_address(figure)
 
 
@@ -94,7 +94,7 @@ def draw_mix(shape: Mix) -> str:
         axes.xaxis.set_major_formatter(PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(False, axis="y")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside upper left", ncols=2)
         return as_address(figure)
 
 
@@ -129,6 +129,16 @@ def draw_history(
         marker = "." if len(days) < 30 else ""
         axes.plot(days, rows["lower_bound"], color=GOLD, linewidth=1.1, marker=marker)
         axes.plot(days, rows["statistic"], color=ACCENT, linewidth=1.7, marker=marker)
+        for line, text in ((enter, "enter"), (leave, "leave")):
+            axes.annotate(
+                text,
+                (1, line),
+                xycoords=("axes fraction", "data"),
+                fontsize=8,
+                color=MUTED,
+                ha="right",
+                va="bottom" if text == "enter" else "top",
+            )
         top = float(np.nanmax([*rows["statistic"].astype(float), 1.6 * enter]))
         axes.set(ylim=(0, 1.08 * top), ylabel="D")
         _span_axis(axes, span)
@@ -139,6 +149,8 @@ def draw_metric(
     measured: pd.DataFrame, expected: pd.DataFrame, span: tuple[date, date], style: str
 ) -> str:
     """A metric window by window with its interval, its reference, and the guess without labels.
+
+    Windows of earlier champions are among them.
 
     Args:
         measured: window_start, value, low, high, reference.
@@ -155,19 +167,19 @@ def draw_metric(
                 color="#8fa3ad",
                 linestyle=":",
                 linewidth=1.8,
-                label="guess without labels",
+                label="guess",
             )
         if not measured.empty:
             days = _days(measured["window_start"])
             axes.vlines(days, measured["low"], measured["high"], color=ACCENT, linewidth=2)
             axes.plot(days, measured["value"], "o", color=ACCENT, markersize=5, label="measured")
-            usual = float(measured["reference"].iloc[-1])
-            if np.isfinite(usual):
-                axes.axhline(usual, color=INK, linewidth=1, linestyle="--", label="reference")
+            # A mark for each window: another champion has another reference.
+            usual = measured["reference"].astype(float)
+            axes.plot(days, usual, "_", color=INK, markersize=13, label="reference")
         axes.margins(y=0.25)
         if style == "percent":
             axes.yaxis.set_major_formatter(PERCENT)
-        axes.legend(loc="best", fontsize=8)
+        figure.legend(loc="outside upper left", ncols=3, fontsize=8, columnspacing=1)
         axes.yaxis.set_major_locator(MaxNLocator(5))
         _span_axis(axes, span)
         return as_address(figure)

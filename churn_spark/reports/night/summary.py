@@ -13,6 +13,9 @@ from churn_spark.reports.night.data import NightData
 from churn_spark.reports.page import KeyFigure
 from churn_spark.reports.words import interval, number, percent
 
+# The cautions below have the same sentences.
+_SAID_BELOW = ("hold", "human"), ("hold", "data_checks")
+
 
 def subtitle(data: NightData) -> str:
     """The night and the model."""
@@ -46,7 +49,7 @@ def sentences(data: NightData) -> tuple[str, ...]:
     if data.tonight:
         entry = data.tonight[-1]
         found.append(words.explain_rule(entry.decision, entry.policy))
-        if (entry.decision.kind, entry.decision.rule) != ("hold", "human"):
+        if (entry.decision.kind, entry.decision.rule) not in _SAID_BELOW:
             found.append(f"Tonight: {entry.decision.reason}.")
     failed = failed_checks(data.checks)
     if data.checks and not failed:
@@ -113,9 +116,9 @@ def moved_share(data: NightData) -> float:
 
 def _age_figure(data: NightData) -> KeyFigure:
     if data.champion is None or data.trained is None:
-        return KeyFigure("champion", "none", "", "no training has succeeded yet")
+        return KeyFigure("the champion's age", "none", "", "no training has succeeded yet")
     age = words.days((data.night - data.trained).days)
-    return KeyFigure("champion", f"version {data.champion}", f"{age} old", "since its training")
+    return KeyFigure("the champion's age", age, f"version {data.champion}", "since its training")
 
 
 def _data_figure(data: NightData) -> KeyFigure:
@@ -136,17 +139,17 @@ def _alert_figure(data: NightData) -> KeyFigure:
 def _feature_figure(data: NightData) -> KeyFigure:
     name = "features that have moved"
     if not data.judged:
-        return KeyFigure(name, "unknown", "", "no night was counted yet")
+        return KeyFigure(name, "none yet", "", "no night was counted")
     n = len([feature for feature in data.moved if feature != PREDICTION])
     share, limit = moved_share(data), percent(data.policy.min_breached_share)
     carried = f"{percent(share, 1)} of the importance" if math.isfinite(share) else ""
-    return KeyFigure(name, f"{n} of {len(data.judged)}", carried, f"a bad night from {limit}")
+    return KeyFigure(name, f"{n} of {len(data.judged)}", carried, f"{limit} make a bad night")
 
 
 def _prediction_figure(data: NightData) -> KeyFigure:
     name, row = "drift of the prediction", data.prediction
     if row is None:
-        return KeyFigure(name, "unknown", "", "not tested")
+        return KeyFigure(name, "none yet", "", "not tested")
     limit = f"has moved from surely {data.policy.enter_lower_bound:g}"
     beside = "has moved" if PREDICTION in data.moved else limit
     return KeyFigure(

@@ -36,7 +36,8 @@ def timeline_section(data: NightData) -> Section:
         return Section("timeline", title, text, ())
     blocks: list[Block] = [_picture(data, bars, marks)]
     rows = tuple(
-        (Cell(str(night)), Cell(what, tone="whole"), Cell(text)) for night, what, text in events
+        (Cell(str(night)), Cell(what, tone="whole"), Cell(text, tone="prose"))
+        for night, what, text in events
     )
     header = ("Night", "What", "In words")
     if rows:
