@@ -250,7 +250,7 @@ def _short(name: str) -> str:
 
 
 def _is_sure(row: dict[str, Any]) -> bool:
-    return row["status"] == "ok" and row["lower_bound"] > 0
+    return bool(row["status"] == "ok" and row["lower_bound"] > 0)
 
 
 def _where(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric
 from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
-from churn_spark.reports.words import count, interval, measured, number
+from churn_spark.reports.words import count, interval, measured, number, percent
 
 _METRICS = ("roc_auc", "average_precision", "f1", "log_loss", "calibration_error", "brier")
 _SLICED = ("roc_auc", "average_precision", "log_loss", "calibration_error")
@@ -176,11 +177,17 @@ def _guess_table(guessed: pd.DataFrame) -> Table:
         tuple(
             (
                 Cell(words.metric_of(name).name, words.metric_of(name).meaning),
-                Cell(number(rows.loc[name, "value"], words.metric_of(name).style), tone="number"),
+                _guess_cell(name, float(rows.loc[name, "value"])),
             )
             for name in names
         ),
     )
+
+
+def _guess_cell(name: str, value: float) -> Cell:
+    is_rate = name == "base_rate" and math.isfinite(value)
+    text = percent(value, 1) if is_rate else number(value, words.metric_of(name).style)
+    return Cell(text, tone="number")
 
 
 def _verdict_cell(text: str) -> Cell:

@@ -22,7 +22,7 @@ _CHANGES = {
 def timeline_section(data: NightData) -> Section:
     """A picture of the last 90 nights, and every event in words, the newest first."""
     title = "What happened"
-    events = sorted(_events(data), key=lambda event: event[0], reverse=True)
+    events = sorted(_events(data), key=lambda event: event[0])[::-1]
     bars = _bars(data)
     marks = [
         (entry.decision.night, entry.decision.kind)
@@ -72,7 +72,7 @@ def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
         decision = entry.decision
         if decision.kind in _EVENTS or decision.rule == "released":
             what = words.KINDS[decision.kind] if decision.kind in _EVENTS else "Released"
-            version = f"Version {decision.version}. " if decision.version else ""
+            version = f"version {decision.version}: " if decision.rule == "first" else ""
             yield decision.night, what, f"{version}{decision.reason}"
     told = data.alerts[data.alerts["change"].isin(_CHANGES)]
     keys: dict[tuple[date, str], list[str]] = {}
