@@ -83,8 +83,8 @@ def cautions(data: NightData) -> tuple[str, ...]:
         )
     if data.baseline_version is not None and data.baseline_version != data.champion:
         found.append(
-            f"The champion is version {data.champion} since tonight. The drift below is against "
-            f"the training rows of version {data.baseline_version}; from the next night on it is "
+            f"Version {data.champion} became champion after this drift was counted: it is against "
+            f"the training rows of version {data.baseline_version}. From the next night on it is "
             "against the new champion's own."
         )
     return tuple(found)
