@@ -185,7 +185,8 @@ def _decide(
             )
             evidence = replace(evidence, challenger=rival)
         state, decision = decide(before, evidence, CONFIG.policy, night)
-        tonight.append(Entry(len(tonight), decision, before, evidence, state, CONFIG.policy))
+        number = sum(entry.decision.night == night for entry in entries)
+        tonight.append(Entry(number, decision, before, evidence, state, CONFIG.policy))
         entries.append(tonight[-1])
         if decision.kind != "retrain":
             break

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from builders import write_rows
 from builders_serving import make_bundle, make_rows, register_champion
 from night_builders import LAST, build_nights
 
@@ -27,7 +28,6 @@ from churn_spark.schemas import (
     DRIFT,
     DRIFT_CELLS,
     PERFORMANCE,
-    TableSpec,
 )
 from jobs import build_report
 
@@ -35,14 +35,6 @@ NAMES = (
     "avg_songs_per_session", "num_downgrades", "os", "sessions_7d", "songs_7d", "sessions_28d",
     "last_subscription_level", "songs_28d",
 )  # fmt: skip
-
-
-def write(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None:
-    """Write rows; columns of the table that they don't have are null."""
-    frame = rows.reindex(columns=spec.column_names).astype(object)
-    records = frame.where(frame.notna(), None).values.tolist()
-    frame = context.spark.createDataFrame(records, spec.struct).coalesce(1)
-    context.lakehouse.overwrite(frame, spec)
 
 
 def write_nights(context: JobContext, data: NightData, bundle: ModelBundle) -> None:
@@ -53,17 +45,17 @@ def write_nights(context: JobContext, data: NightData, bundle: ModelBundle) -> N
     for night, entries in by_night.items():
         write_night(context.lakehouse, night, entries)
     checks = [(LAST, c.name, float(c.found), c.expected, c.passed, c.sentence) for c in data.checks]
-    write(context, DATA_CHECKS, pd.DataFrame(checks, columns=DATA_CHECKS.column_names))
-    write(context, ALERTS, data.alerts)
-    write(context, PERFORMANCE, data.performance)
+    write_rows(context, DATA_CHECKS, pd.DataFrame(checks, columns=DATA_CHECKS.column_names))
+    write_rows(context, ALERTS, data.alerts)
+    write_rows(context, PERFORMANCE, data.performance)
     older = data.history[data.history["run_date"] < data.drift["run_date"].min()]
     older = older.assign(comparison="training", slice="all", ks_statistic=older["statistic"])
-    write(context, DRIFT, pd.concat([older, data.drift]))
+    write_rows(context, DRIFT, pd.concat([older, data.drift]))
     rows = [
         (LAST, bundle.version, "all", name, *cells)
         for name, cells in count(bundle, ("churn_probability", *NAMES)).items()
     ]
-    write(context, DRIFT_CELLS, pd.DataFrame(rows, columns=DRIFT_CELLS.column_names))
+    write_rows(context, DRIFT_CELLS, pd.DataFrame(rows, columns=DRIFT_CELLS.column_names))
 
 
 def current(bundle: ModelBundle) -> pd.DataFrame:
