@@ -68,7 +68,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "human": (
             "A human has named another version champion."
             if decision.kind == "promote"
-            else "Nothing is retrained until someone has looked."
+            else "After a roll-back, or retrainings that don't help, the policy stops until "
+            "someone releases it."
         ),
     }
     return rules.get(decision.rule, decision.rule)
