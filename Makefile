@@ -94,7 +94,7 @@ tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the tr
 	@"$(PY)" -m jobs.tune_model --date "$(DATE)"
 
 .PHONY: report
-report: setup ## The evaluation of the newest backtest as one HTML page
+report: setup ## The newest backtest and the newest night, an HTML page each
 	@"$(PY)" -m jobs.build_report
 
 .PHONY: lint

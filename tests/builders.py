@@ -1,4 +1,4 @@
-"""Raw log records for tests: a plain one with overrides, and whole random logs."""
+"""Raw log records for tests: a plain one with overrides, and whole random logs; rows of tables."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import Config
 from churn_spark.events.clean import build_events, classify_records
 from churn_spark.events.lines import read_lines
 from churn_spark.events.parse import parse_lines
+from churn_spark.job import JobContext
+from churn_spark.schemas import TableSpec
 
 BASE_RECORD: Mapping[str, Any] = {
     "ts": 1538352000000,
@@ -181,3 +184,13 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file()
     }
+
+
+def write_rows(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None:
+    """Overwrite a table with rows; columns of the table that they don't have are null."""
+    frame = rows.reindex(columns=spec.column_names)
+    whole = {c.name: "Int64" for c in spec.columns if c.data_type == "long"}
+    frame = frame.astype(whole).astype(object)
+    records = frame.where(frame.notna(), None).values.tolist()
+    written = context.spark.createDataFrame(records, spec.struct).coalesce(1)
+    context.lakehouse.overwrite(written, spec)

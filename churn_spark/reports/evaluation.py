@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from churn_spark.reports.calibration import calibration_section, segments_section
 from churn_spark.reports.card import card_section
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.explanation import importance_section, list_section
+from churn_spark.reports.html import draw_page
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Facts, Page, Section
@@ -25,24 +24,6 @@ from churn_spark.reports.words import METRICS, dates_in_words
 def render_evaluation(data: EvaluationData) -> str:
     """The evaluation as HTML text: style and pictures inside, no script, nothing loaded."""
     return draw_page(build_page(data))
-
-
-def draw_page(page: Page) -> str:
-    """A page as HTML text."""
-    environment = Environment(
-        loader=PackageLoader("churn_spark", "reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_keep_units,
-    )
-    return environment.get_template("evaluation.html.j2").render(page=page)
-
-
-def _keep_units(value: object) -> object:
-    """Texts whose lines never break between a number and its per cent sign."""
-    return value.replace(" %", "\u202f%") if isinstance(value, str) else value
 
 
 def build_page(data: EvaluationData) -> Page:

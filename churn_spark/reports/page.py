@@ -13,7 +13,9 @@ class Cell:
     Attributes:
         text: what it says.
         detail: smaller, beside it: an interval, a unit.
-        tone: `number` to align right, `quiet` for what is missing or beside the point.
+        tone: `number` to align right, `quiet` for what is missing or beside the point, `loud` for
+            what needs someone, `whole` for what must stay on one line, `prose`
+            for sentences.
     """
 
     text: str
@@ -23,7 +25,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; the first cell of a row is its name."""
+    """Rows under a header; the first cell of a row is its name.
+
+    Attributes:
+        caption: what it shows.
+        header: names of the columns.
+        rows: their cells.
+        marked: places of the rows that stand out.
+        note: below it.
+        folded: what to press to see it; empty: it is open.
+    """
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -31,6 +42,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     marked: frozenset[int] = field(default_factory=frozenset)
     note: str = ""
+    folded: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,14 @@ class Picture:
     source: str
     alt: str
     caption: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small pictures, as many side by side as there is room for."""
+
+    kind: ClassVar[str] = "gallery"
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,7 @@ class Facts:
     items: tuple[tuple[str, str], ...]
 
 
-Block = Table | Picture | Text | Caution | Heading | Facts
+Block = Table | Picture | Gallery | Text | Caution | Heading | Facts
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
-"""The report's pictures: matplotlib in one style, as SVG inside the page."""
+"""The pictures of the evaluation."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,61 +9,38 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from churn_spark.models.examples import EXAMPLE_DAYS, Example
 from churn_spark.models.ranking import FloatArray
 from churn_spark.models.reliability import ReliabilityBins
-from churn_spark.reports.words import model_name, percent
+from churn_spark.reports.canvas import (
+    ACCENT,
+    GOLD,
+    INK,
+    LINE,
+    MUTED,
+    PERCENT,
+    STYLE,
+    WARM,
+    as_address,
+    canvas,
+)
+from churn_spark.reports.words import model_name
 
-INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
-ACCENT, WARM, _GOLD = "#0b6670", "#b4541a", "#c58f2b"
 # Told apart by lightness and dashes too, for print and for those who don't see the hues.
 _MODEL_STYLES: dict[str, dict[str, Any]] = {
     "base_rate": {"color": "#a3adb5", "linestyle": ":"},
     "rule": {"color": "#7d8891", "linestyle": "--"},
     "logistic_regression": {"color": WARM, "linestyle": "-."},
-    "hazard": {"color": _GOLD, "linestyle": ":"},
+    "hazard": {"color": GOLD, "linestyle": ":"},
     "behaviour": {"color": "#6c57a3", "linestyle": "--"},
     "lightgbm": {"color": ACCENT, "linewidth": 2.4, "zorder": 5},
     "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},
 }
-_STYLE: Any = {
-    # Text stays text, in the page's own font.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "churn_spark",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"],
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.major.pad": 7,
-    "ytick.major.pad": 6,
-    "lines.linewidth": 1.5,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-}
-_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 # A scale's functions must also take the margins' negative values.
 _ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
 _TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
 _MAX_POINTS = 400
-_PERCENT = FuncFormatter(lambda share, _: percent(share))
 
 
 @dataclass(frozen=True)
@@ -101,8 +76,8 @@ def thinned(curve: Curve) -> tuple[FloatArray, FloatArray]:
 
 def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float) -> str:
     """ROC and precision-recall curves side by side."""
-    with mpl.rc_context(_STYLE):
-        figure, (left, right) = _canvas(10, 4.6, 1, 2)
+    with mpl.rc_context(STYLE):
+        figure, (left, right) = canvas(10, 4.6, 1, 2)
         left.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for curve in roc:
             left.plot(*thinned(curve), label=model_name(curve.model), **_style(curve.model))
@@ -120,15 +95,15 @@ def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float)
         beyond = [float(c.y[c.x >= 0.05].max(initial=base_rate)) for c in pr]
         right.set_ylim(0, min(1.01, 1.15 * max([*beyond, 2 * base_rate])))
         for axes in (left, right):
-            axes.xaxis.set_major_formatter(_PERCENT)
-            axes.yaxis.set_major_formatter(_PERCENT)
-        return _as_address(figure)
+            axes.xaxis.set_major_formatter(PERCENT)
+            axes.yaxis.set_major_formatter(PERCENT)
+        return as_address(figure)
 
 
 def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]]) -> str:
     """Share of cancellers found by the share of users contacted, measured depths marked."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(10, 4.6)
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(10, 4.6)
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for curve in curves:
             axes.plot(*thinned(curve), label=model_name(curve.model), **_style(curve.model))
@@ -142,15 +117,15 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="share of users contacted, riskiest first")
         axes.set_ylabel("share of cancellers among them")
         axes.set_xticks([0, 0.1, 0.2, 0.33, 0.5, 0.75, 1])
-        axes.xaxis.set_major_formatter(_PERCENT)
-        axes.yaxis.set_major_formatter(_PERCENT)
+        axes.xaxis.set_major_formatter(PERCENT)
+        axes.yaxis.set_major_formatter(PERCENT)
         axes.legend(loc="lower right")
-        return _as_address(figure)
+        return as_address(figure)
 
 
 def draw_reliability(bins: ReliabilityBins, probabilities: FloatArray) -> str:
     """Observed against predicted shares with intervals; below, where the users are."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 5.4), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         limit = 1.05 * float(max(bins.high.max(), bins.predicted.max()))
@@ -173,9 +148,9 @@ def draw_reliability(bins: ReliabilityBins, probabilities: FloatArray) -> str:
         top.set_xticks(_TICKS[limit >= _TICKS])
         top.set_yticks(_TICKS[limit >= _TICKS])
         below.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2, integer=True))
-        top.xaxis.set_major_formatter(_PERCENT)
-        top.yaxis.set_major_formatter(_PERCENT)
-        return _as_address(figure)
+        top.xaxis.set_major_formatter(PERCENT)
+        top.yaxis.set_major_formatter(PERCENT)
+        return as_address(figure)
 
 
 def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference: float) -> str:
@@ -185,7 +160,7 @@ def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference:
         panels: title and values; all have the same names in the same order.
         reference: a line in the first panel; NaN for none.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         names = [whisker.name for whisker in panels[0][1]]
         figure = Figure(figsize=(10, 0.9 + 0.34 * len(names)), layout="constrained")
         grid = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
@@ -201,15 +176,15 @@ def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference:
             axes.grid(False, axis="y")
             axes.spines["left"].set_visible(False)
             axes.margins(x=0.08)
-        return _as_address(figure)
+        return as_address(figure)
 
 
 def draw_costs(
     share: FloatArray, cost: FloatArray, marks: Sequence[tuple[str, float, float]]
 ) -> str:
     """Cost per 1,000 users by the share contacted; each mark is a name, a share and a cost."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(10, 3.8)
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(10, 3.8)
         axes.plot(share, cost, color=ACCENT, linewidth=2.2)
         top = float(max(cost.max(), *(mark[2] for mark in marks)))
         for height, (name, x, y) in enumerate(sorted(marks, key=lambda mark: mark[1])):
@@ -222,14 +197,14 @@ def draw_costs(
             )
         axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.34 * top), ylabel="expected cost per 1,000 users")
         axes.set_xlabel("share of users contacted, riskiest first")
-        axes.xaxis.set_major_formatter(_PERCENT)
-        return _as_address(figure)
+        axes.xaxis.set_major_formatter(PERCENT)
+        return as_address(figure)
 
 
 def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[str]) -> str:
     """Horizontal bars, the first on top, a text at the end of each."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(10, 0.7 + 0.3 * len(names))
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(10, 0.7 + 0.3 * len(names))
         axes.barh(range(len(names)), values, color=ACCENT, height=0.62)
         for line, (value, detail) in enumerate(zip(values, details, strict=True)):
             axes.annotate(
@@ -243,16 +218,16 @@ def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[s
             )
         axes.set_yticks(range(len(names)), names, color=INK)
         axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.25 * max(values)))
-        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.xaxis.set_major_formatter(PERCENT)
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)
-        return _as_address(figure)
+        return as_address(figure)
 
 
 def draw_timeline(example: Example, most_songs: int) -> str:
     """One user's last four weeks: songs a day as bars, adverts and Downgrade visits as marks."""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _canvas(10, 1.5)
+    with mpl.rc_context(STYLE):
+        figure, axes = canvas(10, 1.5)
         axes.bar(
             [day.day for day in example.days],
             [day.n_songs for day in example.days],
@@ -261,7 +236,7 @@ def draw_timeline(example: Example, most_songs: int) -> str:
         )
         advert_line, downgrade_line = -0.2 * most_songs, -0.45 * most_songs
         for line, counts, marker, colour in (
-            (advert_line, {d.day: d.n_adverts for d in example.days}, "s", _GOLD),
+            (advert_line, {d.day: d.n_adverts for d in example.days}, "s", GOLD),
             (downgrade_line, {d.day: d.n_downgrades for d in example.days}, "v", WARM),
         ):
             seen = {day: n for day, n in counts.items() if n}
@@ -278,7 +253,7 @@ def draw_timeline(example: Example, most_songs: int) -> str:
         )
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.grid(False)
-        return _as_address(figure)
+        return as_address(figure)
 
 
 def _reach(value: Any, low: Any, high: Any) -> Any:
@@ -290,17 +265,5 @@ def _reach(value: Any, low: Any, high: Any) -> Any:
     return np.maximum(np.vstack(ends), 0.0)
 
 
-def _canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns)
-
-
 def _style(model: str) -> dict[str, Any]:
     return _MODEL_STYLES.get(model, {"color": MUTED})
-
-
-def _as_address(figure: Figure) -> str:
-    """The figure as a `data:` address, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

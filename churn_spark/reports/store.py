@@ -66,15 +66,16 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
     )
 
 
+def has_backtest(lakehouse: Lakehouse) -> bool:
+    """Whether a backtest has been kept."""
+    return lakehouse.exists(BACKTEST_RUNS) and not lakehouse.read(BACKTEST_RUNS).isEmpty()
+
+
 def _newest_card(lakehouse: Lakehouse) -> ModelCard:
-    newest = (
-        lakehouse.read(BACKTEST_RUNS).orderBy(F.desc("date"), F.desc("run_id")).head(1)
-        if lakehouse.exists(BACKTEST_RUNS)
-        else []
-    )
-    if not newest:
+    if not has_backtest(lakehouse):
         raise MissingTableError(
             f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
             "then this again"
         )
-    return ModelCard.from_json(newest[0].card)
+    runs = lakehouse.read(BACKTEST_RUNS).orderBy(F.desc("date"), F.desc("run_id"))
+    return ModelCard.from_json(runs.head(1)[0].card)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from builders import write_rows
 from pyspark.sql import functions as F
 from report_builders import build_evaluation
 
@@ -22,18 +23,8 @@ from churn_spark.schemas import (
     BACKTEST_RUNS,
     SESSION_DAYS,
     SNAPSHOTS,
-    TableSpec,
 )
 from jobs import build_report
-
-
-def write(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None:
-    """Write rows; columns of the table that they don't have are null."""
-    frame = rows.reindex(columns=spec.column_names).astype(object)
-    records = frame.where(frame.notna(), None).values.tolist()
-    context.lakehouse.overwrite(
-        context.spark.createDataFrame(records, spec.struct).coalesce(1), spec
-    )
 
 
 def write_backtest(context: JobContext, data: EvaluationData) -> None:
@@ -42,14 +33,14 @@ def write_backtest(context: JobContext, data: EvaluationData) -> None:
     newest = {"run_id": run_id, "date": "2018-12-01", "card": data.card.model_dump_json()}
     runs = pd.DataFrame([older, newest])
     runs["date"] = pd.to_datetime(runs["date"]).dt.date
-    write(context, BACKTEST_RUNS, runs)
+    write_rows(context, BACKTEST_RUNS, runs)
     for spec, rows in (
         (BACKTEST_PREDICTIONS, data.predictions),
         (BACKTEST_FIGURES, data.figures),
         (BACKTEST_IMPORTANCE, data.importance),
     ):
-        write(context, spec, rows.assign(run_id=run_id))
-    write(context, SNAPSHOTS, data.primary_rows[["as_of", "user_id"]].assign(num_sessions=3))
+        write_rows(context, spec, rows.assign(run_id=run_id))
+    write_rows(context, SNAPSHOTS, data.primary_rows[["as_of", "user_id"]].assign(num_sessions=3))
 
 
 def write_days(context: JobContext, user: str, as_of: datetime) -> None:
@@ -60,7 +51,7 @@ def write_days(context: JobContext, user: str, as_of: datetime) -> None:
         {**row, "session_id": session, "event_date": (as_of + pd.Timedelta(days=day)).date()}
         for day, session in days
     ]
-    write(context, SESSION_DAYS, pd.DataFrame(rows))
+    write_rows(context, SESSION_DAYS, pd.DataFrame(rows))
 
 
 def test_no_report_before_the_first_backtest(context: JobContext) -> None:

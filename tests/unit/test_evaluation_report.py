@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +12,16 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from pages import pictures_of, read, run_chromium
 from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
 from churn_spark.models.intervals import FIGURES
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
-from churn_spark.reports.evaluation import build_page, draw_page, render_evaluation
+from churn_spark.reports.evaluation import build_page, render_evaluation
 from churn_spark.reports.explanation import list_section
+from churn_spark.reports.html import draw_page
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Caution, Cell
@@ -33,42 +31,6 @@ from churn_spark.reports.summary import answer, cautions, key_figures, sentences
 from churn_spark.reports.words import METRICS, interval, measured, number
 
 MAX_BYTES = 2_000_000
-
-
-class Reader(HTMLParser):
-    """Collects tags with their attributes, the headings' texts, and tags left open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.headings: list[str] = []
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in ("h1", "h2"):
-            self.headings.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-def read(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    return reader
-
-
-def pictures_of(page: str) -> list[str]:
-    found = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
-    return [base64.b64decode(text).decode() for text in found]
 
 
 @pytest.fixture(scope="module")
@@ -315,26 +277,6 @@ def test_model_card_survives_json_and_lists_what_does_not_fit(data: EvaluationDa
     text = data.card.model_dump_json().replace('"horizon_days"', '"horizon"')
     with pytest.raises(InputError, match=r"horizon_days: Field required; horizon: Extra inputs"):
         ModelCard.from_json(text)
-
-
-def run_chromium(chromium: str, folder: Path, page: str, *arguments: str) -> str:
-    """Open the page without a network; returns what comes out, fails on a console error."""
-    (folder / "page.html").write_text(page, encoding="utf-8")
-    flags: Sequence[str] = (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0"),
-        f"--user-data-dir={folder / 'profile'}",
-    )
-    done = subprocess.run(
-        [chromium, *flags, *arguments, (folder / "page.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr, done.stderr
-    return done.stdout
 
 
 def test_browser_shows_the_headings_without_a_complaint(

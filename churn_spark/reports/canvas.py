@@ -1,0 +1,60 @@
+"""What all pictures share: matplotlib in one style, as SVG inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from churn_spark.reports.words import percent
+
+INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
+ACCENT, WARM, GOLD = "#0b6670", "#b4541a", "#c58f2b"
+STYLE: Any = {
+    # Text stays text, in the page's own font.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "churn_spark",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"],
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 7,
+    "ytick.major.pad": 6,
+    "lines.linewidth": 1.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+PERCENT = FuncFormatter(lambda share, _: percent(share))
+
+
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, Any]:
+    """A figure of some inches with its axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns)
+
+
+def as_address(figure: Figure) -> str:
+    """The figure as a `data:` address, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,175 @@
+"""What the page of a night is made from, and how its parts are looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from churn_spark.config import PolicyConfig
+from churn_spark.decision_log import Entry
+from churn_spark.monitoring.cells import ALL
+from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.comparisons import TRAINING
+from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.monitoring.policy_state import PolicyState
+from churn_spark.reports.night.overlay import Mix, Overlay
+
+HISTORY_DAYS = 90
+N_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class NightData:
+    """Everything the page shows; nothing in it is a row of a user.
+
+    Attributes:
+        night: the date the page is about.
+        entries: decisions of the last 90 days up to the night, in their order.
+        checks: the night's data checks.
+        alerts: rows of `alerts` of the 90 days: all of the night's, of others those that changed.
+        drift: rows of `drift` of the newest night that has some, with `statistic`.
+        history: run_date, feature, model_version, statistic and lower_bound of the 90 days, all
+            users against the training rows.
+        performance: rows of `performance` of the 90 days.
+        shapes: distributions of the prediction and the features that matter most.
+        policy: the thresholds.
+        trained: date by which all was known that the champion has learnt from.
+    """
+
+    night: date
+    entries: tuple[Entry, ...]
+    checks: tuple[CheckResult, ...]
+    alerts: pd.DataFrame
+    drift: pd.DataFrame
+    history: pd.DataFrame
+    performance: pd.DataFrame
+    shapes: tuple[Overlay | Mix, ...]
+    policy: PolicyConfig
+    trained: date | None
+
+    @property
+    def tonight(self) -> tuple[Entry, ...]:
+        """The decisions of the night."""
+        return tuple(entry for entry in self.entries if entry.decision.night == self.night)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the policy has judged the night: a broken feed or too few users it doesn't."""
+        return self.state is not None and self.state.last_night == self.night
+
+    @cached_property
+    def state(self) -> PolicyState | None:
+        """What the policy remembers after the night; none before the first training."""
+        known = [entry.after for entry in self.entries if entry.after is not None]
+        return known[-1] if known else None
+
+    @property
+    def champion(self) -> str | None:
+        """The version in use after the night."""
+        return self.state.champion if self.state is not None else self.baseline_version
+
+    @property
+    def drift_night(self) -> date | None:
+        """The newest night with drift rows: tonight, unless it was held before it was counted."""
+        return None if self.drift.empty else self.drift["run_date"].max()
+
+    @property
+    def baseline_version(self) -> str | None:
+        """The version whose training rows the drift is measured against."""
+        return None if self.drift.empty else str(self.drift["model_version"].iloc[0])
+
+    @cached_property
+    def moved(self) -> dict[str, tuple[date, bool]]:
+        """What had moved after the night of the drift -> since when, and whether even before.
+
+        As the policy remembers it: a feature stays until it leaves at the lower threshold. A
+        promotion on that night starts a new memory, but the drift shown is that of the old one.
+        """
+        since: dict[str, tuple[date, bool]] = {}
+        lived = [
+            entry
+            for entry in self.entries
+            if entry.after is not None
+            and entry.after.champion == self.baseline_version
+            and self.drift_night is not None
+            and entry.decision.night <= self.drift_night
+        ]
+        for number, entry in enumerate(lived):
+            assert entry.after is not None
+            old = entry.before.breached if number == 0 and entry.before else ()
+            since = {
+                name: since.get(name, (entry.decision.night, name in old))
+                for name in entry.after.breached
+            }
+        return since
+
+    @cached_property
+    def prediction(self) -> dict[str, Any] | None:
+        """The drift row of the prediction itself, where it was tested."""
+        rows = _of_all_users(self.drift)
+        found = records(rows[(rows["feature"] == PREDICTION) & (rows["status"] == "ok")])
+        return found[0] if found else None
+
+    @cached_property
+    def judged(self) -> list[dict[str, Any]]:
+        """The features' drift rows by importance x statistic, without trending ones."""
+        ranked = rank_features(self.drift)
+        return records(ranked[~ranked["is_trending"].astype(bool)])
+
+    @cached_property
+    def trending(self) -> list[dict[str, Any]]:
+        """The rows of features that move by construction, in the same order."""
+        ranked = rank_features(self.drift)
+        return records(ranked[ranked["is_trending"].astype(bool)])
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The features that get pictures: those that have moved, then others, both by rank."""
+        tested = [str(row["feature"]) for row in self.judged if row["status"] == "ok"]
+        return sorted(tested, key=lambda name: name not in self.moved)[:N_SHOWN]
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """Measured performance of the champion, oldest window first."""
+        rows = self.of_basis("labels")
+        return rows[rows["model_version"] == self.champion]
+
+    @cached_property
+    def expected(self) -> pd.DataFrame:
+        """What the champion of each night guessed of itself, oldest night first."""
+        return self.of_basis("expected")
+
+    @property
+    def open_alerts(self) -> pd.DataFrame:
+        """The alerts that are open after the night."""
+        tonight = self.alerts[self.alerts["run_date"] == self.night]
+        return tonight[tonight["resolved"].isna()]
+
+    def of_basis(self, basis: str) -> pd.DataFrame:
+        """Performance of every champion, measured or guessed, oldest window first."""
+        rows = self.performance[self.performance["basis"] == basis]
+        return rows.sort_values(["window_start", "run_date", "slice", "metric"])
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows by column name."""
+    names = [str(name) for name in rows.columns]
+    return [dict(zip(names, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
+
+
+def rank_features(drift: pd.DataFrame) -> pd.DataFrame:
+    """The features, those first that the model looks at most and that have moved most."""
+    rows = _of_all_users(drift)
+    rows = rows[rows["feature"] != PREDICTION]
+    weight = rows["importance"].fillna(0.0) * rows["statistic"].fillna(0.0)
+    return rows.assign(weight=weight).sort_values(
+        ["weight", "statistic", "feature"], ascending=[False, False, True], ignore_index=True
+    )
+
+
+def _of_all_users(drift: pd.DataFrame) -> pd.DataFrame:
+    return drift[(drift["comparison"] == TRAINING) & (drift["slice"] == ALL)]

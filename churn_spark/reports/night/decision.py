@@ -1,0 +1,127 @@
+"""The night's decisions, the model's standing, the data checks and the open alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from churn_spark.reports.night import words
+from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.summary import champion_age
+from churn_spark.reports.page import Block, Cell, Facts, Section, Table
+
+
+def decision_section(data: NightData) -> Section:
+    """Every decision of the night with its rule, and what the policy remembers."""
+    blocks: list[Block] = []
+    if data.tonight:
+        rows = tuple(
+            (
+                Cell(words.KINDS[entry.decision.kind], entry.decision.rule.replace("_", " ")),
+                Cell(
+                    entry.decision.reason,
+                    words.explain_rule(entry.decision, entry.policy),
+                    "prose",
+                ),
+            )
+            for entry in data.tonight
+        )
+        blocks.append(Table("In this order", ("Decision", "Because, and the rule"), rows))
+    blocks.append(Facts(tuple(_standing(data))))
+    n = len(data.tonight)
+    answer = (
+        "No decision is stored for this night."
+        if not n
+        else f"{'One decision' if n == 1 else f'{n} decisions'} tonight. The policy is a fixed "
+        "rule: the same figures give the same decision again."
+    )
+    return Section("decision", "Tonight's decision", answer, tuple(blocks))
+
+
+def checks_section(data: NightData) -> Section:
+    """What was wrong with the data, and what was looked at."""
+    failed = [check for check in data.checks if not check.passed]
+    passed = [check for check in data.checks if check.passed]
+    blocks: list[Block] = []
+    for caption, checks, folded in (
+        ("Failed", failed, ""),
+        ("Passed", passed, f"{words.checks(len(passed))} that passed"),
+    ):
+        if checks:
+            rows = tuple((Cell(check.name), Cell(check.sentence)) for check in checks)
+            blocks.append(Table(caption, ("Check", "Found"), rows, folded=folded))
+    if not data.checks:
+        answer = "The data of this night were not checked."
+    elif failed:
+        answer = (
+            f"{len(failed)} of {words.checks(len(data.checks))} failed, so the night is held: no "
+            "drift is judged and nothing is learnt until the feed is mended."
+        )
+    else:
+        answer = f"{words.checks(len(data.checks))}, none failed."
+    return Section("data", "Data checks", answer, tuple(blocks))
+
+
+def alerts_section(data: NightData) -> Section:
+    """The alerts that are open, the most severe first."""
+    rows = sorted(
+        records(data.open_alerts),
+        key=lambda row: (words.severity_order(row["severity"]), row["opened"], row["key"]),
+    )
+    if not rows:
+        text = "No alert is open."
+        return Section("alerts", "Open alerts", text, ())
+    table = Table(
+        "The most severe first",
+        ("Alert", "Severity", "Open since", "What was found"),
+        tuple(
+            (
+                Cell(words.alert_name(row["key"])),
+                Cell(row["severity"], tone="loud" if row["severity"] == "critical" else ""),
+                _since_cell(row["opened"], data.night),
+                Cell(row["sentence"], _clear(int(row["nights_clear"])), "prose"),
+            )
+            for row in rows
+        ),
+        note="Info: to know. Warning: the model may suffer. Critical: someone must act.",
+    )
+    text = f"{len(rows)} {'alert is' if len(rows) == 1 else 'alerts are'} open."
+    return Section("alerts", "Open alerts", text, (table,))
+
+
+def _since_cell(opened: date, night: date) -> Cell:
+    age = (night - opened).days
+    return Cell(str(opened), words.days(age) if age else "tonight", "whole")
+
+
+def _clear(nights: int) -> str:
+    if not nights:
+        return ""
+    return f"not seen for {nights} {'night' if nights == 1 else 'nights'}; ends soon"
+
+
+def _standing(data: NightData) -> Iterator[tuple[str, str]]:
+    yield "Champion", champion_age(data)
+    state = data.state
+    if state is None:
+        return
+    waits = state.waits_for_human or "nothing"
+    yield "Waits for a human", waits
+    if state.pending is not None:
+        yield "Under way", f"a retraining for {state.pending.trigger}, asked {state.pending.asked}"
+    if state.previous is not None and state.probation_end is not None:
+        yield (
+            "On probation",
+            f"until {state.probation_end}; version {state.previous} would come back",
+        )
+    age = (data.night - state.last_retrain).days
+    yield "Last retraining", f"{state.last_retrain}, {words.days(age)} ago"
+    if state.bad_nights:
+        bad = sum(state.bad_nights)
+        yield "Bad nights", f"{bad} of the last {len(state.bad_nights)} that were judged"
+    recent = [d for d in state.reactions if (data.night - d).days < data.policy.budget_days]
+    yield (
+        "Retrainings for drift or performance",
+        f"{len(recent)} of {data.policy.max_retrains} in {data.policy.budget_days} days",
+    )
+    yield "Drift is mute after one for", words.days(state.cooldown_days)

@@ -1,0 +1,317 @@
+"""Which inputs have moved, where in their distribution, and how that came about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from churn_spark.monitoring.cells import ALL
+from churn_spark.monitoring.comparisons import TRAINING
+from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.reports.night import words
+from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
+from churn_spark.reports.night.overlay import Mix, Overlay
+from churn_spark.reports.night.pictures import draw_history, draw_mix, draw_overlay
+from churn_spark.reports.night.summary import moved_share
+from churn_spark.reports.page import Block, Cell, Gallery, Picture, Section, Table
+from churn_spark.reports.words import count, percent
+
+_N_OPEN = 12
+_N_SLICED = 8
+_NONE = Cell("–", tone="number quiet")
+
+
+def features_section(data: NightData) -> Section:
+    """The features by importance x drift, with all that is known of their movement."""
+    title = "What has moved"
+    if data.drift.empty:
+        return Section("features", title, "No night has been counted yet.", ())
+    own = [] if data.prediction is None else [data.prediction]
+    head, tail = own + data.judged[:_N_OPEN], data.judged[_N_OPEN:]
+    blocks: list[Block] = []
+    for table in (_moved_table, _beside_table):
+        blocks.append(
+            table(data, head, f"The prediction and the first {len(data.judged[:_N_OPEN])} features")
+        )
+        if tail:
+            blocks.append(table(data, tail, "The others", f"{len(tail)} more features"))
+        if data.trending:
+            folded = f"{len(data.trending)} cumulative features, which move by construction"
+            blocks.append(table(data, data.trending, "Cumulative features", folded))
+    blocks += list(_slice_tables(data))
+    return Section("features", title, _features_answer(data), tuple(blocks))
+
+
+def shapes_section(data: NightData) -> Section:
+    """The distributions, training rows and tonight."""
+    pictures = tuple(_shape_picture(data, shape) for shape in data.shapes)
+    if not pictures:
+        text = "There are no distributions to compare."
+        return Section("shapes", "Where they have moved", text, ())
+    return Section(
+        "shapes",
+        "Where they have moved",
+        "Dashed the training rows, solid tonight: how many users have a value up to there. The "
+        "bar is D, the widest gap, at the value where it lies.",
+        (Gallery(pictures),),
+    )
+
+
+def history_section(data: NightData) -> Section:
+    """D night by night, for the same features."""
+    title = f"The last {HISTORY_DAYS} nights"
+    names = [PREDICTION, *data.shown]
+    pictures = tuple(picture for name in names for picture in _history_picture(data, name))
+    if not pictures:
+        return Section("history", title, "No night has been counted yet.", ())
+    policy = data.policy
+    nights = data.history["run_date"].nunique()
+    counted = f" So far {nights} {'night was' if nights == 1 else 'nights were'} counted."
+    return Section(
+        "history",
+        title,
+        f"Dark: D. Light: its lower bound, what D surely is. Entering is harder than staying: a "
+        f"feature counts as moved from the night on which the lower bound reaches the upper line, "
+        f"{policy.enter_lower_bound:g}, until D itself falls below the lower one, "
+        f"{policy.exit_statistic:g}. Such nights are shaded; upright lines are promotions, where "
+        f"the training rows change.{counted if nights < HISTORY_DAYS // 3 else ''}",
+        (Gallery(pictures),),
+    )
+
+
+def _features_answer(data: NightData) -> str:
+    moved = [name for name in data.moved if name != PREDICTION]
+    about = f"As of {data.drift_night}: " if data.drift_night != data.night else ""
+    known = data.prediction is not None
+    score = "has moved" if PREDICTION in data.moved else "has not" if known else "was not tested"
+    if not moved:
+        return f"{about}No feature counts as moved from the training rows; the prediction {score}."
+    share = moved_share(data)
+    carried = f", with {percent(share, 1)} of the importance" if math.isfinite(share) else ""
+    n = len(moved)
+    return (
+        f"{about}{n} {'feature counts' if n == 1 else 'features count'} as moved from the training "
+        f"rows{carried}; the prediction {score}."
+    )
+
+
+def _moved_table(
+    data: NightData, rows: list[dict[str, Any]], which: str, folded: str = ""
+) -> Table:
+    return Table(
+        f"{which}, against the training rows",
+        ("Feature", "Moved since", "D", "Where", "Importance", "Mean shift"),
+        tuple(
+            (
+                _name_cell(row),
+                _since_cell(data, row),
+                _statistic_cell(row),
+                Cell(_where(row), tone="prose" if _is_sure(row) else "prose quiet"),
+                _importance_cell(row),
+                _shift_cell(row),
+            )
+            for row in rows
+        ),
+        marked=frozenset(n for n, row in enumerate(rows) if row["feature"] in data.moved),
+        note="Ordered by importance × D. D: the widest gap between the two distributions, 0 the "
+        "same, 1 nothing in common; of a category the share of users that would have to change "
+        "it. Mean shift: how far values lie from those of training, on average over the ranks.",
+        folded=folded,
+    )
+
+
+def _beside_table(
+    data: NightData, rows: list[dict[str, Any]], which: str, folded: str = ""
+) -> Table:
+    recent = _recent(data)
+    headings = tuple(words.COMPARISONS.values())
+    return Table(
+        f"{which}: what is shown beside and decides nothing",
+        ("Feature", "Unknown", "Zero, or new to the model", "PSI", *headings),
+        tuple(
+            (
+                _name_cell(row),
+                _rates_cell(row, "missing_rate"),
+                _rates_cell(row, "unseen_rate" if row["kind"] == "category" else "zero_rate"),
+                _psi_cell(row),
+                *(
+                    recent.get((row["feature"], comparison), _NONE)
+                    for comparison in words.COMPARISONS
+                ),
+            )
+            for row in rows
+        ),
+        note="Rates: in the training rows → now. PSI: population stability index over ten bins, "
+        "less what chance alone gives; around 0 nothing has changed. The last columns are D of "
+        "tonight against earlier nights: a jump since yesterday points to the feed.",
+        folded=folded,
+    )
+
+
+def _slice_tables(data: NightData) -> Iterator[Table]:
+    ranked = [row["feature"] for row in data.judged if row["feature"] in data.moved]
+    names = ([PREDICTION] if PREDICTION in data.moved else []) + ranked
+    names = names[:_N_SLICED]
+    rows = data.drift[(data.drift["comparison"] == TRAINING) & data.drift["feature"].isin(names)]
+    known = {(row["feature"], row["slice"]): row for row in records(rows)}
+    slices = sorted({row["slice"] for row in known.values()} - {ALL}, key=words.slice_order)
+    if not slices or not names:
+        return
+    yield Table(
+        "D of what has moved, by part of the users",
+        ("Part of the users", "Users", *names),
+        tuple(
+            (
+                Cell(words.slice_name(name)),
+                _people_cell(known, name),
+                *(
+                    _statistic_cell(known[feature, name]) if (feature, name) in known else _NONE
+                    for feature in names
+                ),
+            )
+            for name in [ALL, *slices]
+        ),
+        marked=frozenset({0}),
+        note="Each part tonight against all training rows: parts differ from the whole at all "
+        "times, so look for the part that stands out. Small ones are left out.",
+    )
+
+
+def _people_cell(known: dict[tuple[str, str], Any], name: str) -> Cell:
+    """Users of a part; the feature with the fewest unknown values tells."""
+    sizes = [row["n_current"] for (_, place), row in known.items() if place == name]
+    return count(max(sizes)) if sizes else _NONE
+
+
+def _shape_picture(data: NightData, shape: Overlay | Mix) -> Picture:
+    row = _row_of(data, shape.feature)
+    where = _where(row) if row else ""
+    unit = words.unit(shape.feature)
+    source = draw_mix(shape) if isinstance(shape, Mix) else draw_overlay(shape, unit)
+    name = words.meaning(shape.feature)
+    return Picture(
+        source,
+        f"Distribution of {shape.feature} in the training rows and tonight. {where}",
+        f"{_short(shape.feature)}: {name}. {where[:1].upper()}{where[1:]}.",
+    )
+
+
+def _history_picture(data: NightData, name: str) -> Iterator[Picture]:
+    history = data.history[data.history["feature"] == name]
+    if history.empty:
+        return
+    newest = history[history["run_date"] == history["run_date"].max()].iloc[0]
+    span = data.night - timedelta(days=HISTORY_DAYS - 1), data.night
+    span = max(span[0], data.history["run_date"].min() - timedelta(days=1)), span[1]
+    shaded = _moved_nights(data, name)
+    promotions = [
+        entry.decision.night
+        for entry in data.entries
+        if entry.decision.kind in ("promote", "roll_back") and entry.decision.night > span[0]
+    ]
+    source = draw_history(history, shaded, promotions, span, data.policy)
+    value = words.statistic(newest["statistic"])
+    low = words.at_least(newest["lower_bound"])
+    since = data.moved.get(name)
+    state = f"moved since {since[0]}" if since else "not moved"
+    yield Picture(
+        source,
+        f"D of {name} over the nights from {span[0]} to {span[1]}, newest {value}.",
+        f"{_short(name)}: D {value}, {low}; {state}.",
+    )
+
+
+def _moved_nights(data: NightData, name: str) -> list[date]:
+    """Nights after whose last decision the policy remembered the feature as moved."""
+    last = {entry.decision.night: entry.after for entry in data.entries if entry.after is not None}
+    return [night for night, state in last.items() if name in state.breached]
+
+
+def _recent(data: NightData) -> dict[tuple[str, str], Cell]:
+    rows = data.drift[(data.drift["slice"] == ALL) & (data.drift["comparison"] != TRAINING)]
+    return {
+        (row["feature"], row["comparison"]): Cell(words.statistic(row["statistic"]), tone="number")
+        for row in records(rows)
+        if row["status"] == "ok"
+    }
+
+
+def _row_of(data: NightData, name: str) -> dict[str, Any] | None:
+    rows = [*data.judged, *([data.prediction] if data.prediction else [])]
+    return next((row for row in rows if row["feature"] == name), None)
+
+
+def _short(name: str) -> str:
+    return "the prediction" if name == PREDICTION else name
+
+
+def _is_sure(row: dict[str, Any]) -> bool:
+    return bool(row["status"] == "ok" and row["lower_bound"] > 0)
+
+
+def _where(row: dict[str, Any]) -> str:
+    if row["status"] != "ok":
+        return "not tested: no value on one side"
+    if not _is_sure(row):
+        return "no sure change"
+    if row["kind"] == "category":
+        return f"another mix: {words.of_100(row['statistic'])} are in other categories"
+    unit = words.unit(row["feature"])
+    return words.place(row["direction"], row["statistic"], row["location"], unit)
+
+
+def _name_cell(row: dict[str, Any]) -> Cell:
+    if row["feature"] == PREDICTION:
+        return Cell("the prediction", words.meaning(PREDICTION))
+    return Cell(row["feature"], words.meaning(row["feature"]))
+
+
+def _since_cell(data: NightData, row: dict[str, Any]) -> Cell:
+    if row["is_trending"]:
+        return Cell("by construction", tone="quiet")
+    since = data.moved.get(row["feature"])
+    if since is None:
+        return Cell("–", tone="quiet")
+    day, was_before = since
+    if was_before:
+        return Cell(f"before {day}", tone="whole")
+    age = (data.night - day).days
+    return Cell(str(day), words.days(age) if age else "tonight", "whole")
+
+
+def _statistic_cell(row: dict[str, Any]) -> Cell:
+    if row["status"] != "ok":
+        return _NONE
+    low = words.at_least(row["lower_bound"])
+    return Cell(words.statistic(row["statistic"]), low, "number")
+
+
+def _importance_cell(row: dict[str, Any]) -> Cell:
+    if row["feature"] == PREDICTION:
+        return _NONE
+    return Cell(percent(row["importance"], 1), tone="number")
+
+
+def _shift_cell(row: dict[str, Any]) -> Cell:
+    if row["kind"] == "category" or pd.isna(row["wasserstein"]):
+        return _NONE
+    return Cell(words.amount(row["wasserstein"], words.unit(row["feature"])), tone="number")
+
+
+def _rates_cell(row: dict[str, Any], column: str) -> Cell:
+    before, now = row[f"{column}_baseline"], row[f"{column}_current"]
+    if pd.isna(before) or pd.isna(now):
+        return _NONE
+    tone = "number quiet" if before == now == 0 else "number"
+    return Cell(f"{percent(before, 1)} → {percent(now, 1)}", tone=tone)
+
+
+def _psi_cell(row: dict[str, Any]) -> Cell:
+    value = row["psi_corrected"]
+    if pd.isna(value):
+        return _NONE
+    return Cell(f"{value:.3f}".replace("-", "−"), tone="number")

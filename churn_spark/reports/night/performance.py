@@ -1,0 +1,212 @@
+"""How good the champion's predictions turned out to be, and what it guesses of itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.cells import ALL
+from churn_spark.monitoring.evidence import MetricChange
+from churn_spark.monitoring.hysteresis import JUDGED_METRICS, is_surely_worse
+from churn_spark.reports.night import words
+from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.pictures import draw_metric
+from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
+from churn_spark.reports.words import count, interval, measured, number, percent
+
+_METRICS = ("roc_auc", "average_precision", "f1", "log_loss", "calibration_error", "brier")
+_SLICED = ("roc_auc", "average_precision", "log_loss", "calibration_error")
+_NO_DECISION = (
+    "The guess without labels takes the model's own probabilities at their word. It follows a "
+    "change of the mix of users, but is blind when the same users begin to behave otherwise. So it "
+    "is shown until the labels are there, and never decides anything."
+)
+
+
+def performance_section(data: NightData) -> Section:
+    """Measured metrics against the reference, by window and by part of the users."""
+    title = "Performance"
+    measured_rows, guessed = data.measured, data.expected
+    if data.performance.empty:
+        text = "Nothing is known yet of how good the predictions are: labels come later."
+        return Section("performance", title, text, ())
+    blocks: list[Block] = []
+    pictures = tuple(_pictures(data))
+    if not measured_rows.empty:
+        newest = measured_rows[measured_rows["window_start"] == measured_rows["window_start"].max()]
+        blocks.append(_newest_table(data, newest))
+    if pictures:
+        blocks.append(Gallery(pictures))
+    if not measured_rows.empty:
+        blocks += list(_slice_table(newest))
+    if not guessed.empty:
+        blocks += [_guess_table(guessed), Caution(_NO_DECISION)]
+    return Section("performance", title, _answer(data), tuple(blocks))
+
+
+def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
+    """What the policy makes of one metric on one window, in words."""
+    ends = row["difference"], row["difference_low"], row["difference_high"]
+    if row["metric"] not in JUDGED_METRICS:
+        return "shown only"
+    if any(pd.isna(end) for end in ends):
+        return "nothing to compare with"
+    change = MetricChange(
+        row["metric"], row["window_start"], row["window_end"], *ends, int(row["n_positive"])
+    )
+    worse = is_surely_worse(change, policy)
+    if worse is None:
+        return f"can't tell: fewer than {policy.min_positives} cancels"
+    return "surely worse" if worse else "not surely worse"
+
+
+def _answer(data: NightData) -> str:
+    rows = data.measured
+    rows = rows[rows["slice"] == ALL]
+    if rows.empty:
+        return (
+            "No label is known yet that the champion has not learnt from, so nothing is measured. "
+            "Below is only what the model guesses of itself."
+        )
+    newest = records(rows[rows["window_start"] == rows["window_start"].max()])
+    worse = [
+        words.metric_of(row["metric"]).name
+        for row in newest
+        if verdict(row, data.policy) == "surely worse"
+    ]
+    first = newest[0]
+    seen = (
+        f"Of the {first['n_rows']:,.0f} users of {first['window_start']}, "
+        f"{first['n_positive']:,.0f} have cancelled. "
+    )
+    if worse:
+        return f"{seen}Surely worse than on the champion's validation users: {', '.join(worse)}."
+    few = first["n_positive"] < data.policy.min_positives
+    if few:
+        return f"{seen}That is too few for a verdict: {data.policy.min_positives} are needed."
+    return f"{seen}No metric is surely worse than on the champion's validation users."
+
+
+def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
+    rows = {row["metric"]: row for row in records(newest[newest["slice"] == ALL])}
+    chosen = [rows[name] for name in _METRICS if name in rows]
+    return Table(
+        f"The newest labelled window: users as of {newest['window_start'].iloc[0]}, 95 % intervals",
+        ("Metric", "Measured", "Reference", "Difference", "Verdict"),
+        tuple(
+            (
+                Cell(_metric(row).name, _metric(row).meaning),
+                measured(row["value"], row["low"], row["high"], _metric(row).style),
+                Cell(number(row["reference"], _metric(row).style), tone="number"),
+                _difference(row),
+                _verdict_cell(verdict(row, data.policy)),
+            )
+            for row in chosen
+        ),
+        note="Reference: the same metric on the users that the champion was validated on. Surely "
+        "worse: the whole interval of the difference lies beyond the allowed "
+        f"{data.policy.max_drop:g} (calibration error {data.policy.max_calibration_drop:g}); it "
+        f"takes {data.policy.bad_windows} such windows in a row to ask for a retraining.",
+    )
+
+
+def _pictures(data: NightData) -> Iterator[Picture]:
+    of_all = data.of_basis("labels")
+    of_all = of_all[of_all["slice"] == ALL]
+    every = pd.concat([of_all["window_start"], data.expected["window_start"]])
+    span = min(every.min(), data.night - timedelta(days=6)), data.night
+    newest_own = data.measured["window_start"].max()
+    for name in _METRICS[:-1]:
+        own = of_all[of_all["metric"] == name]
+        guess = data.expected[data.expected["metric"] == name]
+        if own.empty and guess.empty:
+            continue
+        metric = words.metric_of(name)
+        newest = (own if len(own) else guess).iloc[-1]
+        kind = "measured as of" if len(own) else "guessed for"
+        whose = "" if newest["window_start"] == newest_own or own.empty else " by a champion before"
+        text = f"{metric.name}: {number(newest['value'], metric.style)}"
+        ends = interval(newest["low"], newest["high"], metric.style)
+        yield Picture(
+            draw_metric(own, guess, span, metric.style),
+            f"{metric.name} over time with its reference and the guess without labels.",
+            f"{text}{f' ({ends})' if ends else ''}, {kind} {newest['window_start']}{whose}.",
+        )
+
+
+def _slice_table(newest: pd.DataFrame) -> Iterator[Table]:
+    names = [name for name in newest["slice"].unique() if name != ALL]
+    if not names:
+        return
+    known = {(row["slice"], row["metric"]): row for row in records(newest)}
+    ordered = [ALL, *sorted(names, key=words.slice_order)]
+    rows = []
+    for name in ordered:
+        any_row = next(row for (place, _), row in known.items() if place == name)
+        rows.append(
+            (
+                Cell(words.slice_name(name)),
+                count(any_row["n_rows"]),
+                count(any_row["n_positive"]),
+                *(_slice_cell(known.get((name, metric))) for metric in _SLICED),
+            )
+        )
+    yield Table(
+        "The same by part of the users",
+        ("Part of the users", "Users", "Cancel", *(words.metric_of(m).name for m in _SLICED)),
+        tuple(rows),
+        marked=frozenset({0}),
+        note="Below each value its reference in the same part. With few cancels a value jumps by "
+        "itself: see the intervals of all users.",
+    )
+
+
+def _guess_table(guessed: pd.DataFrame) -> Table:
+    newest = guessed[guessed["run_date"] == guessed["run_date"].max()]
+    rows = newest.set_index("metric", drop=False)
+    names = [n for n in ("roc_auc", "average_precision", "f1", "base_rate") if n in rows.index]
+    return Table(
+        f"Guess without labels for the {newest['n_rows'].iloc[0]:,.0f} users of "
+        f"{newest['window_start'].iloc[0]}",
+        ("Metric", "Guess"),
+        tuple(
+            (
+                Cell(words.metric_of(name).name, words.metric_of(name).meaning),
+                _guess_cell(name, float(rows.loc[name, "value"])),
+            )
+            for name in names
+        ),
+    )
+
+
+def _guess_cell(name: str, value: float) -> Cell:
+    is_rate = name == "base_rate" and math.isfinite(value)
+    text = percent(value, 1) if is_rate else number(value, words.metric_of(name).style)
+    return Cell(text, tone="number")
+
+
+def _verdict_cell(text: str) -> Cell:
+    return Cell(text, tone="loud" if text == "surely worse" else "")
+
+
+def _metric(row: dict[str, Any]) -> Any:
+    return words.metric_of(row["metric"])
+
+
+def _difference(row: dict[str, Any]) -> Cell:
+    style = _metric(row).style
+    return measured(row["difference"], row["difference_low"], row["difference_high"], style)
+
+
+def _slice_cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell("–", tone="number quiet")
+    style = _metric(row).style
+    usual = row["reference"]
+    beside = f"was {number(usual, style)}" if pd.notna(usual) else ""
+    return Cell(number(row["value"], style), beside, "number")

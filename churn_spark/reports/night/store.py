@@ -1,0 +1,159 @@
+"""The monitoring tables -> what the page of a night is made from; counts only, no users."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.config import Config
+from churn_spark.decision_log import read_entries
+from churn_spark.errors import MissingTableError
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.cells import ALL
+from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.comparisons import TRAINING, code_baseline
+from churn_spark.monitoring.ks import build_baseline, collect_cells
+from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.reports.night.data import HISTORY_DAYS, NightData
+from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
+from churn_spark.schemas import (
+    ALERTS,
+    DATA_CHECKS,
+    DECISIONS,
+    DRIFT,
+    DRIFT_CELLS,
+    PERFORMANCE,
+    TableSpec,
+)
+from churn_spark.tables import Lakehouse
+
+_NIGHTLY = (DATA_CHECKS, DECISIONS, DRIFT)
+_TOLD = ("opened", "worsened", "resolved")
+
+
+def newest_night(lakehouse: Lakehouse) -> date | None:
+    """The newest night that was checked, counted or decided; none before the first."""
+    found = [
+        lakehouse.read(spec).agg(F.max("run_date")).collect()[0][0]
+        for spec in _NIGHTLY
+        if lakehouse.exists(spec)
+    ]
+    return max((night for night in found if night is not None), default=None)
+
+
+def read_night(lakehouse: Lakehouse, config: Config, night: date) -> NightData:
+    """Everything about a night and the 90 days up to it, as if it were the newest.
+
+    What is collected: per night a row per feature, of the night itself one per feature, slice and
+    comparison, and the counted cells of the few features that get a picture.
+
+    Raises:
+        MissingTableError: if the night was neither checked, counted nor decided.
+    """
+    first = night - timedelta(days=HISTORY_DAYS - 1)
+    if not any(_has_night(lakehouse, spec, night) for spec in _NIGHTLY):
+        raise MissingTableError(
+            f"found no night of {night} in {lakehouse.root}, expected its data checks, drift or "
+            "decisions: run `nightly` for it, or choose another date"
+        )
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    entries = tuple(e for e in read_entries(lakehouse, first) if e.decision.night <= night)
+    history = _read_history(lakehouse, first, night)
+    counted = history["run_date"].max() if len(history) else night
+    data = NightData(
+        night=night,
+        entries=entries,
+        checks=_read_checks(lakehouse, night),
+        alerts=_read_alerts(lakehouse, first, night),
+        drift=with_statistic(_read_rows(lakehouse, DRIFT, counted, counted)),
+        history=history,
+        performance=_read_rows(lakehouse, PERFORMANCE, first, night),
+        shapes=(),
+        policy=entries[-1].policy if entries else config.policy,
+        trained=None,
+    )
+    if data.champion is not None:
+        trained = date.fromisoformat(registry.trained_on(data.champion)["as_of"])
+        data = replace(data, trained=trained)
+    if data.baseline_version is not None:
+        shapes = _read_shapes(lakehouse, registry.load(data.baseline_version), data)
+        data = replace(data, shapes=shapes)
+    return data
+
+
+def with_statistic(drift: pd.DataFrame) -> pd.DataFrame:
+    """The drift rows with D in one column: of a category its total variation."""
+    return drift.assign(statistic=drift["ks_statistic"].fillna(drift["total_variation"]))
+
+
+def _has_night(lakehouse: Lakehouse, spec: TableSpec, night: date) -> bool:
+    return lakehouse.exists(spec) and not _between(lakehouse, spec, night, night).isEmpty()
+
+
+def _between(lakehouse: Lakehouse, spec: TableSpec, first: date, last: date) -> DataFrame:
+    return lakehouse.read(spec).filter(F.col("run_date").between(first, last))
+
+
+def _read_rows(lakehouse: Lakehouse, spec: TableSpec, first: date, last: date) -> pd.DataFrame:
+    if not lakehouse.exists(spec):
+        return pd.DataFrame(columns=spec.column_names)
+    return _between(lakehouse, spec, first, last).toPandas()
+
+
+def _read_checks(lakehouse: Lakehouse, night: date) -> tuple[CheckResult, ...]:
+    if not lakehouse.exists(DATA_CHECKS):
+        return ()
+    rows = _between(lakehouse, DATA_CHECKS, night, night).orderBy("name").collect()
+    return tuple(
+        CheckResult(row.name, row.found, row.expected, row.passed, row.sentence) for row in rows
+    )
+
+
+def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
+    if not lakehouse.exists(ALERTS):
+        return pd.DataFrame(columns=ALERTS.column_names)
+    rows = _between(lakehouse, ALERTS, first, night)
+    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_TOLD)).toPandas()
+
+
+def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
+    columns = ["run_date", "feature", "model_version", "statistic", "lower_bound"]
+    if not lakehouse.exists(DRIFT):
+        return pd.DataFrame(columns=columns)
+    rows = _between(lakehouse, DRIFT, first, night)
+    tested = rows.filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL))
+    statistic = F.coalesce("ks_statistic", "total_variation").alias("statistic")
+    found = tested.select("run_date", "feature", "model_version", statistic, "lower_bound")
+    return found.orderBy("run_date", "feature").toPandas()
+
+
+def _read_shapes(
+    lakehouse: Lakehouse, bundle: ModelBundle, data: NightData
+) -> tuple[Overlay | Mix, ...]:
+    """The distributions of the prediction and of the features that are shown."""
+    assert data.drift_night is not None
+    names = [PREDICTION, *data.shown]
+    cells = _between(lakehouse, DRIFT_CELLS, data.drift_night, data.drift_night)
+    rows = cells.filter((F.col("slice") == ALL) & F.col("feature").isin(*names)).collect()
+    counted = {row.feature: (row.cells, row.counts) for row in rows}
+    levels = bundle.encoding.levels
+    shapes: list[Overlay | Mix | None] = []
+    for name in names:
+        if name not in counted:
+            continue
+        values = bundle.baseline[name].to_numpy(dtype=np.float64)
+        if name in levels:
+            baseline = code_baseline(values, len(levels[name]))
+            found, _ = collect_cells(baseline, *counted[name])
+            shapes.append(build_mix(name, baseline, found, levels[name]))
+        else:
+            baseline = build_baseline(values)
+            found, _ = collect_cells(baseline, *counted[name])
+            shapes.append(build_overlay(name, baseline, found))
+    return tuple(shape for shape in shapes if shape is not None)

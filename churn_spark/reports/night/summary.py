@@ -1,0 +1,168 @@
+"""The answer first: what was decided tonight, by which rule, and what needs someone."""
+
+from __future__ import annotations
+
+import math
+
+from churn_spark.monitoring.alerts import SEVERITIES
+from churn_spark.monitoring.checks import failed_checks
+from churn_spark.monitoring.hysteresis import breached_share
+from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.reports.night import words
+from churn_spark.reports.night.data import NightData
+from churn_spark.reports.page import KeyFigure
+from churn_spark.reports.words import interval, number, percent
+
+# The cautions below have the same sentences.
+_SAID_BELOW = ("hold", "human"), ("hold", "data_checks")
+
+
+def subtitle(data: NightData) -> str:
+    """The night and the model."""
+    return f"Night of {data.night}. {champion_age(data)}."
+
+
+def champion_age(data: NightData) -> str:
+    """`Model version 3, trained as of 2018-11-20: 12 days old`."""
+    if data.champion is None:
+        return "There is no model yet"
+    if data.trained is None:
+        return f"Model version {data.champion}"
+    age = (data.night - data.trained).days
+    return f"Model version {data.champion}, trained as of {data.trained}: {words.days(age)} old"
+
+
+def answer(data: NightData) -> str:
+    """The newest decision in one sentence; without one, why there is none."""
+    if data.tonight:
+        return words.headline(data.tonight[-1].decision, data.champion)
+    if failed_checks(data.checks):
+        return "Nothing was decided: the data failed their checks."
+    if data.champion is None:
+        return "Nothing was decided: there is no model yet."
+    return "Nothing is decided here: no decision is stored for this night."
+
+
+def sentences(data: NightData) -> tuple[str, ...]:
+    """The rule of the newest decision, then what was found in the data and in the features."""
+    found = []
+    if data.tonight:
+        entry = data.tonight[-1]
+        found.append(words.explain_rule(entry.decision, entry.policy))
+        if (entry.decision.kind, entry.decision.rule) not in _SAID_BELOW:
+            found.append(f"Tonight: {entry.decision.reason}.")
+    failed = failed_checks(data.checks)
+    if data.checks and not failed:
+        found.append(f"The data: {words.checks(len(data.checks))}, none failed.")
+    return tuple(found)
+
+
+def cautions(data: NightData) -> tuple[str, ...]:
+    """What needs a human, and what limits the figures of this page."""
+    found = []
+    state = data.state
+    if state is not None and state.waits_for_human is not None:
+        found.append(
+            f"Waits for a human: {state.waits_for_human}. The command for that: retrain_if_needed "
+            f"--date {data.night} --release REASON."
+        )
+    failed = [check for check in data.checks if not check.passed]
+    if failed:
+        listed = "; ".join(check.sentence for check in failed[:3])
+        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+        found.append(f"{words.checks(len(failed))} failed: {listed}{more}.")
+    if data.drift_night is not None and data.drift_night != data.night:
+        found.append(
+            f"Drift was not counted tonight. Everything about features below is of "
+            f"{data.drift_night}, the newest night that was."
+        )
+    elif data.drift_night is not None and data.tonight and not data.is_judged:
+        found.append(
+            "Drift was counted tonight but not judged: the figures are shown, and nothing follows "
+            "from them."
+        )
+    if data.baseline_version is not None and data.baseline_version != data.champion:
+        found.append(
+            f"Version {data.champion} became champion after this drift was counted: it is against "
+            f"the training rows of version {data.baseline_version}. From the next night on it is "
+            "against the new champion's own."
+        )
+    return tuple(found)
+
+
+def key_figures(data: NightData) -> tuple[KeyFigure, ...]:
+    """Data, alerts, drift, performance: one figure each, and what to hold it against."""
+    return (
+        _age_figure(data),
+        _data_figure(data),
+        _alert_figure(data),
+        _feature_figure(data),
+        _prediction_figure(data),
+        _auc_figure(data),
+    )
+
+
+def moved_share(data: NightData) -> float:
+    """Share of the importance that the moved features have; NaN where nothing is remembered."""
+    facts = [
+        entry.evidence.features
+        for entry in data.entries
+        if entry.evidence is not None
+        and entry.evidence.features
+        and data.drift_night == entry.decision.night
+    ]
+    return breached_share(data.moved, facts[-1]) if facts else math.nan
+
+
+def _age_figure(data: NightData) -> KeyFigure:
+    if data.champion is None or data.trained is None:
+        return KeyFigure("the champion's age", "none", "", "no training has succeeded yet")
+    age = words.days((data.night - data.trained).days)
+    return KeyFigure("the champion's age", age, f"version {data.champion}", "since its training")
+
+
+def _data_figure(data: NightData) -> KeyFigure:
+    failed = len(failed_checks(data.checks))
+    n = len(data.checks)
+    if not n:
+        return KeyFigure("data checks", "none", "", "not run for this night")
+    return KeyFigure("data checks", f"{failed} failed", f"of {n}", "a failed one holds the night")
+
+
+def _alert_figure(data: NightData) -> KeyFigure:
+    severities = data.open_alerts["severity"].tolist()
+    counts = [(severities.count(name), name) for name in reversed(SEVERITIES)]
+    beside = ", ".join(f"{n} {name}" for n, name in counts if n) or "nothing to look at"
+    return KeyFigure("open alerts", str(len(severities)), "", beside)
+
+
+def _feature_figure(data: NightData) -> KeyFigure:
+    name = "features that have moved"
+    if not data.judged:
+        return KeyFigure(name, "none yet", "", "no night was counted")
+    n = len([feature for feature in data.moved if feature != PREDICTION])
+    share, limit = moved_share(data), percent(data.policy.min_breached_share)
+    carried = f"{percent(share, 1)} of the importance" if math.isfinite(share) else ""
+    return KeyFigure(name, f"{n} of {len(data.judged)}", carried, f"{limit} make a bad night")
+
+
+def _prediction_figure(data: NightData) -> KeyFigure:
+    name, row = "drift of the prediction", data.prediction
+    if row is None:
+        return KeyFigure(name, "none yet", "", "not tested")
+    limit = f"has moved from surely {data.policy.enter_lower_bound:g}"
+    beside = "has moved" if PREDICTION in data.moved else limit
+    return KeyFigure(
+        name, words.statistic(row["statistic"]), words.at_least(row["lower_bound"]), beside
+    )
+
+
+def _auc_figure(data: NightData) -> KeyFigure:
+    rows = data.measured
+    rows = rows[(rows["metric"] == "roc_auc") & (rows["slice"] == "all")]
+    if rows.empty:
+        return KeyFigure("ROC AUC, measured", "none yet", "", "labels come later")
+    row = rows.iloc[-1]
+    ends = interval(row["low"], row["high"], "score") or "interval: too few"
+    usual = number(row["reference"], "score")
+    return KeyFigure("ROC AUC, measured", number(row["value"], "score"), ends, f"reference {usual}")

@@ -1,0 +1,205 @@
+"""Rules, alerts and features in plain words."""
+
+from __future__ import annotations
+
+import math
+
+from churn_spark.config import PolicyConfig
+from churn_spark.features.spec import FEATURES
+from churn_spark.monitoring.alerts import SEVERITIES
+from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.monitoring.policy_state import Decision
+from churn_spark.reports.data import by_numbers
+from churn_spark.reports.words import METRICS, SEGMENTS, Metric, percent
+
+_FEATURES = {feature.name: feature for feature in FEATURES}
+KINDS = {
+    "retrain": "Retraining",
+    "hold": "Held",
+    "keep": "Nothing to do",
+    "promote": "Promotion",
+    "reject": "Rejection",
+    "roll_back": "Roll-back",
+}
+"""Kind of a decision -> its name."""
+
+COMPARISONS = {
+    "previous_night": "Night before",
+    "rolling_28": "28 nights before",
+    "same_weekday": "Same weekday",
+}
+"""Comparison with earlier nights -> its heading."""
+
+BASE_RATE = Metric("Share that cancels", "percent", "share of the users who cancel in the window")
+
+
+def metric_of(name: str) -> Metric:
+    """How a monitored metric is shown."""
+    return METRICS.get(name, BASE_RATE) if name != "base_rate" else BASE_RATE
+
+
+def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
+    """The rule behind a decision, as somebody would say it who knows no statistics."""
+    p = policy
+    rules = {
+        "first": "The first model becomes champion: there is nothing to compare it with.",
+        "released": "Someone has looked and lets retraining go on.",
+        "data_checks": "A night whose data failed a check is not judged, and nothing is learnt "
+        "from it: what looks like a change of the users may be the broken feed.",
+        "too_few_rows": f"With fewer than {p.min_rows:,} users a night proves nothing.",
+        "probation": f"For {p.probation_days} days a new champion is compared with the one before, "
+        "on the same users. If it is surely worse, the old one returns.",
+        "challenger": "A new model replaces the champion only if it is better on the same users "
+        "and worse nowhere that matters.",
+        "training": f"One retraining at a time; one without a result after {p.max_training_days} "
+        "days is given up.",
+        "performance": f"Retrain when the champion is surely worse than it was at first, on "
+        f"{p.bad_windows} labelled windows in a row.",
+        "drift": f"Retrain after {p.bad_nights} bad nights out of {p.of_nights}. A night is bad "
+        "when the features that have moved carry "
+        f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
+        "schedule": f"Retrain when the last training is {p.schedule_days} days ago.",
+        "nothing": "No lost performance, no confirmed drift, and the last training is recent.",
+        "too_soon": f"Two trainings are at least {p.min_days_between} days apart.",
+        "cooldown": "After a retraining for drift or lost performance, drift asks for no other "
+        "one for a while.",
+        "budget": f"At most {p.max_retrains} retrainings for drift or lost performance in "
+        f"{p.budget_days} days: when they don't help, a human must look.",
+        "human": (
+            "A human has named another version champion."
+            if decision.kind == "promote"
+            else "After a roll-back, or retrainings that don't help, the policy stops until "
+            "someone releases it."
+        ),
+    }
+    return rules.get(decision.rule, decision.rule)
+
+
+def headline(decision: Decision, champion: str | None) -> str:
+    """What a decision means, in one sentence."""
+    match decision.kind, decision.rule:
+        case "keep", _:
+            return "Nothing to do: the model is kept."
+        case "retrain", "performance":
+            return "A retraining is asked for: the predictions have become worse."
+        case "retrain", "drift":
+            return "A retraining is asked for: the users have changed."
+        case "retrain", _:
+            return "A retraining is asked for: it is time for the next one."
+        case "promote", "first":
+            return f"The first model, version {decision.version}, is in use."
+        case "promote", "human":
+            return f"Version {decision.version} is champion, named by a human."
+        case "promote", _:
+            return f"Version {decision.version} is better and takes over."
+        case "reject", _:
+            return f"The new model was not good enough: version {champion} stays."
+        case "roll_back", _:
+            return f"The new model was worse: version {decision.version} is back."
+        case _, "data_checks":
+            return "Tonight was not judged: the data failed their checks."
+        case _, "too_few_rows":
+            return "Tonight was not judged: there are too few users."
+        case _, "training":
+            return "A retraining is under way."
+        case _, "human":
+            return "No retraining until a human has looked."
+        case _, "budget":
+            return "The retrainings don't help: a human must look."
+        case _:
+            return "There is a reason to retrain, but it has to wait."
+
+
+def meaning(name: str) -> str:
+    """What a feature is, in words; an unknown one keeps its name."""
+    if name == PREDICTION:
+        return "predicted probability to cancel"
+    return _FEATURES[name].meaning if name in _FEATURES else name
+
+
+def unit(name: str) -> str:
+    """The unit of a feature; empty for a category."""
+    if name == PREDICTION:
+        return "probability"
+    return _FEATURES[name].unit if name in _FEATURES else ""
+
+
+def amount(value: float, unit: str) -> str:
+    """A value with its unit: `12.5 visits`, `4.2 %`, `1 day`."""
+    if not math.isfinite(value):
+        return "–"
+    if unit in ("share", "probability"):
+        return percent(value, 1)
+    if unit == "seconds":
+        # Nobody thinks of listening in seconds.
+        value, unit = value / 3600, "hours"
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{3 if abs(value) >= 1 else 2}g}"
+    if text == "1" and unit in ("days", "visits", "hours", "sessions", "songs", "pages"):
+        unit = unit.removesuffix("s")
+    return f"{text} {unit}".rstrip().replace("-", "−")
+
+
+def place(direction: str, statistic: float, location: float, unit: str) -> str:
+    """Where and how a number has moved: `lower: 12 of 100 users more have 3 visits or less`."""
+    if direction not in ("higher", "lower") or not math.isfinite(location):
+        return "the same"
+    more = "fewer" if direction == "higher" else "more"
+    return f"{direction}: {of_100(statistic)} {more} have {amount(location, unit)} or less"
+
+
+def of_100(share: float) -> str:
+    """A share as people: `12 of 100 users`."""
+    points = 100 * share
+    return f"{points:.0f} of 100 users" if points >= 10 else f"{points:.1f} of 100 users"
+
+
+def statistic(value: float) -> str:
+    """D in three decimals; a dash where it was not tested."""
+    return f"{value:.3f}" if math.isfinite(value) else "–"
+
+
+def at_least(lower_bound: float) -> str:
+    """What D surely is."""
+    return f"surely {statistic(lower_bound)}" if lower_bound > 0 else "may be chance"
+
+
+def alert_name(key: str) -> str:
+    """What an alert is about."""
+    kind, _, name = key.partition(":")
+    if kind == "drift":
+        return "drift of the prediction" if name == PREDICTION else f"drift of {name}"
+    if kind == "performance":
+        return f"lost performance: {metric_of(name).name}"
+    if kind == "data":
+        return f"data: {name}"
+    names = {"model:rolled_back": "roll-back", "policy:waits": "waits for a human"}
+    return names.get(key, key)
+
+
+def checks(number: int) -> str:
+    """`1 check`, `102 checks`."""
+    return f"{number} {'check' if number == 1 else 'checks'}"
+
+
+def days(number: int) -> str:
+    """`1 day`, `12 days`."""
+    return f"{number} {'day' if number == 1 else 'days'}"
+
+
+def slice_name(name: str) -> str:
+    """A part of the users: `Subscription: paid`."""
+    segment, _, value = name.partition("=")
+    return f"{SEGMENTS.get(segment, segment)}: {value}" if value else "All users"
+
+
+def slice_order(name: str) -> tuple[int, tuple[tuple[int, ...], str]]:
+    """A sort key: by segment, then bands by their numbers."""
+    segment, _, value = name.partition("=")
+    order = list(SEGMENTS)
+    return order.index(segment) if segment in order else len(order), by_numbers(value)
+
+
+def severity_order(severity: str) -> int:
+    """A sort key: the most severe first."""
+    order: tuple[str, ...] = SEVERITIES
+    return -order.index(severity)
