@@ -47,9 +47,9 @@ def main(
             nightly.run(context, date, str(folder / "events"))
         job.say("", "")
         backtest.run(context, end, truth=folder)
-        report = build_report.run(context)
+        reports = build_report.write_both(context)
         show_list(context, end)
-        show_places(context, folder, report)
+        show_places(context, folder, reports)
 
 
 def show_list(context: job.JobContext, date: Date, n_users: int = 5) -> None:
@@ -67,14 +67,14 @@ def show_list(context: job.JobContext, date: Date, n_users: int = 5) -> None:
     Console().print(table)
 
 
-def show_places(context: job.JobContext, folder: Path, report: str) -> None:
+def show_places(context: job.JobContext, folder: Path, reports: list[str]) -> None:
     """Print where everything is, and how to serve it."""
     written = [spec for spec in TABLES if context.lakehouse.exists(spec)]
     names = ", ".join(f"{spec.layer}/{spec.name}" for spec in written)
     root = context.config.lakehouse
     job.say("log", str(folder / "events"))
     job.say("tables", f"{root}: {names}")
-    job.say("report", report)
+    job.say("reports", ", ".join(reports))
     job.say("runs and models", f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db")
     job.say("service", f"CHURN_API_KEY=<a long random text> make serve LAKEHOUSE={root}")
 

@@ -12,7 +12,9 @@ from churn_spark import job
 from churn_spark.decision_log import champion_at, settle
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.reports.night.store import newest_night
 from jobs import (
+    build_report,
     build_retention_list,
     build_session_days,
     build_snapshots,
@@ -49,12 +51,7 @@ def main(
 def run(
     context: job.JobContext, date: Date | None, events: str | None = None
 ) -> retrain_if_needed.Outcome:
-    """Run the steps in order; returns how the night ended.
-
-    A first model is trained where the registry has none. Where the log holds too few
-    cancellations for that, the steps that need a model are left out, and said to be. Where the
-    data fail their checks, everything after is held back.
-    """
+    """Run the steps in order, and end with the page of the night; returns how it ended."""
     config = context.config
     with ThreadPoolExecutor(1) as background:
         # A new MLflow store takes seconds to lay out; nothing before training needs it.
@@ -65,6 +62,21 @@ def run(
         registry = opening.result()
     as_of = date or build_snapshots.log_span(context).end
     settle(context.lakehouse, registry, config, as_of)
+    outcome = judge(context, as_of, registry)
+    # A night that is done again leaves the page of the newest one.
+    build_report.write_monitoring(context, newest_night(context.lakehouse) or as_of)
+    return outcome
+
+
+def judge(
+    context: job.JobContext, as_of: Date, registry: ModelRegistry
+) -> retrain_if_needed.Outcome:
+    """From the snapshot to the decision.
+
+    A first model is trained where the registry has none. Where the log holds too few
+    cancellations for that, the steps that need a model are left out, and said to be. Where the
+    data fail their checks, everything after is held back.
+    """
     has_champion = champion_at(context.lakehouse, registry, as_of) is not None
     learnt_from = [] if has_champion else train_model.training_dates(context, as_of)
     build_snapshots.run(context, sorted({as_of, *learnt_from}))

@@ -82,7 +82,7 @@ def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Dec
             today,
             "hold",
             "data_checks",
-            f"{len(evidence.failed_checks)} data checks failed: {names}",
+            f"failed data checks: {names}",
         )
     if evidence.n_rows < config.min_rows:
         return Decision(
