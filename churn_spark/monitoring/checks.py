@@ -47,6 +47,7 @@ class FeedFacts:
         n_lines: lines of the batches that delivered the newest day, accepted or rejected.
         n_quarantined: of them, rejected.
         n_duplicates: events of the newest day that were delivered before.
+        is_backfill: they came together with more than a week before: such a log ends anywhere.
     """
 
     n_events: int
@@ -55,6 +56,7 @@ class FeedFacts:
     n_lines: int
     n_quarantined: int
     n_duplicates: int
+    is_backfill: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     if len(feed.same_weekday) < config.min_same_weekdays:
         expected = f"{config.min_same_weekdays} same weekdays to compare with"
         sentence = f"{feed.n_events:,} events; found {len(feed.same_weekday)}, needs {expected}"
+        return CheckResult("volume", feed.n_events, expected, True, sentence)
+    if feed.is_backfill:
+        expected = "a day that was delivered by itself"
+        sentence = f"{feed.n_events:,} events, loaded with weeks before: the last day may be cut"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     usual = median(feed.same_weekday)
     # Three standard deviations of a count: a log of a few users halves by itself.

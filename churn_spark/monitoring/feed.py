@@ -53,7 +53,8 @@ def read_feed_facts(
     tonight = by_date.get(day)
     newest = tonight.newest if tonight else _newest(known)
     batches = tonight.batches if tonight else []
-    n_accepted = events.filter(F.col("ingest_batch").isin(batches)).count() if batches else 0
+    delivered = events.filter(F.col("ingest_batch").isin(batches))
+    n_accepted, oldest = delivered.agg(F.count(F.lit(1)), F.min("event_date")).collect()[0]
     n_rejected = quarantine.filter(F.col("ingest_batch").isin(batches)).count() if batches else 0
     behind = day_start_millis(night) - newest if newest is not None else math.inf
     return FeedFacts(
@@ -63,6 +64,7 @@ def read_feed_facts(
         n_lines=n_accepted + n_rejected,
         n_quarantined=n_rejected,
         n_duplicates=tonight.n - tonight.n_distinct if tonight else 0,
+        is_backfill=oldest is not None and (day - oldest).days > _USUAL_DAYS,
     )
 
 

@@ -77,7 +77,7 @@ def answer_batch(batch: Batch, predictor: Predictor, *, explain: bool) -> Answer
     """Probability, band and, if asked for, reasons of every fit row."""
     n = len(batch.rows)
     fit = np.array([position not in batch.problems for position in range(n)], dtype=bool)
-    rows = batch.rows[fit]
+    rows = batch.rows[fit] if batch.problems else batch.rows
     found = predictor.bundle.probabilities(rows) if len(rows) else np.empty(0)
     probabilities = _spread(found.tolist(), fit)
     columns: dict[str, list[Any]] = {}
@@ -166,7 +166,7 @@ def _read_json(body: bytes, max_rows: int) -> Batch:
         *(feature.name for feature in FEATURES),
     ]
     columns = {name: pd.Series([row.get(name) for row in values], dtype=object) for name in names}
-    return Batch(pd.DataFrame(columns), problems)
+    return Batch(pd.DataFrame(columns, copy=False), problems)
 
 
 def _read_stream(body: bytes, max_rows: int) -> pa.Table:
@@ -246,7 +246,7 @@ def _check_columns(table: pa.Table) -> Batch:
             columns[feature.name] = column.to_pandas().astype(object)
             known |= columns[feature.name].notna().to_numpy()
             continue
-        values = column.to_pandas().to_numpy(dtype=np.float64, na_value=np.nan)
+        values = column.cast(pa.float64(), safe=False).to_numpy()
         known |= ~np.isnan(values)
         for position in np.flatnonzero(~contract.possible(values, feature)):
             problems.setdefault(int(position), []).append(
@@ -259,4 +259,4 @@ def _check_columns(table: pa.Table) -> Batch:
         columns[feature.name] = values
     for position in np.flatnonzero(~known):
         problems.setdefault(int(position), []).append(contract.NOTHING_KNOWN)
-    return Batch(pd.DataFrame(columns), problems)
+    return Batch(pd.DataFrame(columns, copy=False), problems)

@@ -43,6 +43,7 @@ def test_sound_night_passes_every_check() -> None:
         ({"n_events": 2, "same_weekday": (9, 11, 10), "n_duplicates": 0}, ()),
         ({"n_events": 0, "same_weekday": (9, 11, 10)}, ("volume",)),
         ({"n_events": 0, "same_weekday": (0, 0, 0)}, ()),
+        ({"n_events": 4, "n_duplicates": 0, "is_backfill": True}, ()),
         ({"hours_behind": 24.0}, ()),
         ({"hours_behind": 24.1}, ("freshness",)),
         ({"n_quarantined": 510}, ()),
