@@ -37,7 +37,9 @@ from churn_spark.tables import Lakehouse
 from jobs import nightly, replay, retrain_if_needed
 
 START = date(2018, 10, 1)
-HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 50, 20, 42
+HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 100, 20, 42
+# A year's joiners as a share of the users: as many as leave, so the population is a steady one.
+GROWTH = 1.0
 FACTOR, LOST_THUMBS = 3.0, 0.5
 
 
@@ -77,6 +79,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
         start=START,
         days=HISTORY_DAYS + n_nights,
         seed=2024,
+        growth=GROWTH,
         drift="label",
         drift_date=season.change,
         drift_factor=FACTOR,
@@ -87,8 +90,8 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
         overrides=[
             f"lakehouse={work / 'lakehouse'}",
             "spark.shuffle_partitions=4",
-            # A young log fills its windows of 28 days: that is no drift, so it is not learnt from.
-            "training.history_days=28",
+            # In a young log windows fill and pauses grow: that is no drift, so it isn't learnt from.
+            "training.history_days=49",
         ]
     )
     context = JobContext(config, Lakehouse(spark, config.lakehouse))

@@ -1,0 +1,127 @@
+"""The table of decisions, and what a night finds that follows an interrupted one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import cast
+
+import pytest
+from nights import DRIFTED, POLICY, QUIET, START, challenger, night
+
+from churn_spark.decision_log import (
+    Entry,
+    champion_at,
+    read_entries,
+    settle,
+    step_of,
+    write_night,
+)
+from churn_spark.job import JobContext
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.evidence import Evidence
+from churn_spark.monitoring.policy import decide
+from churn_spark.monitoring.policy_state import Decision, PolicyState
+
+
+@dataclass
+class Registry:
+    """As much of a registry as the log asks for."""
+
+    champion: str | None = "1"
+    step: str = ""
+    trained: dict[str, str] = field(default_factory=lambda: {"as_of": str(night(0))})
+
+    def champion_version(self) -> str | None:
+        return self.champion
+
+    def set_champion(self, version: str, step: str) -> None:
+        self.champion, self.step = version, step
+
+    def last_step(self) -> str:
+        return self.step
+
+
+def decided(state: PolicyState, evidence: Evidence, day: date) -> Entry:
+    after, decision = decide(state, evidence, POLICY, day)
+    return Entry(0, decision, state, evidence, after, POLICY)
+
+
+@pytest.fixture
+def promoted(context: JobContext) -> list[Entry]:
+    """A week of quiet, then the scheduled challenger is promoted."""
+    entries = [decided(START, QUIET, night(6))]
+    state = entries[0].after
+    assert state is not None
+    asked = decided(state, QUIET, night(7))
+    assert asked.after is not None
+    rival = Evidence(22_000, features=QUIET.features, challenger=challenger())
+    judged = decided(asked.after, rival, night(7))
+    write_night(context.lakehouse, night(6), entries)
+    write_night(context.lakehouse, night(7), [asked, judged])
+    return [*entries, asked, judged]
+
+
+def settle_with(context: JobContext, registry: Registry, day: date) -> None:
+    settle(context.lakehouse, cast(ModelRegistry, registry), context.config, day)
+
+
+def test_entries_come_back_as_they_were(context: JobContext, promoted: list[Entry]) -> None:
+    found = read_entries(context.lakehouse)
+    assert [entry.sequence for entry in found] == [0, 0, 1]
+    for entry, expected in zip(found, promoted, strict=True):
+        assert (entry.decision, entry.before) == (expected.decision, expected.before)
+        assert (entry.evidence, entry.after) == (expected.evidence, expected.after)
+        assert entry.policy == POLICY
+    write_night(context.lakehouse, night(7), promoted[1:2])
+    assert len(read_entries(context.lakehouse)) == 2
+    assert [e.decision.night for e in read_entries(context.lakehouse, night(7))] == [night(7)]
+
+
+def test_champion_of_a_night_is_what_the_nights_before_have_left(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = cast(ModelRegistry, Registry("2"))
+    at = [champion_at(context.lakehouse, registry, night(number)) for number in (5, 7, 8)]
+    # Before the first decision only the registry knows.
+    assert at == ["2", "1", "2"]
+
+
+def test_promotion_that_was_not_carried_out_is_carried_out(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("1")
+    settle_with(context, registry, night(8))
+    assert (registry.champion, registry.step) == ("2", step_of(promoted[-1].decision, 1))
+    assert len(read_entries(context.lakehouse)) == 3
+
+
+def test_champion_that_a_human_named_is_adopted_and_stands(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("1", step_of(promoted[-1].decision, 1))
+    settle_with(context, registry, night(8))
+    *_, newest = read_entries(context.lakehouse)
+    assert (newest.decision.rule, newest.decision.version) == ("human", "1")
+    assert newest.after is not None
+    assert (newest.after.champion, newest.after.previous) == ("1", None)
+    assert champion_at(context.lakehouse, cast(ModelRegistry, registry), night(8)) == "1"
+
+
+def test_nothing_is_to_settle_without_decisions_or_without_a_model(context: JobContext) -> None:
+    settle_with(context, Registry("1"), night(1))
+    assert read_entries(context.lakehouse) == []
+    held = Decision(night(1), "hold", "data_checks", "failed data checks: volume")
+    write_night(context.lakehouse, night(1), [Entry(0, held, None, None, None, POLICY)])
+    settle_with(context, Registry(None), night(2))
+    [entry] = read_entries(context.lakehouse)
+    assert (entry.before, entry.evidence, entry.after) == (None, None, None)
+
+
+def test_memory_goes_from_night_to_night(context: JobContext) -> None:
+    first = decided(START, DRIFTED, night(4))
+    write_night(context.lakehouse, night(4), [first])
+    [stored] = read_entries(context.lakehouse)
+    assert stored.after is not None
+    second = decided(stored.after, DRIFTED, night(5))
+    assert (second.decision.kind, second.decision.rule) == ("retrain", "drift")
