@@ -90,7 +90,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
         overrides=[
             f"lakehouse={work / 'lakehouse'}",
             "spark.shuffle_partitions=4",
-            # In a young log windows fill and pauses grow: that is no drift, so it isn't learnt from.
+            # In a young log windows fill and pauses grow: nothing is learnt from it.
             "training.history_days=49",
         ]
     )
