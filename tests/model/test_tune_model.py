@@ -95,6 +95,7 @@ def runs_of(context: JobContext) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id]))
 
 
+@pytest.mark.slow
 def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     tune: Tune, rows: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +123,7 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     assert facts[0] == "3 trials"
 
 
+@pytest.mark.slow
 def test_better_parameters_become_a_challenger_trained_with_them(
     tune: Tune, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,7 @@ def test_features_and_probability_equal_those_of_the_tables(
     assert {feature.name for feature in FEATURES} < next(iter(found.values())).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.sample_data
 def test_features_and_probability_equal_those_of_the_tables_on_real_logs(
     real_log: Log, bundle: ModelBundle, base: Config
