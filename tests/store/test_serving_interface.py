@@ -8,19 +8,31 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders_serving import KEY, fill_tables, make_bundle, make_config, register_champion, running
+from builders_serving import (
+    KEY,
+    add_behaviour,
+    fill_tables,
+    make_bundle,
+    make_config,
+    register_champion,
+    running,
+)
 
 from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.service import Service
 
-# Two things no schema can say: a row must know one feature at least, and a bad row of a batch
-# has its problems among the answers.
+# Three things no schema can say: a row must know one feature at least, a bad row of a batch has
+# its problems among the answers, and a bad record of a user's events is left out and counted.
 EXCEPTIONS = """
 [checks]
 positive_data_acceptance.enabled = false
 
 [[operations]]
 include-name = "POST /predict/batch"
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-name = "POST /predict/events"
 checks.negative_data_rejection.enabled = false
 """
 
@@ -30,7 +42,7 @@ def test_interface_is_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(ENVIRONMENT, KEY)
     free = {"requests_per_second": 1e6, "burst": 1_000_000, "max_scores_age_hours": 1e6}
     config = make_config(tmp_path / "lakehouse", **free)
-    bundle = make_bundle()
+    bundle = add_behaviour(make_bundle())
     bundle = replace(bundle, version=register_champion(config, bundle))
     fill_tables(config, bundle)
     exceptions = tmp_path / "schemathesis.toml"
