@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mlflow
+import pyarrow as pa
 import pytest
+from builders_serving import make_config, running
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 
@@ -29,6 +34,8 @@ from churn_spark.schemas import (
     VALIDATION_SCORES,
     TableSpec,
 )
+from churn_spark.serving.batches import ARROW
+from churn_spark.serving.service import Service
 from churn_spark.tables import Lakehouse
 from jobs import (
     backtest,
@@ -91,6 +98,30 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
     assert 0 < probabilities[-1] <= probabilities[0] < 1
     assert all(1 <= len(row.reasons) <= 3 for row in scores)
     assert all("_" not in reason for row in scores for reason in row.reasons)
+
+
+def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext) -> None:
+    bundle = score_users.load_champion(mini, NIGHT)
+    rows = score_users.read_users(mini, NIGHT, bundle).toPandas()
+    known = rows[["user_id", *(f.name for f in model_features(FEATURE_SETS, use_gender=False))]]
+    body = io.BytesIO()
+    table = pa.Table.from_pandas(known, preserve_index=False)
+    with pa.ipc.new_stream(body, table.schema) as writer:
+        writer.write_table(table)
+    config = make_config(Path(mini.config.lakehouse), require_key=False, max_scores_age_hours=1e6)
+    with running(Service(config)) as address:
+        for _ in range(100):
+            if httpx.get(f"{address}/model").status_code == httpx.codes.OK:
+                break
+            time.sleep(0.1)
+        kinds = {"content-type": ARROW, "accept": ARROW}
+        answer = httpx.post(f"{address}/predict/batch", content=body.getvalue(), headers=kinds)
+    found = pa.ipc.open_stream(answer.raise_for_status().content).read_all().to_pandas()
+    scored = mini.lakehouse.read(SCORES).filter(f"as_of = '{NIGHT}'").toPandas()
+    both = found.merge(scored, on="user_id", suffixes=("", "_table"))
+    assert len(both) == len(scored) == len(found) > 150
+    gaps = (both["churn_probability"] - both["churn_probability_table"]).abs()
+    assert gaps.max() <= 1e-9
 
 
 def test_every_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
