@@ -87,13 +87,18 @@ def last_before(entries: Sequence[Entry], night: date) -> Entry | None:
 
     What stands at the beginning of the same night is among them.
     """
-    standing = [
+    before = [entry for entry in entries if entry.decision.night < night]
+    known = [*before, *standing_on(entries, night)]
+    return known[-1] if known else None
+
+
+def standing_on(entries: Sequence[Entry], night: date) -> list[Entry]:
+    """What stands at the beginning of a night: a rerun keeps it and decides after it."""
+    return [
         entry
         for entry in entries
-        if entry.decision.night < night
-        or (entry.decision.night == night and entry.decision.rule in STANDING_RULES)
+        if entry.decision.night == night and entry.decision.rule in STANDING_RULES
     ]
-    return standing[-1] if standing else None
 
 
 def champion_at(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -> str | None:

@@ -16,12 +16,12 @@ from pyspark.sql import functions as F
 from churn_spark import job
 from churn_spark.alert_log import read_open_alerts, write_alerts
 from churn_spark.decision_log import (
-    STANDING_RULES,
     Entry,
     first_state,
     last_before,
     read_entries,
     settle,
+    standing_on,
     step_of,
     write_night,
 )
@@ -29,10 +29,11 @@ from churn_spark.errors import NoChampionError, TooFewCancelsError
 from churn_spark.features.segments import SEGMENTS
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.alerts import find_causes, is_severe, update_alerts
+from churn_spark.monitoring.cells import ALL
 from churn_spark.monitoring.checks import CheckResult
 from churn_spark.monitoring.drift import drift_facts
 from churn_spark.monitoring.evidence import ChallengerComparison, Evidence, ProbationComparison
-from churn_spark.monitoring.labelled import metric_changes
+from churn_spark.monitoring.labelled import LABELS, metric_changes
 from churn_spark.monitoring.performance import compare_aucs, compare_challenger
 from churn_spark.monitoring.policy import decide, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState
@@ -120,9 +121,7 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
         tonight = [decide_night(context, date, before, evidence)]
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(context, date, tonight[-1], facts)
-        kept = [
-            e for e in entries if e.decision.night == date and e.decision.rule in STANDING_RULES
-        ]
+        kept = standing_on(entries, date)
         write_night(lakehouse, date, [*kept, *tonight])
         carry_out(registry, tonight, len(kept))
         alerts = tell(context, date, tonight, checks)
@@ -160,8 +159,7 @@ def release_policy(context: job.JobContext, date: Date, reason: str) -> None:
         return
     decision = Decision(date, "keep", "released", reason)
     entry = Entry(0, decision, last.after, None, release(last.after), config.policy)
-    kept = [e for e in entries if e.decision.night == date and e.decision.rule in STANDING_RULES]
-    write_night(lakehouse, date, [*kept, entry])
+    write_night(lakehouse, date, [*standing_on(entries, date), entry])
 
 
 def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
@@ -186,7 +184,7 @@ def gather_evidence(
     judged = lakehouse.read(PERFORMANCE).filter(
         (F.col("run_date") <= F.lit(date)) & (F.col("model_version") == state.champion)
     )
-    labelled = judged.filter((F.col("basis") == "labels") & (F.col("slice") == "all")).collect()
+    labelled = judged.filter((F.col("basis") == LABELS) & (F.col("slice") == ALL)).collect()
     newest = max((row.window_end for row in labelled), default=None)
     performance = metric_changes(row for row in labelled if row.window_end == newest)
     probation = compare_on_probation(context, date, state)

@@ -32,6 +32,7 @@ from churn_spark.monitoring.ks import (
     SparseCounts,
     collect_cells,
     compare,
+    locate_cells,
     sum_sparse,
 )
 
@@ -161,12 +162,9 @@ def _recount(
     """Counts in the baseline's cells as counts in the cells of another reference."""
     filled = np.flatnonzero(cells)
     values = place_cells(baseline.edges)[filled]
-    below = np.searchsorted(reference.edges, values, side="left")
-    inside = below < reference.edges.size
-    target = 2 * below
-    target[inside] += reference.edges[below[inside]] == values[inside]
     recounted = np.zeros(2 * reference.edges.size + 1, dtype=np.int64)
-    np.add.at(recounted, target, cells[filled])
+    # The places ascend, and so they keep their order.
+    np.add.at(recounted, locate_cells(reference.edges, values), cells[filled])
     return recounted
 
 

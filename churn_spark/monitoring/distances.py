@@ -98,7 +98,7 @@ def measure_distances(baseline: Baseline, cells: NDArray[np.int64]) -> Distances
         psi=psi,
         psi_corrected=psi - by_chance,
         jensen_shannon=float(jensenshannon(expected, found, base=2)),
-        wasserstein=wasserstein(place_cells(baseline.edges), _own_cells(baseline), cells),
+        wasserstein=wasserstein(place_cells(baseline.edges), baseline.cells, cells),
         n_bins=len(expected),
     )
 
@@ -208,12 +208,6 @@ def _pool_rare(table: NDArray[Any]) -> NDArray[Any]:
     is_rare = table.sum(axis=0) * table.sum(axis=1).min() / table.sum() < _MIN_EXPECTED
     rare = table[:, is_rare].sum(axis=1, keepdims=True)
     return np.hstack([table[:, ~is_rare], rare]) if rare.any() else table[:, ~is_rare]
-
-
-def _own_cells(baseline: Baseline) -> NDArray[np.int64]:
-    cells = np.zeros(2 * baseline.edges.size + 1, dtype=np.int64)
-    cells[1::2] = baseline.counts
-    return cells
 
 
 def wasserstein(

@@ -51,6 +51,13 @@ class Baseline:
     n: int
     n_missing: int
 
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Its own rows per cell, int64, shape (2K+1,): each value is a cell, nothing is between."""
+        cells = np.zeros(2 * self.edges.size + 1, dtype=np.int64)
+        cells[1::2] = self.counts
+        return cells
+
 
 @dataclass(frozen=True)
 class KsComparison:
@@ -245,9 +252,7 @@ def _rate(n_missing: int, n_present: int) -> float:
 
 def _gaps(baseline: Baseline, cells: NDArray[np.int64], n: int, m: int) -> NDArray[Any]:
     """Return c_b*m - c_m*n at the right end of every cell, shape (2K+1,), as exact integers."""
-    reference = np.zeros_like(cells)
-    reference[1::2] = baseline.counts
-    c_b: NDArray[Any] = np.cumsum(reference)
+    c_b: NDArray[Any] = np.cumsum(baseline.cells)
     c_m: NDArray[Any] = np.cumsum(cells)
     if n * m > _MAX_INT64_PRODUCT:
         c_b, c_m = c_b.astype(object), c_m.astype(object)

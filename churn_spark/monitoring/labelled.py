@@ -12,6 +12,7 @@ import pandas as pd
 from churn_spark.config import MonitoringConfig
 from churn_spark.features.segments import SEGMENTS
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.monitoring.cells import ALL
 from churn_spark.monitoring.evidence import MetricChange
 from churn_spark.monitoring.performance import (
     Estimate,
@@ -21,7 +22,7 @@ from churn_spark.monitoring.performance import (
 )
 from churn_spark.monitoring.without_labels import expect_performance
 
-ALL, LABELS, EXPECTED = "all", "labels", "expected"
+LABELS, EXPECTED = "labels", "expected"
 _SEED = 7
 
 
