@@ -29,7 +29,7 @@ from bench.promises import holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
 from churn_spark.features.spec import model_features
-from churn_spark.job import JobContext
+from churn_spark.job import JobContext, log_span
 from churn_spark.models.backtest import PRIMARY
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
@@ -39,8 +39,9 @@ from churn_spark.models.metrics import evaluate
 from churn_spark.schemas import TRAINING_ROWS
 from churn_spark.session import build_session
 from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.steps import backtest as steps
+from churn_spark.steps import training
 from jobs import backtest, build_session_days, build_snapshots, build_transitions, ingest_events
-from jobs import train_model as training
 
 FULL_USERS = 22_277
 SMALL_SIZES = (450, 900)
@@ -70,7 +71,7 @@ def test_newest(
     settings: SimulationSettings,
     horizon: tuple[int, int],
     *overrides: str,
-) -> tuple[JobContext, backtest.Tested]:
+) -> tuple[JobContext, steps.Tested]:
     """Train on all dates that the newest one may learn from, and predict it."""
     as_of = last_date(settings, *horizon)
     context = world.context(
@@ -81,12 +82,12 @@ def test_newest(
         "backtest.n_test_dates=1",
         *overrides,
     )
-    plan = backtest.choose_dates(context, settings.start + timedelta(days=settings.days))
+    plan = steps.choose_dates(context, settings.start + timedelta(days=settings.days))
     build_snapshots.run(context, {*plan.train_dates, *plan.test_dates})
-    return context, backtest.fit_and_predict(context, plan, world.folder)
+    return context, steps.fit_and_predict(context, plan, world.folder)
 
 
-def judge(tested: backtest.Tested, more: dict[str, NDArray[np.float64]]) -> Ladder:
+def judge(tested: steps.Tested, more: dict[str, NDArray[np.float64]]) -> Ladder:
     """Expected figures of every model on the test date."""
     is_test = tested.rows["cell"].isin(["future", "both"]).to_numpy()
     scores = {name: values[is_test] for name, values in tested.probabilities.items()} | more
@@ -111,7 +112,7 @@ def shares_of(one: ExpectedMetrics, best: ExpectedMetrics) -> tuple[float, float
     return auc, one.average_precision / best.average_precision
 
 
-def plain_trees(tested: backtest.Tested) -> dict[str, NDArray[np.float64]]:
+def plain_trees(tested: steps.Tested) -> dict[str, NDArray[np.float64]]:
     """LightGBM without the behaviour model: as it comes, and carefully tuned by hand."""
     rows = tested.rows
     names = [f.name for f in model_features(["report", "activity"], use_gender=False)]
@@ -176,7 +177,7 @@ def say_calibration(one: ExpectedMetrics) -> None:
     )
 
 
-def say_paired(tested: backtest.Tested, seed: int) -> None:
+def say_paired(tested: steps.Tested, seed: int) -> None:
     """LightGBM minus logistic regression and minus the rule, on outcomes, by user bootstrap."""
     rows = tested.rows
     is_test = rows["cell"].isin(["future", "both"]).to_numpy()
@@ -281,7 +282,7 @@ def say_mini(spark: SparkSession, work: Path, sample: Path) -> None:
 
 def say_lifetime(context: JobContext) -> None:
     """The retrospective label: who has ever cancelled, told from all that is known at the end."""
-    end = build_snapshots.log_span(context).end
+    end = log_span(context).end
     prepared = training.prepare(
         context, end, *training.label_snapshots(context, end), TRAINING_ROWS
     )

@@ -1,19 +1,17 @@
 """What is promised of the monitoring: `make bench-monitor`.
 
 The test against scipy, its cost on a million rows, the coverage of the intervals, the policy over
-simulated years, and a season of nights through the real jobs.
+simulated years, nights killed at every step, and a season of nights through the real jobs.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import resource
-import shutil
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,16 +19,17 @@ import numpy as np
 import pandas as pd
 import typer
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 from rich.console import Console
 from scipy import stats
 
 from bench import monitor_policy
+from bench.kills import say_kills
+from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
 from bench.promises import holds
 from bench.season import rehearse
-from churn_spark.config import load_config
+from churn_spark import job
 from churn_spark.monitoring.cells import count_cells_by_feature
 from churn_spark.monitoring.ks import (
     Baseline,
@@ -38,19 +37,11 @@ from churn_spark.monitoring.ks import (
     collect_cells,
     compare,
     count_cells,
-    count_missing,
 )
 from churn_spark.monitoring.performance import estimate_auc
-from churn_spark.session import build_session
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
-SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "season")
-_TIED = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 1.0, 2.0, math.inf, math.nan])
-_SAMPLES = st.one_of(
-    st.lists(_TIED, min_size=1, max_size=60),
-    st.lists(st.floats(), min_size=1, max_size=60),
-    st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=211),
-)
+SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "season")
 console = Console(width=118)
 
 
@@ -59,17 +50,12 @@ def say_pairs() -> None:
     worst_d, worst_p, n_compared = [0.0], [0.0], [0]
 
     @settings(max_examples=N_PAIRS, deadline=None, database=None, suppress_health_check=HealthCheck)
-    @given(_SAMPLES, _SAMPLES)
+    @given(SAMPLES, SAMPLES)
     def check(first: list[float], second: list[float]) -> None:
         reference, current = np.array(first), np.array(second)
-        b, c = reference[~np.isnan(reference)], current[~np.isnan(current)]
-        if not b.size or not c.size:
+        found, expected = compare_samples(reference, current), compare_by_scipy(reference, current)
+        if expected is None:
             return
-        baseline = build_baseline(reference)
-        found = compare(baseline, count_cells(baseline, current), count_missing(current))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            expected = stats.ks_2samp(b, c)
         worst_d[0] = max(worst_d[0], abs(found.statistic - expected.statistic))
         worst_p[0] = max(worst_p[0], abs(found.p_value / expected.pvalue - 1))
         n_compared[0] += 1
@@ -121,35 +107,68 @@ def say_cost(spark: SparkSession, work: Path) -> None:
             spark.createDataFrame(frame).repartition(2).write.mode("append").parquet(
                 paths[millions]
             )
-    timed: dict[int, tuple[float, float]] = {}
+    costs: dict[int, Cost] = {}
     for millions in (1, 1, 5):  # the first warms up
-        timed[millions] = measure_test(spark, paths[millions], baselines)
-    wall, cpu = timed[1]
-    ratio = timed[5][0] / wall
+        costs[millions] = measure_test(spark, paths[millions], baselines)
+    wall, cpu = costs[1].wall, costs[1].cpu
+    ratio = costs[5].wall / wall
     before = time.monotonic()
     collected = spark.read.parquet(paths[1]).toPandas()
     for i, name in enumerate(names):
         stats.ks_2samp(sample[:, i], collected[name])
     plain = time.monotonic() - before
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    python = [costs[millions].python_mb for millions in (1, 5)]
+    heap = [costs[millions].heap_mb for millions in (1, 5)]
+    is_flat = python[1] - python[0] <= 10 and heap[1] - heap[0] <= 10
     console.print(
         f"1,000,000 rows x {N_FEATURES}: {wall:.1f} s wall (5: {holds(wall <= 5)}), {cpu:.1f} s of "
         f"processors (10: {holds(cpu <= 10)}); 5,000,000 rows: {ratio:.1f} times that (4: "
         f"{holds(ratio <= 4)}); collected and by scipy {plain:.1f} s, {plain / wall:.1f} times as "
-        f"long; the driver's Python has held {memory:,.0f} MB, of that the collected rows 240"
+        f"long\nThe driver with 1 and 5 million rows: Python grows by {python[0]:.0f} and "
+        f"{python[1]:.0f} MB meanwhile, the JVM holds {heap[0]:.0f} and {heap[1]:.0f} MB "
+        f"afterwards; flat: {holds(is_flat)}"
     )
 
 
-def measure_test(
-    spark: SparkSession, path: str, baselines: dict[str, Baseline]
-) -> tuple[float, float]:
-    """Wall and processor seconds of counting and testing all columns."""
+@dataclass(frozen=True)
+class Cost:
+    """What a test has cost.
+
+    Attributes:
+        wall: seconds.
+        cpu: processor seconds of all processes.
+        python_mb: by how much the driver's Python has grown at most, in MB.
+        heap_mb: what the JVM, driver and executor in one, still holds afterwards, in MB.
+    """
+
+    wall: float
+    cpu: float
+    python_mb: float
+    heap_mb: float
+
+
+def measure_test(spark: SparkSession, path: str, baselines: dict[str, Baseline]) -> Cost:
+    """Count and test all columns."""
+    # 5 resets the high-water mark: see proc(5).
+    Path("/proc/self/clear_refs").write_text("5")
+    held = memory_mb("VmRSS")
     before, started = processor_seconds(), time.monotonic()
     for row in count_cells_by_feature(spark.read.parquet(path), baselines).toPandas().itertuples():
         baseline = baselines[str(row.feature)]
         cells: Any = row.cells
         compare(baseline, *collect_cells(baseline, cells, row.counts))  # type: ignore[arg-type]
-    return time.monotonic() - started, processor_seconds() - before
+    wall, cpu = time.monotonic() - started, processor_seconds() - before
+    jvm: Any = spark._jvm
+    jvm.System.gc()
+    runtime = jvm.Runtime.getRuntime()
+    heap = (runtime.totalMemory() - runtime.freeMemory()) / 2**20
+    return Cost(wall, cpu, memory_mb("VmHWM") - held, heap)
+
+
+def memory_mb(name: str) -> float:
+    """A figure of this process's status, in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) / 1024
 
 
 def processor_seconds() -> float:
@@ -218,21 +237,25 @@ def main(
         say_coverage(4000)
     if "years" in chosen:
         monitor_policy.say_years(console)
-    if not {"partitions", "cost", "season"} & set(chosen):
-        return
-    folder = Path(tempfile.mkdtemp(prefix="churn_spark-", dir=work))
-    config = load_config(overrides=["spark.driver_memory=3g"])
-    spark = build_session(config.spark, "bench-monitor")
-    try:
-        if "partitions" in chosen:
-            say_partitions(spark)
-        if "cost" in chosen:
-            say_cost(spark, folder)
-        if "season" in chosen:
-            rehearse(spark, folder, users, nights, console)
-    finally:
-        spark.stop()
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as name:
+        folder = Path(name)
+        if "kills" in chosen:
+            say_kills(folder / "kills", console)
+        if {"partitions", "cost", "season"} & set(chosen):
+            with job.open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
+                say_on_spark(context.spark, folder, chosen, users, nights)
+
+
+def say_on_spark(
+    spark: SparkSession, folder: Path, chosen: Sequence[str], users: int, nights: int
+) -> None:
+    """The sections that need a session."""
+    if "partitions" in chosen:
+        say_partitions(spark)
+    if "cost" in chosen:
+        say_cost(spark, folder)
+    if "season" in chosen:
+        rehearse(spark, folder / "season", users, nights, console)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.evidence import ChallengerComparison
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
+from churn_spark.steps.replayed import count_differences
 from churn_spark.tables import Lakehouse
-from jobs import nightly, replay, retrain_if_needed
+from jobs import nightly, retrain_if_needed
 
 START = date(2018, 10, 1)
 HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 100, 20, 42
@@ -96,7 +97,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
     )
     context = JobContext(config, Lakehouse(spark, config.lakehouse))
     incoming = work / "incoming"
-    incoming.mkdir()
+    incoming.mkdir(parents=True)
     started = time.monotonic()
     with planted_challenger(season.bad):
         for night in season.nights:
@@ -208,7 +209,7 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
         and e.before.champion == planted.decision.version
     ]  # fmt: skip
     console.print(f"The planted challenger was rolled back: {holds(bool(back))}")
-    console.print(f"Replayed byte for byte: {holds(replay.count_differences(entries) == 0)}")
+    console.print(f"Replayed byte for byte: {holds(count_differences(entries) == 0)}")
 
 
 def _is(entry: Entry, kind: str) -> bool:

@@ -112,6 +112,18 @@ def champion_at(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -> s
     return entry.after.champion
 
 
+def is_first_night(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -> bool:
+    """Whether the first model is still to be trained on the night, or to be written down.
+
+    It is trained and not written down where the night was interrupted between the two.
+    """
+    entry = last_before(read_entries(lakehouse), night)
+    if entry is not None and entry.after is not None:
+        return False
+    champion = registry.champion_version()
+    return champion is None or registry.trained_on(champion)["as_of"] == str(night)
+
+
 def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night: date) -> None:
     """Bring the registry and the newest decision together before a night begins.
 

@@ -21,10 +21,11 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
 from churn_spark.errors import ChurnSparkError, InputError, MissingTableError
-from churn_spark.schemas import EVENTS, TableSpec
+from churn_spark.schemas import EVENTS, SESSION_DAYS, TableSpec
 from churn_spark.session import build_session
 from churn_spark.simulate.world import Runner, run_here
 from churn_spark.tables import Lakehouse
+from churn_spark.timeline import LogSpan, days_after
 
 ALERT_EXIT_CODE = 10
 ASKED_EXIT_CODE = 20
@@ -176,6 +177,22 @@ def _read_date(lakehouse: Lakehouse, spec: TableSpec, column: str, day: date) ->
             "job that writes them for this date, or `nightly`, which runs them all"
         )
     return rows
+
+
+def log_span(context: JobContext) -> LogSpan:
+    """First date of the log and the day after its newest event.
+
+    Raises:
+        InputError: if there is no event.
+    """
+    session_days = context.lakehouse.read(SESSION_DAYS)
+    first, last = session_days.agg(F.min("event_date"), F.max("event_date")).collect()[0]
+    if first is None:
+        raise InputError(
+            "found no accepted event in the lakehouse, expected some: see the table "
+            "bronze/quarantine for what was rejected and why"
+        )
+    return LogSpan(first, days_after(last, 1))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from churn_spark.scoring.retention_list import (
     measure_stability,
 )
 from churn_spark.scoring.suppression import read_suppressed
-from jobs.score_users import read_users
+from churn_spark.steps.described import read_users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

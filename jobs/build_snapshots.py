@@ -13,7 +13,6 @@ from churn_spark.errors import InputError
 from churn_spark.features.labels import build_labels, find_unripe_dates
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
-from churn_spark.timeline import LogSpan, days_after
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,7 +35,7 @@ def run(context: job.JobContext, dates: Collection[Date]) -> None:
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("build_snapshots") as facts:
         session_days = lakehouse.read(SESSION_DAYS)
-        span = log_span(context)
+        span = job.log_span(context)
         if min(dates) <= span.start:
             raise InputError(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
@@ -57,16 +56,14 @@ def run(context: job.JobContext, dates: Collection[Date]) -> None:
         facts.append(f"{len(labelled)} dates labelled")
 
 
-def log_span(context: job.JobContext) -> LogSpan:
-    """First date of the log and the day after its newest event."""
-    session_days = context.lakehouse.read(SESSION_DAYS)
-    first, last = session_days.agg(F.min("event_date"), F.max("event_date")).collect()[0]
-    if first is None:
-        raise InputError(
-            "found no accepted event in the lakehouse, expected some: see the table "
-            "bronze/quarantine for what was rejected and why"
-        )
-    return LogSpan(first, days_after(last, 1))
+def run_missing(context: job.JobContext, dates: Collection[Date]) -> None:
+    """Build the snapshots and labels of those of the dates that have none yet."""
+    if not dates:
+        return
+    snapshots = context.lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*dates))
+    built = {row.as_of for row in snapshots.select("as_of").distinct().collect()}
+    if missing := set(dates) - built:
+        run(context, missing)
 
 
 if __name__ == "__main__":

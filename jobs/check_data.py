@@ -12,7 +12,6 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.checks import CheckResult, failed_checks, run_checks
 from churn_spark.monitoring.feed import read_event_facts, read_feed_facts, read_snapshot_facts
 from churn_spark.schemas import DATA_CHECKS, EVENTS, QUARANTINE, SNAPSHOTS
-from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,16 +28,20 @@ def main(
 
 
 def run(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
-    """Replace the checks of the date; before the first training there is no column to check."""
+    """Replace the checks of the date.
+
+    The snapshot's columns are held against the rows of a model that was there before the night:
+    the night of the first training has none, run again or not.
+    """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("check_data") as facts:
         registry = ModelRegistry(config.registry, config.lakehouse)
         version = champion_at(lakehouse, registry, date)
         events = lakehouse.read(EVENTS)
-        start = build_snapshots.log_span(context).start
+        start = job.log_span(context).start
         feed = read_feed_facts(events, lakehouse.read(QUARANTINE), start, date)
         columns = read_event_facts(events, date)
-        if version is not None:
+        if version is not None and registry.trained_on(version)["as_of"] < str(date):
             snapshot = job.read_as_of(lakehouse, SNAPSHOTS, date)
             columns += read_snapshot_facts(snapshot, registry.load(version))
         results = run_checks(feed, columns, config.checks)

@@ -27,7 +27,6 @@ from churn_spark.models.leak_rows import (
 from churn_spark.models.leakage.checks import find_leaks
 from churn_spark.models.leakage.table import KEY, FeatureTable, Finding, Rebuilds
 from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
-from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -90,7 +89,7 @@ def collect_table(context: job.JobContext, date: Date) -> FeatureTable:
     """
     config, lakehouse, dates = context.config, context.lakehouse, known_dates(context, date)
     horizon, active_days = config.labels.horizon, config.snapshots.active_days
-    span = build_snapshots.log_span(context)
+    span = job.log_span(context)
     days = lakehouse.read(SESSION_DAYS)
     n_users = days.select("user_id").distinct().count()
     share = min(1.0, config.leakage.max_users / n_users)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from datetime import date as Date
 from datetime import timedelta
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.labels import with_horizon
 from churn_spark.features.segments import SEGMENTS, segment_columns
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.splits import held_out_users
 from churn_spark.monitoring.cells import ALL, count_cells_by_feature
 from churn_spark.monitoring.comparisons import ROLLING_DAYS, TRAINING
 from churn_spark.monitoring.drift import Reference, build_drift, encode_categories
@@ -25,15 +20,12 @@ from churn_spark.monitoring.labelled import expected_rows, labelled_rows
 from churn_spark.schemas import (
     DRIFT,
     DRIFT_CELLS,
-    LABELS,
     PERFORMANCE,
     SCORES,
-    SNAPSHOTS,
-    VALIDATION_SCORES,
 )
-from churn_spark.scoring.scores import predict_rows
-from churn_spark.timeline import weekly_dates
-from jobs import build_snapshots, score_users
+from churn_spark.steps.described import load_champion, read_users
+from churn_spark.steps.labelled import newest_window, read_labelled, read_validation
+from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _NAMED = 4
@@ -64,7 +56,7 @@ def run(context: job.JobContext, date: Date) -> list[str]:
     """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("monitor_model") as facts:
-        bundle = score_users.load_champion(context, date)
+        bundle = load_champion(context, date)
         reference = Reference.of(bundle, config.monitoring.importance_rows)
         count_night(context, date, bundle, reference)
         nights = lakehouse.read(DRIFT_CELLS).filter(
@@ -98,7 +90,7 @@ def count_night(
 ) -> None:
     """Replace the counts of the date's inputs and scores."""
     scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
-    users = score_users.read_users(context, date, bundle)
+    users = read_users(context, date, bundle)
     users = users.select("*", *segment_columns("segment_"))
     encoded = encode_categories(users, bundle.encoding).join(scores, "user_id", "inner")
     cells = count_cells_by_feature(encoded, reference.baselines, SEGMENTS)
@@ -117,6 +109,7 @@ def measure(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | 
     rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     window = newest_window(context, date, bundle)
     if window is not None:
+        build_snapshots.run_missing(context, [window])
         labelled = read_labelled(context, {"churn_probability": bundle}, [window])
         reference = read_validation(context, bundle)
         rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
@@ -124,91 +117,6 @@ def measure(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | 
     frame = context.spark.createDataFrame(named, PERFORMANCE.struct)
     lakehouse.replace(frame, PERFORMANCE, {"run_date": [date]})
     return window
-
-
-def newest_window(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
-    """The newest weekly as-of date whose labels are known and that the champion never saw.
-
-    None where there is none yet, or an earlier night has judged it.
-    """
-    dates = unseen_dates(context, date, trained_by(context, bundle.version))
-    if not dates:
-        return None
-    if context.lakehouse.exists(PERFORMANCE):
-        judged = context.lakehouse.read(PERFORMANCE).filter(
-            (F.col("run_date") < F.lit(date))
-            & (F.col("model_version") == bundle.version)
-            & (F.col("basis") == "labels")
-            & (F.col("window_start") == F.lit(dates[-1]))
-        )
-        if not judged.isEmpty():
-            return None
-    return dates[-1]
-
-
-def trained_by(context: job.JobContext, version: str) -> Date:
-    """Date by which everything was known that the version has learnt from."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    return Date.fromisoformat(registry.trained_on(version)["as_of"])
-
-
-def unseen_dates(context: job.JobContext, date: Date, trained: Date) -> list[Date]:
-    """The weekly as-of dates whose labels became known after a training, up to the date."""
-    horizon = context.config.labels.horizon
-    end = min(date, build_snapshots.log_span(context).end)
-    first = horizon.newest_known(trained) + timedelta(days=1)
-    weekday = context.config.training.as_of_weekday
-    return list(weekly_dates(first, horizon.newest_known(end), weekday))
-
-
-def read_labelled(
-    context: job.JobContext,
-    bundles: Mapping[str, ModelBundle],
-    dates: Collection[Date],
-    *,
-    held_out: bool = False,
-) -> pd.DataFrame:
-    """Labelled rows of the dates with the probabilities of some models; bounded, by hash.
-
-    Args:
-        context: of the job.
-        bundles: name of the column -> model.
-        dates: as-of dates; a snapshot that is missing is built.
-        held_out: only users that are in no fit.
-
-    Returns:
-        Columns as_of, user_id, label, those of `SEGMENTS` and one per model.
-    """
-    config, lakehouse = context.config, context.lakehouse
-    is_chosen = F.col("as_of").isin(*dates)
-    built = lakehouse.read(SNAPSHOTS).filter(is_chosen).select("as_of").distinct().collect()
-    if missing := set(dates) - {row.as_of for row in built}:
-        build_snapshots.run(context, missing)
-    snapshots = lakehouse.read(SNAPSHOTS).filter(is_chosen)
-    if held_out:
-        snapshots = snapshots.filter(held_out_users(F.col("user_id"), config.training))
-    labels = with_horizon(lakehouse.read(LABELS).filter(is_chosen), config.labels.horizon)
-    known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
-    rows = snapshots.join(known, ["as_of", "user_id"])
-    found = rows.select("as_of", "user_id", "label", *segment_columns())
-    for name, bundle in bundles.items():
-        described = score_users.describe(context, snapshots, bundle)
-        predicted = predict_rows(described, bundle).withColumnRenamed("churn_probability", name)
-        found = found.join(predicted, ["as_of", "user_id"])
-    return collect_bounded(found, config.monitoring.max_labelled_rows)
-
-
-def read_validation(context: job.JobContext, bundle: ModelBundle) -> pd.DataFrame:
-    """The rows that the champion was validated on, with their segments: the reference."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    scores = context.lakehouse.read(VALIDATION_SCORES).filter(
-        F.col("run_id") == registry.run_of(bundle.version)
-    )
-    users = context.lakehouse.read(SNAPSHOTS).select("as_of", "user_id", *segment_columns())
-    rows = scores.select("as_of", "user_id", "label", "churn_probability")
-    return collect_bounded(
-        rows.join(users, ["as_of", "user_id"]), context.config.monitoring.max_labelled_rows
-    )
 
 
 if __name__ == "__main__":

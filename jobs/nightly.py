@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from churn_spark import job
-from churn_spark.decision_log import champion_at, settle
+from churn_spark.decision_log import is_first_night, settle
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.reports.night.store import newest_night
+from churn_spark.steps.training import training_dates
 from jobs import (
     build_report,
     build_retention_list,
@@ -60,7 +61,7 @@ def run(
         build_session_days.run(context)
         build_transitions.run(context)
         registry = opening.result()
-    as_of = date or build_snapshots.log_span(context).end
+    as_of = date or job.log_span(context).end
     settle(context.lakehouse, registry, config, as_of)
     outcome = judge(context, as_of, registry)
     # A night that is done again leaves the page of the newest one.
@@ -77,17 +78,17 @@ def judge(
     cancellations for that, the steps that need a model are left out, and said to be. Where the
     data fail their checks, everything after is held back.
     """
-    has_champion = champion_at(context.lakehouse, registry, as_of) is not None
-    learnt_from = [] if has_champion else train_model.training_dates(context, as_of)
+    is_first = is_first_night(context.lakehouse, registry, as_of)
+    learnt_from = training_dates(context, as_of) if is_first else []
     build_snapshots.run(context, sorted({as_of, *learnt_from}))
     checks = check_data.run(context, as_of)
     if not all(check.passed for check in checks):
-        if has_champion:
-            return retrain_if_needed.run(context, as_of)
-        return retrain_if_needed.hold(context, as_of, checks)
-    if not has_champion:
+        if is_first:
+            return retrain_if_needed.hold(context, as_of, checks)
+        return retrain_if_needed.run(context, as_of)
+    if is_first:
         try:
-            version = train_model.train(context, as_of)
+            version = train_model.resume(context, as_of) or train_model.train(context, as_of)
         except TooFewCancelsError as error:
             job.say("train_model", f"left out: {error}")
             for step in ("score_users", "build_retention_list", "monitor_model"):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date as Date
-from datetime import timedelta
 from typing import Annotated
 
-import pandas as pd
 import typer
-from pyspark.sql import functions as F
 
 from churn_spark import job
 from churn_spark.alert_log import read_open_alerts, write_alerts
@@ -26,20 +22,20 @@ from churn_spark.decision_log import (
     write_night,
 )
 from churn_spark.errors import NoChampionError, TooFewCancelsError
-from churn_spark.features.segments import SEGMENTS
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.alerts import find_causes, is_severe, update_alerts
-from churn_spark.monitoring.cells import ALL
 from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.drift import drift_facts
-from churn_spark.monitoring.evidence import ChallengerComparison, Evidence, ProbationComparison
-from churn_spark.monitoring.labelled import LABELS, metric_changes
-from churn_spark.monitoring.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy import decide, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState
 from churn_spark.monitoring.sinks import deliver
-from churn_spark.schemas import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
-from jobs import monitor_model, train_model
+from churn_spark.steps.evidence import (
+    compare_with_champion,
+    gather_evidence,
+    probation_dates,
+    read_checks,
+)
+from jobs import build_snapshots, monitor_model, train_model
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _UNJUDGED = ("data_checks", "too_few_rows")
@@ -117,6 +113,7 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
                 "run `train_model`, or `nightly`"
             )
         checks = read_checks(context, date)
+        build_snapshots.run_missing(context, probation_dates(context, date, before))
         evidence = gather_evidence(context, date, before, checks)
         tonight = [decide_night(context, date, before, evidence)]
         if tonight[-1].decision.kind == "retrain" and not ask_only:
@@ -162,91 +159,20 @@ def release_policy(context: job.JobContext, date: Date, reason: str) -> None:
     write_night(lakehouse, date, [*standing_on(entries, date), entry])
 
 
-def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
-    """The night's data checks, as `check_data` has left them."""
-    rows = job.read_of_run(context.lakehouse, DATA_CHECKS, date).orderBy("name").collect()
-    return tuple(
-        CheckResult(row.name, row.found, row.expected, row.passed, row.sentence) for row in rows
-    )
-
-
-def gather_evidence(
-    context: job.JobContext, date: Date, state: PolicyState, checks: Sequence[CheckResult]
-) -> Evidence:
-    """All that is known on the night, from the tables."""
-    lakehouse = context.lakehouse
-    failed = tuple(sorted(check.name for check in checks if not check.passed))
-    n_rows = job.read_as_of(lakehouse, SNAPSHOTS, date).count()
-    if failed:
-        return Evidence(n_rows, failed)
-    drift = job.read_of_run(lakehouse, DRIFT, date).filter(F.col("model_version") == state.champion)
-    features, prediction = drift_facts(drift.collect())
-    judged = lakehouse.read(PERFORMANCE).filter(
-        (F.col("run_date") <= F.lit(date)) & (F.col("model_version") == state.champion)
-    )
-    labelled = judged.filter((F.col("basis") == LABELS) & (F.col("slice") == ALL)).collect()
-    newest = max((row.window_end for row in labelled), default=None)
-    performance = metric_changes(row for row in labelled if row.window_end == newest)
-    probation = compare_on_probation(context, date, state)
-    return Evidence(n_rows, failed, features, prediction, performance, None, probation)
-
-
-def compare_on_probation(
-    context: job.JobContext, date: Date, state: PolicyState
-) -> ProbationComparison | None:
-    """The new champion and the one before, on all rows labelled since; none outside probation."""
-    if state.previous is None or state.probation_end is None or date >= state.probation_end:
-        return None
-    promoted = state.probation_end - timedelta(days=context.config.policy.probation_days)
-    dates = monitor_model.unseen_dates(context, date, promoted)
-    if not dates:
-        return None
-    rows = _read_pair(context, state.champion, state.previous, dates, held_out=False)
-    auc = compare_aucs(
-        rows["label"].to_numpy(dtype=float),
-        rows["new"].to_numpy(),
-        rows["old"].to_numpy(),
-        rows["user_id"].to_numpy(),
-    )
-    # With fewer than two cancels nothing can be told.
-    if math.isnan(auc.high):
-        return None
-    return ProbationComparison(state.champion, state.previous, auc.value, auc.high)
-
-
 def try_challenger(
     context: job.JobContext, date: Date, asked: Entry, facts: list[str]
 ) -> list[Entry]:
     """Train a challenger, compare it, and decide again; nothing if it can't be trained."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    version = registry.find(train_model.training_key(context, date))
-    if version is None:
-        try:
-            version = train_model.run(context, date)
-        except TooFewCancelsError as error:
-            facts.append(f"no challenger: {error}")
-            return []
+    try:
+        version = train_model.resume(context, date) or train_model.run(context, date)
+    except TooFewCancelsError as error:
+        facts.append(f"no challenger: {error}")
+        return []
     assert asked.after is not None
     assert asked.evidence is not None
     comparison = compare_with_champion(context, date, version, asked.after.champion)
     evidence = replace(asked.evidence, challenger=comparison)
     return [decide_night(context, date, asked.after, evidence)]
-
-
-def compare_with_champion(
-    context: job.JobContext, date: Date, version: str, champion: str
-) -> ChallengerComparison:
-    """Challenger and champion on the newest labelled weeks, on users that neither has seen."""
-    weeks = train_model.training_dates(context, date)[-context.config.policy.comparison_weeks :]
-    rows = _read_pair(context, version, champion, weeks, held_out=True)
-    return compare_challenger(
-        (version, champion),
-        rows["label"].to_numpy(dtype=float),
-        rows["new"].to_numpy(),
-        rows["old"].to_numpy(),
-        rows["user_id"].to_numpy(),
-        {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
-    )
 
 
 def carry_out(registry: ModelRegistry, tonight: Sequence[Entry], first: int) -> None:
@@ -288,14 +214,6 @@ def decide_night(
     policy = context.config.policy
     after, decision = decide(before, evidence, policy, date)
     return Entry(0, decision, before, evidence, after, policy)
-
-
-def _read_pair(
-    context: job.JobContext, new: str, old: str, dates: Sequence[Date], *, held_out: bool
-) -> pd.DataFrame:
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    bundles = {"new": registry.load(new), "old": registry.load(old)}
-    return monitor_model.read_labelled(context, bundles, dates, held_out=held_out)
 
 
 if __name__ == "__main__":

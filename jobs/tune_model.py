@@ -48,7 +48,8 @@ from churn_spark.models.tuning import (
     sum_up,
 )
 from churn_spark.schemas import TRAINING_ROWS
-from jobs import build_snapshots, train_model
+from churn_spark.steps import training
+from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _N_SHOWN = 5
@@ -75,12 +76,12 @@ def run(context: job.JobContext, date: Date) -> Choice:
         ConfigError: if there is no place to keep the trials.
     """
     config = context.config
-    known = train_model.training_dates(context, date)
+    known = training.training_dates(context, date)
     dates = plan_dates(known, config.labels.horizon, config.tuning.n_dates)
     build_snapshots.run(context, known)
     with job.closing_line("tune_model") as facts:
-        labelled = train_model.label_snapshots(context, date)
-        prepared = train_model.prepare(context, date, *labelled, TRAINING_ROWS)
+        labelled = training.label_snapshots(context, date)
+        prepared = training.prepare(context, date, *labelled, TRAINING_ROWS)
         choice, found = tune(context, date, prepared, dates)
         facts.extend(found)
         prepared.described.unpersist()
@@ -88,7 +89,7 @@ def run(context: job.JobContext, date: Date) -> Choice:
 
 
 def tune(
-    context: job.JobContext, date: Date, prepared: train_model.Prepared, dates: FoldDates
+    context: job.JobContext, date: Date, prepared: training.Prepared, dates: FoldDates
 ) -> tuple[Choice, list[str]]:
     """Search on rows that are prepared, show what was found, register what is better.
 
@@ -117,7 +118,7 @@ def tune(
     return choice, [*facts, outcome]
 
 
-def study_name(context: job.JobContext, prepared: train_model.Prepared, dates: FoldDates) -> str:
+def study_name(context: job.JobContext, prepared: training.Prepared, dates: FoldDates) -> str:
     """A name that changes with the rows, their split or anything else a loss depends on."""
     config, rows = context.config, prepared.rows.drop(*_REFITTED)
     about = {
@@ -140,7 +141,7 @@ def present_parameters(context: job.JobContext) -> dict[str, float]:
 
 def search(
     context: job.JobContext,
-    prepared: train_model.Prepared,
+    prepared: training.Prepared,
     folds: list[Fold],
     study: optuna.Study,
 ) -> Choice:
@@ -168,14 +169,14 @@ def search(
 
 def judge(
     context: job.JobContext,
-    prepared: train_model.Prepared,
+    prepared: training.Prepared,
     folds: list[Fold],
     trial: optuna.Trial,
 ) -> TrialResult | None:
     """Judge one trial fold by fold, logging to the open run; none where it is given up early."""
     config = tuned(context, trial.params)
     mlflow.log_params(trial.params)
-    offset = train_model.offset_feature(context, prepared)
+    offset = training.offset_feature(context, prepared)
     found: list[FoldResult] = []
     for step, fold in enumerate(folds):
         seed = context.config.training.seed
@@ -201,13 +202,13 @@ def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
 
 
 def register(
-    context: job.JobContext, date: Date, prepared: train_model.Prepared, choice: Choice
+    context: job.JobContext, date: Date, prepared: training.Prepared, choice: Choice
 ) -> tuple[str, str]:
     """Train with the chosen parameters as ever; returns the version and what to say of it."""
     parameters = tuned(context, dict(choice.candidate.parameters))
     changed = replace(context, config=context.config.model_copy(update={"lightgbm": parameters}))
-    trees, baseline = train_model.fit(changed, prepared)
-    version, alias = train_model.register(changed, date, prepared, trees, baseline)
+    trees, baseline = training.fit(changed, prepared)
+    version, alias = training.register(changed, date, prepared, trees, baseline)
     return version, f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
 
 

@@ -106,12 +106,17 @@ class ModelRegistry:
 
     def find(self, tags: Mapping[str, str]) -> str | None:
         """The newest version whose run has all these tags; none if there is no such version."""
-        condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
-        runs = self._client.search_runs([self._experiment_id], condition)
-        ids = {run.info.run_id for run in runs}
+        ids = self._search(tags)
         versions = self._client.search_model_versions(f"name = '{self._name}'") if ids else []
         found = [int(version.version) for version in versions if version.run_id in ids]
         return str(max(found)) if found else None
+
+    def delete_runs(self, tags: Mapping[str, str]) -> list[str]:
+        """Delete the runs that have all these tags, as MLflow does, to be restored; gives ids."""
+        runs = self._search(tags)
+        for run_id in runs:
+            self._client.delete_run(run_id)
+        return runs
 
     def run_of(self, version: str) -> str:
         """Id of the run that trained the version."""
@@ -155,3 +160,8 @@ class ModelRegistry:
                 run_id=run_id, artifact_path="model", dst_path=folder
             )
             return read_bundle(Path(path), version)
+
+    def _search(self, tags: Mapping[str, str]) -> list[str]:
+        condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+        runs = self._client.search_runs([self._experiment_id], condition)
+        return [run.info.run_id for run in runs]

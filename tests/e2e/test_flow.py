@@ -36,6 +36,7 @@ from churn_spark.schemas import (
 )
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
+from churn_spark.steps.described import load_champion, read_users
 from churn_spark.tables import Lakehouse
 from jobs import (
     backtest,
@@ -101,8 +102,8 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
 
 
 def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext) -> None:
-    bundle = score_users.load_champion(mini, NIGHT)
-    rows = score_users.read_users(mini, NIGHT, bundle).toPandas()
+    bundle = load_champion(mini, NIGHT)
+    rows = read_users(mini, NIGHT, bundle).toPandas()
     known = rows[["user_id", *(f.name for f in model_features(FEATURE_SETS, use_gender=False))]]
     body = io.BytesIO()
     table = pa.Table.from_pandas(known, preserve_index=False)

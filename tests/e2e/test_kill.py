@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from bench.killed_night import Step
+from bench.kills import KilledNights, find_differences
 from churn_spark.schemas import EVENTS, FILES, QUARANTINE
 from churn_spark.tables import Lakehouse
 
@@ -59,3 +62,28 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
 
     assert start_ingest(logs, killed).wait(timeout=300) == 0
     assert content(spark, killed) == content(spark, whole)
+
+
+# Where a training leaves runs without a version, a version without an alias, a champion without
+# a decision; and where a decision isn't carried out, or an alert not told.
+FATAL = {
+    "replace validation_scores 2": 2.0,
+    "assign_alias 1": 0.0,
+    "replace scores 1": 0.5,
+    "replace decisions 1": 2.0,
+    "replace alerts 1": 0.5,
+}
+
+
+def choose_fatal(steps: list[Step]) -> Iterator[tuple[Step, float]]:
+    return ((step, FATAL[step.name]) for step in steps if step.name in FATAL)
+
+
+@pytest.mark.slow
+def test_nights_killed_and_done_again_leave_the_same_tables_and_decision(tmp_path: Path) -> None:
+    world = KilledNights(tmp_path)
+    world.simulate()
+    for night in world.nights:
+        n_kills, different = find_differences(world, night, choose_fatal)
+        assert n_kills == len(FATAL)
+        assert different == []

@@ -23,8 +23,9 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search import candidates_of, open_study, storage_url
 from churn_spark.models.splits import VALIDATION, split_of, user_bucket
 from churn_spark.models.tuning import FoldDates, fold_of, plan_dates
+from churn_spark.steps import training
 from churn_spark.tables import Lakehouse
-from jobs import train_model, tune_model
+from jobs import tune_model
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -67,7 +68,7 @@ Tune = Callable[..., tuple[JobContext, Any, list[str]]]
 def tune(spark: SparkSession, rows: DataFrame) -> Tune:
     """A function that searches in a lakehouse and gives the context, the choice and the facts."""
     counts = {"train": 1000, "stopping": 300, "validation": 300}
-    prepared = train_model.Prepared(rows, rows, rows, ENCODING, None, counts, counts)
+    prepared = training.Prepared(rows, rows, rows, ENCODING, None, counts, counts)
 
     def run(folder: Path, *overrides: str) -> tuple[JobContext, Any, list[str]]:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
@@ -80,7 +81,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
 
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
-    prepared = train_model.Prepared(rows, rows, rows, ENCODING, None, {}, {})
+    prepared = training.Prepared(rows, rows, rows, ENCODING, None, {}, {})
     dates = plan_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
     name = tune_model.study_name(context, prepared, dates)

@@ -12,6 +12,7 @@ from nights import DRIFTED, POLICY, QUIET, START, challenger, night
 from churn_spark.decision_log import (
     Entry,
     champion_at,
+    is_first_night,
     read_entries,
     settle,
     step_of,
@@ -40,6 +41,10 @@ class Registry:
 
     def last_step(self) -> str:
         return self.step
+
+    def trained_on(self, version: str) -> dict[str, str]:
+        assert version == self.champion
+        return self.trained
 
 
 def decided(state: PolicyState, evidence: Evidence, day: date) -> Entry:
@@ -85,6 +90,26 @@ def test_champion_of_a_night_is_what_the_nights_before_have_left(
     at = [champion_at(context.lakehouse, registry, night(number)) for number in (5, 7, 8)]
     # Before the first decision only the registry knows.
     assert at == ["2", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("champion", "trained", "expected"), [(None, 5, True), ("1", 5, True), ("1", 4, False)]
+)
+def test_first_night_is_one_without_a_model_or_with_its_own_not_written_down(
+    context: JobContext, champion: str | None, trained: int, expected: bool
+) -> None:
+    registry = Registry(champion, trained={"as_of": str(night(trained))})
+    found = is_first_night(context.lakehouse, cast(ModelRegistry, registry), night(5))
+    assert found == expected
+
+
+def test_night_is_not_the_first_after_a_decision_with_a_model(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = cast(ModelRegistry, Registry("2", trained={"as_of": str(night(8))}))
+    assert not is_first_night(context.lakehouse, registry, night(8))
+    # Before the first decision, and its champion was trained on another day.
+    assert not is_first_night(context.lakehouse, registry, night(5))
 
 
 def test_promotion_that_was_not_carried_out_is_carried_out(

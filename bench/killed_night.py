@@ -1,0 +1,103 @@
+"""One night in a process of its own, killed without warning at a step of it.
+
+    python -m bench.killed_night LAKEHOUSE EVENTS NIGHT STEPS_FILE [STEP SECONDS]
+
+A step is a write: to a table, to the registry, or of a page. The steps are appended to a file as
+they end. With a name, the process group is killed that many seconds into the step, or at its end
+if it ends before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from churn_spark import job
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.schemas import TableSpec
+from churn_spark.tables import Lakehouse
+from jobs import nightly
+
+WRITES = (
+    (Lakehouse, "append"),
+    (Lakehouse, "replace"),
+    (Lakehouse, "overwrite"),
+    (Lakehouse, "write_report"),
+    (ModelRegistry, "register"),
+    (ModelRegistry, "assign_alias"),
+    (ModelRegistry, "set_champion"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One write of a night.
+
+    Attributes:
+        name: the method and the table, and which time of the night it is.
+        seconds: it took.
+    """
+
+    name: str
+    seconds: float
+
+
+def read_steps(path: Path) -> list[Step]:
+    """The steps that ended, in their order."""
+    return [Step(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def watch_writes(steps: Path, fatal: str | None, seconds: float) -> None:
+    """Note every write from now on, and die at the fatal one."""
+    seen: Counter[str] = Counter()
+
+    def watch(kind: type, method: str) -> None:
+        write: Callable[..., Any] = getattr(kind, method)
+
+        @wraps(write)
+        def noted(*arguments: Any, **named: Any) -> Any:
+            specs = [a for a in (*arguments, *named.values()) if isinstance(a, TableSpec)]
+            what = " ".join([method, *(spec.name for spec in specs)])
+            seen[what] += 1
+            name = f"{what} {seen[what]}"
+            if name == fatal:
+                threading.Timer(seconds, die).start()
+            started = time.monotonic()
+            result = write(*arguments, **named)
+            with steps.open("a") as file:
+                file.write(json.dumps(asdict(Step(name, time.monotonic() - started))) + "\n")
+            if name == fatal:
+                die()
+            return result
+
+        setattr(kind, method, noted)
+
+    for kind, method in WRITES:
+        watch(kind, method)
+
+
+def die() -> None:
+    """Kill this process and the JVM below it."""
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def main(lakehouse: str, events: str, night: str, steps: str, *fatal: str) -> None:
+    """Do the night."""
+    watch_writes(Path(steps), fatal[0] if fatal else None, float(fatal[1]) if fatal else 0.0)
+    with job.open_job("nightly", "local", [f"lakehouse={lakehouse}"]) as context:
+        nightly.run(context, date.fromisoformat(night), events)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,175 @@
+"""Nights killed at each of their steps and done again: the same tables, the same decision."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from shutil import copytree, rmtree
+
+from deltalake import DeltaTable
+from mlflow import MlflowClient
+from rich.console import Console
+
+from bench.killed_night import Step, read_steps
+from bench.promises import holds
+from churn_spark.config import load_config
+from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.simulate.world import simulate_log
+
+USERS = 300
+# Other in every run, whatever the night has decided.
+_RANDOM_COLUMNS = {"run_id"}
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class KilledNights:
+    """A small world and the lakehouse in which its nights are lived and killed.
+
+    Attributes:
+        work: folder of both.
+        settings: of the world.
+    """
+
+    work: Path
+    settings: SimulationSettings = field(default_factory=lambda: SimulationSettings(users=USERS))
+
+    @property
+    def lakehouse(self) -> Path:
+        """Where all nights run: MLflow keeps whole paths, so it can't be lived in elsewhere."""
+        return self.work / "lakehouse"
+
+    @property
+    def nights(self) -> tuple[date, date]:
+        """One that trains the first model, and one a week later that trains a challenger."""
+        last = self.settings.start + timedelta(days=self.settings.days)
+        return last - _WEEK, last
+
+    def simulate(self) -> None:
+        """Make the log."""
+        simulate_log(self.settings, self.work / "world")
+
+    def live(self, night: date, fatal: Step | None = None, share: float = 1.0) -> bool:
+        """Do a night, up to some share of a step; returns whether it came to its end.
+
+        Raises:
+            SystemExit: if it failed by itself, with what it wrote to its standard error.
+        """
+        steps = self.work / "steps.jsonl"
+        steps.unlink(missing_ok=True)
+        arguments = [str(self.lakehouse), str(self.work / "world" / "events"), str(night)]
+        death = [fatal.name, str(fatal.seconds * share)] if fatal else []
+        process = subprocess.run(
+            [sys.executable, "-m", "bench.killed_night", *arguments, str(steps), *death],
+            check=False,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+        )
+        if process.returncode not in (0, -signal.SIGKILL):
+            raise SystemExit(f"the night of {night} failed:\n{process.stderr}")
+        return process.returncode == 0
+
+    def keep(self) -> None:
+        """Keep the lakehouse as it is."""
+        rmtree(self.work / "kept", ignore_errors=True)
+        if self.lakehouse.exists():
+            copytree(self.lakehouse, self.work / "kept")
+
+    def restore(self) -> None:
+        """Make the lakehouse what it was when it was kept."""
+        rmtree(self.lakehouse, ignore_errors=True)
+        if (self.work / "kept").exists():
+            copytree(self.work / "kept", self.lakehouse)
+
+    def content(self) -> dict[str, str]:
+        """What each table holds and the registry says, as digests and words."""
+        found = {
+            f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
+            for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
+        }
+        return found | {"registry": " ".join(self._registry())}
+
+    def _registry(self) -> Iterator[str]:
+        uri = f"sqlite:///{self.lakehouse}/mlflow/mlflow.db"
+        client = MlflowClient(uri, uri)
+        config = load_config().registry
+        model = client.get_registered_model(config.model_name)
+        yield f"aliases {sorted(model.aliases.items())} tags {sorted(model.tags.items())}"
+        versions = client.search_model_versions(f"name = '{config.model_name}'")
+        yield f"versions {sorted(version.version for version in versions)}"
+        experiment = client.get_experiment_by_name(config.experiment)
+        assert experiment is not None
+        runs = client.search_runs([experiment.experiment_id])
+        yield f"runs {sorted((run.info.run_name, run.info.status) for run in runs)}"
+
+
+def _digest(table: Path) -> str:
+    frame = DeltaTable(str(table)).to_pandas()
+    kept = frame[[name for name in frame.columns if name not in _RANDOM_COLUMNS]]
+    rows = sorted(kept.itertuples(index=False, name=None), key=repr)
+    return f"{len(rows)} rows {hashlib.sha256(repr(rows).encode()).hexdigest()[:16]}"
+
+
+def both_ways(steps: Iterable[Step]) -> Iterator[tuple[Step, float]]:
+    """Every step, in the middle and at the end."""
+    return ((step, share) for step in steps for share in (0.5, 2.0))
+
+
+def find_differences(
+    world: KilledNights,
+    night: date,
+    choose: Callable[[list[Step]], Iterable[tuple[Step, float]]] = both_ways,
+    tell: Callable[[str], None] = print,
+) -> tuple[int, list[str]]:
+    """Kill a night at chosen steps, do it again each time, and compare with one undisturbed.
+
+    Args:
+        world: as it is before the night.
+        night: its date.
+        choose: from all steps, those to die at, and after which share of their usual time.
+        tell: called with a line for every kill.
+
+    Returns:
+        How often it was killed, and what was different afterwards; the lakehouse has the night.
+    """
+    world.keep()
+    world.live(night)
+    steps, expected = read_steps(world.work / "steps.jsonl"), world.content()
+    n_kills = 0
+    different: list[str] = []
+    for step, share in choose(steps):
+        world.restore()
+        died = not world.live(night, step, share)
+        n_kills += died
+        world.live(night)
+        found = world.content()
+        names = sorted(n for n in expected | found if expected.get(n) != found.get(n))
+        where = "in the middle" if share < 1 else "at the end"
+        different += [f"{night} {where} of {step.name}: {name}" for name in names]
+        tell(f"{night} {where} of {step.name}: {'killed' if died else 'ran through'}, {names}")
+    return n_kills, different
+
+
+def say_kills(work: Path, console: Console) -> None:
+    """Kill a first night and a night with a challenger at every write, and say what differs."""
+    world = KilledNights(work)
+    world.simulate()
+    n_kills = 0
+    different: list[str] = []
+    for night in world.nights:
+        kills, found = find_differences(world, night)
+        n_kills, different = n_kills + kills, different + found
+    console.print(
+        f"Killed {n_kills} times, in the middle and at the end of each write of a first night and "
+        f"of one with a challenger; done again: the same tables, registry and decision: "
+        f"{holds(not different)}"
+    )
+    for line in different:
+        console.print(f"  {line}")
