@@ -79,7 +79,7 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
         more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
         facts.append(f"moved: {', '.join(moved[:_NAMED]) or 'none'}{more}")
-        facts.append(f"{len(breached) - len(moved)} moved as expected of them")
+        facts.append(f"{len(breached) - len(moved)} more move with time, as they must")
         if window:
             facts.append(f"judged on the labels as of {window}")
     return moved

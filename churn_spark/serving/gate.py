@@ -58,6 +58,10 @@ class Passage:
     n_received: int = 0
 
 
+# Too large or too slow: the rest of the body is not waited for.
+_UNFINISHED = (413, 503)
+
+
 class Gate:
     """The service as its server sees it."""
 
@@ -201,6 +205,8 @@ async def _answer(scope: Scope, error: RequestError, send: Send) -> None:
     length = str(len(body)).encode()
     headers: list[tuple[bytes, bytes]] = [(b"content-type", kind), (b"content-length", length)]
     headers += error_headers(error)
+    if error.status in _UNFINISHED:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

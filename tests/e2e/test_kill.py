@@ -82,7 +82,7 @@ def choose_fatal(steps: list[Step]) -> Iterator[tuple[Step, float]]:
 @pytest.mark.slow
 def test_nights_killed_and_done_again_leave_the_same_tables_and_decision(tmp_path: Path) -> None:
     world = KilledNights(tmp_path)
-    world.simulate()
+    world.prepare()
     for night in world.nights:
         n_kills, different = find_differences(world, night, choose_fatal)
         assert n_kills == len(FATAL)
