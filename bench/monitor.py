@@ -31,13 +31,7 @@ from bench.promises import holds
 from bench.season import rehearse
 from churn_spark import job
 from churn_spark.monitoring.cells import count_cells_by_feature
-from churn_spark.monitoring.ks import (
-    Baseline,
-    build_baseline,
-    collect_cells,
-    compare,
-    count_cells,
-)
+from churn_spark.monitoring.ks import Baseline, build_baseline, collect_cells, compare, count_cells
 from churn_spark.monitoring.performance import estimate_auc
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000

@@ -11,12 +11,7 @@ import pandas as pd
 import typer
 
 from churn_spark import job
-from churn_spark.models.backtest import (
-    PRIMARY,
-    TEST,
-    BacktestPlan,
-    measure,
-)
+from churn_spark.models.backtest import PRIMARY, TEST, BacktestPlan, measure
 from churn_spark.models.intervals import Interval
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.schemas import (

@@ -13,11 +13,7 @@ from churn_spark import job
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.schemas import RETENTION_LISTS, SCORES
 from churn_spark.scoring.list_csv import save_list_csv
-from churn_spark.scoring.retention_list import (
-    add_changes,
-    build_retention_list,
-    measure_stability,
-)
+from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
 from churn_spark.scoring.suppression import read_suppressed
 from churn_spark.steps.described import read_users
 

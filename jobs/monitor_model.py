@@ -17,12 +17,7 @@ from churn_spark.monitoring.cells import ALL, count_cells_by_feature
 from churn_spark.monitoring.comparisons import ROLLING_DAYS, TRAINING
 from churn_spark.monitoring.drift import Reference, build_drift, encode_categories
 from churn_spark.monitoring.labelled import expected_rows, labelled_rows
-from churn_spark.schemas import (
-    DRIFT,
-    DRIFT_CELLS,
-    PERFORMANCE,
-    SCORES,
-)
+from churn_spark.schemas import DRIFT, DRIFT_CELLS, PERFORMANCE, SCORES
 from churn_spark.steps.described import load_champion, read_users
 from churn_spark.steps.labelled import newest_window, read_labelled, read_validation
 from jobs import build_snapshots

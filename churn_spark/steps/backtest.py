@@ -33,12 +33,7 @@ from churn_spark.models.metrics import best_f1_threshold
 from churn_spark.models.splits import STOPPING, VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.reports.card import ModelCard
-from churn_spark.schemas import (
-    BACKTEST_ROWS,
-    LABELS,
-    SNAPSHOTS,
-    TRANSITIONS,
-)
+from churn_spark.schemas import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.steps import training
 from churn_spark.timeline import Horizon, days_after
