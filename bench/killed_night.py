@@ -38,6 +38,16 @@ WRITES = (
     (ModelRegistry, "assign_alias"),
     (ModelRegistry, "set_champion"),
 )
+# What is learnt doesn't matter here, that it is learnt twice or half does.
+LIGHT = (
+    "training.feature_sets=[report,behaviour]",
+    "training.baseline_sets=[report]",
+    "training.max_weeks=3",
+    "behaviour.n_classes=[3]",
+    "behaviour.n_starts=1",
+    "lightgbm.max_rounds=20",
+    "spark.shuffle_partitions=2",
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def die() -> None:
 def main(lakehouse: str, events: str, night: str, steps: str, *fatal: str) -> None:
     """Do the night."""
     watch_writes(Path(steps), fatal[0] if fatal else None, float(fatal[1]) if fatal else 0.0)
-    with job.open_job("nightly", "local", [f"lakehouse={lakehouse}"]) as context:
+    with job.open_job("nightly", "local", [f"lakehouse={lakehouse}", *LIGHT]) as context:
         nightly.run(context, date.fromisoformat(night), events)
 
 

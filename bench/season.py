@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from datetime import date as Date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -185,25 +186,30 @@ def turn_upside_down(champion: ModelBundle) -> ModelBundle:
 def say_promises(context: JobContext, season: Season, console: Console) -> None:
     """Say what was decided when, and whether it is as promised."""
     entries = read_entries(context.lakehouse)
-    for entry in entries:
-        if entry.decision.kind != "keep":
-            decision = entry.decision
+    for _, alike in groupby(entries, lambda entry: (entry.decision.kind, entry.decision.rule)):
+        entry, *more = alike
+        decision = entry.decision
+        if decision.kind != "keep":
+            nights = f", and {len(more)} nights more" if more else ""
             console.print(
-                f"  {decision.night} {decision.kind} ({decision.rule}): {decision.reason}"
+                f"  {decision.night} {decision.kind} ({decision.rule}{nights}): {decision.reason}"
             )
     before = [e for e in entries if e.decision.night <= season.change]
     wrong = [e for e in before if _is(e, "retrain") and e.decision.rule != "schedule"]
     console.print(f"Before the change only scheduled retrainings: {holds(not wrong)}")
     alerts = read_alerts(context.lakehouse)
-    for what in ("drift", "performance"):
+    for what in ("drift:", "model:drifted", "performance:"):
         opened = [a for a in alerts if a.key.startswith(what) and a.opened > season.change]
         first = min((a.opened for a in opened), default=None)
         keys = ", ".join(sorted({a.key for a in opened if a.opened == first}))
         days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
-        console.print(f"The change was found by {what} {days}: {holds(first is not None)}")
+        console.print(
+            f"The change was found as {what.strip(':')} {days}: {holds(first is not None)}"
+        )
     promoted = [e for e in entries if _is(e, "promote") and e.decision.night > season.change]
-    console.print(f"A challenger was promoted after the change: {holds(bool(promoted))}")
     planted = next((e for e in promoted if e.decision.night >= season.bad), None)
+    trained = [e.decision.version for e in promoted if e is not planted]
+    console.print(f"Challengers promoted after the change: {trained}: {holds(bool(trained))}")
     back = [
         e for e in entries if _is(e, "roll_back") and planted and e.before
         and e.before.champion == planted.decision.version

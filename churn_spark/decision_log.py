@@ -98,6 +98,8 @@ def standing_on(entries: Sequence[Entry], night: date) -> list[Entry]:
         entry
         for entry in entries
         if entry.decision.night == night and entry.decision.rule in STANDING_RULES
+        # A night that waits for a human has the rule `human` as well, and evidence.
+        and entry.evidence is None
     ]
 
 

@@ -112,11 +112,18 @@ def _find_causes(
                 f"{streak.metric} is surely worse than its reference on {streak.n_bad} windows "
                 f"in a row, the newest until {streak.window_end}",
             )
-    # A feature that moved is worth a look; it is trouble once the nights say so.
-    severity: Severity = "warning" if is_drift_confirmed(state, config) else "info"
+    # A feature that moved is worth a look. It is trouble once the nights say so, and one trouble
+    # however many features show it.
     for name in state.breached:
         what = "the prediction" if name == PREDICTION else name
-        yield Cause(f"drift:{name}", severity, f"{what} has moved from the training rows")
+        yield Cause(f"drift:{name}", "info", f"{what} has moved from the training rows")
+    if is_drift_confirmed(state, config):
+        n_bad, n_moved = sum(state.bad_nights), len(state.breached)
+        sentence = (
+            f"{n_bad} of the last {len(state.bad_nights)} nights were bad; tonight {n_moved} of "
+            "prediction and features count as moved"
+        )
+        yield Cause("model:drifted", "warning", sentence)
 
 
 def update_alerts(

@@ -64,15 +64,9 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
     assert content(spark, killed) == content(spark, whole)
 
 
-# Where a training leaves runs without a version, a version without an alias, a champion without
-# a decision; and where a decision isn't carried out, or an alert not told.
-FATAL = {
-    "replace validation_scores 2": 2.0,
-    "assign_alias 1": 0.0,
-    "replace scores 1": 0.5,
-    "replace decisions 1": 2.0,
-    "replace alerts 1": 0.5,
-}
+# Where a training leaves runs without a version, a version without an alias, and a champion
+# without a decision.
+FATAL = {"replace validation_scores 2": 2.0, "assign_alias 1": 0.0, "replace decisions 1": 0.1}
 
 
 def choose_fatal(steps: list[Step]) -> Iterator[tuple[Step, float]]:
@@ -80,10 +74,11 @@ def choose_fatal(steps: list[Step]) -> Iterator[tuple[Step, float]]:
 
 
 @pytest.mark.slow
-def test_nights_killed_and_done_again_leave_the_same_tables_and_decision(tmp_path: Path) -> None:
+def test_first_night_killed_thrice_and_done_again_leaves_the_same_tables_and_decision(
+    tmp_path: Path,
+) -> None:
     world = KilledNights(tmp_path)
     world.prepare()
-    for night in world.nights:
-        n_kills, different = find_differences(world, night, choose_fatal)
-        assert n_kills == len(FATAL)
-        assert different == []
+    n_kills, different = find_differences(world, world.nights[0], choose_fatal)
+    assert n_kills == len(FATAL)
+    assert different == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import cast
 
@@ -13,8 +13,10 @@ from churn_spark.decision_log import (
     Entry,
     champion_at,
     is_first_night,
+    last_before,
     read_entries,
     settle,
+    standing_on,
     step_of,
     write_night,
 )
@@ -131,6 +133,21 @@ def test_champion_that_a_human_named_is_adopted_and_stands(
     assert newest.after is not None
     assert (newest.after.champion, newest.after.previous) == ("1", None)
     assert champion_at(context.lakehouse, cast(ModelRegistry, registry), night(8)) == "1"
+
+
+def test_night_that_waits_for_a_human_is_decided_anew_by_a_rerun(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    state = promoted[-1].after
+    assert state is not None
+    waiting = decided(replace(state, waits_for_human="a look"), QUIET, night(8))
+    assert (waiting.decision.kind, waiting.decision.rule) == ("hold", "human")
+    write_night(context.lakehouse, night(8), [waiting])
+    entries = read_entries(context.lakehouse)
+    assert standing_on(entries, night(8)) == []
+    found = last_before(entries, night(8))
+    assert found is not None
+    assert found.decision == promoted[-1].decision
 
 
 def test_nothing_is_to_settle_without_decisions_or_without_a_model(context: JobContext) -> None:

@@ -105,12 +105,13 @@ def test_quiet_night_has_no_cause() -> None:
     assert causes_of(*last(QUIET)) == {}
 
 
-def test_moved_feature_is_to_know_and_confirmed_drift_is_a_warning() -> None:
+def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None:
     moved = replace(DRIFTED, prediction=fact("churn_probability", 0.2))
     assert causes_of(*last(DRIFTED)) == {"drift:songs": "info"}
     assert causes_of(*last(DRIFTED, moved)) == {
-        "drift:songs": "warning",
-        "drift:churn_probability": "warning",
+        "drift:songs": "info",
+        "drift:churn_probability": "info",
+        "model:drifted": "warning",
     }
 
 

@@ -172,7 +172,11 @@ def alert_name(key: str) -> str:
         return f"lost performance: {metric_of(name).name}"
     if kind == "data":
         return f"data: {name}"
-    names = {"model:rolled_back": "roll-back", "policy:waits": "waits for a human"}
+    names = {
+        "model:drifted": "drift, confirmed",
+        "model:rolled_back": "roll-back",
+        "policy:waits": "waits for a human",
+    }
     return names.get(key, key)
 
 
