@@ -69,7 +69,7 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 	@"$(PY)" -m bench.model
 
 .PHONY: bench-monitor
-bench-monitor: setup ## Drift, policy and a season of nights: exact, cheap, quiet, and awake (1 h, 8 GB)
+bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 8 GB)
 	@"$(PY)" -m bench.monitor
 
 .PHONY: serve

@@ -7,15 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from bench.killed_night import Step
-from bench.kills import KilledNights, find_differences
 from churn_spark.schemas import EVENTS, FILES, QUARANTINE
 from churn_spark.tables import Lakehouse
 
@@ -62,23 +59,3 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
 
     assert start_ingest(logs, killed).wait(timeout=300) == 0
     assert content(spark, killed) == content(spark, whole)
-
-
-# Where a training leaves runs without a version, a version without an alias, and a champion
-# without a decision.
-FATAL = {"replace validation_scores 2": 2.0, "assign_alias 1": 0.0, "replace decisions 1": 0.1}
-
-
-def choose_fatal(steps: list[Step]) -> Iterator[tuple[Step, float]]:
-    return ((step, FATAL[step.name]) for step in steps if step.name in FATAL)
-
-
-@pytest.mark.slow
-def test_first_night_killed_thrice_and_done_again_leaves_the_same_tables_and_decision(
-    tmp_path: Path,
-) -> None:
-    world = KilledNights(tmp_path)
-    world.prepare()
-    n_kills, different = find_differences(world, world.nights[0], choose_fatal)
-    assert n_kills == len(FATAL)
-    assert different == []

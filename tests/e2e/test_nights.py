@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -35,6 +36,7 @@ from churn_spark.schemas import (
     DRIFT_CELLS,
     PERFORMANCE,
     SCORES,
+    VALIDATION_SCORES,
     TableSpec,
 )
 from churn_spark.tables import Lakehouse
@@ -87,6 +89,43 @@ def test_first_night_trains_and_is_judged_from_then_on(nights: JobContext) -> No
     assert first.after.last_retrain == FIRST
     assert len(later) == 1
     assert later[0].before == first.after
+
+
+class CutOff(BaseException):
+    """Ends a night as a kill would: nothing in the project catches it."""
+
+
+def cut_off(*_: object) -> None:
+    raise CutOff
+
+
+def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
+    spark: SparkSession,
+    nights: JobContext,
+    sample_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Runs without a version, a version without an alias, a champion without a decision.
+    steps = ((ModelRegistry, "register"), (ModelRegistry, "assign_alias"))
+    other = context_of(spark, tmp_path / "lakehouse")
+    log = str(sample_data / "customer_churn_mini.json.gz")
+    for place, name in (*steps, (retrain_if_needed, "begin")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, cut_off)
+            with pytest.raises(CutOff):
+                nightly.run(other, FIRST, log)
+    nightly.run(other, FIRST, log)
+    for spec in TABLES:
+        date_column = "as_of" if spec == SCORES else "run_date"
+        undisturbed = nights.lakehouse.read(spec).filter(F.col(date_column) == F.lit(FIRST))
+        expected = sorted((tuple(row) for row in undisturbed.collect()), key=repr)
+        assert rows_of(other, spec) == expected, spec.name
+    # Logistic regression and trees, once each.
+    assert other.lakehouse.read(VALIDATION_SCORES).select("run_id").distinct().count() == 2
+    assert registry_of(other).champion_version() == "1"
+    with pytest.raises(MlflowException, match="not found"):
+        MlflowClient().get_model_version("churn", "2")
 
 
 def test_week_later_a_challenger_is_trained_and_judged(nights: JobContext) -> None:
