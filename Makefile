@@ -106,15 +106,17 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
-	@"$(PY)" -m ruff check $(SOURCES)
+	@"$(PY)" -m ruff check $(SOURCES) notebooks
 	@"$(PY)" -m black --quiet --check --diff $(SOURCES)
+	@"$(PY)" -m ruff format --quiet --check notebooks
 	@"$(PY)" -m mypy
 	@"$(VENV)/bin/lint-imports"
 
 .PHONY: format
 format: setup ## Format the code, and mend what ruff can mend
-	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES)
+	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES) notebooks
 	@"$(PY)" -m black --quiet $(SOURCES)
+	@"$(PY)" -m ruff format --quiet notebooks
 
 .PHONY: docs
 docs: setup ## Write docs/data-flow.md and docs/features.md anew from the declarations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,6 +10,7 @@ from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy_state import Decision, Pending, PolicyState, Trigger
 
 REACTIONS = ("performance", "drift")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) 
     if is_drift_confirmed(state, config):
         reason = (
             f"{sum(state.bad_nights)} of the last {len(state.bad_nights)} nights were bad: moved "
-            f"are {', '.join(state.breached) or 'no more features tonight'}, {share:.0%} of the "
+            f"are {_name(state.breached) or 'no more features tonight'}, {share:.0%} of the "
             "importance"
         )
         yield _with_limits(Call("drift", reason), state, config, today)
@@ -86,6 +87,11 @@ def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) 
     if age >= config.schedule_days:
         reason = f"{age} days since the last training, {config.schedule_days} allowed"
         yield _with_limits(Call("schedule", reason), state, config, today)
+
+
+def _name(features: Sequence[str]) -> str:
+    more = len(features) - _NAMED
+    return ", ".join(features[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_limits(call: Call, state: PolicyState, config: PolicyConfig, today: date) -> Call:
