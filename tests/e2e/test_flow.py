@@ -224,7 +224,9 @@ def test_lifetime_training_is_a_challenger_marked_retrospective(
     assert "retrospective" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("logs", ["log_data", "seven_users.json.gz"])
+@pytest.mark.parametrize(
+    "logs", [pytest.param("log_data", marks=pytest.mark.slow), "seven_users.json.gz"]
+)
 def test_night_leaves_training_out_when_cancels_are_too_few(
     spark: SparkSession,
     sample_data: Path,

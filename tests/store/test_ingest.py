@@ -144,6 +144,7 @@ def test_missing_input_is_an_error_that_names_the_path(
         ingest_events.run(context, str(tmp_path / location))
 
 
+@pytest.mark.slow
 def test_daily_files_give_the_same_tables_in_one_go_and_one_by_one_shuffled(
     context: JobContext, tmp_path: Path, sample_data: Path
 ) -> None:
