@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from churn_spark import job
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_labels, find_unripe_dates
+from churn_spark.features.labels import build_labels, find_unripe_dates, with_horizon
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
 
@@ -57,12 +57,15 @@ def run(context: job.JobContext, dates: Collection[Date]) -> None:
 
 
 def run_missing(context: job.JobContext, dates: Collection[Date]) -> None:
-    """Build the snapshots and labels of those of the dates that have none yet."""
+    """Build the snapshots and labels of those of the dates that have none yet.
+
+    Labels are written last: a date that has them has its snapshot, however the job has ended.
+    """
     if not dates:
         return
-    snapshots = context.lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*dates))
-    built = {row.as_of for row in snapshots.select("as_of").distinct().collect()}
-    if missing := set(dates) - built:
+    labels = with_horizon(context.lakehouse.read(LABELS), context.config.labels.horizon)
+    labelled = labels.filter(F.col("as_of").isin(*dates)).select("as_of").distinct()
+    if missing := set(dates) - {row.as_of for row in labelled.collect()}:
         run(context, missing)
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from datetime import date
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import httpx
@@ -224,9 +225,8 @@ def test_lifetime_training_is_a_challenger_marked_retrospective(
     assert "retrospective" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "logs", [pytest.param("log_data", marks=pytest.mark.slow), "seven_users.json.gz"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("logs", ["log_data", "seven_users.json.gz"])
 def test_night_leaves_training_out_when_cancels_are_too_few(
     spark: SparkSession,
     sample_data: Path,
@@ -255,13 +255,24 @@ def test_dates_in_any_order_give_the_same_tables(
 ) -> None:
     contexts = [new_context(spark, tmp_path / name) for name in ("forward", "backward")]
     dates = [date(2018, 11, 12), date(2018, 11, 28)]
+    ingest_events.run(contexts[0], str(sample_data / "log_data"))
+    build_session_days.run(contexts[0])
+    copytree(tmp_path / "forward", tmp_path / "backward")
     for context, order in zip(contexts, (dates, dates[::-1]), strict=True):
-        ingest_events.run(context, str(sample_data / "log_data"))
-        build_session_days.run(context)
         for day in order:
             build_snapshots.run(context, [day])
     for spec in (SNAPSHOTS, LABELS):
         assert rows_of(contexts[0], spec) == rows_of(contexts[1], spec)
+
+
+def test_snapshot_that_a_killed_night_left_without_labels_gets_them(mini: JobContext) -> None:
+    before = rows_of(mini, LABELS)
+    date_of_training = mini.lakehouse.read(TRAINING_ROWS).agg({"as_of": "max"}).first()[0]
+    nothing = mini.lakehouse.read(LABELS).limit(0)
+    mini.lakehouse.replace(nothing, LABELS, {"as_of": [date_of_training]})
+    assert rows_of(mini, LABELS) != before
+    build_snapshots.run_missing(mini, [date_of_training])
+    assert rows_of(mini, LABELS) == before
 
 
 def test_date_before_the_log_is_refused_with_the_dates_there_are(
