@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
-from bench.promises import holds
+from bench.promises import choose_sections, holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
 from churn_spark.features.spec import model_features
@@ -43,6 +43,7 @@ from churn_spark.steps import backtest as steps
 from churn_spark.steps import training
 from jobs import backtest, build_session_days, build_snapshots, build_transitions, ingest_events
 
+SECTIONS = ("full", "small", "fading", "mini", "engines")
 FULL_USERS = 22_277
 SMALL_SIZES = (450, 900)
 HORIZONS = ((14, 1), (10, 0))
@@ -258,13 +259,16 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
         settings = SimulationSettings(users=users, seed=77, regime=regime)
         world = load_world(spark, work / regime, settings)
         figures: Ladder = {}
-        for sets in ("[report,activity,behaviour]", "[report,behaviour]"):
+        for name, sets in (
+            (PRIMARY, "[report,activity,behaviour]"),
+            (f"{PRIMARY}, no activity", "[report,behaviour]"),
+        ):
             _, tested = test_newest(
                 spark, world, settings, HORIZONS[0], f"training.feature_sets={sets}",
                 "training.baseline_sets=[report]",
             )  # fmt: skip
             judged = judge(tested, {})
-            figures |= {f"{PRIMARY} {sets}": judged.pop(PRIMARY)} | judged
+            figures |= {name: judged.pop(PRIMARY)} | judged
         say_ladder(f"{regime}, {users:,} users", figures)
         shutil.rmtree(work / regime)
 
@@ -348,34 +352,31 @@ def main(
     users: Annotated[int, typer.Option(help="Users of the full log.")] = FULL_USERS,
     worlds: Annotated[int, typer.Option(help="Worlds of each small size.")] = 10,
     only: Annotated[
-        list[str] | None, typer.Option(help="full, small, fading, mini, engines; all if none.")
+        list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
     ] = None,
     memory: Annotated[str, typer.Option(help="Of the driver.")] = "4g",
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
 ) -> None:
     """Print what is promised of the predictions, and whether it holds."""
+    chosen = choose_sections(only, SECTIONS)
     folder = Path(tempfile.mkdtemp(prefix="churn_spark-", dir=work))
     config = load_config(overrides=[f"spark.driver_memory={memory}", "spark.shuffle_partitions=8"])
     spark = build_session(config.spark, "bench-model")
     sample = os.environ.get("CHURN_SAMPLE_DATA")
     try:
-        if _is_asked("engines", only):
+        if "engines" in chosen:
             say_engines(spark, folder, 500_000)
-        if _is_asked("small", only):
+        if "small" in chosen:
             say_small(spark, folder / "small", worlds)
-        if _is_asked("fading", only):
+        if "fading" in chosen:
             say_fading(spark, folder / "fading", 8000)
-        if _is_asked("mini", only) and sample:
+        if "mini" in chosen and sample:
             say_mini(spark, folder / "mini", Path(sample))
-        if _is_asked("full", only):
+        if "full" in chosen:
             say_full(spark, folder / "full", users)
     finally:
         spark.stop()
         shutil.rmtree(folder)
-
-
-def _is_asked(section: str, only: Sequence[str] | None) -> bool:
-    return not only or section in only
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from scipy import stats
 from bench import monitor_policy
 from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
-from bench.promises import holds
+from bench.promises import choose_sections, holds
 from bench.season import rehearse
 from churn_spark import job
 from churn_spark.monitoring.cells import count_cells_by_feature
@@ -224,7 +224,7 @@ def main(
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
 ) -> None:
     """Print what is promised of the monitoring, and whether it holds."""
-    chosen: Sequence[str] = only or SECTIONS
+    chosen = choose_sections(only, SECTIONS)
     if "pairs" in chosen:
         say_pairs()
     if "coverage" in chosen:

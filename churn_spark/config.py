@@ -416,12 +416,18 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (found {problem['input']!r})"
+            f"{'.'.join(map(str, problem['loc']))}: {_tell(problem['msg'], problem['input'])}"
             for problem in error.errors()
         )
         raise ConfigError(
-            f"the configuration doesn't fit: {problems}. Names and ranges are in conf/base.yaml"
+            f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
         ) from error
+
+
+def _tell(message: str, found: Any) -> str:
+    """Say what is wrong; without the value where it is a whole section, which may hold secrets."""
+    message = message.removeprefix("Value error, ")
+    return message if isinstance(found, Mapping) else f"{message} (found {found!r})"
 
 
 def conf_folder() -> Path:

@@ -505,7 +505,7 @@ BACKTEST_FIGURES = TableSpec(
     "backtest x cell x segment x model x versus x metric",
     (
         Column("run_id", "string", ""),
-        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("cell", "string", "new users, future, both: what was unseen; test: the last two"),
         Column("segment", "string", "all, or a part of the users such as level=paid"),
         Column("model", "string", ""),
         Column("versus", "string", "empty, or the model that it is compared with on the same rows"),

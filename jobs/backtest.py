@@ -25,8 +25,6 @@ from churn_spark.steps import backtest as steps
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-MAX_ROWS = 200_000
-N_REASONS = 3
 Truth = Annotated[
     Path | None, typer.Option(help="Folder of the simulated world that the log is of, if it is.")
 ]

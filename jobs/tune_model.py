@@ -151,7 +151,8 @@ def search(
     deadline = time.monotonic() + 60 * config.tuning.timeout_minutes
     space = search_space(config.tuning, config.lightgbm)
     with registry.run("tune_model", {"study": study.study_name}):
-        mlflow.log_params(config.tuning.model_dump())
+        # The address of a database may hold a password.
+        mlflow.log_params(config.tuning.model_dump(exclude={"storage"}))
         for trial in trials_left(study, space, config.tuning, deadline):
             with registry.run(f"trial {trial.number}", {}, is_nested=True):
                 result = judge(context, prepared, folds, trial)

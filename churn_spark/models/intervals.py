@@ -7,6 +7,7 @@ difference is that of the pair and not of two strangers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -42,7 +43,9 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        """`0.743 [0.721, 0.764]`."""
+        """`0.743 [0.721, 0.764]`; only the figure where there are no ends."""
+        if math.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 

@@ -108,8 +108,16 @@ def test_all_problems_are_listed_when_several_keys_and_values_are_wrong(conf: Pa
     assert "trainnig: Extra inputs are not permitted" in message
     assert "training.validation_share: Input should be less than 1 (found 1.5)" in message
     assert "scoring.n_reason: Extra inputs are not permitted (found 2)" in message
-    assert message.endswith("Names and ranges are in conf/base.yaml")
+    assert message.endswith("All keys are in conf/base.yaml")
     assert "\n" not in message
+
+
+def test_section_that_does_not_fit_is_not_printed() -> None:
+    hook = "alerts.webhook_url=https://hooks.example/a-secret"
+    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: alerts: ") as caught:
+        load_config(overrides=["alerts.smtp_host=mail.example", hook])
+    assert "a-secret" not in str(caught.value)
+    assert "Value error" not in str(caught.value)
 
 
 def test_missing_key_is_named(conf: Path) -> None:

@@ -181,3 +181,4 @@ def test_rows_without_a_user_are_refused() -> None:
 
 def test_interval_reads_as_value_and_ends() -> None:
     assert str(Interval(0.7434, 0.7211, 0.7636)) == "0.743 [0.721, 0.764]"
+    assert str(Interval(0.7434, math.nan, math.nan)) == "0.743"
