@@ -274,7 +274,7 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
 
 
 def say_mini(spark: SparkSession, work: Path, sample: Path) -> None:
-    """The given mini log: the whole protocol, and the retrospective label beside."""
+    """The mini log: the whole protocol, and the retrospective label beside."""
     world = World(work / "none", work / "lakehouse")
     context = world.context(spark)
     ingest_events.run(context, str(sample / "customer_churn_mini.json.gz"))

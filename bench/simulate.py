@@ -1,7 +1,7 @@
 """How faithful, how lawful, how fast the simulator is: `make bench-simulate`.
 
 Takes about six minutes and 13 GB of disk on two cores. Compares with the published figures of
-the full log, and with the given mini log where CHURN_SAMPLE_DATA names its folder.
+the full log, and with the mini log where CHURN_SAMPLE_DATA names its folder.
 """
 
 from __future__ import annotations
