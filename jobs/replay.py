@@ -36,18 +36,18 @@ def main(
 ) -> None:
     """Decide all stored nights again and compare, byte for byte.
 
-    With `--set policy.KEY=VALUE` the nights are decided by those thresholds instead, and what
-    would have been decided otherwise is shown.
+    Where the thresholds of the configuration aren't those of the last night, as with
+    `--set policy.KEY=VALUE`, what they would have decided otherwise is shown as well.
     """
     with job.open_job("replay", env, overrides) as context:
         if max_false_alarms is not None:
             choose_thresholds(context, max_false_alarms)
         else:
-            run(context, is_other=any(o.startswith("policy.") for o in overrides or ()))
+            run(context)
 
 
-def run(context: job.JobContext, *, is_other: bool = False) -> None:
-    """Replay by the stored thresholds, or by those of the configuration.
+def run(context: job.JobContext) -> None:
+    """Replay by the stored thresholds, and by those of the configuration where they are others.
 
     Raises:
         MissingTableError: if no night was decided yet.
@@ -55,7 +55,7 @@ def run(context: job.JobContext, *, is_other: bool = False) -> None:
     """
     entries = read_nights(context)
     with job.closing_line("replay") as facts:
-        if is_other:
+        if context.config.policy != entries[-1].policy:
             n_changed = show_changes(entries, context.config.policy)
             facts.append(f"{n_changed} nights would have been decided otherwise")
         n_different = count_differences(entries)

@@ -191,7 +191,7 @@ def test_other_thresholds_show_what_would_have_been(
     spark: SparkSession, nights: JobContext, lakehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = context_of(spark, lakehouse, "policy.schedule_days=100", "policy.bad_nights=3")
-    replay.run(other, is_other=True)
+    replay.run(other)
     said = capsys.readouterr().out
     assert "1 nights would have been decided otherwise" in said
     replay.choose_thresholds(nights, 400.0)
