@@ -93,14 +93,16 @@ def last_before(entries: Sequence[Entry], night: date) -> Entry | None:
 
 
 def standing_on(entries: Sequence[Entry], night: date) -> list[Entry]:
-    """What stands at the beginning of a night: a rerun keeps it and decides after it."""
-    return [
-        entry
-        for entry in entries
-        if entry.decision.night == night and entry.decision.rule in STANDING_RULES
+    """What a rerun of a night keeps and decides after: all up to what a human has last done."""
+    tonight = [entry for entry in entries if entry.decision.night == night]
+    standing = [
+        number
+        for number, entry in enumerate(tonight, start=1)
+        if entry.decision.rule in STANDING_RULES
         # A night that waits for a human has the rule `human` as well, and evidence.
         and entry.evidence is None
     ]
+    return tonight[: standing[-1]] if standing else []
 
 
 def champion_at(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -> str | None:

@@ -73,7 +73,7 @@ def main(
     """Decide by the night's checks, drift and performance, and carry the decision out."""
     with job.open_job("retrain_if_needed", env, overrides) as context:
         if release_reason is not None:
-            release_policy(context, date, release_reason)
+            date = release_policy(context, date, release_reason)
         outcome = run(context, date, ask_only=ask_only)
     exit_with(outcome, fail_on_alert=fail_on_alert)
 
@@ -146,17 +146,24 @@ def hold(context: job.JobContext, date: Date, checks: Sequence[CheckResult]) -> 
     return Outcome(is_held=True, alerts=tell(context, date, [entry], checks))
 
 
-def release_policy(context: job.JobContext, date: Date, reason: str) -> None:
-    """Let the policy go on after a human has looked; nothing happens if it doesn't wait."""
+def release_policy(context: job.JobContext, date: Date, reason: str) -> Date:
+    """Let the policy go on after a human has looked; nothing happens if it doesn't wait.
+
+    Returns:
+        The night that is to be decided anew: the date, or the newest decided one if it is later.
+    """
     config, lakehouse = context.config, context.lakehouse
     entries = read_entries(lakehouse)
-    last = last_before(entries, date)
+    last = entries[-1] if entries else None
     if last is None or last.after is None or last.after.waits_for_human is None:
         job.say("retrain_if_needed", "nothing waits for a release")
-        return
-    decision = Decision(date, "keep", "released", reason)
+        return date
+    night = max(date, last.decision.night)
+    decision = Decision(night, "keep", "released", reason)
     entry = Entry(0, decision, last.after, None, release(last.after), config.policy)
-    write_night(lakehouse, date, [*standing_on(entries, date), entry])
+    tonight = [one for one in entries if one.decision.night == night]
+    write_night(lakehouse, night, [*tonight, entry])
+    return night
 
 
 def try_challenger(
@@ -176,9 +183,14 @@ def try_challenger(
 
 
 def carry_out(registry: ModelRegistry, tonight: Sequence[Entry], first: int) -> None:
-    """Make the registry say what was decided."""
+    """Make the registry say what was decided; what a rerun has decided otherwise is undone."""
     for number, entry in enumerate(tonight, start=first):
-        if entry.decision.kind in ("promote", "roll_back") and entry.after is not None:
+        if entry.after is None:
+            continue
+        is_due = entry.decision.kind in ("promote", "roll_back") or (
+            entry is tonight[-1] and registry.champion_version() != entry.after.champion
+        )
+        if is_due:
             registry.set_champion(entry.after.champion, step_of(entry.decision, number))
 
 

@@ -64,7 +64,9 @@ def read_feed_facts(
         n_lines=n_accepted + n_rejected,
         n_quarantined=n_rejected,
         n_duplicates=tonight.n - tonight.n_distinct if tonight else 0,
-        is_backfill=oldest is not None and (day - oldest).days > _USUAL_DAYS,
+        is_backfill=tonight is not None and (day - oldest).days > _USUAL_DAYS
+        # A single late event is no reason to let the whole day pass.
+        and 2 * tonight.n <= n_accepted,
     )
 
 

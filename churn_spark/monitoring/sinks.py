@@ -11,15 +11,19 @@ import json
 import logging
 import os
 import smtplib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts import Notice, is_worth_telling
@@ -50,6 +54,13 @@ class Delivery:
 
 class _RefusedError(Exception):
     """The receiver said no, and would again."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A redirected POST would become a GET without the notices, and tell the token elsewhere."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Take the answer as it is: an error."""
 
 
 def deliver(
@@ -151,7 +162,7 @@ def _post(
         headers["Authorization"] = f"Bearer {environment['CHURN_WEBHOOK_TOKEN']}"
     request = Request(config.webhook_url, body, headers, method="POST")
     try:
-        with urlopen(request, timeout=timeout):
+        with build_opener(_NoRedirects).open(request, timeout=timeout):
             pass
     except HTTPError as error:
         if error.code < HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in _PASSING:
@@ -169,10 +180,16 @@ def _mail(
     worst = max(notices, key=lambda notice: _LEVELS[notice.alert.severity]).alert
     message["Subject"] = f"churn_spark: {len(notices)} alerts, {worst.severity}: {worst.key}"
     message["From"], message["To"] = config.mail_from, ", ".join(config.mail_to)
+    message["Date"] = format_datetime(datetime.now(UTC))
+    # The same for every attempt, so that a receiver can tell a repetition from news.
+    digest = hashlib.sha256(repr(notices).encode()).hexdigest()
+    message["Message-ID"] = f"<{digest}@{config.mail_from.rpartition('@')[2]}>"
     message.set_content("\n\n".join(map(describe, notices)))
     with smtplib.SMTP(config.smtp_host, config.smtp_port, timeout=timeout) as server:
         if config.smtp_starttls:
-            server.starttls()
+            server.starttls(context=ssl.create_default_context())
         if config.smtp_user:
             server.login(config.smtp_user, environment.get("CHURN_SMTP_PASSWORD", ""))
-        server.send_message(message)
+        refused = server.send_message(message)
+    if refused:
+        raise _RefusedError(f"not to {', '.join(sorted(refused))}: the server refused")

@@ -6,33 +6,35 @@ from collections.abc import Sequence
 
 from churn_spark.decision_log import Entry
 from churn_spark.errors import MissingTableError
+from churn_spark.monitoring.policy import adopt, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState, to_json
 from churn_spark.monitoring.replay import Night, replay
 
 
 def count_differences(entries: Sequence[Entry]) -> int:
-    """Decisions that don't come out again, byte for byte, from where they were decided."""
-    chains: list[list[Entry]] = []
+    """Decisions that don't come out again, byte for byte, of what the one before has left.
+
+    What a human has done is a decision like any other: it is done again, not decided.
+    """
+    n_different = 0
+    state: PolicyState | None = None
     for entry in entries:
-        if entry.evidence is None or entry.before is None:
-            continue
-        last = chains[-1][-1] if chains else None
-        if last is None or (last.after, last.policy) != (entry.before, entry.policy):
-            # A human has acted in between, or the thresholds were changed.
-            chains.append([])
-        chains[-1].append(entry)
-    return sum(_differences(chain) for chain in chains)
+        n_different += not (entry.before == state or state is None) or not _comes_out(entry)
+        state = entry.after or state
+    return n_different
 
 
-def _differences(chain: Sequence[Entry]) -> int:
-    start = chain[0].before
-    assert start is not None
-    steps = replay(start, [_night_of(entry) for entry in chain], chain[0].policy)
-    return sum(
-        (to_json(step.before), to_json(step.decision), to_json(step.after))
-        != tuple(to_json(value) for value in (entry.before, entry.decision, entry.after) if value)
-        for entry, step in zip(chain, steps, strict=True)
-    )
+def _comes_out(entry: Entry) -> bool:
+    if entry.before is None or entry.after is None:
+        return entry.evidence is None
+    if entry.evidence is not None:
+        [step] = replay(entry.before, [_night_of(entry)], entry.policy)
+        again = to_json(step.decision), to_json(step.after)
+        return again == (to_json(entry.decision), to_json(entry.after))
+    if entry.decision.rule == "released":
+        return entry.after == release(entry.before)
+    version = entry.decision.version
+    return version is not None and entry.after == adopt(entry.before, version, entry.policy)
 
 
 def _night_of(entry: Entry) -> Night:

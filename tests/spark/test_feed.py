@@ -75,6 +75,12 @@ def test_day_that_came_with_weeks_before_is_a_backfill(
     assert read_feed_facts(events, rejected(spark), START, NIGHT).is_backfill is is_backfill
 
 
+def test_one_late_event_does_not_make_the_day_a_backfill(spark: SparkSession) -> None:
+    day = (event(1, 3, number) for number in range(3))
+    found = read_feed_facts(events_of(spark, *day, event(9, 3)), rejected(spark), START, NIGHT)
+    assert not found.is_backfill
+
+
 def test_fields_and_values_are_compared_with_the_week_before(spark: SparkSession) -> None:
     events = events_of(
         spark,

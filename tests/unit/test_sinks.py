@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from email import message_from_bytes
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -41,6 +42,7 @@ class Receiver(ThreadingHTTPServer):
         self.codes, self.seconds = codes, seconds
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
+        self.elsewhere = ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,6 +53,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.got.append((dict(self.headers), body))
         time.sleep(self.server.seconds)
         self.send_response(self.server.codes[min(len(self.server.got), len(self.server.codes)) - 1])
+        if self.server.elsewhere:
+            self.send_header("Location", self.server.elsewhere)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.got.append((dict(self.headers), b""))
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
@@ -117,6 +126,17 @@ def test_webhook_that_refuses_is_not_asked_again(receivers: Any) -> None:
     assert (found.attempts, found.problem) == (1, "it answered 403 Forbidden")
 
 
+def test_webhook_that_points_elsewhere_is_not_followed_there_with_the_token(
+    receivers: Any,
+) -> None:
+    receiver, other = receivers([302]), receivers([200])
+    receiver.elsewhere = other.url
+    config = alerts_config(webhook_url=receiver.url)
+    [found] = deliver([notice()], config, {"CHURN_WEBHOOK_TOKEN": "t"})
+    assert (found.arrived, found.attempts, found.problem) == (False, 1, "it answered 302 Found")
+    assert other.got == []
+
+
 def test_night_goes_on_when_a_receiver_hangs(receivers: Any) -> None:
     receiver = receivers([200], seconds=1.5)
     config = alerts_config(webhook_url=receiver.url, timeout_seconds=9, max_seconds=0.4)
@@ -179,11 +199,20 @@ class Mailbox:
     def __init__(self, answer: str = "250 OK") -> None:
         self.messages: list[Any] = []
         self.answer = answer
-        self.handle_DATA = self._keep  # the name is aiosmtpd's
+        self.unknown: set[str] = set()
+        self.handle_DATA, self.handle_RCPT = self._keep, self._check  # the names are aiosmtpd's
 
     async def _keep(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content)))
         return self.answer
+
+    async def _check(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if address in self.unknown:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
 
 @pytest.fixture
@@ -206,6 +235,8 @@ def test_mail_goes_to_all_and_names_the_worst(mail_server: Any) -> None:
     [(receivers_of_it, message)] = mailbox.messages
     assert receivers_of_it == ["team@localhost", "lead@localhost"]
     assert message["Subject"] == "churn_spark: 2 alerts, critical: data:volume"
+    assert parsedate_to_datetime(message["Date"]).tzinfo is not None
+    assert message["Message-ID"].endswith("@localhost>")
     text = message.get_payload(decode=True).decode()
     assert "drift:songs" in text
     assert "12 events, expected 4,773" in text
@@ -217,6 +248,15 @@ def test_mail_is_not_sent_in_the_clear_when_it_must_not_be(mail_server: Any) -> 
     assert not found.arrived
     assert "STARTTLS" in found.problem
     assert mailbox.messages == []
+
+
+def test_mail_that_one_of_two_does_not_get_has_not_arrived(mail_server: Any) -> None:
+    mailbox, where = mail_server
+    mailbox.unknown = {"lead@localhost"}
+    [found] = deliver([notice()], alerts_config(**where), {})
+    assert (found.arrived, found.attempts) == (False, 1)
+    assert "lead@localhost" in found.problem
+    assert [to for to, _ in mailbox.messages] == [["team@localhost"]]
 
 
 def test_mail_is_tried_again_when_the_server_is_busy(mail_server: Any) -> None:

@@ -1,0 +1,80 @@
+"""A stored history decided again: what was changed or left out is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from nights import DRIFTED, POLICY, QUIET, START, night
+
+from churn_spark.decision_log import Entry
+from churn_spark.monitoring.evidence import Evidence
+from churn_spark.monitoring.policy import adopt, decide, release
+from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.steps.replayed import count_differences
+
+FIRST = Entry(0, Decision(night(0), "promote", "first", "none", "1"), None, None, START, POLICY)
+
+
+def decided(state: PolicyState, number: int, evidence: Evidence = QUIET) -> Entry:
+    after, decision = decide(state, evidence, POLICY, night(number))
+    return Entry(0, decision, state, evidence, after, POLICY)
+
+
+def by_human(before: PolicyState, number: int, rule: str, after: PolicyState) -> Entry:
+    decision = Decision(night(number), "keep", rule, "looked", after.champion)
+    return Entry(0, decision, before, None, after, POLICY)
+
+
+@pytest.fixture
+def history() -> list[Entry]:
+    """Nights with drift, a champion named by a human, and a release."""
+    entries = [FIRST]
+
+    def state() -> PolicyState:
+        after = entries[-1].after
+        assert after is not None
+        return after
+
+    entries.append(decided(state(), 1, DRIFTED))
+    entries.append(decided(state(), 2, DRIFTED))
+    entries.append(by_human(state(), 3, "human", adopt(state(), "5", POLICY)))
+    entries.append(decided(state(), 3))
+    entries.append(decided(state(), 4))
+    entries.append(by_human(state(), 5, "released", release(state())))
+    entries.append(decided(state(), 6))
+    return entries
+
+
+def test_other_thresholds_do_not_excuse_another_memory(history: list[Entry]) -> None:
+    other = POLICY.model_copy(update={"bad_nights": 1, "of_nights": 1})
+    state = history[-1].after
+    assert state is not None
+    after, decision = decide(state, DRIFTED, other, night(7))
+    assert count_differences([*history, Entry(0, decision, state, DRIFTED, after, other)]) == 0
+    after, decision = decide(START, DRIFTED, other, night(7))
+    assert count_differences([*history, Entry(0, decision, START, DRIFTED, after, other)]) == 1
+
+
+def test_history_comes_out_again(history: list[Entry]) -> None:
+    assert count_differences(history) == 0
+    assert count_differences(history[2:]) == 0
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_night_that_is_missing_is_found(history: list[Entry], number: int) -> None:
+    assert count_differences([*history[:number], *history[number + 1 : 5]]) == 1
+
+
+def test_night_under_a_champion_that_nobody_named_is_found(history: list[Entry]) -> None:
+    forged = decided(adopt(START, "77", POLICY), 1)
+    assert count_differences([FIRST, forged]) == 1
+
+
+def test_human_act_with_another_outcome_is_found(history: list[Entry]) -> None:
+    before = history[2].after
+    assert before is not None
+    more = replace(adopt(before, "5", POLICY), waits_for_human="no reason")
+    assert count_differences([*history[:3], by_human(before, 3, "human", more)]) == 1
+    kept = by_human(before, 3, "released", replace(before, cooldown_days=99))
+    assert count_differences([*history[:3], kept]) == 1
