@@ -16,7 +16,7 @@ from scipy import stats
 from churn_spark.config import PolicyConfig
 from churn_spark.errors import CalibrationError
 from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import adopt, decide
+from churn_spark.monitoring.policy import adopt, decide, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState
 
 DAYS_A_YEAR = 365.25
@@ -99,7 +99,7 @@ def decide_otherwise(
 
     The champions follow each other as they did, and no challenger is judged: no stored night
     tells what another model would have done. Each retraining counts as one in vain, without
-    doubling the cooldown.
+    doubling the cooldown. A wait for a human ends at once: held nights would count as quiet.
 
     Raises:
         PolicyError: if the nights are out of order.
@@ -110,6 +110,8 @@ def decide_otherwise(
             continue
         if stored.champion is not None and stored.champion != state.champion:
             state = adopt(state, stored.champion, config)
+        if state.waits_for_human is not None:
+            state = release(state)
         state, decision = decide(
             replace(state, pending=None),
             replace(stored.evidence, probation=None),

@@ -109,6 +109,21 @@ def test_champions_follow_each_other_as_they_did() -> None:
     assert [found.rule for found in decide_otherwise(START, nights, POLICY)][1] != "nothing"
 
 
+def test_wait_for_a_human_is_no_quiet_night() -> None:
+    """Who waits for ever asks for nothing; thresholds would seem quiet that are not."""
+    nights = wandering(2, 120)
+    waits = replace(START, waits_for_human="a look")
+    asked = what_if(SHIPPED, waits, nights, POLICY).retrainings
+    assert asked
+    assert asked == what_if(SHIPPED, START, nights, POLICY).retrainings
+    drifted = [
+        Night(night(number), replace(QUIET, features=(fact("songs", 0.2),)))
+        for number in range(1, 366)
+    ]
+    rules = {one.rule for one in decide_otherwise(START, drifted, POLICY)}
+    assert "human" not in rules
+
+
 def test_most_sensitive_quiet_thresholds_are_chosen() -> None:
     nights = wandering(3)
     candidates = [Thresholds(enter, 0.03) for enter in (0.09, 0.03, 0.06, 0.045)]
