@@ -131,8 +131,9 @@ def is_first_night(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -
 def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night: date) -> None:
     """Bring the registry and the newest decision together before a night begins.
 
-    A promotion that was decided and not carried out, because the night was interrupted, is
-    carried out. A champion that a human has named is adopted, as a decision of that night.
+    What was decided and not carried out, because the night was interrupted, is carried out: a
+    promotion, or the taking back of one by a rerun. A champion that a human has named is adopted,
+    as a decision of that night.
     """
     entries = read_entries(lakehouse)
     named = registry.champion_version()
@@ -140,8 +141,12 @@ def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night:
     if last is None or last.after is None or named in (None, last.after.champion):
         return
     assert named is not None
-    step = step_of(last.decision, last.sequence)
-    if last.decision.kind in ("promote", "roll_back") and registry.last_step() != step:
+    step, carried_out = step_of(last.decision, last.sequence), registry.last_step()
+    steps = {step_of(one.decision, one.sequence) for one in entries}
+    is_due = last.decision.kind in ("promote", "roll_back") and carried_out != step
+    # A rerun has decided otherwise than the decision that the registry still follows.
+    is_taken_back = bool(carried_out) and carried_out not in steps
+    if is_due or is_taken_back:
         registry.set_champion(last.after.champion, step)
         return
     day = max(night, last.decision.night)

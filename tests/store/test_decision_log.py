@@ -123,6 +123,21 @@ def test_promotion_that_was_not_carried_out_is_carried_out(
     assert len(read_entries(context.lakehouse)) == 3
 
 
+def test_promotion_that_a_rerun_took_back_is_not_taken_for_a_human_choice(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("2", step_of(promoted[-1].decision, 1))
+    asked = promoted[-2]
+    assert asked.after is not None
+    worse = Evidence(22_000, features=QUIET.features, challenger=challenger(gain=-0.1))
+    rejected = decided(asked.after, worse, night(7))
+    assert rejected.decision.kind == "reject"
+    write_night(context.lakehouse, night(7), [asked, rejected])
+    settle_with(context, registry, night(8))
+    assert (registry.champion, registry.step) == ("1", step_of(rejected.decision, 1))
+    assert len(read_entries(context.lakehouse)) == 3
+
+
 def test_champion_that_a_human_named_is_adopted_and_stands(
     context: JobContext, promoted: list[Entry]
 ) -> None:
