@@ -82,6 +82,13 @@ def write_night(lakehouse: Lakehouse, night: date, entries: Sequence[Entry]) -> 
     lakehouse.replace(frame, DECISIONS, {"run_date": [night]})
 
 
+def append_entry(lakehouse: Lakehouse, entries: Sequence[Entry], entry: Entry) -> None:
+    """Add what a human has done to its night, after all that the night has decided."""
+    night = entry.decision.night
+    tonight = [one for one in entries if one.decision.night == night]
+    write_night(lakehouse, night, [*tonight, entry])
+
+
 def last_before(entries: Sequence[Entry], night: date) -> Entry | None:
     """The newest entry that the decisions of a night stand on.
 
@@ -153,9 +160,7 @@ def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night:
     after = adopt(last.after, named, config.policy)
     reason = f"version {named} was named champion outside the policy"
     decision = Decision(day, "promote", "human", reason, named)
-    entry = Entry(0, decision, last.after, None, after, config.policy)
-    tonight = [one for one in entries if one.decision.night == day]
-    write_night(lakehouse, day, [*tonight, entry])
+    append_entry(lakehouse, entries, Entry(0, decision, last.after, None, after, config.policy))
 
 
 def first_state(registry: ModelRegistry, config: PolicyConfig, night: date) -> PolicyState | None:

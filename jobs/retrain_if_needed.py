@@ -13,6 +13,7 @@ from churn_spark import job
 from churn_spark.alert_log import read_open_alerts, write_alerts
 from churn_spark.decision_log import (
     Entry,
+    append_entry,
     first_state,
     last_before,
     read_entries,
@@ -161,8 +162,7 @@ def release_policy(context: job.JobContext, date: Date, reason: str) -> Date:
     night = max(date, last.decision.night)
     decision = Decision(night, "keep", "released", reason)
     entry = Entry(0, decision, last.after, None, release(last.after), config.policy)
-    tonight = [one for one in entries if one.decision.night == night]
-    write_night(lakehouse, night, [*tonight, entry])
+    append_entry(lakehouse, entries, entry)
     return night
 
 
