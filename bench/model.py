@@ -84,7 +84,7 @@ def test_newest(
         *overrides,
     )
     plan = steps.choose_dates(context, settings.start + timedelta(days=settings.days))
-    build_snapshots.run(context, {*plan.train_dates, *plan.test_dates})
+    build_snapshots.run(context, {*plan.learnt, *plan.judged})
     return context, steps.fit_and_predict(context, plan, world.folder)
 
 

@@ -75,9 +75,11 @@ def timing_rules(log: EventLog) -> Iterator[tuple[str, int, int]]:
     wrong = about & (log.ts[1:] < log.ts[last] + log.length[last].astype(np.int64))
     yield "no song starts while another plays", about.sum(), wrong.sum()
     about = is_next & redirect[1:]
-    yield "a redirect comes 1 s after the page before it", about.sum(), (
-        about & (seconds != 1)
-    ).sum()
+    yield (
+        "a redirect comes 1 s after the page before it",
+        about.sum(),
+        (about & (seconds != 1)).sum(),
+    )
     about = same_user & ~same_session
     yield "30 min or more between two sessions", about.sum(), (about & (seconds < 1800)).sum()
     about = same_session

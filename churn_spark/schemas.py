@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.errors import SchemaError
+from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS
 from churn_spark.features.spec import (
     BEHAVIOUR_FEATURES,
     FEATURES,
@@ -263,6 +264,10 @@ TRAINING_ROWS = TableSpec(
         Column("label", "integer", ""),
         Column("split", "string", "train, stopping or validation; by user"),
         *(
+            Column(f"{SEGMENT_PREFIX}{name}", "string", "part of the users, by name")
+            for name in SEGMENTS
+        ),
+        *(
             Column(f.name, "double", "value" if f.is_numeric else "code of the category")
             for f in FEATURES
         ),
@@ -378,8 +383,10 @@ DRIFT = TableSpec(
         Column("n_current", "long", "values as of the run date"),
         Column("missing_rate_baseline", "double", "share of nulls"),
         Column("missing_rate_current", "double", "share of nulls"),
+        Column("missing_p_value", "double", "that both shares are one; of numbers"),
         Column("zero_rate_baseline", "double", "share of zeros; null where they can't be told"),
         Column("zero_rate_current", "double", "share of zeros; null where they can't be told"),
+        Column("zero_p_value", "double", "that both shares are one"),
         Column("ks_statistic", "double", "largest gap between the distribution functions"),
         Column("p_value", "double", "Kolmogorov-Smirnov; of a category chi-square"),
         Column("adjusted_p_value", "double", "Benjamini-Hochberg over the slice's features"),
@@ -409,8 +416,8 @@ PERFORMANCE = TableSpec(
         Column("run_date", "date", "the night that measured it"),
         Column("model_version", "string", "whose probabilities"),
         Column("basis", "string", "labels: measured; expected: guessed from the probabilities"),
-        Column("window_start", "date", "first as-of date of the rows"),
-        Column("window_end", "date", "the day after the last one"),
+        Column("window_start", "date", "as-of date of the rows"),
+        Column("window_end", "date", "the labels' days later: one begins where another ends"),
         Column("slice", "string", "all, or a part of the users: level=paid"),
         Column("metric", "string", "roc_auc, f1, average_precision, log_loss, brier, ..."),
         Column("value", "double", ""),

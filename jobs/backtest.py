@@ -11,7 +11,8 @@ import pandas as pd
 import typer
 
 from churn_spark import job
-from churn_spark.models.backtest import PRIMARY, TEST, BacktestPlan, measure
+from churn_spark.models.backtest import PRIMARY, TEST, measure
+from churn_spark.models.date_split import DateSplit
 from churn_spark.models.intervals import Interval
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.schemas import (
@@ -52,7 +53,7 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
     config = context.config
     end = min(date or Date.max, job.log_span(context).end)
     plan = steps.choose_dates(context, end)
-    build_snapshots.run(context, {*plan.train_dates, *plan.test_dates})
+    build_snapshots.run(context, {*plan.learnt, *plan.judged})
     with job.closing_line("backtest") as facts:
         tested = steps.fit_and_predict(context, plan, truth)
         predictions = steps.describe_predictions(tested)
@@ -85,7 +86,7 @@ def keep(context: job.JobContext, spec: TableSpec, run_id: str, rows: pd.DataFra
     context.lakehouse.replace(frame, spec, {"run_id": [run_id]})
 
 
-def describe_run(plan: BacktestPlan, figures: pd.DataFrame) -> list[str]:
+def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
     """The closing line's facts."""
     is_auc = (figures["cell"] == TEST) & (figures["metric"] == "roc_auc")
     aucs = figures[is_auc & (figures["segment"] == "all")]
@@ -96,8 +97,8 @@ def describe_run(plan: BacktestPlan, figures: pd.DataFrame) -> list[str]:
         return str(Interval(value, low, high))
 
     return [
-        f"learnt from {len(plan.train_dates)} dates up to {plan.train_dates[-1]}, tested on "
-        f"{len(plan.test_dates)} up to {plan.test_dates[-1]}",
+        f"learnt from {len(plan.learnt)} dates up to {plan.learnt[-1]}, tested on "
+        f"{len(plan.judged)} up to {plan.judged[-1]}",
         f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
         f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",
     ]

@@ -10,7 +10,7 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.segments import SEGMENTS, segment_columns
+from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
 from churn_spark.monitoring.cells import ALL, count_cells_by_feature
@@ -86,7 +86,7 @@ def count_night(
     """Replace the counts of the date's inputs and scores."""
     scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
     users = read_users(context, date, bundle)
-    users = users.select("*", *segment_columns("segment_"))
+    users = users.select("*", *segment_columns(SEGMENT_PREFIX))
     encoded = encode_categories(users, bundle.encoding).join(scores, "user_id", "inner")
     cells = count_cells_by_feature(encoded, reference.baselines, SEGMENTS)
     rows = cells.withColumns({"run_date": F.lit(date), "model_version": F.lit(bundle.version)})

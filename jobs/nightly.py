@@ -13,7 +13,7 @@ from churn_spark.decision_log import is_first_night, settle
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.reports.night.store import newest_night
-from churn_spark.steps.training import training_dates
+from churn_spark.steps.weeks import training_dates
 from jobs import (
     build_report,
     build_retention_list,

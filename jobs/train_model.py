@@ -15,9 +15,9 @@ from churn_spark.steps.training import (
     label_snapshots,
     prepare,
     register,
-    training_dates,
     training_key,
 )
+from churn_spark.steps.weeks import training_dates
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

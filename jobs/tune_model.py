@@ -22,6 +22,7 @@ from rich.table import Table
 from churn_spark import job
 from churn_spark.config import LightGBMConfig
 from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.folds import Fold, build_folds, content_hash, grid_of, judge_fold
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search import (
@@ -38,17 +39,16 @@ from churn_spark.models.search import (
 from churn_spark.models.training import describe_judged
 from churn_spark.models.tuning import (
     Choice,
-    FoldDates,
     FoldResult,
     TrialResult,
     choose_parameters,
     fingerprint,
     paired_gain,
-    plan_dates,
     sum_up,
 )
 from churn_spark.schemas import TRAINING_ROWS
 from churn_spark.steps import training
+from churn_spark.steps.weeks import training_dates
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -76,8 +76,8 @@ def run(context: job.JobContext, date: Date) -> Choice:
         ConfigError: if there is no place to keep the trials.
     """
     config = context.config
-    known = training.training_dates(context, date)
-    dates = plan_dates(known, config.labels.horizon, config.tuning.n_dates)
+    known = training_dates(context, date)
+    dates = split_dates(known, config.labels.horizon, config.tuning.n_dates)
     build_snapshots.run(context, known)
     with job.closing_line("tune_model") as facts:
         labelled = training.label_snapshots(context, date)
@@ -89,7 +89,7 @@ def run(context: job.JobContext, date: Date) -> Choice:
 
 
 def tune(
-    context: job.JobContext, date: Date, prepared: training.Prepared, dates: FoldDates
+    context: job.JobContext, date: Date, prepared: training.Prepared, dates: DateSplit
 ) -> tuple[Choice, list[str]]:
     """Search on rows that are prepared, show what was found, register what is better.
 
@@ -118,7 +118,7 @@ def tune(
     return choice, [*facts, outcome]
 
 
-def study_name(context: job.JobContext, prepared: training.Prepared, dates: FoldDates) -> str:
+def study_name(context: job.JobContext, prepared: training.Prepared, dates: DateSplit) -> str:
     """A name that changes with the rows, their split or anything else a loss depends on."""
     config, rows = context.config, prepared.rows.drop(*_REFITTED)
     about = {

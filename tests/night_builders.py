@@ -273,7 +273,7 @@ def _performance(
     rows: list[dict[str, Any]] = [
         {
             **about, "basis": "expected", "slice": "all", "metric": metric, "n_rows": n_rows,
-            "window_start": night, "window_end": night + timedelta(days=1),
+            "window_start": night, "window_end": night + timedelta(days=14),
             "value": value + float(generator.normal(0, 0.002)),
         }
         for metric, value in
@@ -292,7 +292,7 @@ def _performance(
             rows.append(
                 {
                     **about, "basis": "labels", "slice": place, "metric": metric,
-                    "window_start": window, "window_end": window + timedelta(days=1),
+                    "window_start": window, "window_end": window + timedelta(days=14),
                     "value": value, "low": value - reach, "high": value + reach,
                     "n_rows": n_rows if place == "all" else n_rows // 3,
                     "n_positive": int(0.045 * n_rows), "reference": usual,

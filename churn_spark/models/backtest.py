@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import Final, Literal
 
@@ -12,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.errors import TooFewDatesError
 from churn_spark.features.segments import LONGER, TENURE_BANDS, UNKNOWN
 from churn_spark.models.intervals import (
     Bootstrap,
@@ -20,7 +17,6 @@ from churn_spark.models.intervals import (
     bootstrap_by_segment,
     bootstrap_by_user,
 )
-from churn_spark.timeline import Horizon, weekly_dates
 
 PRIMARY: Final = "lightgbm"
 CELLS: Final = ("new users", "future", "both")
@@ -28,52 +24,6 @@ TEST: Final = "test"
 MIN_HEADLINE_POSITIVES: Final = 50
 SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
 _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
-
-
-@dataclass(frozen=True)
-class BacktestPlan:
-    """The as-of dates of a backtest.
-
-    Attributes:
-        train_dates: whose label windows have ended before the first test date, less the gap.
-        test_dates: the newest dates with known labels.
-    """
-
-    train_dates: tuple[date, ...]
-    test_dates: tuple[date, ...]
-
-    @property
-    def cutoff(self) -> date:
-        """The first test date: nothing of it or later is learnt from."""
-        return self.test_dates[0]
-
-
-def plan_backtest(
-    first: date, log_end: date, horizon: Horizon, weekday: int, n_test: int
-) -> BacktestPlan:
-    """Choose the newest dates with known labels to test on, and those before to learn from.
-
-    Args:
-        first: earliest as-of date allowed.
-        log_end: the day after the newest event.
-        horizon: window and gap of the labels.
-        weekday: of the as-of dates, 0 for Monday.
-        n_test: dates to test on.
-
-    Raises:
-        TooFewDatesError: if no date is left to learn from.
-    """
-    known = list(weekly_dates(first, horizon.newest_known(log_end), weekday))
-    test = known[-n_test:]
-    cutoff = test[0] if test else log_end
-    train = [day for day in known if day <= horizon.newest_learnable(cutoff)]
-    if not train or len(test) < n_test:
-        raise TooFewDatesError(
-            f"found {len(known)} weekly dates with known labels from {first} to {log_end}, and "
-            f"{len(train)} of them end before the {n_test} to test on; expected at least one: "
-            "load more of the log, or lower backtest.n_test_dates or labels.horizon_days"
-        )
-    return BacktestPlan(tuple(train), tuple(test))
 
 
 def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> NDArray[np.object_]:

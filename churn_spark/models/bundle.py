@@ -37,7 +37,8 @@ class ModelBundle:
         label: what is predicted: kind, horizon_days, gap_days.
         offset: what the trees add to; none: they hold everything.
         behaviour: model of the features of the set `behaviour`; none: they aren't used.
-        baseline: sample of the training rows' features and `churn_probability`, for drift.
+        baseline: sample of the training rows' features, `churn_probability` and segments, for
+            drift.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
     """

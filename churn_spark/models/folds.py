@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, TrainingConfig
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.models.date_split import DateSplit
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
 from churn_spark.models.metrics import roc_auc
@@ -28,7 +29,7 @@ from churn_spark.models.training import (
     margin_losses,
     staged_margins,
 )
-from churn_spark.models.tuning import FoldDates, FoldResult
+from churn_spark.models.tuning import FoldResult
 
 GROUPS = 25
 """Of users in a fold: enough to tell the error of a mean, too few to tell users apart."""
@@ -64,7 +65,7 @@ def fold_column(bucket: Column, validation_share: float, n_folds: int) -> Column
 
 
 def build_folds(
-    rows: DataFrame, dates: FoldDates, n_folds: int, training: TrainingConfig
+    rows: DataFrame, dates: DateSplit, n_folds: int, training: TrainingConfig
 ) -> list[Fold]:
     """Split encoded rows by user and by date.
 

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
+from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
@@ -149,10 +150,15 @@ def train_logistic_regression(
 def build_baseline_rows(
     rows: DataFrame, encoding: Encoding, trees: FittedTrees, max_rows: int
 ) -> pd.DataFrame:
-    """A sample of the rows the model was fitted on, with their predictions, without ids."""
+    """A sample of the rows the model was fitted on, without ids.
+
+    Returns:
+        The encoded features, `churn_probability`, and the segments as names.
+    """
     sample = collect_bounded(_of_split(rows, TRAIN, STOPPING), max_rows)
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
-    return predicted[[*encoding.features, "churn_probability"]]
+    segments = [f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS]
+    return predicted[[*encoding.features, "churn_probability", *segments]]
 
 
 def build_validation_scores(

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from churn_spark.config import TrainingConfig
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
 from churn_spark.features.spec import Feature, fingerprint
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
@@ -110,7 +111,8 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
 
     Grain: that of `rows`, (as_of, user_id).
     """
-    keys = ["as_of", "user_id", "label", "split"]
+    segments = [f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS]
+    keys = ["as_of", "user_id", "label", "split", *segments]
 
     def encode(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
@@ -122,7 +124,8 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
     schema = T.StructType(
         [field for field in TRAINING_ROWS.struct if field.name in (*keys, *encoding.features)]
     )
-    encoded = rows.select(*keys, *encoding.features).mapInPandas(encode, schema)
+    with_segments = rows.select("*", *segment_columns(SEGMENT_PREFIX))
+    encoded = with_segments.select(*keys, *encoding.features).mapInPandas(encode, schema)
     absent = [name for name in TRAINING_ROWS.column_names if name not in encoded.columns]
     return conform(
         encoded.select("*", *[F.lit(None).cast("double").alias(name) for name in absent]),

@@ -6,27 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from churn_spark.errors import TooFewDatesError
-from churn_spark.timeline import Horizon
-
-
-@dataclass(frozen=True)
-class FoldDates:
-    """The as-of dates of every fold.
-
-    Attributes:
-        learnt: whose label windows have ended before the first judged date, less the gap.
-        judged: the newest ones.
-    """
-
-    learnt: tuple[date, ...]
-    judged: tuple[date, ...]
 
 
 @dataclass(frozen=True)
@@ -89,24 +72,6 @@ class Choice:
 
     candidate: Candidate
     reason: str
-
-
-def plan_dates(dates: Sequence[date], horizon: Horizon, n_judged: int) -> FoldDates:
-    """Choose the newest dates to judge on and those before to learn from.
-
-    Raises:
-        TooFewDatesError: if no date is left to learn from.
-    """
-    ordered = sorted(dates)
-    judged = ordered[-n_judged:]
-    learnt = [day for day in ordered if judged and day <= horizon.newest_learnable(judged[0])]
-    if not learnt or len(judged) < n_judged:
-        raise TooFewDatesError(
-            f"found {len(ordered)} as-of dates with known labels, and {len(learnt)} of them end "
-            f"before the newest {n_judged} to judge on; expected at least one: load more of the "
-            "log, or lower tuning.n_dates or labels.horizon_days; the lifetime label has no dates"
-        )
-    return FoldDates(tuple(learnt), tuple(judged))
 
 
 def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType
 
 from churn_spark.errors import SchemaError
+from churn_spark.features.segments import SEGMENT_PREFIX
 from churn_spark.monitoring.ks import (
     MISSING_CELL,
     Baseline,
@@ -64,7 +65,7 @@ def count_cells_by_feature(
     # One type for all columns: the JVM's cast rounds long integers as numpy does.
     values = current.select(
         *[F.col(f"`{feature}`").cast("double") for feature in features],
-        *[F.col(f"segment_{segment}") for segment in segments],
+        *[F.col(f"{SEGMENT_PREFIX}{segment}") for segment in segments],
     )
     counted = values.mapInArrow(_count_partition(shared, segments), CELLS_SCHEMA)
     return counted.groupBy("slice", "feature").applyInPandas(add_counts, CELLS_SCHEMA)

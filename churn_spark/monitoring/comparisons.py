@@ -2,9 +2,9 @@
 
 Earlier nights are known by their counts in the cells of the baseline, and so is tonight. Two
 such counts are compared as two samples whose values sit on the baseline's values and, for what
-lies between two of them, in the middle. D against the training rows is exact; against earlier
-nights it is exact on the baseline's values, and can miss at most what one cell between two of
-them holds.
+lies between two of them, in the middle. D against the training rows, and against those of one
+slice, is exact; against earlier nights it is exact on the baseline's values, and can miss at
+most what one cell between two of them holds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from churn_spark.monitoring.distances import (
     CategoryComparison,
     Distances,
+    RateChange,
     compare_categories,
+    compare_rates,
     count_zeros,
     measure_distances,
     place_cells,
@@ -50,12 +52,14 @@ class NumberComparison:
     Attributes:
         ks: the exact test.
         distances: the measures shown beside it.
-        zeros: share of zeros, reference and current; none where the baseline has no zero.
+        missing: the share of rows without a value.
+        zeros: share of zeros among the values; none where the reference has no zero.
     """
 
     ks: KsComparison
     distances: Distances
-    zeros: tuple[float, float] | None
+    missing: RateChange
+    zeros: RateChange | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,10 @@ def choose_nights(run_date: date, nights: Sequence[date]) -> dict[str, list[date
 
 
 def compare_numbers(
-    baseline: Baseline, nights: Mapping[date, SparseCounts], run_date: date
+    baseline: Baseline,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None = None,
 ) -> Iterator[tuple[str, NumberComparison]]:
     """The comparisons of a numeric feature for which there are rows.
 
@@ -91,24 +98,23 @@ def compare_numbers(
         baseline: the training rows.
         nights: cells and counts of each night, tonight's among them.
         run_date: tonight.
+        trained: the same of the training rows that belong to the slice; none: it has them all.
     """
-    cells, n_missing = collect_cells(baseline, *nights[run_date])
-    yield TRAINING, _compare(baseline, cells, n_missing)
+    tonight = collect_cells(baseline, *nights[run_date])
+    if trained is None:
+        yield TRAINING, _compare(baseline, *tonight)
+    else:
+        yield TRAINING, _compare_counts(baseline, [trained], tonight)
     for name, chosen in choose_nights(run_date, list(nights)).items():
         if chosen:
-            summed = [collect_cells(baseline, *nights[night]) for night in chosen]
-            past = np.sum([counted for counted, _ in summed], axis=0)
-            reference = as_baseline(baseline, past, sum(missing for _, missing in summed))
-            found = _compare(reference, _recount(baseline, reference, cells), n_missing)
-            if reference.n and cells.any():
-                # Where both sides lie is known better than from the reference's own gaps.
-                moved = wasserstein(place_cells(baseline.edges), past, cells)
-                found = replace(found, distances=replace(found.distances, wasserstein=moved))
-            yield name, found
+            yield name, _compare_counts(baseline, [nights[night] for night in chosen], tonight)
 
 
 def compare_levels(
-    baseline: Baseline, nights: Mapping[date, SparseCounts], run_date: date
+    baseline: Baseline,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None = None,
 ) -> Iterator[tuple[str, LevelComparison]]:
     """The same for a category.
 
@@ -117,9 +123,10 @@ def compare_levels(
             doesn't know.
         nights: cells and counts of each night.
         run_date: tonight.
+        trained: the same of the training rows that belong to the slice; none: it has them all.
     """
     other = len(baseline.edges) - 1
-    codes = dict(enumerate(baseline.counts.tolist()))
+    codes = dict(enumerate(baseline.counts.tolist())) if trained is None else _sum_codes([trained])
     tonight = _sum_codes([nights[run_date]])
     yield TRAINING, _compare_codes(codes, tonight, other)
     for name, chosen in choose_nights(run_date, list(nights)).items():
@@ -147,13 +154,32 @@ def as_baseline(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) ->
 
 def _compare(reference: Baseline, cells: NDArray[np.int64], n_missing: int) -> NumberComparison:
     zeros = count_zeros(reference, cells)
-    rows = reference.n, int(cells.sum())
-    rates = None
-    if zeros and all(rows):
-        rates = zeros[0] / rows[0], zeros[1] / rows[1]
+    values = reference.n, int(cells.sum())
+    missing = reference.n_missing, n_missing
+    rows = values[0] + missing[0], values[1] + missing[1]
     return NumberComparison(
-        compare(reference, cells, n_missing), measure_distances(reference, cells), rates
+        compare(reference, cells, n_missing),
+        measure_distances(reference, cells),
+        compare_rates(missing, rows),
+        compare_rates(zeros, values) if zeros else None,
     )
+
+
+def _compare_counts(
+    baseline: Baseline,
+    parts: Sequence[SparseCounts],
+    tonight: tuple[NDArray[np.int64], int],
+) -> NumberComparison:
+    """Tonight against the sum of some counts, all of them in the baseline's cells."""
+    cells, n_missing = tonight
+    before, n_missing_before = collect_cells(baseline, *sum_sparse(*zip(*parts, strict=True)))
+    reference = as_baseline(baseline, before, n_missing_before)
+    found = _compare(reference, _recount(baseline, reference, cells), n_missing)
+    if reference.n and cells.any():
+        # Where both sides lie is known better than from the reference's own gaps.
+        moved = wasserstein(place_cells(baseline.edges), before, cells)
+        found = replace(found, distances=replace(found.distances, wasserstein=moved))
+    return found
 
 
 def _recount(

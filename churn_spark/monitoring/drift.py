@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pyspark.broadcast import Broadcast
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.config import PolicyConfig
+from churn_spark.features.segments import SEGMENT_PREFIX
 from churn_spark.features.spec import FEATURES
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
@@ -29,9 +31,18 @@ from churn_spark.monitoring.comparisons import (
 )
 from churn_spark.monitoring.evidence import DriftFact
 from churn_spark.monitoring.hysteresis import is_entering
-from churn_spark.monitoring.ks import Baseline, SparseCounts, benjamini_hochberg, build_baseline
+from churn_spark.monitoring.ks import (
+    Baseline,
+    SparseCounts,
+    benjamini_hochberg,
+    build_baseline,
+    locate_cells,
+)
 from churn_spark.monitoring.policy import PREDICTION
 from churn_spark.schemas import DRIFT, conform
+
+MAX_SLICE_SAMPLE = 20_000
+"""Training rows that are counted by slice: at most as many cells, for every feature thrice."""
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 _NUMBERS = [f.name for f in DRIFT.struct.fields if isinstance(f.dataType, T.DoubleType)]
@@ -46,12 +57,14 @@ class Reference:
         baselines: feature -> its sample; of a category its codes, those without a row too.
         levels: category -> how many levels the model knows; the next code is all others.
         importance: feature -> share of what moves the scores.
+        slices: slice -> feature -> cells and counts of the training rows that belong to it.
     """
 
     version: str
     baselines: Mapping[str, Baseline]
     levels: Mapping[str, int]
     importance: Mapping[str, float]
+    slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
 
     @staticmethod
     def of(bundle: ModelBundle, importance_rows: int) -> Reference:
@@ -61,27 +74,54 @@ class Reference:
             bundle: of the champion.
             importance_rows: so many of its training rows, the first, tell the importance.
         """
-        sample = bundle.baseline
+        sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
         levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
         matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
         sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
         total = float(sizes.sum())
+        baselines = {
+            name: (
+                code_baseline(values, levels[name]) if name in levels else build_baseline(values)
+            )
+            for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
+        }
         return Reference(
             bundle.version,
-            {
-                name: (
-                    code_baseline(values, levels[name])
-                    if name in levels
-                    else build_baseline(values)
-                )
-                for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
-            },
+            baselines,
             levels,
             {
                 name: float(size) / total if total else 0.0
                 for name, size in zip(bundle.encoding.features, sizes, strict=True)
             },
+            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], baselines),
         )
+
+
+def count_slices(
+    sample: pd.DataFrame, baselines: Mapping[str, Baseline]
+) -> dict[str, dict[str, SparseCounts]]:
+    """Count training rows by slice in the cells of all training rows.
+
+    Args:
+        sample: columns of `baselines`, categories as codes, and `segment_` ones with names.
+        baselines: feature -> all training rows.
+
+    Returns:
+        Slice, `level=paid` -> feature -> cells and counts.
+    """
+    found = {}
+    for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
+        for value, rows in sample.groupby(column):
+            found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
+                name: _count_sparse(baseline, rows[name].to_numpy(dtype=float))
+                for name, baseline in baselines.items()
+            }
+    return found
+
+
+def _count_sparse(baseline: Baseline, values: NDArray[np.float64]) -> SparseCounts:
+    cells, counts = np.unique(locate_cells(baseline.edges, values), return_counts=True)
+    return cells, counts.astype(np.int64)
 
 
 def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
@@ -177,21 +217,32 @@ def _compare_feature(
             )
             n_tonight = int(nights[run_date][1].sum()) if run_date in nights else 0
             if n_tonight and (place == ALL or n_tonight >= min_rows):
-                tests = _compare_nights(reference, feature, nights, run_date)
+                trained = None if place == ALL else _trained(reference, str(place), feature)
+                tests = _compare_nights(reference, feature, nights, run_date, trained)
                 found += [about | {"slice": place} | test for test in tests]
         return pd.DataFrame(found, columns=_test_columns())
 
     return compare_feature
 
 
+def _trained(reference: Reference, place: str, feature: str) -> SparseCounts:
+    """The slice's training rows; none where all of its users are new."""
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return reference.slices.get(place, {}).get(feature, nothing)
+
+
 def _compare_nights(
-    reference: Reference, feature: str, nights: Mapping[date, SparseCounts], run_date: date
+    reference: Reference,
+    feature: str,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None,
 ) -> list[dict[str, Any]]:
     baseline = reference.baselines[feature]
     if feature in reference.levels:
-        levels = compare_levels(baseline, nights, run_date)
+        levels = compare_levels(baseline, nights, run_date, trained)
         return [_level_row(name, test) for name, test in levels]
-    numbers = compare_numbers(baseline, nights, run_date)
+    numbers = compare_numbers(baseline, nights, run_date, trained)
     return [_number_row(name, test) for name, test in numbers]
 
 
@@ -218,8 +269,7 @@ def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:
-    ks, distances = found.ks, found.distances
-    before, now = found.zeros or (None, None)
+    ks, distances, zeros = found.ks, found.distances, found.zeros
     return {
         "comparison": comparison,
         "kind": "number",
@@ -228,8 +278,10 @@ def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:
         "n_current": ks.n_current,
         "missing_rate_baseline": ks.missing_rate_baseline,
         "missing_rate_current": ks.missing_rate_current,
-        "zero_rate_baseline": before,
-        "zero_rate_current": now,
+        "missing_p_value": found.missing.p_value,
+        "zero_rate_baseline": zeros.baseline if zeros else None,
+        "zero_rate_current": zeros.current if zeros else None,
+        "zero_p_value": zeros.p_value if zeros else None,
         "ks_statistic": ks.statistic,
         "p_value": ks.p_value,
         "lower_bound": ks.lower_bound,

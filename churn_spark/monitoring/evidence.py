@@ -35,8 +35,9 @@ class MetricChange:
 
     Attributes:
         metric: roc_auc, f1, average_precision, log_loss or calibration_error.
-        window_start: first as-of date of the window.
-        window_end: the day after its last as-of date.
+        window_start: as-of date of the window.
+        window_end: as many days later as the labels look ahead, so that windows which don't
+            overlap have no day of labels in common.
         difference: metric minus reference; for losses and errors above 0 is worse.
         low: lower 95 % confidence bound of the difference.
         high: upper one.

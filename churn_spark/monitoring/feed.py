@@ -19,6 +19,7 @@ _USUAL_DAYS = 7
 # Never told for every event; a field that vanishes shows as nulls where it was told before.
 _EVENT_FIELDS = ("registered_ts", "gender", "location", "os", "browser", "item_in_session")
 _EVENT_CATEGORIES = ("page", "level", "auth")
+_SONG_PAGE, _SONG_FIELD = "NextSong", "song_seconds"
 
 
 def read_feed_facts(
@@ -73,6 +74,8 @@ def read_feed_facts(
 def read_event_facts(events: DataFrame, night: date) -> list[ColumnFacts]:
     """Nulls and new values of the newest day's events, against the week before.
 
+    The length of a song is asked for where a song was played.
+
     A field that the service renames is null from that day on, and a page that it renames is new.
     """
     day = night - timedelta(days=1)
@@ -83,14 +86,24 @@ def read_event_facts(events: DataFrame, night: date) -> list[ColumnFacts]:
     today = events.filter(F.col("event_date") == F.lit(day))
     sets = [F.collect_set(name).alias(name) for name in _EVENT_CATEGORIES]
     names = (*_EVENT_FIELDS, *_EVENT_CATEGORIES)
-    usual = week.agg(*_nulls(names), *sets).collect()[0]
+    songs = F.col("page") == _SONG_PAGE
+    of_songs = [
+        F.count_if(songs).alias("n_songs"),
+        F.count_if(songs & F.col(_SONG_FIELD).isNull()).alias("n_without_length"),
+    ]
+    usual = week.agg(*_nulls(names), *of_songs, *sets).collect()[0]
     unseen = [
         F.count_if(F.col(name).isNotNull() & ~F.col(name).isin(usual[name] or [""])).alias(name)
         for name in _EVENT_CATEGORIES
     ]
-    now = today.agg(*_nulls(names), *unseen).collect()[0]
+    now = today.agg(*_nulls(names), *of_songs, *unseen).collect()[0]
     rows = usual["n_rows"], now["n_rows"]
-    return [
+    without_length = ColumnFacts(
+        f"events.{_SONG_FIELD}",
+        (usual["n_songs"], now["n_songs"]),
+        (usual["n_without_length"], now["n_without_length"]),
+    )
+    fields = [
         ColumnFacts(
             f"events.{name}",
             rows,
@@ -99,6 +112,7 @@ def read_event_facts(events: DataFrame, night: date) -> list[ColumnFacts]:
         )
         for name in names
     ]
+    return [*fields, without_length]
 
 
 def read_snapshot_facts(snapshot: DataFrame, bundle: ModelBundle) -> list[ColumnFacts]:

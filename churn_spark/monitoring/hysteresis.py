@@ -2,13 +2,14 @@
 
 A figure that wobbles around one threshold would raise and drop its alarm every night. So a
 feature enters at one threshold and leaves at a lower one, a night must be followed by another,
-and a window of labels by a second one that shares no date with it.
+and a window of labels by a second one that shares no label with it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.evidence import DriftFact, MetricChange
@@ -78,15 +79,19 @@ def update_streaks(
 ) -> tuple[Streak, ...]:
     """The streaks with tonight's windows, sorted by metric.
 
-    A window counts once and only if it starts where the last one that counted has ended: nights
-    in a row see nearly the same labels, and the same labels twice prove nothing twice.
+    A window counts once, and as one more bad one only if it starts where the last one that
+    counted has ended: windows of two weeks in a row share half of their labels, and the same
+    labels twice prove nothing twice. A good one ends the streak wherever it starts.
     """
     now = {streak.metric: streak for streak in streaks}
     for change in sorted(changes, key=lambda change: (change.window_start, change.window_end)):
         verdict = is_surely_worse(change, config)
         last = now.get(change.metric)
-        if verdict is None or (last is not None and change.window_start < last.window_end):
+        if verdict is None:
             continue
-        n_bad = (last.n_bad if last else 0) + 1 if verdict else 0
-        now[change.metric] = Streak(change.metric, change.window_end, n_bad)
+        if last is None or change.window_start >= last.window_end:
+            n_bad = (last.n_bad if last else 0) + 1 if verdict else 0
+            now[change.metric] = Streak(change.metric, change.window_end, n_bad)
+        elif not verdict:
+            now[change.metric] = replace(last, n_bad=0)
     return tuple(now[metric] for metric in sorted(now))

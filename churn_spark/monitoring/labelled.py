@@ -42,7 +42,7 @@ def labelled_rows(
         bundle: the champion; has the threshold of F1.
         config: draws, and the least rows of a slice.
     """
-    window = as_of, as_of + timedelta(days=1)
+    window = _window(as_of, bundle)
     before = dict(_slices(reference, 1))
     found: list[dict[str, Any]] = []
     for name, rows in _slices(labelled, config.min_slice_rows):
@@ -75,11 +75,12 @@ def labelled_rows(
 def expected_rows(probabilities: Any, as_of: date, bundle: ModelBundle) -> list[dict[str, Any]]:
     """What tonight's probabilities promise of themselves: shown while labels are missing."""
     expected = expect_performance(probabilities, bundle.metrics["threshold"])
+    start, end = _window(as_of, bundle)
     return [
         {
             "basis": EXPECTED,
-            "window_start": as_of,
-            "window_end": as_of + timedelta(days=1),
+            "window_start": start,
+            "window_end": end,
             "slice": ALL,
             "metric": metric,
             "value": _known(value),
@@ -105,6 +106,11 @@ def metric_changes(rows: Iterable[Any]) -> tuple[MetricChange, ...]:
         if (row.basis, row.slice) == (LABELS, ALL)
         and None not in (row.difference, row.difference_low, row.difference_high)
     )
+
+
+def _window(as_of: date, bundle: ModelBundle) -> tuple[date, date]:
+    """An as-of date and the days of its labels: windows that don't overlap share no label."""
+    return as_of, as_of + timedelta(days=bundle.label["horizon_days"])
 
 
 def _slices(rows: pd.DataFrame, min_rows: int) -> Iterator[tuple[str, pd.DataFrame]]:

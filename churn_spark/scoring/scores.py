@@ -15,8 +15,7 @@ from churn_spark.scoring.bands import BandLimits
 
 _LEVEL = "last_subscription_level"
 _SCORED = (
-    "as_of date, user_id string, churn_probability double, reasons array<string>, "
-    f"{_LEVEL} string"
+    f"as_of date, user_id string, churn_probability double, reasons array<string>, {_LEVEL} string"
 )
 
 

@@ -19,13 +19,12 @@ from churn_spark.models.backtest import (
     PRIMARY,
     SEGMENTS,
     TEST,
-    BacktestPlan,
     cell_of,
     headline_cell,
-    plan_backtest,
     tenure_band,
 )
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.ladder import PageHazard, Rule
@@ -36,7 +35,8 @@ from churn_spark.reports.card import ModelCard
 from churn_spark.schemas import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.steps import training
-from churn_spark.timeline import Horizon, days_after
+from churn_spark.steps.weeks import known_dates
+from churn_spark.timeline import Horizon
 
 MAX_ROWS = 200_000
 N_REASONS = 3
@@ -56,7 +56,7 @@ class Tested:
         probabilities: model -> what it says of `rows`, in the ladder's order.
     """
 
-    plan: BacktestPlan
+    plan: DateSplit
     prepared: training.Prepared
     trees: FittedTrees
     baseline: FittedBaseline
@@ -65,46 +65,44 @@ class Tested:
     probabilities: dict[str, NDArray[np.float64]]
 
 
-def choose_dates(context: job.JobContext, end: Date) -> BacktestPlan:
+def choose_dates(context: job.JobContext, end: Date) -> DateSplit:
     """The dates to learn from and to test on, of the log up to a date.
 
     Raises:
         TooFewDatesError: if the log is too short for both.
     """
-    config = context.config
-    first = days_after(job.log_span(context).start, config.training.history_days)
-    weekday, n_test = config.training.as_of_weekday, config.backtest.n_test_dates
-    return plan_backtest(first, end, config.labels.horizon, weekday, n_test)
+    config, known = context.config, known_dates(context, end)
+    return split_dates(known, config.labels.horizon, config.backtest.n_test_dates)
 
 
-def fit_and_predict(context: job.JobContext, plan: BacktestPlan, truth: Path | None) -> Tested:
+def fit_and_predict(context: job.JobContext, plan: DateSplit, truth: Path | None) -> Tested:
     """Fit all models on the older dates and let them predict all rows.
 
     Raises:
         TooFewCancelsError: if there is too little to learn from.
     """
     prepared = training.prepare(
-        context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.train_dates
+        context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.learnt
     )
     trees, baseline = training.fit(context, prepared)
     bundle = training.build_bundle(context, prepared, trees)
     rows = collect_bounded(prepared.described, MAX_ROWS)
     is_held_out = (rows["split"] == VALIDATION).to_numpy()
-    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.test_dates).to_numpy())
+    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.judged).to_numpy())
     probabilities = predict(context, plan, prepared, rows, bundle, baseline, truth)
     return Tested(plan, prepared, trees, baseline, bundle, rows, probabilities)
 
 
-def label_dates(context: job.JobContext, plan: BacktestPlan) -> tuple[DataFrame, DataFrame]:
+def label_dates(context: job.JobContext, plan: DateSplit) -> tuple[DataFrame, DataFrame]:
     """Snapshots and labels of all dates of the plan."""
-    is_chosen = F.col("as_of").isin(*plan.train_dates, *plan.test_dates)
+    is_chosen = F.col("as_of").isin(*plan.learnt, *plan.judged)
     labels = with_horizon(context.lakehouse.read(LABELS), context.config.labels.horizon)
     return context.lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
 
 def predict(
     context: job.JobContext,
-    plan: BacktestPlan,
+    plan: DateSplit,
     prepared: training.Prepared,
     rows: pd.DataFrame,
     bundle: ModelBundle,
@@ -113,7 +111,7 @@ def predict(
 ) -> dict[str, NDArray[np.float64]]:
     """Probabilities of every model of the ladder, in its order, for the collected rows."""
     config = context.config
-    learnt = rows[rows["as_of"].isin(plan.train_dates) & (rows["split"] != VALIDATION)]
+    learnt = rows[rows["as_of"].isin(plan.learnt) & (rows["split"] != VALIDATION)]
     known = context.lakehouse.read(TRANSITIONS).filter(
         (F.col("event_date") < F.lit(plan.cutoff))
         & ~held_out_users(F.col("user_id"), config.training)
@@ -237,9 +235,9 @@ def build_card(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
         headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
-        train_dates=plan.train_dates,
-        calibration_dates=plan.train_dates[1:][-1:],
-        test_dates=plan.test_dates,
+        train_dates=plan.learnt,
+        calibration_dates=plan.learnt[1:][-1:],
+        test_dates=plan.judged,
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
         population=f"users with an event in the {config.snapshots.active_days} days before the "

@@ -21,8 +21,8 @@ from churn_spark.monitoring.labelled import LABELS, metric_changes
 from churn_spark.monitoring.performance import compare_aucs, compare_challenger
 from churn_spark.monitoring.policy_state import PolicyState
 from churn_spark.schemas import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
-from churn_spark.steps.labelled import read_labelled, unseen_dates
-from churn_spark.steps.training import training_dates
+from churn_spark.steps.labelled import read_labelled
+from churn_spark.steps.weeks import training_dates, unseen_dates
 
 
 def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date as Date
-from datetime import timedelta
 
 import pandas as pd
 from pyspark.sql import functions as F
@@ -19,7 +18,7 @@ from churn_spark.models.splits import held_out_users
 from churn_spark.schemas import LABELS, PERFORMANCE, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.scoring.scores import predict_rows
 from churn_spark.steps.described import describe
-from churn_spark.timeline import weekly_dates
+from churn_spark.steps.weeks import unseen_dates
 
 
 def newest_window(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
@@ -46,15 +45,6 @@ def trained_by(context: job.JobContext, version: str) -> Date:
     """Date by which everything was known that the version has learnt from."""
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
     return Date.fromisoformat(registry.trained_on(version)["as_of"])
-
-
-def unseen_dates(context: job.JobContext, date: Date, trained: Date) -> list[Date]:
-    """The weekly as-of dates whose labels became known after a training, up to the date."""
-    horizon = context.config.labels.horizon
-    end = min(date, job.log_span(context).end)
-    first = horizon.newest_known(trained) + timedelta(days=1)
-    weekday = context.config.training.as_of_weekday
-    return list(weekly_dates(first, horizon.newest_known(end), weekday))
 
 
 def read_labelled(

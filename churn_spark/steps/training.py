@@ -50,7 +50,7 @@ from churn_spark.schemas import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.timeline import days_after, weekly_dates
+from churn_spark.steps.weeks import training_dates
 
 _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
 
@@ -76,19 +76,6 @@ class Prepared:
     behaviour: BehaviourModel | None
     n_rows: dict[str, int]
     n_positive: dict[str, int]
-
-
-def training_dates(context: job.JobContext, date: Date) -> list[Date]:
-    """The as-of dates a training on the date learns from; none for the lifetime label."""
-    config, span = context.config, job.log_span(context)
-    if config.labels.kind == "lifetime":
-        return []
-    dates = weekly_dates(
-        days_after(span.start, config.training.history_days),
-        config.labels.horizon.newest_known(min(date, span.end)),
-        config.training.as_of_weekday,
-    )
-    return list(dates)[-config.training.max_weeks :]
 
 
 def label_snapshots(context: job.JobContext, date: Date) -> tuple[DataFrame, DataFrame]:

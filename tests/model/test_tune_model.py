@@ -17,12 +17,13 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.job import JobContext
+from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.folds import build_folds, content_hash
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search import candidates_of, open_study, storage_url
 from churn_spark.models.splits import VALIDATION, split_of, user_bucket
-from churn_spark.models.tuning import FoldDates, fold_of, plan_dates
+from churn_spark.models.tuning import fold_of
 from churn_spark.steps import training
 from churn_spark.tables import Lakehouse
 from jobs import tune_model
@@ -74,7 +75,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
         config = load_config(overrides=[f"lakehouse={folder}", *small, *overrides])
         context = JobContext(config, Lakehouse(spark, config.lakehouse))
-        dates = plan_dates(DATES, config.labels.horizon, config.tuning.n_dates)
+        dates = split_dates(DATES, config.labels.horizon, config.tuning.n_dates)
         return context, *tune_model.tune(context, NIGHT, prepared, dates)
 
     return run
@@ -82,7 +83,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
     prepared = training.Prepared(rows, rows, rows, ENCODING, None, {}, {})
-    dates = plan_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
+    dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
     name = tune_model.study_name(context, prepared, dates)
     return open_study(url, name, tune_model.present_parameters(context))
@@ -156,7 +157,7 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
     rows: DataFrame,
 ) -> None:
     training = load_config().training
-    dates = FoldDates(tuple(DATES[:2]), tuple(DATES[4:]))
+    dates = DateSplit(tuple(DATES[:2]), tuple(DATES[4:]))
     folds = build_folds(rows, dates, 3, training)
     seen: set[str] = set()
     for number, fold in enumerate(folds):
@@ -174,7 +175,7 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
 
 
 def test_folds_without_a_cancellation_are_refused(rows: DataFrame) -> None:
-    dates = FoldDates(tuple(DATES[:2]), tuple(DATES[4:]))
+    dates = DateSplit(tuple(DATES[:2]), tuple(DATES[4:]))
     nobody = rows.withColumn("label", rows["label"] * 0)
     with pytest.raises(TooFewCancelsError, match="found 0 cancellations to learn from and 0"):
         build_folds(nobody, dates, 2, load_config().training)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -15,7 +16,14 @@ from churn_spark.config import load_config
 from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.cells import count_cells_by_feature
 from churn_spark.monitoring.comparisons import code_baseline
-from churn_spark.monitoring.drift import Reference, build_drift, drift_facts, encode_categories
+from churn_spark.monitoring.distances import compare_rates
+from churn_spark.monitoring.drift import (
+    Reference,
+    build_drift,
+    count_slices,
+    drift_facts,
+    encode_categories,
+)
 from churn_spark.monitoring.ks import build_baseline
 from churn_spark.monitoring.performance import measure
 
@@ -41,6 +49,10 @@ def draw_users(seed: int, shift: float = 0.0) -> pd.DataFrame:
     )
 
 
+def encode(users: pd.DataFrame) -> pd.DataFrame:
+    return users.assign(os=users["os"].map({"Windows": 0.0, "Mac": 1.0}).fillna(2.0))
+
+
 TRAINING = draw_users(1)
 REFERENCE = Reference(
     "7",
@@ -48,13 +60,12 @@ REFERENCE = Reference(
         "songs": build_baseline(TRAINING["songs"].to_numpy()),
         "tenure_days": build_baseline(TRAINING["tenure_days"].to_numpy()),
         "churn_probability": build_baseline(TRAINING["churn_probability"].to_numpy()),
-        "os": code_baseline(
-            TRAINING["os"].map({"Windows": 0.0, "Mac": 1.0}).fillna(2.0).to_numpy(), 2
-        ),
+        "os": code_baseline(encode(TRAINING)["os"].to_numpy(), 2),
     },
     {"os": 2},
     {"songs": 0.6, "os": 0.3, "tenure_days": 0.1},
 )
+REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.baselines))
 NIGHTS = {0: draw_users(2, shift=3.0), 1: draw_users(3), 7: draw_users(4), 30: draw_users(5)}
 
 
@@ -121,11 +132,18 @@ def test_tests_are_those_of_scipy_on_the_values(
     assert category["unseen_rate_current"] == (NIGHTS[0]["os"] == "Linux").mean()
 
 
-def test_slice_is_compared_with_all_training_rows(drift: pd.DataFrame) -> None:
-    paid = NIGHTS[0][NIGHTS[0]["segment_level"] == "paid"]["songs"].dropna()
+def test_slice_is_compared_with_its_own_training_rows(drift: pd.DataFrame) -> None:
+    before, now = (users[users["segment_level"] == "paid"] for users in (TRAINING, NIGHTS[0]))
     found = row_of(drift, "songs", "training", "level=paid")
-    expected = stats.ks_2samp(TRAINING["songs"].dropna(), paid)
+    expected = stats.ks_2samp(before["songs"].dropna(), now["songs"].dropna())
     assert found["ks_statistic"] == pytest.approx(expected.statistic, abs=1e-12)
+    category = row_of(drift, "os", "training", "level=paid")
+    assert category["n_baseline"] == len(before)
+    rates = compare_rates(
+        (int(before["songs"].isna().sum()), int(now["songs"].isna().sum())),
+        (len(before), len(now)),
+    )
+    assert found["missing_p_value"] == pytest.approx(rates.p_value)
 
 
 def test_p_values_are_adjusted_within_comparison_and_slice(drift: pd.DataFrame) -> None:
@@ -163,9 +181,11 @@ def test_night_without_counts_has_no_rows(cells: DataFrame) -> None:
 
 def test_the_training_rows_again_have_not_moved_at_all(spark: SparkSession) -> None:
     encoded = encode_categories(spark.createDataFrame(TRAINING), ENCODING)
-    counted = count_cells_by_feature(encoded, REFERENCE.baselines)
+    counted = count_cells_by_feature(encoded, REFERENCE.baselines, ["level"])
     night = counted.selectExpr("*", f"date'{TONIGHT}' as run_date")
-    for row in build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect():
+    rows = build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect()
+    assert {row.slice for row in rows} == {"all", "level=paid"}
+    for row in rows:
         moved = row.total_variation if row.kind == "category" else row.ks_statistic
         assert (moved, row.p_value, row.adjusted_p_value) == (0.0, 1.0, 1.0)
         assert not row.is_breached

@@ -30,6 +30,7 @@ def event(days_before: int, batch: int, number: int = 0, **changes: object) -> t
         "auth": "Logged In",
         "level": "free",
         "os": "Mac",
+        "song_seconds": 200.0,
         "event_hash": 1000 * days_before + number,
         "ingest_batch": batch,
         **changes,
@@ -84,8 +85,9 @@ def test_one_late_event_does_not_make_the_day_a_backfill(spark: SparkSession) ->
 def test_fields_and_values_are_compared_with_the_week_before(spark: SparkSession) -> None:
     events = events_of(
         spark,
-        event(1, 2, os=None),
-        event(1, 2, 1, page="Listen"),
+        event(1, 2, os=None, song_seconds=None),
+        # No song: it has no length, and nobody misses it.
+        event(1, 2, 1, page="Listen", song_seconds=None),
         event(3, 1),
         event(8, 1, 1, os=None),
         # More than a week before: "Listen" is new, and this null isn't counted.
@@ -98,3 +100,5 @@ def test_fields_and_values_are_compared_with_the_week_before(spark: SparkSession
     assert found["events.page"].n_unseen == (0, 1)
     assert found["events.level"].n_unseen == (0, 0)
     assert found["events.gender"].n_null == (2, 2)
+    assert found["events.song_seconds"].n_rows == (2, 1)
+    assert found["events.song_seconds"].n_null == (0, 1)

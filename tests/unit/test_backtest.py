@@ -2,52 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from churn_spark.errors import TooFewDatesError
-from churn_spark.models.backtest import cell_of, measure, plan_backtest, tenure_band
-from churn_spark.timeline import Horizon
-
-FIRST, END, HORIZON = date(2018, 10, 8), date(2018, 12, 1), Horizon(14, 1)
-
-
-def test_no_label_that_is_learnt_reaches_the_first_test_date() -> None:
-    plan = plan_backtest(FIRST, END, HORIZON, 0, 2)
-    assert plan.test_dates == (date(2018, 11, 5), date(2018, 11, 12))
-    assert plan.train_dates == (date(2018, 10, 8), date(2018, 10, 15))
-
-
-@given(
-    st.integers(40, 400),
-    st.integers(1, 30),
-    st.integers(0, 7),
-    st.integers(0, 6),
-    st.integers(1, 4),
-)
-def test_dates_are_apart_whatever_the_horizon(
-    n_days: int, days: int, gap: int, weekday: int, n_test: int
-) -> None:
-    horizon, end = Horizon(days, gap), FIRST + timedelta(days=n_days)
-    try:
-        plan = plan_backtest(FIRST, end, horizon, weekday, n_test)
-    except TooFewDatesError:
-        return
-    assert len(plan.test_dates) == n_test
-    assert all(horizon.is_known(day, end) for day in plan.test_dates)
-    last = max(horizon.end(day) for day in plan.train_dates)
-    assert last <= plan.cutoff - timedelta(days=gap)
-    assert {day.weekday() for day in (*plan.train_dates, *plan.test_dates)} == {weekday}
-
-
-def test_short_log_is_refused_with_the_dates_it_has() -> None:
-    with pytest.raises(TooFewDatesError, match="found 1 weekly dates"):
-        plan_backtest(FIRST, date(2018, 10, 25), HORIZON, 0, 1)
+from churn_spark.models.backtest import cell_of, measure, tenure_band
 
 
 def test_cells_name_what_was_unseen() -> None:

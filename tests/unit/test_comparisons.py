@@ -78,7 +78,8 @@ def test_counts_of_whole_numbers_compare_as_the_numbers_do(seed: int, n_values: 
         )
         zeros = found[name].zeros
         if zeros:
-            assert zeros == (np.mean(reference == 0), np.mean(values[TONIGHT] == 0))
+            rates = np.mean(reference == 0), np.mean(values[TONIGHT] == 0)
+            assert (zeros.baseline, zeros.current) == rates
 
 
 def test_distance_to_a_night_misses_at_most_what_one_cell_holds() -> None:
@@ -112,6 +113,34 @@ def test_missing_values_are_rates_and_no_values() -> None:
     assert found[PREVIOUS].ks.status == "skipped"
     assert found[PREVIOUS].ks.missing_rate_baseline == pytest.approx(2 / 3)
     assert found[TRAINING].ks.missing_rate_current == 1.0
+    assert found[TRAINING].missing.difference == pytest.approx(2 / 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6))
+def test_slice_is_compared_with_its_own_training_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sample, is_paid = rng.normal(size=300), rng.random(300) < 0.3
+    tonight = np.append(rng.normal(0.5, 1, 80), sample[:5])
+    baseline = build_baseline(sample)
+    nights = {TONIGHT: counted(baseline.edges, tonight)}
+    trained = counted(baseline.edges, sample[is_paid])
+    found = dict(compare_numbers(baseline, nights, TONIGHT, trained))[TRAINING].ks
+    expected = stats.ks_2samp(sample[is_paid], tonight)
+    assert found.statistic == pytest.approx(expected.statistic, abs=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_slice_without_a_training_row_is_skipped() -> None:
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    baseline = build_baseline([1.0, 2.0])
+    nights = {TONIGHT: counted(baseline.edges, np.array([1.0, 3.0]))}
+    found = dict(compare_numbers(baseline, nights, TONIGHT, nothing))[TRAINING].ks
+    assert (found.status, found.n_baseline, found.n_current) == ("skipped", 0, 2)
+    codes = code_baseline(np.array([0.0, 1.0]), 1)
+    nights = {TONIGHT: counted(codes.edges, np.array([1.0]))}
+    level = dict(compare_levels(codes, nights, TONIGHT, nothing))[TRAINING].test
+    assert (level.n_baseline, level.n_current) == (0, 1)
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))

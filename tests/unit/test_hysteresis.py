@@ -97,19 +97,22 @@ def test_metric_is_worse_when_the_whole_interval_is(found: object, expected: boo
     assert is_surely_worse(found, POLICY) is expected  # type: ignore[arg-type]
 
 
-def test_streak_counts_windows_that_share_no_date_and_ends_with_a_good_one() -> None:
+def test_streak_counts_windows_that_share_no_label_and_ends_with_a_good_one() -> None:
     streaks: tuple[Streak, ...] = ()
     for number, drop, n, n_bad in [
         (1, 0.1, 500, 1),
-        (2, 0.1, 500, 1),  # overlaps with the one before
+        (2, 0.1, 500, 1),  # shares labels with the one before
         (8, 0.1, 199, 1),  # too few cancels: says nothing
         (9, 0.1, 500, 2),
-        (16, 0.0, 500, 0),
-        (23, 0.1, 500, 1),
+        (10, 0.0, 500, 0),  # a good one ends it, labels shared or not
+        (15, 0.1, 500, 0),
+        (16, 0.1, 500, 1),
+        (23, 0.0, 500, 0),
+        (30, 0.1, 500, 1),
     ]:
         streaks = update_streaks(streaks, [change(number, drop, n=n)], POLICY)
         assert streaks[0].n_bad == n_bad
-    assert streaks == (Streak("roc_auc", night(30), 1),)
+    assert streaks == (Streak("roc_auc", night(37), 1),)
 
 
 def test_streaks_of_metrics_are_counted_apart_and_in_the_order_of_their_windows() -> None:

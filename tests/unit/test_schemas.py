@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import types as T
 
 from churn_spark.errors import SchemaError
+from churn_spark.features.segments import SEGMENTS
 from churn_spark.features.spec import FEATURES, PAGE_COUNTS, SNAPSHOT_FEATURES
 from churn_spark.schemas import (
     DRIFT,
@@ -110,7 +111,9 @@ def test_snapshots_and_training_rows_end_with_the_features_in_order() -> None:
     names = [feature.name for feature in FEATURES]
     known = [feature.name for feature in SNAPSHOT_FEATURES]
     assert SNAPSHOTS.column_names == ["as_of", "user_id", *known]
-    assert TRAINING_ROWS.column_names == ["as_of", "user_id", "label", "split", *names]
+    segments = [f"segment_{name}" for name in SEGMENTS]
+    keys = ["as_of", "user_id", "label", "split"]
+    assert TRAINING_ROWS.column_names == [*keys, *segments, *names]
 
 
 def test_snapshot_has_the_feature_types() -> None:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.errors import TooFewDatesError
 from churn_spark.models.tuning import (
     Candidate,
     FoldResult,
@@ -19,39 +18,11 @@ from churn_spark.models.tuning import (
     fingerprint,
     fold_of,
     paired_gain,
-    plan_dates,
     sum_up,
 )
-from churn_spark.timeline import Horizon
 
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
-HORIZON = Horizon(days=14, gap_days=1)
 BUCKETS = st.floats(0, 1, exclude_max=True)
-
-
-@given(st.integers(1, 8), st.integers(1, 3), st.integers(1, 30), st.integers(0, 3))
-def test_learnt_windows_end_before_the_judged_dates(
-    n_dates: int, n_judged: int, days: int, gap: int
-) -> None:
-    horizon = Horizon(days, gap)
-    try:
-        found = plan_dates(MONDAYS[:n_dates][::-1], horizon, n_judged)
-    except TooFewDatesError:
-        first = MONDAYS[0]
-        assert n_dates <= n_judged or horizon.end(first) + timedelta(days=gap) > (
-            MONDAYS[n_dates - n_judged]
-        )
-        return
-    assert list(found.judged) == MONDAYS[n_dates - n_judged : n_dates]
-    assert all(horizon.end(day) + timedelta(days=gap) <= found.judged[0] for day in found.learnt)
-    later = [day for day in MONDAYS[:n_dates] if day not in found.learnt + found.judged]
-    assert all(horizon.end(day) + timedelta(days=gap) > found.judged[0] for day in later)
-
-
-@pytest.mark.parametrize("n_dates", [0, 1, 3])
-def test_too_few_dates_are_refused_with_their_number(n_dates: int) -> None:
-    with pytest.raises(TooFewDatesError, match=f"found {n_dates} as-of dates"):
-        plan_dates(MONDAYS[:n_dates], HORIZON, 1)
 
 
 @given(BUCKETS, st.floats(0.05, 0.9), st.integers(2, 9))

@@ -176,8 +176,8 @@ def _slice_tables(data: NightData) -> Iterator[Table]:
             for name in [ALL, *slices]
         ),
         marked=frozenset({0}),
-        note="Each part tonight against all training rows: parts differ from the whole at all "
-        "times, so look for the part that stands out. Small ones are left out.",
+        note="Each part tonight against the training rows of the same part: a part that moves "
+        "alone stands out. Small ones are left out.",
     )
 
 
