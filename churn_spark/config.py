@@ -314,6 +314,8 @@ class AlertsConfig(Section):
 
     clear_nights: int = Field(ge=1)
     remind_days: int = Field(ge=1)
+    min_rate_change: float = Field(gt=0, lt=1)
+    max_chance: float = Field(gt=0, lt=1)
     min_severity: Literal["info", "warning", "critical"]
     webhook_url: str = Field(pattern=r"^(https?://.+)?$")
     smtp_host: str

@@ -136,31 +136,46 @@ def is_first_night(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -
 
 
 def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night: date) -> None:
-    """Bring the registry and the newest decision together before a night begins.
+    """Bring the registry and the newest decision together, before a night and after it.
 
-    What was decided and not carried out, because the night was interrupted, is carried out: a
-    promotion, or the taking back of one by a rerun. A champion that a human has named is adopted,
-    as a decision of that night.
+    What was decided and not carried out is carried out: a promotion, a roll-back, or the taking
+    back of one by a rerun. Any other champion was named by a human, and is adopted as a decision
+    of that night.
     """
     entries = read_entries(lakehouse)
     named = registry.champion_version()
     last = entries[-1] if entries else None
-    if last is None or last.after is None or named in (None, last.after.champion):
+    if last is None or last.after is None or named is None:
         return
-    assert named is not None
     step, carried_out = step_of(last.decision, last.sequence), registry.last_step()
-    steps = {step_of(one.decision, one.sequence) for one in entries}
-    is_due = last.decision.kind in ("promote", "roll_back") and carried_out != step
+    is_due = last.decision.version is not None and last.decision.kind in ("promote", "roll_back")
+    is_other = named != last.after.champion
     # A rerun has decided otherwise than the decision that the registry still follows.
-    is_taken_back = bool(carried_out) and carried_out not in steps
-    if is_due or is_taken_back:
+    known = {step_of(one.decision, one.sequence) for one in entries}
+    is_taken_back = is_other and bool(carried_out) and carried_out not in known
+    if (is_due and carried_out != step) or is_taken_back:
         registry.set_champion(last.after.champion, step)
-        return
-    day = max(night, last.decision.night)
-    after = adopt(last.after, named, config.policy)
-    reason = f"version {named} was named champion outside the policy"
-    decision = Decision(day, "promote", "human", reason, named)
-    append_entry(lakehouse, entries, Entry(0, decision, last.after, None, after, config.policy))
+    elif is_other:
+        adopt_named(lakehouse, registry, config, entries, named, max(night, last.decision.night))
+
+
+def adopt_named(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: Config,
+    entries: Sequence[Entry],
+    version: str,
+    night: date,
+) -> None:
+    """Write down that a human has named a champion, and that the registry follows."""
+    before = entries[-1].after
+    assert before is not None
+    reason = f"version {version} was named champion outside the policy"
+    decision = Decision(night, "promote", "human", reason, version)
+    after = adopt(before, version, config.policy)
+    append_entry(lakehouse, entries, Entry(0, decision, before, None, after, config.policy))
+    sequence = sum(entry.decision.night == night for entry in entries)
+    registry.set_champion(version, step_of(decision, sequence))
 
 
 def first_state(registry: ModelRegistry, config: PolicyConfig, night: date) -> PolicyState | None:
@@ -174,4 +189,4 @@ def first_state(registry: ModelRegistry, config: PolicyConfig, night: date) -> P
 
 def step_of(decision: Decision, sequence: int) -> str:
     """The note that a decision leaves in the registry once it is carried out."""
-    return f"{decision.night}/{sequence}/{decision.kind}"
+    return f"{decision.night}/{sequence}/{decision.kind}/{decision.version}"

@@ -89,6 +89,9 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    # To standard error; what the jobs do is said on standard output.
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("churn_spark").setLevel(logging.INFO)
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())

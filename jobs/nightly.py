@@ -7,12 +7,21 @@ from datetime import date as Date
 from typing import Annotated
 
 import typer
+from pyspark.sql import functions as F
 
 from churn_spark import job
 from churn_spark.decision_log import is_first_night, settle
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.reports.night.store import newest_night
+from churn_spark.schemas import (
+    BEHAVIOUR,
+    DRIFT,
+    DRIFT_CELLS,
+    PERFORMANCE,
+    RETENTION_LISTS,
+    SCORES,
+)
 from churn_spark.steps.weeks import training_dates
 from jobs import (
     build_report,
@@ -29,6 +38,15 @@ from jobs import (
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+# What a night says of the users and of the model, and the column of its date.
+_JUDGEMENTS = (
+    (BEHAVIOUR, "as_of"),
+    (SCORES, "as_of"),
+    (RETENTION_LISTS, "as_of"),
+    (DRIFT_CELLS, "run_date"),
+    (DRIFT, "run_date"),
+    (PERFORMANCE, "run_date"),
+)
 
 
 @app.command()
@@ -83,6 +101,7 @@ def judge(
     build_snapshots.run(context, sorted({as_of, *learnt_from}))
     checks = check_data.run(context, as_of)
     if not all(check.passed for check in checks):
+        withdraw(context, as_of)
         if is_first:
             return retrain_if_needed.hold(context, as_of, checks)
         return retrain_if_needed.run(context, as_of)
@@ -93,12 +112,27 @@ def judge(
             job.say("train_model", f"left out: {error}")
             for step in ("score_users", "build_retention_list", "monitor_model"):
                 job.say(step, "left out: there is no model yet")
-            return retrain_if_needed.Outcome()
+            return retrain_if_needed.Outcome(
+                alerts=retrain_if_needed.tell(context, as_of, [], checks)
+            )
         retrain_if_needed.begin(context, as_of, version)
     score_users.run(context, as_of)
     build_retention_list.run(context, as_of)
     monitor_model.run(context, as_of)
     return retrain_if_needed.run(context, as_of)
+
+
+def withdraw(context: job.JobContext, as_of: Date) -> None:
+    """Take back what the night said before its data were found to be broken."""
+    lakehouse = context.lakehouse
+    for spec, column in _JUDGEMENTS:
+        if not lakehouse.exists(spec):
+            continue
+        of_night = lakehouse.read(spec).filter(F.col(column) == F.lit(as_of))
+        if not of_night.isEmpty():
+            job.say("nightly", f"{spec.name} of {as_of} is withdrawn: the data failed their checks")
+            nothing = context.spark.createDataFrame([], spec.struct)
+            lakehouse.replace(nothing, spec, {column: [as_of]})
 
 
 if __name__ == "__main__":

@@ -19,27 +19,27 @@ from churn_spark.decision_log import (
     read_entries,
     settle,
     standing_on,
-    step_of,
     write_night,
 )
 from churn_spark.errors import NoChampionError, TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.alerts import find_causes, is_severe, update_alerts
+from churn_spark.monitoring.alerts import find_causes, find_data_causes, is_severe, update_alerts
 from churn_spark.monitoring.checks import CheckResult
 from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy import decide, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.rates import find_rate_causes
 from churn_spark.monitoring.sinks import deliver
 from churn_spark.steps.evidence import (
     compare_with_champion,
     gather_evidence,
     probation_dates,
     read_checks,
+    read_drift,
 )
 from jobs import build_snapshots, monitor_model, train_model
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-_UNJUDGED = ("data_checks", "too_few_rows")
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,16 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
     config, lakehouse = context.config, context.lakehouse
     registry = ModelRegistry(config.registry, config.lakehouse)
     with job.closing_line("retrain_if_needed") as facts:
+        checks = read_checks(context, date)
+        is_held = not all(check.passed for check in checks)
         if config.labels.kind == "lifetime":
             facts.append("the lifetime label only describes the past: nothing to decide")
-            return Outcome()
+            return Outcome(is_held, alerts=tell(context, date, [], checks))
         settle(lakehouse, registry, config, date)
         entries = read_entries(lakehouse)
         if entries and entries[-1].decision.night > date:
             facts.append(f"{entries[-1].decision.night} is decided already and stands on {date}")
-            return Outcome()
+            return Outcome(is_held)
         last = last_before(entries, date)
         before = last.after if last and last.after else first_state(registry, config.policy, date)
         if before is None:
@@ -113,7 +115,6 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
                 "found no champion and no decision, expected one training to have succeeded: "
                 "run `train_model`, or `nightly`"
             )
-        checks = read_checks(context, date)
         build_snapshots.run_missing(context, probation_dates(context, date, before))
         evidence = gather_evidence(context, date, before, checks)
         tonight = [decide_night(context, date, before, evidence)]
@@ -121,11 +122,10 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
             tonight += try_challenger(context, date, tonight[-1], facts)
         kept = standing_on(entries, date)
         write_night(lakehouse, date, [*kept, *tonight])
-        carry_out(registry, tonight, len(kept))
+        settle(lakehouse, registry, config, date)
         alerts = tell(context, date, tonight, checks)
         facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
-    rules = {entry.decision.rule for entry in tonight}
-    return Outcome("data_checks" in rules, tonight[-1].decision.kind == "retrain", alerts)
+    return Outcome(is_held, tonight[-1].decision.kind == "retrain", alerts)
 
 
 def begin(context: job.JobContext, date: Date, version: str) -> None:
@@ -182,35 +182,27 @@ def try_challenger(
     return [decide_night(context, date, asked.after, evidence)]
 
 
-def carry_out(registry: ModelRegistry, tonight: Sequence[Entry], first: int) -> None:
-    """Make the registry say what was decided; what a rerun has decided otherwise is undone."""
-    for number, entry in enumerate(tonight, start=first):
-        if entry.after is None:
-            continue
-        is_due = entry.decision.kind in ("promote", "roll_back") or (
-            entry is tonight[-1] and registry.champion_version() != entry.after.champion
-        )
-        if is_due:
-            registry.set_champion(entry.after.champion, step_of(entry.decision, number))
-
-
 def tell(
     context: job.JobContext, date: Date, tonight: Sequence[Entry], checks: Sequence[CheckResult]
 ) -> tuple[str, ...]:
-    """Replace the alerts of the date and send what is new; returns the severe ones' keys."""
+    """Replace the alerts of the date and send what is new; returns the severe ones' keys.
+
+    Nothing is decided where there is no model yet: then only the data can be in trouble.
+    """
     config = context.config
-    failed = [check for check in checks if not check.passed]
-    causes = [
-        cause
-        for entry in tonight
-        for cause in find_causes(entry.after, entry.decision, failed, config.policy)
-    ]
+    is_sound = all(check.passed for check in checks)
+    is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
+    causes = list(find_data_causes(checks))
+    for entry in tonight:
+        causes += find_causes(entry.after, entry.decision, config.policy)
+    if tonight and is_judged:
+        causes += find_rate_causes(read_drift(context, date), config.alerts)
     alerts, notices = update_alerts(
         read_open_alerts(context.lakehouse, date),
         causes,
         config.alerts,
         date,
-        is_judged=tonight[0].decision.rule not in _UNJUDGED,
+        is_judged=is_judged,
     )
     write_alerts(context.lakehouse, date, alerts, notices)
     deliver(notices, config.alerts)

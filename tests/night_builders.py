@@ -13,7 +13,7 @@ import pandas as pd
 from churn_spark.config import load_config
 from churn_spark.decision_log import Entry
 from churn_spark.features.spec import FEATURES
-from churn_spark.monitoring.alerts import Alert, find_causes, update_alerts
+from churn_spark.monitoring.alerts import Alert, find_causes, find_data_causes, update_alerts
 from churn_spark.monitoring.checks import CheckResult
 from churn_spark.monitoring.comparisons import COMPARISONS, TRAINING, code_baseline
 from churn_spark.monitoring.evidence import (
@@ -113,7 +113,9 @@ def build_nights(
         tonight = _decide(entries, state, evidence, night)
         assert tonight[-1].after is not None
         state = tonight[-1].after
-        causes = [c for e in tonight for c in find_causes(e.after, e.decision, failed, e.policy)]
+        causes = list(find_data_causes(failed))
+        for entry in tonight:
+            causes += find_causes(entry.after, entry.decision, entry.policy)
         is_judged = tonight[0].decision.rule not in ("data_checks", "too_few_rows")
         found, notices = update_alerts(alerts, causes, CONFIG.alerts, night, is_judged)
         told = {notice.alert.key: notice.change for notice in notices}
@@ -273,7 +275,7 @@ def _performance(
     rows: list[dict[str, Any]] = [
         {
             **about, "basis": "expected", "slice": "all", "metric": metric, "n_rows": n_rows,
-            "window_start": night, "window_end": night + timedelta(days=14),
+            "window_start": night, "window_end": night + timedelta(days=7),
             "value": value + float(generator.normal(0, 0.002)),
         }
         for metric, value in
@@ -292,7 +294,7 @@ def _performance(
             rows.append(
                 {
                     **about, "basis": "labels", "slice": place, "metric": metric,
-                    "window_start": window, "window_end": window + timedelta(days=14),
+                    "window_start": window, "window_end": window + timedelta(days=7),
                     "value": value, "low": value - reach, "high": value + reach,
                     "n_rows": n_rows if place == "all" else n_rows // 3,
                     "n_positive": int(0.045 * n_rows), "reference": usual,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
 from hypothesis import strategies as st
 
 from churn_spark.config import PolicyConfig, load_config
+from churn_spark.decision_log import Entry
 from churn_spark.monitoring.evidence import (
     ChallengerComparison,
     DriftFact,
@@ -72,6 +74,38 @@ def run(
         state, decision = decide(state, evidence, config, night(number))
         decisions.append(decision)
     return state, decisions
+
+
+def decided(state: PolicyState, evidence: Evidence, day: date) -> Entry:
+    """What the policy decides of a night, as a row of the table."""
+    after, decision = decide(state, evidence, POLICY, day)
+    return Entry(0, decision, state, evidence, after, POLICY)
+
+
+@dataclass
+class Registry:
+    """As much of a registry as the decisions ask for."""
+
+    champion: str | None = "1"
+    step: str = ""
+    trained: dict[str, str] = field(default_factory=lambda: {"as_of": str(FIRST)})
+
+    def champion_version(self) -> str | None:
+        """Version of the champion."""
+        return self.champion
+
+    def set_champion(self, version: str, step: str) -> None:
+        """Name the champion, and note the step."""
+        self.champion, self.step = version, step
+
+    def last_step(self) -> str:
+        """The note of the newest naming."""
+        return self.step
+
+    def trained_on(self, version: str) -> dict[str, str]:
+        """Tags of the champion's run."""
+        assert version == self.champion
+        return self.trained
 
 
 def any_evidence(random: Random, number: int, state: PolicyState) -> Evidence:

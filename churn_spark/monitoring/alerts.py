@@ -70,31 +70,31 @@ class Notice:
     alert: Alert
 
 
+def find_data_causes(checks: Iterable[CheckResult]) -> tuple[Cause, ...]:
+    """One cause for each data check that failed."""
+    return tuple(
+        Cause(f"data:{check.name}", "critical", check.sentence)
+        for check in checks
+        if not check.passed
+    )
+
+
 def find_causes(
-    state: PolicyState | None,
-    decision: Decision,
-    failed: Iterable[CheckResult],
-    config: PolicyConfig,
+    state: PolicyState | None, decision: Decision, config: PolicyConfig
 ) -> tuple[Cause, ...]:
     """What is wrong as of a decision.
 
     Args:
         state: after the decision; none before the first training.
         decision: of the night.
-        failed: the data checks that failed.
         config: the policy's thresholds.
     """
-    return tuple(_find_causes(state, decision, failed, config))
+    return tuple(_find_causes(state, decision, config))
 
 
 def _find_causes(
-    state: PolicyState | None,
-    decision: Decision,
-    failed: Iterable[CheckResult],
-    config: PolicyConfig,
+    state: PolicyState | None, decision: Decision, config: PolicyConfig
 ) -> Iterator[Cause]:
-    for check in failed:
-        yield Cause(f"data:{check.name}", "critical", check.sentence)
     if decision.rule == "too_few_rows":
         yield Cause("data:rows", "critical", decision.reason)
     if decision.kind == "roll_back":

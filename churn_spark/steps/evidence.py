@@ -8,6 +8,7 @@ from datetime import date as Date
 from datetime import timedelta
 
 import pandas as pd
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from churn_spark import job
@@ -15,6 +16,7 @@ from churn_spark.features.segments import SEGMENTS
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.cells import ALL
 from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.comparisons import TRAINING
 from churn_spark.monitoring.drift import drift_facts
 from churn_spark.monitoring.evidence import ChallengerComparison, Evidence, ProbationComparison
 from churn_spark.monitoring.labelled import LABELS, metric_changes
@@ -33,6 +35,16 @@ def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
     )
 
 
+def read_drift(context: job.JobContext, date: Date) -> list[Row]:
+    """The night's drift rows of all users against the training rows, one a feature.
+
+    Raises:
+        MissingTableError: if there are none; `monitor_model` writes them.
+    """
+    rows = job.read_of_run(context.lakehouse, DRIFT, date)
+    return rows.filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL)).collect()
+
+
 def gather_evidence(
     context: job.JobContext, date: Date, state: PolicyState, checks: Sequence[CheckResult]
 ) -> Evidence:
@@ -42,8 +54,8 @@ def gather_evidence(
     n_rows = job.read_as_of(lakehouse, SNAPSHOTS, date).count()
     if failed:
         return Evidence(n_rows, failed)
-    drift = job.read_of_run(lakehouse, DRIFT, date).filter(F.col("model_version") == state.champion)
-    features, prediction = drift_facts(drift.collect())
+    drift = [row for row in read_drift(context, date) if row.model_version == state.champion]
+    features, prediction = drift_facts(drift)
     judged = lakehouse.read(PERFORMANCE).filter(
         (F.col("run_date") <= F.lit(date)) & (F.col("model_version") == state.champion)
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from typing import cast
 
 import pytest
-from nights import DRIFTED, POLICY, QUIET, START, challenger, night
+from nights import DRIFTED, POLICY, QUIET, START, Registry, challenger, decided, night
 
 from churn_spark.decision_log import (
     Entry,
@@ -23,35 +23,7 @@ from churn_spark.decision_log import (
 from churn_spark.job import JobContext
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import decide
-from churn_spark.monitoring.policy_state import Decision, PolicyState
-
-
-@dataclass
-class Registry:
-    """As much of a registry as the log asks for."""
-
-    champion: str | None = "1"
-    step: str = ""
-    trained: dict[str, str] = field(default_factory=lambda: {"as_of": str(night(0))})
-
-    def champion_version(self) -> str | None:
-        return self.champion
-
-    def set_champion(self, version: str, step: str) -> None:
-        self.champion, self.step = version, step
-
-    def last_step(self) -> str:
-        return self.step
-
-    def trained_on(self, version: str) -> dict[str, str]:
-        assert version == self.champion
-        return self.trained
-
-
-def decided(state: PolicyState, evidence: Evidence, day: date) -> Entry:
-    after, decision = decide(state, evidence, POLICY, day)
-    return Entry(0, decision, state, evidence, after, POLICY)
+from churn_spark.monitoring.policy_state import Decision
 
 
 @pytest.fixture
@@ -136,6 +108,43 @@ def test_promotion_that_a_rerun_took_back_is_not_taken_for_a_human_choice(
     settle_with(context, registry, night(8))
     assert (registry.champion, registry.step) == ("1", step_of(rejected.decision, 1))
     assert len(read_entries(context.lakehouse)) == 3
+
+
+def test_promotion_by_a_rerun_takes_the_place_of_the_one_before(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("2", step_of(promoted[-1].decision, 1))
+    asked = promoted[-2]
+    assert asked.after is not None
+    third = Evidence(22_000, features=QUIET.features, challenger=challenger("3"))
+    write_night(context.lakehouse, night(7), [asked, decided(asked.after, third, night(7))])
+    # As by a night that is killed before it can tell the registry.
+    settle_with(context, registry, night(8))
+    assert registry.champion == "3"
+    assert len(read_entries(context.lakehouse)) == 3
+
+
+def test_note_that_an_interruption_has_left_out_is_written(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("2")
+    settle_with(context, registry, night(7))
+    assert registry.step == step_of(promoted[-1].decision, 1)
+    registry.champion = "1"
+    settle_with(context, registry, night(8))
+    assert read_entries(context.lakehouse)[-1].decision.rule == "human"
+
+
+def test_human_may_name_one_champion_after_the_other(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("1", step_of(promoted[-1].decision, 1))
+    for version in ("1", "5", "2"):
+        registry.champion = version
+        settle_with(context, registry, night(8))
+        settle_with(context, registry, night(8))
+    named = [e.decision.version for e in read_entries(context.lakehouse)[3:]]
+    assert (named, registry.champion) == (["1", "5", "2"], "2")
 
 
 def test_champion_that_a_human_named_is_adopted_and_stands(

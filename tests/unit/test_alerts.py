@@ -14,6 +14,7 @@ from churn_spark.monitoring.alerts import (
     Cause,
     Notice,
     find_causes,
+    find_data_causes,
     is_worth_telling,
     update_alerts,
 )
@@ -90,10 +91,8 @@ def test_alerts_do_not_mix() -> None:
     assert told[2] == [("resolved", "drift:songs")]
 
 
-def causes_of(
-    state: PolicyState, decision: Decision, failed: tuple[CheckResult, ...] = ()
-) -> dict[str, str]:
-    return {cause.key: cause.severity for cause in find_causes(state, decision, failed, POLICY)}
+def causes_of(state: PolicyState, decision: Decision) -> dict[str, str]:
+    return {cause.key: cause.severity for cause in find_causes(state, decision, POLICY)}
 
 
 def last(*evidence: Evidence) -> tuple[PolicyState, Decision]:
@@ -124,8 +123,8 @@ def test_lost_performance_is_critical_on_the_second_window() -> None:
 
 def test_failed_data_are_critical_and_named() -> None:
     volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
-    broken = replace(QUIET, failed_checks=("volume",))
-    assert causes_of(*last(broken), (volume,)) == {"data:volume": "critical"}
+    sound = replace(volume, name="freshness", passed=True)
+    assert find_data_causes([volume, sound]) == (Cause("data:volume", "critical", "12 events"),)
     assert causes_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "critical"}
 
 

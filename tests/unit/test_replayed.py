@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights import DRIFTED, POLICY, QUIET, START, night
+from nights import DRIFTED, POLICY, QUIET, START, decided, night
 
 from churn_spark.decision_log import Entry
-from churn_spark.monitoring.evidence import Evidence
 from churn_spark.monitoring.policy import adopt, decide, release
 from churn_spark.monitoring.policy_state import Decision, PolicyState
 from churn_spark.steps.replayed import count_differences
 
 FIRST = Entry(0, Decision(night(0), "promote", "first", "none", "1"), None, None, START, POLICY)
-
-
-def decided(state: PolicyState, number: int, evidence: Evidence = QUIET) -> Entry:
-    after, decision = decide(state, evidence, POLICY, night(number))
-    return Entry(0, decision, state, evidence, after, POLICY)
 
 
 def by_human(before: PolicyState, number: int, rule: str, after: PolicyState) -> Entry:
@@ -36,13 +30,13 @@ def history() -> list[Entry]:
         assert after is not None
         return after
 
-    entries.append(decided(state(), 1, DRIFTED))
-    entries.append(decided(state(), 2, DRIFTED))
+    entries.append(decided(state(), DRIFTED, night(1)))
+    entries.append(decided(state(), DRIFTED, night(2)))
     entries.append(by_human(state(), 3, "human", adopt(state(), "5", POLICY)))
-    entries.append(decided(state(), 3))
-    entries.append(decided(state(), 4))
+    entries.append(decided(state(), QUIET, night(3)))
+    entries.append(decided(state(), QUIET, night(4)))
     entries.append(by_human(state(), 5, "released", release(state())))
-    entries.append(decided(state(), 6))
+    entries.append(decided(state(), QUIET, night(6)))
     return entries
 
 
@@ -67,7 +61,7 @@ def test_night_that_is_missing_is_found(history: list[Entry], number: int) -> No
 
 
 def test_night_under_a_champion_that_nobody_named_is_found(history: list[Entry]) -> None:
-    forged = decided(adopt(START, "77", POLICY), 1)
+    forged = decided(adopt(START, "77", POLICY), QUIET, night(1))
     assert count_differences([FIRST, forged]) == 1
 
 

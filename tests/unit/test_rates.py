@@ -1,0 +1,52 @@
+"""Shares that have changed are told, one cause a share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pyspark.sql import Row
+
+from churn_spark.config import load_config
+from churn_spark.monitoring.rates import find_rate_causes
+
+CONFIG = load_config().alerts
+
+
+def row(**changes: Any) -> Row:
+    values = {
+        "comparison": "training", "slice": "all", "feature": "songs_7d", "is_trending": False,
+        "missing_rate_baseline": 0.0, "missing_rate_current": 0.0, "missing_p_value": 1.0,
+        "zero_rate_baseline": 0.1, "zero_rate_current": 0.13, "zero_p_value": 1e-9,
+    }  # fmt: skip
+    return Row(**(values | changes))
+
+
+def test_share_of_zeros_that_grows_or_falls_is_told() -> None:
+    [cause] = find_rate_causes([row()], CONFIG)
+    assert (cause.key, cause.severity) == ("rate:zero:songs_7d", "info")
+    assert cause.sentence == "13.0% of songs_7d are 0, 10.0% in the training rows"
+    assert len(find_rate_causes([row(zero_rate_current=0.07)], CONFIG)) == 1
+
+
+def test_each_share_of_each_feature_is_a_cause_of_its_own() -> None:
+    missing = {"missing_rate_current": 0.05, "missing_p_value": 1e-9}
+    found = find_rate_causes([row(**missing), row(feature="adverts_7d")], CONFIG)
+    keys = [cause.key for cause in found]
+    assert keys == ["rate:zero:adverts_7d", "rate:missing:songs_7d", "rate:zero:songs_7d"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"comparison": "previous_night"},
+        {"slice": "level=paid"},
+        {"is_trending": True},
+        {"zero_rate_current": 0.119},
+        {"zero_p_value": 0.0011},
+        {"zero_rate_baseline": None, "zero_rate_current": None, "zero_p_value": None},
+        {"zero_p_value": None},
+    ],
+)
+def test_small_chance_or_expected_changes_are_not_told(changes: dict[str, Any]) -> None:
+    assert find_rate_causes([row(**changes)], CONFIG) == ()
