@@ -20,6 +20,7 @@ from bench.killed_night import Step, read_steps
 from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
+from churn_spark.schemas import DECISIONS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
@@ -109,6 +110,12 @@ class KilledNights:
         }
         return found | {"registry": " ".join(self._registry())}
 
+    def judged_challengers(self) -> list[str]:
+        """What became of the challengers that any night has tried."""
+        decisions = DeltaTable(str(self.lakehouse / DECISIONS.layer / DECISIONS.name)).to_pandas()
+        tried = decisions[decisions["rule"] == "challenger"]
+        return [f"version {row.version}: {row.kind}" for row in tried.itertuples()]
+
     def _registry(self) -> Iterator[str]:
         uri = f"sqlite:///{self.lakehouse}/mlflow/mlflow.db"
         client = MlflowClient(uri, uri)
@@ -192,10 +199,11 @@ def say_kills(work: Path, console: Console) -> None:
     for night in world.nights:
         kills, found = find_differences(world, night)
         n_kills, different = n_kills + kills, different + found
+    judged = world.judged_challengers()
     console.print(
         f"Killed {n_kills} times, each time a step later, in all writes of a first night and of "
-        f"one with a challenger; at last the same tables, registry and decision: "
-        f"{holds(not different)}"
+        f"one with a challenger ({', '.join(judged)}: {holds(len(judged) == 1)}); at last the "
+        f"same tables, registry and decision: {holds(not different)}"
     )
     for line in different:
         console.print(f"  {line}")

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -48,8 +48,8 @@ def say_pairs() -> None:
     def check(first: list[float], second: list[float]) -> None:
         reference, current = np.array(first), np.array(second)
         found, expected = compare_samples(reference, current), compare_by_scipy(reference, current)
-        if expected is None:
-            return
+        # Where a sample has no value scipy says nothing: such a pair doesn't count.
+        assume(expected is not None)
         worst_d[0] = max(worst_d[0], abs(found.statistic - expected.statistic))
         worst_p[0] = max(worst_p[0], abs(found.p_value / expected.pvalue - 1))
         n_compared[0] += 1

@@ -201,7 +201,7 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     for what in ("drift:", "model:drifted", "performance:"):
         opened = [a for a in alerts if a.key.startswith(what) and a.opened > season.change]
         first = min((a.opened for a in opened), default=None)
-        keys = ", ".join(sorted({a.key for a in opened if a.opened == first}))
+        keys = ", ".join(sorted({f"{a.key}, {a.severity}" for a in opened if a.opened == first}))
         days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
         console.print(
             f"The change was found as {what.strip(':')} {days}: {holds(first is not None)}"

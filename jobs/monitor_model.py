@@ -10,15 +10,15 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
-from churn_spark.monitoring.cells import ALL, count_cells_by_feature
+from churn_spark.monitoring.cells import ALL
 from churn_spark.monitoring.comparisons import ROLLING_DAYS, TRAINING
-from churn_spark.monitoring.drift import Reference, build_drift, encode_categories
+from churn_spark.monitoring.drift import Reference, build_drift
 from churn_spark.monitoring.labelled import expected_rows, labelled_rows
 from churn_spark.schemas import DRIFT, DRIFT_CELLS, PERFORMANCE, SCORES
-from churn_spark.steps.described import load_champion, read_users
+from churn_spark.steps.counting import count_night, count_past_nights
+from churn_spark.steps.described import load_champion
 from churn_spark.steps.labelled import newest_window, read_labelled, read_validation
 from jobs import build_snapshots
 
@@ -54,6 +54,7 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         bundle = load_champion(context, date)
         reference = Reference.of(bundle, config.monitoring.importance_rows)
         count_night(context, date, bundle, reference)
+        n_recounted = count_past_nights(context, date, bundle, reference)
         nights = lakehouse.read(DRIFT_CELLS).filter(
             (F.col("run_date") <= F.lit(date))
             & (F.col("run_date") >= F.lit(date - timedelta(days=ROLLING_DAYS)))
@@ -75,22 +76,11 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
         facts.append(f"moved: {', '.join(moved[:_NAMED]) or 'none'}{more}")
         facts.append(f"{len(breached) - len(moved)} more move with time, as they must")
+        if n_recounted:
+            facts.append(f"{n_recounted} nights before counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
     return moved
-
-
-def count_night(
-    context: job.JobContext, date: Date, bundle: ModelBundle, reference: Reference
-) -> None:
-    """Replace the counts of the date's inputs and scores."""
-    scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
-    users = read_users(context, date, bundle)
-    users = users.select("*", *segment_columns(SEGMENT_PREFIX))
-    encoded = encode_categories(users, bundle.encoding).join(scores, "user_id", "inner")
-    cells = count_cells_by_feature(encoded, reference.baselines, SEGMENTS)
-    rows = cells.withColumns({"run_date": F.lit(date), "model_version": F.lit(bundle.version)})
-    context.lakehouse.replace(rows, DRIFT_CELLS, {"run_date": [date]})
 
 
 def measure(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.broadcast import Broadcast
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType
 
@@ -30,11 +30,21 @@ from churn_spark.monitoring.ks import (
 CELLS_SCHEMA = "slice string, feature string, cells array<long>, counts array<long>"
 ALL = "all"
 
-_Edges = dict[str, NDArray[np.float64]]
+Edges = dict[str, NDArray[np.float64]]
+"""Feature -> sorted distinct values of its baseline."""
+
+
+def share_edges(spark: SparkSession, baselines: Mapping[str, Baseline]) -> Broadcast[Edges]:
+    """Send the edges of the baselines to the workers, once for several counts."""
+    edges = {feature: baselines[feature].edges for feature in sorted(baselines)}
+    return spark.sparkContext.broadcast(edges)
 
 
 def count_cells_by_feature(
-    current: DataFrame, baselines: Mapping[str, Baseline], segments: Sequence[str] = ()
+    current: DataFrame,
+    baselines: Mapping[str, Baseline],
+    segments: Sequence[str] = (),
+    edges: Broadcast[Edges] | None = None,
 ) -> DataFrame:
     """Count the rows of each feature in the cells of its baseline, for all users and by segment.
 
@@ -51,6 +61,7 @@ def count_cells_by_feature(
         current: one row per user; extra columns are not read.
         baselines: the reference sample of each numeric or boolean column to count.
         segments: names of text columns, there with the prefix `segment_`.
+        edges: of the baselines, as `share_edges` has sent them; sent now where none are given.
 
     Raises:
         SchemaError: if a feature is not a column of `current`, or not a numeric one.
@@ -60,8 +71,7 @@ def count_cells_by_feature(
         raise ValueError("found no baseline, expected one per feature to count")
     features = sorted(baselines)
     _check_columns(current, features)
-    edges: _Edges = {feature: baselines[feature].edges for feature in features}
-    shared = current.sparkSession.sparkContext.broadcast(edges)
+    shared = edges or share_edges(current.sparkSession, baselines)
     # One type for all columns: the JVM's cast rounds long integers as numpy does.
     values = current.select(
         *[F.col(f"`{feature}`").cast("double") for feature in features],
@@ -95,7 +105,7 @@ def _check_columns(current: DataFrame, features: list[str]) -> None:
 
 
 def _count_partition(
-    shared: Broadcast[_Edges], segments: Sequence[str]
+    shared: Broadcast[Edges], segments: Sequence[str]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Return the function that turns a partition's batches into its sparse counts."""
 

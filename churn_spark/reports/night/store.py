@@ -140,7 +140,8 @@ def _read_shapes(
     assert data.drift_night is not None
     names = [PREDICTION, *data.shown]
     cells = _between(lakehouse, DRIFT_CELLS, data.drift_night, data.drift_night)
-    rows = cells.filter((F.col("slice") == ALL) & F.col("feature").isin(*names)).collect()
+    of_version = cells.filter(F.col("model_version") == bundle.version)
+    rows = of_version.filter((F.col("slice") == ALL) & F.col("feature").isin(*names)).collect()
     counted = {row.feature: (row.cells, row.counts) for row in rows}
     levels = bundle.encoding.levels
     shapes: list[Overlay | Mix | None] = []

@@ -1,0 +1,93 @@
+"""The users of a night, and of the nights before, counted in the cells of a champion."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from datetime import timedelta
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark import job
+from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.monitoring.cells import count_cells_by_feature, share_edges
+from churn_spark.monitoring.comparisons import ROLLING_DAYS
+from churn_spark.monitoring.drift import Reference, encode_categories
+from churn_spark.schemas import DRIFT_CELLS, SCORES, SNAPSHOTS
+from churn_spark.scoring.scores import predict_rows
+from churn_spark.steps.described import describe, read_users
+
+
+def count_night(
+    context: job.JobContext, date: Date, bundle: ModelBundle, reference: Reference
+) -> None:
+    """Replace the counts of the date's inputs and scores."""
+    scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
+    users = read_users(context, date, bundle).join(scores, "user_id", "inner")
+    cells = count_cells_by_feature(_encode(users, bundle), reference.baselines, SEGMENTS)
+    context.lakehouse.replace(_of(cells, date, bundle), DRIFT_CELLS, {"run_date": [date]})
+
+
+def count_past_nights(
+    context: job.JobContext, date: Date, bundle: ModelBundle, reference: Reference
+) -> int:
+    """Count the nights of the last weeks that were counted for other champions only.
+
+    So a new champion is compared with earlier nights from its first one on. The users and the
+    prediction are what this champion says of the snapshots of those nights; what was counted for
+    others stays.
+
+    Returns:
+        How many nights were counted.
+    """
+    lakehouse = context.lakehouse
+    counted = (
+        lakehouse.read(DRIFT_CELLS)
+        .filter(
+            F.col("run_date").between(
+                F.lit(date - timedelta(days=ROLLING_DAYS)), F.lit(date - timedelta(days=1))
+            )
+        )
+        .select("run_date", "model_version")
+        .distinct()
+        .collect()
+    )
+    own = {row.run_date for row in counted if row.model_version == bundle.version}
+    nights = sorted({row.run_date for row in counted} - own)
+    if not nights:
+        return 0
+    snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*nights))
+    described = describe(context, snapshots, bundle)
+    users = described.join(predict_rows(described, bundle), ["as_of", "user_id"])
+    # Read once a night: spilled where it doesn't fit.
+    encoded = _encode(users, bundle).persist()
+    edges = share_edges(context.spark, reference.baselines)
+    parts = [
+        _of(
+            count_cells_by_feature(
+                encoded.filter(F.col("as_of") == F.lit(night)),
+                reference.baselines,
+                SEGMENTS,
+                edges,
+            ),
+            night,
+            bundle,
+        )
+        for night in nights
+    ]
+    where = {"run_date": nights, "model_version": [bundle.version]}
+    lakehouse.replace(reduce(DataFrame.unionByName, parts), DRIFT_CELLS, where)
+    encoded.unpersist()
+    edges.destroy()
+    return len(nights)
+
+
+def _encode(users: DataFrame, bundle: ModelBundle) -> DataFrame:
+    segments = segment_columns(SEGMENT_PREFIX)
+    return encode_categories(users.select("*", *segments), bundle.encoding)
+
+
+def _of(cells: DataFrame, night: Date, bundle: ModelBundle) -> DataFrame:
+    return cells.withColumns({"run_date": F.lit(night), "model_version": F.lit(bundle.version)})
