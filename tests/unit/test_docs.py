@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from churn_spark.features.spec import describe_features
-from churn_spark.schemas import describe_tables
+from churn_spark.schemas.__main__ import describe_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
