@@ -1,0 +1,60 @@
+"""The configuration: read from `conf/`, checked whole at the edge, frozen afterwards.
+
+`conf/base.yaml` explains each knob; this package gives each its type and range. A function
+takes the section it needs, never the root.
+"""
+
+from __future__ import annotations
+
+from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
+from churn_spark.config.load import Config, conf_folder, load_config
+from churn_spark.config.models import (
+    BacktestConfig,
+    BehaviourConfig,
+    CostsConfig,
+    EncodingConfig,
+    LeakageConfig,
+    LightGBMConfig,
+    LogisticRegressionConfig,
+    RegistryConfig,
+    TrainingConfig,
+    TuningConfig,
+)
+from churn_spark.config.nights import (
+    AlertsConfig,
+    ChecksConfig,
+    ListConfig,
+    MonitoringConfig,
+    PolicyConfig,
+    ScoringConfig,
+)
+from churn_spark.config.section import Section
+from churn_spark.config.serving import ServingConfig
+
+__all__ = [
+    "AlertsConfig",
+    "BacktestConfig",
+    "BehaviourConfig",
+    "ChecksConfig",
+    "Config",
+    "CostsConfig",
+    "EncodingConfig",
+    "IngestConfig",
+    "LabelsConfig",
+    "LeakageConfig",
+    "LightGBMConfig",
+    "ListConfig",
+    "LogisticRegressionConfig",
+    "MonitoringConfig",
+    "PolicyConfig",
+    "RegistryConfig",
+    "ScoringConfig",
+    "Section",
+    "ServingConfig",
+    "SnapshotsConfig",
+    "SparkConfig",
+    "TrainingConfig",
+    "TuningConfig",
+    "conf_folder",
+    "load_config",
+]

@@ -1,0 +1,57 @@
+"""Sections of the session, of what is an event, and of users and labels as of a date."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from churn_spark.config.section import Section
+from churn_spark.timeline import Horizon
+
+
+class SparkConfig(Section):
+    """How a session is built where `spark-submit` has not built it already."""
+
+    master: str
+    driver_memory: str
+    shuffle_partitions: int = Field(ge=1)
+    max_partition_bytes: str
+
+
+class IngestConfig(Section):
+    """What counts as an event, and what goes to quarantine."""
+
+    events: str
+    max_files_per_batch: int = Field(ge=1)
+    max_line_bytes: int = Field(ge=1024)
+    quarantined_chars: int = Field(ge=1)
+    earliest: date
+    latest: date
+    anonymous_user_ids: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.earliest >= self.latest:
+            raise ValueError(f"earliest {self.earliest} must be before latest {self.latest}")
+        return self
+
+
+class SnapshotsConfig(Section):
+    """Who is in the population as of a date."""
+
+    active_days: int = Field(ge=1)
+
+
+class LabelsConfig(Section):
+    """What is predicted."""
+
+    kind: Literal["horizon", "lifetime"]
+    horizon_days: int = Field(ge=1)
+    gap_days: int = Field(ge=0)
+
+    @property
+    def horizon(self) -> Horizon:
+        """The label window as the timeline's value."""
+        return Horizon(self.horizon_days, self.gap_days)

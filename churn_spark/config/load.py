@@ -1,0 +1,142 @@
+"""Reading the configuration: files, environment and overrides, checked whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
+from churn_spark.config.models import (
+    BacktestConfig,
+    BehaviourConfig,
+    CostsConfig,
+    EncodingConfig,
+    LeakageConfig,
+    LightGBMConfig,
+    LogisticRegressionConfig,
+    RegistryConfig,
+    TrainingConfig,
+    TuningConfig,
+)
+from churn_spark.config.nights import (
+    AlertsConfig,
+    ChecksConfig,
+    ListConfig,
+    MonitoringConfig,
+    PolicyConfig,
+    ScoringConfig,
+)
+from churn_spark.config.section import Section
+from churn_spark.config.serving import ServingConfig
+from churn_spark.errors import ConfigError
+
+
+class Config(Section):
+    """The whole configuration of one run."""
+
+    lakehouse: str
+    spark: SparkConfig
+    ingest: IngestConfig
+    snapshots: SnapshotsConfig
+    labels: LabelsConfig
+    training: TrainingConfig
+    lightgbm: LightGBMConfig
+    logistic_regression: LogisticRegressionConfig
+    behaviour: BehaviourConfig
+    backtest: BacktestConfig
+    tuning: TuningConfig
+    encoding: EncodingConfig
+    registry: RegistryConfig
+    scoring: ScoringConfig
+    list: ListConfig
+    monitoring: MonitoringConfig
+    costs: CostsConfig
+    policy: PolicyConfig
+    checks: ChecksConfig
+    alerts: AlertsConfig
+    serving: ServingConfig
+    leakage: LeakageConfig
+
+
+def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
+    """Read `conf/base.yaml`, the environment's file, `$LAKEHOUSE` and the overrides, in that order.
+
+    Args:
+        env: name of a file in `conf/`, without its ending.
+        overrides: `section.key=value` each, the value in YAML.
+
+    Raises:
+        ConfigError: if a file is missing or keys or values don't fit; all of them are listed.
+    """
+    folder = conf_folder()
+    values = _merge(_read_yaml(folder / "base.yaml"), _read_yaml(folder / f"{env}.yaml"))
+    if os.environ.get("LAKEHOUSE"):
+        values["lakehouse"] = os.environ["LAKEHOUSE"]
+    for override in overrides:
+        values = _merge(values, _parse_override(override))
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {_tell(problem['msg'], problem['input'])}"
+            for problem in error.errors()
+        )
+        raise ConfigError(
+            f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
+        ) from error
+
+
+def _tell(message: str, found: Any) -> str:
+    """Say what is wrong; without the value where it is a whole section, which may hold secrets."""
+    message = message.removeprefix("Value error, ")
+    return message if isinstance(found, Mapping) else f"{message} (found {found!r})"
+
+
+def conf_folder() -> Path:
+    """`$CHURN_CONF_DIR`, or the `conf/` folder beside the package."""
+    beside = Path(__file__).resolve().parents[2] / "conf"
+    return Path(os.environ.get("CHURN_CONF_DIR") or beside)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(
+            f"no configuration {path.stem!r} in {path.parent}; there is: {known}. "
+            "Pass one of them to --env"
+        )
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no valid YAML in UTF-8: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, expected sections with keys")
+    return values
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    path, separator, value = override.partition("=")
+    if not separator or not path:
+        raise ConfigError(f"found --set {override!r}, expected section.key=value")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value in --set {override!r} is no valid YAML: {error}") from error
+    for key in reversed(path.split(".")):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, change in changes.items():
+        value, below = change, merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = _merge(below, value)
+        merged[key] = value
+    return merged

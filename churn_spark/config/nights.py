@@ -1,0 +1,138 @@
+"""Sections of a night: scores, list, drift, decision, checks and alerts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from churn_spark.config.section import Section, Share
+
+
+class ScoringConfig(Section):
+    """Risk bands and reasons."""
+
+    high_risk_lift: float = Field(gt=1)
+    medium_risk_lift: float = Field(ge=1)
+    n_reasons: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        if self.medium_risk_lift >= self.high_risk_lift:
+            raise ValueError(
+                f"medium_risk_lift {self.medium_risk_lift} must be below high_risk_lift "
+                f"{self.high_risk_lift}"
+            )
+        return self
+
+
+class ListConfig(Section):
+    """The list that a retention team works from."""
+
+    capacity: Annotated[int, Field(ge=1, le=100_000)] | Share
+    value_by_level: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
+    quiet_days: int = Field(ge=0)
+    suppressed: str
+    n_changes: int = Field(ge=0)
+    min_drop: float = Field(ge=0, lt=1)
+
+
+class MonitoringConfig(Section):
+    """What is counted, compared and measured each night."""
+
+    max_baseline_rows: int = Field(ge=100)
+    importance_rows: int = Field(ge=1)
+    min_slice_rows: int = Field(ge=1)
+    max_labelled_rows: int = Field(ge=1000)
+    n_replicas: int = Field(ge=100)
+
+
+class PolicyConfig(Section):
+    """When a night is bad, and what it takes to retrain, promote and roll back."""
+
+    min_rows: int = Field(ge=1)
+    enter_lower_bound: float = Field(gt=0, lt=1)
+    enter_adjusted_p: float = Field(gt=0, lt=1)
+    exit_statistic: float = Field(gt=0, lt=1)
+    min_breached_share: float = Field(gt=0, le=1)
+    bad_nights: int = Field(ge=1)
+    of_nights: int = Field(ge=1)
+    min_positives: int = Field(ge=1)
+    bad_windows: int = Field(ge=1)
+    max_drop: float = Field(ge=0, lt=1)
+    max_calibration_drop: float = Field(ge=0, lt=1)
+    schedule_days: int = Field(ge=1)
+    cooldown_days: int = Field(ge=1)
+    max_cooldown_days: int = Field(ge=1)
+    min_days_between: int = Field(ge=1)
+    max_retrains: int = Field(ge=1)
+    budget_days: int = Field(ge=1)
+    max_training_days: int = Field(ge=1)
+    comparison_weeks: int = Field(ge=1)
+    min_challenger_low: float = Field(gt=-1, le=0)
+    max_challenger_calibration: float = Field(ge=0, lt=1)
+    max_segment_loss: float = Field(gt=0, lt=1)
+    probation_days: int = Field(ge=1)
+    max_probation_high: float = Field(gt=-1, le=0)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.exit_statistic > self.enter_lower_bound:
+            raise ValueError(
+                f"exit_statistic {self.exit_statistic} must be at most enter_lower_bound "
+                f"{self.enter_lower_bound}: a feature would leave on entering"
+            )
+        if self.bad_nights > self.of_nights:
+            raise ValueError(
+                f"bad_nights {self.bad_nights} must be at most of_nights {self.of_nights}"
+            )
+        if self.cooldown_days > self.max_cooldown_days:
+            raise ValueError(
+                f"cooldown_days {self.cooldown_days} must be at most max_cooldown_days "
+                f"{self.max_cooldown_days}"
+            )
+        return self
+
+
+class ChecksConfig(Section):
+    """When a night's data are too strange to judge a model by, or to learn from."""
+
+    min_same_weekdays: int = Field(ge=1)
+    min_volume_ratio: float = Field(gt=0, lt=1)
+    max_volume_ratio: float = Field(gt=1)
+    max_hours_behind: float = Field(gt=0)
+    max_null_increase: Share
+    max_zero_increase: Share
+    max_chance: Share
+    max_unseen_increase: Share
+    max_duplicate_rate: Share
+    max_quarantine_rate: Share
+
+
+class AlertsConfig(Section):
+    """When an alert ends, and who is told."""
+
+    clear_nights: int = Field(ge=1)
+    remind_days: int = Field(ge=1)
+    min_rate_change: float = Field(gt=0, lt=1)
+    max_chance: float = Field(gt=0, lt=1)
+    min_severity: Literal["info", "warning", "critical"]
+    webhook_url: str = Field(pattern=r"^(https?://.+)?$")
+    smtp_host: str
+    smtp_port: int = Field(ge=1, le=65535)
+    smtp_starttls: bool
+    smtp_user: str
+    mail_from: str
+    mail_to: tuple[str, ...]
+    attempts: int = Field(ge=1, le=10)
+    timeout_seconds: float = Field(gt=0)
+    max_seconds: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_host and not (self.mail_from and self.mail_to):
+            raise ValueError(
+                f"smtp_host {self.smtp_host!r} needs mail_from and mail_to, found "
+                f"{self.mail_from!r} and {list(self.mail_to)}"
+            )
+        return self
