@@ -250,7 +250,7 @@ def closing_line(step: str) -> Iterator[list[str]]:
 def say(step: str, text: str, seconds: float | None = None) -> None:
     """Print one aligned line of progress to standard output."""
     took = "" if seconds is None else f"  [{seconds:.1f} s]"
-    print(f"{step:<18} {text}{took}", flush=True)
+    print(f"{step:<20} {text}{took}", flush=True)
 
 
 def warn(text: str) -> None:

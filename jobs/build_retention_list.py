@@ -40,7 +40,7 @@ def run(context: job.JobContext, date: Date, csv: Path | None = None) -> None:
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
     """
     config, lakehouse = context.config, context.lakehouse
-    with job.closing_line("retention_list") as facts:
+    with job.closing_line("build_retention_list") as facts:
         suppressed = read_suppressed(context.spark, config.list.suppressed)
         scores = job.read_as_of(lakehouse, SCORES, date)
         # What would help is asked of the model that scored, which may be champion no more.

@@ -41,7 +41,7 @@ def main(
     """
     with job.open_job("replay", env, overrides) as context:
         if max_false_alarms is not None:
-            choose_thresholds(context, max_false_alarms)
+            find_thresholds(context, max_false_alarms)
         else:
             run(context)
 
@@ -101,7 +101,7 @@ def show_changes(entries: Sequence[Entry], policy: PolicyConfig) -> int:
     return table.row_count
 
 
-def choose_thresholds(context: job.JobContext, max_a_year: float) -> None:
+def find_thresholds(context: job.JobContext, max_a_year: float) -> None:
     """Print what thresholds around those in force would have done, and which to take.
 
     Raises:

@@ -10,29 +10,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
-from churn_spark.config.models import (
-    BacktestConfig,
-    BehaviourConfig,
-    CostsConfig,
-    EncodingConfig,
-    LeakageConfig,
-    LightGBMConfig,
-    LogisticRegressionConfig,
-    RegistryConfig,
-    TrainingConfig,
-    TuningConfig,
-)
-from churn_spark.config.nights import (
-    AlertsConfig,
-    ChecksConfig,
-    ListConfig,
-    MonitoringConfig,
-    PolicyConfig,
-    ScoringConfig,
-)
+from churn_spark.config import data, models, nights, serving
 from churn_spark.config.section import Section
-from churn_spark.config.serving import ServingConfig
 from churn_spark.errors import ConfigError
 
 
@@ -40,27 +19,27 @@ class Config(Section):
     """The whole configuration of one run."""
 
     lakehouse: str
-    spark: SparkConfig
-    ingest: IngestConfig
-    snapshots: SnapshotsConfig
-    labels: LabelsConfig
-    training: TrainingConfig
-    lightgbm: LightGBMConfig
-    logistic_regression: LogisticRegressionConfig
-    behaviour: BehaviourConfig
-    backtest: BacktestConfig
-    tuning: TuningConfig
-    encoding: EncodingConfig
-    registry: RegistryConfig
-    scoring: ScoringConfig
-    list: ListConfig
-    monitoring: MonitoringConfig
-    costs: CostsConfig
-    policy: PolicyConfig
-    checks: ChecksConfig
-    alerts: AlertsConfig
-    serving: ServingConfig
-    leakage: LeakageConfig
+    spark: data.SparkConfig
+    ingest: data.IngestConfig
+    snapshots: data.SnapshotsConfig
+    labels: data.LabelsConfig
+    training: models.TrainingConfig
+    lightgbm: models.LightGBMConfig
+    logistic_regression: models.LogisticRegressionConfig
+    behaviour: models.BehaviourConfig
+    backtest: models.BacktestConfig
+    tuning: models.TuningConfig
+    encoding: models.EncodingConfig
+    registry: models.RegistryConfig
+    scoring: nights.ScoringConfig
+    list: nights.ListConfig
+    monitoring: nights.MonitoringConfig
+    costs: models.CostsConfig
+    policy: nights.PolicyConfig
+    checks: nights.ChecksConfig
+    alerts: nights.AlertsConfig
+    serving: serving.ServingConfig
+    leakage: models.LeakageConfig
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from churn_spark.models.errors import FALSE_ALARM, FOUND, MISSED, reason_texts
 from churn_spark.models.metrics import outcomes
+from churn_spark.models.mistakes import FALSE_ALARM, FOUND, MISSED, reason_texts
 
 EXAMPLE_DAYS = 28
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,4 +1,4 @@
-"""Where notices go: a log line always, a JSON webhook and an e-mail where they are configured.
+"""Where notices go: the log always, a JSON webhook and an e-mail where they are configured.
 
 The night never waits for a receiver: each gets a thread of its own, all share one deadline, and
 what hasn't arrived by then is reported as such. No receiver raises.
@@ -33,6 +33,7 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging
 # Worth another try; any other refusal would be refused again.
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _FIRST_PAUSE = 0.5
+_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _NoRedirects(HTTPRedirectHandler):
 def deliver(
     notices: Sequence[Notice], config: AlertsConfig, environment: Mapping[str, str] = os.environ
 ) -> tuple[Delivery, ...]:
-    """Log every notice, and send those that are severe enough to each configured receiver.
+    """Log the notices, and send those that are severe enough to each configured receiver.
 
     Args:
         notices: of the night.
@@ -76,8 +77,7 @@ def deliver(
     Returns:
         One per configured receiver, within `max_seconds`; empty if there is nothing to send.
     """
-    for notice in notices:
-        _LOG.log(_LEVELS[notice.alert.severity], "%s", describe(notice))
+    _log_notices(notices)
     worth = [notice for notice in notices if is_worth_telling(notice, config)]
     senders: dict[str, Callable[[float], None]] = {}
     if config.webhook_url:
@@ -106,6 +106,19 @@ def deliver(
                 delivery.receiver, delivery.attempts, delivery.problem,
             )  # fmt: skip
     return deliveries
+
+
+def _log_notices(notices: Sequence[Notice]) -> None:
+    """A line for each notice that may need someone, and one for all that are only to know."""
+    to_know: dict[str, list[str]] = {}
+    for notice in notices:
+        if notice.alert.severity == "info":
+            to_know.setdefault(notice.change, []).append(notice.alert.key)
+        else:
+            _LOG.log(_LEVELS[notice.alert.severity], "%s", describe(notice))
+    for change, keys in to_know.items():
+        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+        _LOG.info("info alerts, %s: %s%s", change, ", ".join(keys[:_NAMED]), more)
 
 
 def describe(notice: Notice) -> str:

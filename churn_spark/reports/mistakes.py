@@ -6,7 +6,8 @@ import math
 
 import pandas as pd
 
-from churn_spark.models.errors import (
+from churn_spark.models.examples import Example, choose_examples, letter_examples
+from churn_spark.models.mistakes import (
     ALARMS_AGAINST_LEFT_ALONE,
     FALSE_ALARM,
     FOUND,
@@ -16,7 +17,6 @@ from churn_spark.models.errors import (
     ErrorAnalysis,
     analyse_errors,
 )
-from churn_spark.models.examples import Example, choose_examples, letter_examples
 from churn_spark.reports.data import EvaluationData, by_numbers
 from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_timeline

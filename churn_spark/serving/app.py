@@ -32,7 +32,7 @@ from churn_spark.serving.interface import (
     described_body,
     user_schema,
 )
-from churn_spark.serving.pages import add_pages
+from churn_spark.serving.page_routes import add_pages
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.refusals import describe_refusals
 from churn_spark.serving.service import Service, describe_model, is_ready

@@ -24,7 +24,7 @@ from churn_spark.errors import RequestError
 from churn_spark.serving.keys import EVERYBODY, ApiKey
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
-from churn_spark.serving.page import CONTENT_SECURITY_POLICY, sign_in_page
+from churn_spark.serving.page_parts import CONTENT_SECURITY_POLICY, sign_in_page
 from churn_spark.serving.service import Service
 
 OPEN: Final = frozenset({"/health", "/ready"})

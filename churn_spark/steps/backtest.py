@@ -39,7 +39,6 @@ from churn_spark.steps.weeks import known_dates
 from churn_spark.timeline import Horizon
 
 MAX_ROWS = 200_000
-N_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -130,11 +129,11 @@ def predict(
         found["behaviour"] = rows["behaviour_probability"].to_numpy()
     found[PRIMARY] = bundle.probabilities(rows)
     if truth is not None:
-        found["oracle"] = read_truth(rows, truth, config.labels.horizon)
+        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon)
     return found
 
 
-def read_truth(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.float64]:
+def true_probabilities(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.float64]:
     """The true chance to cancel of every row of a simulated log.
 
     Raises:
@@ -181,12 +180,12 @@ def describe_predictions(tested: Tested) -> pd.DataFrame:
     )
 
 
-def lengthen(predictions: pd.DataFrame, tested: Tested) -> pd.DataFrame:
+def lengthen(predictions: pd.DataFrame, tested: Tested, n_reasons: int) -> pd.DataFrame:
     """One row for each model; reasons for the primary one's unseen rows."""
     keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
-    sentences = pd.Series(tested.bundle.reasons(unseen, N_REASONS), index=unseen.index)
+    sentences = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index)
     reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
     joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
     # A row without reasons has NaN there, which is no list.

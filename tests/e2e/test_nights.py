@@ -194,7 +194,7 @@ def test_other_thresholds_show_what_would_have_been(
     replay.run(other)
     said = capsys.readouterr().out
     assert "1 nights would have been decided otherwise" in said
-    replay.choose_thresholds(nights, 400.0)
+    replay.find_thresholds(nights, 400.0)
     assert "quiet enough on these 2 nights" in capsys.readouterr().out
 
 

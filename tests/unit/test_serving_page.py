@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from churn_spark.serving.lists import of_one_model
-from churn_spark.serving.page import describe_drift, draw_history, percent, split_reason
+from churn_spark.serving.page_parts import describe_drift, draw_history, percent, split_reason
 from churn_spark.serving.stores import Partition
 
 DAY = date(2018, 11, 30)

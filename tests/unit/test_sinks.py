@@ -268,10 +268,15 @@ def test_mail_is_tried_again_when_the_server_is_busy(mail_server: Any) -> None:
 
 def test_every_notice_is_logged_by_its_severity(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="churn_spark.monitoring.sinks")
-    notices = [notice("info", "drift:songs"), notice("warning"), notice("critical")]
-    assert deliver(notices, alerts_config(), {}) == ()
-    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "ERROR"]
-    assert caplog.messages[0].startswith("info alert opened, since 2024-01-01: drift:songs")
+    to_know = [notice("info", f"drift:songs_{days}d") for days in (1, 3, 7, 14, 28)]
+    assert deliver([*to_know, notice("warning"), notice("critical")], alerts_config(), {}) == ()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "INFO"]
+    assert caplog.messages[0].startswith("warning alert opened, since 2024-01-01: ")
+    # One line for all that needs nobody, however many there are.
+    assert caplog.messages[2] == (
+        "info alerts, opened: drift:songs_1d, drift:songs_3d, drift:songs_7d, drift:songs_14d "
+        "and 1 more"
+    )
 
 
 def test_nothing_is_sent_when_there_is_nothing_to_tell(receivers: Any) -> None:

@@ -15,7 +15,13 @@ from churn_spark.config import ListConfig
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
-from churn_spark.serving.page import describe_drift, draw_history, percent, render, sign_in_page
+from churn_spark.serving.page_parts import (
+    describe_drift,
+    draw_history,
+    percent,
+    render,
+    sign_in_page,
+)
 from churn_spark.serving.service import Service, describe_model
 
 _HTML: Final = "text/html"

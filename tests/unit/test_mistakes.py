@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from churn_spark.models.errors import (
+from churn_spark.models.examples import choose_examples, letter_examples
+from churn_spark.models.mistakes import (
     ALARMS_AGAINST_LEFT_ALONE,
     MISSED_AGAINST_FOUND,
     ErrorAnalysis,
@@ -21,7 +22,6 @@ from churn_spark.models.errors import (
     standardised_difference,
     without_values,
 )
-from churn_spark.models.examples import choose_examples, letter_examples
 
 DAY = date(2018, 11, 1)
 ROW: dict[str, Any] = {"as_of": DAY, "label": 0, "churn_probability": 0.1, "level": "paid"}
