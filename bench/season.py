@@ -34,6 +34,7 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.evidence import ChallengerComparison
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
+from churn_spark.steps.deciding import decide_night
 from churn_spark.steps.replayed import count_differences
 from churn_spark.tables import Lakehouse
 from jobs import nightly, retrain_if_needed
@@ -157,7 +158,7 @@ def planted_challenger(since: date) -> Iterator[None]:
             version = registry.register(bad, run_id, champion.metrics)
         better = ChallengerComparison(version, champion.version, 0.05, 0.04, -0.01, -0.01)
         evidence = replace(asked.evidence, challenger=better)
-        return [retrain_if_needed.decide_night(context, night, asked.after, evidence)]
+        return [decide_night(context, night, asked.after, evidence)]
 
     retrain_if_needed.try_challenger = plant
     try:

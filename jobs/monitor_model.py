@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from datetime import date as Date
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pyspark.sql import functions as F
 
 from churn_spark import job
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.estimators import collect_bounded
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.comparisons import ROLLING_DAYS, TRAINING
 from churn_spark.monitoring.drift import Reference, build_drift
-from churn_spark.monitoring.labelled import expected_rows, labelled_rows
-from churn_spark.schemas import DRIFT, DRIFT_CELLS, PERFORMANCE, SCORES
-from churn_spark.steps.counting import count_night, count_past_nights
+from churn_spark.schemas import DRIFT, PERFORMANCE
+from churn_spark.steps.counting import count_night, count_past_nights, read_cells
 from churn_spark.steps.described import load_champion
-from churn_spark.steps.labelled import newest_window, read_labelled, read_validation
+from churn_spark.steps.evidence import read_drift
+from churn_spark.steps.labelled import measure_performance, newest_window
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -55,22 +50,12 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         reference = Reference.of(bundle, config.monitoring.importance_rows)
         count_night(context, date, bundle, reference)
         n_recounted = count_past_nights(context, date, bundle, reference)
-        nights = lakehouse.read(DRIFT_CELLS).filter(
-            (F.col("run_date") <= F.lit(date))
-            & (F.col("run_date") >= F.lit(date - timedelta(days=ROLLING_DAYS)))
-            & (F.col("model_version") == bundle.version)
-        )
-        drift = build_drift(
-            nights, reference, date, config.monitoring.min_slice_rows, config.policy
-        )
+        cells = read_cells(context, date, bundle.version)
+        least = config.monitoring.min_slice_rows
+        drift = build_drift(cells, reference, date, least, config.policy)
         lakehouse.replace(drift, DRIFT, {"run_date": [date]})
         window = measure(context, date, bundle)
-        breached = (
-            lakehouse.read(DRIFT)
-            .filter((F.col("run_date") == F.lit(date)) & F.col("is_breached"))
-            .filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL))
-            .collect()
-        )
+        breached = [row for row in read_drift(context, date) if row.is_breached]
         moved = sorted(row.feature for row in breached if not row.is_trending)
         facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
         more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
@@ -85,22 +70,13 @@ def run(context: job.JobContext, date: Date) -> list[str]:
 
 def measure(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
     """Replace what is known of the champion's performance; returns the as-of date judged anew."""
-    config, lakehouse = context.config, context.lakehouse
     if bundle.label["kind"] == "lifetime":
         return None
-    scores = collect_bounded(
-        job.read_as_of(lakehouse, SCORES, date), config.monitoring.max_labelled_rows
-    )
-    rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     window = newest_window(context, date, bundle)
     if window is not None:
         build_snapshots.run_missing(context, [window])
-        labelled = read_labelled(context, {"churn_probability": bundle}, [window])
-        reference = read_validation(context, bundle)
-        rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
-    named: list[Any] = [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
-    frame = context.spark.createDataFrame(named, PERFORMANCE.struct)
-    lakehouse.replace(frame, PERFORMANCE, {"run_date": [date]})
+    rows = measure_performance(context, date, bundle, window)
+    context.lakehouse.replace(rows, PERFORMANCE, {"run_date": [date]})
     return window
 
 

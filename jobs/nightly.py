@@ -22,6 +22,8 @@ from churn_spark.schemas import (
     RETENTION_LISTS,
     SCORES,
 )
+from churn_spark.steps.deciding import begin, hold
+from churn_spark.steps.telling import tell
 from churn_spark.steps.weeks import training_dates
 from jobs import (
     build_report,
@@ -103,7 +105,8 @@ def judge(
     if not all(check.passed for check in checks):
         withdraw(context, as_of)
         if is_first:
-            return retrain_if_needed.hold(context, as_of, checks)
+            held = hold(context, as_of, checks)
+            return retrain_if_needed.Outcome(True, alerts=tell(context, as_of, [held], checks))
         return retrain_if_needed.run(context, as_of)
     if is_first:
         try:
@@ -112,10 +115,8 @@ def judge(
             job.say("train_model", f"left out: {error}")
             for step in ("score_users", "build_retention_list", "monitor_model"):
                 job.say(step, "left out: there is no model yet")
-            return retrain_if_needed.Outcome(
-                alerts=retrain_if_needed.tell(context, as_of, [], checks)
-            )
-        retrain_if_needed.begin(context, as_of, version)
+            return retrain_if_needed.Outcome(alerts=tell(context, as_of, [], checks))
+        begin(context, as_of, version)
     score_users.run(context, as_of)
     build_retention_list.run(context, as_of)
     monitor_model.run(context, as_of)

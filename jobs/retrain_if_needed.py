@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date as Date
 from typing import Annotated
@@ -10,10 +9,8 @@ from typing import Annotated
 import typer
 
 from churn_spark import job
-from churn_spark.alert_log import read_open_alerts, write_alerts
 from churn_spark.decision_log import (
     Entry,
-    append_entry,
     first_state,
     last_before,
     read_entries,
@@ -23,20 +20,14 @@ from churn_spark.decision_log import (
 )
 from churn_spark.errors import NoChampionError, TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.alerts import find_causes, find_data_causes, is_severe, update_alerts
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import decide, release
-from churn_spark.monitoring.policy_state import Decision, PolicyState
-from churn_spark.monitoring.rates import find_rate_causes
-from churn_spark.monitoring.sinks import deliver
+from churn_spark.steps.deciding import decide_night, release_policy
 from churn_spark.steps.evidence import (
     compare_with_champion,
     gather_evidence,
     probation_dates,
     read_checks,
-    read_drift,
 )
+from churn_spark.steps.telling import tell
 from jobs import build_snapshots, monitor_model, train_model
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -128,44 +119,6 @@ def run(context: job.JobContext, date: Date, *, ask_only: bool = False) -> Outco
     return Outcome(is_held, tonight[-1].decision.kind == "retrain", alerts)
 
 
-def begin(context: job.JobContext, date: Date, version: str) -> None:
-    """Write down that the first model was trained: what all later decisions stand on."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    state = first_state(registry, context.config.policy, date)
-    decision = Decision(date, "promote", "first", "there was no model before", version)
-    entry = Entry(0, decision, None, None, state, context.config.policy)
-    write_night(context.lakehouse, date, [entry])
-
-
-def hold(context: job.JobContext, date: Date, checks: Sequence[CheckResult]) -> Outcome:
-    """Write down that the data failed their checks on a night before the first training."""
-    failed = ", ".join(check.name for check in checks if not check.passed)
-    reason = f"the data failed their checks: {failed}"
-    decision = Decision(date, "hold", "data_checks", reason)
-    entry = Entry(0, decision, None, None, None, context.config.policy)
-    write_night(context.lakehouse, date, [entry])
-    return Outcome(is_held=True, alerts=tell(context, date, [entry], checks))
-
-
-def release_policy(context: job.JobContext, date: Date, reason: str) -> Date:
-    """Let the policy go on after a human has looked; nothing happens if it doesn't wait.
-
-    Returns:
-        The night that is to be decided anew: the date, or the newest decided one if it is later.
-    """
-    config, lakehouse = context.config, context.lakehouse
-    entries = read_entries(lakehouse)
-    last = entries[-1] if entries else None
-    if last is None or last.after is None or last.after.waits_for_human is None:
-        job.say("retrain_if_needed", "nothing waits for a release")
-        return date
-    night = max(date, last.decision.night)
-    decision = Decision(night, "keep", "released", reason)
-    entry = Entry(0, decision, last.after, None, release(last.after), config.policy)
-    append_entry(lakehouse, entries, entry)
-    return night
-
-
 def try_challenger(
     context: job.JobContext, date: Date, asked: Entry, facts: list[str]
 ) -> list[Entry]:
@@ -180,44 +133,6 @@ def try_challenger(
     comparison = compare_with_champion(context, date, version, asked.after.champion)
     evidence = replace(asked.evidence, challenger=comparison)
     return [decide_night(context, date, asked.after, evidence)]
-
-
-def tell(
-    context: job.JobContext, date: Date, tonight: Sequence[Entry], checks: Sequence[CheckResult]
-) -> tuple[str, ...]:
-    """Replace the alerts of the date and send what is new; returns the severe ones' keys.
-
-    Nothing is decided where there is no model yet: then only the data can be in trouble.
-    """
-    config = context.config
-    is_sound = all(check.passed for check in checks)
-    is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
-    causes = list(find_data_causes(checks))
-    for entry in tonight:
-        causes += find_causes(entry.after, entry.decision, config.policy)
-    if tonight and is_judged:
-        causes += find_rate_causes(read_drift(context, date), config.alerts)
-    alerts, notices = update_alerts(
-        read_open_alerts(context.lakehouse, date),
-        causes,
-        config.alerts,
-        date,
-        is_judged=is_judged,
-    )
-    write_alerts(context.lakehouse, date, alerts, notices)
-    deliver(notices, config.alerts)
-    return tuple(
-        alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config.alerts)
-    )
-
-
-def decide_night(
-    context: job.JobContext, date: Date, before: PolicyState, evidence: Evidence
-) -> Entry:
-    """What the policy decides of some evidence, as a row of the table."""
-    policy = context.config.policy
-    after, decision = decide(before, evidence, policy, date)
-    return Entry(0, decision, before, evidence, after, policy)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,14 @@ def count_past_nights(
     return len(nights)
 
 
+def read_cells(context: job.JobContext, date: Date, version: str) -> DataFrame:
+    """What was counted for a champion on the date and in the weeks before."""
+    return context.lakehouse.read(DRIFT_CELLS).filter(
+        F.col("run_date").between(F.lit(date - timedelta(days=ROLLING_DAYS)), F.lit(date))
+        & (F.col("model_version") == version)
+    )
+
+
 def _encode(users: DataFrame, bundle: ModelBundle) -> DataFrame:
     segments = segment_columns(SEGMENT_PREFIX)
     return encode_categories(users.select("*", *segments), bundle.encoding)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date as Date
+from typing import Any
 
 import pandas as pd
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
@@ -15,7 +17,8 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
-from churn_spark.schemas import LABELS, PERFORMANCE, SNAPSHOTS, VALIDATION_SCORES
+from churn_spark.monitoring.labelled import expected_rows, labelled_rows
+from churn_spark.schemas import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.scoring.scores import predict_rows
 from churn_spark.steps.described import describe
 from churn_spark.steps.weeks import unseen_dates
@@ -45,6 +48,30 @@ def trained_by(context: job.JobContext, version: str) -> Date:
     """Date by which everything was known that the version has learnt from."""
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
     return Date.fromisoformat(registry.trained_on(version)["as_of"])
+
+
+def measure_performance(
+    context: job.JobContext, date: Date, bundle: ModelBundle, window: Date | None
+) -> DataFrame:
+    """Rows of `performance` of a night: what the scores promise, and what labels have shown.
+
+    Args:
+        context: of the job.
+        date: the night; its scores are there.
+        bundle: the champion.
+        window: as-of date whose labels have become known; its snapshot is there.
+    """
+    config, lakehouse = context.config, context.lakehouse
+    scores = collect_bounded(
+        job.read_as_of(lakehouse, SCORES, date), config.monitoring.max_labelled_rows
+    )
+    rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
+    if window is not None:
+        labelled = read_labelled(context, {"churn_probability": bundle}, [window])
+        reference = read_validation(context, bundle)
+        rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
+    named: list[Any] = [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
+    return context.spark.createDataFrame(named, PERFORMANCE.struct)
 
 
 def read_labelled(

@@ -110,7 +110,7 @@ def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     steps = ((ModelRegistry, "register"), (ModelRegistry, "assign_alias"))
     other = context_of(spark, tmp_path / "lakehouse")
     log = str(sample_data / "customer_churn_mini.json.gz")
-    for place, name in (*steps, (retrain_if_needed, "begin")):
+    for place, name in (*steps, (nightly, "begin")):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, cut_off)
             with pytest.raises(CutOff):

@@ -24,9 +24,8 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search import candidates_of, open_study, storage_url
 from churn_spark.models.splits import VALIDATION, split_of, user_bucket
 from churn_spark.models.tuning import fold_of
-from churn_spark.steps import training
+from churn_spark.steps import training, tuning
 from churn_spark.tables import Lakehouse
-from jobs import tune_model
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -76,7 +75,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
         config = load_config(overrides=[f"lakehouse={folder}", *small, *overrides])
         context = JobContext(config, Lakehouse(spark, config.lakehouse))
         dates = split_dates(DATES, config.labels.horizon, config.tuning.n_dates)
-        return context, *tune_model.tune(context, NIGHT, prepared, dates)
+        return context, *tuning.tune(context, NIGHT, prepared, dates)
 
     return run
 
@@ -85,8 +84,8 @@ def study_of(context: JobContext, rows: DataFrame) -> Any:
     prepared = training.Prepared(rows, rows, rows, ENCODING, None, {}, {})
     dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
-    name = tune_model.study_name(context, prepared, dates)
-    return open_study(url, name, tune_model.present_parameters(context))
+    name = tuning.study_name(context, prepared, dates)
+    return open_study(url, name, tuning.present_parameters(context))
 
 
 def runs_of(context: JobContext) -> list[Run]:
@@ -102,14 +101,14 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     tune: Tune, rows: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, whole, _ = tune(tmp_path / "whole", "tuning.n_trials=3")
-    judge, n_calls = tune_model.judge_fold, iter(range(100))
+    judge, n_calls = tuning.judge_fold, iter(range(100))
 
     def killing(*arguments: Any) -> Any:
         if next(n_calls) == 5:
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    monkeypatch.setattr(tune_model, "judge_fold", killing)
+    monkeypatch.setattr(tuning, "judge_fold", killing)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "killed", "tuning.n_trials=3")
     resumed_context, resumed, facts = tune(tmp_path / "killed", "tuning.n_trials=3")

@@ -22,6 +22,7 @@ from churn_spark.models.leakage.table import FeatureTable
 from churn_spark.schemas import SESSION_DAYS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
+from churn_spark.steps import leak_table
 from churn_spark.tables import Lakehouse
 from jobs import build_snapshots, check_leaks
 from tests.builders import read_events
@@ -47,7 +48,7 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
 @pytest.fixture(scope="module")
 def table(context: JobContext) -> FeatureTable:
     """What the job collects from it."""
-    return check_leaks.collect_table(context, NIGHT)
+    return leak_table.collect_table(context, NIGHT)
 
 
 def test_nothing_is_found_in_the_tables_as_built(
@@ -80,10 +81,10 @@ def test_a_feature_that_knows_the_label_is_named_and_ends_with_30(
 
 
 def test_only_dates_whose_label_is_known_by_the_date_are_looked_at(context: JobContext) -> None:
-    assert check_leaks.known_dates(context, NIGHT) == DATES
-    assert check_leaks.known_dates(context, date(2018, 11, 5)) == DATES[:1]
+    assert leak_table.labelled_dates(context, NIGHT) == DATES
+    assert leak_table.labelled_dates(context, date(2018, 11, 5)) == DATES[:1]
     with pytest.raises(MissingTableError, match="known by 2018-10-29"):
-        check_leaks.known_dates(context, date(2018, 10, 29))
+        leak_table.labelled_dates(context, date(2018, 10, 29))
 
 
 def features_of(session_days: DataFrame, day: date) -> pd.DataFrame:

@@ -9,8 +9,8 @@ from nights import QUIET, START, decided, night
 
 from churn_spark.decision_log import Entry, last_before, read_entries, standing_on, write_night
 from churn_spark.job import JobContext
+from churn_spark.steps.deciding import release_policy
 from churn_spark.steps.replayed import count_differences
-from jobs.retrain_if_needed import release_policy
 
 
 @pytest.fixture

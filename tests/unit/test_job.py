@@ -175,7 +175,7 @@ def test_closing_line_has_the_step_its_facts_and_its_seconds(
         facts.append("12 users")
         facts.append("3 high")
     assert re.fullmatch(
-        r"score_users        12 users; 3 high  \[0\.\d s\]\n", capsys.readouterr().out
+        r"score_users          12 users; 3 high  \[0\.\d s\]\n", capsys.readouterr().out
     )
 
 

@@ -1,0 +1,74 @@
+"""The feature table that the leak checks look at: a sample of users, with all built twice."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from pyspark.sql import functions as F
+
+from churn_spark import job
+from churn_spark.errors import MissingTableError
+from churn_spark.features.labels import with_horizon
+from churn_spark.features.snapshots import build_snapshots as build_features
+from churn_spark.features.spec import SNAPSHOT_FEATURES
+from churn_spark.models.leak_rows import (
+    build_event_spans,
+    build_leak_rows,
+    build_poisoned_snapshots,
+    sample_users,
+)
+from churn_spark.models.leakage.table import KEY, FeatureTable, Rebuilds
+from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
+
+
+def labelled_dates(context: job.JobContext, date: Date) -> list[Date]:
+    """The newest dates that have labels whose window ends by the date, oldest first.
+
+    Raises:
+        MissingTableError: if there are none.
+    """
+    config = context.config
+    newest_known = config.labels.horizon.newest_known(date)
+    labels = with_horizon(context.lakehouse.read(LABELS), config.labels.horizon)
+    known = labels.filter(F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
+    newest = known.select("as_of").distinct().orderBy(F.desc("as_of"))
+    dates = sorted(row.as_of for row in newest.head(config.leakage.n_dates))
+    if not dates:
+        raise MissingTableError(
+            f"found no label that is known by {date}, expected some as of {newest_known} or "
+            "before: run the job build_snapshots for such a date"
+        )
+    return dates
+
+
+def collect_table(context: job.JobContext, date: Date) -> FeatureTable:
+    """Bring a sample of the users to the driver, with their features built twice.
+
+    Raises:
+        MissingTableError: if no label is known by the date.
+    """
+    config, lakehouse, dates = context.config, context.lakehouse, labelled_dates(context, date)
+    horizon, active_days = config.labels.horizon, config.snapshots.active_days
+    span = job.log_span(context)
+    days = lakehouse.read(SESSION_DAYS)
+    n_users = days.select("user_id").distinct().count()
+    share = min(1.0, config.leakage.max_users / n_users)
+    days = sample_users(days, share).persist()
+    snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(dates))
+    labels = with_horizon(lakehouse.read(LABELS), horizon)
+    rows = build_leak_rows(sample_users(snapshots, share), labels, config.training)
+    table = FeatureTable(
+        rows=rows.orderBy(*KEY).toPandas(),
+        features=tuple(feature.name for feature in SNAPSHOT_FEATURES),
+        horizon=horizon,
+        log_end=span.end,
+        claim="users",
+        trending=frozenset(f.name for f in SNAPSHOT_FEATURES if f.is_trending),
+        rebuilds=Rebuilds(
+            build_features(days, dates, active_days).toPandas(),
+            build_poisoned_snapshots(days, dates, active_days).toPandas(),
+        ),
+        spans=build_event_spans(days, dates).toPandas(),
+    )
+    days.unpersist()
+    return table

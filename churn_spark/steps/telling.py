@@ -1,0 +1,44 @@
+"""The alerts of a night: kept in their table, and sent to who must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date as Date
+
+from churn_spark import job
+from churn_spark.alert_log import read_open_alerts, write_alerts
+from churn_spark.decision_log import Entry
+from churn_spark.monitoring.alerts import find_causes, find_data_causes, is_severe, update_alerts
+from churn_spark.monitoring.checks import CheckResult
+from churn_spark.monitoring.rates import find_rate_causes
+from churn_spark.monitoring.sinks import deliver
+from churn_spark.steps.evidence import read_drift
+
+
+def tell(
+    context: job.JobContext, date: Date, tonight: Sequence[Entry], checks: Sequence[CheckResult]
+) -> tuple[str, ...]:
+    """Replace the alerts of the date and send what is new; returns the severe ones' keys.
+
+    Nothing is decided where there is no model yet: then only the data can be in trouble.
+    """
+    config = context.config
+    is_sound = all(check.passed for check in checks)
+    is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
+    causes = list(find_data_causes(checks))
+    for entry in tonight:
+        causes += find_causes(entry.after, entry.decision, config.policy)
+    if tonight and is_judged:
+        causes += find_rate_causes(read_drift(context, date), config.alerts)
+    alerts, notices = update_alerts(
+        read_open_alerts(context.lakehouse, date),
+        causes,
+        config.alerts,
+        date,
+        is_judged=is_judged,
+    )
+    write_alerts(context.lakehouse, date, alerts, notices)
+    deliver(notices, config.alerts)
+    return tuple(
+        alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config.alerts)
+    )
