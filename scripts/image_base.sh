@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What building and running the images needs, as root on Debian: buildah, podman and a base image,
-# which is made from Debian's packages where no registry answers. Fails where a machine can't have
+# which is made from Debian's packages where none can be pulled. Fails where a machine can't have
 # them. Prints the settings for scripts/image_check.sh as shell assignments; the rest goes to
 # stderr. Base, layers and images lie in $IMAGE_STATE and are used again.
 set -euo pipefail
@@ -53,7 +53,7 @@ if [[ -z $base ]] && timeout 60 podman "${store[@]}" pull -q "$official" > /dev/
   base=$official
 fi
 if [[ -z $base ]]; then
-  echo "no registry answers: making the base from Debian's packages (a minute, once)" >&2
+  echo "no base image can be pulled: making one from Debian's packages (a minute, once)" >&2
   sources=(/etc/apt/sources.list)
   [[ -s ${sources[0]} ]] || sources=(/etc/apt/sources.list.d/debian.sources)
   # As in the official image: `python` and pip are there, and pip may install.

@@ -14,9 +14,9 @@ import httpx
 import mlflow
 import pyarrow as pa
 import pytest
-from builders_serving import make_config, running
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
+from serving_builders import make_config, running
 
 from churn_spark.config import load_config
 from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders_image import podman
 from deltalake import DeltaTable
+from image_builders import podman
 
 IMAGE = "localhost/churn-jobs"
 USER = 10001

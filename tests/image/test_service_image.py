@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from builders_image import podman
-from builders_serving import (
+from image_builders import podman
+from serving_builders import (
     KEY,
     client_of,
     fill_tables,

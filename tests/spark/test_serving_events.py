@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders_serving import add_behaviour, make_bundle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from serving_builders import add_behaviour, make_bundle
 from threadpoolctl import threadpool_limits
 
 from churn_spark.config import Config, load_config

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import write_rows
-from builders_serving import LEVELS, make_rows
+from serving_builders import LEVELS, make_rows
 
 from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from builders import write_rows
-from builders_serving import make_bundle, make_rows, register_champion
 from night_builders import LAST, build_nights
+from serving_builders import make_bundle, make_rows, register_champion
 
 from churn_spark.decision_log import write_night
 from churn_spark.errors import MissingTableError

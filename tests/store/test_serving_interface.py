@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders_serving import (
+from serving_builders import (
     KEY,
     add_behaviour,
     fill_tables,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from builders_serving import make_bundle, make_config, make_rows, register_champion
+from serving_builders import make_bundle, make_config, make_rows, register_champion
 
 from churn_spark.config import Config
 from churn_spark.errors import ChampionError, ConfigError, NoChampionError

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
-from builders_serving import (
+from serving_builders import (
     AS_OF,
     make_bundle,
     make_config,

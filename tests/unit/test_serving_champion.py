@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from builders_serving import (
+from serving_builders import (
     FakeRegistry,
     build_service,
     fill_tables,

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from builders_serving import (
+from deltalake import write_deltalake
+from serving_builders import (
     FakeRegistry,
     add_behaviour,
     build_service,
@@ -21,7 +22,6 @@ from builders_serving import (
     make_config,
     running,
 )
-from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
 from churn_spark.models.bundle import ModelBundle

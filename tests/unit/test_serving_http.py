@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import yaml
-from builders_serving import (
+from serving_builders import (
     AS_OF,
     KEY,
     ODD_USER,

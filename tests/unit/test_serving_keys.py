@@ -9,9 +9,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from builders_serving import KEY, make_config
 from hypothesis import given
 from hypothesis import strategies as st
+from serving_builders import KEY, make_config
 
 from churn_spark.errors import ConfigError
 from churn_spark.serving.keys import ENVIRONMENT, ApiKey, KeyRing, digest_of, new_key, read_keys

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
-from builders_serving import (
+from serving_builders import (
     AS_OF,
     ODD_USER,
     FakeRegistry,

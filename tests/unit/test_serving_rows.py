@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders_serving import make_bundle, make_config, make_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_builders import make_bundle, make_config, make_rows
 
 from churn_spark.errors import ChampionError, FingerprintError, RequestError
 from churn_spark.features.spec import FEATURES
