@@ -138,25 +138,31 @@ def is_first_night(lakehouse: Lakehouse, registry: ModelRegistry, night: date) -
 def settle(lakehouse: Lakehouse, registry: ModelRegistry, config: Config, night: date) -> None:
     """Bring the registry and the newest decision together, before a night and after it.
 
-    What was decided and not carried out is carried out: a promotion, a roll-back, or the taking
-    back of one by a rerun. Any other champion was named by a human, and is adopted as a decision
-    of that night.
+    The registry notes which decision about the champion it follows. Where that isn't the newest
+    one, because a night was interrupted or a rerun has decided otherwise, it is carried out. A
+    champion that differs though the note is right was named by a human, and is adopted as a
+    decision of that night.
     """
     entries = read_entries(lakehouse)
     named = registry.champion_version()
     last = entries[-1] if entries else None
     if last is None or last.after is None or named is None:
         return
-    step, carried_out = step_of(last.decision, last.sequence), registry.last_step()
-    is_due = last.decision.version is not None and last.decision.kind in ("promote", "roll_back")
-    is_other = named != last.after.champion
-    # A rerun has decided otherwise than the decision that the registry still follows.
-    known = {step_of(one.decision, one.sequence) for one in entries}
-    is_taken_back = is_other and bool(carried_out) and carried_out not in known
-    if (is_due and carried_out != step) or is_taken_back:
+    step = newest_step(entries)
+    if registry.last_step() != step:
         registry.set_champion(last.after.champion, step)
-    elif is_other:
+    elif named != last.after.champion:
         adopt_named(lakehouse, registry, config, entries, named, max(night, last.decision.night))
+
+
+def newest_step(entries: Sequence[Entry]) -> str:
+    """The note of the newest decision about the champion; empty where there was none."""
+    steps = [
+        step_of(entry.decision, entry.sequence)
+        for entry in entries
+        if entry.decision.kind in ("promote", "roll_back")
+    ]
+    return steps[-1] if steps else ""
 
 
 def adopt_named(

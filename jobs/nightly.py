@@ -10,12 +10,13 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.decision_log import is_first_night, settle
+from churn_spark.decision_log import is_first_night, settle, write_night
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.reports.night.store import newest_night
 from churn_spark.schemas import (
     BEHAVIOUR,
+    DECISIONS,
     DRIFT,
     DRIFT_CELLS,
     PERFORMANCE,
@@ -115,6 +116,9 @@ def judge(
             job.say("train_model", f"left out: {error}")
             for step in ("score_users", "build_retention_list", "monitor_model"):
                 job.say(step, "left out: there is no model yet")
+            # Held before and mended since: no decision stands on a night without a model.
+            if context.lakehouse.exists(DECISIONS):
+                write_night(context.lakehouse, as_of, [])
             return retrain_if_needed.Outcome(alerts=tell(context, as_of, [], checks))
         begin(context, as_of, version)
     score_users.run(context, as_of)

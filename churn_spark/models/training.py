@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
-from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS
+from churn_spark.features.segments import SEGMENT_COLUMNS
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
@@ -157,8 +157,7 @@ def build_baseline_rows(
     """
     sample = collect_bounded(_of_split(rows, TRAIN, STOPPING), max_rows)
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
-    segments = [f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS]
-    return predicted[[*encoding.features, "churn_probability", *segments]]
+    return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
 
 
 def build_validation_scores(

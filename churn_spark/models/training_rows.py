@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from churn_spark.config import TrainingConfig
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
+from churn_spark.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX, segment_columns
 from churn_spark.features.spec import Feature, fingerprint
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
@@ -111,8 +111,7 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
 
     Grain: that of `rows`, (as_of, user_id).
     """
-    segments = [f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS]
-    keys = ["as_of", "user_id", "label", "split", *segments]
+    keys = ["as_of", "user_id", "label", "split", *SEGMENT_COLUMNS]
 
     def encode(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:

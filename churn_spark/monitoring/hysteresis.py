@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.evidence import DriftFact, MetricChange
@@ -79,9 +78,9 @@ def update_streaks(
 ) -> tuple[Streak, ...]:
     """The streaks with tonight's windows, sorted by metric.
 
-    A window counts once, and as one more bad one only if it starts where the last one that
-    counted has ended: windows of two weeks in a row share half of their labels, and the same
-    labels twice prove nothing twice. A good one ends the streak wherever it starts.
+    A bad window counts once, and as one more only if it starts where the last bad one has
+    ended: windows of two weeks in a row share half of their labels, and the same labels twice
+    prove nothing twice. A good one ends the streak wherever it starts.
     """
     now = {streak.metric: streak for streak in streaks}
     for change in sorted(changes, key=lambda change: (change.window_start, change.window_end)):
@@ -89,9 +88,9 @@ def update_streaks(
         last = now.get(change.metric)
         if verdict is None:
             continue
-        if last is None or change.window_start >= last.window_end:
-            n_bad = (last.n_bad if last else 0) + 1 if verdict else 0
-            now[change.metric] = Streak(change.metric, change.window_end, n_bad)
-        elif not verdict:
-            now[change.metric] = replace(last, n_bad=0)
+        n_bad = last.n_bad if last else 0
+        if not verdict:
+            now[change.metric] = Streak(change.metric, change.window_end, 0)
+        elif last is None or not n_bad or change.window_start >= last.window_end:
+            now[change.metric] = Streak(change.metric, change.window_end, n_bad + 1)
     return tuple(now[metric] for metric in sorted(now))

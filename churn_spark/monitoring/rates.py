@@ -11,8 +11,6 @@ from typing import Any
 
 from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts import Cause
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.comparisons import TRAINING
 
 _KINDS = (("missing", "have no value"), ("zero", "are 0"))
 
@@ -21,14 +19,14 @@ def find_rate_causes(drift: Iterable[Any], config: AlertsConfig) -> tuple[Cause,
     """One cause for each share that is surely another one than in the training rows.
 
     Args:
-        drift: rows of `drift` of a night; those of all users against training count, but for
-            what moves by construction.
+        drift: rows of `drift` of a night, of all users against training; what moves by
+            construction doesn't count.
         config: how large a change must be, and how unlikely by chance.
     """
     return tuple(
         cause
         for row in sorted(drift, key=lambda row: str(row.feature))
-        if (row.comparison, row.slice) == (TRAINING, ALL) and not row.is_trending
+        if not row.is_trending
         for cause in _causes_of(row, config)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS
+from churn_spark.features.segments import SEGMENT_COLUMNS
 from churn_spark.features.spec import FEATURES
 from churn_spark.schemas.table import Column, TableSpec
 
@@ -17,10 +17,7 @@ TRAINING_ROWS = TableSpec(
         Column("user_id", "string", ""),
         Column("label", "integer", ""),
         Column("split", "string", "train, stopping or validation; by user"),
-        *(
-            Column(f"{SEGMENT_PREFIX}{name}", "string", "part of the users, by name")
-            for name in SEGMENTS
-        ),
+        *(Column(name, "string", "part of the users, by name") for name in SEGMENT_COLUMNS),
         *(
             Column(f.name, "double", "value" if f.is_numeric else "code of the category")
             for f in FEATURES

@@ -24,7 +24,7 @@ from churn_spark.monitoring.performance import compare_aucs, compare_challenger
 from churn_spark.monitoring.policy_state import PolicyState
 from churn_spark.schemas import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
 from churn_spark.steps.labelled import read_labelled
-from churn_spark.steps.weeks import training_dates, unseen_dates
+from churn_spark.steps.weeks import sound_dates, training_dates, unseen_dates
 
 
 def read_checks(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
@@ -60,8 +60,8 @@ def gather_evidence(
         (F.col("run_date") <= F.lit(date)) & (F.col("model_version") == state.champion)
     )
     labelled = judged.filter((F.col("basis") == LABELS) & (F.col("slice") == ALL)).collect()
-    newest = max((row.window_end for row in labelled), default=None)
-    performance = metric_changes(row for row in labelled if row.window_end == newest)
+    newest = max(sound_dates(context, {row.window_start for row in labelled}), default=None)
+    performance = metric_changes(row for row in labelled if row.window_start == newest)
     probation = compare_on_probation(context, date, state)
     return Evidence(n_rows, failed, features, prediction, performance, None, probation)
 

@@ -19,10 +19,11 @@ from churn_spark.models.leak_rows import (
 )
 from churn_spark.models.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.steps.weeks import sound_dates
 
 
 def labelled_dates(context: job.JobContext, date: Date) -> list[Date]:
-    """The newest dates that have labels whose window ends by the date, oldest first.
+    """The newest sound dates that have labels whose window ends by the date, oldest first.
 
     Raises:
         MissingTableError: if there are none.
@@ -31,8 +32,9 @@ def labelled_dates(context: job.JobContext, date: Date) -> list[Date]:
     newest_known = config.labels.horizon.newest_known(date)
     labels = with_horizon(context.lakehouse.read(LABELS), config.labels.horizon)
     known = labels.filter(F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
-    newest = known.select("as_of").distinct().orderBy(F.desc("as_of"))
-    dates = sorted(row.as_of for row in newest.head(config.leakage.n_dates))
+    newest = known.select("as_of").distinct()
+    found = sound_dates(context, [row.as_of for row in newest.collect()])
+    dates = found[-config.leakage.n_dates :]
     if not dates:
         raise MissingTableError(
             f"found no label that is known by {date}, expected some as of {newest_known} or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import date as Date
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def known_dates(context: job.JobContext, date: Date) -> list[Date]:
         config.labels.horizon.newest_known(min(date, span.end)),
         config.training.as_of_weekday,
     )
-    return _sound(context, list(dates))
+    return sound_dates(context, list(dates))
 
 
 def unseen_dates(context: job.JobContext, date: Date, trained: Date) -> list[Date]:
@@ -37,11 +37,11 @@ def unseen_dates(context: job.JobContext, date: Date, trained: Date) -> list[Dat
     end = min(date, job.log_span(context).end)
     first = horizon.newest_known(trained) + timedelta(days=1)
     weekday = context.config.training.as_of_weekday
-    return _sound(context, list(weekly_dates(first, horizon.newest_known(end), weekday)))
+    return sound_dates(context, list(weekly_dates(first, horizon.newest_known(end), weekday)))
 
 
-def _sound(context: job.JobContext, dates: Sequence[Date]) -> list[Date]:
-    """The dates without those of nights whose data failed their checks.
+def sound_dates(context: job.JobContext, dates: Collection[Date]) -> list[Date]:
+    """The dates, oldest first, without those of nights whose data failed their checks.
 
     A night that was mended and done again has passed them since. Dates that were no nights, from
     before the first one or left out, have no checks and are kept.
@@ -52,4 +52,4 @@ def _sound(context: job.JobContext, dates: Sequence[Date]) -> list[Date]:
         F.col("run_date").isin(*dates) & ~F.col("passed")
     )
     broken = {row.run_date for row in failed.select("run_date").distinct().collect()}
-    return [date for date in dates if date not in broken]
+    return sorted(set(dates) - broken)

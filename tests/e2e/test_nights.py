@@ -51,7 +51,8 @@ TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERT
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
     """A small log is judged too: the mini log has fewer users than the policy asks for."""
-    config = load_config(overrides=[f"lakehouse={lakehouse}", "policy.min_rows=50", *overrides])
+    small = "policy.min_rows=50", "monitoring.min_slice_rows=20"
+    config = load_config(overrides=[f"lakehouse={lakehouse}", *small, *overrides])
     return JobContext(config, Lakehouse(spark, config.lakehouse))
 
 
@@ -147,6 +148,13 @@ def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContex
     drift = nights.lakehouse.read(DRIFT).filter(F.col("run_date") == F.lit(SCHEDULED))
     found = {(row.comparison, row.slice) for row in drift.collect()}
     assert {("training", "all"), ("same_weekday", "all"), ("previous_night", "all")} <= found
+    # A part is compared with the training rows of the same part, and there are some.
+    of_paid = drift.filter("slice = 'level=paid' and comparison = 'training'").collect()
+    of_all = drift.filter("slice = 'all' and comparison = 'training'").collect()
+    n_all = {row.feature: row.n_baseline for row in of_all}
+    assert len(of_paid) == len(of_all)
+    assert {row.status for row in of_paid} == {"ok"}
+    assert all(0 < row.n_baseline < n_all[row.feature] for row in of_paid)
     expected = nights.lakehouse.read(PERFORMANCE).filter("basis = 'expected'").collect()
     assert {row.metric for row in expected} >= {"roc_auc", "f1"}
 

@@ -22,8 +22,9 @@ from churn_spark.decision_log import (
 )
 from churn_spark.job import JobContext
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.evidence import Evidence
+from churn_spark.monitoring.evidence import Evidence, ProbationComparison
 from churn_spark.monitoring.policy_state import Decision
+from churn_spark.steps.deciding import release_policy
 
 
 @pytest.fixture
@@ -106,7 +107,8 @@ def test_promotion_that_a_rerun_took_back_is_not_taken_for_a_human_choice(
     assert rejected.decision.kind == "reject"
     write_night(context.lakehouse, night(7), [asked, rejected])
     settle_with(context, registry, night(8))
-    assert (registry.champion, registry.step) == ("1", step_of(rejected.decision, 1))
+    # No decision about the champion is left, so there is none to note.
+    assert (registry.champion, registry.step) == ("1", "")
     assert len(read_entries(context.lakehouse)) == 3
 
 
@@ -122,6 +124,42 @@ def test_promotion_by_a_rerun_takes_the_place_of_the_one_before(
     settle_with(context, registry, night(8))
     assert registry.champion == "3"
     assert len(read_entries(context.lakehouse)) == 3
+
+
+def test_human_choice_after_a_promotion_was_taken_back_is_adopted(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    registry = Registry("2", step_of(promoted[-1].decision, 1))
+    held = Decision(night(7), "hold", "data_checks", "failed data checks: volume")
+    before = promoted[0].after
+    write_night(context.lakehouse, night(7), [Entry(0, held, before, None, before, POLICY)])
+    settle_with(context, registry, night(7))
+    assert registry.champion == "1"
+    # Mended and done again, with nothing to promote.
+    assert before is not None
+    write_night(context.lakehouse, night(7), [decided(before, QUIET, night(7))])
+    settle_with(context, registry, night(7))
+    registry.champion = "2"
+    settle_with(context, registry, night(8))
+    newest = read_entries(context.lakehouse)[-1]
+    assert (newest.decision.rule, newest.decision.version) == ("human", "2")
+
+
+def test_roll_back_that_was_not_carried_out_outlives_a_release(
+    context: JobContext, promoted: list[Entry]
+) -> None:
+    state = promoted[-1].after
+    assert state is not None
+    worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.3, -0.2))
+    back = decided(state, worse, night(9))
+    assert back.decision.kind == "roll_back"
+    write_night(context.lakehouse, night(9), [back])
+    # Killed before the registry was told; then a human looks.
+    registry = Registry("2", step_of(promoted[-1].decision, 1))
+    release_policy(context, night(9), "looked")
+    settle_with(context, registry, night(9))
+    assert registry.champion == "1"
+    assert read_entries(context.lakehouse)[-1].decision.rule == "released"
 
 
 def test_note_that_an_interruption_has_left_out_is_written(

@@ -105,7 +105,7 @@ def test_streak_counts_windows_that_share_no_label_and_ends_with_a_good_one() ->
         (8, 0.1, 199, 1),  # too few cancels: says nothing
         (9, 0.1, 500, 2),
         (10, 0.0, 500, 0),  # a good one ends it, labels shared or not
-        (15, 0.1, 500, 0),
+        (15, 0.1, 500, 1),  # begins anew, whatever it shares with the good one
         (16, 0.1, 500, 1),
         (23, 0.0, 500, 0),
         (30, 0.1, 500, 1),

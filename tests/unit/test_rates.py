@@ -15,7 +15,7 @@ CONFIG = load_config().alerts
 
 def row(**changes: Any) -> Row:
     values = {
-        "comparison": "training", "slice": "all", "feature": "songs_7d", "is_trending": False,
+        "feature": "songs_7d", "is_trending": False,
         "missing_rate_baseline": 0.0, "missing_rate_current": 0.0, "missing_p_value": 1.0,
         "zero_rate_baseline": 0.1, "zero_rate_current": 0.13, "zero_p_value": 1e-9,
     }  # fmt: skip
@@ -39,8 +39,6 @@ def test_each_share_of_each_feature_is_a_cause_of_its_own() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"comparison": "previous_night"},
-        {"slice": "level=paid"},
         {"is_trending": True},
         {"zero_rate_current": 0.119},
         {"zero_p_value": 0.0011},

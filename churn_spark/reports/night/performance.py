@@ -111,7 +111,8 @@ def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
         note="Reference: the same metric on the users that the champion was validated on. Surely "
         "worse: the whole interval of the difference lies beyond the allowed "
         f"{data.policy.max_drop:g} (calibration error {data.policy.max_calibration_drop:g}); it "
-        f"takes {data.policy.bad_windows} such windows in a row to ask for a retraining.",
+        f"takes {data.policy.bad_windows} such windows in a row that share no day of "
+        "labels to ask for a retraining.",
     )
 
 

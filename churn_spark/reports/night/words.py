@@ -54,7 +54,7 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "training": f"One retraining at a time; one without a result after {p.max_training_days} "
         "days is given up.",
         "performance": f"Retrain when the champion is surely worse than it was at first, on "
-        f"{p.bad_windows} labelled windows in a row.",
+        f"{p.bad_windows} labelled windows in a row that share no day of labels.",
         "drift": f"Retrain after {p.bad_nights} bad nights out of {p.of_nights}. A night is bad "
         "when the features that have moved carry "
         f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
@@ -172,6 +172,9 @@ def alert_name(key: str) -> str:
         return f"lost performance: {metric_of(name).name}"
     if kind == "data":
         return f"data: {name}"
+    if kind == "rate":
+        share, _, feature = name.partition(":")
+        return f"{'zeros' if share == 'zero' else 'missing values'} of {feature}"
     names = {
         "model:drifted": "drift, confirmed",
         "model:rolled_back": "roll-back",
