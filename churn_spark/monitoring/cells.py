@@ -78,14 +78,18 @@ def count_cells_by_feature(
         *[F.col(f"{SEGMENT_PREFIX}{segment}") for segment in segments],
     )
     counted = values.mapInArrow(_count_partition(shared, segments), CELLS_SCHEMA)
-    return counted.groupBy("slice", "feature").applyInPandas(add_counts, CELLS_SCHEMA)
+    # A group costs more than what is done in it: one for each feature, with all its slices.
+    return counted.groupBy("feature").applyInPandas(add_counts, CELLS_SCHEMA)
 
 
 def add_counts(parts: pd.DataFrame) -> pd.DataFrame:
-    """One row of cells and their summed counts from several rows of one slice and feature."""
-    cells, counts = sum_sparse(parts["cells"], parts["counts"])
-    first = parts[["slice", "feature"]].iloc[:1]
-    return first.assign(cells=pd.Series([cells]).to_numpy(), counts=pd.Series([counts]).to_numpy())
+    """One row of cells and their summed counts for each slice from several rows of one feature."""
+    feature = parts["feature"].iloc[0]
+    rows = []
+    for name, places in parts.groupby("slice", sort=True).indices.items():
+        part = parts.iloc[places]
+        rows.append((name, feature, *sum_sparse(part["cells"], part["counts"])))
+    return pd.DataFrame(rows, columns=parts.columns)
 
 
 def _check_columns(current: DataFrame, features: list[str]) -> None:
