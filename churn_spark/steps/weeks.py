@@ -47,7 +47,7 @@ def sound_dates(context: job.JobContext, dates: Collection[Date]) -> list[Date]:
     before the first one or left out, have no checks and are kept.
     """
     if not context.lakehouse.exists(DATA_CHECKS):
-        return list(dates)
+        return sorted(dates)
     failed = context.lakehouse.read(DATA_CHECKS).filter(
         F.col("run_date").isin(*dates) & ~F.col("passed")
     )
