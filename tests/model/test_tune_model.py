@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.job import JobContext
+from churn_spark.features.segments import SEGMENT_COLUMNS
 from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.folds import build_folds, content_hash
@@ -49,6 +50,7 @@ def planted_rows(n_users: int = 400) -> pd.DataFrame:
             "songs_14d": signal,
             "thumbs_down_7d": rng.normal(size=n),
             "os": rng.integers(0, 3, n).astype(float),
+            **dict.fromkeys(SEGMENT_COLUMNS, "one"),
         }
     )
 
