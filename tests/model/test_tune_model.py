@@ -16,8 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import load_config
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.job import JobContext
 from churn_spark.features.segments import SEGMENT_COLUMNS
+from churn_spark.job import JobContext
 from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.folds import build_folds, content_hash
