@@ -180,8 +180,7 @@ def adopt_named(
     decision = Decision(night, "promote", "human", reason, version)
     after = adopt(before, version, config.policy)
     append_entry(lakehouse, entries, Entry(0, decision, before, None, after, config.policy))
-    sequence = sum(entry.decision.night == night for entry in entries)
-    registry.set_champion(version, step_of(decision, sequence))
+    registry.set_champion(version, newest_step(read_entries(lakehouse)))
 
 
 def first_state(registry: ModelRegistry, config: PolicyConfig, night: date) -> PolicyState | None:

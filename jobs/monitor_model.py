@@ -10,6 +10,7 @@ import typer
 from churn_spark import job
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift import Reference, build_drift
+from churn_spark.monitoring.names import name_some
 from churn_spark.schemas import DRIFT, PERFORMANCE
 from churn_spark.steps.counting import count_night, count_past_nights, read_cells
 from churn_spark.steps.described import load_champion
@@ -58,8 +59,7 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         breached = [row for row in read_drift(context, date) if row.is_breached]
         moved = sorted(row.feature for row in breached if not row.is_trending)
         facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
-        more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
-        facts.append(f"moved: {', '.join(moved[:_NAMED]) or 'none'}{more}")
+        facts.append(f"moved: {name_some(moved, _NAMED) or 'none'}")
         facts.append(f"{len(breached) - len(moved)} more move with time, as they must")
         if n_recounted:
             facts.append(f"{n_recounted} nights before counted for this version")

@@ -27,6 +27,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts import Notice, is_worth_telling
+from churn_spark.monitoring.names import name_some
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
@@ -117,8 +118,7 @@ def _log_notices(notices: Sequence[Notice]) -> None:
         else:
             _LOG.log(_LEVELS[notice.alert.severity], "%s", describe(notice))
     for change, keys in to_know.items():
-        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-        _LOG.info("info alerts, %s: %s%s", change, ", ".join(keys[:_NAMED]), more)
+        _LOG.info("info alerts, %s: %s", change, name_some(keys, _NAMED))
 
 
 def describe(notice: Notice) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
 from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.names import name_some
 from churn_spark.monitoring.policy_state import Decision, Pending, PolicyState, Trigger
 
 REACTIONS = ("performance", "drift")
@@ -79,19 +80,14 @@ def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) 
     if is_drift_confirmed(state, config):
         reason = (
             f"{sum(state.bad_nights)} of the last {len(state.bad_nights)} nights were bad: moved "
-            f"are {_name(state.breached) or 'no more features tonight'}, {share:.0%} of the "
-            "importance"
+            f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} of "
+            "the importance"
         )
         yield _with_limits(Call("drift", reason), state, config, today)
     age = (today - state.last_retrain).days
     if age >= config.schedule_days:
         reason = f"{age} days since the last training, {config.schedule_days} allowed"
         yield _with_limits(Call("schedule", reason), state, config, today)
-
-
-def _name(features: Sequence[str]) -> str:
-    more = len(features) - _NAMED
-    return ", ".join(features[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_limits(call: Call, state: PolicyState, config: PolicyConfig, today: date) -> Call:
