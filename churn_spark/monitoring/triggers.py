@@ -80,8 +80,8 @@ def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) 
     if is_drift_confirmed(state, config):
         reason = (
             f"{sum(state.bad_nights)} of the last {len(state.bad_nights)} nights were bad: moved "
-            f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} of "
-            "the importance"
+            f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} "
+            "of the importance"
         )
         yield _with_limits(Call("drift", reason), state, config, today)
     age = (today - state.last_retrain).days
