@@ -64,7 +64,8 @@ class Lakehouse:
             return
         builder = (
             DeltaTable.createIfNotExists(self.spark)
-            .location(self.path(spec))
+            # Delta takes a relative location for the name of a table.
+            .location(self._qualify(self.path(spec)))
             .addColumns(spec.struct)
             .comment(spec.grain)
         )
@@ -166,6 +167,11 @@ class Lakehouse:
         finally:
             stream.close()
         return target
+
+    def _qualify(self, path: str) -> str:
+        path_object = self._jvm.org.apache.hadoop.fs.Path(path)
+        file_system = path_object.getFileSystem(self.spark._jsc.hadoopConfiguration())
+        return str(file_system.makeQualified(path_object).toString())
 
     @property
     def _jvm(self) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame
@@ -10,6 +12,7 @@ from pyspark.sql import DataFrame
 from churn_spark.errors import MissingTableError, SchemaError
 from churn_spark.job import JobContext
 from churn_spark.schemas import LABELS, QUARANTINE, conform
+from churn_spark.tables import Lakehouse
 
 
 def labels(context: JobContext, *rows: tuple[str, str, int]) -> DataFrame:
@@ -68,3 +71,12 @@ def test_conform_lists_every_difference_at_once(context: JobContext) -> None:
     assert "missing ['line_bytes', 'source_file', 'ingest_batch']" in str(raised.value)
     assert "extra ['extra']" in str(raised.value)
     assert "reason is bigint instead of string" in str(raised.value)
+
+
+def test_lakehouse_may_be_named_from_the_working_folder(
+    context: JobContext, tmp_path: Path
+) -> None:
+    relative = Lakehouse(context.spark, os.path.relpath(tmp_path / "other"))
+    relative.create(LABELS)
+    assert relative.read(LABELS).isEmpty()
+    assert Lakehouse(context.spark, str(tmp_path / "other")).exists(LABELS)
