@@ -21,6 +21,7 @@ from churn_spark.config.models import (
     TuningConfig,
 )
 from churn_spark.config.nights import (
+    MAX_LISTED,
     AlertsConfig,
     ChecksConfig,
     ListConfig,
@@ -32,6 +33,7 @@ from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 
 __all__ = [
+    "MAX_LISTED",
     "AlertsConfig",
     "BacktestConfig",
     "BehaviourConfig",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, nights, serving
 from churn_spark.config.section import Section
@@ -61,19 +63,33 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {_tell(problem['msg'], problem['input'])}"
-            for problem in error.errors()
-        )
+        problems = "; ".join(_tell(problem) for problem in error.errors())
         raise ConfigError(
             f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
         ) from error
 
 
-def _tell(message: str, found: Any) -> str:
+def _tell(problem: ErrorDetails) -> str:
     """Say what is wrong; without the value where it is a whole section, which may hold secrets."""
-    message = message.removeprefix("Value error, ")
-    return message if isinstance(found, Mapping) else f"{message} (found {found!r})"
+    where, found = ".".join(map(str, problem["loc"])), problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: no such key{_suggest(*map(str, problem['loc']))}"
+    if problem["type"] == "model_type":
+        return f"{where}: expected a section of keys (found {found!r})"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" + ("" if isinstance(found, Mapping) else f" (found {found!r})")
+
+
+def _suggest(*path: str) -> str:
+    """The key that was probably meant, as an end of the sentence."""
+    section: type[BaseModel] = Config
+    for name in path[:-1]:
+        inner = section.model_fields[name].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        section = inner
+    close = get_close_matches(path[-1], section.model_fields, n=1)
+    return f" (did you mean {'.'.join((*path[:-1], *close))}?)" if close else ""
 
 
 def conf_folder() -> Path:
@@ -84,7 +100,8 @@ def conf_folder() -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
+        files = sorted(file.stem for file in path.parent.glob("*.yaml"))
+        known = ", ".join(name for name in files if name != "base") or "none"
         raise ConfigError(
             f"no configuration {path.stem!r} in {path.parent}; there is: {known}. "
             "Pass one of them to --env"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from churn_spark.config.section import Section, Share
+
+MAX_LISTED = 100_000
+"""Users on one list at most, also where `list.capacity` is a share: all of it can be collected."""
 
 
 class ScoringConfig(Section):
@@ -29,12 +32,22 @@ class ScoringConfig(Section):
 class ListConfig(Section):
     """The list that a retention team works from."""
 
-    capacity: Annotated[int, Field(ge=1, le=100_000)] | Share
+    capacity: int | float
     value_by_level: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
     quiet_days: int = Field(ge=0)
     suppressed: str
     n_changes: int = Field(ge=0)
     min_drop: float = Field(ge=0, lt=1)
+
+    @field_validator("capacity")
+    @classmethod
+    def _check_capacity(cls, capacity: float) -> float:
+        if not (0 < capacity < 1 or (isinstance(capacity, int) and 1 <= capacity <= MAX_LISTED)):
+            raise ValueError(
+                f"expected a number of users from 1 to {MAX_LISTED:,}, or a share of the scored "
+                "between 0 and 1"
+            )
+        return capacity
 
 
 class MonitoringConfig(Section):

@@ -10,13 +10,10 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from churn_spark.config import ListConfig
+from churn_spark.config import MAX_LISTED, ListConfig
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.what_if import behaviour_candidates, best_changes
 from churn_spark.schemas import RETENTION_LISTS, conform
-
-MAX_LISTED = 100_000
-"""Users on one list at most, also where `list.capacity` is a share: all of it can be collected."""
 
 
 @dataclass(frozen=True)

@@ -105,11 +105,21 @@ def test_all_problems_are_listed_when_several_keys_and_values_are_wrong(conf: Pa
         load_config(overrides=["training.validation_share=1.5", "scoring.n_reason=2"])
     message = str(caught.value)
     assert "labels.kind: Input should be 'horizon' or 'lifetime' (found 'yearly')" in message
-    assert "trainnig: Extra inputs are not permitted" in message
+    assert "trainnig: no such key (did you mean training?)" in message
     assert "training.validation_share: Input should be less than 1 (found 1.5)" in message
-    assert "scoring.n_reason: Extra inputs are not permitted (found 2)" in message
+    assert "scoring.n_reason: no such key (did you mean scoring.n_reasons?)" in message
     assert message.endswith("All keys are in conf/base.yaml")
     assert "\n" not in message
+
+
+def test_unknown_key_that_is_like_no_other_is_only_named() -> None:
+    with pytest.raises(ConfigError, match=r"doesn't fit: policy\.xyz: no such key\. All keys"):
+        load_config(overrides=["policy.xyz=1"])
+
+
+def test_section_that_is_a_value_is_told_what_it_should_be() -> None:
+    with pytest.raises(ConfigError, match=r"list: expected a section of keys \(found 3\)"):
+        load_config(overrides=["list=3"])
 
 
 def test_section_that_does_not_fit_is_not_printed() -> None:
@@ -154,7 +164,7 @@ def test_environment_is_refused_when_it_has_no_file() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config("production")
     assert str(caught.value).startswith("no configuration 'production' in ")
-    assert "there is: base, cluster, local. Pass one of them to --env" in str(caught.value)
+    assert "there is: cluster, local. Pass one of them to --env" in str(caught.value)
 
 
 @pytest.mark.parametrize(

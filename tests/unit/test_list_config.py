@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.config import load_config
+from churn_spark.config import MAX_LISTED, load_config
 from churn_spark.errors import ConfigError
-from churn_spark.scoring.retention_list import MAX_LISTED, Stability
+from churn_spark.scoring.retention_list import Stability
 
 
 @pytest.mark.parametrize("capacity", [1, 100_000, 0.5, 0.001])
@@ -31,6 +31,16 @@ def test_capacity_is_a_number_of_people_or_a_share(capacity: float) -> None:
 def test_list_is_refused_when_a_knob_is_out_of_range(override: str) -> None:
     with pytest.raises(ConfigError, match=r"the configuration doesn't fit: list\."):
         load_config(overrides=[override])
+
+
+def test_capacity_says_once_what_it_may_be() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides=["list.capacity=-3"])
+    assert str(caught.value) == (
+        "the configuration doesn't fit: list.capacity: expected a number of users from 1 to "
+        "100,000, or a share of the scored between 0 and 1 (found -3). All keys are in "
+        "conf/base.yaml"
+    )
 
 
 def test_prices_are_not_made_up() -> None:
