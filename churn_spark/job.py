@@ -7,13 +7,12 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +22,6 @@ from churn_spark.config import Config, load_config
 from churn_spark.errors import ChurnSparkError, InputError, MissingTableError
 from churn_spark.schemas import EVENTS, SESSION_DAYS, TableSpec
 from churn_spark.session import build_session
-from churn_spark.simulate.world import Runner, run_here
 from churn_spark.tables import Lakehouse
 from churn_spark.timeline import LogSpan, days_after
 
@@ -31,11 +29,6 @@ ALERT_EXIT_CODE = 10
 ASKED_EXIT_CODE = 20
 HELD_EXIT_CODE = 30
 DEMO_FOLDER = "demo_log"
-# A part of a simulation takes seconds, and so does starting Spark.
-MAX_PARTS_HERE = 4
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 def parse_date(text: str | date) -> date:
@@ -100,29 +93,6 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
         yield JobContext(config, Lakehouse(session, config.lakehouse))
     finally:
         session.stop()
-
-
-@contextmanager
-def open_runner(n_parts: int, env: str, overrides: list[str] | None) -> Iterator[Runner]:
-    """Give what runs the parts of a job: this process where they are few, else Spark's workers.
-
-    Raises:
-        ConfigError: if the configuration doesn't fit.
-        MachineError: if Java or the jars are missing where Spark is needed.
-    """
-    if n_parts <= MAX_PARTS_HERE:
-        yield run_here
-        return
-    with open_job("simulate_events", env, overrides) as context:
-        yield partial(run_on_spark, context.spark)
-
-
-def run_on_spark(
-    spark: SparkSession, function: Callable[[Task], Result], tasks: Sequence[Task]
-) -> list[Result]:
-    """Run a function on every task, each a Spark task of its own."""
-    say("", f"{len(tasks)} parts on {spark.sparkContext.master}")
-    return spark.sparkContext.parallelize(tasks, len(tasks)).map(function).collect()
 
 
 def claim_demo_lakehouse(lakehouse: str) -> Path:

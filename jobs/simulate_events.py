@@ -20,6 +20,7 @@ from churn_spark.errors import InputError
 from churn_spark.simulate.population import count_blocks
 from churn_spark.simulate.settings import DRIFTS, REGIMES, STYLES, Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, read_settings, simulate_log
+from churn_spark.steps.simulating import open_runner
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 DEFAULTS = SimulationSettings()
@@ -108,7 +109,7 @@ def main(
             refuse_other_options(ctx)
             settings = replace(read_settings(out), days=days)
             simulate = partial(continue_log, out, Period(continue_from, days))
-        with job.open_runner(count_blocks(settings), env, overrides) as run:
+        with open_runner(count_blocks(settings), env, overrides) as run:
             facts.append(simulate(run).describe())
 
 
