@@ -15,7 +15,7 @@ from churn_spark.errors import ConfigError
         ("policy.bad_nights=4", "must be at most of_nights 3"),
         ("policy.cooldown_days=57", "must be at most max_cooldown_days 56"),
         ("policy.max_probation_high=0.01", "policy.max_probation_high: "),
-        ("policy.cooldown=14", "policy.cooldown: Extra inputs"),
+        ("policy.cooldown=14", "policy.cooldown: no such key"),
         ("checks.min_volume_ratio=1", "checks.min_volume_ratio: "),
         ("checks.max_chance=0", "checks.max_chance: "),
         ("alerts.smtp_host=mail", "needs mail_from and mail_to"),
