@@ -104,7 +104,8 @@ def test_job_ends_with_two_and_one_line_when_a_set_is_wrong(tmp_path: Path) -> N
         command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"error: .*training\.sed: no such key \(did you mean training\.seed\?\)\. .*\n", done.stderr)
+    told = r"error: .*training\.sed: no such key \(did you mean training\.seed\?\)\. .*\n"
+    assert re.fullmatch(told, done.stderr)
     assert not (tmp_path / "lakehouse").exists()
 
 
