@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from churn_spark.config.section import Section, Share
 
@@ -32,22 +38,23 @@ class ScoringConfig(Section):
 class ListConfig(Section):
     """The list that a retention team works from."""
 
-    capacity: int | float
+    capacity: Annotated[int, Field(ge=1, le=MAX_LISTED)] | Share
     value_by_level: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
     quiet_days: int = Field(ge=0)
     suppressed: str
     n_changes: int = Field(ge=0)
     min_drop: float = Field(ge=0, lt=1)
 
-    @field_validator("capacity")
+    @field_validator("capacity", mode="wrap")
     @classmethod
-    def _check_capacity(cls, capacity: float) -> float:
-        if not (0 < capacity < 1 or (isinstance(capacity, int) and 1 <= capacity <= MAX_LISTED)):
+    def _say_both_kinds(cls, found: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(found)
+        except ValidationError as error:
             raise ValueError(
                 f"expected a number of users from 1 to {MAX_LISTED:,}, or a share of the scored "
                 "between 0 and 1"
-            )
-        return capacity
+            ) from error
 
 
 class MonitoringConfig(Section):

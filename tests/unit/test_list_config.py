@@ -17,6 +17,10 @@ def test_capacity_is_a_number_of_people_or_a_share(capacity: float) -> None:
     assert (found, type(found)) == (capacity, type(capacity))
 
 
+def test_capacity_may_be_a_whole_number_with_a_point() -> None:
+    assert load_config(overrides=["list.capacity=100.0"]).list.capacity == 100
+
+
 @pytest.mark.parametrize(
     "override",
     [
