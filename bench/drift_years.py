@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from churn_spark.monitoring.evidence import DriftFact
-from churn_spark.monitoring.ks import (
+from churn_spark.monitoring.drift.ks import (
     Baseline,
     benjamini_hochberg,
     build_baseline,
     compare,
     count_cells,
 )
+from churn_spark.monitoring.policy.evidence import DriftFact
 
 FloatArray = NDArray[Any]
 N_USERS = 22_000

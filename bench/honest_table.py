@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench.leak_log import Floats, LeakLog, Mask, start_of
-from churn_spark.models.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
+from churn_spark.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
 from churn_spark.models.splits import user_bucket
 from churn_spark.simulate.settings import DAY_S
 from churn_spark.timeline import Horizon

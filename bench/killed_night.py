@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from churn_spark import job
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import TableSpec
-from churn_spark.tables import Lakehouse
 from jobs import nightly
 
 WRITES = (

@@ -20,7 +20,7 @@ from bench.killed_night import Step, read_steps
 from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
-from churn_spark.schemas import DECISIONS
+from churn_spark.contracts.tables import DECISIONS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 

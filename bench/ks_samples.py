@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from churn_spark.monitoring.ks import (
+from churn_spark.monitoring.drift.ks import (
     KsComparison,
     build_baseline,
     compare,

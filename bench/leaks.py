@@ -18,7 +18,7 @@ from bench.leak_log import SETTINGS
 from bench.planted_leaks import LEAKS, is_caught
 from bench.planting import Planting, prepare_planting
 from churn_spark.config import LeakageConfig, load_config
-from churn_spark.models.leakage.checks import find_leaks
+from churn_spark.leakage.checks import find_leaks
 
 SEEDS = (1, 2, 3, 4, 5)
 REGIMES = ("memoryless", "degrading")

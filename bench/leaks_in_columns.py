@@ -11,7 +11,7 @@ import pandas as pd
 from bench.honest_table import HORIZON
 from bench.leak_log import LeakLog, Mask, start_of
 from bench.planting import Columns, Leak, Planting, entered_in
-from churn_spark.models.leakage.table import FeatureTable
+from churn_spark.leakage.table import FeatureTable
 from churn_spark.simulate.settings import DAY_S
 from churn_spark.timeline import days_after
 

@@ -20,7 +20,7 @@ from bench.honest_table import (
 )
 from bench.leak_log import start_of
 from bench.planting import Leak, Planting, entered_in
-from churn_spark.models.leakage.table import TEST, TRAIN, FeatureTable
+from churn_spark.leakage.table import TEST, TRAIN, FeatureTable
 from churn_spark.timeline import days_after
 
 LEAKS_IN_ROWS: Final[list[Leak]] = []

@@ -28,16 +28,16 @@ from rich.table import Table
 from bench.promises import choose_sections, holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
-from churn_spark.features.spec import model_features
+from churn_spark.contracts.features.spec import model_features
+from churn_spark.contracts.tables import TRAINING_ROWS
+from churn_spark.evaluation.backtest import PRIMARY
+from churn_spark.evaluation.expected import ExpectedMetrics, evaluate_expected
+from churn_spark.evaluation.intervals import bootstrap_by_user
+from churn_spark.evaluation.metrics import evaluate
 from churn_spark.job import JobContext, log_span
-from churn_spark.models.backtest import PRIMARY
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
-from churn_spark.models.expected import ExpectedMetrics, evaluate_expected
-from churn_spark.models.intervals import bootstrap_by_user
-from churn_spark.models.metrics import evaluate
-from churn_spark.schemas import TRAINING_ROWS
-from churn_spark.session import build_session
+from churn_spark.runtime.session import build_session
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.steps import backtest as steps
 from churn_spark.steps import training

@@ -31,9 +31,15 @@ from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
 from bench.promises import choose_sections, holds
 from bench.season import rehearse
 from churn_spark import job
-from churn_spark.monitoring.cells import count_cells_by_feature
-from churn_spark.monitoring.ks import Baseline, build_baseline, collect_cells, compare, count_cells
-from churn_spark.monitoring.performance import estimate_auc
+from churn_spark.monitoring.drift.ks import (
+    Baseline,
+    build_baseline,
+    collect_cells,
+    compare,
+    count_cells,
+)
+from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
+from churn_spark.monitoring.performance.performance import estimate_auc
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
 SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "season")

@@ -26,10 +26,10 @@ from bench.drift_years import (
 )
 from bench.promises import holds
 from churn_spark.config import PolicyConfig, load_config
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import decide, start_policy
-from churn_spark.monitoring.replay import Night, Thresholds, WhatIf, what_if
-from churn_spark.monitoring.triggers import is_drift_confirmed
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy import decide, start_policy
+from churn_spark.monitoring.policy.replay import Night, Thresholds, WhatIf, what_if
+from churn_spark.monitoring.policy.triggers import is_drift_confirmed
 
 NIGHTS, PLAIN_YEARS = 365, 2
 SHIFT = 0.20

@@ -12,7 +12,7 @@ from typing import Final
 from bench.leaks_in_columns import LEAKS_IN_COLUMNS
 from bench.leaks_in_rows import LEAKS_IN_ROWS
 from bench.planting import Leak
-from churn_spark.models.leakage.table import Finding
+from churn_spark.leakage.table import Finding
 
 LEAKS: Final[tuple[Leak, ...]] = (*LEAKS_IN_COLUMNS, *LEAKS_IN_ROWS)
 

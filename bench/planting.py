@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.honest_table import TEST_DATE, TRAIN_DATES, build_honest_table, build_spans
 from bench.leak_log import SETTINGS, LeakLog, poison, simulate_leak_log
-from churn_spark.models.leakage.table import KEY, FeatureTable, Rebuilds
+from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.simulate.settings import SimulationSettings
 
 Columns = Mapping[str, Any]

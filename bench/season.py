@@ -28,15 +28,15 @@ from churn_spark.alert_log import read_alerts
 from churn_spark.config import load_config
 from churn_spark.decision_log import Entry, read_entries
 from churn_spark.job import JobContext
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.evidence import ChallengerComparison
+from churn_spark.monitoring.policy.evidence import ChallengerComparison
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.steps.deciding import decide_night
 from churn_spark.steps.replayed import count_differences
-from churn_spark.tables import Lakehouse
 from jobs import nightly, retrain_if_needed
 
 START = date(2018, 10, 1)

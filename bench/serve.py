@@ -32,7 +32,7 @@ from rich.table import Table
 
 from bench.promises import holds
 from churn_spark.config import Config, load_config
-from churn_spark.features.spec import FEATURES
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.serving import contract
 from churn_spark.serving.batches import ARROW

@@ -26,7 +26,7 @@ from bench.log_figures import PUBLISHED, hour_profile, measure_log
 from bench.processes import Usage, run_watched
 from bench.promises import holds
 from bench.two_samples import CATALOGUE_COLUMN, build_behaviour, tell_apart
-from churn_spark.models.expected import expected_average_precision, expected_roc_auc
+from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.truth import read_truth

@@ -8,9 +8,10 @@ from datetime import date
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from churn_spark.monitoring.alerts import Alert, Notice
-from churn_spark.schemas import ALERTS
-from churn_spark.tables import Lakehouse
+from churn_spark.contracts.tables import ALERTS
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.monitoring.alerts.alerts import Alert, Notice
 
 
 def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
@@ -53,7 +54,7 @@ def write_alerts(
         )
         for alert in alerts
     ]
-    frame = lakehouse.spark.createDataFrame(rows, ALERTS.struct)
+    frame = lakehouse.spark.createDataFrame(rows, struct_of(ALERTS))
     lakehouse.replace(frame, ALERTS, {"run_date": [night]})
 
 

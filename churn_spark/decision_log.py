@@ -9,12 +9,13 @@ from datetime import date
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, PolicyConfig
+from churn_spark.contracts.tables import DECISIONS
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import adopt, start_policy
-from churn_spark.monitoring.policy_state import Decision, PolicyState, from_json, to_json
-from churn_spark.schemas import DECISIONS
-from churn_spark.tables import Lakehouse
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy import adopt, start_policy
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, from_json, to_json
 
 STANDING_RULES = ("first", "human", "released")
 """Rules of what stands at the beginning of a night: a rerun keeps it and decides after it."""
@@ -78,7 +79,7 @@ def write_night(lakehouse: Lakehouse, night: date, entries: Sequence[Entry]) -> 
         )
         for number, entry in enumerate(entries)
     ]
-    frame = lakehouse.spark.createDataFrame(rows, DECISIONS.struct)
+    frame = lakehouse.spark.createDataFrame(rows, struct_of(DECISIONS))
     lakehouse.replace(frame, DECISIONS, {"run_date": [night]})
 
 

@@ -19,10 +19,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TableSpec
 from churn_spark.errors import ChurnSparkError, InputError, MissingTableError
-from churn_spark.schemas import EVENTS, SESSION_DAYS, TableSpec
-from churn_spark.session import build_session
-from churn_spark.tables import Lakehouse
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.runtime.session import build_session
 from churn_spark.timeline import LogSpan, days_after
 
 ALERT_EXIT_CODE = 10

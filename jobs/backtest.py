@@ -11,17 +11,18 @@ import pandas as pd
 import typer
 
 from churn_spark import job
-from churn_spark.models.backtest import PRIMARY, TEST, measure
-from churn_spark.models.date_split import DateSplit
-from churn_spark.models.intervals import Interval
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import (
+from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
     BACKTEST_PREDICTIONS,
     BACKTEST_RUNS,
     TableSpec,
 )
+from churn_spark.evaluation.backtest import PRIMARY, TEST, measure
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.models.date_split import DateSplit
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.steps import backtest as steps
 from jobs import build_snapshots
 
@@ -83,7 +84,7 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
 def keep(context: job.JobContext, spec: TableSpec, run_id: str, rows: pd.DataFrame) -> None:
     """Write the rows of the run."""
     columns = rows.assign(run_id=run_id)[spec.column_names]
-    frame = context.spark.createDataFrame(columns, spec.struct)
+    frame = context.spark.createDataFrame(columns, struct_of(spec))
     context.lakehouse.replace(frame, spec, {"run_id": [run_id]})
 
 

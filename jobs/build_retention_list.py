@@ -10,8 +10,8 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import RETENTION_LISTS, SCORES
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
 from churn_spark.scoring.suppression import read_suppressed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from churn_spark import job
+from churn_spark.contracts.tables import EVENTS, SESSION_DAYS
 from churn_spark.features.session_days import build_session_days
-from churn_spark.schemas import EVENTS, SESSION_DAYS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -9,10 +9,10 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import InputError
 from churn_spark.features.labels import build_labels, find_unripe_dates, with_horizon
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

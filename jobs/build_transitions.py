@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from churn_spark import job
+from churn_spark.contracts.tables import EVENTS, TRANSITIONS
 from churn_spark.features.transitions import build_transitions, dates_to_read, dates_to_rebuild
-from churn_spark.schemas import EVENTS, TRANSITIONS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

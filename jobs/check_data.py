@@ -7,11 +7,16 @@ from datetime import date as Date
 import typer
 
 from churn_spark import job
+from churn_spark.contracts.tables import DATA_CHECKS, EVENTS, QUARANTINE, SNAPSHOTS
 from churn_spark.decision_log import champion_at
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.checks import CheckResult, failed_checks, run_checks
-from churn_spark.monitoring.feed import read_event_facts, read_feed_facts, read_snapshot_facts
-from churn_spark.schemas import DATA_CHECKS, EVENTS, QUARANTINE, SNAPSHOTS
+from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks, run_checks
+from churn_spark.monitoring.frames.feed import (
+    read_event_facts,
+    read_feed_facts,
+    read_snapshot_facts,
+)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,7 +51,7 @@ def run(context: job.JobContext, date: Date) -> tuple[CheckResult, ...]:
             columns += read_snapshot_facts(snapshot, registry.load(version))
         results = run_checks(feed, columns, config.checks)
         rows = [(date, r.name, float(r.found), r.expected, r.passed, r.sentence) for r in results]
-        frame = context.spark.createDataFrame(rows, DATA_CHECKS.struct)
+        frame = context.spark.createDataFrame(rows, struct_of(DATA_CHECKS))
         lakehouse.replace(frame, DATA_CHECKS, {"run_date": [date]})
         failed = failed_checks(results)
         facts.append(f"{len(results) - len(failed)} of {len(results)} checks passed")

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_spark import job
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.errors import LeakFoundError
-from churn_spark.models.leakage.checks import find_leaks
-from churn_spark.models.leakage.table import Finding
-from churn_spark.schemas import SNAPSHOTS
+from churn_spark.leakage.checks import find_leaks
+from churn_spark.leakage.table import Finding
 from churn_spark.steps.leak_table import collect_table
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

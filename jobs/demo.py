@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_spark import job
-from churn_spark.schemas import RETENTION_LISTS, TABLES
+from churn_spark.contracts.tables import RETENTION_LISTS, TABLES
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after

@@ -11,12 +11,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation
 
 from churn_spark import job
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.clean import build_events, build_quarantine, classify_records, count_lines
 from churn_spark.events.files import build_files, find_changed_files, list_location, stream_files
 from churn_spark.events.lines import find_broken_files, read_lines
 from churn_spark.events.parse import parse_lines
 from churn_spark.events.summary import BatchFacts, IngestSummary
-from churn_spark.schemas import EVENTS, FILES, QUARANTINE
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

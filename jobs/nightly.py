@@ -10,11 +10,7 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.decision_log import is_first_night, settle, write_night
-from churn_spark.errors import TooFewCancelsError
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.reports.night.store import newest_night
-from churn_spark.schemas import (
+from churn_spark.contracts.tables import (
     BEHAVIOUR,
     DECISIONS,
     DRIFT,
@@ -23,6 +19,11 @@ from churn_spark.schemas import (
     RETENTION_LISTS,
     SCORES,
 )
+from churn_spark.decision_log import is_first_night, settle, write_night
+from churn_spark.errors import TooFewCancelsError
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.reports.night.store import newest_night
 from churn_spark.steps.deciding import begin, hold
 from churn_spark.steps.telling import tell
 from churn_spark.steps.weeks import training_dates
@@ -136,7 +137,7 @@ def withdraw(context: job.JobContext, as_of: Date) -> None:
         of_night = lakehouse.read(spec).filter(F.col(column) == F.lit(as_of))
         if not of_night.isEmpty():
             job.say("nightly", f"{spec.name} of {as_of} is withdrawn: the data failed their checks")
-            nothing = context.spark.createDataFrame([], spec.struct)
+            nothing = context.spark.createDataFrame([], struct_of(spec))
             lakehouse.replace(nothing, spec, {column: [as_of]})
 
 

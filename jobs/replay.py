@@ -13,7 +13,7 @@ from churn_spark import job
 from churn_spark.config import PolicyConfig
 from churn_spark.decision_log import Entry, read_entries
 from churn_spark.errors import MissingTableError, ReplayError
-from churn_spark.monitoring.replay import Thresholds, calibrate, decide_otherwise
+from churn_spark.monitoring.policy.replay import Thresholds, calibrate, decide_otherwise
 from churn_spark.steps.replayed import count_differences, judged_nights
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -8,8 +8,8 @@ import typer
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.tables import BEHAVIOUR, SCORES, SNAPSHOTS
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.schemas import BEHAVIOUR, SCORES, SNAPSHOTS
 from churn_spark.scoring.scores import build_scores
 from churn_spark.steps.described import behaviour_of, load_champion, read_users
 

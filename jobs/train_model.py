@@ -7,9 +7,10 @@ from datetime import date as Date
 import typer
 
 from churn_spark import job
+from churn_spark.contracts.tables import TRAINING_ROWS, VALIDATION_SCORES
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.training import describe_judged
-from churn_spark.schemas import TRAINING_ROWS, VALIDATION_SCORES
 from churn_spark.steps.training import (
     fit,
     label_snapshots,
@@ -75,7 +76,7 @@ def resume(context: job.JobContext, date: Date) -> str | None:
     version = registry.find(key)
     if version is None:
         if runs := registry.delete_runs(key):
-            nothing = context.spark.createDataFrame([], VALIDATION_SCORES.struct)
+            nothing = context.spark.createDataFrame([], struct_of(VALIDATION_SCORES))
             lakehouse.replace(nothing, VALIDATION_SCORES, {"run_id": runs})
     elif version != registry.champion_version():
         registry.assign_alias(version)

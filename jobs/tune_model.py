@@ -12,9 +12,9 @@ from datetime import date as Date
 import typer
 
 from churn_spark import job
+from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.models.date_split import split_dates
-from churn_spark.models.tuning import Choice
-from churn_spark.schemas import TRAINING_ROWS
+from churn_spark.models.search.tuning import Choice
 from churn_spark.steps import training
 from churn_spark.steps.tuning import tune
 from churn_spark.steps.weeks import training_dates

@@ -13,11 +13,12 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import Config
+from churn_spark.contracts.tables import TableSpec
 from churn_spark.events.clean import build_events, classify_records
 from churn_spark.events.lines import read_lines
 from churn_spark.events.parse import parse_lines
 from churn_spark.job import JobContext
-from churn_spark.schemas import TableSpec
+from churn_spark.lakehouse.schema import struct_of
 
 BASE_RECORD: Mapping[str, Any] = {
     "ts": 1538352000000,
@@ -192,5 +193,5 @@ def write_rows(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None
     whole = {c.name: "Int64" for c in spec.columns if c.data_type == "long"}
     frame = frame.astype(whole).astype(object)
     records = frame.where(frame.notna(), None).values.tolist()
-    written = context.spark.createDataFrame(records, spec.struct).coalesce(1)
+    written = context.spark.createDataFrame(records, struct_of(spec)).coalesce(1)
     context.lakehouse.overwrite(written, spec)

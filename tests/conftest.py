@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from churn_spark.config import Config, load_config
 from churn_spark.job import JobContext
-from churn_spark.session import build_session
-from churn_spark.tables import Lakehouse
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.runtime.session import build_session
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image")

@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from churn_spark.features.spec import fingerprint, named
+from churn_spark.contracts.features.spec import fingerprint, named
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding

@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import load_config
+from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE
 from churn_spark.decision_log import Entry
-from churn_spark.features.spec import FEATURES
-from churn_spark.monitoring.alerts import Alert, find_causes, find_data_causes, update_alerts
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.comparisons import COMPARISONS, TRAINING, code_baseline
-from churn_spark.monitoring.evidence import (
+from churn_spark.monitoring.alerts.alerts import Alert, find_causes, find_data_causes, update_alerts
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
+from churn_spark.monitoring.drift.ks import Baseline, build_baseline, count_cells
+from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
     Evidence,
     MetricChange,
 )
-from churn_spark.monitoring.ks import Baseline, build_baseline, count_cells
-from churn_spark.monitoring.policy import PREDICTION, decide, start_policy
-from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.policy import PREDICTION, decide, start_policy
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
-from churn_spark.schemas import ALERTS, DRIFT, PERFORMANCE
 
 CONFIG = load_config()
 LAST = date(2018, 12, 1)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from churn_spark.config import PolicyConfig, load_config
 from churn_spark.decision_log import Entry
-from churn_spark.monitoring.evidence import (
+from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
     Evidence,
     MetricChange,
     ProbationComparison,
 )
-from churn_spark.monitoring.policy import decide, release, start_policy
-from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.policy import decide, release, start_policy
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
 POLICY = load_config().policy
 FIRST = date(2024, 1, 1)

@@ -11,10 +11,10 @@ import pandas as pd
 from scipy.special import expit
 
 from churn_spark.config import CostsConfig
-from churn_spark.models.costs import capacity_threshold
-from churn_spark.models.examples import EXAMPLE_DAYS, choose_examples
-from churn_spark.models.intervals import FIGURES
-from churn_spark.models.metrics import evaluate
+from churn_spark.evaluation.costs import capacity_threshold
+from churn_spark.evaluation.examples import EXAMPLE_DAYS, choose_examples
+from churn_spark.evaluation.intervals import FIGURES
+from churn_spark.evaluation.metrics import evaluate
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData
 

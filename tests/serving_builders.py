@@ -20,7 +20,7 @@ import uvicorn
 from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
-from churn_spark.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
+from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
 from churn_spark.models.behaviour.calendar import Calendar
 from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
 from churn_spark.models.behaviour.mixture import Mixture

@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import IngestConfig
+from churn_spark.contracts.tables import EVENTS, QUARANTINE
 from churn_spark.events import parse
 from churn_spark.events.agents import browser_of, os_of
 from churn_spark.events.rules import (
@@ -22,7 +23,7 @@ from churn_spark.events.rules import (
     TS_IN_SECONDS,
     TS_OUT_OF_RANGE,
 )
-from churn_spark.schemas import EVENTS, QUARANTINE, conform
+from churn_spark.lakehouse.schema import conform
 from churn_spark.timeline import day_start_millis
 
 

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from churn_spark.contracts.tables import FILES
 from churn_spark.errors import InputError
-from churn_spark.schemas import FILES, conform
+from churn_spark.lakehouse.schema import conform
 
 _FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
 _ENDINGS = tuple(_FILE_NAMES[3:-1].split(","))

@@ -7,7 +7,8 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.schemas import LABELS, conform
+from churn_spark.contracts.tables import LABELS
+from churn_spark.lakehouse.schema import conform
 from churn_spark.timeline import Horizon
 
 

@@ -1,22 +1,11 @@
-"""The parts of the users that figures are given for: subscription, tenure, system.
-
-One declaration for both worlds: a Spark column for rows that stay in Spark, names for pandas.
-"""
+"""The segments of snapshot rows, as Spark columns."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-SEGMENTS: Final = ("level", "tenure_band", "os")
-SEGMENT_PREFIX: Final = "segment_"
-"""Of their columns where the features of the same names stand beside them."""
-SEGMENT_COLUMNS: Final = tuple(f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS)
-
-TENURE_BANDS: Final = ((30.0, "up to 30 days"), (90.0, "30 to 90 days"))
-LONGER, UNKNOWN = "over 90 days", "unknown"
+from churn_spark.contracts.features.segments import LONGER, TENURE_BANDS, UNKNOWN
 
 
 def segment_columns(prefix: str = "") -> list[Column]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.features.spec import PAGE_COUNTS, PROFILE_FIELDS
-from churn_spark.schemas import SESSION_DAYS, conform
+from churn_spark.contracts.features.spec import PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.tables import SESSION_DAYS
+from churn_spark.lakehouse.schema import conform
 
 _GRAIN = ("user_id", "session_id", "event_date")
 _COLUMNS = (

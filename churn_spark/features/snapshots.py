@@ -10,11 +10,17 @@ from operator import add
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.features.feature import TREND_WEEKS, Aggregate
-from churn_spark.features.spec import PAGE_COUNTS, PROFILE_FIELDS, SNAPSHOT_FEATURES, Feature
+from churn_spark.contracts.features.feature import TREND_WEEKS, Aggregate
+from churn_spark.contracts.features.spec import (
+    PAGE_COUNTS,
+    PROFILE_FIELDS,
+    SNAPSHOT_FEATURES,
+    Feature,
+)
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.user_days import build_user_days
 from churn_spark.features.windows import ALL_DAYS, Trailing, lay_windows, sum_in
-from churn_spark.schemas import SNAPSHOTS, conform
+from churn_spark.lakehouse.schema import conform
 
 _MILLIS_PER_HOUR = 3_600_000.0
 _MILLIS_PER_DAY = 24 * _MILLIS_PER_HOUR

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from churn_spark.schemas import TRANSITIONS, conform
+from churn_spark.contracts.tables import TRANSITIONS
+from churn_spark.lakehouse.schema import conform
 
 START, END = "START", "END"
 SILENCE_MILLIS = 3_600_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from churn_spark.features.spec import PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.features.spec import PAGE_COUNTS, PROFILE_FIELDS
 
 _HAZARDS = ("n_downgrade", "n_settings", "n_roll_advert", "n_thumbs_down")
 _SATURDAY = 5

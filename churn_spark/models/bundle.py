@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_spark.contracts.features.spec import Feature, fingerprint, named
 from churn_spark.errors import FingerprintError
-from churn_spark.features.spec import Feature, fingerprint, named
 from churn_spark.models import explain
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.calibration import Calibration

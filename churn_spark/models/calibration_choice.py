@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.evaluation.metrics import row_log_losses
+from churn_spark.evaluation.ranking import FloatArray
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
-from churn_spark.models.metrics import row_log_losses
-from churn_spark.models.ranking import FloatArray
 
 MIN_POSITIVES: Final = 50
 MIN_ISOTONIC_POSITIVES: Final = 1000

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churn_spark.contracts.features.spec import Feature
 from churn_spark.errors import ExplanationError
-from churn_spark.features.spec import Feature
 from churn_spark.models.words import Value, describe
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,8 @@ from typing import Any
 
 import mlflow
 
-from churn_spark.models.artifacts import write_validation_files
-from churn_spark.models.judged import Judged
+from churn_spark.evaluation.artifacts import write_validation_files
+from churn_spark.evaluation.judged import Judged
 
 _KEYS = ("as_of", "user_id", "label", "split", "churn_probability")
 

@@ -21,7 +21,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
-from churn_spark.features.segments import SEGMENT_COLUMNS
+from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
+from churn_spark.contracts.tables import VALIDATION_SCORES
+from churn_spark.evaluation.judged import Judged
+from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
+from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
@@ -32,12 +36,9 @@ from churn_spark.models.estimators import (
     fit_trees,
     logistic_probabilities,
 )
-from churn_spark.models.judged import Judged
-from churn_spark.models.metrics import best_f1_threshold, evaluate, outcomes
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
-from churn_spark.schemas import VALIDATION_SCORES, conform
 
 _ROWS_PER_TASK = 50_000
 MAX_SCORED_ROWS = 200_000
@@ -175,7 +176,7 @@ def build_validation_scores(
         outcome=outcomes(labels, probabilities, judged.metrics.threshold),
     )
     return conform(
-        spark.createDataFrame(scored[VALIDATION_SCORES.column_names], VALIDATION_SCORES.struct),
+        spark.createDataFrame(scored[VALIDATION_SCORES.column_names], struct_of(VALIDATION_SCORES)),
         VALIDATION_SCORES,
     )
 

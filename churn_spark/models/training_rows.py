@@ -10,12 +10,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.config import TrainingConfig
+from churn_spark.contracts.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX
+from churn_spark.contracts.features.spec import Feature, fingerprint
+from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX, segment_columns
-from churn_spark.features.spec import Feature, fingerprint
+from churn_spark.features.segments import segment_columns
+from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
-from churn_spark.schemas import TRAINING_ROWS, conform
 
 
 def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig) -> DataFrame:
@@ -121,7 +123,7 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
             yield pd.concat([batch[keys], matrix], axis=1)
 
     schema = T.StructType(
-        [field for field in TRAINING_ROWS.struct if field.name in (*keys, *encoding.features)]
+        [field for field in struct_of(TRAINING_ROWS) if field.name in (*keys, *encoding.features)]
     )
     with_segments = rows.select("*", *segment_columns(SEGMENT_PREFIX))
     encoded = with_segments.select(*keys, *encoding.features).mapInPandas(encode, schema)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.features.spec import Feature
+from churn_spark.contracts.features.spec import Feature
 from churn_spark.models.words import Value, describe_change, percent
 
 Predict = Callable[[pd.DataFrame], NDArray[np.float64]]

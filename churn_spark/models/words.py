@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from churn_spark.features.spec import Feature
+from churn_spark.contracts.features.spec import Feature
 
 Value = float | str | None
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from churn_spark.models.reliability import N_BINS, reliability_bins, wilson_interval
+from churn_spark.evaluation.reliability import N_BINS, reliability_bins, wilson_interval
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import Whisker, draw_reliability, draw_whiskers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churn_spark.models.mistakes import reason_texts
+from churn_spark.evaluation.mistakes import reason_texts
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import draw_bars

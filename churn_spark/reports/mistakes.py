@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
-from churn_spark.models.examples import Example, choose_examples, letter_examples
-from churn_spark.models.mistakes import (
+from churn_spark.evaluation.examples import Example, choose_examples, letter_examples
+from churn_spark.evaluation.mistakes import (
     ALARMS_AGAINST_LEFT_ALONE,
     FALSE_ALARM,
     FOUND,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from churn_spark.config import CostsConfig
-from churn_spark.models.costs import (
+from churn_spark.evaluation.costs import (
     Estimate,
     Policy,
     break_even_probability,

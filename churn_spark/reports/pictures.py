@@ -10,9 +10,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from churn_spark.models.examples import EXAMPLE_DAYS, Example
-from churn_spark.models.ranking import FloatArray
-from churn_spark.models.reliability import ReliabilityBins
+from churn_spark.evaluation.examples import EXAMPLE_DAYS, Example
+from churn_spark.evaluation.ranking import FloatArray
+from churn_spark.evaluation.reliability import ReliabilityBins
 from churn_spark.reports.canvas import (
     ACCENT,
     GOLD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churn_spark.models.metrics import gains_points, precision_recall_points, roc_points
+from churn_spark.evaluation.metrics import gains_points, precision_recall_points, roc_points
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import (

@@ -7,12 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import CostsConfig
-from churn_spark.errors import MissingTableError
-from churn_spark.models.examples import choose_examples
-from churn_spark.reports.card import ModelCard
-from churn_spark.reports.data import EvaluationData, select_primary
-from churn_spark.reports.timelines import build_timelines
-from churn_spark.schemas import (
+from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
     BACKTEST_PREDICTIONS,
@@ -20,7 +15,12 @@ from churn_spark.schemas import (
     SESSION_DAYS,
     SNAPSHOTS,
 )
-from churn_spark.tables import Lakehouse
+from churn_spark.errors import MissingTableError
+from churn_spark.evaluation.examples import choose_examples
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.reports.card import ModelCard
+from churn_spark.reports.data import EvaluationData, select_primary
+from churn_spark.reports.timelines import build_timelines
 
 PRIMARY = "lightgbm"
 

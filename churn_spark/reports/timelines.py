@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.models.examples import EXAMPLE_DAYS
+from churn_spark.evaluation.examples import EXAMPLE_DAYS
 
 
 def build_timelines(session_days: DataFrame, chosen: DataFrame) -> DataFrame:

@@ -11,9 +11,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.config import MAX_LISTED, ListConfig
+from churn_spark.contracts.tables import RETENTION_LISTS
+from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.what_if import behaviour_candidates, best_changes
-from churn_spark.schemas import RETENTION_LISTS, conform
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def add_changes(
     inputs = users.select("as_of", "user_id", *bundle.encoding.features)
     # In one pass with the list's own columns: joining the answers back would build it twice.
     known = listed.join(inputs, ["as_of", "user_id"], "left")
-    return conform(known.mapInPandas(try_changes, RETENTION_LISTS.struct), RETENTION_LISTS)
+    return conform(known.mapInPandas(try_changes, struct_of(RETENTION_LISTS)), RETENTION_LISTS)
 
 
 def _capacity(n_scored: Column, config: ListConfig) -> Column:

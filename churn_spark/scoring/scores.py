@@ -9,8 +9,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.config import ScoringConfig
+from churn_spark.contracts.tables import SCORES
+from churn_spark.lakehouse.schema import conform
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.schemas import SCORES, conform
 from churn_spark.scoring.bands import BandLimits
 
 _LEVEL = "last_subscription_level"

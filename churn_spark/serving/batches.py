@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.errors import RequestError
-from churn_spark.features.spec import FEATURES
 from churn_spark.serving import contract
 from churn_spark.serving.predictor import Predictor
 

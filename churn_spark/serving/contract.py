@@ -24,8 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from churn_spark.contracts.features.spec import FEATURES, Feature
 from churn_spark.errors import RequestError
-from churn_spark.features.spec import FEATURES, Feature
 
 IDENTITY: Final = ("user_id", "as_of")
 MAX_TEXT: Final = 200

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churn_spark.errors import InputError
-from churn_spark.models.expected import expected_average_precision, expected_roc_auc
+from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.draws import Floats
 from churn_spark.simulate.pages import state_of

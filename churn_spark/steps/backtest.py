@@ -13,9 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.tables import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import with_horizon
-from churn_spark.models.backtest import (
+from churn_spark.evaluation.backtest import (
     PRIMARY,
     SEGMENTS,
     TEST,
@@ -23,16 +23,16 @@ from churn_spark.models.backtest import (
     headline_cell,
     tenure_band,
 )
+from churn_spark.evaluation.metrics import best_f1_threshold
+from churn_spark.features.labels import with_horizon
+from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
 from churn_spark.models.importance import gain_shares, measure_importance
-from churn_spark.models.ladder import PageHazard, Rule
-from churn_spark.models.metrics import best_f1_threshold
 from churn_spark.models.splits import STOPPING, VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.reports.card import ModelCard
-from churn_spark.schemas import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.steps import training
 from churn_spark.steps.weeks import known_dates

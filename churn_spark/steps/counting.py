@@ -10,12 +10,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.segments import SEGMENT_PREFIX, SEGMENTS, segment_columns
+from churn_spark.contracts.features.segments import SEGMENT_PREFIX, SEGMENTS
+from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
+from churn_spark.features.segments import segment_columns
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.monitoring.cells import count_cells_by_feature, share_edges
-from churn_spark.monitoring.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.drift import Reference, encode_categories
-from churn_spark.schemas import DRIFT_CELLS, SCORES, SNAPSHOTS
+from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
+from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature, share_edges
+from churn_spark.monitoring.frames.drift import Reference, encode_categories
 from churn_spark.scoring.scores import predict_rows
 from churn_spark.steps.described import describe, read_users
 

@@ -14,10 +14,10 @@ from churn_spark.decision_log import (
     write_night,
 )
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.checks import CheckResult, failed_checks
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy import decide, release
-from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy import decide, release
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
 
 def decide_night(

@@ -7,12 +7,12 @@ from datetime import date as Date
 from pyspark.sql import DataFrame
 
 from churn_spark import job
+from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS, TRANSITIONS
 from churn_spark.decision_log import champion_at
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.training_rows import join_behaviour
-from churn_spark.schemas import BEHAVIOUR, SNAPSHOTS, TRANSITIONS
 from churn_spark.timeline import Horizon
 
 

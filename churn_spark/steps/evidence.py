@@ -12,17 +12,20 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.features.segments import SEGMENTS
+from churn_spark.contracts.features.segments import ALL, SEGMENTS
+from churn_spark.contracts.tables import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.comparisons import TRAINING
-from churn_spark.monitoring.drift import drift_facts
-from churn_spark.monitoring.evidence import ChallengerComparison, Evidence, ProbationComparison
-from churn_spark.monitoring.labelled import LABELS, metric_changes
-from churn_spark.monitoring.performance import compare_aucs, compare_challenger
-from churn_spark.monitoring.policy_state import PolicyState
-from churn_spark.schemas import DATA_CHECKS, DRIFT, PERFORMANCE, SNAPSHOTS
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.frames.drift import drift_facts
+from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
+from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.policy.evidence import (
+    ChallengerComparison,
+    Evidence,
+    ProbationComparison,
+)
+from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.steps.labelled import read_labelled
 from churn_spark.steps.weeks import sound_dates, training_dates, unseen_dates
 

@@ -11,14 +11,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.tables import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.features.labels import with_horizon
 from churn_spark.features.segments import segment_columns
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
-from churn_spark.monitoring.labelled import expected_rows, labelled_rows
-from churn_spark.schemas import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
+from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows
 from churn_spark.scoring.scores import predict_rows
 from churn_spark.steps.described import describe
 from churn_spark.steps.weeks import unseen_dates
@@ -71,7 +72,7 @@ def measure_performance(
         reference = read_validation(context, bundle)
         rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
     named: list[Any] = [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
-    return context.spark.createDataFrame(named, PERFORMANCE.struct)
+    return context.spark.createDataFrame(named, struct_of(PERFORMANCE))
 
 
 def read_labelled(

@@ -7,18 +7,18 @@ from datetime import date as Date
 from pyspark.sql import functions as F
 
 from churn_spark import job
+from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
 from churn_spark.features.snapshots import build_snapshots as build_features
-from churn_spark.features.spec import SNAPSHOT_FEATURES
-from churn_spark.models.leak_rows import (
+from churn_spark.leakage.rows import (
     build_event_spans,
     build_leak_rows,
     build_poisoned_snapshots,
     sample_users,
 )
-from churn_spark.models.leakage.table import KEY, FeatureTable, Rebuilds
-from churn_spark.schemas import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.steps.weeks import sound_dates
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from churn_spark.decision_log import Entry
 from churn_spark.errors import MissingTableError
-from churn_spark.monitoring.policy import adopt, release
-from churn_spark.monitoring.policy_state import Decision, PolicyState, to_json
-from churn_spark.monitoring.replay import Night, replay
+from churn_spark.monitoring.policy.policy import adopt, release
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, to_json
+from churn_spark.monitoring.policy.replay import Night, replay
 
 
 def count_differences(entries: Sequence[Entry]) -> int:

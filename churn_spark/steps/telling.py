@@ -8,10 +8,15 @@ from datetime import date as Date
 from churn_spark import job
 from churn_spark.alert_log import read_open_alerts, write_alerts
 from churn_spark.decision_log import Entry
-from churn_spark.monitoring.alerts import find_causes, find_data_causes, is_severe, update_alerts
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.rates import find_rate_causes
-from churn_spark.monitoring.sinks import deliver
+from churn_spark.monitoring.alerts.alerts import (
+    find_causes,
+    find_data_causes,
+    is_severe,
+    update_alerts,
+)
+from churn_spark.monitoring.alerts.rates import find_rate_causes
+from churn_spark.monitoring.alerts.sinks import deliver
+from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.steps.evidence import read_drift
 
 

@@ -12,15 +12,25 @@ from pyspark.sql import functions as F
 
 from churn_spark import job
 from churn_spark.config import LightGBMConfig
+from churn_spark.contracts.features.spec import FEATURES, fingerprint, model_features
+from churn_spark.contracts.tables import (
+    EVENTS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    TRANSITIONS,
+    VALIDATION_SCORES,
+    TableSpec,
+)
+from churn_spark.evaluation.judged import Judged
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
-from churn_spark.features.spec import FEATURES, fingerprint, model_features
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.judged import Judged
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.run_log import log_family
 from churn_spark.models.splits import VALIDATION, held_out_users
@@ -39,16 +49,6 @@ from churn_spark.models.training_rows import (
     fit_encoding,
     join_behaviour,
     join_labels,
-)
-from churn_spark.schemas import (
-    EVENTS,
-    LABELS,
-    SESSION_DAYS,
-    SNAPSHOTS,
-    TRAINING_ROWS,
-    TRANSITIONS,
-    VALIDATION_SCORES,
-    TableSpec,
 )
 from churn_spark.steps.weeks import training_dates
 

@@ -15,11 +15,11 @@ from rich.table import Table
 
 from churn_spark import job
 from churn_spark.config import LightGBMConfig
-from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.models.date_split import DateSplit
-from churn_spark.models.folds import Fold, build_folds, content_hash, grid_of, judge_fold
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search import (
+from churn_spark.models.search.folds import Fold, build_folds, content_hash, grid_of, judge_fold
+from churn_spark.models.search.search import (
     candidates_of,
     finish,
     importances,
@@ -30,8 +30,7 @@ from churn_spark.models.search import (
     storage_url,
     trials_left,
 )
-from churn_spark.models.training import describe_judged
-from churn_spark.models.tuning import (
+from churn_spark.models.search.tuning import (
     Choice,
     FoldResult,
     TrialResult,
@@ -40,6 +39,7 @@ from churn_spark.models.tuning import (
     paired_gain,
     sum_up,
 )
+from churn_spark.models.training import describe_judged
 from churn_spark.steps import training
 
 _N_SHOWN = 5

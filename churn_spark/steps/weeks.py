@@ -9,7 +9,7 @@ from datetime import timedelta
 from pyspark.sql import functions as F
 
 from churn_spark import job
-from churn_spark.schemas import DATA_CHECKS
+from churn_spark.contracts.tables import DATA_CHECKS
 from churn_spark.timeline import days_after, weekly_dates
 
 

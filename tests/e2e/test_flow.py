@@ -19,10 +19,8 @@ from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
 from churn_spark.config import load_config
-from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
-from churn_spark.features.spec import FEATURE_SETS, model_features
-from churn_spark.job import JobContext
-from churn_spark.schemas import (
+from churn_spark.contracts.features.spec import FEATURE_SETS, model_features
+from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_PREDICTIONS,
     BEHAVIOUR,
@@ -35,10 +33,12 @@ from churn_spark.schemas import (
     VALIDATION_SCORES,
     TableSpec,
 )
+from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.job import JobContext
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
 from churn_spark.steps.described import load_champion, read_users
-from churn_spark.tables import Lakehouse
 from jobs import (
     backtest,
     build_report,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from churn_spark.schemas import EVENTS, FILES, QUARANTINE
-from churn_spark.tables import Lakehouse
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
+from churn_spark.lakehouse.tables import Lakehouse
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,18 +17,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.alert_log import read_alerts
 from churn_spark.config import load_config
-from churn_spark.decision_log import (
-    STANDING_RULES,
-    Entry,
-    read_entries,
-    settle,
-    write_night,
-)
-from churn_spark.errors import ReplayError
-from churn_spark.job import JobContext
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.policy_state import to_json
-from churn_spark.schemas import (
+from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
     DECISIONS,
@@ -39,7 +28,18 @@ from churn_spark.schemas import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.tables import Lakehouse
+from churn_spark.decision_log import (
+    STANDING_RULES,
+    Entry,
+    read_entries,
+    settle,
+    write_night,
+)
+from churn_spark.errors import ReplayError
+from churn_spark.job import JobContext
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.policy.policy_state import to_json
 from jobs import nightly, replay, retrain_if_needed
 from jobs.retrain_if_needed import Outcome
 

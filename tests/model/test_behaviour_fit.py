@@ -11,13 +11,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import load_config
+from churn_spark.evaluation.expected import evaluate_expected
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
-from churn_spark.models.expected import evaluate_expected
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log

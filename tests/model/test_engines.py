@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import load_config
+from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.estimators import TreePlan, fit_trees
-from churn_spark.models.metrics import roc_auc
 from churn_spark.models.offset import Offset
 from churn_spark.models.training import tree_margins
 

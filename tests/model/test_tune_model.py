@@ -15,18 +15,18 @@ from mlflow.entities import Run
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import load_config
+from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.segments import SEGMENT_COLUMNS
 from churn_spark.job import JobContext
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.folds import build_folds, content_hash
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search import candidates_of, open_study, storage_url
+from churn_spark.models.search.folds import build_folds, content_hash
+from churn_spark.models.search.search import candidates_of, open_study, storage_url
+from churn_spark.models.search.tuning import fold_of
 from churn_spark.models.splits import VALIDATION, split_of, user_bucket
-from churn_spark.models.tuning import fold_of
 from churn_spark.steps import training, tuning
-from churn_spark.tables import Lakehouse
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)

@@ -10,8 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from churn_spark.errors import SchemaError
-from churn_spark.monitoring.cells import CELLS_SCHEMA, count_cells_by_feature
-from churn_spark.monitoring.ks import (
+from churn_spark.monitoring.drift.ks import (
     Baseline,
     build_baseline,
     collect_cells,
@@ -20,6 +19,7 @@ from churn_spark.monitoring.ks import (
     count_missing,
     sum_sparse,
 )
+from churn_spark.monitoring.frames.bin_counts import CELLS_SCHEMA, count_cells_by_feature
 
 pytestmark = pytest.mark.spark
 

@@ -12,18 +12,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import load_config
+from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
+from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.errors import LeakFoundError, MissingTableError
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_features
-from churn_spark.features.spec import SNAPSHOT_FEATURES
 from churn_spark.job import JobContext
-from churn_spark.models.leak_rows import poison_session_days
-from churn_spark.models.leakage.table import FeatureTable
-from churn_spark.schemas import SESSION_DAYS
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.leakage.rows import poison_session_days
+from churn_spark.leakage.table import FeatureTable
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.steps import leak_table
-from churn_spark.tables import Lakehouse
 from jobs import build_snapshots, check_leaks
 from tests.builders import read_events
 

@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.tables import EVENTS, QUARANTINE
 from churn_spark.events import clean, parse
 from churn_spark.events.agents import browser_of, os_of
 from churn_spark.events.lines import read_lines
-from churn_spark.schemas import EVENTS, QUARANTINE
 from tests import oracles
 from tests.builders import AGENTS, collect_dicts, millis, read_events, record, write_lines
 

@@ -14,18 +14,18 @@ from scipy import stats
 
 from churn_spark.config import load_config
 from churn_spark.models.encoding import Encoding
-from churn_spark.monitoring.cells import count_cells_by_feature
-from churn_spark.monitoring.comparisons import code_baseline
-from churn_spark.monitoring.distances import compare_rates
-from churn_spark.monitoring.drift import (
+from churn_spark.monitoring.drift.comparisons import code_baseline
+from churn_spark.monitoring.drift.distances import compare_rates
+from churn_spark.monitoring.drift.ks import build_baseline
+from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
+from churn_spark.monitoring.frames.drift import (
     Reference,
     build_drift,
     count_slices,
     drift_facts,
     encode_categories,
 )
-from churn_spark.monitoring.ks import build_baseline
-from churn_spark.monitoring.performance import measure
+from churn_spark.monitoring.performance.performance import measure
 
 pytestmark = pytest.mark.spark
 

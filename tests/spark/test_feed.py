@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from churn_spark.monitoring.checks import FeedFacts
-from churn_spark.monitoring.feed import read_event_facts, read_feed_facts
-from churn_spark.schemas import EVENTS, QUARANTINE
+from churn_spark.contracts.tables import EVENTS, QUARANTINE
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.monitoring.data_quality.checks import FeedFacts
+from churn_spark.monitoring.frames.feed import read_event_facts, read_feed_facts
 
 pytestmark = pytest.mark.spark
 
@@ -39,12 +40,12 @@ def event(days_before: int, batch: int, number: int = 0, **changes: object) -> t
 
 
 def events_of(spark: SparkSession, *rows: tuple[object, ...]) -> DataFrame:
-    return spark.createDataFrame(list(rows), EVENTS.struct)
+    return spark.createDataFrame(list(rows), struct_of(EVENTS))
 
 
 def rejected(spark: SparkSession, *batches: int) -> DataFrame:
     rows = [("{", "no JSON", 1, "file", batch) for batch in batches]
-    return spark.createDataFrame(rows, QUARANTINE.struct)
+    return spark.createDataFrame(rows, struct_of(QUARANTINE))
 
 
 def test_newest_day_is_counted_with_its_weekdays_and_its_batches(spark: SparkSession) -> None:

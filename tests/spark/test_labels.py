@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.tables import LABELS
 from churn_spark.features.labels import (
     build_first_cancels,
     build_labels,
@@ -22,7 +23,7 @@ from churn_spark.features.labels import (
 )
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
-from churn_spark.schemas import LABELS
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.timeline import Horizon, days_after
 from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
@@ -207,7 +208,7 @@ def _stored(spark: SparkSession) -> DataFrame:
         (date(2018, 10, 2), "a", _CONTEST.days, _CONTEST.gap_days, None, False, False),
         (date(2018, 10, 3), "a", days, _CONTEST.gap_days, None, False, False),
     ]
-    return spark.createDataFrame(rows, LABELS.struct)
+    return spark.createDataFrame(rows, struct_of(LABELS))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import ListConfig, load_config
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.schemas import RETENTION_LISTS, SCORES
 from churn_spark.scoring.retention_list import (
     Stability,
     add_changes,
@@ -112,7 +113,7 @@ def found_list(listed: DataFrame) -> dict[str, Row]:
 
 def scores_of(spark: SparkSession, rows: Iterable[Row]) -> DataFrame:
     return spark.createDataFrame(
-        [tuple(row[name] for name in SCORES.column_names) for row in rows], SCORES.struct
+        [tuple(row[name] for name in SCORES.column_names) for row in rows], struct_of(SCORES)
     )
 
 
@@ -123,7 +124,7 @@ def suppressed_of(spark: SparkSession, rows: Suppressed) -> DataFrame:
 @pytest.fixture
 def nothing(spark: SparkSession) -> tuple[DataFrame, DataFrame]:
     """Nobody suppressed, no list yet."""
-    return suppressed_of(spark, []), spark.createDataFrame([], RETENTION_LISTS.struct)
+    return suppressed_of(spark, []), spark.createDataFrame([], struct_of(RETENTION_LISTS))
 
 
 @pytest.mark.parametrize("quiet_days", [0, 3])
@@ -145,7 +146,7 @@ def test_lists_equal_the_oracle_over_several_dates(
         expected[as_of] = expected_list(scores, suppressed, expected, as_of, 9, quiet_days)
         assert found_list(listed) == expected[as_of]
         earlier = spark.createDataFrame(
-            earlier.collect() + listed.collect(), RETENTION_LISTS.struct
+            earlier.collect() + listed.collect(), struct_of(RETENTION_LISTS)
         )
     # After three days somebody comes back; after one, only where nobody rests.
     assert bool(expected[_D].keys() & expected[_D + timedelta(days=1)]) == (quiet_days == 0)
@@ -161,7 +162,7 @@ def test_list_is_the_same_when_built_again_beside_its_own_and_later_rows(
     scores = {day: scores_of(spark, random_scores(rng, day)).cache() for day in dates}
 
     def build(day: date, rows: list[Any]) -> list[Any]:
-        earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+        earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
         return build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
 
     rows: list[Any] = []
@@ -184,7 +185,7 @@ def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days(
     for order in (list(scores), list(scores)[::-1]):
         rows: list[Any] = []
         for day in order:
-            earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+            earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
             rows += build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
         ranks[tuple(order)] = {(row.as_of, row.user_id): row.list_rank for row in rows}
     forward, backward = ranks.values()
@@ -210,7 +211,7 @@ def test_list_has_the_capacity_of_the_team(
 def test_share_is_of_all_who_were_scored_whoever_is_left_out(spark: SparkSession) -> None:
     scores = scores_of(spark, [score(_D, f"u{user}", 0.1, 0.1) for user in range(10)])
     suppressed = suppressed_of(spark, [(f"u{user}", None) for user in range(5)])
-    empty = spark.createDataFrame([], RETENTION_LISTS.struct)
+    empty = spark.createDataFrame([], struct_of(RETENTION_LISTS))
     listed = build_retention_list(scores, suppressed, empty, _D, configured(capacity=0.4))
     assert sorted(found_list(listed)) == ["u5", "u6", "u7", "u8"]
 
@@ -223,10 +224,10 @@ def test_stability_compares_with_the_newest_list_before(
     rows: list[Any] = []
     for day in days:
         scores = scores_of(spark, [score(day, user, 0.1, 0.1) for user in users[day]])
-        earlier = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+        earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
         listed = build_retention_list(scores, nothing[0], earlier, day, configured())
         rows += listed.collect()
-    lists = spark.createDataFrame(rows, RETENTION_LISTS.struct)
+    lists = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
     found = [measure_stability(lists.filter(lists.as_of == day), lists, day) for day in days]
     assert found == [Stability(3, 0, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
 

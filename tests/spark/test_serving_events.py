@@ -17,6 +17,7 @@ from serving_builders import add_behaviour, make_bundle
 from threadpoolctl import threadpool_limits
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.errors import RequestError
 from churn_spark.events.clean import build_events, classify_records
 from churn_spark.events.lines import read_lines
@@ -24,7 +25,6 @@ from churn_spark.events.parse import parse_lines
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.features.spec import FEATURES
 from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.features.spec import PAGE_COUNTS
+from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.features.session_days import build_session_days
-from churn_spark.features.spec import PAGE_COUNTS
-from churn_spark.schemas import SESSION_DAYS
 from tests import oracles
 from tests.builders import collect_dicts, millis, random_records, read_events, record, write_lines
 

@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
-from churn_spark.schemas import SNAPSHOTS
 from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
 

@@ -12,11 +12,7 @@ from builders import write_rows
 from pyspark.sql import functions as F
 from report_builders import build_evaluation
 
-from churn_spark.errors import MissingTableError
-from churn_spark.job import JobContext
-from churn_spark.models.examples import choose_examples
-from churn_spark.reports.data import EvaluationData
-from churn_spark.schemas import (
+from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
     BACKTEST_PREDICTIONS,
@@ -24,6 +20,10 @@ from churn_spark.schemas import (
     SESSION_DAYS,
     SNAPSHOTS,
 )
+from churn_spark.errors import MissingTableError
+from churn_spark.evaluation.examples import choose_examples
+from churn_spark.job import JobContext
+from churn_spark.reports.data import EvaluationData
 from jobs import build_report
 
 

@@ -12,13 +12,13 @@ import pytest
 from builders import write_rows
 from serving_builders import LEVELS, make_rows
 
+from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
 from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
-from churn_spark.monitoring.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.drift import Reference
-from churn_spark.schemas import DRIFT_CELLS, SCORES, SNAPSHOTS
+from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
+from churn_spark.monitoring.frames.drift import Reference
 from churn_spark.steps.counting import count_night, count_past_nights
 
 TONIGHT = date(2018, 11, 30)

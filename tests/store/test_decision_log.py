@@ -22,8 +22,8 @@ from churn_spark.decision_log import (
 )
 from churn_spark.job import JobContext
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.evidence import Evidence, ProbationComparison
-from churn_spark.monitoring.policy_state import Decision
+from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
+from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.steps.deciding import release_policy
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from builders import millis, record, write_lines
 
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError
 from churn_spark.events.summary import IngestSummary
 from churn_spark.job import JobContext
-from churn_spark.schemas import EVENTS, FILES, QUARANTINE, SESSION_DAYS
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
-from churn_spark.tables import Lakehouse
 from jobs import build_session_days, ingest_events
 
 

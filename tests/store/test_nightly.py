@@ -7,9 +7,9 @@ from builders import write_rows
 from nights import DRIFTED, QUIET, START, decided, night
 
 from churn_spark.alert_log import read_alerts
+from churn_spark.contracts.tables import DRIFT, PERFORMANCE, SCORES, TableSpec
 from churn_spark.job import JobContext
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.schemas import DRIFT, PERFORMANCE, SCORES, TableSpec
+from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.steps.telling import tell
 from jobs.nightly import withdraw
 

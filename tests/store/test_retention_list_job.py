@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from churn_spark.config import Config
+from churn_spark.contracts.tables import RETENTION_LISTS, SNAPSHOTS
 from churn_spark.errors import InputError, MissingTableError
 from churn_spark.job import JobContext
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.schemas import RETENTION_LISTS, SNAPSHOTS
 from jobs import build_retention_list, score_users
 from tests.list_builders import small_bundle
 
@@ -40,7 +41,7 @@ def write_scores(context: JobContext) -> None:
             for user, (songs, level) in people.items()
         ]
         rows = [tuple(one.get(name) for name in SNAPSHOTS.column_names) for one in known]
-        frame = context.spark.createDataFrame(rows, SNAPSHOTS.struct)
+        frame = context.spark.createDataFrame(rows, struct_of(SNAPSHOTS))
         context.lakehouse.replace(frame, SNAPSHOTS, {"as_of": [day]})
         score_users.run(context, day)
 

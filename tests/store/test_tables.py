@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame
 
+from churn_spark.contracts.tables import LABELS, QUARANTINE
 from churn_spark.errors import MissingTableError, SchemaError
 from churn_spark.job import JobContext
-from churn_spark.schemas import LABELS, QUARANTINE, conform
-from churn_spark.tables import Lakehouse
+from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.lakehouse.tables import Lakehouse
 
 
 def labels(context: JobContext, *rows: tuple[str, str, int]) -> DataFrame:
     return context.spark.createDataFrame(
         [(date.fromisoformat(day), user, 14, 1, label, True, False) for day, user, label in rows],
-        LABELS.struct,
+        struct_of(LABELS),
     )
 
 
@@ -50,7 +51,7 @@ def test_replace_keeps_its_note_and_does_nothing_without_dates(context: JobConte
 
 def test_append_writes_once_when_repeated_with_the_same_batch(context: JobContext) -> None:
     rejected = context.spark.createDataFrame(
-        [("{", "broken JSON", 1, "a.json", 0)], QUARANTINE.struct
+        [("{", "broken JSON", 1, "a.json", 0)], struct_of(QUARANTINE)
     )
     context.lakehouse.create(QUARANTINE)
     assert context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=0)

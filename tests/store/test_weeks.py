@@ -6,8 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from churn_spark.contracts.tables import DATA_CHECKS, SESSION_DAYS
 from churn_spark.job import JobContext
-from churn_spark.schemas import DATA_CHECKS, SESSION_DAYS
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.steps.weeks import known_dates, training_dates, unseen_dates
 
 START, END = date(2018, 10, 1), date(2018, 12, 1)
@@ -18,7 +19,7 @@ BROKEN = MONDAYS[2]
 def check_night(context: JobContext, night: date, *, passed: bool) -> None:
     """One check that failed or passed, and one that passed, of a night."""
     rows = [(night, "volume", 0.0, "more", passed, ""), (night, "freshness", 0.0, "", True, "")]
-    frame = context.spark.createDataFrame(rows, DATA_CHECKS.struct)
+    frame = context.spark.createDataFrame(rows, struct_of(DATA_CHECKS))
     context.lakehouse.replace(frame, DATA_CHECKS, {"run_date": [night]})
 
 
@@ -31,7 +32,7 @@ def logged(context: JobContext) -> JobContext:
         for day in (START, END - timedelta(days=1))
     ]
     context.lakehouse.overwrite(
-        context.spark.createDataFrame(days, SESSION_DAYS.struct), SESSION_DAYS
+        context.spark.createDataFrame(days, struct_of(SESSION_DAYS)), SESSION_DAYS
     )
     return context
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nights import DRIFTED, POLICY, QUIET, START, challenger, change, fact, night, run
 
 from churn_spark.config import load_config
-from churn_spark.monitoring.alerts import (
+from churn_spark.monitoring.alerts.alerts import (
     Alert,
     Cause,
     Notice,
@@ -18,9 +18,9 @@ from churn_spark.monitoring.alerts import (
     is_worth_telling,
     update_alerts,
 )
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.evidence import Evidence, ProbationComparison
-from churn_spark.monitoring.policy_state import Decision, PolicyState
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
 CONFIG = load_config().alerts
 SONGS = Cause("drift:songs", "info", "songs has moved")

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from churn_spark.contracts.features.spec import fingerprint, named
 from churn_spark.errors import FingerprintError
-from churn_spark.features.spec import fingerprint, named
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding

@@ -13,8 +13,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
+from churn_spark.evaluation.metrics import row_log_losses
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
-from churn_spark.models.metrics import row_log_losses
 
 MARGINS = st.lists(st.floats(-20, 20), min_size=2, max_size=20)
 SHIFTS = st.floats(-10, 10)

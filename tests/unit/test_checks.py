@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_spark.config import load_config
-from churn_spark.monitoring.checks import ColumnFacts, FeedFacts, failed_checks, run_checks
+from churn_spark.monitoring.data_quality.checks import (
+    ColumnFacts,
+    FeedFacts,
+    failed_checks,
+    run_checks,
+)
 
 CONFIG = load_config().checks
 FEED = FeedFacts(10_000, (9_000, 11_000, 10_500, 9_800), 0.5, 10_200, 100, 50)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from churn_spark.monitoring.comparisons import (
+from churn_spark.monitoring.drift.comparisons import (
     COMPARISONS,
     PREVIOUS,
     ROLLING,
@@ -23,8 +23,8 @@ from churn_spark.monitoring.comparisons import (
     compare_levels,
     compare_numbers,
 )
-from churn_spark.monitoring.distances import place_cells
-from churn_spark.monitoring.ks import SparseCounts, build_baseline, count_cells, locate_cells
+from churn_spark.monitoring.drift.distances import place_cells
+from churn_spark.monitoring.drift.ks import SparseCounts, build_baseline, count_cells, locate_cells
 
 TONIGHT = date(2024, 3, 31)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_spark.config import CostsConfig
-from churn_spark.models.costs import (
+from churn_spark.evaluation.costs import (
     break_even_probability,
     capacity_threshold,
     cheapest_threshold,

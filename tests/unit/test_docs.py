@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from churn_spark.features.spec import describe_features
-from churn_spark.schemas.__main__ import describe_tables
+from churn_spark.contracts.features.spec import describe_features
+from churn_spark.contracts.tables.__main__ import describe_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 

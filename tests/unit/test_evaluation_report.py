@@ -16,7 +16,7 @@ from pages import pictures_of, read, run_chromium
 from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
-from churn_spark.models.intervals import FIGURES
+from churn_spark.evaluation.intervals import FIGURES
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
 from churn_spark.reports.evaluation import build_page, render_evaluation

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.models.expected import (
+from churn_spark.evaluation.expected import (
     evaluate_expected,
     expected_average_precision,
     expected_calibration_error,
     expected_roc_auc,
 )
-from churn_spark.models.metrics import average_precision, evaluate, roc_auc
-from churn_spark.models.ranking import Ranking
+from churn_spark.evaluation.metrics import average_precision, evaluate, roc_auc
+from churn_spark.evaluation.ranking import Ranking
 
 CHANCES = st.sampled_from([0.05, 0.2, 0.5, 0.9])
 SCORES = st.sampled_from([0.1, 0.2, 0.3, 0.4])

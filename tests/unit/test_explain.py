@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.errors import ExplanationError
-from churn_spark.features.spec import FEATURES
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nights import DRIFTED, POLICY, QUIET, START, change, fact, night, run
 
-from churn_spark.monitoring.hysteresis import (
+from churn_spark.monitoring.policy.hysteresis import (
     breached_share,
     is_entering,
     is_surely_worse,
     update_breached,
     update_streaks,
 )
-from churn_spark.monitoring.policy_state import Streak
+from churn_spark.monitoring.policy.policy_state import Streak
 
 
 @given(st.lists(st.sampled_from([0.0, 0.034, 0.035, 0.05, 0.0578, 0.058, 0.3]), max_size=30))

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from churn_spark.models.expected import expected_calibration_error, expected_roc_auc
-from churn_spark.models.intervals import (
+from churn_spark.evaluation.expected import expected_calibration_error, expected_roc_auc
+from churn_spark.evaluation.intervals import (
     FIGURES,
     MIN_USERS_OF_A_CLASS,
     Bootstrap,
@@ -16,7 +16,7 @@ from churn_spark.models.intervals import (
     bootstrap_by_segment,
     bootstrap_by_user,
 )
-from churn_spark.models.metrics import evaluate
+from churn_spark.evaluation.metrics import evaluate
 
 N_ROWS, N_REPLICAS, SEED = 240, 25, 3
 

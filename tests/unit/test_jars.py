@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from churn_spark import jars
 from churn_spark.errors import MachineError
+from churn_spark.runtime import jars
 
 RESOLVED = {
     "spark.jars.packages": ",".join(jars.PACKAGES),

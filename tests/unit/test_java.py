@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from churn_spark import java
 from churn_spark.errors import MachineError
+from churn_spark.runtime import java
 
 FakeJava = Callable[..., Path]
 

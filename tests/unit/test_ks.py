@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
-from churn_spark.monitoring.ks import (
+from churn_spark.monitoring.drift.ks import (
     Baseline,
     benjamini_hochberg,
     build_baseline,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_spark.models.metrics import (
+from churn_spark.evaluation.metrics import (
     best_f1_threshold,
     evaluate,
     gains_points,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from churn_spark.models.examples import choose_examples, letter_examples
-from churn_spark.models.mistakes import (
+from churn_spark.evaluation.examples import choose_examples, letter_examples
+from churn_spark.evaluation.mistakes import (
     ALARMS_AGAINST_LEFT_ALONE,
     MISSED_AGAINST_FOUND,
     ErrorAnalysis,

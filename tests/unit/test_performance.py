@@ -18,8 +18,8 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from churn_spark.models.metrics import average_precision, roc_auc
-from churn_spark.monitoring.performance import (
+from churn_spark.evaluation.metrics import average_precision, roc_auc
+from churn_spark.monitoring.performance.performance import (
     Estimate,
     auc_covariance,
     change_against,
@@ -28,7 +28,7 @@ from churn_spark.monitoring.performance import (
     estimate_auc,
     measure,
 )
-from churn_spark.monitoring.without_labels import expect_performance
+from churn_spark.monitoring.performance.without_labels import expect_performance
 
 
 def naive_covariance(

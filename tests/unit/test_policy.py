@@ -26,15 +26,15 @@ from nights import (
 )
 
 from churn_spark.errors import PolicyError
-from churn_spark.monitoring.evidence import (
+from churn_spark.monitoring.policy.evidence import (
     DriftFact,
     Evidence,
     ProbationComparison,
     SegmentDifference,
 )
-from churn_spark.monitoring.policy import decide, release
-from churn_spark.monitoring.policy_state import PolicyState
-from churn_spark.monitoring.promotion import objections
+from churn_spark.monitoring.policy.policy import decide, release
+from churn_spark.monitoring.policy.policy_state import PolicyState
+from churn_spark.monitoring.policy.promotion import objections
 
 law = settings(max_examples=150, deadline=None)
 

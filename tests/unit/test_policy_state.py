@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nights import HISTORIES, QUIET, START, History, fact
 
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy_state import Decision, PolicyState, from_json, to_json
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, from_json, to_json
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import Row
 
 from churn_spark.config import load_config
-from churn_spark.monitoring.rates import find_rate_causes
+from churn_spark.monitoring.alerts.rates import find_rate_causes
 
 CONFIG = load_config().alerts
 

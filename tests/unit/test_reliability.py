@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
-from churn_spark.models.reliability import (
+from churn_spark.evaluation.reliability import (
     calibration_line,
     log_odds,
     reliability_bins,

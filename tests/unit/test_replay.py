@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from nights import HISTORIES, POLICY, QUIET, START, History, challenger, fact, night
 
 from churn_spark.errors import CalibrationError
-from churn_spark.monitoring.evidence import Evidence
-from churn_spark.monitoring.policy_state import Decision, from_json, to_json
-from churn_spark.monitoring.replay import (
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy_state import Decision, from_json, to_json
+from churn_spark.monitoring.policy.replay import (
     Night,
     Thresholds,
     calibrate,

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import types as T
 
-from churn_spark.errors import SchemaError
-from churn_spark.features.segments import SEGMENTS
-from churn_spark.features.spec import FEATURES, PAGE_COUNTS, SNAPSHOT_FEATURES
-from churn_spark.schemas import (
+from churn_spark.contracts.features.segments import SEGMENTS
+from churn_spark.contracts.features.spec import FEATURES, PAGE_COUNTS, SNAPSHOT_FEATURES
+from churn_spark.contracts.tables import (
     DRIFT,
     EVENTS,
     LABELS,
@@ -23,8 +22,9 @@ from churn_spark.schemas import (
     TRAINING_ROWS,
     Column,
     TableSpec,
-    conform,
 )
+from churn_spark.errors import SchemaError
+from churn_spark.lakehouse.schema import conform, struct_of
 
 each_table = pytest.mark.parametrize("spec", TABLES, ids=lambda spec: spec.name)
 
@@ -51,8 +51,8 @@ def test_columns_have_different_names(spec: TableSpec) -> None:
 
 @each_table
 def test_every_column_has_a_type_and_is_nullable(spec: TableSpec) -> None:
-    assert spec.struct.fieldNames() == spec.column_names
-    assert all(field.nullable for field in spec.struct.fields)
+    assert struct_of(spec).fieldNames() == spec.column_names
+    assert all(field.nullable for field in struct_of(spec).fields)
 
 
 @each_table
@@ -66,7 +66,7 @@ def test_grain_is_written_down(spec: TableSpec) -> None:
 
 
 def test_meaning_becomes_the_comment_of_the_column() -> None:
-    assert EVENTS.struct["level"].metadata == {"comment": "free or paid"}
+    assert struct_of(EVENTS)["level"].metadata == {"comment": "free or paid"}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_meaning_becomes_the_comment_of_the_column() -> None:
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_columns_that_other_programs_rely_on_are_there(spec: TableSpec, expected: str) -> None:
-    found = {f"{field.name} {field.dataType.simpleString()}" for field in spec.struct.fields}
+    found = {f"{field.name} {field.dataType.simpleString()}" for field in struct_of(spec).fields}
     assert set(expected.split(", ")) - found == set()
 
 
@@ -122,7 +122,7 @@ def test_snapshot_has_the_feature_types() -> None:
 
 
 def test_training_rows_hold_numbers_only_when_encoded() -> None:
-    encoded = [TRAINING_ROWS.struct[feature.name].dataType for feature in FEATURES]
+    encoded = [struct_of(TRAINING_ROWS)[feature.name].dataType for feature in FEATURES]
     assert set(encoded) == {T.DoubleType()}
 
 
@@ -139,7 +139,7 @@ def test_conform_lists_all_differences_when_rows_do_not_fit() -> None:
 
 @pytest.mark.parametrize("name", ["user_id", "label"])
 def test_conform_refuses_when_one_column_is_missing(name: str) -> None:
-    others = T.StructType([field for field in LABELS.struct.fields if field.name != name])
+    others = T.StructType([field for field in struct_of(LABELS).fields if field.name != name])
     assert f"missing ['{name}'], extra [], wrong type []" in refusal(others, LABELS)
 
 
@@ -147,7 +147,7 @@ def test_conform_refuses_when_the_integer_is_too_wide() -> None:
     wide = T.StructType(
         [
             T.StructField("label", T.LongType()) if field.name == "label" else field
-            for field in LABELS.struct.fields
+            for field in struct_of(LABELS).fields
         ]
     )
     assert "wrong type ['label is bigint instead of int']" in refusal(wide, LABELS)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from churn_spark.config import Config, load_config
 from churn_spark.errors import ConfigError
-from churn_spark.models.search import (
+from churn_spark.models.search.search import (
     candidates_of,
     finish,
     importances,
@@ -24,7 +24,7 @@ from churn_spark.models.search import (
     storage_url,
     trials_left,
 )
-from churn_spark.models.tuning import TrialResult
+from churn_spark.models.search.tuning import TrialResult
 
 LATER = math.inf
 

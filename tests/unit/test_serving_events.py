@@ -24,8 +24,8 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.schemas import SESSION_DAYS
 from churn_spark.serving import stores
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features

@@ -35,8 +35,8 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
+from churn_spark.contracts.tables import DRIFT, SCORES
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.schemas import DRIFT, SCORES
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving import stores
 from churn_spark.serving.keys import ENVIRONMENT, new_key

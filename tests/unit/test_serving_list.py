@@ -27,7 +27,7 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
-from churn_spark.schemas import RETENTION_LISTS
+from churn_spark.contracts.tables import RETENTION_LISTS
 from churn_spark.scoring.list_csv import format_list_csv
 from churn_spark.serving import stores
 from churn_spark.serving.lists import SHOWN

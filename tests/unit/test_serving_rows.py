@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving_builders import make_bundle, make_config, make_rows
 
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.errors import ChampionError, FingerprintError, RequestError
-from churn_spark.features.spec import FEATURES
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.offset import Offset

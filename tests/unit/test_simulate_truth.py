@@ -16,7 +16,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
-from churn_spark.models.expected import expected_roc_auc
+from churn_spark.evaluation.expected import expected_roc_auc
 from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.draws import lognormal_mean_one, poisson, uniforms, user_keys
 from churn_spark.simulate.lives import begin, simulate_lives

@@ -19,9 +19,9 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from churn_spark.config import AlertsConfig, load_config
-from churn_spark.monitoring import sinks
-from churn_spark.monitoring.alerts import Alert, Notice, Severity
-from churn_spark.monitoring.sinks import Delivery, deliver
+from churn_spark.monitoring.alerts import sinks
+from churn_spark.monitoring.alerts.alerts import Alert, Notice, Severity
+from churn_spark.monitoring.alerts.sinks import Delivery, deliver
 
 DAY = date(2024, 1, 1)
 
@@ -267,7 +267,7 @@ def test_mail_is_tried_again_when_the_server_is_busy(mail_server: Any) -> None:
 
 
 def test_every_notice_is_logged_by_its_severity(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="churn_spark.monitoring.sinks")
+    caplog.set_level(logging.INFO, logger="churn_spark.monitoring.alerts.sinks")
     to_know = [notice("info", f"drift:songs_{days}d") for days in (1, 3, 7, 14, 28)]
     assert deliver([*to_know, notice("warning"), notice("critical")], alerts_config(), {}) == ()
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "INFO"]

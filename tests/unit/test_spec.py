@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from churn_spark.errors import FingerprintError
-from churn_spark.features.spec import (
+from churn_spark.contracts.features.spec import (
     DERIVED_SOURCES,
     FEATURE_SETS,
     FEATURES,
@@ -21,7 +20,8 @@ from churn_spark.features.spec import (
     model_features,
     named,
 )
-from churn_spark.schemas import SESSION_DAYS
+from churn_spark.contracts.tables import SESSION_DAYS
+from churn_spark.errors import FingerprintError
 
 REPORT_NAMES = [
     "tenure_days",

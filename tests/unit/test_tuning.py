@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.models.tuning import (
+from churn_spark.models.search.tuning import (
     Candidate,
     FoldResult,
     TrialResult,

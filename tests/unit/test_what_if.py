@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from churn_spark.features.spec import FEATURES
+from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
 
 BY_NAME = {feature.name: feature for feature in FEATURES}

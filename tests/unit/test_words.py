@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.features.spec import FEATURES, Feature
+from churn_spark.contracts.features.spec import FEATURES, Feature
 from churn_spark.models.words import describe, describe_change, percent
 
 BY_NAME = {feature.name: feature for feature in FEATURES}

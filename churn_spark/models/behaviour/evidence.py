@@ -10,7 +10,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.comparisons import TRAINING
-from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
 from churn_spark.reports.night.overlay import Mix, Overlay

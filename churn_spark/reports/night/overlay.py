@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.monitoring.ks import Baseline
+from churn_spark.monitoring.drift.ks import Baseline
 
 # Edges that each side contributes: the eye can't tell more on a picture of 400 pixels.
 _EDGES_PER_SIDE = 100

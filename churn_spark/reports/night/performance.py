@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from churn_spark.config import PolicyConfig
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.evidence import MetricChange
-from churn_spark.monitoring.hysteresis import JUDGED_METRICS, is_surely_worse
+from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.policy.evidence import MetricChange
+from churn_spark.monitoring.policy.hysteresis import JUDGED_METRICS, is_surely_worse
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric

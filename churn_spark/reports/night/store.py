@@ -11,18 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config
-from churn_spark.decision_log import read_entries
-from churn_spark.errors import MissingTableError
-from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.cells import ALL
-from churn_spark.monitoring.checks import CheckResult
-from churn_spark.monitoring.comparisons import TRAINING, code_baseline
-from churn_spark.monitoring.ks import build_baseline, collect_cells
-from churn_spark.monitoring.policy import PREDICTION
-from churn_spark.reports.night.data import HISTORY_DAYS, NightData
-from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
-from churn_spark.schemas import (
+from churn_spark.contracts.features.segments import ALL
+from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
     DECISIONS,
@@ -31,7 +21,17 @@ from churn_spark.schemas import (
     PERFORMANCE,
     TableSpec,
 )
-from churn_spark.tables import Lakehouse
+from churn_spark.decision_log import read_entries
+from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.drift.comparisons import TRAINING, code_baseline
+from churn_spark.monitoring.drift.ks import build_baseline, collect_cells
+from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.reports.night.data import HISTORY_DAYS, NightData
+from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
 
 _NIGHTLY = (DATA_CHECKS, DECISIONS, DRIFT)
 _TOLD = ("opened", "worsened", "resolved")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from churn_spark.monitoring.alerts import SEVERITIES
-from churn_spark.monitoring.checks import failed_checks
-from churn_spark.monitoring.hysteresis import breached_share
-from churn_spark.monitoring.policy import PREDICTION
+from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.data_quality.checks import failed_checks
+from churn_spark.monitoring.policy.hysteresis import breached_share
+from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.page import KeyFigure

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from churn_spark.config import PolicyConfig
-from churn_spark.features.spec import FEATURES
-from churn_spark.monitoring.alerts import SEVERITIES
-from churn_spark.monitoring.policy import PREDICTION
-from churn_spark.monitoring.policy_state import Decision
+from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
 from churn_spark.reports.words import METRICS, SEGMENTS, Metric, percent
 

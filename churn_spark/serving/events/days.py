@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.features.feature import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.features.feature import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
 from churn_spark.serving.events.records import Event
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 

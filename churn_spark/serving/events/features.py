@@ -9,14 +9,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from churn_spark.features.feature import (
+from churn_spark.contracts.features.feature import (
     PAGE_COUNTS,
     PROFILE_FIELDS,
     TREND_WEEKS,
     Aggregate,
     Feature,
 )
-from churn_spark.features.spec import SNAPSHOT_FEATURES
+from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
 from churn_spark.serving.events.days import History
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 

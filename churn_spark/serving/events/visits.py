@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from churn_spark.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.models.behaviour.cells import (
     CANCEL,
     CANCELLED,

@@ -1,0 +1,87 @@
+"""The features, declared once: names, types, meaning and how each comes from what users do.
+
+The snapshot table's schema, the documentation, the models' inputs and the service's requests
+derive from these lists. The fingerprint of a model's features is stored with it: a model never
+scores features that are computed otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from churn_spark.contracts.features.activity_set import ACTIVITY_FEATURES
+from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.feature import (
+    DERIVED_SOURCES,
+    PAGE_COUNTS,
+    PROFILE_FIELDS,
+    Feature,
+)
+from churn_spark.contracts.features.report_set import REPORT_FEATURES
+
+__all__ = [
+    "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
+    "PROFILE_FIELDS",
+    "SNAPSHOT_FEATURES", "Feature", "describe_features", "fingerprint", "model_features", "named",
+]  # fmt: skip
+
+FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
+    "report": REPORT_FEATURES,
+    "activity": ACTIVITY_FEATURES,
+    "behaviour": BEHAVIOUR_FEATURES,
+}
+"""Name of a set that a training can be told to use -> its features."""
+
+SNAPSHOT_FEATURES: Final = REPORT_FEATURES + ACTIVITY_FEATURES
+"""What follows from the log alone: the columns of `snapshots`."""
+
+FEATURES: Final = SNAPSHOT_FEATURES + BEHAVIOUR_FEATURES
+"""All features; those of the behaviour model follow from the log and the champion."""
+
+_BY_NAME: Final = {feature.name: feature for feature in FEATURES}
+
+
+def model_features(sets: Collection[str], *, use_gender: bool) -> tuple[Feature, ...]:
+    """The features of some sets that a model may see, in the order of `FEATURES`.
+
+    Raises:
+        KeyError: if there is no such set.
+    """
+    chosen = {feature.name for name in sets for feature in FEATURE_SETS[name]}
+    return tuple(f for f in FEATURES if f.name in chosen and (use_gender or not f.is_sensitive))
+
+
+def named(names: Sequence[str]) -> tuple[Feature, ...]:
+    """The declarations of some names, in that order; unknown names are left out."""
+    return tuple(_BY_NAME[name] for name in names if name in _BY_NAME)
+
+
+def fingerprint(features: Sequence[Feature]) -> str:
+    """Short hash of the definitions, in order: equal means "computed the same way"."""
+    definitions = json.dumps([asdict(feature) for feature in features], sort_keys=True)
+    return hashlib.sha256(definitions.encode()).hexdigest()[:16]
+
+
+def describe_features() -> str:
+    """The features as Markdown: the whole of `docs/features.md`."""
+    parts = [
+        "# The features\n\nWritten by `make docs` from `churn_spark/features`. All are as of a "
+        "date D: they know the events before D 00:00 UTC and nothing else. A training chooses "
+        "the sets by `training.feature_sets`. Features marked ↗ grow with time for everybody, so "
+        "their drift is expected.\n"
+    ]
+    for name, features in FEATURE_SETS.items():
+        rows = "\n".join(
+            f"| `{f.name}`{' ↗' if f.is_trending else ''} | {f.meaning} | {f.unit or 'category'} |"
+            for f in features
+        )
+        parts.append(f"## `{name}`\n\n| feature | meaning | unit |\n| --- | --- | --- |\n{rows}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(describe_features(), end="")

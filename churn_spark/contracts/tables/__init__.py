@@ -1,0 +1,83 @@
+"""The tables: layer, grain, columns with their meaning. The contract between all jobs."""
+
+from __future__ import annotations
+
+from churn_spark.contracts.tables.bronze import EVENTS, FILES, QUARANTINE
+from churn_spark.contracts.tables.gold import BEHAVIOUR, LABELS, SNAPSHOTS
+from churn_spark.contracts.tables.ml import (
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_ROWS,
+    BACKTEST_RUNS,
+    RETENTION_LISTS,
+    SCORES,
+    TRAINING_ROWS,
+    VALIDATION_SCORES,
+)
+from churn_spark.contracts.tables.monitoring import (
+    ALERTS,
+    DATA_CHECKS,
+    DECISIONS,
+    DRIFT,
+    DRIFT_CELLS,
+    PERFORMANCE,
+)
+from churn_spark.contracts.tables.silver import SESSION_DAYS, TRANSITIONS
+from churn_spark.contracts.tables.table import Column, TableSpec
+
+TABLES = (
+    FILES,
+    EVENTS,
+    QUARANTINE,
+    SESSION_DAYS,
+    TRANSITIONS,
+    SNAPSHOTS,
+    BEHAVIOUR,
+    LABELS,
+    TRAINING_ROWS,
+    BACKTEST_ROWS,
+    VALIDATION_SCORES,
+    SCORES,
+    RETENTION_LISTS,
+    DATA_CHECKS,
+    DRIFT_CELLS,
+    DRIFT,
+    PERFORMANCE,
+    DECISIONS,
+    ALERTS,
+    BACKTEST_RUNS,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
+)
+"""All tables, in the order of the flow."""
+
+__all__ = [
+    "ALERTS",
+    "BACKTEST_FIGURES",
+    "BACKTEST_IMPORTANCE",
+    "BACKTEST_PREDICTIONS",
+    "BACKTEST_ROWS",
+    "BACKTEST_RUNS",
+    "BEHAVIOUR",
+    "DATA_CHECKS",
+    "DECISIONS",
+    "DRIFT",
+    "DRIFT_CELLS",
+    "EVENTS",
+    "FILES",
+    "LABELS",
+    "PERFORMANCE",
+    "QUARANTINE",
+    "RETENTION_LISTS",
+    "SCORES",
+    "SESSION_DAYS",
+    "SNAPSHOTS",
+    "TABLES",
+    "TRAINING_ROWS",
+    "TRANSITIONS",
+    "VALIDATION_SCORES",
+    "Column",
+    "TableSpec",
+]

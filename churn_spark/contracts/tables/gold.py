@@ -1,0 +1,49 @@
+"""Layer gold: users as of a date, and what became of them."""
+
+from __future__ import annotations
+
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES
+from churn_spark.contracts.tables.table import Column, TableSpec, feature_column
+
+SNAPSHOTS = TableSpec(
+    "gold",
+    "snapshots",
+    "as-of date x user of the population",
+    (
+        Column("as_of", "date", "the snapshot knows events before this date 00:00 UTC"),
+        Column("user_id", "string", ""),
+        *map(feature_column, SNAPSHOT_FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+BEHAVIOUR = TableSpec(
+    "gold",
+    "behaviour",
+    "as-of date x user of the population x model version",
+    (
+        Column("as_of", "date", "the behaviour model has read transitions before this date"),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "whose behaviour model it is, in the MLflow registry"),
+        *map(feature_column, BEHAVIOUR_FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+LABELS = TableSpec(
+    "gold",
+    "labels",
+    "as-of date x user of the population x horizon x gap",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("horizon_days", "integer", "length of the window"),
+        Column("gap_days", "integer", "days between as_of and the window"),
+        Column(
+            "label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"
+        ),
+        Column("is_known", "boolean", "whether the log reaches the end of the window"),
+        Column("is_gap_cancel", "boolean", "cancels in the gap: left out of training"),
+    ),
+    partition_by=("as_of",),
+)

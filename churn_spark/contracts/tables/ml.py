@@ -1,0 +1,156 @@
+"""Layer ml: what models learn from, what they say, and how they were tested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
+from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.tables.table import Column, TableSpec
+
+TRAINING_ROWS = TableSpec(
+    "ml",
+    "training_rows",
+    "as-of date x user that the newest training used, with its encoded inputs",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("label", "integer", ""),
+        Column("split", "string", "train, stopping or validation; by user"),
+        *(Column(name, "string", "part of the users, by name") for name in SEGMENT_COLUMNS),
+        *(
+            Column(f.name, "double", "value" if f.is_numeric else "code of the category")
+            for f in FEATURES
+        ),
+    ),
+)
+
+BACKTEST_ROWS = replace(
+    TRAINING_ROWS,
+    name="backtest_rows",
+    grain="as-of date x user that the newest backtest used, with its encoded inputs",
+)
+
+VALIDATION_SCORES = TableSpec(
+    "ml",
+    "validation_scores",
+    "MLflow run x as-of date x validation user x model family",
+    (
+        Column("run_id", "string", "MLflow run of the model"),
+        Column("family", "string", "lightgbm or logistic_regression"),
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("label", "integer", ""),
+        Column("churn_probability", "double", ""),
+        Column("outcome", "string", "true or false, positive or negative, at the run's threshold"),
+    ),
+)
+
+SCORES = TableSpec(
+    "ml",
+    "scores",
+    "as-of date x user x model version",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "version in the MLflow registry"),
+        Column("churn_probability", "double", "of a cancellation in the model's window"),
+        Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
+        Column("risk_band", "string", "high, medium or low"),
+        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
+        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+    ),
+    partition_by=("as_of",),
+)
+
+RETENTION_LISTS = TableSpec(
+    "ml",
+    "retention_lists",
+    "as-of date x user on its list",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "that scored the user"),
+        Column("list_rank", "integer", "1 has the most value at risk; then probability, user_id"),
+        Column("churn_probability", "double", "of a cancellation in the model's window"),
+        Column("risk_band", "string", "high, medium or low"),
+        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
+        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        Column("would_help", "strings", "single changes that lower the model's risk most"),
+        Column("on_list_since", "date", "as-of date of the first of the lists in a row with them"),
+        Column("days_on_list", "integer", "1 on the first day"),
+        Column("previous_rank", "integer", "on the newest earlier list; null if not on it"),
+    ),
+    partition_by=("as_of",),
+)
+
+BACKTEST_RUNS = TableSpec(
+    "ml",
+    "backtest_runs",
+    "backtest",
+    (
+        Column("run_id", "string", "of the backtest; MLflow's where it was logged there"),
+        Column("date", "date", "as-of date of the job"),
+        Column("card", "string", "model card, JSON"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_PREDICTIONS = TableSpec(
+    "ml",
+    "backtest_predictions",
+    "backtest x as-of date x user x model; at most 200,000 rows a model",
+    (
+        Column("run_id", "string", ""),
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("cell", "string", "new users, future, both, or training: what was unseen"),
+        Column("model", "string", "base_rate, rule, ..., lightgbm, oracle"),
+        Column("label", "integer", "1 cancels in the window"),
+        Column("churn_probability", "double", ""),
+        Column("level", "string", "free or paid, as of the date"),
+        Column("tenure_band", "string", "time since registration"),
+        Column("os", "string", ""),
+        Column("gender", "string", "for fairness"),
+        Column("reasons", "strings", "as in scores; null where the model gives none"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_FIGURES = TableSpec(
+    "ml",
+    "backtest_figures",
+    "backtest x cell x segment x model x versus x metric",
+    (
+        Column("run_id", "string", ""),
+        Column("cell", "string", "new users, future, both: what was unseen; test: the last two"),
+        Column("segment", "string", "all, or a part of the users such as level=paid"),
+        Column("model", "string", ""),
+        Column("versus", "string", "empty, or the model that it is compared with on the same rows"),
+        Column("metric", "string", "roc_auc, average_precision, capture_10, ..."),
+        Column("value", "double", "or the paired difference; NaN where it can't be told"),
+        Column("low", "double", "of the 95 % interval, bootstrap by user"),
+        Column("high", "double", "of the 95 % interval"),
+        Column("n", "long", "rows"),
+        Column("n_positive", "long", "rows with label 1"),
+    ),
+    partition_by=("run_id",),
+)
+
+BACKTEST_IMPORTANCE = TableSpec(
+    "ml",
+    "backtest_importance",
+    "backtest x feature of the primary model",
+    (
+        Column("run_id", "string", ""),
+        Column("feature", "string", "snapshot column"),
+        Column("meaning", "string", "for people"),
+        Column("unit", "string", ""),
+        Column("mean_abs_shap", "double", "mean size of its contribution, in log-odds"),
+        Column("share", "double", "of all contributions"),
+        Column("rank_low", "long", "best rank among the parts of the users"),
+        Column("rank_high", "long", "worst rank among the parts of the users"),
+        Column("gain", "double", "share of the loss that its splits saved in training"),
+    ),
+    partition_by=("run_id",),
+)

@@ -1,0 +1,147 @@
+"""Layer monitoring: what was checked, what has moved, what was decided."""
+
+from __future__ import annotations
+
+from churn_spark.contracts.tables.table import Column, TableSpec
+
+DATA_CHECKS = TableSpec(
+    "monitoring",
+    "data_checks",
+    "run date x check",
+    (
+        Column("run_date", "date", "the night whose data were checked"),
+        Column("name", "string", "kind of check, with its column where it has one: nulls:os"),
+        Column("found", "double", "the figure"),
+        Column("expected", "string", "what it may be, in words"),
+        Column("passed", "boolean", "whether it is; one that isn't holds the night"),
+        Column("sentence", "string", "both, for a person"),
+    ),
+    partition_by=("run_date",),
+)
+
+DRIFT_CELLS = TableSpec(
+    "monitoring",
+    "drift_cells",
+    "run date x model version x slice x feature; the counts of several nights add up",
+    (
+        Column("run_date", "date", "as-of date of the counted rows"),
+        Column("model_version", "string", "whose training rows are the baseline"),
+        Column("slice", "string", "all, or a part of the users: level=paid"),
+        Column("feature", "string", "snapshot column, or churn_probability"),
+        Column(
+            "cells", "longs", "cells that hold rows; -1: no value (churn_spark/monitoring/drift/ks)"
+        ),
+        Column("counts", "longs", "rows in each of them"),
+    ),
+    partition_by=("run_date",),
+)
+
+DRIFT = TableSpec(
+    "monitoring",
+    "drift",
+    "run date x comparison x slice x feature",
+    (
+        Column("run_date", "date", "as-of date of the current rows"),
+        Column(
+            "comparison",
+            "string",
+            "against what: training, previous_night, rolling_28 or same_weekday",
+        ),
+        Column("slice", "string", "all, or a part of the users: level=paid"),
+        Column("feature", "string", "snapshot column, or churn_probability"),
+        Column("model_version", "string", "champion at the time"),
+        Column("kind", "string", "number or category"),
+        Column("status", "string", "ok, or skipped when a side has no value"),
+        Column("n_baseline", "long", "values in the baseline"),
+        Column("n_current", "long", "values as of the run date"),
+        Column("missing_rate_baseline", "double", "share of nulls"),
+        Column("missing_rate_current", "double", "share of nulls"),
+        Column("missing_p_value", "double", "that both shares are one; of numbers"),
+        Column("zero_rate_baseline", "double", "share of zeros; null where they can't be told"),
+        Column("zero_rate_current", "double", "share of zeros; null where they can't be told"),
+        Column("zero_p_value", "double", "that both shares are one"),
+        Column("ks_statistic", "double", "largest gap between the distribution functions"),
+        Column("p_value", "double", "Kolmogorov-Smirnov; of a category chi-square"),
+        Column("adjusted_p_value", "double", "Benjamini-Hochberg over the slice's features"),
+        Column("lower_bound", "double", "95 %, of ks_statistic; of a category: total_variation"),
+        Column("location", "double", "value at which the gap is largest"),
+        Column("direction", "string", "higher or lower than the baseline"),
+        Column("psi", "double", "population stability index over 10 bins"),
+        Column("psi_corrected", "double", "less what chance alone gives"),
+        Column("jensen_shannon", "double", "distance over the same bins, in [0, 1]"),
+        Column("wasserstein", "double", "in the feature's unit"),
+        Column("chi_square", "double", "of a category"),
+        Column("total_variation", "double", "of a category: largest gap of any set of values"),
+        Column("unseen_rate_baseline", "double", "rows of a category the model has no level for"),
+        Column("unseen_rate_current", "double", "the same, as of the run date"),
+        Column("importance", "double", "share of the feature in the champion's scores"),
+        Column("is_trending", "boolean", "moves with time or calendar by construction: no alert"),
+        Column("is_breached", "boolean", "moved by more than the rule allows"),
+    ),
+    partition_by=("run_date",),
+)
+
+PERFORMANCE = TableSpec(
+    "monitoring",
+    "performance",
+    "run date x model version x basis x window x slice x metric",
+    (
+        Column("run_date", "date", "the night that measured it"),
+        Column("model_version", "string", "whose probabilities"),
+        Column("basis", "string", "labels: measured; expected: guessed from the probabilities"),
+        Column("window_start", "date", "as-of date of the rows"),
+        Column("window_end", "date", "the labels' days later: one begins where another ends"),
+        Column("slice", "string", "all, or a part of the users: level=paid"),
+        Column("metric", "string", "roc_auc, f1, average_precision, log_loss, brier, ..."),
+        Column("value", "double", ""),
+        Column("low", "double", "lower 95 % bound"),
+        Column("high", "double", "upper 95 % bound"),
+        Column("n_rows", "long", ""),
+        Column("n_positive", "long", "users who cancel"),
+        Column("reference", "double", "the same on the champion's validation users"),
+        Column("difference", "double", "value less reference"),
+        Column("difference_low", "double", "lower 95 % bound"),
+        Column("difference_high", "double", "upper 95 % bound"),
+    ),
+    partition_by=("run_date",),
+)
+
+DECISIONS = TableSpec(
+    "monitoring",
+    "decisions",
+    "run date x sequence: one decision",
+    (
+        Column("run_date", "date", "the night"),
+        Column("sequence", "integer", "order within the night, from 0"),
+        Column("kind", "string", "retrain, hold, keep, promote, reject or roll_back"),
+        Column("rule", "string", "the rule that decided"),
+        Column("reason", "string", "one sentence with the numbers"),
+        Column("version", "string", "model that becomes champion or is rejected; null otherwise"),
+        Column("state_before", "string", "memory of the policy, JSON; null before it has any"),
+        Column("evidence", "string", "all that it may decide by, JSON; null: decided by a human"),
+        Column("policy", "string", "thresholds in force, JSON"),
+        Column("state_after", "string", "memory for the next decision, JSON"),
+    ),
+    partition_by=("run_date",),
+)
+
+ALERTS = TableSpec(
+    "monitoring",
+    "alerts",
+    "run date x alert, as it stands after that night",
+    (
+        Column("run_date", "date", "the night"),
+        Column("key", "string", "names the alert: drift:num_thumbs_up"),
+        Column(
+            "change", "string", "opened, worsened, reminder, resolved; kept where nobody is told"
+        ),
+        Column("severity", "string", "info, warning or critical: the highest so far"),
+        Column("sentence", "string", "what was found, with the numbers"),
+        Column("opened", "date", "first night with the cause"),
+        Column("last_seen", "date", "newest night with it"),
+        Column("last_told", "date", "newest night on which it was told"),
+        Column("nights_clear", "integer", "judged nights in a row without it"),
+        Column("resolved", "date", "night on which it ended; null while it is open"),
+    ),
+    partition_by=("run_date",),
+)

@@ -1,0 +1,55 @@
+"""Layer silver: what users did, by session and day, and from page to page."""
+
+from __future__ import annotations
+
+from churn_spark.contracts.features.spec import PAGE_COUNTS
+from churn_spark.contracts.tables.table import Column, TableSpec
+
+SESSION_DAYS = TableSpec(
+    "silver",
+    "session_days",
+    "user x session x UTC date; a session over midnight has two rows",
+    (
+        Column("event_date", "date", "UTC date"),
+        Column("user_id", "string", ""),
+        Column("session_id", "long", "a key only together with user_id"),
+        Column("n_events", "long", "logged-in events"),
+        *(
+            Column(name, "long", f"logged-in visits of {page}")
+            for name, page in PAGE_COUNTS.items()
+        ),
+        Column("n_other_pages", "long", "logged-in visits of any page not counted above"),
+        Column("listened_micros", "long", "sum of song lengths, microseconds: exact in any order"),
+        Column("first_ts", "timestamp", "first logged-in event other than Cancel"),
+        Column("last_ts", "timestamp", "last logged-in event other than Cancel"),
+        Column("level", "string", "newest known"),
+        Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
+        Column("gender", "string", "newest known"),
+        Column("gender_seen", "long", "order of the event that told it"),
+        Column("location", "string", "newest known"),
+        Column("location_seen", "long", "order of the event that told it"),
+        Column("os", "string", "of the newest event that has a user agent"),
+        Column("browser", "string", "of the newest event that has a user agent"),
+        Column("agent_seen", "long", "order of the event that told it"),
+        Column("registered_ts", "timestamp", "newest known"),
+        Column("registration_seen", "long", "order of the event that told it"),
+        Column("cancel_ts", "timestamp", "first Cancellation Confirmation, whatever its auth"),
+    ),
+    partition_by=("event_date",),
+)
+
+TRANSITIONS = TableSpec(
+    "silver",
+    "transitions",
+    "user x UTC date x level x page x next page",
+    (
+        Column("event_date", "date", "UTC date on which it is known"),
+        Column("user_id", "string", ""),
+        Column("level", "string", "free or paid, at the page"),
+        Column("page", "string", "START before the first page of a visit"),
+        Column("next_page", "string", "END after the last one: an hour of silence in the session"),
+        Column("n_transitions", "long", "how often"),
+        Column("total_millis", "long", "time from page to page, summed; 0 at START and END"),
+    ),
+    partition_by=("event_date",),
+)

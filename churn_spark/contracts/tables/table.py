@@ -1,0 +1,51 @@
+"""One table: its columns and their meanings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from churn_spark.contracts.features.spec import Feature
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, a short type name and its meaning."""
+
+    name: str
+    data_type: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One Delta table.
+
+    Attributes:
+        layer: folder below the lakehouse: bronze, silver, gold, ml or monitoring.
+        name: folder below the layer.
+        grain: what one row is.
+        columns: in order.
+        partition_by: columns that are replaced as a whole.
+        skipping_columns: columns whose ranges Delta keeps per file; empty keeps its default.
+        has_change_feed: whether later steps ask which rows changed since a version.
+    """
+
+    layer: str
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...] = ()
+    skipping_columns: tuple[str, ...] = ()
+    has_change_feed: bool = False
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names, in order."""
+        return [column.name for column in self.columns]
+
+
+def feature_column(feature: Feature) -> Column:
+    """The column of a feature, as its declaration describes it."""
+    return Column(
+        feature.name, feature.data_type, f"{feature.meaning} ({feature.unit or 'category'})"
+    )

@@ -1,0 +1,135 @@
+"""A backtest out of time and out of users: which dates, which cells, which models beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_spark.contracts.features.segments import LONGER, TENURE_BANDS, UNKNOWN
+from churn_spark.evaluation.intervals import (
+    Bootstrap,
+    Interval,
+    bootstrap_by_segment,
+    bootstrap_by_user,
+)
+
+PRIMARY: Final = "lightgbm"
+CELLS: Final = ("new users", "future", "both")
+TEST: Final = "test"
+MIN_HEADLINE_POSITIVES: Final = 50
+SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
+_REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
+
+
+def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """What of a row was unseen: its user, its date, both, or nothing (`training`)."""
+    return np.select(
+        [is_held_out & is_test_date, is_test_date, is_held_out],
+        ["both", "future", "new users"],
+        "training",
+    ).astype(object)
+
+
+def headline_cell(
+    cells: NDArray[np.object_], labels: NDArray[np.float64]
+) -> Literal["both", "test"]:
+    """The cell that a report is about: new users on later dates, where enough of them cancel.
+
+    Otherwise all users on later dates, `test`: what nobody can read off says nothing.
+    """
+    n_positive = int(labels[cells == "both"].sum())
+    return "both" if n_positive >= MIN_HEADLINE_POSITIVES else "test"
+
+
+def tenure_band(tenure_days: pd.Series) -> NDArray[np.object_]:
+    """`up to 30 days`, `30 to 90 days` or `over 90 days` since registration, or `unknown`."""
+    conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in TENURE_BANDS)]
+    names = [UNKNOWN, *(name for _, name in TENURE_BANDS)]
+    return np.select(conditions, names, LONGER).astype(object)
+
+
+def measure(
+    predictions: pd.DataFrame,
+    models: Sequence[str],
+    thresholds: Mapping[str, float],
+    *,
+    n_replicas: int,
+    seed: int,
+) -> pd.DataFrame:
+    """All figures of all models with their intervals, by cell and by segment of the headline's.
+
+    Args:
+        predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
+            of `SEGMENTS` and a column of probabilities for each model.
+        models: names of these columns.
+        thresholds: model -> where its F1 is taken.
+        n_replicas: draws of the users.
+        seed: of the draws.
+
+    Returns:
+        Columns cell, segment, model, versus, metric, value, low, high, n, n_positive.
+    """
+    judge = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
+    rows: list[dict[str, object]] = []
+    is_test = predictions["cell"].isin(["future", "both"])
+    parts = {cell: predictions[predictions["cell"] == cell] for cell in CELLS}
+    parts[TEST] = predictions[is_test]
+    for cell, part in parts.items():
+        if len(part):
+            found = judge(*_columns(part, models))
+            rows += _figures(cell, "all", found, part["label"].sum())
+    headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
+    unseen = parts[headline].fillna(dict.fromkeys(SEGMENTS, "unknown"))
+    for segment in SEGMENTS if len(unseen) else ():
+        by_segment = bootstrap_by_segment(
+            *_columns(unseen, models),
+            unseen[segment].to_numpy(),
+            thresholds=thresholds,
+            n_replicas=n_replicas,
+            seed=seed,
+        )
+        for value, found in by_segment.items():
+            n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
+            rows += _figures(headline, f"{segment}={value}", found, n_positive)
+    return pd.DataFrame(rows)
+
+
+def _columns(
+    rows: pd.DataFrame, models: Sequence[str]
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], NDArray[np.object_]]:
+    probabilities = {model: rows[model].to_numpy(dtype=np.float64) for model in models}
+    return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
+
+
+def _figures(cell: str, segment: str, found: Bootstrap, n_positive: int) -> list[dict[str, object]]:
+    where = {"cell": cell, "segment": segment, "n": found.n, "n_positive": int(n_positive)}
+
+    def rows(
+        versus: str, intervals: Mapping[str, Mapping[str, Interval]]
+    ) -> list[dict[str, object]]:
+        return [
+            {
+                **where,
+                "model": model,
+                "versus": versus,
+                "metric": metric,
+                "value": interval.value,
+                "low": interval.low,
+                "high": interval.high,
+            }
+            for model, by_metric in intervals.items()
+            for metric, interval in by_metric.items()
+        ]
+
+    differences = {
+        reference: {PRIMARY: found.differences(reference)[PRIMARY]}
+        for reference in _REFERENCES
+        if reference in found.values
+    }
+    paired = [row for name, pairs in differences.items() for row in rows(name, pairs)]
+    return rows("", found.intervals()) + paired

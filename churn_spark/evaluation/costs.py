@@ -1,0 +1,199 @@
+"""What a threshold costs: cancellations that happen against offers that are made. Pure numpy.
+
+Everybody at or above a threshold gets an offer, which costs `wasted_offer` whoever gets it. A
+canceller who gets one stays with the chance `offer_success`; every other cancellation costs
+`missed_cancel`. So an offer pays from the probability p* = offer / (missed x success) upwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from churn_spark.config import CostsConfig
+from churn_spark.evaluation.metrics import best_f1_threshold
+from churn_spark.evaluation.ranking import FloatArray, Ranking
+
+_RESAMPLES = 999
+_BATCH = 50
+
+
+@dataclass(frozen=True)
+class CostCurve:
+    """Cost of every threshold that tells rows apart, from nobody contacted to everybody.
+
+    Attributes:
+        thresholds: descending; the first is infinity, nobody.
+        n_contacted: rows at or above each threshold.
+        n_reached: cancellers among them.
+        costs: expected cost per row, in the unit of the configuration.
+    """
+
+    thresholds: FloatArray
+    n_contacted: FloatArray
+    n_reached: FloatArray
+    costs: FloatArray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A way to choose whom to contact, and what it leads to.
+
+    Attributes:
+        name: `nobody`, `everybody`, `break_even`, `capacity 10 %`, `f1` or `cheapest`.
+        threshold: lowest probability that is contacted.
+        is_hindsight: chosen on the rows that it is judged on, so better here than elsewhere.
+        n_contacted: rows contacted.
+        n_reached: cancellers among them.
+        cost: expected, per 1,000 rows.
+        saved_on_nobody: against contacting nobody, per 1,000 rows.
+        saved_on_everybody: against contacting everybody, per 1,000 rows.
+    """
+
+    name: str
+    threshold: float
+    is_hindsight: bool
+    n_contacted: int
+    n_reached: int
+    cost: float
+    saved_on_nobody: Estimate
+    saved_on_everybody: Estimate
+
+
+def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> CostCurve:
+    """Expected cost at every distinct probability, and of contacting nobody.
+
+    Args:
+        labels: 0 or 1, at least one.
+        probabilities: same shape.
+        costs: what the mistakes cost.
+    """
+    tally = Ranking.of(labels, probabilities).tally()
+    totals = _total(tally.n, tally.hits, int(tally.hits[-1]), costs)
+    thresholds = np.append(math.inf, tally.thresholds)
+    return CostCurve(thresholds, tally.n, tally.hits, totals / len(labels))
+
+
+def cheapest_threshold(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> float:
+    """The threshold of the lowest cost on these rows; of equal ones, that with fewer offers."""
+    curve = cost_curve(labels, probabilities, costs)
+    return float(curve.thresholds[np.argmin(curve.costs)])
+
+
+def break_even_probability(costs: CostsConfig) -> float:
+    """From here upwards an offer is worth its cost, if probabilities mean what they say.
+
+    Above 1 no offer ever pays. Source: Elkan, "The foundations of cost-sensitive learning" (2001).
+    """
+    return costs.wasted_offer / (costs.missed_cancel * costs.offer_success)
+
+
+def capacity_threshold(probabilities: FloatArray, share: float) -> float:
+    """The lowest threshold that contacts at most a share of the rows; equal ones go together.
+
+    Where already the highest probability has more rows than that: infinity, nobody.
+    """
+    values, counts = np.unique(-probabilities, return_counts=True)
+    # A share such as .33 of 100 rows must not lose its last row to rounding.
+    fits = np.flatnonzero(np.cumsum(counts) <= share * len(probabilities) + 1e-9)
+    return float(-values[fits[-1]]) if len(fits) else math.inf
+
+
+def compare_policies(
+    labels: FloatArray,
+    probabilities: FloatArray,
+    users: FloatArray,
+    costs: CostsConfig,
+    capacities: Sequence[float],
+    seed: int = 7,
+) -> tuple[Policy, ...]:
+    """What each way to choose a threshold costs and saves, with intervals by user bootstrap.
+
+    Args:
+        labels: 0 or 1, shape (rows,).
+        probabilities: same shape.
+        users: who each row is about, same shape; a user is drawn with all of its rows.
+        costs: what the mistakes cost.
+        capacities: shares of the rows that can be contacted.
+        seed: of the bootstrap.
+    """
+    lowest = float(probabilities.min())
+    ways: list[tuple[str, float, bool]] = [
+        ("nobody", math.inf, False),
+        ("everybody", lowest, False),
+        ("break_even", break_even_probability(costs), False),
+        *(
+            (
+                f"capacity {share:.0%}".replace("%", " %"),
+                capacity_threshold(probabilities, share),
+                False,
+            )
+            for share in capacities
+        ),
+        ("f1", best_f1_threshold(labels, probabilities), True),
+        ("cheapest", cheapest_threshold(labels, probabilities, costs), True),
+    ]
+    # What an offer to each row saves on average: negative where it is wasted.
+    gains = costs.missed_cancel * costs.offer_success * (labels == 1) - costs.wasted_offer
+    _, user_codes = np.unique(users, return_inverse=True)
+    n_cancels = int(np.sum(labels == 1))
+    policies = []
+    for name, threshold, is_hindsight in ways:
+        contacted = probabilities >= threshold
+        reached = int(np.sum(contacted & (labels == 1)))
+        total = _total(int(contacted.sum()), reached, n_cancels, costs)
+        policies.append(
+            Policy(
+                name,
+                threshold,
+                is_hindsight,
+                int(contacted.sum()),
+                reached,
+                1000 * float(total) / len(labels),
+                _mean_per_1000(np.where(contacted, gains, 0.0), user_codes, seed),
+                _mean_per_1000(np.where(contacted, 0.0, -gains), user_codes, seed),
+            )
+        )
+    return tuple(policies)
+
+
+def _total(
+    n_contacted: FloatArray | int, n_reached: FloatArray | int, n_cancels: int, costs: CostsConfig
+) -> FloatArray:
+    """Expected cost of all rows together."""
+    lost = n_cancels - costs.offer_success * np.asarray(n_reached)
+    return np.asarray(costs.wasted_offer * np.asarray(n_contacted) + costs.missed_cancel * lost)
+
+
+def _mean_per_1000(values: FloatArray, user_codes: FloatArray, seed: int) -> Estimate:
+    """1,000 times the mean over rows, its interval from drawing users with replacement."""
+    sums, counts = np.bincount(user_codes, values), np.bincount(user_codes)
+    mean = 1000 * float(values.mean())
+    if len(counts) < 2:
+        return Estimate(mean, math.nan, math.nan)
+    if not np.ptp(values):
+        return Estimate(mean, mean, mean)
+    interval = bootstrap(
+        (sums, counts),
+        lambda s, c, axis: 1000 * s.sum(axis=axis) / c.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=_RESAMPLES,
+        batch=_BATCH,
+        random_state=seed,
+    ).confidence_interval
+    return Estimate(mean, float(interval.low), float(interval.high))

@@ -1,0 +1,56 @@
+"""A declared table as Spark knows it: its schema, and the check that rows fit it."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import SchemaError
+
+_TYPES: dict[str, T.DataType] = {
+    "string": T.StringType(),
+    "long": T.LongType(),
+    "double": T.DoubleType(),
+    "date": T.DateType(),
+    "timestamp": T.TimestampType(),
+    "boolean": T.BooleanType(),
+    "integer": T.IntegerType(),
+    "strings": T.ArrayType(T.StringType()),
+    "longs": T.ArrayType(T.LongType()),
+}
+
+
+def struct_of(spec: TableSpec) -> T.StructType:
+    """The Spark schema of a table; every column is nullable, as Delta writes them."""
+    return T.StructType(
+        [
+            T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
+            for c in spec.columns
+        ]
+    )
+
+
+def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
+    """The frame with exactly the columns of `spec`, in order.
+
+    Raises:
+        SchemaError: if columns are missing, extra or of another type; all are listed.
+    """
+    names = [field.name for field in frame.schema.fields]
+    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    expected = {field.name: field.dataType.simpleString() for field in struct_of(spec).fields}
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in names if name not in expected or names.count(name) > 1]
+    wrong = [
+        f"{name} is {found[name]} instead of {expected[name]}"
+        for name in expected
+        if name in found and found[name] != expected[name]
+    ]
+    if missing or extra or wrong:
+        raise SchemaError(
+            f"rows for {spec.layer}/{spec.name} don't fit its schema: "
+            f"missing {missing}, extra {extra}, wrong type {wrong}"
+        )
+    return frame.select(*[F.col(name) for name in spec.column_names])

@@ -1,0 +1,182 @@
+"""Reading and writing the Delta tables of one lakehouse; nothing else touches storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.schema import conform, struct_of
+
+
+@dataclass(frozen=True)
+class Lakehouse:
+    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows."""
+
+    spark: SparkSession
+    root: str
+
+    def path(self, spec: TableSpec) -> str:
+        """Where the table is."""
+        return f"{self.root.rstrip('/')}/{spec.layer}/{spec.name}"
+
+    def checkpoint(self, job_name: str) -> str:
+        """Where a streaming job keeps what it has read."""
+        return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
+
+    def exists(self, spec: TableSpec) -> bool:
+        """Whether the table has been written at least once."""
+        return self.version(spec) >= 0
+
+    def read(self, spec: TableSpec) -> DataFrame:
+        """The newest version of the table.
+
+        Raises:
+            MissingTableError: if no step has written it yet.
+        """
+        if not self.exists(spec):
+            raise MissingTableError(
+                f"no table {spec.layer}/{spec.name} in {self.root}; expected the step before to "
+                "have written it: run the jobs in order, or `nightly`, which does"
+            )
+        return self.spark.read.format("delta").load(self.path(spec))
+
+    def version(self, spec: TableSpec) -> int:
+        """Number of the newest version; -1 where the table doesn't exist.
+
+        Read off the commit files' names, as the Delta protocol fixes them: no Spark job.
+        """
+        pattern = self._jvm.org.apache.hadoop.fs.Path(f"{self.path(spec)}/_delta_log/*.json")
+        file_system = pattern.getFileSystem(self.spark._jsc.hadoopConfiguration())
+        commits = file_system.globStatus(pattern) or ()
+        return max((int(c.getPath().getName().partition(".")[0]) for c in commits), default=-1)
+
+    def create(self, spec: TableSpec) -> None:
+        """Create the table, empty, with its columns' meanings; nothing happens if it exists."""
+        if self.exists(spec):
+            return
+        builder = (
+            DeltaTable.createIfNotExists(self.spark)
+            # Delta takes a relative location for the name of a table.
+            .location(self._qualify(self.path(spec)))
+            .addColumns(struct_of(spec))
+            .comment(spec.grain)
+        )
+        if spec.partition_by:
+            builder = builder.partitionedBy(*spec.partition_by)
+        if spec.has_change_feed:
+            builder = builder.property("delta.enableChangeDataFeed", "true")
+        if spec.skipping_columns:
+            builder = builder.property(
+                "delta.dataSkippingStatsColumns", ",".join(spec.skipping_columns)
+            )
+        builder.execute()
+
+    def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
+        """Append rows once: a repeated call with the same writer and batch writes nothing.
+
+        Returns:
+            Whether this call wrote the rows.
+        """
+        before = self.version(spec)
+        (
+            conform(frame, spec)
+            .write.format("delta")
+            .mode("append")
+            .option("txnAppId", f"{writer}/{spec.name}")
+            .option("txnVersion", batch)
+            .save(self.path(spec))
+        )
+        return self.version(spec) > before
+
+    def replace(
+        self,
+        frame: DataFrame,
+        spec: TableSpec,
+        where: Mapping[str, Collection[date | str | int]],
+        note: dict[str, Any] | None = None,
+    ) -> None:
+        """Replace the rows that have one of the values in each column named, in one commit.
+
+        Args:
+            frame: the new rows; all must have such values.
+            spec: the table; created where it is missing.
+            where: column -> values; where a column has none, nothing is replaced.
+            note: kept with the commit, see `newest_note`.
+        """
+        if not all(where.values()):
+            return
+        self.create(spec)
+        condition = " and ".join(
+            f"{column} in ({', '.join(repr(str(value)) for value in sorted(values, key=str))})"
+            for column, values in where.items()
+        )
+        rows = conform(frame, spec)
+        if spec.partition_by:
+            # Otherwise each task would write a small file into each partition.
+            rows = rows.repartition(*spec.partition_by)
+        writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
+        if note is not None:
+            writer = writer.option("userMetadata", json.dumps(note))
+        writer.save(self.path(spec))
+
+    def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
+        """Replace all rows of the table in one commit."""
+        self.create(spec)
+        conform(frame, spec).write.format("delta").mode("overwrite").save(self.path(spec))
+
+    def changes(self, spec: TableSpec, since: int) -> DataFrame:
+        """The rows added or deleted after a version; all rows where that is before the first."""
+        if since < 0:
+            return self.read(spec)
+        return (
+            self.spark.read.format("delta")
+            .option("readChangeFeed", "true")
+            .option("startingVersion", since + 1)
+            .load(self.path(spec))
+        )
+
+    def newest_note(self, spec: TableSpec) -> dict[str, Any]:
+        """The note of the newest commit that has one; empty where there is none."""
+        if not self.exists(spec):
+            return {}
+        notes = (
+            self._delta(spec)
+            .history()
+            .filter(F.col("userMetadata").isNotNull())
+            .orderBy(F.desc("version"))
+            .select("userMetadata")
+            .head(1)
+        )
+        return dict(json.loads(notes[0][0])) if notes else {}
+
+    def write_report(self, text: str, name: str) -> str:
+        """Write `<root>/reports/<name>`, replacing what is there; returns its path."""
+        target = f"{self.root.rstrip('/')}/reports/{name}"
+        path = self._jvm.org.apache.hadoop.fs.Path(target)
+        stream = path.getFileSystem(self.spark._jsc.hadoopConfiguration()).create(path, True)
+        try:
+            stream.write(text.encode("utf-8"))
+        finally:
+            stream.close()
+        return target
+
+    def _qualify(self, path: str) -> str:
+        path_object = self._jvm.org.apache.hadoop.fs.Path(path)
+        file_system = path_object.getFileSystem(self.spark._jsc.hadoopConfiguration())
+        return str(file_system.makeQualified(path_object).toString())
+
+    @property
+    def _jvm(self) -> Any:
+        return self.spark._jvm
+
+    def _delta(self, spec: TableSpec) -> DeltaTable:
+        return DeltaTable.forPath(self.spark, self.path(spec))

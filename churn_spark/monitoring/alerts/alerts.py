@@ -1,0 +1,202 @@
+"""Which alerts open, stay and end, so that one cause is one alert however often it shows.
+
+An alert opens with its cause and is told once. It ends after some nights in a row without the
+cause, so that a cause that comes and goes is still one alert; an open one is told again after a
+week, and at once when it gets more severe. On a night without data nothing ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+from churn_spark.config import AlertsConfig, PolicyConfig
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.triggers import is_drift_confirmed
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that is wrong tonight.
+
+    Attributes:
+        key: names the alert; the same one on every night of the same trouble.
+        severity: info: to know; warning: the model may suffer; critical: someone must act.
+        sentence: what was found, with the numbers.
+    """
+
+    key: str
+    severity: Severity
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert; its key and the date it opened on name it for good.
+
+    Attributes:
+        key: of its cause.
+        severity: the highest so far.
+        sentence: of the newest cause.
+        opened: first night with the cause.
+        last_seen: newest night with it.
+        last_told: newest night on which it was told.
+        nights_clear: judged nights in a row without it.
+        resolved: night on which it ended; none while it is open.
+    """
+
+    key: str
+    severity: Severity
+    sentence: str
+    opened: date
+    last_seen: date
+    last_told: date
+    nights_clear: int = 0
+    resolved: date | None = None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is told of an alert on a night."""
+
+    change: Literal["opened", "worsened", "reminder", "resolved"]
+    alert: Alert
+
+
+def find_data_causes(checks: Iterable[CheckResult]) -> tuple[Cause, ...]:
+    """One cause for each data check that failed."""
+    return tuple(
+        Cause(f"data:{check.name}", "critical", check.sentence)
+        for check in checks
+        if not check.passed
+    )
+
+
+def find_causes(
+    state: PolicyState | None, decision: Decision, config: PolicyConfig
+) -> tuple[Cause, ...]:
+    """What is wrong as of a decision.
+
+    Args:
+        state: after the decision; none before the first training.
+        decision: of the night.
+        config: the policy's thresholds.
+    """
+    return tuple(_find_causes(state, decision, config))
+
+
+def _find_causes(
+    state: PolicyState | None, decision: Decision, config: PolicyConfig
+) -> Iterator[Cause]:
+    if decision.rule == "too_few_rows":
+        yield Cause("data:rows", "critical", decision.reason)
+    if decision.kind == "roll_back":
+        yield Cause("model:rolled_back", "critical", decision.reason)
+    if state is None:
+        return
+    if state.waits_for_human is not None:
+        yield Cause("policy:waits", "critical", state.waits_for_human)
+    for streak in state.streaks:
+        if streak.n_bad:
+            is_sure = streak.n_bad >= config.bad_windows
+            yield Cause(
+                f"performance:{streak.metric}",
+                "critical" if is_sure else "warning",
+                f"{streak.metric} is surely worse than its reference on {streak.n_bad} windows "
+                f"in a row, the newest until {streak.window_end}",
+            )
+    # A feature that moved is worth a look. It is trouble once the nights say so, and one trouble
+    # however many features show it.
+    for name in state.breached:
+        what = "the prediction" if name == PREDICTION else name
+        yield Cause(f"drift:{name}", "info", f"{what} has moved from the training rows")
+    if is_drift_confirmed(state, config):
+        n_bad, n_moved = sum(state.bad_nights), len(state.breached)
+        sentence = (
+            f"{n_bad} of the last {len(state.bad_nights)} nights were bad; tonight {n_moved} of "
+            "prediction and features count as moved"
+        )
+        yield Cause("model:drifted", "warning", sentence)
+
+
+def update_alerts(
+    open_alerts: Iterable[Alert],
+    causes: Iterable[Cause],
+    config: AlertsConfig,
+    today: date,
+    is_judged: bool,
+) -> tuple[tuple[Alert, ...], tuple[Notice, ...]]:
+    """The alerts after tonight, those that end tonight among them, and what to tell.
+
+    Args:
+        open_alerts: from the night before, unresolved; resolved ones are left out.
+        causes: of tonight; of several with one key the most severe counts.
+        config: when alerts end and are told again.
+        today: the night.
+        is_judged: false when the data failed: only alerts about the data can be seen to end.
+
+    Returns:
+        The alerts and the notices, each by key.
+    """
+    worst: dict[str, Cause] = {}
+    for cause in causes:
+        rival = worst.get(cause.key)
+        if rival is None or _rank(cause.severity) > _rank(rival.severity):
+            worst[cause.key] = cause
+    known = {alert.key: alert for alert in open_alerts if alert.resolved is None}
+    alerts, notices = [], []
+    for key in sorted({*known, *worst}):
+        alert, notice = _update(known.get(key), worst.get(key), config, today, is_judged)
+        alerts.append(alert)
+        notices += [notice] if notice else []
+    return tuple(alerts), tuple(notices)
+
+
+def is_worth_telling(notice: Notice, config: AlertsConfig) -> bool:
+    """Whether the notice goes to the receivers, and not only to the log."""
+    return is_severe(notice.alert, config)
+
+
+def is_severe(alert: Alert, config: AlertsConfig) -> bool:
+    """Whether the alert is severe enough to be sent, and to count at the end of a night."""
+    return _rank(alert.severity) >= _rank(config.min_severity)
+
+
+def _update(
+    alert: Alert | None, cause: Cause | None, config: AlertsConfig, today: date, is_judged: bool
+) -> tuple[Alert, Notice | None]:
+    if alert is None:
+        assert cause is not None
+        opened = Alert(cause.key, cause.severity, cause.sentence, today, today, today)
+        return opened, Notice("opened", opened)
+    if cause is None:
+        if not is_judged and not alert.key.startswith("data:"):
+            return alert, None
+        clear = replace(alert, nights_clear=alert.nights_clear + 1)
+        if clear.nights_clear < config.clear_nights:
+            return clear, None
+        resolved = replace(clear, resolved=today)
+        return resolved, Notice("resolved", resolved)
+    is_worse = _rank(cause.severity) > _rank(alert.severity)
+    kept = replace(
+        alert,
+        severity=cause.severity if is_worse else alert.severity,
+        sentence=cause.sentence,
+        last_seen=today,
+        nights_clear=0,
+    )
+    if is_worse or (today - alert.last_told).days >= config.remind_days:
+        told = replace(kept, last_told=today)
+        return told, Notice("worsened" if is_worse else "reminder", told)
+    return kept, None
+
+
+def _rank(severity: Severity) -> int:
+    return SEVERITIES.index(severity)

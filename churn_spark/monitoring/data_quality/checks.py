@@ -1,0 +1,168 @@
+"""Whether a night's data are sound enough to judge a model by: the verdicts, from counts.
+
+A failed check holds everything back: drift in a broken feed is the feed's, and a model trained
+on it learns the fault. So each check compares with what is usual, and lets pass what it can't
+tell: a young log has no history, and a small one jumps by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from churn_spark.config import ChecksConfig
+from churn_spark.monitoring.drift.distances import compare_rates
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """Counts of one snapshot column, in the champion's training rows and tonight.
+
+    Attributes:
+        column: its name.
+        n_rows: rows, training and tonight.
+        n_null: rows without a value.
+        n_zero: rows that are 0; none where it is a category or can't be told.
+        n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
+            it has never met; none for numbers.
+    """
+
+    column: str
+    n_rows: tuple[int, int]
+    n_null: tuple[int, int]
+    n_zero: tuple[int, int] | None = None
+    n_unseen: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class FeedFacts:
+    """Counts of the newest day of the log.
+
+    Attributes:
+        n_events: accepted events of the newest day.
+        same_weekday: accepted events of the same weekday in the weeks before, any order.
+        hours_behind: from the newest event to the night's 00:00 UTC.
+        n_lines: lines of the batches that delivered the newest day, accepted or rejected.
+        n_quarantined: of them, rejected.
+        n_duplicates: events of the newest day that were delivered before.
+        is_backfill: they came together with more than a week before: such a log ends anywhere.
+    """
+
+    n_events: int
+    same_weekday: tuple[int, ...]
+    hours_behind: float
+    n_lines: int
+    n_quarantined: int
+    n_duplicates: int
+    is_backfill: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check.
+
+    Attributes:
+        name: kind of check, with the column where it has one: `nulls:songs`.
+        found: the figure.
+        expected: what it may be, in words.
+        passed: whether it is.
+        sentence: both, for a person.
+    """
+
+    name: str
+    found: float
+    expected: str
+    passed: bool
+    sentence: str
+
+
+def run_checks(
+    feed: FeedFacts, columns: Sequence[ColumnFacts], config: ChecksConfig
+) -> tuple[CheckResult, ...]:
+    """All checks of a night, those that passed too."""
+    return (
+        _check_volume(feed, config),
+        _check_freshness(feed, config),
+        _check_share(
+            "duplicates",
+            "events were delivered more than once",
+            (feed.n_duplicates, feed.n_events),
+            config.max_duplicate_rate,
+        ),
+        _check_share(
+            "quarantine",
+            "lines are no events",
+            (feed.n_quarantined, feed.n_lines),
+            config.max_quarantine_rate,
+        ),
+        *(check for column in columns for check in _check_column(column, config)),
+    )
+
+
+def failed_checks(results: Sequence[CheckResult]) -> tuple[str, ...]:
+    """Names of the checks that failed, sorted: what the policy asks for."""
+    return tuple(sorted(result.name for result in results if not result.passed))
+
+
+def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
+    if len(feed.same_weekday) < config.min_same_weekdays:
+        expected = f"{config.min_same_weekdays} same weekdays to compare with"
+        sentence = f"{feed.n_events:,} events; found {len(feed.same_weekday)}, needs {expected}"
+        return CheckResult("volume", feed.n_events, expected, True, sentence)
+    if feed.is_backfill:
+        expected = "a day that was delivered by itself"
+        sentence = f"{feed.n_events:,} events, loaded with weeks before: the last day may be cut"
+        return CheckResult("volume", feed.n_events, expected, True, sentence)
+    usual = median(feed.same_weekday)
+    # Three standard deviations of a count: a log of a few users halves by itself.
+    jump = 3 * math.sqrt(usual)
+    low = max(0.0, config.min_volume_ratio * usual - jump)
+    high = config.max_volume_ratio * usual + jump
+    expected = f"{low:,.0f} to {high:,.0f}"
+    passed = low <= feed.n_events <= high and (feed.n_events > 0 or usual == 0)
+    sentence = (
+        f"{feed.n_events:,} events, expected {expected}: the same weekday usually has {usual:,.0f}"
+    )
+    return CheckResult("volume", feed.n_events, expected, passed, sentence)
+
+
+def _check_freshness(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
+    expected = f"at most {config.max_hours_behind:g} hours"
+    sentence = f"the newest event is {feed.hours_behind:.1f} hours old, expected {expected}"
+    passed = feed.hours_behind <= config.max_hours_behind
+    return CheckResult("freshness", feed.hours_behind, expected, passed, sentence)
+
+
+def _check_share(name: str, what: str, counts: tuple[int, int], allowed: float) -> CheckResult:
+    hits, rows = counts
+    share = hits / rows if rows else 0.0
+    expected = f"at most {allowed:.1%}"
+    sentence = f"{share:.1%} of {rows:,} {what}, expected {expected}"
+    return CheckResult(name, share, expected, share <= allowed, sentence)
+
+
+def _check_column(facts: ColumnFacts, config: ChecksConfig) -> Iterator[CheckResult]:
+    yield _check_increase("nulls", "null", facts, facts.n_null, config.max_null_increase, config)
+    if facts.n_zero is not None:
+        yield _check_increase("zeros", "0", facts, facts.n_zero, config.max_zero_increase, config)
+    if facts.n_unseen is not None:
+        what, counts = "unknown to the model", facts.n_unseen
+        yield _check_increase("unseen", what, facts, counts, config.max_unseen_increase, config)
+
+
+def _check_increase(
+    name: str,
+    what: str,
+    facts: ColumnFacts,
+    n_hits: tuple[int, int],
+    allowed: float,
+    config: ChecksConfig,
+) -> CheckResult:
+    """Fails if the share has grown by more than is allowed, and surely not by chance."""
+    change = compare_rates(n_hits, facts.n_rows)
+    has_grown = change.difference > allowed and change.p_value < config.max_chance
+    expected = f"at most {allowed:.1%} above {change.baseline:.1%}"
+    sentence = f"{change.current:.1%} of {facts.column} are {what}, expected {expected}"
+    return CheckResult(f"{name}:{facts.column}", change.current, expected, not has_grown, sentence)

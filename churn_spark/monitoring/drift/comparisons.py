@@ -1,0 +1,210 @@
+"""Tonight's counts against the training rows, and against earlier nights, feature by feature.
+
+Earlier nights are known by their counts in the cells of the baseline, and so is tonight. Two
+such counts are compared as two samples whose values sit on the baseline's values and, for what
+lies between two of them, in the middle. D against the training rows, and against those of one
+slice, is exact; against earlier nights it is exact on the baseline's values, and can miss at
+most what one cell between two of them holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn_spark.monitoring.drift.distances import (
+    CategoryComparison,
+    Distances,
+    RateChange,
+    compare_categories,
+    compare_rates,
+    count_zeros,
+    measure_distances,
+    place_cells,
+    wasserstein,
+)
+from churn_spark.monitoring.drift.ks import (
+    Baseline,
+    KsComparison,
+    SparseCounts,
+    collect_cells,
+    compare,
+    locate_cells,
+    sum_sparse,
+)
+
+TRAINING, PREVIOUS, ROLLING, WEEKDAY = "training", "previous_night", "rolling_28", "same_weekday"
+COMPARISONS = (TRAINING, PREVIOUS, ROLLING, WEEKDAY)
+ROLLING_DAYS = 28
+# A night that failed leaves a gap; what is older than a week is no neighbour.
+_MAX_GAP_DAYS = 7
+
+
+@dataclass(frozen=True)
+class NumberComparison:
+    """One numeric feature against one reference.
+
+    Attributes:
+        ks: the exact test.
+        distances: the measures shown beside it.
+        missing: the share of rows without a value.
+        zeros: share of zeros among the values; none where the reference has no zero.
+    """
+
+    ks: KsComparison
+    distances: Distances
+    missing: RateChange
+    zeros: RateChange | None
+
+
+@dataclass(frozen=True)
+class LevelComparison:
+    """One category against one reference.
+
+    Attributes:
+        test: of the codes.
+        unseen: share of the rows whose level the model doesn't know, reference and current.
+    """
+
+    test: CategoryComparison
+    unseen: tuple[float, float]
+
+
+def choose_nights(run_date: date, nights: Sequence[date]) -> dict[str, list[date]]:
+    """The nights that each comparison refers to; empty where there are none; all before tonight."""
+    earlier = sorted(night for night in nights if night < run_date)
+    newest = [n for n in earlier[-1:] if (run_date - n).days <= _MAX_GAP_DAYS]
+    return {
+        PREVIOUS: newest,
+        ROLLING: [night for night in earlier if (run_date - night).days <= ROLLING_DAYS],
+        WEEKDAY: [night for night in earlier if night == run_date - timedelta(days=7)],
+    }
+
+
+def compare_numbers(
+    baseline: Baseline,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None = None,
+) -> Iterator[tuple[str, NumberComparison]]:
+    """The comparisons of a numeric feature for which there are rows.
+
+    Args:
+        baseline: the training rows.
+        nights: cells and counts of each night, tonight's among them.
+        run_date: tonight.
+        trained: the same of the training rows that belong to the slice; none: it has them all.
+    """
+    tonight = collect_cells(baseline, *nights[run_date])
+    if trained is None:
+        yield TRAINING, _compare(baseline, *tonight)
+    else:
+        yield TRAINING, _compare_counts(baseline, [trained], tonight)
+    for name, chosen in choose_nights(run_date, list(nights)).items():
+        if chosen:
+            yield name, _compare_counts(baseline, [nights[night] for night in chosen], tonight)
+
+
+def compare_levels(
+    baseline: Baseline,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None = None,
+) -> Iterator[tuple[str, LevelComparison]]:
+    """The same for a category.
+
+    Args:
+        baseline: as of `code_baseline`; its last code is that of all levels that the model
+            doesn't know.
+        nights: cells and counts of each night.
+        run_date: tonight.
+        trained: the same of the training rows that belong to the slice; none: it has them all.
+    """
+    other = len(baseline.edges) - 1
+    codes = dict(enumerate(baseline.counts.tolist())) if trained is None else _sum_codes([trained])
+    tonight = _sum_codes([nights[run_date]])
+    yield TRAINING, _compare_codes(codes, tonight, other)
+    for name, chosen in choose_nights(run_date, list(nights)).items():
+        if chosen:
+            past = _sum_codes([nights[night] for night in chosen])
+            yield name, _compare_codes(past, tonight, other)
+
+
+def code_baseline(codes: NDArray[np.float64], n_levels: int) -> Baseline:
+    """The codes of a category in the training rows, shape (n,), as a baseline of all codes.
+
+    A code without a row has its cell too, so that every code can be counted later.
+    """
+    edges = np.arange(n_levels + 1, dtype=np.float64)
+    counts = np.bincount(codes.astype(np.int64), minlength=n_levels + 1).astype(np.int64)
+    return Baseline(edges, counts, len(codes), 0)
+
+
+def as_baseline(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) -> Baseline:
+    """Counted rows as a reference sample of their own, with values where their cells are."""
+    filled = np.flatnonzero(cells)
+    counts = cells[filled]
+    return Baseline(place_cells(baseline.edges)[filled], counts, int(counts.sum()), n_missing)
+
+
+def _compare(reference: Baseline, cells: NDArray[np.int64], n_missing: int) -> NumberComparison:
+    zeros = count_zeros(reference, cells)
+    values = reference.n, int(cells.sum())
+    missing = reference.n_missing, n_missing
+    rows = values[0] + missing[0], values[1] + missing[1]
+    return NumberComparison(
+        compare(reference, cells, n_missing),
+        measure_distances(reference, cells),
+        compare_rates(missing, rows),
+        compare_rates(zeros, values) if zeros else None,
+    )
+
+
+def _compare_counts(
+    baseline: Baseline,
+    parts: Sequence[SparseCounts],
+    tonight: tuple[NDArray[np.int64], int],
+) -> NumberComparison:
+    """Tonight against the sum of some counts, all of them in the baseline's cells."""
+    cells, n_missing = tonight
+    before, n_missing_before = collect_cells(baseline, *sum_sparse(*zip(*parts, strict=True)))
+    reference = as_baseline(baseline, before, n_missing_before)
+    found = _compare(reference, _recount(baseline, reference, cells), n_missing)
+    if reference.n and cells.any():
+        # Where both sides lie is known better than from the reference's own gaps.
+        moved = wasserstein(place_cells(baseline.edges), before, cells)
+        found = replace(found, distances=replace(found.distances, wasserstein=moved))
+    return found
+
+
+def _recount(
+    baseline: Baseline, reference: Baseline, cells: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Counts in the baseline's cells as counts in the cells of another reference."""
+    filled = np.flatnonzero(cells)
+    values = place_cells(baseline.edges)[filled]
+    recounted = np.zeros(2 * reference.edges.size + 1, dtype=np.int64)
+    # The places ascend, and so they keep their order.
+    np.add.at(recounted, locate_cells(reference.edges, values), cells[filled])
+    return recounted
+
+
+def _compare_codes(
+    before: Mapping[int, int], now: Mapping[int, int], other: int
+) -> LevelComparison:
+    test = compare_categories(*({str(code): n for code, n in s.items()} for s in (before, now)))
+    totals = sum(before.values()), sum(now.values())
+    unseen = before.get(other, 0), now.get(other, 0)
+    rates = [n / total if total else math.nan for n, total in zip(unseen, totals, strict=True)]
+    return LevelComparison(test, (rates[0], rates[1]))
+
+
+def _sum_codes(nights: Sequence[SparseCounts]) -> dict[int, int]:
+    cells, counts = sum_sparse(*zip(*nights, strict=True))
+    # The cell of edge i, which is code i, is 2i + 1.
+    return dict(zip((cells // 2).tolist(), counts.tolist(), strict=True))

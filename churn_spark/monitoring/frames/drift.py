@@ -1,0 +1,312 @@
+"""Counted cells of some nights -> drift rows: what has moved, from what, and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.broadcast import Broadcast
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from churn_spark.config import PolicyConfig
+from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
+from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.tables import DRIFT
+from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.encoding import Encoding
+from churn_spark.monitoring.drift.comparisons import (
+    TRAINING,
+    LevelComparison,
+    NumberComparison,
+    code_baseline,
+    compare_levels,
+    compare_numbers,
+)
+from churn_spark.monitoring.drift.ks import (
+    Baseline,
+    SparseCounts,
+    benjamini_hochberg,
+    build_baseline,
+    locate_cells,
+)
+from churn_spark.monitoring.policy.evidence import DriftFact
+from churn_spark.monitoring.policy.hysteresis import is_entering
+from churn_spark.monitoring.policy.policy import PREDICTION
+
+MAX_SLICE_SAMPLE = 20_000
+"""Training rows that are counted by slice: at most as many cells, for every feature thrice."""
+
+_MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
+_NUMBERS = [f.name for f in struct_of(DRIFT).fields if isinstance(f.dataType, T.DoubleType)]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the current rows are compared with: the champion's training rows.
+
+    Attributes:
+        version: of the champion.
+        baselines: feature -> its sample; of a category its codes, those without a row too.
+        levels: category -> how many levels the model knows; the next code is all others.
+        importance: feature -> share of what moves the scores.
+        slices: slice -> feature -> cells and counts of the training rows that belong to it.
+    """
+
+    version: str
+    baselines: Mapping[str, Baseline]
+    levels: Mapping[str, int]
+    importance: Mapping[str, float]
+    slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(bundle: ModelBundle, importance_rows: int) -> Reference:
+        """The reference that belongs to a model.
+
+        Args:
+            bundle: of the champion.
+            importance_rows: so many of its training rows, the first, tell the importance.
+        """
+        sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
+        levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
+        matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
+        sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
+        total = float(sizes.sum())
+        baselines = {
+            name: (
+                code_baseline(values, levels[name]) if name in levels else build_baseline(values)
+            )
+            for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
+        }
+        return Reference(
+            bundle.version,
+            baselines,
+            levels,
+            {
+                name: float(size) / total if total else 0.0
+                for name, size in zip(bundle.encoding.features, sizes, strict=True)
+            },
+            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], baselines),
+        )
+
+
+def count_slices(
+    sample: pd.DataFrame, baselines: Mapping[str, Baseline]
+) -> dict[str, dict[str, SparseCounts]]:
+    """Count training rows by slice in the cells of all training rows.
+
+    Args:
+        sample: columns of `baselines`, categories as codes, and `segment_` ones with names.
+        baselines: feature -> all training rows.
+
+    Returns:
+        Slice, `level=paid` -> feature -> cells and counts.
+    """
+    found = {}
+    for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
+        for value, rows in sample.groupby(column):
+            found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
+                name: _count_sparse(baseline, rows[name].to_numpy(dtype=float))
+                for name, baseline in baselines.items()
+            }
+    return found
+
+
+def _count_sparse(baseline: Baseline, values: NDArray[np.float64]) -> SparseCounts:
+    cells, counts = np.unique(locate_cells(baseline.edges, values), return_counts=True)
+    return cells, counts.astype(np.int64)
+
+
+def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
+    """The rows with the code of each category that the model reads, as `Encoding.encode` does.
+
+    Grain: that of `rows`.
+    """
+    return rows.withColumns(
+        {name: _code(F.col(name), levels) for name, levels in encoding.levels.items()}
+    )
+
+
+def _code(value: Column, levels: tuple[str, ...]) -> Column:
+    code = F.lit(None).cast("double")
+    for number, level in enumerate(levels):
+        code = F.when(value == level, float(number)).otherwise(code)
+    return F.coalesce(code, F.lit(float(len(levels))))
+
+
+def build_drift(
+    cells: DataFrame, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+) -> DataFrame:
+    """One row per comparison, slice and feature with its test, its distances and the verdict.
+
+    Grain: (run_date, comparison, slice, feature).
+
+    Args:
+        cells: `drift_cells` of tonight and the nights before, counted against `reference`.
+        reference: the champion's training rows.
+        run_date: tonight.
+        min_rows: a slice with fewer rows tonight is left out.
+        config: has the rule for `is_breached`.
+    """
+    shared = cells.sparkSession.sparkContext.broadcast(reference)
+    schema = T.StructType(
+        [f for f in struct_of(DRIFT) if f.name not in ("adjusted_p_value", "is_breached")]
+    )
+    # A group costs more than what is done in it: one for each feature, and one for them all.
+    tests = cells.groupBy("feature").applyInPandas(
+        _compare_feature(shared, run_date, min_rows), schema
+    )
+    judged = tests.groupBy("run_date").applyInPandas(_judge(config), struct_of(DRIFT))
+    # pandas writes "no value" as NaN, Spark as null.
+    return conform(
+        judged.withColumns({name: F.nanvl(name, F.lit(None)) for name in _NUMBERS}), DRIFT
+    )
+
+
+def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
+    """What the policy may know of the drift rows: the features, and the prediction.
+
+    Only all users against the training rows count; a test that was skipped is no fact.
+    """
+    facts = [
+        DriftFact(
+            row.feature,
+            row.ks_statistic if row.kind == "number" else row.total_variation,
+            row.lower_bound,
+            row.adjusted_p_value,
+            row.importance,
+            row.is_trending,
+        )
+        for row in sorted(drift, key=lambda row: str(row.feature))
+        if (row.comparison, row.slice, row.status) == (TRAINING, ALL, "ok")
+    ]
+    prediction = next((fact for fact in facts if fact.feature == PREDICTION), None)
+    return tuple(fact for fact in facts if fact.feature != PREDICTION), prediction
+
+
+def _compare_feature(
+    shared: Broadcast[Reference], run_date: date, min_rows: int
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that compares the nights of one feature, slice by slice."""
+
+    def compare_feature(rows: pd.DataFrame) -> pd.DataFrame:
+        reference = shared.value
+        feature = rows["feature"].iloc[0]
+        about = {
+            "run_date": run_date,
+            "feature": feature,
+            "model_version": reference.version,
+            "importance": reference.importance.get(feature, 0.0),
+            "is_trending": feature in _MOVING,
+        }
+        found = []
+        for place, group in rows.groupby("slice"):
+            nights: dict[date, SparseCounts] = dict(
+                zip(
+                    group["run_date"],
+                    zip(group["cells"], group["counts"], strict=True),
+                    strict=True,
+                )
+            )
+            n_tonight = int(nights[run_date][1].sum()) if run_date in nights else 0
+            if n_tonight and (place == ALL or n_tonight >= min_rows):
+                trained = None if place == ALL else _trained(reference, str(place), feature)
+                tests = _compare_nights(reference, feature, nights, run_date, trained)
+                found += [about | {"slice": place} | test for test in tests]
+        return pd.DataFrame(found, columns=_test_columns())
+
+    return compare_feature
+
+
+def _trained(reference: Reference, place: str, feature: str) -> SparseCounts:
+    """The slice's training rows; none where all of its users are new."""
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    return reference.slices.get(place, {}).get(feature, nothing)
+
+
+def _compare_nights(
+    reference: Reference,
+    feature: str,
+    nights: Mapping[date, SparseCounts],
+    run_date: date,
+    trained: SparseCounts | None,
+) -> list[dict[str, Any]]:
+    baseline = reference.baselines[feature]
+    if feature in reference.levels:
+        levels = compare_levels(baseline, nights, run_date, trained)
+        return [_level_row(name, test) for name, test in levels]
+    numbers = compare_numbers(baseline, nights, run_date, trained)
+    return [_number_row(name, test) for name, test in numbers]
+
+
+def _test_columns() -> list[str]:
+    return [n for n in DRIFT.column_names if n not in ("adjusted_p_value", "is_breached")]
+
+
+def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that adjusts the p-values within each comparison and slice."""
+
+    def judge(rows: pd.DataFrame) -> pd.DataFrame:
+        p_values = rows.groupby(["comparison", "slice"])["p_value"]
+        adjusted = p_values.transform(lambda values: benjamini_hochberg(values.to_numpy(float)))
+        breached = [
+            status == "ok" and is_entering(bound, p_value, config)
+            for status, bound, p_value in zip(
+                rows["status"], rows["lower_bound"], adjusted, strict=True
+            )
+        ]
+        judged = rows.assign(adjusted_p_value=adjusted, is_breached=breached)
+        return judged[DRIFT.column_names]
+
+    return judge
+
+
+def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:
+    ks, distances, zeros = found.ks, found.distances, found.zeros
+    return {
+        "comparison": comparison,
+        "kind": "number",
+        "status": ks.status,
+        "n_baseline": ks.n_baseline,
+        "n_current": ks.n_current,
+        "missing_rate_baseline": ks.missing_rate_baseline,
+        "missing_rate_current": ks.missing_rate_current,
+        "missing_p_value": found.missing.p_value,
+        "zero_rate_baseline": zeros.baseline if zeros else None,
+        "zero_rate_current": zeros.current if zeros else None,
+        "zero_p_value": zeros.p_value if zeros else None,
+        "ks_statistic": ks.statistic,
+        "p_value": ks.p_value,
+        "lower_bound": ks.lower_bound,
+        "location": ks.location,
+        "direction": ks.direction,
+        "psi": distances.psi,
+        "psi_corrected": distances.psi_corrected,
+        "jensen_shannon": distances.jensen_shannon,
+        "wasserstein": distances.wasserstein,
+    }
+
+
+def _level_row(comparison: str, found: LevelComparison) -> dict[str, Any]:
+    test = found.test
+    return {
+        "comparison": comparison,
+        "kind": "category",
+        "status": "ok" if test.n_baseline and test.n_current else "skipped",
+        "n_baseline": test.n_baseline,
+        "n_current": test.n_current,
+        "p_value": test.p_value,
+        "lower_bound": test.lower_bound,
+        "direction": "none",
+        "chi_square": test.chi_square,
+        "total_variation": test.total_variation,
+        "unseen_rate_baseline": found.unseen[0],
+        "unseen_rate_current": found.unseen[1],
+    }

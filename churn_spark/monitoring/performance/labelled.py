@@ -1,0 +1,144 @@
+"""Rows with labels -> rows of `performance`, for all users and by segment, and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from churn_spark.config import MonitoringConfig
+from churn_spark.contracts.features.segments import ALL, SEGMENTS
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.monitoring.performance.performance import (
+    Estimate,
+    change_against,
+    count_positive_users,
+    measure,
+)
+from churn_spark.monitoring.performance.without_labels import expect_performance
+from churn_spark.monitoring.policy.evidence import MetricChange
+
+LABELS, EXPECTED = "labels", "expected"
+_SEED = 7
+
+
+def labelled_rows(
+    labelled: pd.DataFrame,
+    reference: pd.DataFrame,
+    as_of: date,
+    bundle: ModelBundle,
+    config: MonitoringConfig,
+) -> list[dict[str, Any]]:
+    """Every metric on the window, against the same on the champion's validation users.
+
+    Args:
+        labelled: user_id, label, churn_probability and the columns of `SEGMENTS`; one as-of date.
+        reference: the same of the validation users, as of the dates learnt from.
+        as_of: of the window.
+        bundle: the champion; has the threshold of F1.
+        config: draws, and the least rows of a slice.
+    """
+    window = _window(as_of, bundle)
+    before = dict(_slices(reference, 1))
+    found: list[dict[str, Any]] = []
+    for name, rows in _slices(labelled, config.min_slice_rows):
+        current = _measure(rows, bundle, config)
+        usual = _measure(before[name], bundle, config) if name in before else {}
+        n_positive = count_positive_users(rows["label"].to_numpy(), rows["user_id"].to_numpy())
+        for metric, estimate in current.items():
+            row = {
+                "basis": LABELS,
+                "window_start": window[0],
+                "window_end": window[1],
+                "slice": name,
+                "metric": metric,
+                "n_rows": len(rows),
+                "n_positive": n_positive,
+                **_estimate(estimate),
+            }
+            if metric in usual:
+                change = change_against(metric, estimate, usual[metric], window, n_positive)
+                row |= {
+                    "reference": usual[metric].value,
+                    "difference": change.difference,
+                    "difference_low": change.low,
+                    "difference_high": change.high,
+                }
+            found.append({key: _known(value) for key, value in row.items()})
+    return found
+
+
+def expected_rows(probabilities: Any, as_of: date, bundle: ModelBundle) -> list[dict[str, Any]]:
+    """What tonight's probabilities promise of themselves: shown while labels are missing."""
+    expected = expect_performance(probabilities, bundle.metrics["threshold"])
+    start, end = _window(as_of, bundle)
+    return [
+        {
+            "basis": EXPECTED,
+            "window_start": start,
+            "window_end": end,
+            "slice": ALL,
+            "metric": metric,
+            "value": _known(value),
+            "n_rows": len(probabilities),
+        }
+        for metric, value in asdict(expected).items()
+    ]
+
+
+def metric_changes(rows: Iterable[Any]) -> tuple[MetricChange, ...]:
+    """What the policy may know of `performance` rows: measured, of all users, by metric."""
+    return tuple(
+        MetricChange(
+            row.metric,
+            row.window_start,
+            row.window_end,
+            row.difference,
+            row.difference_low,
+            row.difference_high,
+            row.n_positive,
+        )
+        for row in sorted(rows, key=lambda row: str(row.metric))
+        if (row.basis, row.slice) == (LABELS, ALL)
+        and None not in (row.difference, row.difference_low, row.difference_high)
+    )
+
+
+def _window(as_of: date, bundle: ModelBundle) -> tuple[date, date]:
+    """An as-of date and the days of its labels: windows that don't overlap share no label."""
+    return as_of, as_of + timedelta(days=bundle.label["horizon_days"])
+
+
+def _slices(rows: pd.DataFrame, min_rows: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield ALL, rows
+    for segment in SEGMENTS:
+        for value, part in rows.groupby(segment):
+            if len(part) >= min_rows:
+                yield f"{segment}={value}", part
+
+
+def _measure(
+    rows: pd.DataFrame, bundle: ModelBundle, config: MonitoringConfig
+) -> dict[str, Estimate]:
+    if rows.empty:
+        return {}
+    return measure(
+        rows["label"].to_numpy(dtype=float),
+        rows["churn_probability"].to_numpy(),
+        rows["user_id"].to_numpy(),
+        threshold=bundle.metrics["threshold"],
+        n_replicas=config.n_replicas,
+        seed=_SEED,
+    )
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def _known(value: Any) -> Any:
+    """Spark's null where Python has NaN."""
+    return None if isinstance(value, float) and value != value else value

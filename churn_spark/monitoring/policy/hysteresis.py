@@ -1,0 +1,96 @@
+"""What has moved and what got worse, with memory: entering is harder than staying.
+
+A figure that wobbles around one threshold would raise and drop its alarm every night. So a
+feature enters at one threshold and leaves at a lower one, a night must be followed by another,
+and a window of labels by a second one that shares no label with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.policy.evidence import DriftFact, MetricChange
+from churn_spark.monitoring.policy.policy_state import Streak
+
+LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
+JUDGED_METRICS = frozenset({"roc_auc", "f1", "average_precision"}) | LOWER_IS_BETTER
+
+
+def update_breached(
+    breached: Iterable[str], facts: Iterable[DriftFact], config: PolicyConfig
+) -> tuple[str, ...]:
+    """Names that have moved as of tonight, sorted.
+
+    A name enters when its shift is surely large, and leaves when it is small. A name without a
+    fact tonight stays what it was; trending ones never enter.
+    """
+    now = set(breached)
+    for fact in facts:
+        if fact.is_trending or fact.statistic < config.exit_statistic:
+            now.discard(fact.feature)
+        elif is_entering(fact.lower_bound, fact.adjusted_p, config):
+            now.add(fact.feature)
+    return tuple(sorted(now))
+
+
+def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig) -> bool:
+    """Whether a shift is surely large, and surely not chance; never where either is NaN."""
+    return lower_bound >= config.enter_lower_bound and adjusted_p <= config.enter_adjusted_p
+
+
+def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:
+    """Share of the importance that the breached features have, in [0, 1].
+
+    Trending features count on neither side. Where no feature has any importance all weigh the
+    same.
+    """
+    moved = set(breached)
+    judged = [fact for fact in features if not fact.is_trending]
+    has_importance = any(fact.importance > 0 for fact in judged)
+    weights = {fact.feature: fact.importance if has_importance else 1.0 for fact in judged}
+    # fsum is correctly rounded, so the order of the features changes nothing.
+    total = math.fsum(weights.values())
+    return math.fsum(weights[name] for name in weights if name in moved) / total if total else 0.0
+
+
+def is_surely_worse(change: MetricChange, config: PolicyConfig) -> bool | None:
+    """Whether the whole interval lies beyond the allowed drop; None if the window can't tell.
+
+    A window with too few cancels can't, nor can one whose interval is not a number.
+    """
+    bounds = change.low, change.high
+    if (
+        change.metric not in JUDGED_METRICS
+        or change.n_positive < config.min_positives
+        or any(math.isnan(bound) for bound in bounds)
+    ):
+        return None
+    is_calibration = change.metric == "calibration_error"
+    allowed = config.max_calibration_drop if is_calibration else config.max_drop
+    least_loss = change.low if change.metric in LOWER_IS_BETTER else -change.high
+    return least_loss > allowed
+
+
+def update_streaks(
+    streaks: Iterable[Streak], changes: Iterable[MetricChange], config: PolicyConfig
+) -> tuple[Streak, ...]:
+    """The streaks with tonight's windows, sorted by metric.
+
+    A bad window counts once, and as one more only if it starts where the last bad one has
+    ended: windows of two weeks in a row share half of their labels, and the same labels twice
+    prove nothing twice. A good one ends the streak wherever it starts.
+    """
+    now = {streak.metric: streak for streak in streaks}
+    for change in sorted(changes, key=lambda change: (change.window_start, change.window_end)):
+        verdict = is_surely_worse(change, config)
+        last = now.get(change.metric)
+        if verdict is None:
+            continue
+        n_bad = last.n_bad if last else 0
+        if not verdict:
+            now[change.metric] = Streak(change.metric, change.window_end, 0)
+        elif last is None or not n_bad or change.window_start >= last.window_end:
+            now[change.metric] = Streak(change.metric, change.window_end, n_bad + 1)
+    return tuple(now[metric] for metric in sorted(now))

@@ -1,0 +1,189 @@
+"""When to retrain, promote and roll back: a pure function of the night's evidence.
+
+No clock, no input or output: the same state and evidence give the same decision, so replaying
+the stored nights gives the stored decisions byte for byte. Why each rule is there:
+docs/adr/0010.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from churn_spark.config import PolicyConfig
+from churn_spark.errors import PolicyError
+from churn_spark.monitoring.policy import triggers
+from churn_spark.monitoring.policy.evidence import (
+    ChallengerComparison,
+    Evidence,
+    ProbationComparison,
+)
+from churn_spark.monitoring.policy.hysteresis import breached_share, update_breached, update_streaks
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.promotion import objections
+
+PREDICTION = "churn_probability"
+
+
+def start_policy(champion: str, trained: date, config: PolicyConfig) -> PolicyState:
+    """The state on the date on which the first champion was trained."""
+    return PolicyState(champion, trained, config.cooldown_days)
+
+
+def release(state: PolicyState) -> PolicyState:
+    """The state after a human has looked: retraining may go on, with a fresh budget."""
+    return replace(state, waits_for_human=None, reactions=())
+
+
+def adopt(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
+    """The state after a human has made another version champion: no challenger, no probation."""
+    return replace(_enthrone(state, champion, config), pending=None, waits_for_human=None)
+
+
+def decide(
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    """What to do tonight, and what to remember.
+
+    In this order: a broken feed is not judged at all; a champion that fails its probation goes
+    back; what waits for a human waits; a challenger is judged; a retraining is asked for. It
+    may be called again on the same night, once there is a challenger: the history of a night
+    counts once.
+
+    Raises:
+        PolicyError: if the evidence is of another champion, or the night is before the last one.
+    """
+    if state.last_night is not None and today < state.last_night:
+        raise PolicyError(
+            f"found the night of {today}, expected {state.last_night} or later: decide the "
+            "nights in their order, or start from the state before this one"
+        )
+    held = _hold_for_data(evidence, config, today)
+    if held:
+        return state, held
+    state = _advance(state, evidence, config, today)
+    if evidence.probation is not None:
+        _check_champion("probation", evidence.probation.champion, state)
+        if state.previous is not None and evidence.probation.auc_high < config.max_probation_high:
+            return _roll_back(state, evidence.probation, config, today)
+    if state.waits_for_human is not None:
+        return state, Decision(today, "hold", "human", state.waits_for_human)
+    if evidence.challenger is not None:
+        _check_champion("challenger", evidence.challenger.champion, state)
+        return _judge(state, evidence.challenger, config, today)
+    if state.pending is not None:
+        asked = state.pending.asked
+        return state, Decision(
+            today, "hold", "training", f"the challenger asked for on {asked} is not there yet"
+        )
+    return triggers.ask(state, breached_share(state.breached, evidence.features), config, today)
+
+
+def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Decision | None:
+    if evidence.failed_checks:
+        names = ", ".join(sorted(evidence.failed_checks))
+        return Decision(
+            today,
+            "hold",
+            "data_checks",
+            f"failed data checks: {names}",
+        )
+    if evidence.n_rows < config.min_rows:
+        return Decision(
+            today,
+            "hold",
+            "too_few_rows",
+            f"found {evidence.n_rows} users, expected at least {config.min_rows}",
+        )
+    return None
+
+
+def _advance(
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
+) -> PolicyState:
+    """The state with tonight's facts; unchanged but for new facts on a night that has counted."""
+    if state.pending and (today - state.pending.asked).days >= config.max_training_days:
+        state = replace(state, pending=None)
+    if state.probation_end is not None and today >= state.probation_end:
+        state = replace(state, previous=None, probation_end=None)
+    if state.last_night == today:
+        return state
+    facts = evidence.features + ((evidence.prediction,) if evidence.prediction else ())
+    breached = update_breached(state.breached, facts, config)
+    share = breached_share(breached, evidence.features)
+    is_bad = share >= config.min_breached_share or PREDICTION in breached
+    longest = timedelta(days=max(config.budget_days, config.max_cooldown_days))
+    return replace(
+        state,
+        last_night=today,
+        breached=breached,
+        bad_nights=(*state.bad_nights, is_bad)[-config.of_nights :],
+        streaks=update_streaks(state.streaks, evidence.performance, config),
+        reactions=tuple(day for day in state.reactions if today - day < longest),
+    )
+
+
+def _check_champion(what: str, champion: str, state: PolicyState) -> None:
+    if champion != state.champion:
+        raise PolicyError(
+            f"found a {what} comparison with version {champion}, expected the champion, version "
+            f"{state.champion}: compare again"
+        )
+
+
+def _roll_back(
+    state: PolicyState, comparison: ProbationComparison, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    assert state.previous is not None
+    if comparison.previous != state.previous:
+        raise PolicyError(
+            f"found a probation comparison with version {comparison.previous}, expected the "
+            f"champion before, version {state.previous}: compare again"
+        )
+    reason = (
+        f"version {state.champion} is worse than version {state.previous} on the same rows: AUC "
+        f"difference {comparison.auc_difference:+.4f}, upper bound {comparison.auc_high:+.4f}, "
+        f"allowed {config.max_probation_high:+.4f}"
+    )
+    waits = f"version {state.champion} was rolled back on {today}: release after a look at why"
+    back = replace(_enthrone(state, state.previous, config), pending=None, waits_for_human=waits)
+    return back, Decision(today, "roll_back", "probation", reason, state.previous)
+
+
+def _judge(
+    state: PolicyState, challenger: ChallengerComparison, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    against = objections(challenger, config)
+    auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
+    who = f"version {challenger.version} against version {challenger.champion}"
+    if not against:
+        promoted = replace(
+            _enthrone(state, challenger.version, config),
+            pending=None,
+            previous=state.champion,
+            probation_end=today + timedelta(days=config.probation_days),
+        )
+        reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
+        return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
+    # A routine retraining in vain says nothing about drift, so it doesn't mute it for longer.
+    was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
+    cooldown = min(config.max_cooldown_days, 2 * state.cooldown_days)
+    rejected = replace(
+        state, pending=None, cooldown_days=cooldown if was_reaction else state.cooldown_days
+    )
+    reason = f"{who} on the same rows: {'; '.join(against)}"
+    return rejected, Decision(today, "reject", "challenger", reason, challenger.version)
+
+
+def _enthrone(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
+    """The state with another champion: its baseline is another, so nothing has moved from it."""
+    return replace(
+        state,
+        champion=champion,
+        cooldown_days=config.cooldown_days,
+        breached=(),
+        bad_nights=(),
+        streaks=(),
+        previous=None,
+        probation_end=None,
+    )

@@ -1,0 +1,112 @@
+"""Whether to ask for a retraining: lost performance before drift before the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.alerts.names import name_some
+from churn_spark.monitoring.policy.policy_state import Decision, Pending, PolicyState, Trigger
+
+REACTIONS = ("performance", "drift")
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Call:
+    """A reason to retrain, and what stands against it.
+
+    Attributes:
+        trigger: what calls.
+        reason: the numbers.
+        blocked_by: name of the rule that holds it back; none if nothing does.
+        because: why it does.
+    """
+
+    trigger: Trigger
+    reason: str
+    blocked_by: str | None = None
+    because: str = ""
+
+
+def ask(
+    state: PolicyState, share: float, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    """Retrain for the first reason that nothing holds back; else hold for the first one.
+
+    A reason that is held back never hides a later one: more drift can't turn a retraining into
+    none.
+
+    Args:
+        state: with tonight's facts.
+        share: of the importance that the breached features have.
+        config: the policy's thresholds.
+        today: date of the decision.
+    """
+    calls = list(_calls(state, share, config, today))
+    free = next((call for call in calls if call.blocked_by is None), None)
+    if free:
+        reactions = (*state.reactions, today) if free.trigger in REACTIONS else state.reactions
+        asked = replace(
+            state, last_retrain=today, reactions=reactions, pending=Pending(free.trigger, today)
+        )
+        return asked, Decision(today, "retrain", free.trigger, free.reason)
+    if not calls:
+        due = config.schedule_days - (today - state.last_retrain).days
+        return state, Decision(
+            today, "keep", "nothing", f"no lost performance, no drift, next training in {due} days"
+        )
+    first = next((call for call in calls if call.blocked_by == "budget"), calls[0])
+    assert first.blocked_by is not None
+    if first.blocked_by == "budget":
+        waits = f"{first.because} and {first.reason}: release after a look at why they don't help"
+        state = replace(state, waits_for_human=f"since {today}, {waits}")
+    return state, Decision(today, "hold", first.blocked_by, f"{first.reason}; {first.because}")
+
+
+def is_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
+    """Whether enough of the newest nights were bad."""
+    return sum(state.bad_nights) >= config.bad_nights
+
+
+def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) -> Iterator[Call]:
+    lost = [streak for streak in state.streaks if streak.n_bad >= config.bad_windows]
+    if lost:
+        names = ", ".join(f"{streak.metric} on {streak.n_bad}" for streak in lost)
+        reason = f"surely worse than the reference: {names} windows in a row"
+        yield _with_limits(Call("performance", reason), state, config, today)
+    if is_drift_confirmed(state, config):
+        reason = (
+            f"{sum(state.bad_nights)} of the last {len(state.bad_nights)} nights were bad: moved "
+            f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} "
+            "of the importance"
+        )
+        yield _with_limits(Call("drift", reason), state, config, today)
+    age = (today - state.last_retrain).days
+    if age >= config.schedule_days:
+        reason = f"{age} days since the last training, {config.schedule_days} allowed"
+        yield _with_limits(Call("schedule", reason), state, config, today)
+
+
+def _with_limits(call: Call, state: PolicyState, config: PolicyConfig, today: date) -> Call:
+    """The call with the first limit that holds it back."""
+    age = (today - state.last_retrain).days
+    if age < config.min_days_between:
+        because = f"only {age} days since the last training, {config.min_days_between} needed"
+        return replace(call, blocked_by="too_soon", because=because)
+    if call.trigger == "drift" and state.reactions:
+        since = (today - state.reactions[-1]).days
+        if since < state.cooldown_days:
+            because = (
+                f"mute until {state.cooldown_days} days after the retraining of "
+                f"{state.reactions[-1]}"
+            )
+            return replace(call, blocked_by="cooldown", because=because)
+    if call.trigger in REACTIONS:
+        recent = [day for day in state.reactions if (today - day).days < config.budget_days]
+        if len(recent) >= config.max_retrains:
+            because = f"{len(recent)} retrainings in {config.budget_days} days"
+            return replace(call, blocked_by="budget", because=because)
+    return call

@@ -1,0 +1,174 @@
+"""The Spark jars: which ones, and where set-up has put them.
+
+Spark's own resolver fetches them once, into its default cache (`~/.ivy2`), and set-up writes
+their paths to a list in the virtual environment. With the list a session starts without the
+resolver: quicker, quiet, and without a network. Without it a session resolves them itself.
+
+`python -m churn_spark.runtime.jars` is the set-up step, and does nothing when the list is good;
+`python -m churn_spark.runtime.jars --spark-submit` prints the arguments for spark-submit, one
+a line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from churn_spark.errors import MachineError
+from churn_spark.runtime.java import configure_java, state_dir, write_atomically
+
+PACKAGES = (
+    # 3.3.0 to 3.3.2 fail on Spark 3.5.6 and later.
+    "io.delta:delta-spark_2.12:3.3.3",
+    # The LightGBM part alone: the whole of SynapseML would be hundreds of MB.
+    "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3",
+)
+
+# Spark brings these itself, in the versions it was built with.
+EXCLUDES = (
+    "org.scala-lang:*",
+    "org.slf4j:*",
+    "org.scalatest:*",
+    "org.apache.spark:spark-tags_2.12",
+    "org.apache.spark:spark-avro_2.12",
+)
+
+_LOG_TAIL = 15  # lines: Ivy ends its log with the artifacts that it missed and why
+
+
+def spark_jar_settings() -> dict[str, str]:
+    """The session settings that bring the jars, for a JVM that has not started yet.
+
+    Returns:
+        `spark.jars` with local paths where set-up has resolved them and all are still there,
+        else the coordinates for the resolver. Nothing under spark-submit: its JVM is up
+        already and has got its jars from the command line.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return {}
+    jars = _listed_jars()
+    return {"spark.jars": ",".join(jars)} if jars else _resolver_settings()
+
+
+def spark_submit_arguments() -> list[str]:
+    """The same choice as arguments of spark-submit."""
+    jars = _listed_jars()
+    if jars:
+        return ["--jars", ",".join(jars)]
+    return ["--packages", ",".join(PACKAGES), "--exclude-packages", ",".join(EXCLUDES)]
+
+
+def resolve_jars() -> list[str]:
+    """Fetch the jars through Spark's resolver and write the list; return their paths.
+
+    Raises:
+        MachineError: if there is no Java 17, or the resolver fails; the end of its log goes
+            to stderr before.
+    """
+    configure_java()
+    # Here and not above: half a second to import, and needed only by set-up.
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master("local[1]").appName("churn_spark set-up")
+    builder = builder.config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
+    builder = builder.config("spark.driver.host", "127.0.0.1")
+    for name, value in _resolver_settings().items():
+        builder = builder.config(name, value)
+    with tempfile.TemporaryFile() as log:
+        try:
+            with _output_captured(log):
+                spark = builder.getOrCreate()
+                uris = spark.conf.get("spark.jars") or ""
+                spark.stop()
+        except Exception as error:
+            log.seek(0)
+            text = log.read().decode(errors="replace")
+            print("\n".join(text.splitlines()[-_LOG_TAIL:]), file=sys.stderr)
+            raise MachineError(_advice(text)) from error
+    jars = sorted(unquote(urlsplit(uri).path) for uri in uris.split(",") if uri)
+    write_atomically(_list_path(), "\n".join([_coordinates(), *jars, ""]).encode())
+    return jars
+
+
+def _resolver_settings() -> dict[str, str]:
+    return {
+        "spark.jars.packages": ",".join(PACKAGES),
+        "spark.jars.excludes": ",".join(EXCLUDES),
+    }
+
+
+def _list_path() -> Path:
+    return state_dir() / "spark-jars.txt"
+
+
+def _coordinates() -> str:
+    """The list's first line: a list made for other coordinates doesn't count."""
+    return f"# {','.join(PACKAGES)} without {','.join(EXCLUDES)}"
+
+
+def _listed_jars() -> list[str]:
+    try:
+        first, *jars = _list_path().read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+    is_complete = first == _coordinates() and all(Path(jar).is_file() for jar in jars)
+    return jars if is_complete else []
+
+
+def _advice(log: str) -> str:
+    if "PKIX" in log:
+        return (
+            "the resolver of the Spark jars doesn't trust the network's certificate, expected "
+            "one of a known authority: set SSL_CERT_FILE to a CA bundle that holds it, then "
+            "run `make setup` again"
+        )
+    return (
+        "the Spark jars could not be fetched (the end of the resolver's log is above), "
+        "expected Maven Central within reach: check the network or the proxy, then run "
+        "`make setup` again"
+    )
+
+
+@contextmanager
+def _output_captured(log: IO[bytes]) -> Iterator[None]:
+    """Send stdout and stderr to a file, by descriptor: the JVM inherits those."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+    try:
+        for descriptor in saved:
+            os.dup2(log.fileno(), descriptor)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, copy in saved.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the set-up step, or print spark-submit's arguments; return the exit code."""
+    if arguments == ["--spark-submit"]:
+        print("\n".join(spark_submit_arguments()))
+        return 0
+    if _listed_jars():
+        return 0
+    try:
+        jars = resolve_jars()
+    except MachineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"Spark jars: {len(jars)}, listed in {_list_path()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
