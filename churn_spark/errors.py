@@ -7,18 +7,33 @@ tree end a job with that one line; anything else is a defect and ends with its t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a job ends."""
+
+    DONE = 0
+    UNEXPECTED = 1
+    MISTAKE = 2
+    """The caller can mend it: wrong arguments, wrong input, a step that was left out."""
+    ALERT = 10
+    """Drift or lost performance, where the caller asked to be told so."""
+    RETRAINING_ASKED = 20
+    HELD = 30
+    """Held back: the data failed their checks."""
 
 
 class ChurnSparkError(Exception):
     """Root of the tree. Raised only through its subclasses."""
 
-    exit_code = 1
+    exit_code: ExitCode = ExitCode.UNEXPECTED
 
 
 class UserError(ChurnSparkError):
     """The caller can mend it: wrong arguments, wrong input, a step that was left out."""
 
-    exit_code = 2
+    exit_code = ExitCode.MISTAKE
 
 
 class ConfigError(UserError):
@@ -107,4 +122,4 @@ class LeakFoundError(ChurnSparkError):
     Held back like any rows that fail their checks, so neither a caller's mistake nor a crash.
     """
 
-    exit_code = 30
+    exit_code = ExitCode.HELD

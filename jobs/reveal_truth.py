@@ -11,24 +11,24 @@ from typing import Annotated
 
 import typer
 
-from churn_spark import job
-from churn_spark.simulate.probabilities import describe, write_probabilities
+from churn_spark.pipeline import simulate
+from churn_spark.timeline import Horizon
+from jobs._command import new_app, run_app
+from jobs._options import DateOption
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 
 
 @app.command()
 def main(
-    date: job.DateOption,
+    date: DateOption,
     out: Annotated[Path, typer.Option(help="Folder of a simulated world.")],
     horizon_days: Annotated[int, typer.Option(help="Days in which a cancel counts.")] = 14,
     gap_days: Annotated[int, typer.Option(help="Days before they begin.")] = 1,
 ) -> None:
     """Write each simulated user's true chance to cancel, and the best AUC and AP there is."""
-    with job.closing_line(f"reveal_truth {date}") as facts:
-        rows = write_probabilities(out, date, horizon_days, gap_days)
-        facts.append(describe(rows))
+    simulate.reveal_truth(out, date, Horizon(horizon_days, gap_days))
 
 
 if __name__ == "__main__":
-    job.main(app)
+    run_app(app)

@@ -1,117 +1,62 @@
 """Simulate the event log of a music service, with the truth about who cancels.
 
-Writes `OUT/events/YYYY-MM-DD/*.json`, `OUT/truth/` (Parquet) and, so that later days can follow,
-`OUT/world/`. Worlds of up to 8,192 users are simulated in this process, without a JVM; larger
-ones by Spark, where OUT is a folder that all machines see.
+Writes `OUT/events/YYYY-MM-DD/*.json`, `OUT/truth/` and, to go on from, `OUT/world/`. Worlds of up
+to 8,192 users need no JVM; larger ones Spark, and an OUT that all machines see.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from churn_spark import job
-from churn_spark.errors import InputError
-from churn_spark.simulate.population import count_blocks
-from churn_spark.simulate.settings import DRIFTS, REGIMES, STYLES, Period, SimulationSettings
-from churn_spark.simulate.world import continue_log, read_settings, simulate_log
-from churn_spark.steps.simulating import open_runner
+from churn_spark.pipeline import simulate
+from churn_spark.simulate.settings import SimulationSettings
+from jobs import _simulation_options as of_world
+from jobs._command import new_app, run_app
+from jobs._options import EnvOption, SetOption
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = new_app()
 DEFAULTS = SimulationSettings()
-WITH_FROM = ("out", "continue_from", "days", "env", "overrides")
-DAY = {"parser": job.parse_date, "metavar": "YYYY-MM-DD"}
 
-
-def refuse_other_options(ctx: typer.Context) -> None:
-    """Refuse to change a world that goes on.
-
-    Raises:
-        InputError: if an option that determines the world was given.
-    """
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in ctx.params
-        if name not in WITH_FROM and "COMMANDLINE" in str(ctx.get_parameter_source(name))
-    ]
-    if given:
-        raise InputError(
-            f"found --from with {', '.join(given)}, expected --days and --out alone: a world "
-            "goes on as it began, so leave the others out"
-        )
+Out = Annotated[Path, typer.Option(help="Folder for events/ and truth/.")]
+From = Annotated[
+    date | None,
+    typer.Option("--from", help="Continue the world in OUT on this day.", **of_world.DAY),
+]
 
 
 @app.command()
 def main(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for events/ and truth/.")],
-    users: Annotated[int, typer.Option(help="Number of users at the start.")] = DEFAULTS.users,
-    start: Annotated[date, typer.Option(help="First day, UTC.", **DAY)] = DEFAULTS.start,
-    days: Annotated[int, typer.Option(help="Number of days.")] = DEFAULTS.days,
-    continue_from: Annotated[
-        date | None, typer.Option("--from", help="Continue the world in OUT on this day.", **DAY)
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = DEFAULTS.seed,
-    regime: Annotated[
-        str, typer.Option(help=f"How cancelling comes about: {', '.join(REGIMES)}.")
-    ] = DEFAULTS.regime,
-    growth: Annotated[
-        float, typer.Option(help="Users who join in a year, as a share.")
-    ] = DEFAULTS.growth,
-    persona_mix: Annotated[
-        tuple[float, float, float, float],
-        typer.Option(help="Weights of Accordion, Tuba, Zither, Xylophone: four numbers."),
-    ] = DEFAULTS.persona_mix,
-    drift: Annotated[
-        str, typer.Option(help=f"What changes on a date: {', '.join(DRIFTS)}.")
-    ] = DEFAULTS.drift,
-    drift_date: Annotated[date, typer.Option(help="When.", **DAY)] = DEFAULTS.drift_date,
-    drift_factor: Annotated[
-        float, typer.Option(help="What its chances are multiplied by.")
-    ] = DEFAULTS.drift_factor,
-    style: Annotated[
-        str, typer.Option(help=f"Which export the lines look like: {', '.join(STYLES)}.")
-    ] = DEFAULTS.style,
-    files_a_day: Annotated[int, typer.Option(help="Files a day.")] = DEFAULTS.files_a_day,
-    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
-    dirty_share: Annotated[
-        float, typer.Option(help="Share of lines broken, doubled or late, a third each.")
-    ] = DEFAULTS.dirty_share,
-    env: job.EnvOption = "local",
-    overrides: job.SetOption = None,
+    out: Out,
+    users: of_world.Users = DEFAULTS.users,
+    start: of_world.Start = DEFAULTS.start,
+    days: of_world.Days = DEFAULTS.days,
+    continue_from: From = None,
+    seed: of_world.Seed = DEFAULTS.seed,
+    regime: of_world.Regime = DEFAULTS.regime,
+    growth: of_world.Growth = DEFAULTS.growth,
+    persona_mix: of_world.PersonaMix = DEFAULTS.persona_mix,
+    drift: of_world.Drift = DEFAULTS.drift,
+    drift_date: of_world.DriftDate = DEFAULTS.drift_date,
+    drift_factor: of_world.DriftFactor = DEFAULTS.drift_factor,
+    style: of_world.Style = DEFAULTS.style,
+    files_a_day: of_world.FilesADay = DEFAULTS.files_a_day,
+    is_compressed: of_world.Gzip = False,
+    dirty_share: of_world.DirtyShare = DEFAULTS.dirty_share,
+    env: EnvOption = "local",
+    overrides: SetOption = None,
 ) -> None:
     """Simulate an event log: JSON lines by day, and the ground truth as Parquet."""
-    with job.closing_line("simulate_events") as facts:
-        if continue_from is None:
-            settings = SimulationSettings(
-                users=users,
-                start=start,
-                days=days,
-                seed=seed,
-                regime=regime,
-                growth=growth,
-                persona_mix=persona_mix,
-                drift=drift,
-                drift_date=drift_date,
-                drift_factor=drift_factor,
-                style=style,
-                files_a_day=files_a_day,
-                is_compressed=gzip,
-                dirty_share=dirty_share,
-            )
-            simulate = partial(simulate_log, settings, out)
-        else:
-            refuse_other_options(ctx)
-            settings = replace(read_settings(out), days=days)
-            simulate = partial(continue_log, out, Period(continue_from, days))
-        with open_runner(count_blocks(settings), env, overrides) as run:
-            facts.append(simulate(run).describe())
+    if continue_from is None:
+        simulate.run(out, of_world.settings_of(ctx), env, overrides)
+    else:
+        of_world.refuse_other_options(ctx)
+        simulate.run_on(out, continue_from, days, env, overrides)
 
 
 if __name__ == "__main__":
-    job.main(app)
+    run_app(app)

@@ -31,6 +31,7 @@ from churn_spark.config.nights import (
 )
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
+from churn_spark.config.slices import LearningConfig, NightConfig
 
 __all__ = [
     "MAX_LISTED",
@@ -44,10 +45,12 @@ __all__ = [
     "IngestConfig",
     "LabelsConfig",
     "LeakageConfig",
+    "LearningConfig",
     "LightGBMConfig",
     "ListConfig",
     "LogisticRegressionConfig",
     "MonitoringConfig",
+    "NightConfig",
     "PolicyConfig",
     "RegistryConfig",
     "ScoringConfig",

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, nights, serving
 from churn_spark.config.section import Section
+from churn_spark.config.slices import LearningConfig, NightConfig
 from churn_spark.errors import ConfigError
 
 
@@ -42,6 +43,34 @@ class Config(Section):
     alerts: nights.AlertsConfig
     serving: serving.ServingConfig
     leakage: models.LeakageConfig
+
+    @property
+    def learning(self) -> LearningConfig:
+        """What decides a training."""
+        return LearningConfig(
+            snapshots=self.snapshots,
+            labels=self.labels,
+            training=self.training,
+            lightgbm=self.lightgbm,
+            logistic_regression=self.logistic_regression,
+            behaviour=self.behaviour,
+            encoding=self.encoding,
+            max_reference_rows=self.monitoring.max_baseline_rows,
+        )
+
+    @property
+    def night(self) -> NightConfig:
+        """What a night needs."""
+        return NightConfig(
+            ingest=self.ingest,
+            learning=self.learning,
+            scoring=self.scoring,
+            list=self.list,
+            monitoring=self.monitoring,
+            policy=self.policy,
+            checks=self.checks,
+            alerts=self.alerts,
+        )
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pandas as pd
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -26,7 +27,7 @@ class Lakehouse:
 
     def path(self, spec: TableSpec) -> str:
         """Where the table is."""
-        return f"{self.root.rstrip('/')}/{spec.layer}/{spec.name}"
+        return f"{self.root.rstrip('/')}/{spec.path}"
 
     def checkpoint(self, job_name: str) -> str:
         """Where a streaming job keeps what it has read."""
@@ -127,6 +128,17 @@ class Lakehouse:
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
         writer.save(self.path(spec))
+
+    def replace_rows(
+        self,
+        rows: Sequence[Any] | pd.DataFrame,
+        spec: TableSpec,
+        where: Mapping[str, Collection[date | str | int]],
+    ) -> None:
+        """The same for rows that are on the driver; none of them removes what is there."""
+        if isinstance(rows, pd.DataFrame):
+            rows = rows[spec.column_names]
+        self.replace(self.spark.createDataFrame(rows, struct_of(spec)), spec, where)
 
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
         """Replace all rows of the table in one commit."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import lightgbm
@@ -14,11 +16,14 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
-from churn_spark.errors import ConfigError, NoChampionError
+from churn_spark.contracts.champion import RegistryState
+from churn_spark.errors import ConfigError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
+_N_KEPT = 3
+"""Bundles in memory: a champion, its challenger and the champion before it."""
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
@@ -46,6 +51,7 @@ class ModelRegistry:
         mlflow.set_registry_uri(uri)
         self._client = MlflowClient(uri, uri)
         self._name = config.model_name
+        self._loaded: OrderedDict[str, ModelBundle] = OrderedDict()
         experiment = self._client.get_experiment_by_name(config.experiment)
         self._experiment_id = (
             experiment.experiment_id
@@ -100,9 +106,17 @@ class ModelRegistry:
         self._client.delete_registered_model_alias(self._name, CHALLENGER)
         self._client.set_registered_model_tag(self._name, _STEP, step)
 
-    def last_step(self) -> str:
-        """The note of the newest `set_champion`; empty where there was none."""
-        return str(self._client.get_registered_model(self._name).tags.get(_STEP, ""))
+    def state(self) -> RegistryState:
+        """Who is champion, which decision it follows, and when it was trained."""
+        version = self.champion_version()
+        if version is None:
+            return RegistryState()
+        tags = self._client.get_registered_model(self._name).tags
+        return RegistryState(version, str(tags.get(_STEP, "")), self.trained_as_of(version))
+
+    def trained_as_of(self, version: str) -> date:
+        """The date by which everything was known that the version has learnt from."""
+        return date.fromisoformat(self.trained_on(version)["as_of"])
 
     def find(self, tags: Mapping[str, str]) -> str | None:
         """The newest version whose run has all these tags; none if there is no such version."""
@@ -138,28 +152,18 @@ class ModelRegistry:
         tags = self._client.get_run(self.run_of(version)).data.tags
         return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
 
-    def load_champion(self) -> ModelBundle:
-        """The champion's bundle.
-
-        Raises:
-            NoChampionError: before the first training.
-        """
-        version = self.champion_version()
-        if version is None:
-            raise NoChampionError(
-                f"no champion of model {self._name!r} in the registry; expected one training to "
-                "have succeeded: run `train_model`"
-            )
-        return self.load(version)
-
     def load(self, version: str) -> ModelBundle:
-        """The bundle of a version, whatever its alias is by now."""
-        run_id = self.run_of(version)
-        with tempfile.TemporaryDirectory() as folder:
-            path = mlflow.artifacts.download_artifacts(
-                run_id=run_id, artifact_path="model", dst_path=folder
-            )
-            return read_bundle(Path(path), version)
+        """The bundle of a version, whatever its alias is by now; read once, as it never changes."""
+        if version not in self._loaded:
+            with tempfile.TemporaryDirectory() as folder:
+                path = mlflow.artifacts.download_artifacts(
+                    run_id=self.run_of(version), artifact_path="model", dst_path=folder
+                )
+                self._loaded[version] = read_bundle(Path(path), version)
+            while len(self._loaded) > _N_KEPT:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(version)
+        return self._loaded[version]
 
     def _search(self, tags: Mapping[str, str]) -> list[str]:
         condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())

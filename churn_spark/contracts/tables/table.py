@@ -39,6 +39,11 @@ class TableSpec:
     has_change_feed: bool = False
 
     @property
+    def path(self) -> str:
+        """Where the table is, below the lakehouse."""
+        return f"{self.layer}/{self.name}"
+
+    @property
     def column_names(self) -> list[str]:
         """Names, in order."""
         return [column.name for column in self.columns]

@@ -11,9 +11,9 @@ import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
-from churn_spark.decision_log import Entry
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.reports.night.overlay import Mix, Overlay

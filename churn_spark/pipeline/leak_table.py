@@ -6,12 +6,13 @@ from datetime import date as Date
 
 from pyspark.sql import functions as F
 
-from churn_spark import job
+from churn_spark.config import LeakageConfig, LearningConfig
 from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
 from churn_spark.features.snapshots import build_snapshots as build_features
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.rows import (
     build_event_spans,
     build_leak_rows,
@@ -19,22 +20,24 @@ from churn_spark.leakage.rows import (
     sample_users,
 )
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
-from churn_spark.steps.weeks import sound_dates
+from churn_spark.pipeline.dates import LogDates
+from churn_spark.timeline import Horizon
 
 
-def labelled_dates(context: job.JobContext, date: Date) -> list[Date]:
+def newest_labelled_dates(
+    lakehouse: Lakehouse, log: LogDates, date: Date, horizon: Horizon, n_dates: int
+) -> list[Date]:
     """The newest sound dates that have labels whose window ends by the date, oldest first.
 
     Raises:
         MissingTableError: if there are none.
     """
-    config = context.config
-    newest_known = config.labels.horizon.newest_known(date)
-    labels = with_horizon(context.lakehouse.read(LABELS), config.labels.horizon)
+    newest_known = horizon.newest_known(date)
+    labels = with_horizon(lakehouse.read(LABELS), horizon)
     known = labels.filter(F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
     newest = known.select("as_of").distinct()
-    found = sound_dates(context, [row.as_of for row in newest.collect()])
-    dates = found[-config.leakage.n_dates :]
+    found = log.sound(row.as_of for row in newest.collect())
+    dates = found[-n_dates:]
     if not dates:
         raise MissingTableError(
             f"found no label that is known by {date}, expected some as of {newest_known} or "
@@ -43,18 +46,23 @@ def labelled_dates(context: job.JobContext, date: Date) -> list[Date]:
     return dates
 
 
-def collect_table(context: job.JobContext, date: Date) -> FeatureTable:
+def collect_table(
+    lakehouse: Lakehouse,
+    log: LogDates,
+    date: Date,
+    config: LearningConfig,
+    leakage: LeakageConfig,
+) -> FeatureTable:
     """Bring a sample of the users to the driver, with their features built twice.
 
     Raises:
         MissingTableError: if no label is known by the date.
     """
-    config, lakehouse, dates = context.config, context.lakehouse, labelled_dates(context, date)
     horizon, active_days = config.labels.horizon, config.snapshots.active_days
-    span = job.log_span(context)
+    dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates)
     days = lakehouse.read(SESSION_DAYS)
     n_users = days.select("user_id").distinct().count()
-    share = min(1.0, config.leakage.max_users / n_users)
+    share = min(1.0, leakage.max_users / n_users)
     days = sample_users(days, share).persist()
     snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(dates))
     labels = with_horizon(lakehouse.read(LABELS), horizon)
@@ -63,7 +71,7 @@ def collect_table(context: job.JobContext, date: Date) -> FeatureTable:
         rows=rows.orderBy(*KEY).toPandas(),
         features=tuple(feature.name for feature in SNAPSHOT_FEATURES),
         horizon=horizon,
-        log_end=span.end,
+        log_end=log.span.end,
         claim="users",
         trending=frozenset(f.name for f in SNAPSHOT_FEATURES if f.is_trending),
         rebuilds=Rebuilds(

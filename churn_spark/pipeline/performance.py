@@ -7,93 +7,103 @@ from datetime import date as Date
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark import job
+from churn_spark.config import LearningConfig, MonitoringConfig
 from churn_spark.contracts.tables import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.features.labels import with_horizon
 from churn_spark.features.segments import segment_columns
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.estimators import collect_bounded
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
 from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows
+from churn_spark.pipeline.behaviour import with_behaviour
+from churn_spark.pipeline.dates import unseen_dates
+from churn_spark.pipeline.gather import Night
 from churn_spark.scoring.scores import predict_rows
-from churn_spark.steps.described import describe
-from churn_spark.steps.weeks import unseen_dates
 
 
-def newest_window(context: job.JobContext, date: Date, bundle: ModelBundle) -> Date | None:
+def newest_window(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    version: str,
+    config: LearningConfig,
+) -> Date | None:
     """The newest weekly as-of date whose labels are known and that the champion never saw.
 
-    None where there is none yet, or an earlier night has judged it.
+    None where there is none yet, or an earlier night has measured it.
     """
-    dates = unseen_dates(context, date, trained_by(context, bundle.version))
+    trained = registry.trained_as_of(version)
+    dates = unseen_dates(night.log, config, night.date, trained)
     if not dates:
         return None
-    if context.lakehouse.exists(PERFORMANCE):
-        judged = context.lakehouse.read(PERFORMANCE).filter(
-            (F.col("run_date") < F.lit(date))
-            & (F.col("model_version") == bundle.version)
+    if lakehouse.exists(PERFORMANCE):
+        measured = lakehouse.read(PERFORMANCE).filter(
+            (F.col("run_date") < F.lit(night.date))
+            & (F.col("model_version") == version)
             & (F.col("basis") == "labels")
             & (F.col("window_start") == F.lit(dates[-1]))
         )
-        if not judged.isEmpty():
+        if not measured.isEmpty():
             return None
     return dates[-1]
 
 
-def trained_by(context: job.JobContext, version: str) -> Date:
-    """Date by which everything was known that the version has learnt from."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    return Date.fromisoformat(registry.trained_on(version)["as_of"])
-
-
 def measure_performance(
-    context: job.JobContext, date: Date, bundle: ModelBundle, window: Date | None
-) -> DataFrame:
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    bundle: ModelBundle,
+    window: Date | None,
+    config: LearningConfig,
+    limits: MonitoringConfig,
+) -> list[dict[str, Any]]:
     """Rows of `performance` of a night: what the scores promise, and what labels have shown.
 
     Args:
-        context: of the job.
-        date: the night; its scores are there.
+        lakehouse: with the night's scores.
+        registry: which run has trained the champion.
+        date: the night.
         bundle: the champion.
         window: as-of date whose labels have become known; its snapshot is there.
+        config: of the labels and the split of the users.
+        limits: how many rows may come to the driver.
     """
-    config, lakehouse = context.config, context.lakehouse
-    scores = collect_bounded(
-        job.read_as_of(lakehouse, SCORES, date), config.monitoring.max_labelled_rows
-    )
+    scores = collect_bounded(read_as_of(lakehouse, SCORES, date), limits.max_labelled_rows)
     rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     if window is not None:
-        labelled = read_labelled(context, {"churn_probability": bundle}, [window])
-        reference = read_validation(context, bundle)
-        rows += labelled_rows(labelled, reference, window, bundle, config.monitoring)
-    named: list[Any] = [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
-    return context.spark.createDataFrame(named, struct_of(PERFORMANCE))
+        labelled = read_labelled(lakehouse, {"churn_probability": bundle}, [window], config, limits)
+        reference = read_validation(lakehouse, registry.run_of(bundle.version), limits)
+        rows += labelled_rows(labelled, reference, window, bundle, limits)
+    return [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
 
 
 def read_labelled(
-    context: job.JobContext,
+    lakehouse: Lakehouse,
     bundles: Mapping[str, ModelBundle],
     dates: Collection[Date],
+    config: LearningConfig,
+    limits: MonitoringConfig,
     *,
     held_out: bool = False,
 ) -> pd.DataFrame:
     """Labelled rows of the dates with the probabilities of some models; bounded, by hash.
 
     Args:
-        context: of the job.
+        lakehouse: with the snapshots and labels.
         bundles: name of the column -> model.
         dates: as-of dates whose snapshots are there.
-        held_out: only users that are in no fit.
+        config: of the labels and the split of the users.
+        limits: how many rows may come to the driver.
+        held_out: only users that no model was fitted on.
 
     Returns:
         Columns as_of, user_id, label, those of `SEGMENTS` and one per model.
     """
-    config, lakehouse = context.config, context.lakehouse
     is_chosen = F.col("as_of").isin(*dates)
     snapshots = lakehouse.read(SNAPSHOTS).filter(is_chosen)
     if held_out:
@@ -103,20 +113,15 @@ def read_labelled(
     rows = snapshots.join(known, ["as_of", "user_id"])
     found = rows.select("as_of", "user_id", "label", *segment_columns())
     for name, bundle in bundles.items():
-        described = describe(context, snapshots, bundle)
+        described = with_behaviour(lakehouse, snapshots, bundle)
         predicted = predict_rows(described, bundle).withColumnRenamed("churn_probability", name)
         found = found.join(predicted, ["as_of", "user_id"])
-    return collect_bounded(found, config.monitoring.max_labelled_rows)
+    return collect_bounded(found, limits.max_labelled_rows)
 
 
-def read_validation(context: job.JobContext, bundle: ModelBundle) -> pd.DataFrame:
-    """The rows that the champion was validated on, with their segments: the reference."""
-    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    scores = context.lakehouse.read(VALIDATION_SCORES).filter(
-        F.col("run_id") == registry.run_of(bundle.version)
-    )
-    users = context.lakehouse.read(SNAPSHOTS).select("as_of", "user_id", *segment_columns())
+def read_validation(lakehouse: Lakehouse, run_id: str, limits: MonitoringConfig) -> pd.DataFrame:
+    """The rows that a run's model was validated on, with their segments: the reference."""
+    scores = lakehouse.read(VALIDATION_SCORES).filter(F.col("run_id") == run_id)
+    users = lakehouse.read(SNAPSHOTS).select("as_of", "user_id", *segment_columns())
     rows = scores.select("as_of", "user_id", "label", "churn_probability")
-    return collect_bounded(
-        rows.join(users, ["as_of", "user_id"]), context.config.monitoring.max_labelled_rows
-    )
+    return collect_bounded(rows.join(users, ["as_of", "user_id"]), limits.max_labelled_rows)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date as Date
 
-from churn_spark import job
-from churn_spark.alert_log import read_open_alerts, write_alerts
-from churn_spark.decision_log import Entry
+from churn_spark.config import AlertsConfig, PolicyConfig
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
     find_causes,
     find_data_causes,
@@ -17,33 +16,36 @@ from churn_spark.monitoring.alerts.alerts import (
 from churn_spark.monitoring.alerts.rates import find_rate_causes
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.steps.evidence import read_drift
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.pipeline.monitor import Drift
+from churn_spark.stores.alerts import read_open_alerts, write_alerts
 
 
-def tell(
-    context: job.JobContext, date: Date, tonight: Sequence[Entry], checks: Sequence[CheckResult]
+def notify(
+    lakehouse: Lakehouse,
+    date: Date,
+    tonight: Sequence[Entry],
+    checks: Sequence[CheckResult],
+    drift: Drift,
+    config: AlertsConfig,
+    policy: PolicyConfig,
 ) -> tuple[str, ...]:
     """Replace the alerts of the date and send what is new; returns the severe ones' keys.
 
     Nothing is decided where there is no model yet: then only the data can be in trouble.
     """
-    config = context.config
     is_sound = all(check.passed for check in checks)
     is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
     causes = list(find_data_causes(checks))
     for entry in tonight:
-        causes += find_causes(entry.after, entry.decision, config.policy)
+        causes += find_causes(entry.after, entry.decision, policy)
     if tonight and is_judged:
-        causes += find_rate_causes(read_drift(context, date), config.alerts)
+        causes += find_rate_causes(drift.rows, config)
     alerts, notices = update_alerts(
-        read_open_alerts(context.lakehouse, date),
-        causes,
-        config.alerts,
-        date,
-        is_judged=is_judged,
+        read_open_alerts(lakehouse, date), causes, config, date, is_judged=is_judged
     )
-    write_alerts(context.lakehouse, date, alerts, notices)
-    deliver(notices, config.alerts)
+    write_alerts(lakehouse, date, alerts, notices)
+    deliver(notices, config)
     return tuple(
-        alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config.alerts)
+        alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config)
     )

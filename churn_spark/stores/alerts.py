@@ -9,7 +9,6 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import ALERTS
-from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import Alert, Notice
 
@@ -22,16 +21,6 @@ def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     newest = earlier.agg(F.max("run_date")).collect()[0][0]
     rows = earlier.filter((F.col("run_date") == F.lit(newest)) & F.col("resolved").isNull())
     return [_alert(row) for row in rows.orderBy("key").collect()]
-
-
-def read_alerts(lakehouse: Lakehouse) -> list[Alert]:
-    """Every alert that there was, as it stood on its newest night, oldest first."""
-    if not lakehouse.exists(ALERTS):
-        return []
-    newest: dict[tuple[str, date], Alert] = {}
-    for row in lakehouse.read(ALERTS).orderBy("run_date", "key").collect():
-        newest[row.key, row.opened] = _alert(row)
-    return sorted(newest.values(), key=lambda alert: (alert.opened, alert.key))
 
 
 def write_alerts(
@@ -54,8 +43,7 @@ def write_alerts(
         )
         for alert in alerts
     ]
-    frame = lakehouse.spark.createDataFrame(rows, struct_of(ALERTS))
-    lakehouse.replace(frame, ALERTS, {"run_date": [night]})
+    lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
 
 
 def _alert(row: Row) -> Alert:

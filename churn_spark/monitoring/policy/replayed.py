@@ -1,11 +1,11 @@
-"""The stored decisions as nights to be decided again."""
+"""The stored decisions decided again, as nights of the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from churn_spark.decision_log import Entry
 from churn_spark.errors import MissingTableError
+from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import adopt, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, to_json
 from churn_spark.monitoring.policy.replay import Night, replay

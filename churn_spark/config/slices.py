@@ -1,0 +1,40 @@
+"""Sections that are needed together: what a use case takes in place of the whole configuration."""
+
+from __future__ import annotations
+
+from churn_spark.config import data, models, nights
+from churn_spark.config.section import Section
+
+
+class LearningConfig(Section):
+    """What decides a training: its rows, its features, both families of models.
+
+    The order of the sections is part of `training_key`, which is stored with every model.
+    """
+
+    snapshots: data.SnapshotsConfig
+    labels: data.LabelsConfig
+    training: models.TrainingConfig
+    lightgbm: models.LightGBMConfig
+    logistic_regression: models.LogisticRegressionConfig
+    behaviour: models.BehaviourConfig
+    encoding: models.EncodingConfig
+    max_reference_rows: int
+
+    @property
+    def is_lifetime(self) -> bool:
+        """Whether the label only describes the past: there is nothing to forecast or decide."""
+        return self.labels.kind == "lifetime"
+
+
+class NightConfig(Section):
+    """What a night needs, from new files to alerts."""
+
+    ingest: data.IngestConfig
+    learning: LearningConfig
+    scoring: nights.ScoringConfig
+    list: nights.ListConfig
+    monitoring: nights.MonitoringConfig
+    policy: nights.PolicyConfig
+    checks: nights.ChecksConfig
+    alerts: nights.AlertsConfig

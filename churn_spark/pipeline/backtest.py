@@ -1,0 +1,140 @@
+"""The log up to a date -> a model tested on dates and users it has not seen, beside simple ones."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+
+from churn_spark.config import BacktestConfig, LearningConfig
+from churn_spark.contracts.tables import (
+    BACKTEST_FIGURES,
+    BACKTEST_IMPORTANCE,
+    BACKTEST_PREDICTIONS,
+    BACKTEST_ROWS,
+    BACKTEST_RUNS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRANSITIONS,
+)
+from churn_spark.evaluation.backtest import PRIMARY, TEST, measure
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.date_split import DateSplit, split_dates
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.backtest_models import fit_and_predict
+from churn_spark.pipeline.backtest_tables import (
+    build_card,
+    build_importance,
+    choose_thresholds,
+    describe_predictions,
+    lengthen,
+    main_figures,
+)
+from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
+from churn_spark.pipeline.use_case import UseCase
+
+USE_CASE = UseCase(
+    "backtest",
+    "how well the model does on dates and users that it has not seen, beside simple models",
+    reads=(SESSION_DAYS, TRANSITIONS),
+    writes=(
+        SNAPSHOTS,
+        LABELS,
+        BACKTEST_ROWS,
+        BACKTEST_PREDICTIONS,
+        BACKTEST_FIGURES,
+        BACKTEST_IMPORTANCE,
+        BACKTEST_RUNS,
+    ),
+)
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: LearningConfig,
+    backtest: BacktestConfig,
+    n_reasons: int,
+    date: Date | None = None,
+    truth: Path | None = None,
+) -> str:
+    """Fit on the older dates, test on the newest ones, keep everything; returns the run's id.
+
+    Args:
+        lakehouse: with the session days.
+        registry: where the run is logged.
+        config: of the training.
+        backtest: how much is tested, and how often drawn anew.
+        n_reasons: reasons for each tested row of the primary model.
+        date: end of the log that is used; all of it where none is given.
+        truth: folder of the simulated world that the log is of, if it is.
+
+    Raises:
+        MissingTableError: if there are no session days yet.
+        TooFewDatesError: if the log is too short for both.
+        TooFewCancelsError: if there is too little to learn from.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    log = read_log_dates(lakehouse)
+    end = min(date or Date.max, log.span.end)
+    plan = choose_dates(log, end, config, backtest)
+    snapshots.run(lakehouse, {*plan.learnt, *plan.judged}, config, log.span)
+    with USE_CASE.start(lakehouse) as facts:
+        tested = fit_and_predict(lakehouse, log, plan, config, truth)
+        predictions = describe_predictions(tested)
+        figures = measure(
+            predictions,
+            list(tested.probabilities),
+            choose_thresholds(tested),
+            n_replicas=backtest.n_replicas,
+            seed=config.training.seed,
+        )
+        about = {"date": str(end), "cutoff": str(plan.cutoff)}
+        with registry.run("backtest", about) as run_id:
+            mlflow.log_metrics(main_figures(figures))
+        card = build_card(tested, run_id, config, is_simulated=truth is not None)
+        for spec, rows in (
+            (BACKTEST_PREDICTIONS, lengthen(predictions, tested, n_reasons)),
+            (BACKTEST_FIGURES, figures),
+            (BACKTEST_IMPORTANCE, build_importance(tested, backtest.n_folds)),
+            (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),
+        ):
+            lakehouse.replace_rows(rows.assign(run_id=run_id), spec, {"run_id": [run_id]})
+        tested.data.described.unpersist()
+        facts.extend(describe_run(plan, figures))
+    return run_id
+
+
+def choose_dates(
+    log: LogDates, end: Date, config: LearningConfig, backtest: BacktestConfig
+) -> DateSplit:
+    """The dates to learn from and to test on, of the log up to a date.
+
+    Raises:
+        TooFewDatesError: if the log is too short for both.
+    """
+    known = labelled_dates(log, config, end)
+    return split_dates(known, config.labels.horizon, backtest.n_test_dates)
+
+
+def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
+    """The closing line's facts."""
+    is_auc = (figures["cell"] == TEST) & (figures["metric"] == "roc_auc")
+    aucs = figures[is_auc & (figures["segment"] == "all")]
+
+    def figure(model: str, versus: str = "") -> str:
+        row = aucs[(aucs["model"] == model) & (aucs["versus"] == versus)]
+        value, low, high = row[["value", "low", "high"]].to_numpy(dtype=float)[0]
+        return str(Interval(value, low, high))
+
+    return [
+        f"learnt from {len(plan.learnt)} dates up to {plan.learnt[-1]}, tested on "
+        f"{len(plan.judged)} up to {plan.judged[-1]}",
+        f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
+        f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",
+    ]

@@ -1,0 +1,146 @@
+"""Dates and users that no model has seen: all models fitted on the older ones, predicting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.config import LearningConfig
+from churn_spark.contracts.tables import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
+from churn_spark.errors import InputError
+from churn_spark.evaluation.backtest import (
+    PRIMARY,
+    cell_of,
+)
+from churn_spark.features.labels import with_horizon
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.baselines import PageHazard, Rule
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.date_split import DateSplit
+from churn_spark.models.estimators import collect_bounded, logistic_probabilities
+from churn_spark.models.splits import VALIDATION, held_out_users
+from churn_spark.models.training import FittedBaseline, FittedTrees
+from churn_spark.pipeline.dates import LogDates
+from churn_spark.pipeline.fit import build_bundle, fit
+from churn_spark.pipeline.training_data import TrainingData, prepare
+from churn_spark.simulate.probabilities import build_probabilities
+from churn_spark.timeline import Horizon
+
+MAX_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """A fitted model and what it says of dates and users it has not seen.
+
+    Attributes:
+        plan: the dates.
+        data: the rows in Spark, and what made them.
+        trees: the primary model and how it came about.
+        baseline: the logistic regression.
+        bundle: the primary model with all that belongs to it.
+        rows: as_of, user_id, label, split, cell and all features, bounded by `MAX_ROWS`.
+        probabilities: model -> what it says of `rows`, in the ladder's order.
+    """
+
+    plan: DateSplit
+    data: TrainingData
+    trees: FittedTrees
+    baseline: FittedBaseline
+    bundle: ModelBundle
+    rows: pd.DataFrame
+    probabilities: dict[str, NDArray[np.float64]]
+
+
+def fit_and_predict(
+    lakehouse: Lakehouse,
+    log: LogDates,
+    plan: DateSplit,
+    config: LearningConfig,
+    truth: Path | None,
+) -> BacktestResult:
+    """Fit all models on the older dates and let them predict all rows.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from.
+    """
+    labelled = label_dates(lakehouse, plan, config)
+    data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.learnt)
+    trees, baseline = fit(data, config)
+    bundle = build_bundle(data, trees, config)
+    rows = collect_bounded(data.described, MAX_ROWS)
+    is_held_out = (rows["split"] == VALIDATION).to_numpy()
+    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.judged).to_numpy())
+    probabilities = predict(lakehouse, plan, data, rows, bundle, baseline, config, truth)
+    return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
+
+
+def label_dates(
+    lakehouse: Lakehouse, plan: DateSplit, config: LearningConfig
+) -> tuple[DataFrame, DataFrame]:
+    """Snapshots and labels of all dates of the plan."""
+    is_chosen = F.col("as_of").isin(*plan.learnt, *plan.judged)
+    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
+    return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
+
+
+def predict(
+    lakehouse: Lakehouse,
+    plan: DateSplit,
+    data: TrainingData,
+    rows: pd.DataFrame,
+    bundle: ModelBundle,
+    baseline: FittedBaseline,
+    config: LearningConfig,
+    truth: Path | None,
+) -> dict[str, NDArray[np.float64]]:
+    """Probabilities of every model of the ladder, in its order, for the collected rows."""
+    learnt = rows[rows["as_of"].isin(plan.learnt) & (rows["split"] != VALIDATION)]
+    known = lakehouse.read(TRANSITIONS).filter(
+        (F.col("event_date") < F.lit(plan.cutoff))
+        & ~held_out_users(F.col("user_id"), config.training)
+    )
+    hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
+    scored = logistic_probabilities(baseline.spark_model, data.encoded, baseline.encoding)
+    by_key = scored.select("as_of", "user_id", "churn_probability").toPandas()
+    logistic = rows[["as_of", "user_id"]].merge(by_key, how="left", on=["as_of", "user_id"])
+    found = {
+        "base_rate": np.full(len(rows), learnt["label"].mean()),
+        "rule": Rule.fit(learnt).probabilities(rows),
+        "logistic_regression": logistic["churn_probability"].to_numpy(),
+        "hazard": hazard.probabilities(rows),
+    }
+    if bundle.behaviour is not None:
+        found["behaviour"] = rows["behaviour_probability"].to_numpy()
+    found[PRIMARY] = bundle.probabilities(rows)
+    if truth is not None:
+        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon)
+    return found
+
+
+def true_probabilities(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.float64]:
+    """The true chance to cancel of every row of a simulated log.
+
+    Raises:
+        InputError: if the folder holds no world, or another one than the log's.
+    """
+    truth = pd.concat(
+        build_probabilities(world, day, horizon.days, horizon.gap_days)
+        .to_pandas()
+        .assign(as_of=day)
+        for day in sorted(set(rows["as_of"]))
+    )
+    columns = ["as_of", "user_id", "cancel_probability"]
+    found = rows[["as_of", "user_id"]].merge(truth[columns], how="left", on=["as_of", "user_id"])
+    if found["cancel_probability"].isna().any():
+        raise InputError(
+            f"found users of the log that the world in {world} doesn't have, expected the world "
+            "that the log was simulated in: correct --truth"
+        )
+    return found["cancel_probability"].to_numpy()

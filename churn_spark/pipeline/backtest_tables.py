@@ -1,0 +1,121 @@
+"""What a backtest keeps: predictions with reasons, figures, importance and the model card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from churn_spark.config import LearningConfig
+from churn_spark.evaluation.backtest import (
+    PRIMARY,
+    SEGMENTS,
+    TEST,
+    headline_cell,
+    tenure_band,
+)
+from churn_spark.evaluation.metrics import best_f1_threshold
+from churn_spark.models.importance import gain_shares, measure_importance
+from churn_spark.models.splits import STOPPING
+from churn_spark.pipeline.backtest_models import BacktestResult
+from churn_spark.pipeline.training_data import used_sets
+from churn_spark.reports.card import ModelCard
+
+
+def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
+    """Where each model flags: the best F1 on stopping users as of the dates learnt from."""
+    rows = tested.rows
+    chosen = ((rows["split"] == STOPPING) & (rows["cell"] == "training")).to_numpy()
+    labels = rows["label"].to_numpy(dtype=float)[chosen]
+    thresholds = {
+        model: best_f1_threshold(labels, values[chosen])
+        for model, values in tested.probabilities.items()
+    }
+    return thresholds | {
+        PRIMARY: tested.trees.judged.metrics.threshold,
+        "logistic_regression": tested.baseline.judged.metrics.threshold,
+    }
+
+
+def describe_predictions(tested: BacktestResult) -> pd.DataFrame:
+    """A row for each as-of date and user, with its segments and all probabilities."""
+    rows = tested.rows
+    return rows[["as_of", "user_id", "cell", "label", "os", "gender"]].assign(
+        level=rows["last_subscription_level"],
+        tenure_band=tenure_band(rows["tenure_days"]),
+        **tested.probabilities,
+    )
+
+
+def lengthen(predictions: pd.DataFrame, tested: BacktestResult, n_reasons: int) -> pd.DataFrame:
+    """One row for each model; reasons for the primary one's unseen rows."""
+    keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
+    long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
+    unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
+    sentences = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index)
+    reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
+    joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
+    # A row without reasons has NaN there, which is no list.
+    told = [one if isinstance(one, list) else None for one in joined["reasons"]]
+    return joined.assign(reasons=pd.Series(told, index=joined.index, dtype=object))
+
+
+def main_figures(figures: pd.DataFrame) -> dict[str, float]:
+    """The headline figures as `model.metric`, for MLflow."""
+    chosen = figures[(figures["cell"] == TEST) & (figures["versus"] == "")]
+    named_values = zip(chosen["model"] + "." + chosen["metric"], chosen["value"], strict=True)
+    return {name: value for name, value in named_values if np.isfinite(value)}
+
+
+def build_importance(tested: BacktestResult, n_folds: int) -> pd.DataFrame:
+    """How much each feature moves the scores of unseen dates, and how stable that is."""
+    rows, bundle = tested.rows, tested.bundle
+    test = rows[rows["cell"].isin(["future", "both"])]
+    parts = pd.util.hash_array(test["user_id"].to_numpy()) % n_folds
+    folds = [bundle.contributions(test[parts == part]).values for part in sorted(set(parts))]
+    found = measure_importance(folds, bundle.encoding.features, gain_shares(bundle.booster))
+    declared = {feature.name: feature for feature in bundle.features}
+    return pd.DataFrame(
+        {
+            "feature": one.feature,
+            "meaning": declared[one.feature].meaning,
+            "unit": declared[one.feature].unit,
+            "mean_abs_shap": one.mean_abs_shap,
+            "share": one.share,
+            "rank_low": one.best_rank,
+            "rank_high": one.worst_rank,
+            "gain": one.gain,
+        }
+        for one in found
+    )
+
+
+def build_card(
+    tested: BacktestResult, run_id: str, config: LearningConfig, *, is_simulated: bool
+) -> ModelCard:
+    """The facts behind the run."""
+    plan, rows = tested.plan, tested.rows
+    calibration = tested.trees.calibration
+    threshold = tested.trees.judged.metrics.threshold
+    return ModelCard(
+        run_id=run_id,
+        model_version=f"backtest of {plan.cutoff}",
+        headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
+        train_dates=plan.learnt,
+        calibration_dates=plan.learnt[1:][-1:],
+        test_dates=plan.judged,
+        horizon_days=config.labels.horizon_days,
+        gap_days=config.labels.gap_days,
+        population=f"users with an event in the {config.snapshots.active_days} days before the "
+        "date who have not cancelled before it",
+        base_rate=tested.trees.base_rate,
+        n_train_users=rows.loc[rows["cell"] == "training", "user_id"].nunique(),
+        n_test_users=rows.loc[rows["cell"] == "both", "user_id"].nunique(),
+        feature_sets=used_sets(config),
+        fingerprint=tested.bundle.encoding.fingerprint,
+        engine=config.lightgbm.engine,
+        parameters=config.lightgbm.model_dump() | {"rounds": tested.trees.rounds.rounds},
+        calibration=f"{calibration.calibration.kind}: {calibration.reason}",
+        threshold=min(threshold, 1.0),
+        threshold_reason="best F1 on users who decide the number of trees",
+        is_simulated=is_simulated,
+    )

@@ -1,0 +1,66 @@
+"""Bronze and gold tables of a date -> `data_checks`: whether the night may be judged at all."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from churn_spark.config import ChecksConfig
+from churn_spark.contracts.tables import DATA_CHECKS, EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS
+from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks, run_checks
+from churn_spark.monitoring.frames.feed import (
+    read_event_facts,
+    read_feed_facts,
+    read_snapshot_facts,
+)
+from churn_spark.pipeline.gather import Night, read_night
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.checks import write_checks
+
+USE_CASE = UseCase(
+    "check_data",
+    "whether the newest day of the log and the snapshot may be judged at all",
+    reads=(EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
+    writes=(DATA_CHECKS,),
+)
+
+
+def run(
+    lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: ChecksConfig
+) -> tuple[CheckResult, ...]:
+    """Replace the checks of a date; returns them.
+
+    Raises:
+        MissingTableError: if a table is missing, or the date has no snapshot.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    return check_night(lakehouse, registry, read_night(lakehouse, registry, date), config)
+
+
+def check_night(
+    lakehouse: Lakehouse, registry: ModelRegistry, night: Night, config: ChecksConfig
+) -> tuple[CheckResult, ...]:
+    """Replace the checks of the night; returns them.
+
+    The snapshot's columns are held against the rows of a model that was there before the night:
+    the night of the first training has none, run again or not.
+
+    Raises:
+        MissingTableError: if the night has no snapshot.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        date, version = night.date, night.champion
+        events = lakehouse.read(EVENTS)
+        feed = read_feed_facts(events, lakehouse.read(QUARANTINE), night.log.span.start, date)
+        columns = read_event_facts(events, date)
+        if version is not None and registry.trained_as_of(version) < date:
+            snapshot = read_as_of(lakehouse, SNAPSHOTS, date)
+            columns += read_snapshot_facts(snapshot, registry.load(version))
+        results = run_checks(feed, columns, config)
+        write_checks(lakehouse, date, results)
+        n_passed = len(results) - len(failed_checks(results))
+        facts.append(f"{n_passed} of {len(results)} checks passed")
+        facts.extend(check.sentence for check in results if not check.passed)
+    return results

@@ -1,0 +1,58 @@
+"""Gold `snapshots` and `labels` -> what in them no forecast could have known.
+
+A bounded sample of users, on the newest dates whose labels are known. The features are also
+built anew from session days whose future was changed: none may differ. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from rich.console import Console
+from rich.table import Table
+
+from churn_spark.config import LeakageConfig, LearningConfig
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.errors import LeakFoundError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.leakage.checks import find_leaks
+from churn_spark.leakage.table import Finding
+from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.pipeline.leak_table import collect_table
+from churn_spark.pipeline.use_case import UseCase
+
+USE_CASE = UseCase(
+    "check_leaks",
+    "whether a feature or label knows what no forecast could have known",
+    reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
+)
+
+
+def run(lakehouse: Lakehouse, date: Date, config: LearningConfig, leakage: LeakageConfig) -> None:
+    """Check the newest snapshots whose labels are known by the date.
+
+    Raises:
+        MissingTableError: if there are none.
+        LeakFoundError: if a check finds something; the findings have been printed.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        table = collect_table(lakehouse, read_log_dates(lakehouse), date, config, leakage)
+        findings = find_leaks(table, leakage)
+        n_dates, n = table.rows["as_of"].nunique(), len(table.features)
+        facts.append(f"{len(findings) or 'no'} leaks found in {n} features")
+        facts.append(f"{len(table.rows):,} rows of {n_dates} dates")
+    if findings:
+        say_findings(findings)
+        raise LeakFoundError(
+            f"found {len(findings)} leaks in {SNAPSHOTS.path}, expected none: "
+            "mend the features or labels named above before a model learns from them"
+        )
+
+
+def say_findings(findings: list[Finding]) -> None:
+    """Print the findings, one row each."""
+    listed = Table("check", "feature", "value", "limit", "what is wrong")
+    for finding in findings:
+        value, limit = f"{finding.value:.4g}", f"{finding.limit:.4g}"
+        listed.add_row(finding.check, finding.feature, value, limit, finding.sentence)
+    Console(width=110).print(listed)

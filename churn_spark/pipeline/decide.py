@@ -1,0 +1,213 @@
+"""What is known of a night -> `decisions` and `alerts`; a retraining, carried out where decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date as Date
+
+from churn_spark.config import NightConfig, PolicyConfig
+from churn_spark.contracts.tables import (
+    ALERTS,
+    DATA_CHECKS,
+    DECISIONS,
+    DRIFT,
+    LABELS,
+    PERFORMANCE,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    TRANSITIONS,
+    VALIDATION_SCORES,
+)
+from churn_spark.errors import NoChampionError, TooFewCancelsError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.history import Entry, first_state, last_before, standing_on
+from churn_spark.monitoring.policy.policy import decide
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.pipeline import snapshots, train
+from churn_spark.pipeline.evidence import (
+    compare_with_champion,
+    gather_evidence,
+    probation_dates,
+)
+from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
+from churn_spark.pipeline.monitor import Drift, read_drift
+from churn_spark.pipeline.notify import notify
+from churn_spark.pipeline.release import release_policy
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.checks import require_checks
+
+USE_CASE = UseCase(
+    "retrain_if_needed",
+    "whether to retrain, promote or roll back, and why; carries it out and sends the alerts",
+    reads=(DATA_CHECKS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS),
+    writes=(DECISIONS, ALERTS, TRAINING_ROWS, VALIDATION_SCORES, SNAPSHOTS, LABELS),
+    reads_if_there=(DRIFT, PERFORMANCE, DECISIONS, ALERTS),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the night ended.
+
+    Attributes:
+        is_held: the data failed their checks.
+        is_asked: a retraining was decided and not carried out.
+        alerts: keys of the open alerts that are severe enough to be sent.
+    """
+
+    is_held: bool = False
+    is_asked: bool = False
+    alerts: tuple[str, ...] = ()
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    config: NightConfig,
+    *,
+    ask_only: bool = False,
+    release_reason: str | None = None,
+) -> Outcome:
+    """Decide a date by what the tables know of it, and carry the decision out.
+
+    Args:
+        lakehouse: with the checks and the drift of the date.
+        registry: to train and promote in.
+        date: as-of date; with a release the newest decided night, where that is later.
+        config: of the night.
+        ask_only: a retraining is only asked for, not carried out.
+        release_reason: what a human says who lets the policy go on.
+
+    Raises:
+        MissingTableError: if the date was not checked, or its drift not measured.
+        NoChampionError: before the first training.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    night = read_night(lakehouse, registry, date)
+    if release_reason is not None:
+        night = release_policy(lakehouse, night, release_reason, config.policy)
+    return decide_night(lakehouse, registry, night, config, ask_only=ask_only)
+
+
+def decide_night(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    config: NightConfig,
+    *,
+    checks: Sequence[CheckResult] | None = None,
+    drift: Drift | None = None,
+    ask_only: bool = False,
+) -> Outcome:
+    """Replace the decisions and alerts of the night; decided once, a later night stands on it.
+
+    Args:
+        lakehouse: with all that is known of the night.
+        registry: to train and promote in.
+        night: its date, the log and the decisions so far.
+        config: of the night.
+        checks: the night's data checks; read where they aren't known yet.
+        drift: the night's drift; read where it isn't known yet.
+        ask_only: a retraining is only asked for, not carried out.
+
+    Raises:
+        MissingTableError: if the night was not checked, or its drift not measured.
+        NoChampionError: before the first training.
+    """
+    date = night.date
+    with USE_CASE.start(lakehouse) as facts:
+        checks = require_checks(lakehouse, date) if checks is None else checks
+        is_held = bool(failed_checks(checks))
+        if config.learning.is_lifetime:
+            facts.append("the lifetime label only describes the past: nothing to decide")
+            alerts = notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
+            return Outcome(is_held, alerts=alerts)
+        night = settle(lakehouse, registry, night, config.policy)
+        if night.entries and night.entries[-1].decision.night > date:
+            newest = night.entries[-1].decision.night
+            facts.append(f"{newest} is decided already and stands on {date}")
+            return Outcome(is_held)
+        before = state_before(night, config.policy)
+        missing = probation_dates(night, before, config)
+        snapshots.run_missing(lakehouse, missing, config.learning, night.log.span)
+        if drift is None:
+            drift = Drift() if is_held else read_drift(lakehouse, date)
+        evidence = gather_evidence(lakehouse, registry, night, before, checks, drift, config)
+        tonight = [decide_entry(date, before, evidence, config.policy)]
+        if tonight[-1].decision.kind == "retrain" and not ask_only:
+            tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
+        kept = standing_on(night.entries, date)
+        night = store_decisions(lakehouse, night, date, [*kept, *tonight])
+        settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
+        alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
+        facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
+    return Outcome(is_held, tonight[-1].decision.kind == "retrain", alerts)
+
+
+def state_before(night: Night, policy: PolicyConfig) -> PolicyState:
+    """What the policy remembers at the beginning of the night.
+
+    Raises:
+        NoChampionError: before the first training.
+    """
+    last = last_before(night.entries, night.date)
+    if last and last.after:
+        return last.after
+    state = first_state(night.registered, policy, night.date)
+    if state is None:
+        raise NoChampionError(
+            "found no champion and no decision, expected one training to have succeeded: "
+            "run `train_model`, or `nightly`"
+        )
+    return state
+
+
+def decide_entry(
+    date: Date, before: PolicyState, evidence: Evidence, policy: PolicyConfig
+) -> Entry:
+    """What the policy decides of some evidence, as it is stored."""
+    after, decision = decide(before, evidence, policy, date)
+    return Entry(0, decision, before, evidence, after, policy)
+
+
+def try_challenger(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    asked: Entry,
+    config: NightConfig,
+    facts: list[str],
+) -> list[Entry]:
+    """Train a challenger, compare it, and decide again; nothing if it can't be trained."""
+    learning = config.learning
+    try:
+        version = train.resume(lakehouse, registry, night.date, learning)
+        version = version or train.run(lakehouse, registry, night.date, learning, night.log)
+    except TooFewCancelsError as error:
+        facts.append(f"no challenger: {error}")
+        return []
+    assert asked.after is not None
+    assert asked.evidence is not None
+    versions = (version, asked.after.champion)
+    comparison = compare_with_champion(lakehouse, registry, night, versions, config)
+    evidence = replace(asked.evidence, challenger=comparison)
+    return [decide_entry(night.date, asked.after, evidence, config.policy)]
+
+
+def record_first(night: Night, version: str, policy: PolicyConfig) -> Entry:
+    """The decision that the first model is champion: what all later decisions stand on."""
+    state = first_state(night.registered, policy, night.date)
+    decision = Decision(night.date, "promote", "first", "there was no model before", version)
+    return Entry(0, decision, None, None, state, policy)
+
+
+def record_hold(date: Date, checks: Sequence[CheckResult], policy: PolicyConfig) -> Entry:
+    """The decision that the data failed their checks on a night before the first training."""
+    reason = f"the data failed their checks: {', '.join(failed_checks(checks))}"
+    return Entry(0, Decision(date, "hold", "data_checks", reason), None, None, None, policy)

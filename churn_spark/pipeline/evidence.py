@@ -1,0 +1,145 @@
+"""What is known on a night, from the tables: what the policy decides by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from datetime import date as Date
+from datetime import timedelta
+
+import pandas as pd
+from pyspark.sql import functions as F
+
+from churn_spark.config import NightConfig
+from churn_spark.contracts.features.segments import ALL, SEGMENTS
+from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
+from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
+from churn_spark.monitoring.frames.drift import drift_facts
+from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
+from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.policy.evidence import (
+    ChallengerComparison,
+    Evidence,
+    MetricChange,
+    ProbationComparison,
+)
+from churn_spark.monitoring.policy.policy_state import PolicyState
+from churn_spark.pipeline.dates import LogDates, training_dates, unseen_dates
+from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.monitor import Drift
+from churn_spark.pipeline.performance import read_labelled
+
+
+def gather_evidence(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    state: PolicyState,
+    checks: Sequence[CheckResult],
+    drift: Drift,
+    config: NightConfig,
+) -> Evidence:
+    """All that is known on the night; the snapshots of the dates on probation are there."""
+    failed = tuple(sorted(failed_checks(checks)))
+    n_rows = read_as_of(lakehouse, SNAPSHOTS, night.date).count()
+    if failed:
+        return Evidence(n_rows, failed)
+    of_champion = [row for row in drift.rows if row.model_version == state.champion]
+    features, prediction = drift_facts(of_champion)
+    performance = read_metric_changes(lakehouse, night.date, state.champion, night.log)
+    probation = compare_on_probation(lakehouse, registry, night, state, config)
+    return Evidence(n_rows, failed, features, prediction, performance, None, probation)
+
+
+def read_metric_changes(
+    lakehouse: Lakehouse, date: Date, champion: str, log: LogDates
+) -> tuple[MetricChange, ...]:
+    """The champion's metrics on the newest labelled window whose data were sound."""
+    measured = lakehouse.read(PERFORMANCE).filter(
+        (F.col("run_date") <= F.lit(date))
+        & (F.col("model_version") == champion)
+        & (F.col("basis") == LABELS)
+        & (F.col("slice") == ALL)
+    )
+    labelled = measured.collect()
+    newest = max(log.sound(row.window_start for row in labelled), default=None)
+    return metric_changes(row for row in labelled if row.window_start == newest)
+
+
+def probation_dates(night: Night, state: PolicyState, config: NightConfig) -> list[Date]:
+    """As-of dates whose labels are known since the promotion; none outside probation."""
+    if state.previous is None or state.probation_end is None or night.date >= state.probation_end:
+        return []
+    promoted = state.probation_end - timedelta(days=config.policy.probation_days)
+    return unseen_dates(night.log, config.learning, night.date, promoted)
+
+
+def compare_on_probation(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    state: PolicyState,
+    config: NightConfig,
+) -> ProbationComparison | None:
+    """The new champion and the one before, on all rows labelled since; none outside probation."""
+    dates = probation_dates(night, state, config)
+    if state.previous is None or not dates:
+        return None
+    rows = _read_pair(lakehouse, registry, (state.champion, state.previous), dates, config)
+    auc = compare_aucs(
+        rows["label"].to_numpy(dtype=float),
+        rows["new"].to_numpy(),
+        rows["old"].to_numpy(),
+        rows["user_id"].to_numpy(),
+    )
+    # With fewer than two cancels nothing can be told.
+    if math.isnan(auc.high):
+        return None
+    return ProbationComparison(state.champion, state.previous, auc.value, auc.high)
+
+
+def compare_with_champion(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    versions: tuple[str, str],
+    config: NightConfig,
+) -> ChallengerComparison:
+    """Challenger and champion on the newest labelled weeks, on users that neither has seen.
+
+    Args:
+        lakehouse: with the snapshots and labels.
+        registry: with both models.
+        night: on which they are compared.
+        versions: of the challenger and of the champion.
+        config: of the labels, the split of the users and the policy.
+    """
+    weeks = training_dates(night.log, config.learning, night.date)
+    dates = weeks[-config.policy.comparison_weeks :]
+    rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=True)
+    return compare_challenger(
+        versions,
+        rows["label"].to_numpy(dtype=float),
+        rows["new"].to_numpy(),
+        rows["old"].to_numpy(),
+        rows["user_id"].to_numpy(),
+        {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
+    )
+
+
+def _read_pair(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    versions: tuple[str, str],
+    dates: Collection[Date],
+    config: NightConfig,
+    *,
+    held_out: bool = False,
+) -> pd.DataFrame:
+    bundles = {"new": registry.load(versions[0]), "old": registry.load(versions[1])}
+    return read_labelled(
+        lakehouse, bundles, dates, config.learning, config.monitoring, held_out=held_out
+    )

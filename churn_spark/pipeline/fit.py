@@ -1,0 +1,136 @@
+"""Both families fitted to the rows of a training, and the model kept."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date as Date
+
+from churn_spark.config import LearningConfig, LightGBMConfig
+from churn_spark.contracts.features.spec import FEATURES, fingerprint, model_features
+from churn_spark.contracts.tables import (
+    EVENTS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    TRANSITIONS,
+    VALIDATION_SCORES,
+)
+from churn_spark.evaluation.judged import Judged
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.run_log import log_family
+from churn_spark.models.training import (
+    FittedBaseline,
+    FittedTrees,
+    build_baseline_rows,
+    build_validation_scores,
+    train_logistic_regression,
+    train_trees,
+)
+from churn_spark.pipeline.training_data import TrainingData, used_sets
+
+_INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
+
+
+def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, FittedBaseline]:
+    """Fit both families on the same rows."""
+    rows, offset = data.rows, offset_feature(data, config)
+    parameters = tree_parameters(config)
+    trees = train_trees(rows, data.encoding, parameters, offset, config.training.seed)
+    features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
+    encoding = data.encoding.only([feature.name for feature in features])
+    return trees, train_logistic_regression(rows, encoding, config.logistic_regression)
+
+
+def tree_parameters(config: LearningConfig) -> LightGBMConfig:
+    """The parameters of the trees, for the kind of label."""
+    if not config.is_lifetime:
+        return config.lightgbm
+    least = config.training.retrospective_min_data
+    few_rows = {
+        "min_data_in_leaf": least,
+        "min_data_per_group": least,
+        "lambda_l2": config.training.retrospective_lambda_l2,
+    }
+    return config.lightgbm.model_copy(update=few_rows)
+
+
+def offset_feature(data: TrainingData, config: LearningConfig) -> str | None:
+    """The probability whose log-odds the trees add to; none where they hold everything."""
+    starts = config.training.start_from_behaviour and data.behaviour is not None
+    return "behaviour_probability" if starts else None
+
+
+def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig) -> ModelBundle:
+    """Put together all that scoring and monitoring need of the trees."""
+    return ModelBundle(
+        native_text=trees.native_text,
+        encoding=data.encoding,
+        calibration=trees.calibration.calibration,
+        base_rate=trees.base_rate,
+        label=config.labels.model_dump(),
+        baseline=build_baseline_rows(data.rows, data.encoding, trees, config.max_reference_rows),
+        offset=trees.offset,
+        behaviour=data.behaviour,
+    )
+
+
+def register(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    data: TrainingData,
+    fitted: tuple[FittedTrees, FittedBaseline],
+    config: LearningConfig,
+) -> tuple[str, str]:
+    """Log both runs and register the trees; returns version and alias."""
+    trees, baseline = fitted
+    bundle = build_bundle(data, trees, config)
+    about = training_key(lakehouse, date, config) | {
+        "label_kind": config.labels.kind,
+        "is_retrospective": str(config.is_lifetime),
+        "feature_sets": ",".join(used_sets(config)),
+        "feature_fingerprint": data.encoding.fingerprint,
+        **{f"version_{spec.name}": str(lakehouse.version(spec)) for spec in _INPUTS},
+        **{f"rows_{split}": str(n) for split, n in data.n_rows.items()},
+        **{f"cancels_{split}": str(n) for split, n in data.n_positive.items()},
+    }
+    with registry.run("logistic_regression", about) as run_id:
+        log_family(
+            "logistic_regression", about | config.logistic_regression.model_dump(), baseline.judged
+        )
+        keep_scores(lakehouse, run_id, "logistic_regression", baseline.judged)
+    chosen = {
+        "scale_pos_weight": trees.class_weight,
+        "rounds": trees.rounds.rounds,
+        "rounds_reason": trees.rounds.reason,
+        "calibration": trees.calibration.calibration.kind,
+        "calibration_reason": trees.calibration.reason,
+    }
+    with registry.run("lightgbm", about) as run_id:
+        parameters = about | tree_parameters(config).model_dump() | chosen
+        metrics = log_family("lightgbm", parameters, trees.judged)
+        keep_scores(lakehouse, run_id, "lightgbm", trees.judged)
+        version = registry.register(bundle, run_id, metrics)
+    return version, registry.assign_alias(version)
+
+
+def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> dict[str, str]:
+    """What decides a training: the same key gives the same model, so it needs no other run."""
+    sections = config.model_dump_json(
+        include={"training", "labels", "lightgbm", "behaviour", "encoding", "snapshots"}
+    )
+    return {
+        "as_of": str(date),
+        "version_events": str(lakehouse.version(EVENTS)),
+        "configuration": hashlib.sha256(sections.encode()).hexdigest()[:16],
+        "definitions": fingerprint(FEATURES),
+    }
+
+
+def keep_scores(lakehouse: Lakehouse, run_id: str, family: str, judged: Judged) -> None:
+    """Keep the validation rows of one run as a table."""
+    scores = build_validation_scores(lakehouse.spark, judged, run_id, family)
+    lakehouse.replace(scores, VALIDATION_SCORES, {"run_id": [run_id]})

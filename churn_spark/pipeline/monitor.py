@@ -1,0 +1,140 @@
+"""A date's snapshot and scores -> `drift_cells`, `drift`, and `performance` as labels mature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date as Date
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from churn_spark.config import NightConfig
+from churn_spark.contracts.features.segments import ALL
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    DRIFT,
+    DRIFT_CELLS,
+    LABELS,
+    PERFORMANCE,
+    SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRANSITIONS,
+    VALIDATION_SCORES,
+)
+from churn_spark.lakehouse.reads import read_of_run
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.alerts.names import name_some
+from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.frames.drift import Reference, build_drift
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
+from churn_spark.pipeline.gather import Night, read_night
+from churn_spark.pipeline.performance import measure_performance, newest_window
+from churn_spark.pipeline.use_case import UseCase
+
+USE_CASE = UseCase(
+    "monitor_model",
+    "how far the users and the scores are from the training rows and from earlier nights, and "
+    "how good the model was where labels have become known",
+    reads=(SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, VALIDATION_SCORES, SCORES),
+    writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, SNAPSHOTS, LABELS),
+    reads_if_there=(BEHAVIOUR, DRIFT_CELLS, PERFORMANCE),
+)
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A night's drift rows of all users against the training rows, one a feature."""
+
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def moved(self) -> list[str]:
+        """The features that have moved, those left out that move with time by construction."""
+        return sorted(r.feature for r in self.rows if r.is_breached and not r.is_trending)
+
+
+def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
+    """The night's drift, as it was stored.
+
+    Raises:
+        MissingTableError: if there is none; `monitor_model` writes it.
+    """
+    rows = read_of_run(lakehouse, DRIFT, date)
+    return Drift(
+        tuple(rows.filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL)).collect())
+    )
+
+
+def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: NightConfig) -> Drift:
+    """Replace the rows of a date, for the model that is champion on it; returns its drift.
+
+    Raises:
+        MissingTableError: if a table is missing, or the date wasn't scored.
+        NoChampionError: before the first training.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    night = read_night(lakehouse, registry, date)
+    bundle = registry.load(night.require_champion())
+    return monitor_night(lakehouse, registry, night, bundle, config)
+
+
+def monitor_night(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    bundle: ModelBundle,
+    config: NightConfig,
+) -> Drift:
+    """Replace the date's rows; returns how far each feature is from the training rows.
+
+    Raises:
+        MissingTableError: if the night wasn't scored.
+    """
+    date, limits = night.date, config.monitoring
+    with USE_CASE.start(lakehouse) as facts:
+        reference = Reference.of(bundle, limits.importance_rows)
+        count_night(lakehouse, date, bundle, reference)
+        n_recounted = count_past_nights(lakehouse, date, bundle, reference)
+        cells = read_cells(lakehouse, date, bundle.version)
+        drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
+        lakehouse.replace(drift, DRIFT, {"run_date": [date]})
+        window = measure(lakehouse, registry, night, bundle, config)
+        found = read_drift(lakehouse, date)
+        n_breached = sum(bool(row.is_breached) for row in found.rows)
+        facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
+        facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
+        facts.append(f"{n_breached - len(found.moved)} more move with time, as they must")
+        if n_recounted:
+            facts.append(f"{n_recounted} nights before counted for this version")
+        if window:
+            facts.append(f"judged on the labels as of {window}")
+    return found
+
+
+def measure(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    bundle: ModelBundle,
+    config: NightConfig,
+) -> Date | None:
+    """Replace what is known of the champion's performance.
+
+    Returns:
+        The as-of date whose labels were used for the first time; none where there is none.
+    """
+    if bundle.label["kind"] == "lifetime":
+        return None
+    window = newest_window(lakehouse, registry, night, bundle.version, config.learning)
+    if window is not None:
+        snapshots.run_missing(lakehouse, [window], config.learning, night.log.span)
+    rows = measure_performance(
+        lakehouse, registry, night.date, bundle, window, config.learning, config.monitoring
+    )
+    lakehouse.replace_rows(rows, PERFORMANCE, {"run_date": [night.date]})
+    return window

@@ -1,0 +1,179 @@
+"""The night in one session: new logs -> events -> checks -> scores -> list -> drift -> decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date as Date
+
+from pyspark.sql import functions as F
+
+from churn_spark.config import NightConfig
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    DECISIONS,
+    DRIFT,
+    DRIFT_CELLS,
+    PERFORMANCE,
+    RETENTION_LISTS,
+    SCORES,
+)
+from churn_spark.errors import TooFewCancelsError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline import (
+    check_data,
+    decide,
+    ingest,
+    monitor,
+    report,
+    retention_list,
+    score,
+    session_days,
+    snapshots,
+    train,
+    transitions,
+)
+from churn_spark.pipeline.console import say
+from churn_spark.pipeline.dates import read_log_dates, training_dates
+from churn_spark.pipeline.decide import Outcome, record_first, record_hold
+from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
+from churn_spark.pipeline.monitor import Drift
+from churn_spark.pipeline.notify import notify
+from churn_spark.reports.night.store import newest_night
+
+STEPS = (
+    ingest.USE_CASE,
+    session_days.USE_CASE,
+    transitions.USE_CASE,
+    snapshots.USE_CASE,
+    check_data.USE_CASE,
+    train.USE_CASE,
+    score.USE_CASE,
+    retention_list.USE_CASE,
+    monitor.USE_CASE,
+    decide.USE_CASE,
+)
+"""The steps of a night, in their order; the training only on the first one, or where decided."""
+
+_OF_NIGHT = (
+    (BEHAVIOUR, "as_of"),
+    (SCORES, "as_of"),
+    (RETENTION_LISTS, "as_of"),
+    (DRIFT_CELLS, "run_date"),
+    (DRIFT, "run_date"),
+    (PERFORMANCE, "run_date"),
+)
+"""What a night says of the users and of the model, and the column of its date."""
+
+
+def run(
+    lakehouse: Lakehouse,
+    open_registry: Callable[[], ModelRegistry],
+    config: NightConfig,
+    date: Date | None = None,
+    location: str | None = None,
+) -> Outcome:
+    """Run the steps in order, and end with the page of the night; returns how it ended.
+
+    Args:
+        lakehouse: to work in.
+        open_registry: opens the model registry; called beside the first steps, as a new MLflow
+            store takes seconds to lay out and nothing before a training needs it.
+        config: of the night.
+        date: as-of date; the day after the newest event where none is given.
+        location: folder, file or glob of the logs; `ingest.events` where none is given.
+
+    Raises:
+        InputError: if there is no file, or no event before the date.
+    """
+    with ThreadPoolExecutor(1) as background:
+        opening = background.submit(open_registry)
+        ingest.run(lakehouse, config.ingest, location)
+        session_days.run(lakehouse)
+        transitions.run(lakehouse)
+        registry = opening.result()
+    log = read_log_dates(lakehouse)
+    night = read_night(lakehouse, registry, date or log.span.end, log)
+    night = settle(lakehouse, registry, night, config.policy)
+    outcome = judge(lakehouse, registry, night, config)
+    # A night that is done again leaves the page of the newest one.
+    newest = newest_night(lakehouse) or night.date
+    report.write_monitoring(lakehouse, registry, config.policy, newest)
+    return outcome
+
+
+def judge(
+    lakehouse: Lakehouse, registry: ModelRegistry, night: Night, config: NightConfig
+) -> Outcome:
+    """From the snapshot to the decision.
+
+    A first model is trained where the registry has none. Where the log holds too few
+    cancellations for that, the steps that need a model are left out, and said to be. Where the
+    data fail their checks, everything after is held back.
+    """
+    date, is_first = night.date, night.is_first
+    train_dates = training_dates(night.log, config.learning, date) if is_first else []
+    snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log.span)
+    checks = check_data.check_night(lakehouse, registry, night, config.checks)
+    if not all(check.passed for check in checks):
+        withdraw(lakehouse, date)
+        if not is_first:
+            return decide.decide_night(lakehouse, registry, night, config, checks=checks)
+        held = record_hold(date, checks, config.policy)
+        store_decisions(lakehouse, night, date, [held])
+        return Outcome(
+            True,
+            alerts=notify(lakehouse, date, [held], checks, Drift(), config.alerts, config.policy),
+        )
+    if is_first:
+        try:
+            night = train_first(lakehouse, registry, night, config)
+        except TooFewCancelsError as error:
+            leave_out(lakehouse, date, error)
+            return Outcome(
+                alerts=notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
+            )
+    bundle = registry.load(night.require_champion())
+    score.score_night(lakehouse, date, bundle, config.scoring, config.list)
+    retention_list.run(lakehouse, registry, date, config.list, config.scoring)
+    drift = monitor.monitor_night(lakehouse, registry, night, bundle, config)
+    return decide.decide_night(lakehouse, registry, night, config, checks=checks, drift=drift)
+
+
+def train_first(
+    lakehouse: Lakehouse, registry: ModelRegistry, night: Night, config: NightConfig
+) -> Night:
+    """Train the first model and write down that it is champion; returns the night with it.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from; nothing is registered then.
+    """
+    date, learning = night.date, config.learning
+    version = train.resume(lakehouse, registry, date, learning)
+    version = version or train.train(lakehouse, registry, date, learning, night.log)
+    night = replace(night, registered=registry.state())
+    first = record_first(night, version, config.policy)
+    return store_decisions(lakehouse, night, date, [first])
+
+
+def leave_out(lakehouse: Lakehouse, date: Date, error: TooFewCancelsError) -> None:
+    """Say which steps a night without a model leaves out."""
+    say("train_model", f"left out: {error}")
+    for use_case in (score.USE_CASE, retention_list.USE_CASE, monitor.USE_CASE):
+        say(use_case.name, "left out: there is no model yet")
+    # Held before and mended since: no decision stands on a night without a model.
+    if lakehouse.exists(DECISIONS):
+        lakehouse.replace_rows([], DECISIONS, {"run_date": [date]})
+
+
+def withdraw(lakehouse: Lakehouse, date: Date) -> None:
+    """Take back what the night said before its data were found to be broken."""
+    for spec, column in _OF_NIGHT:
+        if not lakehouse.exists(spec):
+            continue
+        of_night = lakehouse.read(spec).filter(F.col(column) == F.lit(date))
+        if not of_night.isEmpty():
+            say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
+            lakehouse.replace_rows([], spec, {column: [date]})

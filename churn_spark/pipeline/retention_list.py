@@ -1,0 +1,62 @@
+"""The scores of a date -> `retention_lists`: who to call that morning, and why."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from churn_spark.config import ListConfig, ScoringConfig
+from churn_spark.contracts.tables import BEHAVIOUR, RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline.behaviour import read_users
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.scoring.list_csv import save_list_csv
+from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
+from churn_spark.scoring.suppression import read_suppressed
+
+USE_CASE = UseCase(
+    "build_retention_list",
+    "who to call that morning: those with the most value at risk, and what would help",
+    reads=(SCORES, SNAPSHOTS),
+    writes=(RETENTION_LISTS,),
+    reads_if_there=(BEHAVIOUR,),
+)
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    config: ListConfig,
+    scoring: ScoringConfig,
+    csv: Path | None = None,
+) -> None:
+    """Replace the list of the date, and export it where a path is given.
+
+    Raises:
+        MissingTableError: if the date has no scores.
+        InputError: if the suppression list doesn't fit, or the CSV can't be written.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        suppressed = read_suppressed(lakehouse.spark, config.suppressed)
+        scores = read_as_of(lakehouse, SCORES, date)
+        # What would help is asked of the model that scored, which may be champion no more.
+        version = scores.select("model_version").head(1)[0][0]
+        bundle = registry.load(version)
+        lakehouse.create(RETENTION_LISTS)
+        earlier = lakehouse.read(RETENTION_LISTS)
+        chosen = build_retention_list(scores, suppressed, earlier, date, config)
+        listed = add_changes(chosen, read_users(lakehouse, date, bundle), bundle, config)
+        lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
+        written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
+        stability = measure_stability(written, earlier, date)
+        facts.append(f"{stability.n_listed:,} users to call as of {date}")
+        facts.append(stability.describe())
+        facts.append(f"model version {version}")
+        if csv is not None:
+            save_list_csv(written.toPandas(), csv, scoring.n_reasons, config.n_changes)
+            facts.append(str(csv))

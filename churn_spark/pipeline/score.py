@@ -1,0 +1,90 @@
+"""Gold `snapshots` as of a date and the champion -> `behaviour` and `scores`."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from pyspark.sql import functions as F
+
+from churn_spark.config import ListConfig, ScoringConfig
+from churn_spark.contracts.tables import BEHAVIOUR, SCORES, SNAPSHOTS, TRANSITIONS
+from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline.behaviour import behaviour_of, read_users
+from churn_spark.pipeline.gather import read_night
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.scoring.scores import build_scores
+
+USE_CASE = UseCase(
+    "score_users",
+    "the champion's calibrated probability, risk band and reasons for every user",
+    reads=(SNAPSHOTS, TRANSITIONS),
+    writes=(BEHAVIOUR, SCORES),
+)
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    config: ScoringConfig,
+    listing: ListConfig,
+) -> None:
+    """Replace the scores of a date by those of the model that is champion on it.
+
+    Raises:
+        MissingTableError: if a table is missing, or the date has no snapshot.
+        NoChampionError: before the first training.
+        FingerprintError: if the champion knows other feature definitions.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    version = read_night(lakehouse, registry, date).require_champion()
+    score_night(lakehouse, date, registry.load(version), config, listing)
+
+
+def score_night(
+    lakehouse: Lakehouse,
+    date: Date,
+    bundle: ModelBundle,
+    config: ScoringConfig,
+    listing: ListConfig,
+) -> None:
+    """Replace the scores of the date by those of a model.
+
+    Raises:
+        MissingTableError: if the date has no snapshot.
+        FingerprintError: if the champion knows other feature definitions.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        bundle.check_fingerprint()
+        write_behaviour(lakehouse, date, bundle)
+        users = read_users(lakehouse, date, bundle)
+        scores = build_scores(users, bundle, config, listing.value_by_level)
+        lakehouse.replace(scores, SCORES, {"as_of": [date]})
+        bands: dict[str, int] = dict(
+            lakehouse.read(SCORES)
+            .filter(F.col("as_of") == F.lit(date))
+            .groupBy("risk_band")
+            .count()
+            .collect()
+        )
+        facts.append(f"{sum(bands.values()):,} users as of {date}")
+        facts.append(
+            ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
+        )
+        facts.append(f"model version {bundle.version}")
+
+
+def write_behaviour(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
+    """Replace what the champion's behaviour model says of the date's users, if it has one.
+
+    Raises:
+        MissingTableError: if the date has no snapshot.
+    """
+    snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
+    behaviour = behaviour_of(lakehouse, snapshots, bundle)
+    if behaviour is not None:
+        rows = behaviour.withColumn("model_version", F.lit(bundle.version))
+        lakehouse.replace(rows, BEHAVIOUR, {"as_of": [date]})

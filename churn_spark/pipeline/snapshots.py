@@ -1,0 +1,81 @@
+"""Silver `session_days` -> gold `snapshots` as of a date, and `labels` as they mature."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date as Date
+
+from pyspark.sql import functions as F
+
+from churn_spark.config import LearningConfig
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.errors import InputError
+from churn_spark.features.labels import build_labels, find_unripe_dates, with_horizon
+from churn_spark.features.snapshots import build_snapshots
+from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.timeline import LogSpan
+
+USE_CASE = UseCase(
+    "build_snapshots",
+    "everything known of every user as of the date, and the labels that have become known",
+    reads=(SESSION_DAYS,),
+    writes=(SNAPSHOTS, LABELS),
+)
+
+
+def run(
+    lakehouse: Lakehouse,
+    dates: Collection[Date],
+    config: LearningConfig,
+    span: LogSpan | None = None,
+) -> None:
+    """Replace the snapshots and labels of the dates, and the labels known since the last run.
+
+    Args:
+        lakehouse: with the session days.
+        dates: as-of dates.
+        config: how long a user counts as active, and the window of the labels.
+        span: of the log; read where it isn't known yet.
+
+    Raises:
+        MissingTableError: if there are no session days yet.
+        InputError: if there is no event before one of the dates.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        session_days = lakehouse.read(SESSION_DAYS)
+        span = span or read_log_span(lakehouse)
+        if min(dates) <= span.start:
+            raise InputError(
+                f"found no event before {min(dates)}; expected a date after the log's first day, "
+                f"{span.start}, up to {span.end}: choose another --date"
+            )
+        snapshots = build_snapshots(session_days, dates, config.snapshots.active_days)
+        lakehouse.replace(snapshots, SNAPSHOTS, {"as_of": dates})
+        horizon = config.labels.horizon
+        lakehouse.create(LABELS)
+        unripe = find_unripe_dates(lakehouse.read(LABELS), horizon, span.end).collect()
+        labelled = {*dates, *(row.as_of for row in unripe)}
+        population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
+        labels = build_labels(population, session_days, horizon, span.end)
+        key = {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
+        lakehouse.replace(labels, LABELS, {"as_of": labelled, **key})
+        newest = lakehouse.read(SNAPSHOTS).filter(F.col("as_of") == max(dates)).count()
+        facts.append(f"{len(dates)} dates up to {max(dates)}: {newest:,} users on it")
+        facts.append(f"{len(labelled)} dates labelled")
+
+
+def run_missing(
+    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
+) -> None:
+    """Build the snapshots and labels of those of the dates that have none yet.
+
+    Labels are written last: a date that has them has its snapshot, however the job has ended.
+    """
+    if not dates:
+        return
+    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
+    labelled = labels.filter(F.col("as_of").isin(*dates)).select("as_of").distinct()
+    if missing := set(dates) - {row.as_of for row in labelled.collect()}:
+        run(lakehouse, missing, config, span)

@@ -1,0 +1,139 @@
+"""Gold `snapshots` and `labels` -> better parameters for LightGBM, if there are any, as challenger.
+
+Every trial is evaluated on users whom its trees have not seen, on dates after those they have
+learnt from; the validation users take no part. The features are those of a training as of the
+date, the same for every trial: losses compare trials, they are no forecast of a test.
+"""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from churn_spark.config import LearningConfig, TuningConfig
+from churn_spark.contracts.tables import (
+    EVENTS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    TRANSITIONS,
+    VALIDATION_SCORES,
+)
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.date_split import DateSplit, split_dates
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.search.folds import build_folds
+from churn_spark.models.search.search import (
+    n_finished,
+    open_study,
+    storage_url,
+)
+from churn_spark.models.search.tuning import (
+    Choice,
+)
+from churn_spark.models.training import describe_judged
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.dates import read_log_dates, training_dates
+from churn_spark.pipeline.fit import fit, register
+from churn_spark.pipeline.training_data import TrainingData, label_snapshots, prepare
+from churn_spark.pipeline.tune_tables import show_trials
+from churn_spark.pipeline.tune_trials import (
+    n_rows_of,
+    present_parameters,
+    search,
+    study_name,
+    with_parameters,
+)
+from churn_spark.pipeline.use_case import UseCase
+
+USE_CASE = UseCase(
+    "tune_model",
+    "looks for better parameters of the trees, and registers a challenger if there are any",
+    reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
+    writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
+)
+_REGISTERED = "registered"
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    config: LearningConfig,
+    tuning: TuningConfig,
+) -> Choice:
+    """Run the trials that are left, choose, and register a challenger if one is better.
+
+    Raises:
+        MissingTableError: if no events were loaded yet.
+        TooFewDatesError: if the dates can't be parted into train and test dates.
+        TooFewCancelsError: if there is too little to learn from or to test on.
+        ConfigError: if there is no place to keep the trials.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    log = read_log_dates(lakehouse)
+    known = training_dates(log, config, date)
+    dates = split_dates(known, config.labels.horizon, tuning.n_dates)
+    snapshots.run(lakehouse, known, config, log.span)
+    with USE_CASE.start(lakehouse) as facts:
+        labelled = label_snapshots(lakehouse, log, date, config)
+        data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)
+        choice, found = tune(lakehouse, registry, date, data, dates, config, tuning)
+        facts.extend(found)
+        data.described.unpersist()
+    return choice
+
+
+def tune(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    data: TrainingData,
+    dates: DateSplit,
+    config: LearningConfig,
+    tuning: TuningConfig,
+) -> tuple[Choice, list[str]]:
+    """Search on rows that are prepared, show what was found, register what is better.
+
+    Returns:
+        The choice, and what to say of it.
+
+    Raises:
+        TooFewCancelsError: if a part of the users has too few to learn from or to judge on.
+        ConfigError: if there is no place to keep the trials.
+    """
+    url = storage_url(tuning, lakehouse.root)
+    folds = build_folds(data.rows, dates, tuning.n_folds, config.training)
+    study = open_study(
+        url,
+        study_name(data, dates, config, tuning),
+        present_parameters(config.lightgbm, tuning),
+    )
+    choice = search(registry, data, folds, study, config, tuning)
+    show_trials(study, choice, n_rows_of(folds), tuning.seed)
+    facts = [f"{n_finished(study)} trials", choice.reason]
+    chosen = {"trial": choice.candidate.number}
+    known = study.user_attrs.get(_REGISTERED, {})
+    if choice.candidate.is_present:
+        return choice, [*facts, "nothing changes"]
+    if known.items() >= chosen.items():
+        return choice, [*facts, f"it is version {known['version']} already"]
+    version, outcome = register_chosen(lakehouse, registry, date, data, choice, config)
+    study.set_user_attr(_REGISTERED, chosen | {"version": version})
+    return choice, [*facts, outcome]
+
+
+def register_chosen(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    date: Date,
+    data: TrainingData,
+    choice: Choice,
+    config: LearningConfig,
+) -> tuple[str, str]:
+    """Train with the chosen parameters; returns the version and a fact for the closing line."""
+    parameters = with_parameters(config.lightgbm, dict(choice.candidate.parameters))
+    changed = config.model_copy(update={"lightgbm": parameters})
+    trees, baseline = fit(data, changed)
+    version, alias = register(lakehouse, registry, date, data, (trees, baseline), changed)
+    return version, f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"

@@ -1,0 +1,123 @@
+"""The trials of a search: run, evaluated on folds, and the choice among them."""
+
+from __future__ import annotations
+
+import time
+
+import mlflow
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+
+from churn_spark.config import LearningConfig, LightGBMConfig, TuningConfig
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.models.date_split import DateSplit
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.search.folds import Fold, content_hash, grid_of, judge_fold
+from churn_spark.models.search.search import (
+    candidates_of,
+    finish,
+    importances,
+    is_hopeless,
+    search_space,
+    trials_left,
+)
+from churn_spark.models.search.tuning import (
+    Choice,
+    FoldResult,
+    TrialResult,
+    choose_parameters,
+    fingerprint,
+    sum_up,
+)
+from churn_spark.pipeline.console import say
+from churn_spark.pipeline.fit import offset_feature
+from churn_spark.pipeline.training_data import TrainingData
+
+# These follow from the log and the configuration, but are fitted anew: their last digits vary.
+_REFITTED = tuple(feature.name for feature in BEHAVIOUR_FEATURES)
+
+
+def study_name(
+    data: TrainingData, dates: DateSplit, config: LearningConfig, tuning: TuningConfig
+) -> str:
+    """A name that changes with the rows, their split or anything else a loss depends on."""
+    about = {
+        "rows": content_hash(data.rows.drop(*_REFITTED)),
+        "features": data.encoding.fingerprint,
+        "dates": dates.judged,
+        "space": tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
+        "present": config.lightgbm.model_dump(),
+        "behaviour": config.behaviour.model_dump(),
+        "training": config.training.model_dump(),
+        "labels": config.labels.model_dump(),
+    }
+    return f"tune-{fingerprint(about)}"
+
+
+def present_parameters(config: LightGBMConfig, tuning: TuningConfig) -> dict[str, float]:
+    """The values in the configuration of the parameters that are searched."""
+    return config.model_dump(include=set(tuning.ranges))
+
+
+def search(
+    registry: ModelRegistry,
+    data: TrainingData,
+    folds: list[Fold],
+    study: optuna.Study,
+    config: LearningConfig,
+    tuning: TuningConfig,
+) -> Choice:
+    """Run the trials that are left, each a run inside one of MLflow, and choose among all."""
+    deadline = time.monotonic() + 60 * tuning.timeout_minutes
+    space = search_space(tuning, config.lightgbm)
+    with registry.run("tune_model", {"study": study.study_name}):
+        # The address of a database may hold a password.
+        mlflow.log_params(tuning.model_dump(exclude={"storage"}))
+        for trial in trials_left(study, space, tuning, deadline):
+            with registry.run(f"trial {trial.number}", {}, is_nested=True):
+                result = judge(data, folds, trial, config)
+                mlflow.set_tag("is_pruned", str(result is None))
+            finish(study, trial, result)
+            found = "pruned" if result is None else f"loss {result.loss:.5f}, AUC {result.auc:.3f}"
+            say("", f"trial {trial.number}: {found}")
+        choice = choose_parameters(candidates_of(study), n_rows_of(folds))
+        shares = importances(study, tuning.seed)
+        mlflow.log_metrics({f"importance_{name}": share for name, share in shares.items()})
+        mlflow.log_metric("log_loss", choice.candidate.result.loss)
+        mlflow.set_tag("reason", choice.reason)
+    return choice
+
+
+def judge(
+    data: TrainingData,
+    folds: list[Fold],
+    trial: optuna.Trial,
+    config: LearningConfig,
+) -> TrialResult | None:
+    """Judge one trial fold by fold, logging to the open run; none where it is given up early."""
+    parameters = with_parameters(config.lightgbm, trial.params)
+    mlflow.log_params(trial.params)
+    offset = offset_feature(data, config)
+    found: list[FoldResult] = []
+    for step, fold in enumerate(folds):
+        seed = config.training.seed
+        found.append(judge_fold(fold, data.encoding, parameters, offset, seed))
+        alone, so_far = sum_up(found[-1:], grid_of(parameters)), sum_up(found, grid_of(parameters))
+        mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
+        if is_hopeless(trial, so_far.loss, step) and step + 1 < len(folds):
+            return None
+    mlflow.log_metrics(
+        {"log_loss": so_far.loss, "roc_auc": so_far.auc, "rounds": float(so_far.rounds)}
+    )
+    return so_far
+
+
+def with_parameters(config: LightGBMConfig, parameters: dict[str, float]) -> LightGBMConfig:
+    """The configuration of the trees with other parameters."""
+    return LightGBMConfig.model_validate(config.model_dump() | parameters)
+
+
+def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
+    """Judged rows of each group of users, shape (folds x groups,)."""
+    return np.concatenate([fold.n_rows for fold in folds])

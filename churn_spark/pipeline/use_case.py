@@ -1,0 +1,55 @@
+"""What a step of the pipeline needs and leaves: declared once, checked before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.console import closing_line
+
+
+@dataclass(frozen=True)
+class UseCase:
+    """One step of the pipeline, under the name of its job.
+
+    Attributes:
+        name: of the job.
+        summary: what it does, for the table of steps in the documentation.
+        reads: tables that must be there.
+        writes: tables that it leaves.
+        reads_if_there: tables that it reads where an earlier run has written them.
+    """
+
+    name: str
+    summary: str
+    reads: tuple[TableSpec, ...] = ()
+    writes: tuple[TableSpec, ...] = ()
+    reads_if_there: tuple[TableSpec, ...] = ()
+
+    def check_inputs(self, lakehouse: Lakehouse) -> None:
+        """Refuse to start where a table is missing that the step reads.
+
+        Raises:
+            MissingTableError: if one is missing; all of them are named.
+        """
+        missing = [spec.path for spec in self.reads if not lakehouse.exists(spec)]
+        if missing:
+            raise MissingTableError(
+                f"found no table {', '.join(missing)} in {lakehouse.root}, expected it before "
+                f"{self.name}: run the jobs in order, or `nightly`, which does"
+            )
+
+    @contextmanager
+    def start(self, lakehouse: Lakehouse) -> Iterator[list[str]]:
+        """Check the inputs, and print the closing line at the end; gives its list of facts.
+
+        Raises:
+            MissingTableError: if a table is missing that the step reads.
+        """
+        self.check_inputs(lakehouse)
+        with closing_line(self.name) as facts:
+            yield facts

@@ -1,0 +1,42 @@
+"""How every job runs: its errors become one line, its outcome an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from churn_spark.errors import ChurnSparkError, ExitCode
+from churn_spark.pipeline.decide import Outcome
+
+
+def new_app() -> typer.Typer:
+    """A command line without completion and without decorated tracebacks."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def exit_with(outcome: Outcome, *, fail_on_alert: bool) -> None:
+    """Turn the outcome of a night into an exit code: 30 before 20 before 10.
+
+    Raises:
+        typer.Exit: if there is more to say than that all is done.
+    """
+    if outcome.is_held:
+        raise typer.Exit(ExitCode.HELD)
+    if outcome.is_asked:
+        raise typer.Exit(ExitCode.RETRAINING_ASKED)
+    if outcome.alerts and fail_on_alert:
+        raise typer.Exit(ExitCode.ALERT)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run the command; an error of the project ends it with one line and its exit code."""
+    try:
+        app()
+    except ChurnSparkError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_code)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(ExitCode.UNEXPECTED)

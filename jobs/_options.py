@@ -1,0 +1,42 @@
+"""The options that several jobs share."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+
+def parse_date(text: str | date) -> date:
+    """The date of `YYYY-MM-DD`; Typer turns the error into a usage message, and passes defaults.
+
+    Raises:
+        typer.BadParameter: if the text is no such date.
+    """
+    if isinstance(text, date):
+        return text
+    try:
+        # `fromisoformat` also takes 20181001 and 2018-W40-1.
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError as error:
+        raise typer.BadParameter(f"found {text!r}, expected YYYY-MM-DD") from error
+
+
+_DATE = typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC.")
+
+DateOption = Annotated[date, _DATE]
+OptionalDateOption = Annotated[date | None, _DATE]
+EnvOption = Annotated[
+    str, typer.Option("--env", help="Configuration on top of base: local, cluster.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one configuration value."),
+]
+EventsOption = Annotated[
+    str | None, typer.Option("--events", help="Folder, file or glob; default: ingest.events.")
+]
+FailOnAlertOption = Annotated[
+    bool, typer.Option("--fail-on-alert", help="Exit with 10 when an alert is open.")
+]
