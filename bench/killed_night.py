@@ -23,11 +23,11 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from churn_spark import job
+from bench import flow
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
-from jobs import nightly
+from churn_spark.pipeline.context import open_job
 
 WRITES = (
     (Lakehouse, "append"),
@@ -105,8 +105,8 @@ def die() -> None:
 def main(lakehouse: str, events: str, night: str, steps: str, *fatal: str) -> None:
     """Do the night."""
     watch_writes(Path(steps), fatal[0] if fatal else None, float(fatal[1]) if fatal else 0.0)
-    with job.open_job("nightly", "local", [f"lakehouse={lakehouse}", *LIGHT]) as context:
-        nightly.run(context, date.fromisoformat(night), events)
+    with open_job("nightly", "local", [f"lakehouse={lakehouse}", *LIGHT]) as context:
+        flow.nightly(context, date.fromisoformat(night), events)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
+from bench import flow
 from bench.promises import choose_sections, holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
@@ -34,14 +35,16 @@ from churn_spark.evaluation.backtest import PRIMARY
 from churn_spark.evaluation.expected import ExpectedMetrics, evaluate_expected
 from churn_spark.evaluation.intervals import bootstrap_by_user
 from churn_spark.evaluation.metrics import evaluate
-from churn_spark.job import JobContext, log_span
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.pipeline.backtest import choose_dates
+from churn_spark.pipeline.backtest_models import BacktestResult, fit_and_predict
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.pipeline.fit import fit
+from churn_spark.pipeline.training_data import label_snapshots, prepare
 from churn_spark.runtime.session import build_session
 from churn_spark.simulate.settings import SimulationSettings
-from churn_spark.steps import backtest as steps
-from churn_spark.steps import training
-from jobs import backtest, build_session_days, build_snapshots, build_transitions, ingest_events
 
 SECTIONS = ("full", "small", "fading", "mini", "engines")
 FULL_USERS = 22_277
@@ -72,7 +75,7 @@ def test_newest(
     settings: SimulationSettings,
     horizon: tuple[int, int],
     *overrides: str,
-) -> tuple[JobContext, steps.Tested]:
+) -> tuple[JobContext, BacktestResult]:
     """Train on all dates that the newest one may learn from, and predict it."""
     as_of = last_date(settings, *horizon)
     context = world.context(
@@ -83,12 +86,14 @@ def test_newest(
         "backtest.n_test_dates=1",
         *overrides,
     )
-    plan = steps.choose_dates(context, settings.start + timedelta(days=settings.days))
-    build_snapshots.run(context, {*plan.learnt, *plan.judged})
-    return context, steps.fit_and_predict(context, plan, world.folder)
+    learning, log = context.config.learning, read_log_dates(context.lakehouse)
+    end = settings.start + timedelta(days=settings.days)
+    plan = choose_dates(log, end, learning, context.config.backtest)
+    flow.build_snapshots(context, {*plan.learnt, *plan.judged})
+    return context, fit_and_predict(context.lakehouse, log, plan, learning, world.folder)
 
 
-def judge(tested: steps.Tested, more: dict[str, NDArray[np.float64]]) -> Ladder:
+def judge(tested: BacktestResult, more: dict[str, NDArray[np.float64]]) -> Ladder:
     """Expected figures of every model on the test date."""
     is_test = tested.rows["cell"].isin(["future", "both"]).to_numpy()
     scores = {name: values[is_test] for name, values in tested.probabilities.items()} | more
@@ -113,7 +118,7 @@ def shares_of(one: ExpectedMetrics, best: ExpectedMetrics) -> tuple[float, float
     return auc, one.average_precision / best.average_precision
 
 
-def plain_trees(tested: steps.Tested) -> dict[str, NDArray[np.float64]]:
+def plain_trees(tested: BacktestResult) -> dict[str, NDArray[np.float64]]:
     """LightGBM without the behaviour model: as it comes, and carefully tuned by hand."""
     rows = tested.rows
     names = [f.name for f in model_features(["report", "activity"], use_gender=False)]
@@ -178,7 +183,7 @@ def say_calibration(one: ExpectedMetrics) -> None:
     )
 
 
-def say_paired(tested: steps.Tested, seed: int) -> None:
+def say_paired(tested: BacktestResult, seed: int) -> None:
     """LightGBM minus logistic regression and minus the rule, on outcomes, by user bootstrap."""
     rows = tested.rows
     is_test = rows["cell"].isin(["future", "both"]).to_numpy()
@@ -225,7 +230,7 @@ def say_full(spark: SparkSession, work: Path, users: int) -> None:
     say_lifetime(world.context(spark, "labels.kind=lifetime"))
     context = world.context(spark)
     started = time.monotonic()
-    backtest.run(context, truth=world.folder)
+    flow.run_backtest(context, truth=world.folder)
     seconds = time.monotonic() - started
     console.print(
         f"The backtest on {users:,} users: {seconds:.0f} s, below 600: {holds(seconds < 600)}"
@@ -277,20 +282,20 @@ def say_mini(spark: SparkSession, work: Path, sample: Path) -> None:
     """The mini log: the whole protocol, and the retrospective label beside."""
     world = World(work / "none", work / "lakehouse")
     context = world.context(spark)
-    ingest_events.run(context, str(sample / "customer_churn_mini.json.gz"))
-    build_session_days.run(context)
-    build_transitions.run(context)
-    backtest.run(context)
+    flow.ingest_events(context, str(sample / "customer_churn_mini.json.gz"))
+    flow.build_session_days(context)
+    flow.build_transitions(context)
+    flow.run_backtest(context)
     say_lifetime(world.context(spark, "labels.kind=lifetime"))
 
 
 def say_lifetime(context: JobContext) -> None:
     """The retrospective label: who has ever cancelled, told from all that is known at the end."""
-    end = log_span(context).end
-    prepared = training.prepare(
-        context, end, *training.label_snapshots(context, end), TRAINING_ROWS
-    )
-    trees, baseline = training.fit(context, prepared)
+    lakehouse, learning = context.lakehouse, context.config.learning
+    log = read_log_dates(lakehouse)
+    labelled = label_snapshots(lakehouse, log, log.span.end, learning)
+    data = prepare(lakehouse, log, log.span.end, labelled, TRAINING_ROWS, learning)
+    trees, baseline = fit(data, learning)
     both = trees.judged.rows.merge(
         baseline.judged.rows[["user_id", "churn_probability"]], on="user_id", suffixes=("", "_lr")
     )

@@ -30,7 +30,6 @@ from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
 from bench.promises import choose_sections, holds
 from bench.season import rehearse
-from churn_spark import job
 from churn_spark.monitoring.drift.ks import (
     Baseline,
     build_baseline,
@@ -40,6 +39,7 @@ from churn_spark.monitoring.drift.ks import (
 )
 from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
 from churn_spark.monitoring.performance.performance import estimate_auc
+from churn_spark.pipeline.context import open_job
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
 SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "season")
@@ -247,7 +247,7 @@ def main(
         if "kills" in chosen:
             say_kills(folder / "kills", console)
         if {"partitions", "cost", "season"} & set(chosen):
-            with job.open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
+            with open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
                 say_on_spark(context.spark, folder, chosen, users, nights)
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from datetime import date as Date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,23 @@ import lightgbm
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from bench import flow
+from bench.alert_history import read_alerts
 from bench.promises import holds
-from churn_spark.alert_log import read_alerts
-from churn_spark.config import load_config
-from churn_spark.decision_log import Entry, read_entries
-from churn_spark.job import JobContext
+from churn_spark.config import NightConfig, load_config
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.evidence import ChallengerComparison
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.replayed import count_differences
+from churn_spark.pipeline import decide
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.gather import Night
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
-from churn_spark.steps.deciding import decide_night
-from churn_spark.steps.replayed import count_differences
-from jobs import nightly, retrain_if_needed
+from churn_spark.stores.decisions import read_entries
 
 START = date(2018, 10, 1)
 HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 100, 20, 42
@@ -104,7 +105,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
     with planted_challenger(season.bad):
         for night in season.nights:
             deliver(work / "world" / "events", incoming, night, season.change)
-            nightly.run(context, night, str(incoming))
+            flow.nightly(context, night, str(incoming))
     seconds = time.monotonic() - started
     console.print(f"{n_nights} nights of {users:,} users in {seconds:,.0f} s")
     say_promises(context, season, console)
@@ -140,31 +141,37 @@ def planted_challenger(since: date) -> Iterator[None]:
 
     Only what the gate is shown is false; training, decision, probation and rollback are real.
     """
-    train = retrain_if_needed.try_challenger
+    train = decide.try_challenger
     planted: list[date] = []
 
-    def plant(context: JobContext, date: Date, asked: Entry, facts: list[str]) -> list[Entry]:
-        night = date
-        if night < since or (planted and night != planted[0]):
-            return train(context, night, asked, facts)
-        planted.append(night)
-        registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    def plant(
+        lakehouse: Lakehouse,
+        registry: ModelRegistry,
+        night: Night,
+        asked: Entry,
+        config: NightConfig,
+        facts: list[str],
+    ) -> list[Entry]:
+        date = night.date
+        if date < since or (planted and date != planted[0]):
+            return train(lakehouse, registry, night, asked, config, facts)
+        planted.append(date)
         assert asked.after is not None
         assert asked.evidence is not None
         champion = registry.load(asked.after.champion)
         bad = turn_upside_down(champion)
-        tags = {"as_of": str(night), "planted": "upside down"}
+        tags = {"as_of": str(date), "planted": "upside down"}
         with registry.run("planted", tags) as run_id:
             version = registry.register(bad, run_id, champion.metrics)
         better = ChallengerComparison(version, champion.version, 0.05, 0.04, -0.01, -0.01)
         evidence = replace(asked.evidence, challenger=better)
-        return [decide_night(context, night, asked.after, evidence)]
+        return [decide.decide_entry(date, asked.after, evidence, config.policy)]
 
-    retrain_if_needed.try_challenger = plant
+    decide.try_challenger = plant
     try:
         yield
     finally:
-        retrain_if_needed.try_challenger = train
+        decide.try_challenger = train
 
 
 def turn_upside_down(champion: ModelBundle) -> ModelBundle:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import TRANSITIONS
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.cells import N_CELLS
 from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
@@ -21,12 +21,12 @@ from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.mixture import Mixture, normalise_counts
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import solve_sessions
+from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
-from jobs import build_session_days, build_transitions, ingest_events
 
 _CERTAIN = -1e6
 
@@ -54,9 +54,9 @@ def load_world(spark: SparkSession, work: Path, settings: SimulationSettings) ->
     world = World(work / "world", work / "lakehouse")
     simulate_log(settings, world.folder)
     context = world.context(spark)
-    ingest_events.run(context, str(world.folder / "events"))
-    build_session_days.run(context)
-    build_transitions.run(context)
+    flow.ingest_events(context, str(world.folder / "events"))
+    flow.build_session_days(context)
+    flow.build_transitions(context)
     return world
 
 

@@ -17,8 +17,8 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.events.clean import build_events, classify_records
 from churn_spark.events.lines import read_lines
 from churn_spark.events.parse import parse_lines
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.schema import struct_of
+from churn_spark.pipeline.context import JobContext
 
 BASE_RECORD: Mapping[str, Any] = {
     "ts": 1538352000000,

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from churn_spark.config import Config, load_config
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.context import JobContext
 from churn_spark.runtime.session import build_session
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.

@@ -13,7 +13,6 @@ import pandas as pd
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE
-from churn_spark.decision_log import Entry
 from churn_spark.monitoring.alerts.alerts import Alert, find_causes, find_data_causes, update_alerts
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
@@ -24,6 +23,7 @@ from churn_spark.monitoring.policy.evidence import (
     Evidence,
     MetricChange,
 )
+from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION, decide, start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.reports.night.data import NightData

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
 from hypothesis import strategies as st
 
 from churn_spark.config import PolicyConfig, load_config
-from churn_spark.decision_log import Entry
+from churn_spark.contracts.champion import RegistryState
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
@@ -18,6 +18,7 @@ from churn_spark.monitoring.policy.evidence import (
     MetricChange,
     ProbationComparison,
 )
+from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import decide, release, start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
@@ -88,24 +89,17 @@ class Registry:
 
     champion: str | None = "1"
     step: str = ""
-    trained: dict[str, str] = field(default_factory=lambda: {"as_of": str(FIRST)})
-
-    def champion_version(self) -> str | None:
-        """Version of the champion."""
-        return self.champion
+    trained: date = FIRST
 
     def set_champion(self, version: str, step: str) -> None:
         """Name the champion, and note the step."""
         self.champion, self.step = version, step
 
-    def last_step(self) -> str:
-        """The note of the newest naming."""
-        return self.step
-
-    def trained_on(self, version: str) -> dict[str, str]:
-        """Tags of the champion's run."""
-        assert version == self.champion
-        return self.trained
+    def state(self) -> RegistryState:
+        """The champion, the note and the date of its training."""
+        if self.champion is None:
+            return RegistryState()
+        return RegistryState(self.champion, self.step, self.trained)
 
 
 def any_evidence(random: Random, number: int, state: PolicyState) -> Evidence:

@@ -53,12 +53,25 @@ class Night:
         Raises:
             NoChampionError: before the first training.
         """
-        if self.champion is None:
-            raise NoChampionError(
-                "found no champion in the registry and no decision, expected one training to have "
-                "succeeded: run `train_model`, or `nightly`"
-            )
-        return self.champion
+        return _require(self.champion)
+
+
+def read_champion(lakehouse: Lakehouse, registry: ModelRegistry, date: Date) -> str:
+    """Version that is champion at the beginning of a night.
+
+    Raises:
+        NoChampionError: before the first training.
+    """
+    return _require(champion_at(read_entries(lakehouse), registry.state(), date))
+
+
+def _require(champion: str | None) -> str:
+    if champion is None:
+        raise NoChampionError(
+            "found no champion in the registry and no decision, expected one training to have "
+            "succeeded: run `train_model`, or `nightly`"
+        )
+    return champion
 
 
 def read_night(

@@ -77,7 +77,6 @@ def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: Night
         MissingTableError: if a table is missing, or the date wasn't scored.
         NoChampionError: before the first training.
     """
-    USE_CASE.check_inputs(lakehouse)
     night = read_night(lakehouse, registry, date)
     bundle = registry.load(night.require_champion())
     return monitor_night(lakehouse, registry, night, bundle, config)

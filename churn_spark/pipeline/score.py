@@ -13,7 +13,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import behaviour_of, read_users
-from churn_spark.pipeline.gather import read_night
+from churn_spark.pipeline.gather import read_champion
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.scores import build_scores
 
@@ -39,8 +39,7 @@ def run(
         NoChampionError: before the first training.
         FingerprintError: if the champion knows other feature definitions.
     """
-    USE_CASE.check_inputs(lakehouse)
-    version = read_night(lakehouse, registry, date).require_champion()
+    version = read_champion(lakehouse, registry, date)
     score_night(lakehouse, date, registry.load(version), config, listing)
 
 

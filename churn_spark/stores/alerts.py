@@ -20,7 +20,7 @@ def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     earlier = lakehouse.read(ALERTS).filter(F.col("run_date") < F.lit(night))
     newest = earlier.agg(F.max("run_date")).collect()[0][0]
     rows = earlier.filter((F.col("run_date") == F.lit(newest)) & F.col("resolved").isNull())
-    return [_alert(row) for row in rows.orderBy("key").collect()]
+    return [alert_of(row) for row in rows.orderBy("key").collect()]
 
 
 def write_alerts(
@@ -46,7 +46,8 @@ def write_alerts(
     lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
 
 
-def _alert(row: Row) -> Alert:
+def alert_of(row: Row) -> Alert:
+    """The alert of a stored row."""
     return Alert(
         row.key,
         row.severity,

@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
+from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURE_SETS, model_features
 from churn_spark.contracts.tables import (
@@ -34,23 +35,14 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.behaviour import read_users
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.decide import Outcome
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
-from churn_spark.steps.described import load_champion, read_users
-from jobs import (
-    backtest,
-    build_report,
-    build_session_days,
-    build_snapshots,
-    ingest_events,
-    monitor_model,
-    nightly,
-    score_users,
-    train_model,
-)
-from jobs.retrain_if_needed import Outcome
+from churn_spark.timeline import LogSpan
 
 NIGHT = date(2018, 12, 2)
 
@@ -70,7 +62,7 @@ def mini(
 ) -> JobContext:
     """A lakehouse after one night on the mini log."""
     context = new_context(spark, tmp_path_factory.mktemp("mini") / "lakehouse")
-    nightly.run(context, None, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(context, None, str(sample_data / "customer_churn_mini.json.gz"))
     return context
 
 
@@ -83,7 +75,7 @@ def client(context: JobContext) -> MlflowClient:
 def test_every_line_and_cancellation_of_the_mini_log_is_accounted_for(
     mini: JobContext, sample_data: Path
 ) -> None:
-    assert ingest_events.run(mini, str(sample_data / "customer_churn_mini.json.gz")).lines == {}
+    assert flow.ingest_events(mini, str(sample_data / "customer_churn_mini.json.gz")).lines == {}
     days = mini.lakehouse.read(SESSION_DAYS)
     assert days.filter("cancel_ts is not null").select("user_id").distinct().count() == 45
     assert days.select("user_id").distinct().count() == 226
@@ -103,8 +95,8 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
 
 
 def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext) -> None:
-    bundle = load_champion(mini, NIGHT)
-    rows = read_users(mini, NIGHT, bundle).toPandas()
+    bundle = mini.registry.load(flow.night_of(mini, NIGHT).require_champion())
+    rows = read_users(mini.lakehouse, NIGHT, bundle).toPandas()
     known = rows[["user_id", *(f.name for f in model_features(FEATURE_SETS, use_gender=False))]]
     body = io.BytesIO()
     table = pa.Table.from_pandas(known, preserve_index=False)
@@ -163,7 +155,7 @@ def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobConte
 
 
 def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) -> None:
-    run_id = backtest.run(mini, NIGHT)
+    run_id = flow.run_backtest(mini, NIGHT)
     of_run = f"run_id = '{run_id}'"
     predictions = mini.lakehouse.read(BACKTEST_PREDICTIONS).filter(of_run).toPandas()
     ladder = {"base_rate", "rule", "logistic_regression", "hazard", "behaviour", "lightgbm"}
@@ -177,7 +169,7 @@ def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) ->
     known = aucs[(aucs["segment"] == "all") & (aucs["model"] != "base_rate")]
     assert (known["low"] <= known["value"]).all()
     assert (known["value"] <= known["high"]).all()
-    page = Path(build_report.run(mini)).read_text(encoding="utf-8")
+    page = Path(flow.build_report(mini)[0]).read_text(encoding="utf-8")
     assert "Logistic regression" in page
     # Short ids are also counts of something, and digits after a point are coordinates.
     shown = set(re.findall(r"(?<![\d.])\d{6,}\b", page))
@@ -206,7 +198,7 @@ def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
 def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Path) -> None:
     tables = (SESSION_DAYS, SNAPSHOTS, BEHAVIOUR, LABELS, SCORES, DRIFT)
     before = {spec.name: rows_of(mini, spec) for spec in tables}
-    nightly.run(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
     assert {spec.name: rows_of(mini, spec) for spec in tables} == before
 
 
@@ -214,7 +206,7 @@ def test_lifetime_training_is_a_challenger_marked_retrospective(
     mini: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(overrides=[f"lakehouse={mini.config.lakehouse}", "labels.kind=lifetime"])
-    version = train_model.run(JobContext(config, mini.lakehouse), NIGHT)
+    version = flow.train_model(JobContext(config, mini.lakehouse), NIGHT)
     store = client(mini)
     assert str(store.get_model_version_by_alias("churn", "challenger").version) == version
     assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
@@ -235,7 +227,7 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
     logs: str,
 ) -> None:
     context = new_context(spark, tmp_path / "lakehouse")
-    assert nightly.run(context, None, str(sample_data / logs)) == Outcome()
+    assert flow.nightly(context, None, str(sample_data / logs)) == Outcome()
     said = capsys.readouterr().out
     assert "train_model          left out: found" in said
     assert "score_users          left out: there is no model yet" in said
@@ -243,11 +235,12 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
     assert not context.lakehouse.exists(SCORES)
     store = client(context)
     assert store.search_registered_models() == []
-    for job, error in ((train_model, TooFewCancelsError), (score_users, NoChampionError)):
-        with pytest.raises(error):
-            job.run(context, date(2018, 11, 30))
+    with pytest.raises(TooFewCancelsError):
+        flow.train_model(context, date(2018, 11, 30))
+    with pytest.raises(NoChampionError):
+        flow.score_users(context, date(2018, 11, 30))
     with pytest.raises(NoChampionError, match="run `train_model`"):
-        monitor_model.run(context, date(2018, 11, 30))
+        flow.monitor_model(context, date(2018, 11, 30))
 
 
 def test_dates_in_any_order_give_the_same_tables(
@@ -255,12 +248,12 @@ def test_dates_in_any_order_give_the_same_tables(
 ) -> None:
     contexts = [new_context(spark, tmp_path / name) for name in ("forward", "backward")]
     dates = [date(2018, 11, 12), date(2018, 11, 28)]
-    ingest_events.run(contexts[0], str(sample_data / "log_data"))
-    build_session_days.run(contexts[0])
+    flow.ingest_events(contexts[0], str(sample_data / "log_data"))
+    flow.build_session_days(contexts[0])
     copytree(tmp_path / "forward", tmp_path / "backward")
     for context, order in zip(contexts, (dates, dates[::-1]), strict=True):
         for day in order:
-            build_snapshots.run(context, [day])
+            flow.build_snapshots(context, [day])
     for spec in (SNAPSHOTS, LABELS):
         assert rows_of(contexts[0], spec) == rows_of(contexts[1], spec)
 
@@ -271,7 +264,9 @@ def test_snapshot_that_a_killed_night_left_without_labels_gets_them(mini: JobCon
     nothing = mini.lakehouse.read(LABELS).limit(0)
     mini.lakehouse.replace(nothing, LABELS, {"as_of": [date_of_training]})
     assert rows_of(mini, LABELS) != before
-    build_snapshots.run_missing(mini, [date_of_training])
+    span = LogSpan(date(2018, 10, 1), NIGHT)
+    learning = mini.config.learning
+    snapshots.run_missing(mini.lakehouse, [date_of_training], learning, span)
     assert rows_of(mini, LABELS) == before
 
 
@@ -279,4 +274,4 @@ def test_date_before_the_log_is_refused_with_the_dates_there_are(
     mini: JobContext,
 ) -> None:
     with pytest.raises(InputError, match="expected a date after the log's first day, 2018-10-01"):
-        build_snapshots.run(mini, [date(2018, 9, 1)])
+        flow.build_snapshots(mini, [date(2018, 9, 1)])

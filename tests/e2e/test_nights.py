@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from churn_spark.alert_log import read_alerts
+from bench import flow
+from bench.alert_history import read_alerts
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -28,20 +29,17 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.decision_log import (
-    STANDING_RULES,
-    Entry,
-    read_entries,
-    settle,
-    write_night,
-)
 from churn_spark.errors import ReplayError
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
 from churn_spark.monitoring.policy.policy_state import to_json
-from jobs import nightly, replay, retrain_if_needed
-from jobs.retrain_if_needed import Outcome
+from churn_spark.pipeline import night, replay
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.decide import Outcome
+from churn_spark.pipeline.gather import read_night, settle
+from churn_spark.stores.decisions import read_entries, write_night
+from jobs._command import exit_with
 
 pytestmark = pytest.mark.slow
 
@@ -66,8 +64,8 @@ def nights(spark: SparkSession, sample_data: Path, lakehouse: Path) -> JobContex
     """A lakehouse after the first night, one a week later."""
     context = context_of(spark, lakehouse)
     log = str(sample_data / "customer_churn_mini.json.gz")
-    nightly.run(context, FIRST, log)
-    nightly.run(context, SCHEDULED, log)
+    flow.nightly(context, FIRST, log)
+    flow.nightly(context, SCHEDULED, log)
     return context
 
 
@@ -77,6 +75,12 @@ def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
 
 def entries_of(context: JobContext, night: date) -> list[Entry]:
     return [entry for entry in read_entries(context.lakehouse) if entry.decision.night == night]
+
+
+def settle_on(context: JobContext, day: date) -> None:
+    registry = registry_of(context)
+    known = read_night(context.lakehouse, registry, day)
+    settle(context.lakehouse, registry, known, context.config.policy)
 
 
 def registry_of(context: JobContext) -> ModelRegistry:
@@ -111,12 +115,12 @@ def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     steps = ((ModelRegistry, "register"), (ModelRegistry, "assign_alias"))
     other = context_of(spark, tmp_path / "lakehouse")
     log = str(sample_data / "customer_churn_mini.json.gz")
-    for place, name in (*steps, (nightly, "begin")):
+    for place, name in (*steps, (night, "store_decisions")):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, cut_off)
             with pytest.raises(CutOff):
-                nightly.run(other, FIRST, log)
-    nightly.run(other, FIRST, log)
+                flow.nightly(other, FIRST, log)
+    flow.nightly(other, FIRST, log)
     for spec in TABLES:
         date_column = "as_of" if spec == SCORES else "run_date"
         undisturbed = nights.lakehouse.read(spec).filter(F.col(date_column) == F.lit(FIRST))
@@ -164,7 +168,7 @@ def test_night_repeated_decides_and_trains_nothing_new(
 ) -> None:
     before = {spec.name: rows_of(nights, spec) for spec in TABLES}
     champion = registry_of(nights).champion_version()
-    nightly.run(nights, SCHEDULED, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(nights, SCHEDULED, str(sample_data / "customer_churn_mini.json.gz"))
     assert {spec.name: rows_of(nights, spec) for spec in TABLES} == before
     assert registry_of(nights).champion_version() == champion
     assert registry_of(nights).find({"as_of": str(SCHEDULED)}) == "2"
@@ -176,7 +180,7 @@ def test_night_that_died_before_it_decided_ends_the_same(nights: JobContext) -> 
     write_night(nights.lakehouse, SCHEDULED, [])
     registry = registry_of(nights)
     registry.set_champion("1", "")
-    retrain_if_needed.run(nights, SCHEDULED)
+    flow.retrain_if_needed(nights, SCHEDULED)
     assert rows_of(nights, DECISIONS) == before
     assert stored[-1].after is not None
     assert registry.champion_version() == stored[-1].after.champion
@@ -185,13 +189,13 @@ def test_night_that_died_before_it_decided_ends_the_same(nights: JobContext) -> 
 def test_stored_decisions_are_reproduced_byte_for_byte(
     nights: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    replay.run(nights)
+    flow.run_replay(nights)
     assert "decisions reproduced byte for byte" in capsys.readouterr().out
     stored = entries_of(nights, SCHEDULED)
     forged = [replace(stored[0], decision=replace(stored[0].decision, reason="no")), *stored[1:]]
     write_night(nights.lakehouse, SCHEDULED, forged)
     with pytest.raises(ReplayError, match="1 of 4 decisions"):
-        replay.run(nights)
+        flow.run_replay(nights)
     write_night(nights.lakehouse, SCHEDULED, stored)
 
 
@@ -199,10 +203,10 @@ def test_other_thresholds_show_what_would_have_been(
     spark: SparkSession, nights: JobContext, lakehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = context_of(spark, lakehouse, "policy.schedule_days=100", "policy.bad_nights=3")
-    replay.run(other)
+    flow.run_replay(other)
     said = capsys.readouterr().out
     assert "1 nights would have been decided otherwise" in said
-    replay.find_thresholds(nights, 400.0)
+    replay.find_thresholds(nights.lakehouse, nights.config.policy, 400.0)
     assert "quiet enough on these 2 nights" in capsys.readouterr().out
 
 
@@ -211,7 +215,7 @@ def test_broken_feed_holds_the_night_and_teaches_nothing(
 ) -> None:
     # No night is fresher than its newest event; so none is fresh enough.
     stale = context_of(spark, lakehouse, "checks.max_hours_behind=0.0001")
-    outcome = nightly.run(stale, BROKEN, str(sample_data / "customer_churn_mini.json.gz"))
+    outcome = flow.nightly(stale, BROKEN, str(sample_data / "customer_churn_mini.json.gz"))
     assert outcome.is_held
     [held] = entries_of(nights, BROKEN)
     assert (held.decision.kind, held.decision.rule) == ("hold", "data_checks")
@@ -235,7 +239,7 @@ def test_exit_code_tells_how_the_night_ended(
     outcome: Outcome, fail_on_alert: bool, code: int
 ) -> None:
     with pytest.raises(typer.Exit) if code else nullcontext() as ended:
-        retrain_if_needed.exit_with(outcome, fail_on_alert=fail_on_alert)
+        exit_with(outcome, fail_on_alert=fail_on_alert)
     assert code == (ended.value.exit_code if ended else 0)
 
 
@@ -245,12 +249,12 @@ def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
     other = "1" if before == "2" else "2"
     uri = f"sqlite:///{Path(nights.config.lakehouse).resolve()}/mlflow/mlflow.db"
     MlflowClient(uri, uri).set_registered_model_alias("churn", "champion", other)
-    settle(nights.lakehouse, registry, nights.config, date(2018, 11, 29))
+    settle_on(nights, date(2018, 11, 29))
     newest = read_entries(nights.lakehouse)[-1]
     assert (newest.decision.rule, newest.decision.version) == ("human", other)
     assert newest.decision.rule in STANDING_RULES
     assert newest.after is not None
     assert newest.after.champion == registry.champion_version() == other
     # Settled: nothing more to adopt.
-    settle(nights.lakehouse, registry, nights.config, date(2018, 11, 29))
+    settle_on(nights, date(2018, 11, 29))
     assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)

@@ -17,7 +17,6 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
@@ -26,7 +25,11 @@ from churn_spark.models.search.folds import build_folds, content_hash
 from churn_spark.models.search.search import candidates_of, open_study, storage_url
 from churn_spark.models.search.tuning import fold_of
 from churn_spark.models.splits import VALIDATION, split_of, user_bucket
-from churn_spark.steps import training, tuning
+from churn_spark.pipeline import tune_trials
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.training_data import TrainingData
+from churn_spark.pipeline.tune import tune as tune_on
+from churn_spark.pipeline.tune_trials import present_parameters, study_name
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -70,24 +73,34 @@ Tune = Callable[..., tuple[JobContext, Any, list[str]]]
 def tune(spark: SparkSession, rows: DataFrame) -> Tune:
     """A function that searches in a lakehouse and gives the context, the choice and the facts."""
     counts = {"train": 1000, "stopping": 300, "validation": 300}
-    prepared = training.Prepared(rows, rows, rows, ENCODING, None, counts, counts)
+    prepared = TrainingData(rows, rows, rows, ENCODING, None, counts, counts)
 
     def run(folder: Path, *overrides: str) -> tuple[JobContext, Any, list[str]]:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
         config = load_config(overrides=[f"lakehouse={folder}", *small, *overrides])
         context = JobContext(config, Lakehouse(spark, config.lakehouse))
         dates = split_dates(DATES, config.labels.horizon, config.tuning.n_dates)
-        return context, *tuning.tune(context, NIGHT, prepared, dates)
+        found = tune_on(
+            context.lakehouse,
+            context.registry,
+            NIGHT,
+            prepared,
+            dates,
+            config.learning,
+            config.tuning,
+        )
+        return context, *found
 
     return run
 
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
-    prepared = training.Prepared(rows, rows, rows, ENCODING, None, {}, {})
+    prepared = TrainingData(rows, rows, rows, ENCODING, None, {}, {})
     dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
-    name = tuning.study_name(context, prepared, dates)
-    return open_study(url, name, tuning.present_parameters(context))
+    config = context.config
+    name = study_name(prepared, dates, config.learning, config.tuning)
+    return open_study(url, name, present_parameters(config.lightgbm, config.tuning))
 
 
 def runs_of(context: JobContext) -> list[Run]:
@@ -103,14 +116,14 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     tune: Tune, rows: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, whole, _ = tune(tmp_path / "whole", "tuning.n_trials=3")
-    judge, n_calls = tuning.judge_fold, iter(range(100))
+    judge, n_calls = tune_trials.judge_fold, iter(range(100))
 
     def killing(*arguments: Any) -> Any:
         if next(n_calls) == 5:
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    monkeypatch.setattr(tuning, "judge_fold", killing)
+    monkeypatch.setattr(tune_trials, "judge_fold", killing)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "killed", "tuning.n_trials=3")
     resumed_context, resumed, facts = tune(tmp_path / "killed", "tuning.n_trials=3")

@@ -11,20 +11,21 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.errors import LeakFoundError, MissingTableError
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_features
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.rows import poison_session_days
 from churn_spark.leakage.table import FeatureTable
+from churn_spark.pipeline import check_leaks, leak_table
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
-from churn_spark.steps import leak_table
-from jobs import build_snapshots, check_leaks
 from tests.builders import read_events
 
 DATES = [date(2018, 10, 15), date(2018, 10, 22)]
@@ -41,14 +42,15 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
     made = JobContext(config, Lakehouse(spark, config.lakehouse))
     files = sorted(Path(folder, "log", "events").glob("*/*.json"))
     made.lakehouse.overwrite(build_session_days(read_events(spark, files, config)), SESSION_DAYS)
-    build_snapshots.run(made, DATES)
+    flow.build_snapshots(made, DATES)
     return made
 
 
 @pytest.fixture(scope="module")
 def table(context: JobContext) -> FeatureTable:
     """What the job collects from it."""
-    return leak_table.collect_table(context, NIGHT)
+    config, log = context.config, read_log_dates(context.lakehouse)
+    return leak_table.collect_table(context.lakehouse, log, NIGHT, config.learning, config.leakage)
 
 
 def test_nothing_is_found_in_the_tables_as_built(
@@ -61,7 +63,7 @@ def test_nothing_is_found_in_the_tables_as_built(
     assert table.rebuilds is not None
     assert len(table.rebuilds.after) >= len(table.rows) > 200
     monkeypatch.setattr(check_leaks, "collect_table", lambda *_: table)
-    check_leaks.run(context, NIGHT)
+    flow.run_check_leaks(context, NIGHT)
     assert "no leaks found in" in capsys.readouterr().out
 
 
@@ -75,16 +77,21 @@ def test_a_feature_that_knows_the_label_is_named_and_ends_with_30(
     leaky = replace(table, rows=table.rows.assign(songs_7d=told))
     monkeypatch.setattr(check_leaks, "collect_table", lambda *_: leaky)
     with pytest.raises(LeakFoundError, match="expected none") as error:
-        check_leaks.run(context, NIGHT)
+        flow.run_check_leaks(context, NIGHT)
     assert error.value.exit_code == 30
     assert "songs_7d" in capsys.readouterr().out
 
 
 def test_only_dates_whose_label_is_known_by_the_date_are_looked_at(context: JobContext) -> None:
-    assert leak_table.labelled_dates(context, NIGHT) == DATES
-    assert leak_table.labelled_dates(context, date(2018, 11, 5)) == DATES[:1]
+    log, horizon = read_log_dates(context.lakehouse), context.config.labels.horizon
+
+    def dates_by(day: date) -> list[date]:
+        return leak_table.newest_labelled_dates(context.lakehouse, log, day, horizon, 2)
+
+    assert dates_by(NIGHT) == DATES
+    assert dates_by(date(2018, 11, 5)) == DATES[:1]
     with pytest.raises(MissingTableError, match="known by 2018-10-29"):
-        leak_table.labelled_dates(context, date(2018, 10, 29))
+        dates_by(date(2018, 10, 29))
 
 
 def features_of(session_days: DataFrame, day: date) -> pd.DataFrame:

@@ -8,10 +8,10 @@ from pathlib import Path
 from builders import bytes_of
 from pyspark.sql import SparkSession
 
+from churn_spark.pipeline.simulate import run_on_spark
 from churn_spark.simulate.population import BLOCK_USERS, count_blocks
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
-from churn_spark.steps.simulating import run_on_spark
 
 
 def test_workers_write_the_bytes_that_one_process_writes(

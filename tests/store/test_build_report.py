@@ -22,9 +22,9 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.evaluation.examples import choose_examples
-from churn_spark.job import JobContext
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.report import write_evaluation
 from churn_spark.reports.data import EvaluationData
-from jobs import build_report
 
 
 def write_backtest(context: JobContext, data: EvaluationData) -> None:
@@ -58,7 +58,7 @@ def test_no_report_before_the_first_backtest(context: JobContext) -> None:
     with pytest.raises(
         MissingTableError, match=r"found no backtest in .*: run `backtest`"
     ) as caught:
-        build_report.run(context)
+        write_evaluation(context.lakehouse, context.config.costs)
     assert caught.value.exit_code == 2
 
 
@@ -71,7 +71,7 @@ def test_report_is_of_the_newest_backtest_with_days_and_without_user_ids(
     as_of = datetime.combine(first["as_of"], datetime.min.time(), tzinfo=UTC)
     write_days(context, first["user_id"], as_of)
 
-    path = build_report.run(context)
+    path = write_evaluation(context.lakehouse, context.config.costs)
 
     page = Path(path).read_text(encoding="utf-8")
     assert path == f"{context.config.lakehouse}/reports/evaluation.html"
@@ -85,4 +85,4 @@ def test_report_is_of_the_newest_backtest_with_days_and_without_user_ids(
     kept = context.lakehouse.read(BACKTEST_PREDICTIONS).filter(F.col("model") == "rule")
     context.lakehouse.overwrite(kept.localCheckpoint(), BACKTEST_PREDICTIONS)
     with pytest.raises(MissingTableError, match="found no predictions of lightgbm for 'both'"):
-        build_report.run(context)
+        write_evaluation(context.lakehouse, context.config.costs)

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from builders import millis, record, write_lines
 
+from bench import flow
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError
 from churn_spark.events.summary import IngestSummary
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import ingest
+from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
-from jobs import build_session_days, ingest_events
 
 
 def events_of(context: JobContext) -> list[tuple[Any, ...]]:
@@ -48,10 +49,10 @@ def test_rerun_loads_nothing_twice_and_new_files_are_added(
 ) -> None:
     logs = tmp_path / "logs"
     write_lines(logs / "a.json", songs(5))
-    assert ingest_events.run(context, str(logs)).lines["accepted"] == 5
-    assert ingest_events.run(context, str(logs)).describe() == "no new file"
+    assert flow.ingest_events(context, str(logs)).lines["accepted"] == 5
+    assert flow.ingest_events(context, str(logs)).describe() == "no new file"
     write_lines(logs / "deep" / "b.json", [*songs(3, userId="8"), "{broken"])
-    summary = ingest_events.run(context, str(logs))
+    summary = flow.ingest_events(context, str(logs))
     assert summary.lines == {"read": 4, "accepted": 3, "broken JSON": 1}
     assert context.lakehouse.read(EVENTS).count() == 8
     assert context.lakehouse.read(QUARANTINE).collect()[0].reason == "broken JSON"
@@ -62,7 +63,7 @@ def test_same_file_counts_once_when_given_as_folder_file_and_glob(
 ) -> None:
     write_lines(tmp_path / "logs" / "a [1] {x}.json", songs(4))
     for location in ("logs", "logs/a [1] {x}.json", "logs/*.json"):
-        ingest_events.run(context, str(tmp_path / location))
+        flow.ingest_events(context, str(tmp_path / location))
     assert context.lakehouse.read(EVENTS).count() == 4
     assert context.lakehouse.read(FILES).count() == 1
 
@@ -75,13 +76,13 @@ def test_run_goes_on_where_it_was_interrupted_between_two_tables(
     def crash(*_: Any) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(ingest_events, "build_quarantine", crash)
+    monkeypatch.setattr(ingest, "build_quarantine", crash)
     with pytest.raises(Exception, match="power cut"):
-        ingest_events.run(context, str(tmp_path / "logs"))
+        flow.ingest_events(context, str(tmp_path / "logs"))
     assert context.lakehouse.read(EVENTS).count() == 5
     assert context.lakehouse.read(QUARANTINE).count() == 0
     monkeypatch.undo()
-    summary = ingest_events.run(context, str(tmp_path / "logs"))
+    summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert summary.lines == {"read": 6, "accepted": 5, "broken JSON": 1}
     assert context.lakehouse.read(EVENTS).count() == 5
     assert context.lakehouse.read(QUARANTINE).count() == 1
@@ -96,7 +97,7 @@ def test_truncated_gzip_is_named_and_the_rest_is_loaded(
     (logs / "cut.json.gz").write_bytes(gzip.compress(whole)[:-2000])
     (logs / "no_gzip.json.gz").write_bytes(b"not compressed at all")
     write_lines(logs / "good.json", songs(7, userId="8"))
-    summary = ingest_events.run(context, str(logs))
+    summary = flow.ingest_events(context, str(logs))
     warnings = "\n".join(summary.warnings())
     assert "cut.json.gz can't be read to its end" in warnings
     assert "no_gzip.json.gz can't be read to its end" in warnings
@@ -109,18 +110,18 @@ def test_truncated_gzip_is_named_and_the_rest_is_loaded(
     assert "EOFException" in problems["cut.json.gz"]
     # Delivered again, whole and under another name, each event counts once.
     (logs / "again.json.gz").write_bytes(gzip.compress(whole))
-    ingest_events.run(context, str(logs))
-    build_session_days.run(context)
+    flow.ingest_events(context, str(logs))
+    flow.build_session_days(context)
     days = context.lakehouse.read(SESSION_DAYS).filter("user_id = '7'")
     assert days.groupBy().sum("n_songs").collect()[0][0] == 3000
 
 
 def test_changed_file_is_named_and_not_read_again(context: JobContext, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "logs" / "a.json", songs(2))
-    ingest_events.run(context, str(tmp_path / "logs"))
+    flow.ingest_events(context, str(tmp_path / "logs"))
     write_lines(path, songs(3))
     os.utime(path, (2_000_000_000, 2_000_000_000))
-    summary = ingest_events.run(context, str(tmp_path / "logs"))
+    summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert [name.rpartition("/")[2] for name in summary.changed] == ["a.json"]
     assert context.lakehouse.read(EVENTS).count() == 2
 
@@ -130,7 +131,7 @@ def test_other_files_in_a_folder_are_left_out_and_said_to_be(
 ) -> None:
     write_lines(tmp_path / "logs" / "a.json", songs(2))
     write_lines(tmp_path / "logs" / "README.md", ["no event"])
-    summary = ingest_events.run(context, str(tmp_path / "logs"))
+    summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert summary.lines == {"read": 2, "accepted": 2}
     assert "README.md" in summary.warnings()[0]
 
@@ -141,7 +142,7 @@ def test_missing_input_is_an_error_that_names_the_path(
 ) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"found no event file at .*expected a folder"):
-        ingest_events.run(context, str(tmp_path / location))
+        flow.ingest_events(context, str(tmp_path / location))
 
 
 @pytest.mark.slow
@@ -149,9 +150,9 @@ def test_daily_files_give_the_same_tables_in_one_go_and_one_by_one_shuffled(
     context: JobContext, tmp_path: Path, sample_data: Path
 ) -> None:
     at_once = in_lakehouse(context, tmp_path / "at_once")
-    summary = ingest_events.run(at_once, str(sample_data / "log_data"))
+    summary = flow.ingest_events(at_once, str(sample_data / "log_data"))
     assert summary.lines["read"] == 8056
-    build_session_days.run(at_once)
+    flow.build_session_days(at_once)
 
     shuffled = in_lakehouse(context, tmp_path / "shuffled")
     files = sorted((sample_data / "log_data").glob("*.json"))
@@ -160,16 +161,16 @@ def test_daily_files_give_the_same_tables_in_one_go_and_one_by_one_shuffled(
         for file in part:
             (tmp_path / "inbox").mkdir(exist_ok=True)
             shutil.copy(file, tmp_path / "inbox")
-        ingest_events.run(shuffled, str(tmp_path / "inbox"))
-        build_session_days.run(shuffled)
+        flow.ingest_events(shuffled, str(tmp_path / "inbox"))
+        flow.build_session_days(shuffled)
     assert events_of(shuffled) == events_of(at_once)
     assert session_days_of(shuffled) == session_days_of(at_once)
 
     # The same content under other names: more events, the same session days.
     shutil.copy(files[0], tmp_path / "inbox" / "once_more.json")
-    again: IngestSummary = ingest_events.run(shuffled, str(tmp_path / "inbox"))
+    again: IngestSummary = flow.ingest_events(shuffled, str(tmp_path / "inbox"))
     assert again.lines["accepted"] > 0
-    build_session_days.run(shuffled)
+    flow.build_session_days(shuffled)
     assert session_days_of(shuffled) == session_days_of(at_once)
 
 
@@ -186,8 +187,8 @@ def test_dirty_lines_change_no_table_but_the_quarantine(
             extra.unlink()
     clean, dirty = (in_lakehouse(context, tmp_path / f"tables of {n}") for n in ("clean", "dirty"))
     for name, where in (("clean", clean), ("dirty", dirty)):
-        ingest_events.run(where, str(tmp_path / name / "events"))
-        build_session_days.run(where)
+        flow.ingest_events(where, str(tmp_path / name / "events"))
+        flow.build_session_days(where)
     date_at = SESSION_DAYS.column_names.index("event_date")
     first_days, with_dirt = (
         [row for row in session_days_of(where) if row[date_at] < settings.period.end]

@@ -13,6 +13,7 @@ from builders import write_rows
 from night_builders import LAST, build_nights
 from serving_builders import make_bundle, make_rows, register_champion
 
+from bench.flow import build_report
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -20,16 +21,16 @@ from churn_spark.contracts.tables import (
     DRIFT_CELLS,
     PERFORMANCE,
 )
-from churn_spark.decision_log import write_night
 from churn_spark.errors import MissingTableError
-from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import code_baseline
 from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells, count_missing
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.report import write_monitoring
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.store import newest_night, read_night
-from jobs import build_report
+from churn_spark.stores.decisions import write_night
 
 NAMES = (
     "avg_songs_per_session", "num_downgrades", "os", "sessions_7d", "songs_7d", "sessions_28d",
@@ -85,7 +86,7 @@ def count(bundle: ModelBundle, names: tuple[str, ...]) -> dict[str, tuple[list[i
 def test_no_page_before_the_first_night(context: JobContext) -> None:
     expected = r"found neither a backtest nor a night in .*: run `backtest` or `nightly`"
     with pytest.raises(MissingTableError, match=expected) as caught:
-        build_report.write_both(context)
+        build_report(context)
     assert caught.value.exit_code == 2
 
 
@@ -112,7 +113,7 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     assert abs(score.ends[0] - score.ends[1]) == pytest.approx(expected.statistic)
     assert score.location == expected.location
 
-    (path,) = build_report.write_both(context)
+    (path,) = build_report(context)
     lines = capsys.readouterr().out.splitlines()
     assert path == f"{context.config.lakehouse}/reports/monitoring.html"
     assert path in lines[-2]
@@ -129,4 +130,9 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     assert old.checks == ()
     assert old.shapes == ()
     with pytest.raises(MissingTableError, match="found no night of 2019-01-01"):
-        build_report.write_monitoring(context, LAST + timedelta(days=31))
+        write_monitoring(
+            context.lakehouse,
+            context.registry,
+            context.config.policy,
+            LAST + timedelta(days=31),
+        )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 from builders import write_rows
 from nights import DRIFTED, QUIET, START, decided, night
 
-from churn_spark.alert_log import read_alerts
+from bench.alert_history import read_alerts
 from churn_spark.contracts.tables import DRIFT, PERFORMANCE, SCORES, TableSpec
-from churn_spark.job import JobContext
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.steps.telling import tell
-from jobs.nightly import withdraw
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.monitor import Drift, read_drift
+from churn_spark.pipeline.night import withdraw
+from churn_spark.pipeline.notify import notify
 
 PASSED = CheckResult("volume", 100.0, "50 to 200", True, "100 events")
 FAILED = CheckResult("freshness", 40.0, "at most 24 hours", False, "40 hours old")
@@ -21,6 +25,15 @@ ZEROS = {
 }  # fmt: skip
 
 
+def tell(
+    context: JobContext, day: date, tonight: list[Entry], checks: list[CheckResult]
+) -> tuple[str, ...]:
+    is_sound = all(check.passed for check in checks)
+    drift = read_drift(context.lakehouse, day) if tonight and is_sound else Drift()
+    config = context.config
+    return notify(context.lakehouse, day, tonight, checks, drift, config.alerts, config.policy)
+
+
 def dates_of(context: JobContext, spec: TableSpec, column: str) -> list[object]:
     return sorted(row[column] for row in context.lakehouse.read(spec).collect())
 
@@ -28,7 +41,7 @@ def dates_of(context: JobContext, spec: TableSpec, column: str) -> list[object]:
 def test_night_found_broken_withdraws_what_it_said_and_no_other_does(context: JobContext) -> None:
     for spec, column in ((SCORES, "as_of"), (DRIFT, "run_date")):
         write_rows(context, spec, pd.DataFrame({column: [night(1), night(2), night(2)]}))
-    withdraw(context, night(2))
+    withdraw(context.lakehouse, night(2))
     assert dates_of(context, SCORES, "as_of") == [night(1)]
     assert dates_of(context, DRIFT, "run_date") == [night(1)]
     assert not context.lakehouse.exists(PERFORMANCE)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench import flow
 from churn_spark.config import Config
 from churn_spark.contracts.tables import RETENTION_LISTS, SNAPSHOTS
 from churn_spark.errors import InputError, MissingTableError
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
-from jobs import build_retention_list, score_users
+from churn_spark.pipeline.context import JobContext
 from tests.list_builders import small_bundle
 
 _DAYS = (date(2018, 11, 5), date(2018, 11, 6))
@@ -43,7 +43,7 @@ def write_scores(context: JobContext) -> None:
         rows = [tuple(one.get(name) for name in SNAPSHOTS.column_names) for one in known]
         frame = context.spark.createDataFrame(rows, struct_of(SNAPSHOTS))
         context.lakehouse.replace(frame, SNAPSHOTS, {"as_of": [day]})
-        score_users.run(context, day)
+        flow.score_users(context, day)
 
 
 def stored(context: JobContext) -> list[tuple[object, ...]]:
@@ -58,14 +58,14 @@ def test_lists_of_two_days_and_their_files(
 ) -> None:
     context = configured(context)
     with pytest.raises(MissingTableError, match="no table ml/scores"):
-        build_retention_list.run(context, _DAYS[0])
+        flow.build_retention_list(context, _DAYS[0])
     write_scores(context)
     file = tmp_path / "list.csv"
     first, second = _DAYS
-    build_retention_list.run(context, first, file)
+    flow.build_retention_list(context, first, file)
     assert pd.read_csv(file)["user_id"].tolist() == ["'=1+1", "b"]
     for day in (second, first, second):
-        build_retention_list.run(context, day, file)
+        flow.build_retention_list(context, day, file)
     assert stored(context) == [
         (first, 1, "=1+1", first, None),
         (first, 2, "b", first, None),
@@ -83,12 +83,12 @@ def test_lists_of_two_days_and_their_files(
     suppressed = tmp_path / "suppressed.csv"
     suppressed.write_text("user_id,until\nb,2018-11-06\nc,\n")
     context = configured(context, suppressed=str(suppressed))
-    build_retention_list.run(context, second)
+    flow.build_retention_list(context, second)
     # b may be called again from this date on; c never.
     assert [row[2] for row in stored(context) if row[0] == second] == ["b", "d"]
     before = stored(context)
     suppressed.write_text("user_id,until\nb,soon\n")
     with pytest.raises(InputError, match="row 1 has until 'soon'") as raised:
-        build_retention_list.run(context, second)
+        flow.build_retention_list(context, second)
     assert raised.value.exit_code == 2
     assert stored(context) == before

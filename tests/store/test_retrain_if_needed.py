@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from nights import QUIET, START, decided, night
 
-from churn_spark.decision_log import Entry, last_before, read_entries, standing_on, write_night
-from churn_spark.job import JobContext
-from churn_spark.steps.deciding import release_policy
-from churn_spark.steps.replayed import count_differences
+from churn_spark.contracts.champion import RegistryState
+from churn_spark.monitoring.policy.history import Entry, last_before, standing_on
+from churn_spark.monitoring.policy.replayed import count_differences
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import LogDates
+from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.release import release_policy
+from churn_spark.stores.decisions import read_entries, write_night
+from churn_spark.timeline import LogSpan
+
+
+def release_on(context: JobContext, day: date) -> date:
+    """Release as of a date; returns the night that is to be decided anew."""
+    log = LogDates(LogSpan(day, day))
+    known = Night(day, log, read_entries(context.lakehouse), RegistryState("1"))
+    return release_policy(context.lakehouse, known, "looked", context.config.policy).date
 
 
 @pytest.fixture
@@ -28,7 +41,7 @@ def waiting(context: JobContext) -> list[Entry]:
 def test_release_goes_on_from_the_newest_night_and_keeps_all_that_was_decided(
     context: JobContext, waiting: list[Entry], asked: int, expected: int
 ) -> None:
-    assert release_policy(context, night(asked), "looked") == night(expected)
+    assert release_on(context, night(asked)) == night(expected)
     *before, released = read_entries(context.lakehouse)
     assert [entry.decision for entry in before] == [entry.decision for entry in waiting]
     assert (released.decision.rule, released.decision.night) == ("released", night(expected))
@@ -47,8 +60,8 @@ def test_release_goes_on_from_the_newest_night_and_keeps_all_that_was_decided(
 def test_release_is_refused_when_nothing_waits(
     context: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert release_policy(context, night(1), "looked") == night(1)
+    assert release_on(context, night(1)) == night(1)
     write_night(context.lakehouse, night(1), [decided(START, QUIET, night(1))])
-    assert release_policy(context, night(1), "looked") == night(1)
+    assert release_on(context, night(1)) == night(1)
     assert capsys.readouterr().out.count("nothing waits for a release") == 2
     assert len(read_entries(context.lakehouse)) == 1

@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import LABELS, QUARANTINE
 from churn_spark.errors import MissingTableError, SchemaError
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.context import JobContext
 
 
 def labels(context: JobContext, *rows: tuple[str, str, int]) -> DataFrame:

@@ -7,9 +7,14 @@ from datetime import date, timedelta
 import pytest
 
 from churn_spark.contracts.tables import DATA_CHECKS, SESSION_DAYS
-from churn_spark.job import JobContext
 from churn_spark.lakehouse.schema import struct_of
-from churn_spark.steps.weeks import known_dates, training_dates, unseen_dates
+from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import (
+    labelled_dates,
+    read_log_dates,
+    training_dates,
+    unseen_dates,
+)
 
 START, END = date(2018, 10, 1), date(2018, 12, 1)
 MONDAYS = [date(2018, 10, 8) + timedelta(weeks=week) for week in range(6)]
@@ -38,11 +43,13 @@ def logged(context: JobContext) -> JobContext:
 
 
 def test_week_that_failed_its_checks_is_learnt_from_once_it_is_mended(logged: JobContext) -> None:
-    assert known_dates(logged, END) == MONDAYS
+    learning = logged.config.learning
+    assert labelled_dates(read_log_dates(logged.lakehouse), learning, END) == MONDAYS
     check_night(logged, BROKEN, passed=False)
     check_night(logged, MONDAYS[0], passed=True)
     sound = [day for day in MONDAYS if day != BROKEN]
-    assert known_dates(logged, END) == training_dates(logged, END) == sound
-    assert unseen_dates(logged, END, date(2018, 10, 24)) == sound[1:]
+    log = read_log_dates(logged.lakehouse)
+    assert labelled_dates(log, learning, END) == training_dates(log, learning, END) == sound
+    assert unseen_dates(log, learning, END, date(2018, 10, 24)) == sound[1:]
     check_night(logged, BROKEN, passed=True)
-    assert training_dates(logged, END) == MONDAYS
+    assert training_dates(read_log_dates(logged.lakehouse), learning, END) == MONDAYS

@@ -14,8 +14,10 @@ from typing import NoReturn
 import pytest
 import typer
 
-from churn_spark import errors, job
+from churn_spark import errors
 from churn_spark.errors import ChurnSparkError, InputError, LeakFoundError, SchemaError, UserError
+from churn_spark.pipeline import console, demo
+from jobs import _command, _options
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., int]
@@ -32,7 +34,7 @@ def run_app(monkeypatch: pytest.MonkeyPatch) -> Run:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         app.command()(command)
         with pytest.raises(SystemExit) as caught:
-            job.main(app)
+            _command.run_app(app)
         return int(caught.value.code or 0)
 
     return run
@@ -110,21 +112,21 @@ def test_job_ends_with_two_and_one_line_when_a_set_is_wrong(tmp_path: Path) -> N
 
 
 def test_date_is_read_when_it_is_iso() -> None:
-    assert job.parse_date("2018-10-01") == date(2018, 10, 1)
-    assert job.parse_date(date(2018, 10, 1)) == date(2018, 10, 1)
+    assert _options.parse_date("2018-10-01") == date(2018, 10, 1)
+    assert _options.parse_date(date(2018, 10, 1)) == date(2018, 10, 1)
 
 
 @pytest.mark.parametrize("text", ["October", "2018-13-01", "01.10.2018", "2018-10-01T00:00", ""])
 def test_date_is_refused_when_it_is_none(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected YYYY-MM-DD") as caught:
-        job.parse_date(text)
+        _options.parse_date(text)
     assert repr(text) in str(caught.value)
 
 
 def test_date_option_ends_with_two_when_it_is_no_date(
     run_app: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command(date: job.DateOption) -> None:
+    def command(date: _options.DateOption) -> None:
         pytest.fail(f"ran with {date}")
 
     assert run_app(command, "--date", "October") == 2
@@ -132,47 +134,47 @@ def test_date_option_ends_with_two_when_it_is_no_date(
 
 
 def test_demo_claims_a_folder_when_the_lakehouse_is_empty(tmp_path: Path) -> None:
-    folder = job.claim_demo_lakehouse(str(tmp_path / "new"))
+    folder = demo.claim_demo_lakehouse(str(tmp_path / "new"))
     assert folder.is_dir()
     assert folder.parent == tmp_path / "new"
 
 
 def test_demo_claims_its_lakehouse_again_when_run_twice(tmp_path: Path) -> None:
-    first = job.claim_demo_lakehouse(str(tmp_path))
+    first = demo.claim_demo_lakehouse(str(tmp_path))
     (tmp_path / "bronze").mkdir()
     (first / "log.json").write_text("{}")
-    assert job.claim_demo_lakehouse(str(tmp_path)) == first
+    assert demo.claim_demo_lakehouse(str(tmp_path)) == first
     assert (first / "log.json").read_text() == "{}"
 
 
 def test_demo_is_refused_when_real_logs_are_loaded_there(tmp_path: Path) -> None:
     (tmp_path / "bronze").mkdir()
     with pytest.raises(InputError, match="in use by other logs, expected an empty local folder"):
-        job.claim_demo_lakehouse(str(tmp_path))
+        demo.claim_demo_lakehouse(str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["bronze"]
 
 
 def test_demo_is_refused_when_the_lakehouse_is_no_local_folder() -> None:
     with pytest.raises(InputError, match="s3a://bucket/lake"):
-        job.claim_demo_lakehouse("s3a://bucket/lake")
+        demo.claim_demo_lakehouse("s3a://bucket/lake")
 
 
 def test_real_logs_are_refused_when_the_lakehouse_is_the_demos(tmp_path: Path) -> None:
-    job.claim_demo_lakehouse(str(tmp_path))
+    demo.claim_demo_lakehouse(str(tmp_path))
     with pytest.raises(InputError, match="choose another LAKEHOUSE"):
-        job.refuse_demo_lakehouse(str(tmp_path))
+        demo.refuse_demo_lakehouse(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["", "missing"])
 def test_real_logs_are_welcome_when_the_lakehouse_is_no_demos(name: str, tmp_path: Path) -> None:
-    job.refuse_demo_lakehouse(str(tmp_path / name))
-    job.refuse_demo_lakehouse("s3a://bucket/demo_log")
+    demo.refuse_demo_lakehouse(str(tmp_path / name))
+    demo.refuse_demo_lakehouse("s3a://bucket/demo_log")
 
 
 def test_closing_line_has_the_step_its_facts_and_its_seconds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with job.closing_line("score_users") as facts:
+    with console.closing_line("score_users") as facts:
         facts.append("12 users")
         facts.append("3 high")
     assert re.fullmatch(
@@ -181,11 +183,11 @@ def test_closing_line_has_the_step_its_facts_and_its_seconds(
 
 
 def test_closing_line_is_left_out_when_the_step_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError), job.closing_line("score_users"):
+    with pytest.raises(InputError), console.closing_line("score_users"):
         raise InputError("nothing there")
     assert capsys.readouterr().out == ""
 
 
 def test_warning_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    job.warn("a.json was changed")
+    console.warn("a.json was changed")
     assert capsys.readouterr() == ("", "warning: a.json was changed\n")

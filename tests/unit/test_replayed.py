@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from nights import DRIFTED, POLICY, QUIET, START, decided, night
 
-from churn_spark.decision_log import Entry
+from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
-from churn_spark.steps.replayed import count_differences
+from churn_spark.monitoring.policy.replayed import count_differences
 
 FIRST = Entry(0, Decision(night(0), "promote", "first", "none", "1"), None, None, START, POLICY)
 
