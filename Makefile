@@ -120,9 +120,10 @@ format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m ruff format --quiet notebooks
 
 .PHONY: docs
-docs: setup ## Write docs/data-flow.md and docs/features.md anew from the declarations
+docs: setup ## Write what the docs take from the declarations anew: tables, features, steps
 	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
 	@"$(PY)" -m churn_spark.contracts.features.spec > docs/features.md
+	@"$(PY)" -m churn_spark.pipeline README.md
 
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must

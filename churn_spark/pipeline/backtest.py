@@ -40,7 +40,7 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "backtest",
-    "how well the model does on dates and users that it has not seen, beside simple models",
+    "the model on dates and users it has not seen, beside simple ones, with intervals",
     reads=(SESSION_DAYS, TRANSITIONS),
     writes=(
         SNAPSHOTS,
@@ -51,6 +51,7 @@ USE_CASE = UseCase(
         BACKTEST_IMPORTANCE,
         BACKTEST_RUNS,
     ),
+    leaves=("MLflow",),
 )
 
 

@@ -21,9 +21,10 @@ from churn_spark.stores.checks import write_checks
 
 USE_CASE = UseCase(
     "check_data",
-    "whether the newest day of the log and the snapshot may be judged at all",
+    "volume, freshness, nulls, zeros, new values; a failed check holds the night",
     reads=(EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
+    takes=("the champion",),
 )
 
 

@@ -23,7 +23,7 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "check_leaks",
-    "whether a feature or label knows what no forecast could have known",
+    "whether any feature knows what it must not, by rebuilding it from a changed future",
     reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
 )
 

@@ -43,10 +43,12 @@ from churn_spark.stores.checks import require_checks
 
 USE_CASE = UseCase(
     "retrain_if_needed",
-    "whether to retrain, promote or roll back, and why; carries it out and sends the alerts",
+    "retrain, promote, reject, roll back or wait, by a pure policy; who is told",
     reads=(DATA_CHECKS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS),
     writes=(DECISIONS, ALERTS, TRAINING_ROWS, VALIDATION_SCORES, SNAPSHOTS, LABELS),
     reads_if_there=(DRIFT, PERFORMANCE, DECISIONS, ALERTS),
+    takes=("the champion",),
+    leaves=("MLflow",),
 )
 
 

@@ -21,8 +21,9 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "ingest_events",
-    "loads the files that are new; lines that can't be used are kept with the reason",
+    "each file exactly once; every line accepted, anonymous or quarantined with a reason",
     writes=(FILES, EVENTS, QUARANTINE),
+    takes=("your files",),
 )
 
 

@@ -37,11 +37,12 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "monitor_model",
-    "how far the users and the scores are from the training rows and from earlier nights, and "
-    "how good the model was where labels have become known",
+    "what has moved, from the training rows and from earlier nights; how good the model "
+    "was once labels are known",
     reads=(SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, VALIDATION_SCORES, SCORES),
     writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, SNAPSHOTS, LABELS),
     reads_if_there=(BEHAVIOUR, DRIFT_CELLS, PERFORMANCE),
+    takes=("the champion",),
 )
 _NAMED = 4
 

@@ -41,6 +41,7 @@ from churn_spark.pipeline.decide import Outcome, record_first, record_hold
 from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
+from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.night.store import newest_night
 
 STEPS = (
@@ -56,6 +57,13 @@ STEPS = (
     decide.USE_CASE,
 )
 """The steps of a night, in their order; the training only on the first one, or where decided."""
+
+USE_CASE = UseCase(
+    "nightly",
+    "the steps above for one date in one Spark session, and the page of the night",
+    takes=("your files",),
+    leaves=("all of the above", "`reports/monitoring.html`"),
+)
 
 _OF_NIGHT = (
     (BEHAVIOUR, "as_of"),

@@ -19,7 +19,7 @@ from churn_spark.stores.decisions import read_entries
 
 USE_CASE = UseCase(
     "replay",
-    "decides all stored nights again, by the stored thresholds or by others",
+    "every decision again, byte for byte, or by other thresholds",
     reads=(DECISIONS,),
 )
 # From the thresholds in force: half as sensitive to three times as sensitive.

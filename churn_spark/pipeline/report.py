@@ -31,7 +31,8 @@ from churn_spark.reports.store import has_backtest, read_evaluation
 
 USE_CASE = UseCase(
     "build_report",
-    "a page of the newest backtest and one of the newest night",
+    "what the model finds, how sure, where it is wrong and what that costs; what the "
+    "night decided and why",
     reads_if_there=(
         SESSION_DAYS,
         SNAPSHOTS,
@@ -45,6 +46,10 @@ USE_CASE = UseCase(
         BACKTEST_PREDICTIONS,
         BACKTEST_FIGURES,
         BACKTEST_IMPORTANCE,
+    ),
+    leaves=(
+        "`reports/evaluation.html`",
+        "`reports/monitoring.html`",
     ),
 )
 

@@ -20,10 +20,12 @@ from churn_spark.scoring.suppression import read_suppressed
 
 USE_CASE = UseCase(
     "build_retention_list",
-    "who to call that morning: those with the most value at risk, and what would help",
+    "as many users as the team can call, minus those who must not be contacted; with what "
+    "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
     reads_if_there=(BEHAVIOUR,),
+    takes=("the model that scored",),
 )
 
 

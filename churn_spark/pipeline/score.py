@@ -19,9 +19,10 @@ from churn_spark.scoring.scores import build_scores
 
 USE_CASE = UseCase(
     "score_users",
-    "the champion's calibrated probability, risk band and reasons for every user",
+    "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS, TRANSITIONS),
     writes=(BEHAVIOUR, SCORES),
+    takes=("the champion",),
 )
 
 

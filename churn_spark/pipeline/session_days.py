@@ -10,7 +10,7 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "build_session_days",
-    "rolls the events of the dates that changed up to one row per user, session and date",
+    "one row per user, session and date; only the dates that new events touch",
     reads=(EVENTS,),
     writes=(SESSION_DAYS,),
 )

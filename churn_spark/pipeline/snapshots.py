@@ -19,7 +19,8 @@ from churn_spark.timeline import LogSpan
 
 USE_CASE = UseCase(
     "build_snapshots",
-    "everything known of every user as of the date, and the labels that have become known",
+    "every feature of every living user, knowing only what came before the date; labels "
+    "as they become known",
     reads=(SESSION_DAYS,),
     writes=(SNAPSHOTS, LABELS),
 )

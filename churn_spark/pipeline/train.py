@@ -25,9 +25,10 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "train_model",
-    "LightGBM, and a logistic regression beside it, on all weeks whose labels are known",
+    "the behaviour model, LightGBM and logistic regression, evaluated on held-out users",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
+    leaves=("MLflow",),
 )
 
 

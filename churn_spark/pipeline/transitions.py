@@ -10,7 +10,7 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "build_transitions",
-    "counts which page follows which, for the dates that changed and those after them",
+    "which page followed which, by user and date; only the dates that new events touch",
     reads=(EVENTS,),
     writes=(TRANSITIONS,),
 )

@@ -48,9 +48,10 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "tune_model",
-    "looks for better parameters of the trees, and registers a challenger if there are any",
+    "better parameters, where they are clearly better; a killed run goes on where it " "ended",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
+    leaves=("MLflow",),
 )
 _REGISTERED = "registered"
 

@@ -22,6 +22,8 @@ class UseCase:
         reads: tables that must be there.
         writes: tables that it leaves.
         reads_if_there: tables that it reads where an earlier run has written them.
+        takes: what else it reads, in words.
+        leaves: what else it writes, in words.
     """
 
     name: str
@@ -29,6 +31,8 @@ class UseCase:
     reads: tuple[TableSpec, ...] = ()
     writes: tuple[TableSpec, ...] = ()
     reads_if_there: tuple[TableSpec, ...] = ()
+    takes: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
 
     def check_inputs(self, lakehouse: Lakehouse) -> None:
         """Refuse to start where a table is missing that the step reads.
