@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bench.leak_log import Floats, LeakLog, Mask, start_of
+from bench.leak_log import LeakLog, start_of
+from churn_spark.arrays import Bools, Floats
 from churn_spark.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
 from churn_spark.models.splits import user_bucket
 from churn_spark.simulate.settings import DAY_S
@@ -57,7 +58,7 @@ def build_spans(log: LeakLog, as_of: date) -> pd.DataFrame:
     return spans[spans["first_ts"].notna()]
 
 
-def population_of(log: LeakLog, as_of: date) -> Mask:
+def population_of(log: LeakLog, as_of: date) -> Bools:
     """Users with an event in the 60 days before the date who have not cancelled before it."""
     begin = start_of(as_of)
     active = log.count(log.during(begin - ACTIVE_DAYS * DAY_S, begin)) > 0

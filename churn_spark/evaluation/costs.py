@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap
 
+from churn_spark.arrays import Values
 from churn_spark.config import CostsConfig
 from churn_spark.evaluation.metrics import best_f1_threshold
-from churn_spark.evaluation.ranking import FloatArray, Ranking
+from churn_spark.evaluation.ranking import Ranking
 
 _RESAMPLES = 999
 _BATCH = 50
@@ -33,10 +34,10 @@ class CostCurve:
         costs: expected cost per row, in the unit of the configuration.
     """
 
-    thresholds: FloatArray
-    n_contacted: FloatArray
-    n_reached: FloatArray
-    costs: FloatArray
+    thresholds: Values
+    n_contacted: Values
+    n_reached: Values
+    costs: Values
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Policy:
     saved_on_everybody: Estimate
 
 
-def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> CostCurve:
+def cost_curve(labels: Values, probabilities: Values, costs: CostsConfig) -> CostCurve:
     """Expected cost at every distinct probability, and of contacting nobody.
 
     Args:
@@ -87,7 +88,7 @@ def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig
     return CostCurve(thresholds, tally.n, tally.hits, totals / len(labels))
 
 
-def cheapest_threshold(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> float:
+def cheapest_threshold(labels: Values, probabilities: Values, costs: CostsConfig) -> float:
     """The threshold of the lowest cost on these rows; of equal ones, that with fewer offers."""
     curve = cost_curve(labels, probabilities, costs)
     return float(curve.thresholds[np.argmin(curve.costs)])
@@ -101,7 +102,7 @@ def break_even_probability(costs: CostsConfig) -> float:
     return costs.wasted_offer / (costs.missed_cancel * costs.offer_success)
 
 
-def capacity_threshold(probabilities: FloatArray, share: float) -> float:
+def capacity_threshold(probabilities: Values, share: float) -> float:
     """The lowest threshold that contacts at most a share of the rows; equal ones go together.
 
     Where already the highest probability has more rows than that: infinity, nobody.
@@ -113,9 +114,9 @@ def capacity_threshold(probabilities: FloatArray, share: float) -> float:
 
 
 def compare_policies(
-    labels: FloatArray,
-    probabilities: FloatArray,
-    users: FloatArray,
+    labels: Values,
+    probabilities: Values,
+    users: Values,
     costs: CostsConfig,
     capacities: Sequence[float],
     seed: int = 7,
@@ -171,14 +172,14 @@ def compare_policies(
 
 
 def _total(
-    n_contacted: FloatArray | int, n_reached: FloatArray | int, n_cancels: int, costs: CostsConfig
-) -> FloatArray:
+    n_contacted: Values | int, n_reached: Values | int, n_cancels: int, costs: CostsConfig
+) -> Values:
     """Expected cost of all rows together."""
     lost = n_cancels - costs.offer_success * np.asarray(n_reached)
     return np.asarray(costs.wasted_offer * np.asarray(n_contacted) + costs.missed_cancel * lost)
 
 
-def _mean_per_1000(values: FloatArray, user_codes: FloatArray, seed: int) -> Estimate:
+def _mean_per_1000(values: Values, user_codes: Values, seed: int) -> Estimate:
     """1,000 times the mean over rows, its interval from drawing users with replacement."""
     sums, counts = np.bincount(user_codes, values), np.bincount(user_codes)
     mean = 1000 * float(values.mean())

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from churn_spark.evaluation.ranking import FloatArray, Ranking
+from churn_spark.arrays import Values
+from churn_spark.evaluation.ranking import Ranking
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
 
 
@@ -48,7 +49,7 @@ class ExpectedMetrics:
     calibration_intercept: float
 
 
-def evaluate_expected(true: FloatArray, scores: FloatArray) -> ExpectedMetrics:
+def evaluate_expected(true: Values, scores: Values) -> ExpectedMetrics:
     """All expected figures.
 
     Args:
@@ -77,7 +78,7 @@ def evaluate_expected(true: FloatArray, scores: FloatArray) -> ExpectedMetrics:
     )
 
 
-def expected_roc_auc(true: FloatArray, scores: FloatArray) -> float:
+def expected_roc_auc(true: Values, scores: Values) -> float:
     """Area under the ROC curve that the scores reach on average.
 
     The expected number of pairs (one who cancels, one who doesn't) that are in the right order,
@@ -103,7 +104,7 @@ def expected_roc_auc(true: FloatArray, scores: FloatArray) -> float:
     return right / pairs if pairs > 1e-12 * len(true) else float("nan")
 
 
-def expected_average_precision(true: FloatArray, scores: FloatArray) -> float:
+def expected_average_precision(true: Values, scores: Values) -> float:
     """Average precision that the scores reach on average.
 
     A row that cancels is found with a precision of one, for itself, plus the cancels expected
@@ -129,7 +130,7 @@ def expected_average_precision(true: FloatArray, scores: FloatArray) -> float:
     return float((found / tally.n[1:]).sum() / tally.hits[-1])
 
 
-def expected_calibration_error(true: FloatArray, scores: FloatArray) -> float:
+def expected_calibration_error(true: Values, scores: Values) -> float:
     """Mean |score - true probability| over 20 bins of equal mass; 0 for the true ones.
 
     Raises:

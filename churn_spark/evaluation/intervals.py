@@ -14,8 +14,9 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.arrays import Values
 from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.evaluation.ranking import FloatArray, Ranking, Tally
+from churn_spark.evaluation.ranking import Ranking, Tally
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
 
 MIN_USERS_OF_A_CLASS: Final = 10
@@ -69,8 +70,8 @@ class Bootstrap:
     n_users: int
     n_positive_users: int
     values: Mapping[str, Mapping[str, float]]
-    replicas: Mapping[str, Mapping[str, FloatArray]]
-    gap_noise: Mapping[str, FloatArray]
+    replicas: Mapping[str, Mapping[str, Values]]
+    gap_noise: Mapping[str, Values]
 
     def interval(self, model: str, figure: str) -> Interval:
         """The percentile interval of one figure.
@@ -117,9 +118,9 @@ class Bootstrap:
 
 
 def bootstrap_by_user(
-    labels: FloatArray,
-    probabilities: Mapping[str, FloatArray],
-    users: FloatArray,
+    labels: Values,
+    probabilities: Mapping[str, Values],
+    users: Values,
     *,
     thresholds: Mapping[str, float],
     n_replicas: int,
@@ -156,10 +157,10 @@ def bootstrap_by_user(
 
 
 def bootstrap_by_segment(
-    labels: FloatArray,
-    probabilities: Mapping[str, FloatArray],
-    users: FloatArray,
-    segments: FloatArray,
+    labels: Values,
+    probabilities: Mapping[str, Values],
+    users: Values,
+    segments: Values,
     *,
     thresholds: Mapping[str, float],
     n_replicas: int,
@@ -196,7 +197,7 @@ def bootstrap_by_segment(
 class _Judge:
     """One model's rows, prepared once: sorted, with their losses and log-odds."""
 
-    def __init__(self, labels: FloatArray, probabilities: FloatArray, threshold: float) -> None:
+    def __init__(self, labels: Values, probabilities: Values, threshold: float) -> None:
         self.ranking = ranking = Ranking.of(labels, probabilities)
         self._threshold = threshold
         self._log_losses = row_log_losses(ranking.labels, ranking.probabilities)
@@ -207,7 +208,7 @@ class _Judge:
             self._start = (0.0, 1.0)
         self._gaps = _gaps(ranking.tally())
 
-    def figures(self, weights: FloatArray | None = None) -> tuple[float, ...]:
+    def figures(self, weights: Values | None = None) -> tuple[float, ...]:
         """In the order of `FIGURES`, then the gap noise; weights are by place in the ranking."""
         tally = self.ranking.tally(weights)
         weights = np.ones(len(self._margins)) if weights is None else weights
@@ -227,13 +228,13 @@ class _Judge:
         )
 
 
-def _gaps(tally: Tally) -> FloatArray:
+def _gaps(tally: Tally) -> Values:
     """What each calibration bin adds to (mean probability - share of positives)."""
     predicted, hits = tally.bins(N_BINS)
     return np.asarray((predicted - hits) / tally.n[-1])
 
 
-def _draws(n_users: int, n_replicas: int, seed: int) -> Iterator[FloatArray]:
+def _draws(n_users: int, n_replicas: int, seed: int) -> Iterator[Values]:
     """How often each user is drawn, shape (users,), for each replica; the same for every model."""
     rng = np.random.default_rng(seed)
     for _ in range(n_replicas):
@@ -241,7 +242,7 @@ def _draws(n_users: int, n_replicas: int, seed: int) -> Iterator[FloatArray]:
         yield drawn.astype(np.float64)
 
 
-def _percentiles(drawn: FloatArray) -> tuple[float, float]:
+def _percentiles(drawn: Values) -> tuple[float, float]:
     """The ends of the middle 95 %; NaN without draws. A draw without a figure is left out."""
     known = drawn[~np.isnan(drawn)]
     if not len(known):

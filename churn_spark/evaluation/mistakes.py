@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from churn_spark.arrays import Floats
 from churn_spark.evaluation.metrics import outcomes
 from churn_spark.evaluation.reliability import wilson_interval
 
@@ -89,7 +89,7 @@ def analyse_errors(
     )
 
 
-def standardised_difference(wrong: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def standardised_difference(wrong: Floats, right: Floats) -> float:
     """Difference of the means in standard deviations; NaN without two values on each side.
 
     The deviation is the root of the two variances' mean, so that group sizes don't matter.

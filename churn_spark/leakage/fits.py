@@ -9,7 +9,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.leakage.table import Floats
+from churn_spark.arrays import Bools, Floats
 
 _FOLDS: Final = 3
 _NAMED: Final = 3
@@ -41,14 +41,14 @@ class CrossFit:
     leading: list[str]
 
 
-def fit_trees(values: Floats, is_positive: NDArray[np.bool_], rounds: int = _ROUNDS) -> lgb.Booster:
+def fit_trees(values: Floats, is_positive: Bools, rounds: int = _ROUNDS) -> lgb.Booster:
     """A few shallow trees."""
     data = lgb.Dataset(values, label=is_positive.astype(float), params={"verbosity": -1})
     return lgb.train(_PARAMETERS, data, num_boost_round=rounds)
 
 
 def cross_fit(
-    values: Floats, is_positive: NDArray[np.bool_], users: NDArray[Any], names: list[str]
+    values: Floats, is_positive: Bools, users: NDArray[Any], names: list[str]
 ) -> CrossFit:
     """Scores of each user's rows by trees fitted on other users."""
     # By position among the sorted ids: as good as random for the labels, and always the same.

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupKFold
 
+from churn_spark.arrays import Floats
 from churn_spark.config import LeakageConfig
 from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import (
     FeatureTable,
     Finding,
-    Floats,
     labels_of,
     matrix_of,
 )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logit
+
+from churn_spark.arrays import Floats
 
 LEAST = 1e-6
 
@@ -24,7 +25,7 @@ class Offset:
     feature: str
     fallback: float
 
-    def values(self, matrix: NDArray[np.float64], features: Sequence[str]) -> NDArray[np.float64]:
+    def values(self, matrix: Floats, features: Sequence[str]) -> Floats:
         """Log-odds of each row.
 
         Args:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_spark.arrays import Floats
+
 
 @dataclass(frozen=True)
 class ChosenRounds:
@@ -31,9 +33,7 @@ def round_grid(least: int, most: int) -> list[int]:
     return grid
 
 
-def choose_rounds(
-    losses: NDArray[np.float64], users: NDArray[np.object_], grid: list[int]
-) -> ChosenRounds:
+def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -> ChosenRounds:
     """Take the fewest trees whose loss is within one standard error of the least.
 
     The best round on a few hundred cancellations is a lottery; the fewest that can't be told

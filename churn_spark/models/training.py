@@ -20,6 +20,7 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.tables import VALIDATION_SCORES
@@ -66,7 +67,7 @@ class FittedTrees:
     rounds: ChosenRounds
     judged: Judged
 
-    def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> NDArray[np.float64]:
+    def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> Floats:
         """The chance to cancel of encoded rows."""
         margins = tree_margins(rows, encoding, self.native_text, self.offset)
         return self.calibration.calibration.probabilities(margins)
@@ -192,7 +193,7 @@ def tree_margins(
     native_text: str,
     offset: Offset | None,
     rounds: int | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
     matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
     booster = lightgbm.Booster(model_str=native_text)
@@ -206,14 +207,12 @@ def staged_margins(
     native_text: str,
     offset: Offset | None,
     grid: Sequence[int],
-) -> NDArray[np.float64]:
+) -> Floats:
     """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
     return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
 
 
-def margin_losses(
-    margins: NDArray[np.float64], labels: NDArray[np.int32], class_weight: float
-) -> NDArray[np.float64]:
+def margin_losses(margins: Floats, labels: NDArray[np.int32], class_weight: float) -> Floats:
     """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
     is_positive = labels == 1
     sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
@@ -259,7 +258,7 @@ def class_weight_of(rows: DataFrame, config: LightGBMConfig) -> float:
 
 
 def _with_probabilities(
-    rows: pd.DataFrame, margins: NDArray[np.float64], calibration: Calibration
+    rows: pd.DataFrame, margins: Floats, calibration: Calibration
 ) -> pd.DataFrame:
     return rows.assign(churn_probability=calibration.probabilities(margins))
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate import degrading
 from churn_spark.simulate.dirt import LATE, choose_dirt
 from churn_spark.simulate.lines import encode_profiles
@@ -27,8 +28,6 @@ from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day
 from churn_spark.simulate.states import BlockState, Tally
 from churn_spark.simulate.steps import IS_GONE, Lives
 from churn_spark.simulate.truth import write_offers, write_states, write_users
-
-Ints = npt.NDArray[np.int64]
 
 EVENT_TYPE: Final = np.dtype(
     [

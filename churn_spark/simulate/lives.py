@@ -7,10 +7,16 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S
 from churn_spark.simulate.degrading import NEVER, Course
-from churn_spark.simulate.draws import Floats, Keys, pick, uniforms, user_keys
+from churn_spark.simulate.draws import (
+    Keys,
+    pick,
+    uniforms,
+    user_keys,
+)
 from churn_spark.simulate.pages import PAGES
 from churn_spark.simulate.personas import (
     PERSONA_NAMES,
@@ -25,9 +31,7 @@ from churn_spark.simulate.steps import (
     IS_GONE,
     NO_SONG,
     Habits,
-    Ints,
     Lives,
-    Mask,
     Rules,
     step,
 )
@@ -83,7 +87,7 @@ class Outcome:
 
     events: Events
     lives: Lives
-    is_in_session: Mask
+    is_in_session: Bools
 
 
 def begin(population: Population, first_row: int) -> Lives:

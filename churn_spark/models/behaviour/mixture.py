@@ -14,13 +14,12 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.special import logsumexp
 
+from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
 
-Floats = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 
 _START_NOISE: Final = 0.25

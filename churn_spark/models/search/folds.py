@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.arrays import Ints
 from churn_spark.config import LightGBMConfig, TrainingConfig
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.metrics import roc_auc
@@ -48,11 +48,11 @@ class Fold:
 
     learnt: DataFrame
     judged: pd.DataFrame
-    groups: NDArray[np.int64]
+    groups: Ints
     base_rate: float
 
     @property
-    def n_rows(self) -> NDArray[np.int64]:
+    def n_rows(self) -> Ints:
         """Judged rows of each group, shape (GROUPS,)."""
         return np.bincount(self.groups, minlength=GROUPS)
 

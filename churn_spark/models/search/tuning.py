@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from churn_spark.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class FoldResult:
         aucs: area under the ROC curve after each number of trees, shape (grid,).
     """
 
-    losses: NDArray[np.float64]
-    n_rows: NDArray[np.int64]
-    aucs: NDArray[np.float64]
+    losses: Floats
+    n_rows: Ints
+    aucs: Floats
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
 
 
 def paired_gain(
-    candidate: TrialResult, reference: TrialResult, n_rows: NDArray[np.int64]
+    candidate: TrialResult, reference: TrialResult, n_rows: Ints
 ) -> tuple[float, float]:
     """How much less a trial loses than another on the same rows, and its standard error.
 
@@ -134,7 +135,7 @@ def paired_gain(
     return gain, float(np.sqrt(squares * n_groups / (n_groups - 1)) / n)
 
 
-def choose_parameters(candidates: Sequence[Candidate], n_rows: NDArray[np.int64]) -> Choice:
+def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:
     """Take the trial with the least loss if it gains more than one standard error, else stay.
 
     The best of many trials is flattered by its luck, so a gain that one draw of users could

@@ -11,12 +11,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from churn_spark.arrays import Values
 from churn_spark.evaluation.intervals import bootstrap_by_user
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
@@ -24,7 +24,6 @@ from churn_spark.monitoring.policy.evidence import (
     SegmentDifference,
 )
 
-FloatArray = NDArray[Any]
 DRAWN_METRICS = ("f1", "average_precision", "log_loss", "brier", "calibration_error")
 _ONE = "model"
 _Z = float(stats.norm.ppf(0.975))
@@ -47,7 +46,7 @@ class Estimate:
     high: float
 
 
-def estimate_auc(labels: FloatArray, scores: FloatArray, users: FloatArray) -> Estimate:
+def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
     """ROC AUC with DeLong's interval, on the logit scale so that it stays within [0, 1].
 
     Args:
@@ -68,9 +67,7 @@ def estimate_auc(labels: FloatArray, scores: FloatArray, users: FloatArray) -> E
     return Estimate(auc, error, _expit(logit - spread), _expit(logit + spread))
 
 
-def compare_aucs(
-    labels: FloatArray, new: FloatArray, old: FloatArray, users: FloatArray
-) -> Estimate:
+def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Estimate:
     """AUC of `new` minus AUC of `old` on the same rows, paired: their errors largely cancel.
 
     Raises:
@@ -83,9 +80,7 @@ def compare_aucs(
     return _normal(float(aucs[0] - aucs[1]), error)
 
 
-def auc_covariance(
-    labels: FloatArray, scores: FloatArray, users: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Values, Values]:
     """The AUC of each model and the covariance matrix of them all.
 
     Args:
@@ -136,9 +131,9 @@ def auc_covariance(
 
 
 def measure(
-    labels: FloatArray,
-    probabilities: FloatArray,
-    users: FloatArray,
+    labels: Values,
+    probabilities: Values,
+    users: Values,
     *,
     threshold: float,
     n_replicas: int,
@@ -172,11 +167,11 @@ def measure(
 
 def compare_challenger(
     versions: tuple[str, str],
-    labels: FloatArray,
-    new: FloatArray,
-    old: FloatArray,
-    users: FloatArray,
-    segments: Mapping[str, FloatArray],
+    labels: Values,
+    new: Values,
+    old: Values,
+    users: Values,
+    segments: Mapping[str, Values],
 ) -> ChallengerComparison:
     """A challenger against the champion on the same rows, in none of their fits.
 
@@ -219,7 +214,7 @@ def compare_challenger(
     )
 
 
-def count_positive_users(labels: FloatArray, users: FloatArray) -> int:
+def count_positive_users(labels: Values, users: Values) -> int:
     """Users who cancel: one who is in several weekly snapshots is one witness."""
     return len(np.unique(users[labels == 1]))
 
@@ -246,7 +241,7 @@ def change_against(
     return MetricChange(metric, *window, found.value, found.low, found.high, n_positive)
 
 
-def _sum_by(owner: NDArray[np.int64], values: FloatArray, n_owners: int) -> FloatArray:
+def _sum_by(owner: NDArray[np.int64], values: Values, n_owners: int) -> Values:
     return np.stack([np.bincount(owner, weights=row, minlength=n_owners) for row in values])
 
 
