@@ -16,9 +16,10 @@ from rich.table import Table
 from churn_spark import job
 from churn_spark.config import LightGBMConfig
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.hashing import content_hash
 from churn_spark.models.date_split import DateSplit
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import Fold, build_folds, content_hash, grid_of, judge_fold
+from churn_spark.models.search.folds import Fold, build_folds, grid_of, hash_rows, judge_fold
 from churn_spark.models.search.search import (
     candidates_of,
     finish,
@@ -35,7 +36,6 @@ from churn_spark.models.search.tuning import (
     FoldResult,
     TrialResult,
     choose_parameters,
-    fingerprint,
     paired_gain,
     sum_up,
 )
@@ -82,7 +82,7 @@ def study_name(context: job.JobContext, prepared: training.Prepared, dates: Date
     """A name that changes with the rows, their split or anything else a loss depends on."""
     config, rows = context.config, prepared.rows.drop(*_REFITTED)
     about = {
-        "rows": content_hash(rows),
+        "rows": hash_rows(rows),
         "features": prepared.encoding.fingerprint,
         "dates": dates.judged,
         "space": config.tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
@@ -91,7 +91,7 @@ def study_name(context: job.JobContext, prepared: training.Prepared, dates: Date
         "training": config.training.model_dump(),
         "labels": config.labels.model_dump(),
     }
-    return f"tune-{fingerprint(about)}"
+    return f"tune-{content_hash(about)}"
 
 
 def present_parameters(context: job.JobContext) -> dict[str, float]:

@@ -125,7 +125,7 @@ def grid_of(config: LightGBMConfig) -> Sequence[int]:
     return round_grid(config.min_rounds, config.max_rounds)
 
 
-def content_hash(rows: DataFrame) -> str:
+def hash_rows(rows: DataFrame) -> str:
     """Hash of the rows in any order; the same rows give the same on every machine."""
     summed = rows.agg(F.count(F.lit(1)).alias("n"), F.bit_xor(F.xxhash64("*")).alias("hash"))
     found = summed.collect()[0]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -87,12 +84,6 @@ def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:
         return None
     # A quotient just below 1 may round to 1.
     return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
-
-
-def fingerprint(about: Mapping[str, Any]) -> str:
-    """Short hash of all that decides what a trial finds: equal means that trials compare."""
-    text = json.dumps(about, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
