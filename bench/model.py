@@ -31,8 +31,8 @@ from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import model_features
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.evaluation.backtest import PRIMARY
+from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.expected import ExpectedMetrics, evaluate_expected
-from churn_spark.evaluation.intervals import bootstrap_by_user
 from churn_spark.evaluation.metrics import evaluate
 from churn_spark.job import JobContext, log_span
 from churn_spark.models.encoding import Encoding

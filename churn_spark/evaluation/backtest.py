@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from churn_spark.arrays import Bools, Floats
 from churn_spark.contracts.features.segments import LONGER, TENURE_BANDS, UNKNOWN
-from churn_spark.evaluation.intervals import (
+from churn_spark.evaluation.bootstrap import (
     Bootstrap,
-    Interval,
     bootstrap_by_segment,
     bootstrap_by_user,
 )
+from churn_spark.evaluation.intervals import Interval
 
 PRIMARY: Final = "lightgbm"
 CELLS: Final = ("new users", "future", "both")

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from churn_spark.arrays import Values
 from churn_spark.config import CostsConfig
+from churn_spark.evaluation.intervals import Interval, mean_intervals
 from churn_spark.evaluation.metrics import best_f1_threshold
 from churn_spark.evaluation.ranking import Ranking
 
-_RESAMPLES = 999
-_BATCH = 50
+_N_REPLICAS = 999
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,6 @@ class CostCurve:
     n_contacted: Values
     n_reached: Values
     costs: Values
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +60,8 @@ class Policy:
     n_contacted: int
     n_reached: int
     cost: float
-    saved_on_nobody: Estimate
-    saved_on_everybody: Estimate
+    saved_on_nobody: Interval
+    saved_on_everybody: Interval
 
 
 def cost_curve(labels: Values, probabilities: Values, costs: CostsConfig) -> CostCurve:
@@ -149,26 +139,24 @@ def compare_policies(
     ]
     # What an offer to each row saves on average: negative where it is wasted.
     gains = costs.missed_cancel * costs.offer_success * (labels == 1) - costs.wasted_offer
-    _, user_codes = np.unique(users, return_inverse=True)
-    n_cancels = int(np.sum(labels == 1))
-    policies = []
-    for name, threshold, is_hindsight in ways:
-        contacted = probabilities >= threshold
-        reached = int(np.sum(contacted & (labels == 1)))
-        total = _total(int(contacted.sum()), reached, n_cancels, costs)
-        policies.append(
-            Policy(
-                name,
-                threshold,
-                is_hindsight,
-                int(contacted.sum()),
-                reached,
-                1000 * float(total) / len(labels),
-                _mean_per_1000(np.where(contacted, gains, 0.0), user_codes, seed),
-                _mean_per_1000(np.where(contacted, 0.0, -gains), user_codes, seed),
-            )
+    contacted = np.array([probabilities >= threshold for _, threshold, _ in ways])
+    reached = contacted & (labels == 1)
+    totals = _total(contacted.sum(axis=1), reached.sum(axis=1), int(np.sum(labels == 1)), costs)
+    savings = np.concatenate([np.where(contacted, gains, 0.0), np.where(contacted, 0.0, -gains)])
+    intervals = mean_intervals(1000 * savings, users, n_replicas=_N_REPLICAS, seed=seed)
+    return tuple(
+        Policy(
+            name,
+            threshold,
+            is_hindsight,
+            int(contacted[way].sum()),
+            int(reached[way].sum()),
+            1000 * float(totals[way]) / len(labels),
+            intervals[way],
+            intervals[way + len(ways)],
         )
-    return tuple(policies)
+        for way, (name, threshold, is_hindsight) in enumerate(ways)
+    )
 
 
 def _total(
@@ -177,24 +165,3 @@ def _total(
     """Expected cost of all rows together."""
     lost = n_cancels - costs.offer_success * np.asarray(n_reached)
     return np.asarray(costs.wasted_offer * np.asarray(n_contacted) + costs.missed_cancel * lost)
-
-
-def _mean_per_1000(values: Values, user_codes: Values, seed: int) -> Estimate:
-    """1,000 times the mean over rows, its interval from drawing users with replacement."""
-    sums, counts = np.bincount(user_codes, values), np.bincount(user_codes)
-    mean = 1000 * float(values.mean())
-    if len(counts) < 2:
-        return Estimate(mean, math.nan, math.nan)
-    if not np.ptp(values):
-        return Estimate(mean, mean, mean)
-    interval = bootstrap(
-        (sums, counts),
-        lambda s, c, axis: 1000 * s.sum(axis=axis) / c.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        method="percentile",
-        n_resamples=_RESAMPLES,
-        batch=_BATCH,
-        random_state=seed,
-    ).confidence_interval
-    return Estimate(mean, float(interval.low), float(interval.high))

@@ -14,6 +14,7 @@ from churn_spark.arrays import Bools, Floats
 _FOLDS: Final = 3
 _NAMED: Final = 3
 _ROUNDS: Final = 40
+_SEED: Final = 7
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
     "learning_rate": 0.1,
@@ -23,7 +24,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "max_bin": 63,
     "num_threads": 1,
     "deterministic": True,
-    "seed": 7,
+    "seed": _SEED,
     "verbosity": -1,
 }
 
@@ -51,10 +52,10 @@ def cross_fit(
     values: Floats, is_positive: Bools, users: NDArray[Any], names: list[str]
 ) -> CrossFit:
     """Scores of each user's rows by trees fitted on other users."""
-    # By position among the sorted ids: as good as random for the labels, and always the same.
-    fold = np.random.default_rng(7).integers(0, _FOLDS, len(np.unique(users)))[
-        np.unique(users, return_inverse=True)[1]
-    ]
+    # By lot, not by `deal_folds`: that could pass on what the order or the number of a user's
+    # rows says of the label.
+    ids, user = np.unique(users, return_inverse=True)
+    fold = np.random.default_rng(_SEED).integers(0, _FOLDS, len(ids))[user]
     held_out, gain = np.full(len(values), np.nan), np.zeros(len(names))
     for number in range(_FOLDS):
         inside = fold != number

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Values
+from churn_spark.evaluation.folds import deal_folds
+from churn_spark.evaluation.intervals import paired_difference
 from churn_spark.evaluation.metrics import row_log_losses
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
 
@@ -87,10 +89,8 @@ def _folds(is_negative: Values, is_positive: Values, n_folds: int, seed: int) ->
     """
     shuffled = np.random.default_rng(seed).permutation(len(is_positive))
     group = is_positive.astype(int) - is_negative.astype(int)
-    dealt = shuffled[np.argsort(group[shuffled], kind="stable")]
-    folds = np.empty(len(dealt), dtype=np.int64)
-    folds[dealt] = np.arange(len(dealt)) % n_folds
-    return folds
+    order = shuffled[np.argsort(group[shuffled], kind="stable")]
+    return deal_folds(order, np.ones(len(order), dtype=np.int64), n_folds)
 
 
 def _held_out_losses(kind: Kind, margins: Values, labels: Values, fold: Values) -> Values:
@@ -113,12 +113,8 @@ def _worse(
     """Mean excess over the best kind's loss, and its standard error over users; per row."""
     best = min(held_out, key=lambda kind: held_out[kind])
     excess = losses - all_losses[best]
-    # Means can round apart where all rows are equal.
-    mean = float(excess.mean())
-    by_user = np.bincount(user, weights=excess - mean)
-    n_users = len(by_user)
-    error = np.sqrt(n_users / (n_users - 1) * np.sum(by_user**2)) / len(losses)
-    return mean, float(error)
+    # Not the difference of the two means: they can round apart where all rows are equal.
+    return paired_difference(np.bincount(user, weights=excess), np.bincount(user))
 
 
 def _describe(

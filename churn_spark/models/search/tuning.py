@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from churn_spark.arrays import Floats, Ints
+from churn_spark.evaluation.intervals import paired_difference
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ def paired_gain(
 ) -> tuple[float, float]:
     """How much less a trial loses than another on the same rows, and its standard error.
 
-    A user's rows are in one group; the error is that of a ratio estimated from random groups.
-    Source: Wolter, "Introduction to variance estimation" (2007), chapter 2.
+    A user's rows are in one group.
 
     Args:
         candidate: of whom a loss below the reference is a gain.
@@ -118,12 +118,7 @@ def paired_gain(
         Mean over rows and its error, in nats.
     """
     gains = np.array(reference.group_losses) - np.array(candidate.group_losses)
-    n, n_groups = int(n_rows.sum()), int(np.count_nonzero(n_rows))
-    gain = float(gains.sum() / n)
-    if n_groups < 2:
-        return gain, float("inf")
-    squares = float(np.sum((gains - gain * n_rows) ** 2))
-    return gain, float(np.sqrt(squares * n_groups / (n_groups - 1)) / n)
+    return paired_difference(gains, n_rows)
 
 
 def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:

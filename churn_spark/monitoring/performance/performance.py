@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from churn_spark.arrays import Values
-from churn_spark.evaluation.intervals import bootstrap_by_user
+from churn_spark.evaluation.bootstrap import bootstrap_by_user
+from churn_spark.evaluation.intervals import Interval
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     MetricChange,
@@ -30,20 +31,10 @@ _Z = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; NaN where the rows can't tell.
+class Estimate(Interval):
+    """A metric with its 95 % interval and standard error; NaN where the rows can't tell."""
 
-    Attributes:
-        value: the figure.
-        standard_error: of it.
-        low: lower bound.
-        high: upper bound.
-    """
-
-    value: float
     standard_error: float
-    low: float
-    high: float
 
 
 def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
@@ -62,9 +53,10 @@ def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
     if not 0 < auc < 1 or not error > 0:
         # At the edge the variance is 0 or the logit infinite: all that is known is the value.
         is_known = not math.isnan(error)
-        return Estimate(auc, error, auc if is_known else math.nan, auc if is_known else math.nan)
+        end = auc if is_known else math.nan
+        return Estimate(auc, end, end, error)
     logit, spread = math.log(auc / (1 - auc)), _Z * error / (auc * (1 - auc))
-    return Estimate(auc, error, _expit(logit - spread), _expit(logit + spread))
+    return Estimate(auc, _expit(logit - spread), _expit(logit + spread), error)
 
 
 def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Estimate:
@@ -161,7 +153,7 @@ def measure(
     for metric in DRAWN_METRICS:
         found, replicas = drawn.interval(_ONE, metric), drawn.replicas[_ONE][metric]
         error = float(np.nanstd(replicas, ddof=1)) if len(replicas) > 1 else math.nan
-        estimates[metric] = Estimate(found.value, error, found.low, found.high)
+        estimates[metric] = Estimate(found.value, found.low, found.high, error)
     return estimates
 
 
@@ -246,7 +238,7 @@ def _sum_by(owner: NDArray[np.int64], values: Values, n_owners: int) -> Values:
 
 
 def _normal(value: float, error: float) -> Estimate:
-    return Estimate(value, error, value - _Z * error, value + _Z * error)
+    return Estimate(value, value - _Z * error, value + _Z * error, error)
 
 
 def _expit(logit: float) -> float:
