@@ -84,7 +84,7 @@ def test_newest(
         *overrides,
     )
     plan = steps.choose_dates(context, settings.start + timedelta(days=settings.days))
-    build_snapshots.run(context, {*plan.learnt, *plan.judged})
+    build_snapshots.run(context, {*plan.train, *plan.test})
     return context, steps.fit_and_predict(context, plan, world.folder)
 
 
@@ -291,8 +291,10 @@ def say_lifetime(context: JobContext) -> None:
         context, end, *training.label_snapshots(context, end), TRAINING_ROWS
     )
     trees, baseline = training.fit(context, prepared)
-    both = trees.judged.rows.merge(
-        baseline.judged.rows[["user_id", "churn_probability"]], on="user_id", suffixes=("", "_lr")
+    both = trees.evaluation.rows.merge(
+        baseline.evaluation.rows[["user_id", "churn_probability"]],
+        on="user_id",
+        suffixes=("", "_lr"),
     )
     drawn = bootstrap_by_user(
         both["label"].to_numpy(dtype=float),

@@ -19,9 +19,9 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.evaluation.backtest import PRIMARY, TEST, measure
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.intervals import Interval
 from churn_spark.lakehouse.schema import struct_of
-from churn_spark.models.date_split import DateSplit
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.steps import backtest as steps
 from jobs import build_snapshots
@@ -54,7 +54,7 @@ def run(context: job.JobContext, date: Date | None = None, truth: Path | None = 
     config = context.config
     end = min(date or Date.max, job.log_span(context).end)
     plan = steps.choose_dates(context, end)
-    build_snapshots.run(context, {*plan.learnt, *plan.judged})
+    build_snapshots.run(context, {*plan.train, *plan.test})
     with job.closing_line("backtest") as facts:
         tested = steps.fit_and_predict(context, plan, truth)
         predictions = steps.describe_predictions(tested)
@@ -99,8 +99,8 @@ def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
         return str(Interval(value, low, high))
 
     return [
-        f"learnt from {len(plan.learnt)} dates up to {plan.learnt[-1]}, tested on "
-        f"{len(plan.judged)} up to {plan.judged[-1]}",
+        f"learnt from {len(plan.train)} dates up to {plan.train[-1]}, tested on "
+        f"{len(plan.test)} up to {plan.test[-1]}",
         f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
         f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",
     ]

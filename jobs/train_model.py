@@ -10,7 +10,7 @@ from churn_spark import job
 from churn_spark.contracts.tables import TRAINING_ROWS, VALIDATION_SCORES
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.training import describe_judged
+from churn_spark.models.training import describe_evaluation
 from churn_spark.steps.training import (
     fit,
     label_snapshots,
@@ -57,8 +57,8 @@ def train(context: job.JobContext, date: Date) -> str:
         prepared.described.unpersist()
         n_positive = sum(prepared.n_positive.values())
         facts.append(f"{sum(prepared.n_rows.values()):,} rows, {n_positive} cancel")
-        facts.append(describe_judged("LightGBM", trees.judged))
-        facts.append(describe_judged("LR", baseline.judged))
+        facts.append(describe_evaluation("LightGBM", trees.evaluation))
+        facts.append(describe_evaluation("LR", baseline.evaluation))
         facts.append(f"version {version} is {alias}")
         if context.config.labels.kind == "lifetime":
             facts.append("retrospective: it describes the past, it forecasts nothing")

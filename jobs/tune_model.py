@@ -13,7 +13,7 @@ import typer
 
 from churn_spark import job
 from churn_spark.contracts.tables import TRAINING_ROWS
-from churn_spark.models.date_split import split_dates
+from churn_spark.evaluation.date_split import split_dates
 from churn_spark.models.search.tuning import Choice
 from churn_spark.steps import training
 from churn_spark.steps.tuning import tune

@@ -46,7 +46,7 @@ class Policy:
     Attributes:
         name: `nobody`, `everybody`, `break_even`, `capacity 10 %`, `f1` or `cheapest`.
         threshold: lowest probability that is contacted.
-        is_hindsight: chosen on the rows that it is judged on, so better here than elsewhere.
+        is_hindsight: chosen on the rows that it is measured on, so better here than elsewhere.
         n_contacted: rows contacted.
         n_reached: cancellers among them.
         cost: expected, per 1,000 rows.

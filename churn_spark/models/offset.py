@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from churn_spark.arrays import Floats
 
-LEAST = 1e-6
+MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,4 +37,6 @@ class Offset:
         """
         stated = matrix[:, list(features).index(self.feature)]
         known = np.where(np.isnan(stated), self.fallback, stated)
-        return np.asarray(logit(np.clip(known, LEAST, 1.0 - LEAST)), dtype=np.float64)
+        return np.asarray(
+            logit(np.clip(known, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)), dtype=np.float64
+        )

@@ -24,7 +24,7 @@ from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.tables import VALIDATION_SCORES
-from churn_spark.evaluation.judged import Judged
+from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.calibration import Calibration
@@ -56,7 +56,7 @@ class FittedTrees:
         base_rate: share of cancellations among the fitted rows.
         class_weight: `scale_pos_weight` of the final fit.
         rounds: trees of the final fit, and why so many.
-        judged: on the validation users.
+        evaluation: on the validation users.
     """
 
     native_text: str
@@ -65,7 +65,7 @@ class FittedTrees:
     base_rate: float
     class_weight: float
     rounds: ChosenRounds
-    judged: Judged
+    evaluation: Evaluation
 
     def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> Floats:
         """The chance to cancel of encoded rows."""
@@ -79,7 +79,7 @@ class FittedBaseline:
 
     spark_model: PipelineModel
     encoding: Encoding
-    judged: Judged
+    evaluation: Evaluation
 
 
 def train_trees(
@@ -129,8 +129,8 @@ def train_trees(
     validation = collect_bounded(_of_split(rows, VALIDATION), MAX_SCORED_ROWS)
     validation_margins = tree_margins(validation, encoding, native_text, offset)
     validation = _with_probabilities(validation, validation_margins, calibration.calibration)
-    judged = _judge(validation, stopping)
-    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, judged)
+    evaluation = _evaluate(validation, stopping)
+    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, evaluation)
 
 
 def train_logistic_regression(
@@ -146,7 +146,7 @@ def train_logistic_regression(
         )
         for model, split in ((candidate, STOPPING), (final, VALIDATION))
     )
-    return FittedBaseline(final, encoding, _judge(validation, stopping))
+    return FittedBaseline(final, encoding, _evaluate(validation, stopping))
 
 
 def build_baseline_rows(
@@ -163,18 +163,18 @@ def build_baseline_rows(
 
 
 def build_validation_scores(
-    spark: SparkSession, judged: Judged, run_id: str, family: str
+    spark: SparkSession, evaluation: Evaluation, run_id: str, family: str
 ) -> DataFrame:
     """The validation rows of one run with their outcomes: who was missed, who was flagged.
 
     Grain: (run_id, as_of, user_id).
     """
-    rows = judged.rows
+    rows = evaluation.rows
     labels, probabilities = rows["label"].to_numpy(), rows["churn_probability"].to_numpy()
     scored = rows[["as_of", "user_id", "label", "churn_probability"]].assign(
         run_id=run_id,
         family=family,
-        outcome=outcomes(labels, probabilities, judged.metrics.threshold),
+        outcome=outcomes(labels, probabilities, evaluation.metrics.threshold),
     )
     return conform(
         spark.createDataFrame(scored[VALIDATION_SCORES.column_names], struct_of(VALIDATION_SCORES)),
@@ -182,9 +182,9 @@ def build_validation_scores(
     )
 
 
-def describe_judged(name: str, judged: Judged) -> str:
+def describe_evaluation(name: str, evaluation: Evaluation) -> str:
     """`LightGBM AUC 0.712, F1 0.310`, on the validation users."""
-    return f"{name} AUC {judged.metrics.roc_auc:.3f}, F1 {judged.metrics.f1:.3f}"
+    return f"{name} AUC {evaluation.metrics.roc_auc:.3f}, F1 {evaluation.metrics.f1:.3f}"
 
 
 def tree_margins(
@@ -263,12 +263,12 @@ def _with_probabilities(
     return rows.assign(churn_probability=calibration.probabilities(margins))
 
 
-def _judge(validation: pd.DataFrame, stopping: pd.DataFrame) -> Judged:
+def _evaluate(validation: pd.DataFrame, stopping: pd.DataFrame) -> Evaluation:
     threshold = best_f1_threshold(
         stopping["label"].to_numpy(), stopping["churn_probability"].to_numpy()
     )
     labels, probabilities = validation["label"], validation["churn_probability"]
-    return Judged(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
+    return Evaluation(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
 
 
 @contextmanager

@@ -17,6 +17,15 @@ from churn_spark.simulate.draws import (
     uniforms,
     user_keys,
 )
+from churn_spark.simulate.next_event import (
+    DRAWS_A_STEP,
+    IS_GONE,
+    NO_SONG,
+    Habits,
+    Lives,
+    Rules,
+    step,
+)
 from churn_spark.simulate.pages import PAGES
 from churn_spark.simulate.personas import (
     PERSONA_NAMES,
@@ -26,15 +35,6 @@ from churn_spark.simulate.personas import (
 )
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
-from churn_spark.simulate.steps import (
-    DRAWS_A_STEP,
-    IS_GONE,
-    NO_SONG,
-    Habits,
-    Lives,
-    Rules,
-    step,
-)
 
 _LIFE_STREAM: Final = 2
 _DRAWN_CELLS: Final = 100_000  # steps x users drawn at once: a few megabytes

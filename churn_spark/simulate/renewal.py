@@ -18,6 +18,7 @@ import numpy as np
 from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S, activity_rates
+from churn_spark.simulate.next_event import IS_GONE
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, PAGES, REDIRECT_PAGES
 from churn_spark.simulate.personas import (
     END_STATE,
@@ -28,7 +29,6 @@ from churn_spark.simulate.personas import (
     build_personas,
 )
 from churn_spark.simulate.settings import DAY_S, SimulationSettings
-from churn_spark.simulate.steps import IS_GONE
 
 _STEPS_A_DAY: Final = 48
 _N_CONTEXTS: Final = len(CONTEXTS)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from churn_spark.arrays import Bools, Ints
 from churn_spark.simulate.lives import Events
+from churn_spark.simulate.next_event import Lives
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, count_first_users
 from churn_spark.simulate.settings import SimulationSettings
-from churn_spark.simulate.steps import Lives
 
 STAYED = -1
 

@@ -19,12 +19,12 @@ from churn_spark.simulate.degrading import (
     is_offered,
 )
 from churn_spark.simulate.lives import Outcome
+from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import unpack_state
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, user_ids
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.states import STAYED, Tally
-from churn_spark.simulate.steps import IS_GONE, Lives
 
 _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
 _TS_BITS: Final = 34  # seconds since the epoch fit into so many bits until the year 2514

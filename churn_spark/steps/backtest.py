@@ -23,11 +23,11 @@ from churn_spark.evaluation.backtest import (
     headline_cell,
     tenure_band,
 )
+from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.evaluation.metrics import best_f1_threshold
 from churn_spark.features.labels import with_horizon
 from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.splits import STOPPING, VALIDATION, held_out_users
@@ -81,20 +81,20 @@ def fit_and_predict(context: job.JobContext, plan: DateSplit, truth: Path | None
         TooFewCancelsError: if there is too little to learn from.
     """
     prepared = training.prepare(
-        context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.learnt
+        context, plan.cutoff, *label_dates(context, plan), BACKTEST_ROWS, plan.train
     )
     trees, baseline = training.fit(context, prepared)
     bundle = training.build_bundle(context, prepared, trees)
     rows = collect_bounded(prepared.described, MAX_ROWS)
     is_held_out = (rows["split"] == VALIDATION).to_numpy()
-    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.judged).to_numpy())
+    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.test).to_numpy())
     probabilities = predict(context, plan, prepared, rows, bundle, baseline, truth)
     return Tested(plan, prepared, trees, baseline, bundle, rows, probabilities)
 
 
 def label_dates(context: job.JobContext, plan: DateSplit) -> tuple[DataFrame, DataFrame]:
     """Snapshots and labels of all dates of the plan."""
-    is_chosen = F.col("as_of").isin(*plan.learnt, *plan.judged)
+    is_chosen = F.col("as_of").isin(*plan.train, *plan.test)
     labels = with_horizon(context.lakehouse.read(LABELS), context.config.labels.horizon)
     return context.lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
@@ -110,7 +110,7 @@ def predict(
 ) -> dict[str, NDArray[np.float64]]:
     """Probabilities of every model of the ladder, in its order, for the collected rows."""
     config = context.config
-    learnt = rows[rows["as_of"].isin(plan.learnt) & (rows["split"] != VALIDATION)]
+    learnt = rows[rows["as_of"].isin(plan.train) & (rows["split"] != VALIDATION)]
     known = context.lakehouse.read(TRANSITIONS).filter(
         (F.col("event_date") < F.lit(plan.cutoff))
         & ~held_out_users(F.col("user_id"), config.training)
@@ -165,8 +165,8 @@ def choose_thresholds(tested: Tested) -> dict[str, float]:
         for model, values in tested.probabilities.items()
     }
     return thresholds | {
-        PRIMARY: tested.trees.judged.metrics.threshold,
-        "logistic_regression": tested.baseline.judged.metrics.threshold,
+        PRIMARY: tested.trees.evaluation.metrics.threshold,
+        "logistic_regression": tested.baseline.evaluation.metrics.threshold,
     }
 
 
@@ -229,14 +229,14 @@ def build_card(
     """The facts behind the run."""
     config, plan, rows = context.config, tested.plan, tested.rows
     calibration = tested.trees.calibration
-    threshold = tested.trees.judged.metrics.threshold
+    threshold = tested.trees.evaluation.metrics.threshold
     return ModelCard(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
         headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
-        train_dates=plan.learnt,
-        calibration_dates=plan.learnt[1:][-1:],
-        test_dates=plan.judged,
+        train_dates=plan.train,
+        calibration_dates=plan.train[1:][-1:],
+        test_dates=plan.test,
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
         population=f"users with an event in the {config.snapshots.active_days} days before the "

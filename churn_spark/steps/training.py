@@ -23,7 +23,7 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.evaluation.judged import Judged
+from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
 from churn_spark.models.behaviour.evidence import build_behaviour
@@ -226,9 +226,11 @@ def register(
     registry = ModelRegistry(config.registry, config.lakehouse)
     with registry.run("logistic_regression", about) as run_id:
         log_family(
-            "logistic_regression", about | config.logistic_regression.model_dump(), baseline.judged
+            "logistic_regression",
+            about | config.logistic_regression.model_dump(),
+            baseline.evaluation,
         )
-        keep_scores(context, run_id, "logistic_regression", baseline.judged)
+        keep_scores(context, run_id, "logistic_regression", baseline.evaluation)
     chosen = {
         "scale_pos_weight": trees.class_weight,
         "rounds": trees.rounds.rounds,
@@ -238,8 +240,8 @@ def register(
     }
     with registry.run("lightgbm", about) as run_id:
         parameters = about | tree_parameters(context).model_dump() | chosen
-        metrics = log_family("lightgbm", parameters, trees.judged)
-        keep_scores(context, run_id, "lightgbm", trees.judged)
+        metrics = log_family("lightgbm", parameters, trees.evaluation)
+        keep_scores(context, run_id, "lightgbm", trees.evaluation)
         version = registry.register(bundle, run_id, metrics)
     return version, registry.assign_alias(version)
 
@@ -258,7 +260,7 @@ def training_key(context: job.JobContext, date: Date) -> dict[str, str]:
     }
 
 
-def keep_scores(context: job.JobContext, run_id: str, family: str, judged: Judged) -> None:
+def keep_scores(context: job.JobContext, run_id: str, family: str, judged: Evaluation) -> None:
     """Keep the validation rows of one run as a table."""
     scores = build_validation_scores(context.spark, judged, run_id, family)
     context.lakehouse.replace(scores, VALIDATION_SCORES, {"run_id": [run_id]})

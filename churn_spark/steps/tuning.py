@@ -16,10 +16,10 @@ from rich.table import Table
 from churn_spark import job
 from churn_spark.config import LightGBMConfig
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.hashing import content_hash
-from churn_spark.models.date_split import DateSplit
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import Fold, build_folds, grid_of, hash_rows, judge_fold
+from churn_spark.models.search.folds import Fold, build_folds, evaluate_fold, grid_of, hash_rows
 from churn_spark.models.search.search import (
     candidates_of,
     finish,
@@ -39,7 +39,7 @@ from churn_spark.models.search.tuning import (
     paired_gain,
     sum_up,
 )
-from churn_spark.models.training import describe_judged
+from churn_spark.models.training import describe_evaluation
 from churn_spark.steps import training
 
 _N_SHOWN = 5
@@ -84,7 +84,7 @@ def study_name(context: job.JobContext, prepared: training.Prepared, dates: Date
     about = {
         "rows": hash_rows(rows),
         "features": prepared.encoding.fingerprint,
-        "dates": dates.judged,
+        "dates": dates.test,
         "space": config.tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
         "present": config.lightgbm.model_dump(),
         "behaviour": config.behaviour.model_dump(),
@@ -141,7 +141,7 @@ def judge(
     found: list[FoldResult] = []
     for step, fold in enumerate(folds):
         seed = context.config.training.seed
-        found.append(judge_fold(fold, prepared.encoding, config, offset, seed))
+        found.append(evaluate_fold(fold, prepared.encoding, config, offset, seed))
         alone, so_far = sum_up(found[-1:], grid_of(config)), sum_up(found, grid_of(config))
         mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
         if is_hopeless(trial, so_far.loss, step) and step + 1 < len(folds):
@@ -158,7 +158,7 @@ def tuned(context: job.JobContext, parameters: dict[str, float]) -> LightGBMConf
 
 
 def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
-    """Judged rows of each group of users, shape (folds x groups,)."""
+    """Test rows of each group of users, shape (folds x groups,)."""
     return np.concatenate([fold.n_rows for fold in folds])
 
 
@@ -170,7 +170,10 @@ def register(
     changed = replace(context, config=context.config.model_copy(update={"lightgbm": parameters}))
     trees, baseline = training.fit(changed, prepared)
     version, alias = training.register(changed, date, prepared, trees, baseline)
-    return version, f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
+    return (
+        version,
+        f"{describe_evaluation('LightGBM', trees.evaluation)}; version {version} is {alias}",
+    )
 
 
 def show(

@@ -17,9 +17,9 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search.folds import build_folds, content_hash
@@ -103,14 +103,14 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     tune: Tune, rows: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, whole, _ = tune(tmp_path / "whole", "tuning.n_trials=3")
-    judge, n_calls = tuning.judge_fold, iter(range(100))
+    judge, n_calls = tuning.evaluate_fold, iter(range(100))
 
     def killing(*arguments: Any) -> Any:
         if next(n_calls) == 5:
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    monkeypatch.setattr(tuning, "judge_fold", killing)
+    monkeypatch.setattr(tuning, "evaluate_fold", killing)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "killed", "tuning.n_trials=3")
     resumed_context, resumed, facts = tune(tmp_path / "killed", "tuning.n_trials=3")
@@ -162,9 +162,9 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
     folds = build_folds(rows, dates, 3, training)
     seen: set[str] = set()
     for number, fold in enumerate(folds):
-        learnt, judged = fold.learnt.toPandas(), fold.judged
-        assert set(learnt["as_of"]) == set(dates.learnt)
-        assert set(judged["as_of"]) == set(dates.judged)
+        learnt, judged = fold.train.toPandas(), fold.test
+        assert set(learnt["as_of"]) == set(dates.train)
+        assert set(judged["as_of"]) == set(dates.test)
         assert not set(learnt["user_id"]) & set(judged["user_id"])
         assert VALIDATION not in set(learnt["split"]) | set(judged["split"])
         places = {fold_of(user_bucket(user, 7), 0.2, 3) for user in judged["user_id"]}

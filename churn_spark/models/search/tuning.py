@@ -111,7 +111,7 @@ def paired_gain(
 
     Args:
         candidate: of whom a loss below the reference is a gain.
-        reference: judged on the same rows.
+        reference: tried on the same rows.
         n_rows: of each group, shape (folds x groups,).
 
     Returns:
@@ -129,7 +129,7 @@ def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:
     and Stone, "Classification and Regression Trees" (1984), on paired differences.
 
     Args:
-        candidates: all judged on the same rows; one of them has the present parameters.
+        candidates: all tried on the same rows; one of them has the present parameters.
         n_rows: of each group of users, shape (folds x groups,).
 
     Raises:
