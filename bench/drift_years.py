@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from bench.ks_samples import count_cells
 from churn_spark.arrays import Values
 from churn_spark.monitoring.drift.ks import (
     Baseline,
     benjamini_hochberg,
     build_baseline,
     compare,
-    count_cells,
 )
 from churn_spark.monitoring.policy.evidence import DriftFact
 

@@ -5,6 +5,7 @@ Its features are counted from the events, so that a leak can be counted from the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
@@ -15,7 +16,6 @@ import pandas as pd
 from bench.leak_log import LeakLog, start_of
 from churn_spark.arrays import Bools, Floats
 from churn_spark.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
-from churn_spark.models.splits import user_bucket
 from churn_spark.simulate.settings import DAY_S
 from churn_spark.timeline import Horizon
 
@@ -111,7 +111,8 @@ def build_labels(log: LeakLog, as_of: date) -> Floats:
 
 def side_of(user_id: str) -> str:
     """Train or test, by the user alone."""
-    return TEST if user_bucket(user_id, seed=7) < TEST_SHARE else TRAIN
+    digest = hashlib.sha256(f"7:{user_id}".encode()).hexdigest()
+    return TEST if int(digest[:8], 16) / 2**32 < TEST_SHARE else TRAIN
 
 
 def label_rows(log: LeakLog, rows: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
+from bench.expected_metrics import ExpectedMetrics, evaluate_expected
 from bench.promises import choose_sections, holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
@@ -32,7 +33,6 @@ from churn_spark.contracts.features.spec import model_features
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.evaluation.backtest import PRIMARY
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
-from churn_spark.evaluation.expected import ExpectedMetrics, evaluate_expected
 from churn_spark.evaluation.metrics import evaluate
 from churn_spark.job import JobContext, log_span
 from churn_spark.models.encoding import Encoding

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_spark.arrays import Bools, Floats
-from churn_spark.contracts.features.segments import LONGER, TENURE_BANDS, UNKNOWN
+from churn_spark.contracts.features.segments import LONGER, SEGMENTS, TENURE_BANDS, UNKNOWN
 from churn_spark.evaluation.bootstrap import (
     Bootstrap,
     bootstrap_by_segment,
@@ -23,7 +23,7 @@ PRIMARY: Final = "lightgbm"
 CELLS: Final = ("new users", "future", "both")
 TEST: Final = "test"
 MIN_HEADLINE_POSITIVES: Final = 50
-SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
+BACKTEST_SEGMENTS: Final = (*SEGMENTS, "gender")
 _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
 
 
@@ -64,7 +64,7 @@ def measure(
 
     Args:
         predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
-            of `SEGMENTS` and a column of probabilities for each model.
+            of `BACKTEST_SEGMENTS` and a column of probabilities for each model.
         models: names of these columns.
         thresholds: model -> where its F1 is taken.
         n_replicas: draws of the users.
@@ -83,8 +83,8 @@ def measure(
             found = judge(*_columns(part, models))
             rows += _figures(cell, "all", found, part["label"].sum())
     headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
-    unseen = parts[headline].fillna(dict.fromkeys(SEGMENTS, "unknown"))
-    for segment in SEGMENTS if len(unseen) else ():
+    unseen = parts[headline].fillna(dict.fromkeys(BACKTEST_SEGMENTS, "unknown"))
+    for segment in BACKTEST_SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
             *_columns(unseen, models),
             unseen[segment].to_numpy(),

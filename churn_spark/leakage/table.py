@@ -115,11 +115,6 @@ class FeatureTable:
         return [name for name in self.features if _is_number(self.rows[name])]
 
     @property
-    def categories(self) -> list[str]:
-        """Features that are categories, in order."""
-        return [name for name in self.features if not _is_number(self.rows[name])]
-
-    @property
     def labelled(self) -> pd.DataFrame:
         """The rows whose label is known."""
         return self.rows[self.rows["label"].notna()]

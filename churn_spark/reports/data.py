@@ -14,7 +14,14 @@ from churn_spark.config import CostsConfig
 from churn_spark.evaluation.intervals import Interval
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.page import Cell
-from churn_spark.reports.words import METRICS, SEGMENTS, in_ladder_order, interval, measured, number
+from churn_spark.reports.words import (
+    METRICS,
+    SEGMENT_NAMES,
+    in_ladder_order,
+    interval,
+    measured,
+    number,
+)
 
 _NAN = math.nan
 _KEYS = ["cell", "segment", "model", "versus", "metric"]
@@ -137,7 +144,7 @@ class EvaluationData:
             (self.figures["cell"] == self.cell) & (self.figures["segment"] != "all")
         ]
         names = here["segment"].unique()
-        for segment in SEGMENTS:
+        for segment in SEGMENT_NAMES:
             values = [n.removeprefix(f"{segment}=") for n in names if n.startswith(f"{segment}=")]
             for value in sorted(values, key=by_numbers):
                 yield segment, value

@@ -16,8 +16,8 @@ from churn_spark import job
 from churn_spark.contracts.tables import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
 from churn_spark.errors import InputError
 from churn_spark.evaluation.backtest import (
+    BACKTEST_SEGMENTS,
     PRIMARY,
-    SEGMENTS,
     TEST,
     cell_of,
     headline_cell,
@@ -182,7 +182,7 @@ def describe_predictions(tested: Tested) -> pd.DataFrame:
 
 def lengthen(predictions: pd.DataFrame, tested: Tested, n_reasons: int) -> pd.DataFrame:
     """One row for each model; reasons for the primary one's unseen rows."""
-    keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
+    keys = ["as_of", "user_id", "cell", "label", *BACKTEST_SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
     sentences = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index)

@@ -22,11 +22,11 @@ from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import build_folds, content_hash
+from churn_spark.models.search.folds import build_folds, hash_rows
 from churn_spark.models.search.search import candidates_of, open_study, storage_url
-from churn_spark.models.search.tuning import fold_of
-from churn_spark.models.splits import VALIDATION, split_of, user_bucket
+from churn_spark.models.splits import VALIDATION
 from churn_spark.steps import training, tuning
+from tests.oracles import fold_of, split_of, user_bucket
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -114,7 +114,7 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "killed", "tuning.n_trials=3")
     resumed_context, resumed, facts = tune(tmp_path / "killed", "tuning.n_trials=3")
-    # Four fits, one begun in vain and two for it: nothing was judged twice.
+    # Four fits, one begun in vain and two for it: nothing was tried twice.
     assert next(n_calls) == 8
     found, expected = (
         [(c.parameters, c.is_present, c.result) for c in candidates_of(study_of(made, rows))]
@@ -183,6 +183,6 @@ def test_folds_without_a_cancellation_are_refused(rows: DataFrame) -> None:
 
 
 def test_rows_hash_alike_in_any_order_and_not_when_one_differs(rows: DataFrame) -> None:
-    same = content_hash(rows.repartition(5).sortWithinPartitions("songs_14d"))
-    assert same == content_hash(rows)
-    assert content_hash(rows.withColumn("label", 1 - rows["label"])) != content_hash(rows)
+    same = hash_rows(rows.repartition(5).sortWithinPartitions("songs_14d"))
+    assert same == hash_rows(rows)
+    assert hash_rows(rows.withColumn("label", 1 - rows["label"])) != hash_rows(rows)

@@ -13,6 +13,7 @@ from builders import write_rows
 from night_builders import LAST, build_nights
 from serving_builders import make_bundle, make_rows, register_champion
 
+from bench.ks_samples import count_cells, count_missing
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -25,7 +26,7 @@ from churn_spark.errors import MissingTableError
 from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells, count_missing
+from churn_spark.monitoring.drift.ks import build_baseline, compare
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.store import newest_night, read_night

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.expected_metrics import expected_calibration_error
 from churn_spark.evaluation.bootstrap import (
     METRIC_NAMES,
     MIN_USERS_OF_A_CLASS,
@@ -15,7 +16,7 @@ from churn_spark.evaluation.bootstrap import (
     bootstrap_by_segment,
     bootstrap_by_user,
 )
-from churn_spark.evaluation.expected import expected_calibration_error, expected_roc_auc
+from churn_spark.evaluation.expected import expected_roc_auc
 from churn_spark.evaluation.intervals import Interval, mean_intervals, paired_difference
 from churn_spark.evaluation.metrics import evaluate
 

@@ -15,10 +15,10 @@ from churn_spark.models.search.tuning import (
     FoldResult,
     TrialResult,
     choose_parameters,
-    fold_of,
     paired_gain,
     sum_up,
 )
+from tests.oracles import fold_of
 
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
 BUCKETS = st.floats(0, 1, exclude_max=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.arrays import Ints
@@ -20,7 +20,7 @@ from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
-from churn_spark.models.splits import bucket_column
+from churn_spark.models.splits import bucket_column, fold_column
 from churn_spark.models.training import (
     MAX_SCORED_ROWS,
     all_tasks_at_once,
@@ -55,13 +55,6 @@ class Fold:
     def n_rows(self) -> Ints:
         """Test rows of each group, shape (GROUPS,)."""
         return np.bincount(self.groups, minlength=GROUPS)
-
-
-def fold_column(bucket: Column, validation_share: float, n_folds: int) -> Column:
-    """`fold_of` as a Spark column, null for validation users."""
-    share = (bucket - validation_share) / (1 - validation_share)
-    fold = F.least(F.floor(share * n_folds), F.lit(n_folds - 1)).cast("int")
-    return F.when(bucket >= validation_share, fold)
 
 
 def build_folds(

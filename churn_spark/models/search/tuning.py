@@ -73,20 +73,6 @@ class Choice:
     reason: str
 
 
-def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:
-    """The fold that judges a user; none for a validation user.
-
-    Args:
-        bucket: of the user, in `[0, 1)`, uniform over users.
-        validation_share: users below this take no part.
-        n_folds: folds of equal size.
-    """
-    if bucket < validation_share:
-        return None
-    # A quotient just below 1 may round to 1.
-    return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
-
-
 def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
     """Put folds together and take the number of trees with the least loss on all of them.
 
