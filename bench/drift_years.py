@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from bench.ks_samples import count_cells
+from churn_spark.arrays import Values
 from churn_spark.monitoring.drift.ks import (
     Baseline,
     benjamini_hochberg,
     build_baseline,
     compare,
-    count_cells,
 )
 from churn_spark.monitoring.policy.evidence import DriftFact
 
-FloatArray = NDArray[Any]
 N_USERS = 22_000
 N_FEATURES = 30
 N_GRID = 512
@@ -36,7 +35,7 @@ WANDER_SD, WANDER_NIGHTS = 0.025, 14
 
 def wander(
     rng: np.random.Generator, n_nights: int, sd: float, n_features: int = N_FEATURES
-) -> FloatArray:
+) -> Values:
     """Means that move harmlessly: normal with the given SD, forgotten in two weeks.
 
     Returns:
@@ -52,11 +51,11 @@ def wander(
 
 def draw_distances(
     rng: np.random.Generator,
-    means: FloatArray,
+    means: Values,
     thresholds: Sequence[float],
     n_users: int = N_USERS,
     n_grid: int = N_GRID,
-) -> FloatArray:
+) -> Values:
     """D of each night of one feature against one baseline of as many rows.
 
     Args:
@@ -86,7 +85,7 @@ def draw_distances(
     return np.asarray(low)
 
 
-def build_facts(distances: FloatArray) -> list[tuple[DriftFact, ...]]:
+def build_facts(distances: Values) -> list[tuple[DriftFact, ...]]:
     """The night's facts of equally important features, shape (nights, features) -> per night."""
     p_values = stats.kstwobign.sf(distances * math.sqrt(N_USERS / 2))
     return [
@@ -101,7 +100,7 @@ def build_facts(distances: FloatArray) -> list[tuple[DriftFact, ...]]:
 def _draw_exactly(
     rng: np.random.Generator,
     baseline: Baseline,
-    ends: FloatArray,
+    ends: Values,
     counts: NDArray[np.int64],
     mean: float,
 ) -> float:

@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate.people import listed
-
-Ints = npt.NDArray[np.int64]
 
 _SCHEMA: Final = pa.schema(
     {

@@ -5,6 +5,7 @@ Its features are counted from the events, so that a leak can be counted from the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
@@ -12,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bench.leak_log import Floats, LeakLog, Mask, start_of
+from bench.leak_log import LeakLog, start_of
+from churn_spark.arrays import Bools, Floats
 from churn_spark.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
-from churn_spark.models.splits import user_bucket
 from churn_spark.simulate.settings import DAY_S
 from churn_spark.timeline import Horizon
 
@@ -57,7 +58,7 @@ def build_spans(log: LeakLog, as_of: date) -> pd.DataFrame:
     return spans[spans["first_ts"].notna()]
 
 
-def population_of(log: LeakLog, as_of: date) -> Mask:
+def population_of(log: LeakLog, as_of: date) -> Bools:
     """Users with an event in the 60 days before the date who have not cancelled before it."""
     begin = start_of(as_of)
     active = log.count(log.during(begin - ACTIVE_DAYS * DAY_S, begin)) > 0
@@ -110,7 +111,8 @@ def build_labels(log: LeakLog, as_of: date) -> Floats:
 
 def side_of(user_id: str) -> str:
     """Train or test, by the user alone."""
-    return TEST if user_bucket(user_id, seed=7) < TEST_SHARE else TRAIN
+    digest = hashlib.sha256(f"7:{user_id}".encode()).hexdigest()
+    return TEST if int(digest[:8], 16) / 2**32 < TEST_SHARE else TRAIN
 
 
 def label_rows(log: LeakLog, rows: pd.DataFrame) -> pd.DataFrame:

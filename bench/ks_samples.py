@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from churn_spark.monitoring.drift.ks import (
+    MISSING_CELL,
+    Baseline,
     KsComparison,
     build_baseline,
     compare,
-    count_cells,
-    count_missing,
+    locate_cells,
 )
 
 # A few values that collide often, and any float at all: ties, infinities, NaN and -0.0.
@@ -26,6 +27,18 @@ SAMPLES: Final = st.one_of(
     st.lists(st.floats(), min_size=1, max_size=60),
     st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=211),
 )
+
+
+def count_cells(baseline: Baseline, values: ArrayLike) -> NDArray[np.int64]:
+    """How many of the values lie in each cell, shape (2K+1,); missing ones are left out."""
+    cells = locate_cells(baseline.edges, values)
+    n_cells = 2 * baseline.edges.size + 1
+    return np.bincount(cells[cells != MISSING_CELL], minlength=n_cells).astype(np.int64)
+
+
+def count_missing(values: ArrayLike) -> int:
+    """How many of the values are null or NaN."""
+    return int(np.count_nonzero(np.isnan(np.asarray(values, dtype=np.float64))))
 
 
 def compare_samples(reference: NDArray[np.float64], current: NDArray[np.float64]) -> KsComparison:

@@ -12,15 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.blocks import events_path, simulate_block
 from churn_spark.simulate.pages import N_STATES, unpack_state
 from churn_spark.simulate.population import build_profiles, count_blocks
 from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
 from churn_spark.simulate.states import BlockState
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 SETTINGS: Final = SimulationSettings(users=1500, start=date(2018, 10, 1), days=53)
 
@@ -50,45 +47,45 @@ class LeakLog:
     start: date
     end: date
 
-    def is_page(self, *pages: str) -> Mask:
+    def is_page(self, *pages: str) -> Bools:
         """Which events are visits of one of the pages."""
-        found: Mask = np.isin(_PAGE, pages)[self.state]
+        found: Bools = np.isin(_PAGE, pages)[self.state]
         return found
 
     @property
-    def is_cancelled(self) -> Mask:
+    def is_cancelled(self) -> Bools:
         """Which events have the auth of somebody who has cancelled."""
-        found: Mask = (_AUTH == "Cancelled")[self.state]
+        found: Bools = (_AUTH == "Cancelled")[self.state]
         return found
 
     @property
-    def is_paid(self) -> Mask:
+    def is_paid(self) -> Bools:
         """Which events are at the paid level."""
-        found: Mask = (_LEVEL == "paid")[self.state]
+        found: Bools = (_LEVEL == "paid")[self.state]
         return found
 
-    def during(self, first: float, end: float) -> Mask:
+    def during(self, first: float, end: float) -> Bools:
         """Which events are in `[first, end)`, epoch seconds."""
         return (self.ts >= first) & (self.ts < end)
 
-    def count(self, chosen: Mask) -> Ints:
+    def count(self, chosen: Bools) -> Ints:
         """Chosen events of each user."""
         return np.bincount(self.user[chosen], minlength=len(self.users))
 
-    def earliest(self, chosen: Mask) -> Floats:
+    def earliest(self, chosen: Bools) -> Floats:
         """Time of each user's first chosen event; NaN without one."""
         found = np.full(len(self.users), np.nan)
         # Of several writes to one place the last one stays.
         found[self.user[chosen][::-1]] = self.ts[chosen][::-1]
         return found
 
-    def latest(self, chosen: Mask) -> Floats:
+    def latest(self, chosen: Bools) -> Floats:
         """Time of each user's last chosen event; NaN without one."""
         found = np.full(len(self.users), np.nan)
         found[self.user[chosen]] = self.ts[chosen]
         return found
 
-    def level_at_last(self, chosen: Mask) -> npt.NDArray[np.object_]:
+    def level_at_last(self, chosen: Bools) -> npt.NDArray[np.object_]:
         """Level at each user's last chosen event; None without one."""
         found = np.full(len(self.users), None, dtype=object)
         found[self.user[chosen]] = np.where(self.is_paid[chosen], "paid", "free")

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bench.honest_table import HORIZON
-from bench.leak_log import LeakLog, Mask, start_of
+from bench.leak_log import LeakLog, start_of
 from bench.planting import Columns, Leak, Planting, entered_in
+from churn_spark.arrays import Bools
 from churn_spark.leakage.table import FeatureTable
 from churn_spark.simulate.settings import DAY_S
 from churn_spark.timeline import days_after
@@ -23,7 +24,7 @@ LEAKS_IN_COLUMNS: Final[list[Leak]] = []
 leak = entered_in(LEAKS_IN_COLUMNS)
 
 
-def _until_label_ends(log: LeakLog, day: date) -> Mask:
+def _until_label_ends(log: LeakLog, day: date) -> Bools:
     return log.ts < start_of(HORIZON.end(day))
 
 

@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.event_log import EventLog
-
-Mask = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+from churn_spark.arrays import Bools, Floats
 
 _QUANTILES: Final = (10, 25, 50, 75, 90)
 _HOUR_S: Final = 3600
@@ -134,7 +132,7 @@ def measure_log(log: EventLog) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _weekday_to_weekend(log: EventLog, is_weekend: Mask) -> float:
+def _weekday_to_weekend(log: EventLog, is_weekend: Bools) -> float:
     """Give the mean events of a working day over those of a day of a weekend."""
     days = log.ts // _DAY_S
     on_weekends, on_weekdays = days[is_weekend], days[~is_weekend]

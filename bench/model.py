@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import flow
+from bench.expected_metrics import ExpectedMetrics, evaluate_expected
 from bench.promises import choose_sections, holds
 from bench.worlds import World, best_from_the_log, load_world
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import model_features
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.evaluation.backtest import PRIMARY
-from churn_spark.evaluation.expected import ExpectedMetrics, evaluate_expected
-from churn_spark.evaluation.intervals import bootstrap_by_user
+from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.metrics import evaluate
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
@@ -89,7 +89,7 @@ def test_newest(
     learning, log = context.config.learning, read_log_dates(context.lakehouse)
     end = settings.start + timedelta(days=settings.days)
     plan = choose_dates(log, end, learning, context.config.backtest)
-    flow.build_snapshots(context, {*plan.learnt, *plan.judged})
+    flow.build_snapshots(context, {*plan.train, *plan.test})
     return context, fit_and_predict(context.lakehouse, log, plan, learning, world.folder)
 
 
@@ -296,8 +296,10 @@ def say_lifetime(context: JobContext) -> None:
     labelled = label_snapshots(lakehouse, log, log.span.end, learning)
     data = prepare(lakehouse, log, log.span.end, labelled, TRAINING_ROWS, learning)
     trees, baseline = fit(data, learning)
-    both = trees.judged.rows.merge(
-        baseline.judged.rows[["user_id", "churn_probability"]], on="user_id", suffixes=("", "_lr")
+    both = trees.evaluation.rows.merge(
+        baseline.evaluation.rows[["user_id", "churn_probability"]],
+        on="user_id",
+        suffixes=("", "_lr"),
     )
     drawn = bootstrap_by_user(
         both["label"].to_numpy(dtype=float),

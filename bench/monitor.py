@@ -27,7 +27,7 @@ from scipy import stats
 
 from bench import monitor_policy
 from bench.kills import say_kills
-from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
+from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_cells
 from bench.promises import choose_sections, holds
 from bench.season import rehearse
 from churn_spark.monitoring.drift.ks import (
@@ -35,7 +35,6 @@ from churn_spark.monitoring.drift.ks import (
     build_baseline,
     collect_cells,
     compare,
-    count_cells,
 )
 from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
 from churn_spark.monitoring.performance.performance import estimate_auc

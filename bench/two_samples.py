@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from bench.event_log import EventLog
-
-Floats = npt.NDArray[np.float64]
+from churn_spark.arrays import Floats
 
 # How often songs repeat is the catalogue's doing: one log that was published has 58,480 songs,
 # another of the same generator 9,399. No catalogue is like both.

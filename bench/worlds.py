@@ -18,7 +18,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.cells import N_CELLS
 from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
 from churn_spark.models.behaviour.fitting import cell_column
-from churn_spark.models.behaviour.mixture import Mixture, normalise_counts
+from churn_spark.models.behaviour.mixture import Mixture, pseudo_counts, to_log_chances
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import solve_sessions
 from churn_spark.pipeline.context import JobContext
@@ -29,6 +29,7 @@ from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
 
 _CERTAIN = -1e6
+_PRIOR_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def true_classes(context: JobContext, world: World, fitted: BehaviourModel) -> B
     counts = np.zeros((len(PERSONA_NAMES), N_CELLS))
     places = counted["persona"].map(list(PERSONA_NAMES).index).to_numpy()
     counts[places, counted["cell"].to_numpy()] = counted["n"].to_numpy()
-    log_chances = normalise_counts(counts)
+    log_chances = to_log_chances(counts, pseudo_counts(counts.sum(axis=0), _PRIOR_WEIGHT))
     n_users = personas.groupBy("persona").count().toPandas().set_index("persona")["count"]
     shares = n_users.reindex(list(PERSONA_NAMES)).to_numpy(dtype=float)
     mean_days = float(fitted.sessions.days.mean())

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.ks_samples import count_cells
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE
 from churn_spark.monitoring.alerts.alerts import Alert, find_causes, find_data_causes, update_alerts
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
-from churn_spark.monitoring.drift.ks import Baseline, build_baseline, count_cells
+from churn_spark.monitoring.drift.ks import Baseline, build_baseline
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,

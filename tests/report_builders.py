@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.special import expit
 
 from churn_spark.config import CostsConfig
+from churn_spark.evaluation.bootstrap import METRIC_NAMES
 from churn_spark.evaluation.costs import capacity_threshold
 from churn_spark.evaluation.examples import EXAMPLE_DAYS, choose_examples
-from churn_spark.evaluation.intervals import FIGURES
 from churn_spark.evaluation.metrics import evaluate
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData
@@ -153,9 +153,9 @@ def _build_figures(generator: np.random.Generator, predictions: pd.DataFrame) ->
 def _values_of(part: pd.DataFrame) -> dict[str, float]:
     labels, probabilities = part["label"].to_numpy(), part["churn_probability"].to_numpy()
     if not labels.sum():
-        return dict.fromkeys(FIGURES, float("nan"))
+        return dict.fromkeys(METRIC_NAMES, float("nan"))
     found = evaluate(labels, probabilities, capacity_threshold(probabilities, 0.1))
-    return {name: getattr(found, name) for name in FIGURES}
+    return {name: getattr(found, name) for name in METRIC_NAMES}
 
 
 def _figure_rows(

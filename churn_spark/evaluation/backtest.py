@@ -10,23 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.contracts.features.segments import LONGER, TENURE_BANDS, UNKNOWN
-from churn_spark.evaluation.intervals import (
+from churn_spark.arrays import Bools, Floats
+from churn_spark.contracts.features.segments import LONGER, SEGMENTS, TENURE_BANDS, UNKNOWN
+from churn_spark.evaluation.bootstrap import (
     Bootstrap,
-    Interval,
     bootstrap_by_segment,
     bootstrap_by_user,
 )
+from churn_spark.evaluation.intervals import Interval
 
 PRIMARY: Final = "lightgbm"
 CELLS: Final = ("new users", "future", "both")
 TEST: Final = "test"
 MIN_HEADLINE_POSITIVES: Final = 50
-SEGMENTS: Final = ("level", "tenure_band", "os", "gender")
+BACKTEST_SEGMENTS: Final = (*SEGMENTS, "gender")
 _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
 
 
-def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> NDArray[np.object_]:
+def cell_of(is_held_out: Bools, is_test_date: Bools) -> NDArray[np.object_]:
     """What of a row was unseen: its user, its date, both, or nothing (`training`)."""
     return np.select(
         [is_held_out & is_test_date, is_test_date, is_held_out],
@@ -35,9 +36,7 @@ def cell_of(is_held_out: NDArray[np.bool_], is_test_date: NDArray[np.bool_]) -> 
     ).astype(object)
 
 
-def headline_cell(
-    cells: NDArray[np.object_], labels: NDArray[np.float64]
-) -> Literal["both", "test"]:
+def headline_cell(cells: NDArray[np.object_], labels: Floats) -> Literal["both", "test"]:
     """The cell that a report is about: new users on later dates, where enough of them cancel.
 
     Otherwise all users on later dates, `test`: what nobody can read off says nothing.
@@ -65,7 +64,7 @@ def measure(
 
     Args:
         predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
-            of `SEGMENTS` and a column of probabilities for each model.
+            of `BACKTEST_SEGMENTS` and a column of probabilities for each model.
         models: names of these columns.
         thresholds: model -> where its F1 is taken.
         n_replicas: draws of the users.
@@ -84,8 +83,8 @@ def measure(
             found = judge(*_columns(part, models))
             rows += _figures(cell, "all", found, part["label"].sum())
     headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
-    unseen = parts[headline].fillna(dict.fromkeys(SEGMENTS, "unknown"))
-    for segment in SEGMENTS if len(unseen) else ():
+    unseen = parts[headline].fillna(dict.fromkeys(BACKTEST_SEGMENTS, "unknown"))
+    for segment in BACKTEST_SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(
             *_columns(unseen, models),
             unseen[segment].to_numpy(),
@@ -101,7 +100,7 @@ def measure(
 
 def _columns(
     rows: pd.DataFrame, models: Sequence[str]
-) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], NDArray[np.object_]]:
+) -> tuple[Floats, dict[str, Floats], NDArray[np.object_]]:
     probabilities = {model: rows[model].to_numpy(dtype=np.float64) for model in models}
     return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
+from churn_spark.arrays import Values
 from churn_spark.config import CostsConfig
+from churn_spark.evaluation.intervals import Interval, mean_intervals
 from churn_spark.evaluation.metrics import best_f1_threshold
-from churn_spark.evaluation.ranking import FloatArray, Ranking
+from churn_spark.evaluation.ranking import Ranking
 
-_RESAMPLES = 999
-_BATCH = 50
+_N_REPLICAS = 999
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,10 @@ class CostCurve:
         costs: expected cost per row, in the unit of the configuration.
     """
 
-    thresholds: FloatArray
-    n_contacted: FloatArray
-    n_reached: FloatArray
-    costs: FloatArray
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+    thresholds: Values
+    n_contacted: Values
+    n_reached: Values
+    costs: Values
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class Policy:
     Attributes:
         name: `nobody`, `everybody`, `break_even`, `capacity 10 %`, `f1` or `cheapest`.
         threshold: lowest probability that is contacted.
-        is_hindsight: chosen on the rows that it is judged on, so better here than elsewhere.
+        is_hindsight: chosen on the rows that it is measured on, so better here than elsewhere.
         n_contacted: rows contacted.
         n_reached: cancellers among them.
         cost: expected, per 1,000 rows.
@@ -69,11 +60,11 @@ class Policy:
     n_contacted: int
     n_reached: int
     cost: float
-    saved_on_nobody: Estimate
-    saved_on_everybody: Estimate
+    saved_on_nobody: Interval
+    saved_on_everybody: Interval
 
 
-def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> CostCurve:
+def cost_curve(labels: Values, probabilities: Values, costs: CostsConfig) -> CostCurve:
     """Expected cost at every distinct probability, and of contacting nobody.
 
     Args:
@@ -87,7 +78,7 @@ def cost_curve(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig
     return CostCurve(thresholds, tally.n, tally.hits, totals / len(labels))
 
 
-def cheapest_threshold(labels: FloatArray, probabilities: FloatArray, costs: CostsConfig) -> float:
+def cheapest_threshold(labels: Values, probabilities: Values, costs: CostsConfig) -> float:
     """The threshold of the lowest cost on these rows; of equal ones, that with fewer offers."""
     curve = cost_curve(labels, probabilities, costs)
     return float(curve.thresholds[np.argmin(curve.costs)])
@@ -101,7 +92,7 @@ def break_even_probability(costs: CostsConfig) -> float:
     return costs.wasted_offer / (costs.missed_cancel * costs.offer_success)
 
 
-def capacity_threshold(probabilities: FloatArray, share: float) -> float:
+def capacity_threshold(probabilities: Values, share: float) -> float:
     """The lowest threshold that contacts at most a share of the rows; equal ones go together.
 
     Where already the highest probability has more rows than that: infinity, nobody.
@@ -113,9 +104,9 @@ def capacity_threshold(probabilities: FloatArray, share: float) -> float:
 
 
 def compare_policies(
-    labels: FloatArray,
-    probabilities: FloatArray,
-    users: FloatArray,
+    labels: Values,
+    probabilities: Values,
+    users: Values,
     costs: CostsConfig,
     capacities: Sequence[float],
     seed: int = 7,
@@ -148,52 +139,29 @@ def compare_policies(
     ]
     # What an offer to each row saves on average: negative where it is wasted.
     gains = costs.missed_cancel * costs.offer_success * (labels == 1) - costs.wasted_offer
-    _, user_codes = np.unique(users, return_inverse=True)
-    n_cancels = int(np.sum(labels == 1))
-    policies = []
-    for name, threshold, is_hindsight in ways:
-        contacted = probabilities >= threshold
-        reached = int(np.sum(contacted & (labels == 1)))
-        total = _total(int(contacted.sum()), reached, n_cancels, costs)
-        policies.append(
-            Policy(
-                name,
-                threshold,
-                is_hindsight,
-                int(contacted.sum()),
-                reached,
-                1000 * float(total) / len(labels),
-                _mean_per_1000(np.where(contacted, gains, 0.0), user_codes, seed),
-                _mean_per_1000(np.where(contacted, 0.0, -gains), user_codes, seed),
-            )
+    contacted = np.array([probabilities >= threshold for _, threshold, _ in ways])
+    reached = contacted & (labels == 1)
+    totals = _total(contacted.sum(axis=1), reached.sum(axis=1), int(np.sum(labels == 1)), costs)
+    savings = np.concatenate([np.where(contacted, gains, 0.0), np.where(contacted, 0.0, -gains)])
+    intervals = mean_intervals(1000 * savings, users, n_replicas=_N_REPLICAS, seed=seed)
+    return tuple(
+        Policy(
+            name,
+            threshold,
+            is_hindsight,
+            int(contacted[way].sum()),
+            int(reached[way].sum()),
+            1000 * float(totals[way]) / len(labels),
+            intervals[way],
+            intervals[way + len(ways)],
         )
-    return tuple(policies)
+        for way, (name, threshold, is_hindsight) in enumerate(ways)
+    )
 
 
 def _total(
-    n_contacted: FloatArray | int, n_reached: FloatArray | int, n_cancels: int, costs: CostsConfig
-) -> FloatArray:
+    n_contacted: Values | int, n_reached: Values | int, n_cancels: int, costs: CostsConfig
+) -> Values:
     """Expected cost of all rows together."""
     lost = n_cancels - costs.offer_success * np.asarray(n_reached)
     return np.asarray(costs.wasted_offer * np.asarray(n_contacted) + costs.missed_cancel * lost)
-
-
-def _mean_per_1000(values: FloatArray, user_codes: FloatArray, seed: int) -> Estimate:
-    """1,000 times the mean over rows, its interval from drawing users with replacement."""
-    sums, counts = np.bincount(user_codes, values), np.bincount(user_codes)
-    mean = 1000 * float(values.mean())
-    if len(counts) < 2:
-        return Estimate(mean, math.nan, math.nan)
-    if not np.ptp(values):
-        return Estimate(mean, mean, mean)
-    interval = bootstrap(
-        (sums, counts),
-        lambda s, c, axis: 1000 * s.sum(axis=axis) / c.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        method="percentile",
-        n_resamples=_RESAMPLES,
-        batch=_BATCH,
-        random_state=seed,
-    ).confidence_interval
-    return Estimate(mean, float(interval.low), float(interval.high))

@@ -49,10 +49,10 @@ def choose_examples(rows: pd.DataFrame, threshold: float, n_each: int = 2) -> pd
     Cancellers with the lowest probabilities, stayers with the highest, and the canceller with
     the highest; a user at most once. Equal probabilities are ordered by date and user.
     """
-    judged = rows.assign(
+    marked = rows.assign(
         outcome=outcomes(rows["label"].to_numpy(), rows["churn_probability"].to_numpy(), threshold)
     )
-    by_risk = judged.sort_values(["churn_probability", "as_of", "user_id"], kind="stable")
+    by_risk = marked.sort_values(["churn_probability", "as_of", "user_id"], kind="stable")
     by_outcome = {
         FOUND: by_risk.iloc[::-1],
         FALSE_ALARM: by_risk.iloc[::-1],

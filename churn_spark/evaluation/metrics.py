@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import xlogy
 
-from churn_spark.evaluation.ranking import FloatArray as FloatArray
+from churn_spark.arrays import Values
 from churn_spark.evaluation.ranking import Ranking
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
 
@@ -67,7 +67,7 @@ class Metrics:
     true_negatives: int
 
 
-def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) -> Metrics:
+def evaluate(labels: Values, probabilities: Values, threshold: float) -> Metrics:
     """All figures for labels (0 or 1) and probabilities of the same length.
 
     Raises:
@@ -102,7 +102,7 @@ def evaluate(labels: FloatArray, probabilities: FloatArray, threshold: float) ->
     )
 
 
-def best_f1_threshold(labels: FloatArray, probabilities: FloatArray) -> float:
+def best_f1_threshold(labels: Values, probabilities: Values) -> float:
     """The probability at which flagging from there up gives the highest F1.
 
     Ties go to the higher threshold. Without a positive label nobody should be flagged: infinity.
@@ -115,9 +115,7 @@ def best_f1_threshold(labels: FloatArray, probabilities: FloatArray) -> float:
     return float(thresholds[best])
 
 
-def precision_recall_points(
-    labels: FloatArray, probabilities: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def precision_recall_points(labels: Values, probabilities: Values) -> tuple[Values, Values, Values]:
     """Threshold, precision and recall at every distinct probability, thresholds ascending.
 
     Without a positive label every recall is 0.
@@ -128,7 +126,7 @@ def precision_recall_points(
     return tally.thresholds[::-1], precision[::-1], recall[::-1]
 
 
-def roc_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+def roc_points(labels: Values, probabilities: Values) -> tuple[Values, Values]:
     """Share of the stayers and share of the cancellers flagged, from nobody to everybody.
 
     One point for each distinct probability, and the origin. Without a class its share is 0.
@@ -137,7 +135,7 @@ def roc_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatArra
     return tally.misses / max(tally.misses[-1], 1), tally.hits / max(tally.hits[-1], 1)
 
 
-def gains_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+def gains_points(labels: Values, probabilities: Values) -> tuple[Values, Values]:
     """Share of the rows contacted and share of the cancellers found, from nobody to everybody.
 
     One point for each distinct probability, and the origin. Without a canceller none is found.
@@ -146,7 +144,7 @@ def gains_points(labels: FloatArray, probabilities: FloatArray) -> tuple[FloatAr
     return tally.n / tally.n[-1], tally.hits / max(tally.hits[-1], 1)
 
 
-def roc_auc(labels: FloatArray, probabilities: FloatArray) -> float:
+def roc_auc(labels: Values, probabilities: Values) -> float:
     """Chance that a random positive ranks above a random negative, ties counting half.
 
     NaN without both classes.
@@ -154,7 +152,7 @@ def roc_auc(labels: FloatArray, probabilities: FloatArray) -> float:
     return Ranking.of(labels, probabilities).tally().roc_auc()
 
 
-def average_precision(labels: FloatArray, probabilities: FloatArray) -> float:
+def average_precision(labels: Values, probabilities: Values) -> float:
     """Precision averaged over the gains in recall, from the highest threshold down.
 
     NaN without both classes.
@@ -162,14 +160,14 @@ def average_precision(labels: FloatArray, probabilities: FloatArray) -> float:
     return Ranking.of(labels, probabilities).tally().average_precision()
 
 
-def row_log_losses(labels: FloatArray, probabilities: FloatArray) -> FloatArray:
+def row_log_losses(labels: Values, probabilities: Values) -> Values:
     """Negative log-likelihood of each row, in nats; certainty is clipped to a float's."""
     tiny = np.finfo(np.float64).eps
     clipped = np.clip(probabilities, tiny, 1 - tiny)
     return np.asarray(-xlogy(labels, clipped) - xlogy(1 - labels, 1 - clipped))
 
 
-def outcomes(labels: FloatArray, probabilities: FloatArray, threshold: float) -> FloatArray:
+def outcomes(labels: Values, probabilities: Values, threshold: float) -> Values:
     """`true positive`, `false positive`, `false negative` or `true negative` of each row."""
     flagged, is_positive = probabilities >= threshold, labels == 1
     return np.select(

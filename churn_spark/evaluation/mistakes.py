@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 
+from churn_spark.arrays import Floats
 from churn_spark.evaluation.metrics import outcomes
 from churn_spark.evaluation.reliability import wilson_interval
 
@@ -72,24 +72,24 @@ def analyse_errors(
         features: numeric columns; nulls are left out of their comparison.
         n_largest: features and reasons kept for each comparison.
     """
-    judged = rows.assign(
+    marked = rows.assign(
         outcome=outcomes(rows["label"].to_numpy(), rows["churn_probability"].to_numpy(), threshold)
     )
-    counts = judged["outcome"].value_counts()
+    counts = marked["outcome"].value_counts()
     differences = [
-        _differences(judged, features, *sides).assign(comparison=comparison).head(n_largest)
+        _differences(marked, features, *sides).assign(comparison=comparison).head(n_largest)
         for comparison, sides in _COMPARISONS.items()
     ]
     return ErrorAnalysis(
         threshold,
         {name: int(counts.get(name, 0)) for name in (FOUND, MISSED, FALSE_ALARM, LEFT_ALONE)},
-        pd.concat([_rates(judged, segment) for segment in segments], ignore_index=True),
+        pd.concat([_rates(marked, segment) for segment in segments], ignore_index=True),
         pd.concat(differences, ignore_index=True),
-        _first_reasons(judged, n_largest),
+        _first_reasons(marked, n_largest),
     )
 
 
-def standardised_difference(wrong: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+def standardised_difference(wrong: Floats, right: Floats) -> float:
     """Difference of the means in standard deviations; NaN without two values on each side.
 
     The deviation is the root of the two variances' mean, so that group sizes don't matter.
@@ -120,10 +120,10 @@ def reason_texts(reasons: object) -> tuple[str, ...]:
     return tuple(map(str, reasons)) if isinstance(reasons, list | tuple | np.ndarray) else ()
 
 
-def _rates(judged: pd.DataFrame, segment: str) -> pd.DataFrame:
+def _rates(marked: pd.DataFrame, segment: str) -> pd.DataFrame:
     """Share of cancellers missed and of stayers flagged, for each value of a segment."""
     found = []
-    for value, part in judged.groupby(judged[segment].fillna("unknown").astype(str)):
+    for value, part in marked.groupby(marked[segment].fillna("unknown").astype(str)):
         cancels, stays = part[part["label"] == 1], part[part["label"] == 0]
         miss, alarm = _rate(cancels, MISSED), _rate(stays, FALSE_ALARM)
         found.append(
@@ -150,10 +150,10 @@ def _rate(part: pd.DataFrame, outcome: str) -> tuple[float, float, float]:
 
 
 def _differences(
-    judged: pd.DataFrame, features: Sequence[str], wrong: str, right: str
+    marked: pd.DataFrame, features: Sequence[str], wrong: str, right: str
 ) -> pd.DataFrame:
     """Standardised difference of each feature, the largest first; unknown ones left out."""
-    sides = [judged[judged["outcome"] == outcome] for outcome in (wrong, right)]
+    sides = [marked[marked["outcome"] == outcome] for outcome in (wrong, right)]
     found = []
     for feature in features:
         known = [side[side[feature].notna()] for side in sides]
@@ -179,10 +179,10 @@ def _differences(
     )
 
 
-def _first_reasons(judged: pd.DataFrame, n_largest: int) -> pd.DataFrame:
+def _first_reasons(marked: pd.DataFrame, n_largest: int) -> pd.DataFrame:
     """How often each kind of first reason stands behind each outcome."""
-    first = judged["reasons"].map(lambda texts: next(iter(reason_texts(texts)), None))
-    known = judged.assign(reason=first.map(without_values, na_action="ignore")).dropna(
+    first = marked["reasons"].map(lambda texts: next(iter(reason_texts(texts)), None))
+    known = marked.assign(reason=first.map(without_values, na_action="ignore")).dropna(
         subset="reason"
     )
     counted = known.groupby(["outcome", "reason"]).size().rename("n").reset_index()

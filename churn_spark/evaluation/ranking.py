@@ -8,12 +8,10 @@ boundary falls between them, each counts by the share of them that is inside.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[Any]
+from churn_spark.arrays import Ints, Values
 
 
 @dataclass(frozen=True)
@@ -27,13 +25,13 @@ class Tally:
         predicted: probabilities so far, same shape.
     """
 
-    thresholds: FloatArray
-    n: FloatArray
-    hits: FloatArray
-    predicted: FloatArray
+    thresholds: Values
+    n: Values
+    hits: Values
+    predicted: Values
 
     @property
-    def misses(self) -> FloatArray:
+    def misses(self) -> Values:
         """Negative labels so far."""
         return self.n - self.hits
 
@@ -70,7 +68,7 @@ class Tally:
         n, hits = self.flagged(threshold)
         return 2 * hits / max(n + float(self.hits[-1]), 1)
 
-    def bins(self, n_bins: int) -> tuple[FloatArray, FloatArray]:
+    def bins(self, n_bins: int) -> tuple[Values, Values]:
         """Sums of probabilities and of labels in bins of equal mass, from the lowest up.
 
         A row that a boundary falls on counts in both bins by its share, so no bin is empty and
@@ -98,13 +96,13 @@ class Ranking:
         probabilities: at each place, descending, shape (rows,).
     """
 
-    order: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    labels: FloatArray
-    probabilities: FloatArray
+    order: Ints
+    ends: Ints
+    labels: Values
+    probabilities: Values
 
     @staticmethod
-    def of(labels: FloatArray, probabilities: FloatArray) -> Ranking:
+    def of(labels: Values, probabilities: Values) -> Ranking:
         """The ranking of rows, both arrays of shape (rows,).
 
         Raises:
@@ -120,7 +118,7 @@ class Ranking:
         ends = np.flatnonzero(np.append(np.diff(descending) != 0, True))
         return Ranking(order, ends, np.asarray(labels, dtype=np.float64)[order], descending)
 
-    def tally(self, weights: FloatArray | None = None) -> Tally:
+    def tally(self, weights: Values | None = None) -> Tally:
         """The sums, every row counted once, or `weights` times (by place, not by row)."""
         if weights is None:
             n, hits = self.ends + 1.0, np.cumsum(self.labels)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from churn_spark.evaluation.ranking import FloatArray, Ranking
+from churn_spark.arrays import Values
+from churn_spark.evaluation.ranking import Ranking
 
 N_BINS: Final = 20
 
@@ -28,15 +29,15 @@ class ReliabilityBins:
         high: of the same.
     """
 
-    n: FloatArray
-    predicted: FloatArray
-    observed: FloatArray
-    low: FloatArray
-    high: FloatArray
+    n: Values
+    predicted: Values
+    observed: Values
+    low: Values
+    high: Values
 
 
 def reliability_bins(
-    labels: FloatArray, probabilities: FloatArray, users: FloatArray, n_bins: int = N_BINS
+    labels: Values, probabilities: Values, users: Values, n_bins: int = N_BINS
 ) -> ReliabilityBins:
     """What was predicted and what came, in bins of equal mass; few rows make fewer bins.
 
@@ -59,8 +60,8 @@ def reliability_bins(
 
 
 def wilson_interval(
-    hits: FloatArray | float, n: FloatArray | float, confidence: float = 0.95
-) -> tuple[FloatArray, FloatArray]:
+    hits: Values | float, n: Values | float, confidence: float = 0.95
+) -> tuple[Values, Values]:
     """Low and high end of the interval of a share, `hits` of `n` trials; NaN without a trial.
 
     Inside 0 to 1, and of a width above 0 even where nothing or everything was a hit. Source:
@@ -73,16 +74,16 @@ def wilson_interval(
     return np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
-def log_odds(probabilities: FloatArray) -> FloatArray:
+def log_odds(probabilities: Values) -> Values:
     """ln(p / (1 - p)); certainty is clipped to what a float can tell from it, about 36."""
     tiny = np.finfo(np.float64).eps
     return np.asarray(logit(np.clip(probabilities, tiny, 1 - tiny)))
 
 
 def calibration_line(
-    labels: FloatArray,
-    margins: FloatArray,
-    weights: FloatArray | None = None,
+    labels: Values,
+    margins: Values,
+    weights: Values | None = None,
     start: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
     """Intercept and slope of the logistic regression of the label on the log-odds.
@@ -130,7 +131,7 @@ def calibration_line(
     return float("nan"), float("nan")
 
 
-def _users_per_row(ranking: Ranking, users: FloatArray, n_bins: int) -> FloatArray:
+def _users_per_row(ranking: Ranking, users: Values, n_bins: int) -> Values:
     """Distinct users by rows, of the rows wholly or partly in each bin, from the lowest up."""
     descending = users[ranking.order]
     starts = np.append(0, ranking.ends + 1)
@@ -144,7 +145,7 @@ def _users_per_row(ranking: Ranking, users: FloatArray, n_bins: int) -> FloatArr
     return np.array(shares[::-1])
 
 
-def _overlaps(labels: FloatArray, margins: FloatArray, weights: FloatArray) -> bool:
+def _overlaps(labels: Values, margins: Values, weights: Values) -> bool:
     """Whether no threshold parts the classes: only then is there a finite likeliest line.
 
     Source: Albert and Anderson (1984), "On the existence of maximum likelihood estimates in

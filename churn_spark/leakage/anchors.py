@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from churn_spark.arrays import Floats
 from churn_spark.leakage.table import (
     KEY,
     FeatureTable,
     Finding,
-    Floats,
     days_between,
     matrix_of,
 )

@@ -9,11 +9,12 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.leakage.table import Floats
+from churn_spark.arrays import Bools, Floats
 
 _FOLDS: Final = 3
 _NAMED: Final = 3
 _ROUNDS: Final = 40
+_SEED: Final = 7
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary",
     "learning_rate": 0.1,
@@ -23,7 +24,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
     "max_bin": 63,
     "num_threads": 1,
     "deterministic": True,
-    "seed": 7,
+    "seed": _SEED,
     "verbosity": -1,
 }
 
@@ -41,20 +42,20 @@ class CrossFit:
     leading: list[str]
 
 
-def fit_trees(values: Floats, is_positive: NDArray[np.bool_], rounds: int = _ROUNDS) -> lgb.Booster:
+def fit_trees(values: Floats, is_positive: Bools, rounds: int = _ROUNDS) -> lgb.Booster:
     """A few shallow trees."""
     data = lgb.Dataset(values, label=is_positive.astype(float), params={"verbosity": -1})
     return lgb.train(_PARAMETERS, data, num_boost_round=rounds)
 
 
 def cross_fit(
-    values: Floats, is_positive: NDArray[np.bool_], users: NDArray[Any], names: list[str]
+    values: Floats, is_positive: Bools, users: NDArray[Any], names: list[str]
 ) -> CrossFit:
     """Scores of each user's rows by trees fitted on other users."""
-    # By position among the sorted ids: as good as random for the labels, and always the same.
-    fold = np.random.default_rng(7).integers(0, _FOLDS, len(np.unique(users)))[
-        np.unique(users, return_inverse=True)[1]
-    ]
+    # By lot, not by `deal_folds`: that could pass on what the order or the number of a user's
+    # rows says of the label.
+    ids, user = np.unique(users, return_inverse=True)
+    fold = np.random.default_rng(_SEED).integers(0, _FOLDS, len(ids))[user]
     held_out, gain = np.full(len(values), np.nan), np.zeros(len(names))
     for number in range(_FOLDS):
         inside = fold != number

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from churn_spark.leakage.table import TRAIN, FeatureTable, Finding, Floats
+from churn_spark.arrays import Bools, Floats
+from churn_spark.leakage.table import TRAIN, FeatureTable, Finding
 
 _EXACT = 1e-7
 _MIN_ROWS = 30
@@ -21,8 +21,6 @@ _MIN_FILLED = 10
 _MIN_FILLED_SHARE = 0.005
 _MIN_PLAIN_GROUPS, _MIN_GROUPS = 3, 5
 _CANDIDATES = 3
-
-Mask = NDArray[np.bool_]
 
 
 def check_fitted(table: FeatureTable) -> Iterator[Finding]:
@@ -39,7 +37,7 @@ def check_fitted(table: FeatureTable) -> Iterator[Finding]:
         yield from _find_encoded(name, values, label, is_train)
 
 
-def _find_centred(name: str, values: Floats, is_train: Mask) -> Iterator[Finding]:
+def _find_centred(name: str, values: Floats, is_train: Bools) -> Iterator[Finding]:
     """A mean of exactly 0 over all rows, which a scaler of the training rows doesn't leave."""
     known = ~np.isnan(values)
     spread = float(values[known].std()) if known.any() else 0.0
@@ -58,7 +56,7 @@ def _find_centred(name: str, values: Floats, is_train: Mask) -> Iterator[Finding
         )
 
 
-def _find_filled(name: str, values: Floats, is_train: Mask) -> Iterator[Finding]:
+def _find_filled(name: str, values: Floats, is_train: Bools) -> Iterator[Finding]:
     """A repeated value that is the mean or median of all other rows, and not of train's."""
     known = ~np.isnan(values)
     if known.sum() < _MIN_ROWS:
@@ -89,7 +87,7 @@ def _find_filled(name: str, values: Floats, is_train: Mask) -> Iterator[Finding]
                 return
 
 
-def _find_encoded(name: str, values: Floats, label: Floats, is_train: Mask) -> Iterator[Finding]:
+def _find_encoded(name: str, values: Floats, label: Floats, is_train: Bools) -> Iterator[Finding]:
     """Values that are the cancelled share of the rows that have them, smoothed or not."""
     known = ~np.isnan(values) & ~np.isnan(label)
     for what, chosen in (("all rows", known), ("the test rows", known & ~is_train)):
@@ -105,7 +103,7 @@ def _find_encoded(name: str, values: Floats, label: Floats, is_train: Mask) -> I
             return
 
 
-def _is_share_of(values: Floats, label: Floats, chosen: Mask) -> bool:
+def _is_share_of(values: Floats, label: Floats, chosen: Bools) -> bool:
     """Whether each value v is (cancels + k p) / (rows + k) of its rows, for some k >= 0 and p.
 
     Without smoothing (k = 0) three values are proof enough. Otherwise `cancels - v rows` is

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_spark.arrays import Bools, Floats
 from churn_spark.config import LeakageConfig
 from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import (
     FeatureTable,
     Finding,
-    Floats,
     labels_of,
     matrix_of,
 )
@@ -50,7 +50,7 @@ def check_identities(table: FeatureTable, limits: LeakageConfig) -> Iterator[Fin
 def _find_pairs(
     names: list[str],
     values: Floats,
-    is_positive: NDArray[np.bool_],
+    is_positive: Bools,
     dates: NDArray[np.object_],
     users: NDArray[np.object_],
     limits: LeakageConfig,
@@ -75,9 +75,7 @@ def _find_pairs(
                 break
 
 
-def _explained_held_out(
-    columns: Floats, is_positive: NDArray[np.bool_], users: NDArray[np.object_]
-) -> float:
+def _explained_held_out(columns: Floats, is_positive: Bools, users: NDArray[np.object_]) -> float:
     """Share of the label's variance that a sum fitted on half of the users explains in the rest."""
     fitted = np.unique(users, return_inverse=True)[1] % 2 == 0
     if not is_positive[fitted].any() or not is_positive[~fitted].any():
@@ -89,7 +87,7 @@ def _explained_held_out(
     return float(1 - (residual**2).sum() / ((actual - actual.mean()) ** 2).sum())
 
 
-def _smallest_sum(columns: Floats, is_positive: NDArray[np.bool_], names: list[str]) -> list[str]:
+def _smallest_sum(columns: Floats, is_positive: Bools, names: list[str]) -> list[str]:
     """The few columns that explain nearly all that all of them do, the weightiest first.
 
     Backward: the column whose removal costs least goes. Without column j the squared error grows

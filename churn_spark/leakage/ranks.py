@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from churn_spark.leakage.table import Floats
-
-Strata = NDArray[Any]
+from churn_spark.arrays import Bools, Floats, Values
 
 
-def auc_within(values: Floats, is_positive: NDArray[np.bool_], strata: Strata) -> float:
+def auc_within(values: Floats, is_positive: Bools, strata: Values) -> float:
     """Chance that a positive ranks above a negative of the same stratum, ties counting half.
 
     Rows with NaN are left out. Comparing within dates only keeps a column that merely tells the
@@ -58,7 +54,7 @@ def auc_limit(cap: float, n_positive: int, n_negative: int, z: float) -> float:
     return cap + z * math.sqrt(variance)
 
 
-def count_users(users: Strata, is_positive: NDArray[np.bool_]) -> tuple[int, int]:
+def count_users(users: Values, is_positive: Bools) -> tuple[int, int]:
     """Distinct users with a positive row, and the others; each at least 1.
 
     A user's rows on neighbouring dates are nearly the same row: they are no further evidence.

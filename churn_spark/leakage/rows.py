@@ -14,7 +14,7 @@ from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.schema import conform
 from churn_spark.leakage.table import TEST, TRAIN
-from churn_spark.models.splits import VALIDATION, bucket_column, split_column
+from churn_spark.models.splits import VALIDATION, bucket_column, split_of_users
 
 _ECHO_DAYS = 28
 _SAMPLE_SEED = 11
@@ -41,8 +41,7 @@ def build_leak_rows(snapshots: DataFrame, labels: DataFrame, config: TrainingCon
 
     Grain: (as_of, user_id).
     """
-    bucket = bucket_column(F.col("user_id"), config.seed)
-    part = split_column(bucket, config.validation_share, config.stopping_share)
+    part = split_of_users(F.col("user_id"), config)
     return snapshots.join(
         labels.select("as_of", "user_id", "label"), ["as_of", "user_id"], "left"
     ).withColumn("split", F.when(part == VALIDATION, TEST).otherwise(TRAIN))

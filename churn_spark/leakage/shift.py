@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Bools
 from churn_spark.config import LeakageConfig
 from churn_spark.leakage.fits import cross_fit
 from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
@@ -27,7 +27,7 @@ def check_shift(table: FeatureTable, limits: LeakageConfig) -> Iterator[Finding]
 
 
 def _tell_apart(
-    table: FeatureTable, limits: LeakageConfig, is_one: NDArray[np.bool_], what: str, cap: float
+    table: FeatureTable, limits: LeakageConfig, is_one: Bools, what: str, cap: float
 ) -> Iterator[Finding]:
     if is_one.all() or not is_one.any():
         return

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold
 
+from churn_spark.arrays import Floats
 from churn_spark.config import LeakageConfig
+from churn_spark.evaluation.folds import deal_folds
 from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import (
     FeatureTable,
     Finding,
-    Floats,
     labels_of,
     matrix_of,
 )
@@ -54,11 +54,14 @@ def _encode_out_of_fold(rows: pd.DataFrame, name: str) -> Floats:
     """Each category as the cancelled share of other users of it, shrunken to that of all."""
     label = rows["label"].to_numpy(dtype=float)
     category = rows[name].astype("object").where(rows[name].notna(), "").to_numpy()
-    users = rows["user_id"].to_numpy()
+    _, user, n_rows = np.unique(rows["user_id"].to_numpy(), return_inverse=True, return_counts=True)
     encoded = np.full(len(rows), np.nan)
-    if len(np.unique(users)) < _FOLDS:
+    if len(n_rows) < _FOLDS:
         return encoded
-    for fitted, held_out in GroupKFold(_FOLDS).split(label, groups=users):
+    most_rows_first = np.argsort(n_rows, kind="stable")[::-1]
+    fold = deal_folds(most_rows_first, n_rows, _FOLDS)[user]
+    for number in range(_FOLDS):
+        held_out, fitted = fold == number, fold != number
         known = pd.Series(label[fitted]).groupby(category[fitted])
         prior = float(label[fitted].mean())
         means = (known.sum() + _SMOOTHING * prior) / (known.size() + _SMOOTHING)

@@ -9,12 +9,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Bools, Floats
 from churn_spark.errors import LeakTableError
 from churn_spark.timeline import Horizon
 
-Floats = NDArray[np.float64]
 Claim = Literal["users", "future", "both"]
 
 TRAIN: Final = "train"
@@ -116,11 +115,6 @@ class FeatureTable:
         return [name for name in self.features if _is_number(self.rows[name])]
 
     @property
-    def categories(self) -> list[str]:
-        """Features that are categories, in order."""
-        return [name for name in self.features if not _is_number(self.rows[name])]
-
-    @property
     def labelled(self) -> pd.DataFrame:
         """The rows whose label is known."""
         return self.rows[self.rows["label"].notna()]
@@ -144,9 +138,9 @@ def matrix_of(rows: pd.DataFrame, names: list[str]) -> Floats:
     return np.column_stack(columns) if columns else np.zeros((len(rows), 0))
 
 
-def labels_of(rows: pd.DataFrame) -> NDArray[np.bool_]:
+def labels_of(rows: pd.DataFrame) -> Bools:
     """Whether each labelled row cancels."""
-    is_positive: NDArray[np.bool_] = rows["label"].to_numpy(dtype=float) == 1
+    is_positive: Bools = rows["label"].to_numpy(dtype=float) == 1
     return is_positive
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.arrays import Bools, Floats
 from churn_spark.models.behaviour.cells import CANCEL
 
 _HAZARD_PAGES: Final = {
@@ -41,7 +41,7 @@ class Rule:
     rate_other: float
 
     @staticmethod
-    def names(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    def names(rows: pd.DataFrame) -> Bools:
         """Whom the rule names."""
         is_recent = rows["hours_since_last_event"].to_numpy(dtype=float) <= _ACTIVE_HOURS
         return np.asarray((rows["last_subscription_level"] == "paid").to_numpy() & is_recent)
@@ -56,7 +56,7 @@ class Rule:
             float((other.sum() + 1) / (len(other) + 2)),
         )
 
-    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+    def probabilities(self, rows: pd.DataFrame) -> Floats:
         """One of two numbers for each row."""
         return np.where(self.names(rows), self.rate_flagged, self.rate_other)
 
@@ -102,7 +102,7 @@ class PageHazard:
         }
         return PageHazard(chances, weekly, horizon_days)
 
-    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+    def probabilities(self, rows: pd.DataFrame) -> Floats:
         """One minus the chance to survive all visits that are to be expected."""
         days, hazard = _watched_days(rows), np.zeros(len(rows))
         level = rows["last_subscription_level"].to_numpy()
@@ -114,5 +114,5 @@ class PageHazard:
         return np.asarray(-np.expm1(-self.horizon_days * hazard), dtype=np.float64)
 
 
-def _watched_days(rows: pd.DataFrame) -> NDArray[np.float64]:
+def _watched_days(rows: pd.DataFrame) -> Floats:
     return np.minimum(rows["exposure_days"].to_numpy(dtype=float), _WINDOW_DAYS)

@@ -12,8 +12,8 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Floats
 from churn_spark.contracts.features.spec import Feature, fingerprint, named
 from churn_spark.errors import FingerprintError
 from churn_spark.models import explain
@@ -68,18 +68,18 @@ class ModelBundle:
         """The same model for scoring alone: small enough to be sent to every task."""
         return replace(self, baseline=self.baseline.iloc[:0])
 
-    def margins(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def margins(self, matrix: Floats) -> Floats:
         """Log-odds before calibration of an encoded matrix, shape (rows,)."""
         trees = np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1))
         return trees if self.offset is None else trees + self.offsets(matrix)
 
-    def offsets(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    def offsets(self, matrix: Floats) -> Floats:
         """What the trees add to, in log-odds, shape (rows,); zeros where there is no offset."""
         if self.offset is None:
             return np.zeros(len(matrix))
         return self.offset.values(matrix, self.encoding.features)
 
-    def probabilities(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+    def probabilities(self, rows: pd.DataFrame) -> Floats:
         """Calibrated chance to cancel of snapshot rows, shape (rows,): wherever it is asked."""
         return self.calibration.probabilities(self.margins(self.encoding.encode(rows)))
 
@@ -93,7 +93,7 @@ class ModelBundle:
         """
         return self.contributions_of(self.encoding.encode(rows))
 
-    def contributions_of(self, matrix: NDArray[np.float64]) -> explain.Contributions:
+    def contributions_of(self, matrix: Floats) -> explain.Contributions:
         """The same for an encoded matrix, shape (rows, features).
 
         Raises:

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, log_expit, logit
 
+from churn_spark.arrays import Floats
+
 Kind = Literal["none", "shift", "beta", "isotonic"]
-Floats = NDArray[np.float64]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

@@ -8,8 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.arrays import Values
+from churn_spark.evaluation.folds import deal_folds
+from churn_spark.evaluation.intervals import paired_difference
 from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.evaluation.ranking import FloatArray
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
 
 MIN_POSITIVES: Final = 50
@@ -36,7 +38,7 @@ class ChosenCalibration:
 
 
 def choose_calibration(
-    margins: FloatArray, labels: FloatArray, users: FloatArray, *, seed: int
+    margins: Values, labels: Values, users: Values, *, seed: int
 ) -> ChosenCalibration:
     """The simplest kind that is within two standard errors of the best on held-out users.
 
@@ -80,22 +82,18 @@ def choose_calibration(
     return ChosenCalibration(fit_calibration(kind, margins, labels), held_out, reason)
 
 
-def _folds(is_negative: FloatArray, is_positive: FloatArray, n_folds: int, seed: int) -> FloatArray:
+def _folds(is_negative: Values, is_positive: Values, n_folds: int, seed: int) -> Values:
     """The fold of each user; those who show a class are dealt out one after the other.
 
     So no fold holds all of a class: users who show both lie between the two other kinds.
     """
     shuffled = np.random.default_rng(seed).permutation(len(is_positive))
     group = is_positive.astype(int) - is_negative.astype(int)
-    dealt = shuffled[np.argsort(group[shuffled], kind="stable")]
-    folds = np.empty(len(dealt), dtype=np.int64)
-    folds[dealt] = np.arange(len(dealt)) % n_folds
-    return folds
+    order = shuffled[np.argsort(group[shuffled], kind="stable")]
+    return deal_folds(order, np.ones(len(order), dtype=np.int64), n_folds)
 
 
-def _held_out_losses(
-    kind: Kind, margins: FloatArray, labels: FloatArray, fold: FloatArray
-) -> FloatArray:
+def _held_out_losses(kind: Kind, margins: Values, labels: Values, fold: Values) -> Values:
     """Log loss of each row under a calibration fitted on the other folds, shape (rows,)."""
     losses = np.empty(len(labels))
     for held_out in np.unique(fold):
@@ -107,20 +105,16 @@ def _held_out_losses(
 
 
 def _worse(
-    losses: FloatArray,
-    all_losses: Mapping[Kind, FloatArray],
+    losses: Values,
+    all_losses: Mapping[Kind, Values],
     held_out: Mapping[Kind, float],
-    user: FloatArray,
+    user: Values,
 ) -> tuple[float, float]:
     """Mean excess over the best kind's loss, and its standard error over users; per row."""
     best = min(held_out, key=lambda kind: held_out[kind])
     excess = losses - all_losses[best]
-    # Means can round apart where all rows are equal.
-    mean = float(excess.mean())
-    by_user = np.bincount(user, weights=excess - mean)
-    n_users = len(by_user)
-    error = np.sqrt(n_users / (n_users - 1) * np.sum(by_user**2)) / len(losses)
-    return mean, float(error)
+    # Not the difference of the two means: they can round apart where all rows are equal.
+    return paired_difference(np.bincount(user, weights=excess), np.bincount(user))
 
 
 def _describe(

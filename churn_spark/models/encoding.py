@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from churn_spark.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Encoding:
             self.fingerprint,
         )
 
-    def encode(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+    def encode(self, rows: pd.DataFrame) -> Floats:
         """The matrix of the rows.
 
         Args:

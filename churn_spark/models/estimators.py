@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.offset import LEAST, Offset
+from churn_spark.models.offset import MIN_PROBABILITY, Offset
 
 MAX_COLLECTED_ROWS = 500_000
 _OFFSET_COLUMN = "offset"
@@ -107,7 +107,7 @@ def offset_column(offset: Offset) -> Column:
     """`offset.values` as a Spark column of encoded rows."""
     stated = F.col(offset.feature)
     known = F.when(stated.isNull() | F.isnan(stated), offset.fallback).otherwise(stated)
-    inside = F.least(F.greatest(known, F.lit(LEAST)), F.lit(1.0 - LEAST))
+    inside = F.least(F.greatest(known, F.lit(MIN_PROBABILITY)), F.lit(1.0 - MIN_PROBABILITY))
     return F.log(inside / (1.0 - inside))
 
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Floats
 from churn_spark.contracts.features.spec import Feature
 from churn_spark.errors import ExplanationError
 from churn_spark.models.words import Value, describe
-
-FloatArray = NDArray[np.float64]
 
 _TOLERANCE = 1e-9
 
@@ -33,15 +31,15 @@ class Contributions:
         expected: in log-odds, common to all rows: the margin of a row without contributions.
     """
 
-    values: FloatArray
+    values: Floats
     expected: float
 
     @property
-    def margins(self) -> FloatArray:
+    def margins(self) -> Floats:
         """Log-odds that the contributions and the expected value add up to, shape (rows,)."""
         return np.asarray(self.values.sum(axis=1) + self.expected)
 
-    def with_offset(self, offset: FloatArray, column: int, reference: float) -> Contributions:
+    def with_offset(self, offset: Floats, column: int, reference: float) -> Contributions:
         """The same of the trees' margin plus an offset.
 
         The offset is a term of its own, so its Shapley value is its distance from the reference.
@@ -56,7 +54,7 @@ class Contributions:
         return Contributions(values, self.expected + reference)
 
 
-def contributions(booster: lightgbm.Booster, matrix: FloatArray) -> Contributions:
+def contributions(booster: lightgbm.Booster, matrix: Floats) -> Contributions:
     """What each feature adds to what the trees say of each row.
 
     Source: Lundberg et al., "Consistent individualized feature attribution for tree ensembles"
@@ -72,7 +70,7 @@ def contributions(booster: lightgbm.Booster, matrix: FloatArray) -> Contribution
     return Contributions(found[: len(matrix), :-1], float(found[0, -1]))
 
 
-def check_sums(explained: Contributions, margins: FloatArray) -> None:
+def check_sums(explained: Contributions, margins: Floats) -> None:
     """Refuse an explanation that doesn't add up to the margins it explains.
 
     Args:
@@ -104,7 +102,7 @@ def check_sums(explained: Contributions, margins: FloatArray) -> None:
 
 def reasons(
     rows: pd.DataFrame,
-    shap_values: FloatArray,
+    shap_values: Floats,
     features: Sequence[Feature],
     typical: Mapping[str, Value],
     n_reasons: int,

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-FloatArray = NDArray[np.float64]
+from churn_spark.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class FeatureImportance:
 
 
 def measure_importance(
-    folds: Sequence[FloatArray], features: Sequence[str], gains: Sequence[float]
+    folds: Sequence[Floats], features: Sequence[str], gains: Sequence[float]
 ) -> list[FeatureImportance]:
     """The features by their mean contribution over the folds, largest first; ties keep order.
 
@@ -84,6 +83,6 @@ def gain_shares(booster: lightgbm.Booster) -> list[float]:
     return [float(gain) / total if total else 0.0 for gain in gains]
 
 
-def _variation(sizes: FloatArray) -> float | None:
+def _variation(sizes: Floats) -> float | None:
     mean = float(sizes.mean())
     return float(sizes.std(ddof=1)) / mean if len(sizes) > 1 and mean else None

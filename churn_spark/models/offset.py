@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logit
 
-LEAST = 1e-6
+from churn_spark.arrays import Floats
+
+MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Offset:
     feature: str
     fallback: float
 
-    def values(self, matrix: NDArray[np.float64], features: Sequence[str]) -> NDArray[np.float64]:
+    def values(self, matrix: Floats, features: Sequence[str]) -> Floats:
         """Log-odds of each row.
 
         Args:
@@ -36,4 +37,6 @@ class Offset:
         """
         stated = matrix[:, list(features).index(self.feature)]
         known = np.where(np.isnan(stated), self.fallback, stated)
-        return np.asarray(logit(np.clip(known, LEAST, 1.0 - LEAST)), dtype=np.float64)
+        return np.asarray(
+            logit(np.clip(known, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)), dtype=np.float64
+        )

@@ -17,8 +17,8 @@ from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
 from churn_spark.contracts.champion import RegistryState
-from churn_spark.errors import ConfigError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
+from churn_spark.models.sqlite import sqlite_folder
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
@@ -39,13 +39,7 @@ class ModelRegistry:
         uri = config.tracking_uri
         artifacts: str | None = None
         if not uri:
-            if "://" in lakehouse:
-                raise ConfigError(
-                    f"the lakehouse {lakehouse} can't hold an SQLite store; expected "
-                    "registry.tracking_uri to name an MLflow server: set it"
-                )
-            folder = Path(lakehouse).resolve() / "mlflow"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = sqlite_folder(lakehouse, "registry.tracking_uri to name an MLflow server")
             uri, artifacts = f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)

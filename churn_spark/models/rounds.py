@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from churn_spark.arrays import Floats
+from churn_spark.evaluation.intervals import paired_difference
+
 
 @dataclass(frozen=True)
 class ChosenRounds:
@@ -31,9 +34,7 @@ def round_grid(least: int, most: int) -> list[int]:
     return grid
 
 
-def choose_rounds(
-    losses: NDArray[np.float64], users: NDArray[np.object_], grid: list[int]
-) -> ChosenRounds:
+def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -> ChosenRounds:
     """Take the fewest trees whose loss is within one standard error of the least.
 
     The best round on a few hundred cancellations is a lottery; the fewest that can't be told
@@ -48,11 +49,11 @@ def choose_rounds(
     _, user = np.unique(users.astype(str), return_inverse=True)
     n_users = int(user.max()) + 1
     best = int(np.argmin(losses.mean(axis=1)))
+    # Every user counts the same here, however many dates they are in.
+    rows_per_user = np.full(n_users, losses.shape[1] / n_users)
     for position, rounds in enumerate(grid):
         by_user = np.bincount(user, weights=losses[position] - losses[best])
-        gap = float(by_user.sum() / losses.shape[1])
-        spread = by_user.std(ddof=1) if n_users > 1 else np.inf
-        error = float(np.sqrt(n_users) * spread / losses.shape[1])
+        gap, error = paired_difference(by_user, rows_per_user)
         if gap <= error:
             return ChosenRounds(
                 rounds,

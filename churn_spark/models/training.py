@@ -20,10 +20,11 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.tables import VALIDATION_SCORES
-from churn_spark.evaluation.judged import Judged
+from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.calibration import Calibration
@@ -55,7 +56,7 @@ class FittedTrees:
         base_rate: share of cancellations among the fitted rows.
         class_weight: `scale_pos_weight` of the final fit.
         rounds: trees of the final fit, and why so many.
-        judged: on the validation users.
+        evaluation: on the validation users.
     """
 
     native_text: str
@@ -64,9 +65,9 @@ class FittedTrees:
     base_rate: float
     class_weight: float
     rounds: ChosenRounds
-    judged: Judged
+    evaluation: Evaluation
 
-    def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> NDArray[np.float64]:
+    def probabilities(self, rows: pd.DataFrame, encoding: Encoding) -> Floats:
         """The chance to cancel of encoded rows."""
         margins = tree_margins(rows, encoding, self.native_text, self.offset)
         return self.calibration.calibration.probabilities(margins)
@@ -78,7 +79,7 @@ class FittedBaseline:
 
     spark_model: PipelineModel
     encoding: Encoding
-    judged: Judged
+    evaluation: Evaluation
 
 
 def train_trees(
@@ -128,8 +129,8 @@ def train_trees(
     validation = collect_bounded(_of_split(rows, VALIDATION), MAX_SCORED_ROWS)
     validation_margins = tree_margins(validation, encoding, native_text, offset)
     validation = _with_probabilities(validation, validation_margins, calibration.calibration)
-    judged = _judge(validation, stopping)
-    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, judged)
+    evaluation = _evaluate(validation, stopping)
+    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, evaluation)
 
 
 def train_logistic_regression(
@@ -145,7 +146,7 @@ def train_logistic_regression(
         )
         for model, split in ((candidate, STOPPING), (final, VALIDATION))
     )
-    return FittedBaseline(final, encoding, _judge(validation, stopping))
+    return FittedBaseline(final, encoding, _evaluate(validation, stopping))
 
 
 def build_baseline_rows(
@@ -162,18 +163,18 @@ def build_baseline_rows(
 
 
 def build_validation_scores(
-    spark: SparkSession, judged: Judged, run_id: str, family: str
+    spark: SparkSession, evaluation: Evaluation, run_id: str, family: str
 ) -> DataFrame:
     """The validation rows of one run with their outcomes: who was missed, who was flagged.
 
     Grain: (run_id, as_of, user_id).
     """
-    rows = judged.rows
+    rows = evaluation.rows
     labels, probabilities = rows["label"].to_numpy(), rows["churn_probability"].to_numpy()
     scored = rows[["as_of", "user_id", "label", "churn_probability"]].assign(
         run_id=run_id,
         family=family,
-        outcome=outcomes(labels, probabilities, judged.metrics.threshold),
+        outcome=outcomes(labels, probabilities, evaluation.metrics.threshold),
     )
     return conform(
         spark.createDataFrame(scored[VALIDATION_SCORES.column_names], struct_of(VALIDATION_SCORES)),
@@ -181,9 +182,9 @@ def build_validation_scores(
     )
 
 
-def describe_judged(name: str, judged: Judged) -> str:
+def describe_evaluation(name: str, evaluation: Evaluation) -> str:
     """`LightGBM AUC 0.712, F1 0.310`, on the validation users."""
-    return f"{name} AUC {judged.metrics.roc_auc:.3f}, F1 {judged.metrics.f1:.3f}"
+    return f"{name} AUC {evaluation.metrics.roc_auc:.3f}, F1 {evaluation.metrics.f1:.3f}"
 
 
 def tree_margins(
@@ -192,7 +193,7 @@ def tree_margins(
     native_text: str,
     offset: Offset | None,
     rounds: int | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
     matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
     booster = lightgbm.Booster(model_str=native_text)
@@ -206,14 +207,12 @@ def staged_margins(
     native_text: str,
     offset: Offset | None,
     grid: Sequence[int],
-) -> NDArray[np.float64]:
+) -> Floats:
     """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
     return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
 
 
-def margin_losses(
-    margins: NDArray[np.float64], labels: NDArray[np.int32], class_weight: float
-) -> NDArray[np.float64]:
+def margin_losses(margins: Floats, labels: NDArray[np.int32], class_weight: float) -> Floats:
     """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
     is_positive = labels == 1
     sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
@@ -259,17 +258,17 @@ def class_weight_of(rows: DataFrame, config: LightGBMConfig) -> float:
 
 
 def _with_probabilities(
-    rows: pd.DataFrame, margins: NDArray[np.float64], calibration: Calibration
+    rows: pd.DataFrame, margins: Floats, calibration: Calibration
 ) -> pd.DataFrame:
     return rows.assign(churn_probability=calibration.probabilities(margins))
 
 
-def _judge(validation: pd.DataFrame, stopping: pd.DataFrame) -> Judged:
+def _evaluate(validation: pd.DataFrame, stopping: pd.DataFrame) -> Evaluation:
     threshold = best_f1_threshold(
         stopping["label"].to_numpy(), stopping["churn_probability"].to_numpy()
     )
     labels, probabilities = validation["label"], validation["churn_probability"]
-    return Judged(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
+    return Evaluation(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from churn_spark.errors import TooFewCancelsError
 from churn_spark.features.segments import segment_columns
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, bucket_column, split_column
+from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of_users
 
 
 def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig) -> DataFrame:
@@ -25,11 +25,7 @@ def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig)
 
     Grain: (as_of, user_id).
     """
-    split = split_column(
-        bucket_column(F.col("user_id"), config.seed),
-        config.validation_share,
-        config.stopping_share,
-    )
+    split = split_of_users(F.col("user_id"), config)
     known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
     return snapshots.join(known, ["as_of", "user_id"], "inner").withColumn("split", split)
 

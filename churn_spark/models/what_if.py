@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Floats
 from churn_spark.contracts.features.spec import Feature
 from churn_spark.models.words import Value, describe_change, percent
 
-Predict = Callable[[pd.DataFrame], NDArray[np.float64]]
+Predict = Callable[[pd.DataFrame], Floats]
 Candidates = Mapping[str, Sequence[Value]]
 
 _QUARTILES = (0.25, 0.5, 0.75)

@@ -21,9 +21,9 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
 )
 from churn_spark.evaluation.backtest import PRIMARY, TEST, measure
+from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.evaluation.intervals import Interval
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.backtest_models import fit_and_predict
@@ -84,7 +84,7 @@ def run(
     log = read_log_dates(lakehouse)
     end = min(date or Date.max, log.span.end)
     plan = choose_dates(log, end, config, backtest)
-    snapshots.run(lakehouse, {*plan.learnt, *plan.judged}, config, log.span)
+    snapshots.run(lakehouse, {*plan.train, *plan.test}, config, log.span)
     with USE_CASE.start(lakehouse) as facts:
         tested = fit_and_predict(lakehouse, log, plan, config, truth)
         predictions = describe_predictions(tested)
@@ -134,8 +134,8 @@ def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
         return str(Interval(value, low, high))
 
     return [
-        f"learnt from {len(plan.learnt)} dates up to {plan.learnt[-1]}, tested on "
-        f"{len(plan.judged)} up to {plan.judged[-1]}",
+        f"learnt from {len(plan.train)} dates up to {plan.train[-1]}, tested on "
+        f"{len(plan.test)} up to {plan.test[-1]}",
         f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
         f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",
     ]

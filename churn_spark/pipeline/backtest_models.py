@@ -18,11 +18,11 @@ from churn_spark.evaluation.backtest import (
     PRIMARY,
     cell_of,
 )
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.features.labels import with_horizon
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.date_split import DateSplit
 from churn_spark.models.estimators import collect_bounded, logistic_probabilities
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
@@ -71,12 +71,12 @@ def fit_and_predict(
         TooFewCancelsError: if there is too little to learn from.
     """
     labelled = label_dates(lakehouse, plan, config)
-    data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.learnt)
+    data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
     rows = collect_bounded(data.described, MAX_ROWS)
     is_held_out = (rows["split"] == VALIDATION).to_numpy()
-    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.judged).to_numpy())
+    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.test).to_numpy())
     probabilities = predict(lakehouse, plan, data, rows, bundle, baseline, config, truth)
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
 
@@ -85,7 +85,7 @@ def label_dates(
     lakehouse: Lakehouse, plan: DateSplit, config: LearningConfig
 ) -> tuple[DataFrame, DataFrame]:
     """Snapshots and labels of all dates of the plan."""
-    is_chosen = F.col("as_of").isin(*plan.learnt, *plan.judged)
+    is_chosen = F.col("as_of").isin(*plan.train, *plan.test)
     labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
     return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
@@ -101,7 +101,7 @@ def predict(
     truth: Path | None,
 ) -> dict[str, NDArray[np.float64]]:
     """Probabilities of every model of the ladder, in its order, for the collected rows."""
-    learnt = rows[rows["as_of"].isin(plan.learnt) & (rows["split"] != VALIDATION)]
+    learnt = rows[rows["as_of"].isin(plan.train) & (rows["split"] != VALIDATION)]
     known = lakehouse.read(TRANSITIONS).filter(
         (F.col("event_date") < F.lit(plan.cutoff))
         & ~held_out_users(F.col("user_id"), config.training)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from churn_spark.config import LearningConfig
 from churn_spark.evaluation.backtest import (
+    BACKTEST_SEGMENTS,
     PRIMARY,
-    SEGMENTS,
     TEST,
     headline_cell,
     tenure_band,
@@ -31,8 +31,8 @@ def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
         for model, values in tested.probabilities.items()
     }
     return thresholds | {
-        PRIMARY: tested.trees.judged.metrics.threshold,
-        "logistic_regression": tested.baseline.judged.metrics.threshold,
+        PRIMARY: tested.trees.evaluation.metrics.threshold,
+        "logistic_regression": tested.baseline.evaluation.metrics.threshold,
     }
 
 
@@ -48,7 +48,7 @@ def describe_predictions(tested: BacktestResult) -> pd.DataFrame:
 
 def lengthen(predictions: pd.DataFrame, tested: BacktestResult, n_reasons: int) -> pd.DataFrame:
     """One row for each model; reasons for the primary one's unseen rows."""
-    keys = ["as_of", "user_id", "cell", "label", *SEGMENTS]
+    keys = ["as_of", "user_id", "cell", "label", *BACKTEST_SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
     sentences = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index)
@@ -95,14 +95,14 @@ def build_card(
     """The facts behind the run."""
     plan, rows = tested.plan, tested.rows
     calibration = tested.trees.calibration
-    threshold = tested.trees.judged.metrics.threshold
+    threshold = tested.trees.evaluation.metrics.threshold
     return ModelCard(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
         headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
-        train_dates=plan.learnt,
-        calibration_dates=plan.learnt[1:][-1:],
-        test_dates=plan.judged,
+        train_dates=plan.train,
+        calibration_dates=plan.train[1:][-1:],
+        test_dates=plan.test,
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
         population=f"users with an event in the {config.snapshots.active_days} days before the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date as Date
 
 from churn_spark.config import LearningConfig, LightGBMConfig
@@ -16,7 +15,8 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
-from churn_spark.evaluation.judged import Judged
+from churn_spark.evaluation.evaluation import Evaluation
+from churn_spark.hashing import text_hash
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
@@ -99,9 +99,11 @@ def register(
     }
     with registry.run("logistic_regression", about) as run_id:
         log_family(
-            "logistic_regression", about | config.logistic_regression.model_dump(), baseline.judged
+            "logistic_regression",
+            about | config.logistic_regression.model_dump(),
+            baseline.evaluation,
         )
-        keep_scores(lakehouse, run_id, "logistic_regression", baseline.judged)
+        keep_scores(lakehouse, run_id, "logistic_regression", baseline.evaluation)
     chosen = {
         "scale_pos_weight": trees.class_weight,
         "rounds": trees.rounds.rounds,
@@ -111,8 +113,8 @@ def register(
     }
     with registry.run("lightgbm", about) as run_id:
         parameters = about | tree_parameters(config).model_dump() | chosen
-        metrics = log_family("lightgbm", parameters, trees.judged)
-        keep_scores(lakehouse, run_id, "lightgbm", trees.judged)
+        metrics = log_family("lightgbm", parameters, trees.evaluation)
+        keep_scores(lakehouse, run_id, "lightgbm", trees.evaluation)
         version = registry.register(bundle, run_id, metrics)
     return version, registry.assign_alias(version)
 
@@ -125,12 +127,12 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
     return {
         "as_of": str(date),
         "version_events": str(lakehouse.version(EVENTS)),
-        "configuration": hashlib.sha256(sections.encode()).hexdigest()[:16],
+        "configuration": text_hash(sections),
         "definitions": fingerprint(FEATURES),
     }
 
 
-def keep_scores(lakehouse: Lakehouse, run_id: str, family: str, judged: Judged) -> None:
+def keep_scores(lakehouse: Lakehouse, run_id: str, family: str, evaluation: Evaluation) -> None:
     """Keep the validation rows of one run as a table."""
-    scores = build_validation_scores(lakehouse.spark, judged, run_id, family)
+    scores = build_validation_scores(lakehouse.spark, evaluation, run_id, family)
     lakehouse.replace(scores, VALIDATION_SCORES, {"run_id": [run_id]})

@@ -16,7 +16,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.training import describe_judged
+from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
 from churn_spark.pipeline.fit import fit, register, training_key
@@ -72,8 +72,8 @@ def train(
         data.described.unpersist()
         n_positive = sum(data.n_positive.values())
         facts.append(f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel")
-        facts.append(describe_judged("LightGBM", trees.judged))
-        facts.append(describe_judged("LR", baseline.judged))
+        facts.append(describe_evaluation("LightGBM", trees.evaluation))
+        facts.append(describe_evaluation("LR", baseline.evaluation))
         facts.append(f"version {version} is {alias}")
         if config.is_lifetime:
             facts.append("retrospective: it describes the past, it forecasts nothing")

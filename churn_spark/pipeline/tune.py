@@ -19,8 +19,8 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
+from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search.folds import build_folds
 from churn_spark.models.search.search import (
@@ -31,7 +31,7 @@ from churn_spark.models.search.search import (
 from churn_spark.models.search.tuning import (
     Choice,
 )
-from churn_spark.models.training import describe_judged
+from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.fit import fit, register
@@ -137,4 +137,7 @@ def register_chosen(
     changed = config.model_copy(update={"lightgbm": parameters})
     trees, baseline = fit(data, changed)
     version, alias = register(lakehouse, registry, date, data, (trees, baseline), changed)
-    return version, f"{describe_judged('LightGBM', trees.judged)}; version {version} is {alias}"
+    return (
+        version,
+        f"{describe_evaluation('LightGBM', trees.evaluation)}; version {version} is {alias}",
+    )

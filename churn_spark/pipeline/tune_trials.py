@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from churn_spark.config import LearningConfig, LightGBMConfig, TuningConfig
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
-from churn_spark.models.date_split import DateSplit
+from churn_spark.evaluation.date_split import DateSplit
+from churn_spark.hashing import content_hash
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import Fold, content_hash, grid_of, judge_fold
+from churn_spark.models.search.folds import Fold, evaluate_fold, grid_of, hash_rows
 from churn_spark.models.search.search import (
     candidates_of,
     finish,
@@ -27,7 +28,6 @@ from churn_spark.models.search.tuning import (
     FoldResult,
     TrialResult,
     choose_parameters,
-    fingerprint,
     sum_up,
 )
 from churn_spark.pipeline.console import say
@@ -43,16 +43,16 @@ def study_name(
 ) -> str:
     """A name that changes with the rows, their split or anything else a loss depends on."""
     about = {
-        "rows": content_hash(data.rows.drop(*_REFITTED)),
+        "rows": hash_rows(data.rows.drop(*_REFITTED)),
         "features": data.encoding.fingerprint,
-        "dates": dates.judged,
+        "dates": dates.test,
         "space": tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
         "present": config.lightgbm.model_dump(),
         "behaviour": config.behaviour.model_dump(),
         "training": config.training.model_dump(),
         "labels": config.labels.model_dump(),
     }
-    return f"tune-{fingerprint(about)}"
+    return f"tune-{content_hash(about)}"
 
 
 def present_parameters(config: LightGBMConfig, tuning: TuningConfig) -> dict[str, float]:
@@ -102,7 +102,7 @@ def judge(
     found: list[FoldResult] = []
     for step, fold in enumerate(folds):
         seed = config.training.seed
-        found.append(judge_fold(fold, data.encoding, parameters, offset, seed))
+        found.append(evaluate_fold(fold, data.encoding, parameters, offset, seed))
         alone, so_far = sum_up(found[-1:], grid_of(parameters)), sum_up(found, grid_of(parameters))
         mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
         if is_hopeless(trial, so_far.loss, step) and step + 1 < len(folds):

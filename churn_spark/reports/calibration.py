@@ -11,7 +11,7 @@ from churn_spark.evaluation.reliability import N_BINS, reliability_bins, wilson_
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import Whisker, draw_reliability, draw_whiskers
-from churn_spark.reports.words import METRICS, SEGMENTS, count, measured, model_name, number
+from churn_spark.reports.words import METRICS, SEGMENT_NAMES, count, measured, model_name, number
 
 _CALIBRATION_METRICS = (
     "calibration_error",
@@ -77,7 +77,7 @@ def segments_section(data: EvaluationData) -> Section:
         whiskers = []
         for segment, value in known:
             figure = data.figure("roc_auc", segment=f"{segment}={value}")
-            name = f"{SEGMENTS[segment]}: {value}"
+            name = f"{SEGMENT_NAMES[segment]}: {value}"
             whiskers.append(Whisker(name, figure.value, figure.low, figure.high, data.primary))
         blocks.append(
             Picture(
@@ -119,7 +119,7 @@ def _segment_table(data: EvaluationData, parts: list[tuple[str, str]]) -> Table:
         low, high = wilson_interval(observed * n_users, n_users)
         table.append(
             (
-                Cell(f"{SEGMENTS[segment]}: {value}"),
+                Cell(f"{SEGMENT_NAMES[segment]}: {value}"),
                 count(auc.n),
                 count(auc.n_positive),
                 measured(observed, float(low), float(high), "percent"),
@@ -148,7 +148,7 @@ def _segment_table(data: EvaluationData, parts: list[tuple[str, str]]) -> Table:
 def _segments_answer(data: EvaluationData, parts: list[tuple[str, str]]) -> str:
     overall = data.figure("roc_auc")
     known = {
-        f"{SEGMENTS[segment]}: {value}": data.figure("roc_auc", segment=f"{segment}={value}")
+        f"{SEGMENT_NAMES[segment]}: {value}": data.figure("roc_auc", segment=f"{segment}={value}")
         for segment, value in parts
     }
     known = {name: figure for name, figure in known.items() if figure.is_known}

@@ -11,31 +11,33 @@ from functools import cached_property
 import pandas as pd
 
 from churn_spark.config import CostsConfig
+from churn_spark.evaluation.intervals import Interval
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.page import Cell
-from churn_spark.reports.words import METRICS, SEGMENTS, in_ladder_order, interval, measured, number
+from churn_spark.reports.words import (
+    METRICS,
+    SEGMENT_NAMES,
+    in_ladder_order,
+    interval,
+    measured,
+    number,
+)
 
 _NAN = math.nan
 _KEYS = ["cell", "segment", "model", "versus", "metric"]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured value; NaN where the rows don't allow one.
+class Figure(Interval):
+    """One measured value, or the paired difference to another model; NaN where there is none.
 
     Attributes:
         metric: its name in the table of figures.
-        value: or the paired difference to another model.
-        low: end of the 95 % interval.
-        high: end of the 95 % interval.
         n: rows.
         n_positive: rows with label 1.
     """
 
     metric: str
-    value: float
-    low: float
-    high: float
     n: int
     n_positive: int
 
@@ -134,7 +136,7 @@ class EvaluationData:
         """
         key = (cell or self.cell, segment, model or self.primary, versus, metric)
         value, low, high, n, n_positive = self._by_key.get(key, (_NAN, _NAN, _NAN, 0, 0))
-        return Figure(metric, value, low, high, int(n), int(n_positive))
+        return Figure(value, low, high, metric, int(n), int(n_positive))
 
     def segments(self) -> Iterator[tuple[str, str]]:
         """Segment and value of each part of the users that has figures in the headline cell."""
@@ -142,7 +144,7 @@ class EvaluationData:
             (self.figures["cell"] == self.cell) & (self.figures["segment"] != "all")
         ]
         names = here["segment"].unique()
-        for segment in SEGMENTS:
+        for segment in SEGMENT_NAMES:
             values = [n.removeprefix(f"{segment}=") for n in names if n.startswith(f"{segment}=")]
             for value in sorted(values, key=by_numbers):
                 yield segment, value

@@ -20,7 +20,7 @@ from churn_spark.evaluation.mistakes import (
 from churn_spark.reports.data import EvaluationData, by_numbers
 from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_timeline
-from churn_spark.reports.words import SEGMENTS, count, measured, percent
+from churn_spark.reports.words import SEGMENT_NAMES, count, measured, percent
 
 OUTCOMES = {
     FOUND: "found: flagged and cancelled",
@@ -42,7 +42,7 @@ def mistakes_section(data: EvaluationData) -> Section:
         for name in data.features.columns
         if name not in ("as_of", "user_id") and pd.api.types.is_numeric_dtype(data.features[name])
     ]
-    found = analyse_errors(rows, threshold, list(SEGMENTS), numeric)
+    found = analyse_errors(rows, threshold, list(SEGMENT_NAMES), numeric)
     meanings = dict(zip(data.importance["feature"], data.importance["meaning"], strict=True))
     examples = letter_examples(choose_examples(rows, threshold), data.timelines)
     blocks: list[Block] = [
@@ -109,13 +109,13 @@ def _counts(found: ErrorAnalysis) -> Table:
 
 
 def _segments(found: ErrorAnalysis) -> Table:
-    order = list(SEGMENTS)
+    order = list(SEGMENT_NAMES)
     return Table(
         "Misses among cancellers and false alarms among stayers, by segment, 95 % intervals",
         ("Segment", "Users", "Cancel", "Missed", "Stay", "False alarms"),
         tuple(
             (
-                Cell(f"{SEGMENTS[row['segment']]}: {row['value']}"),
+                Cell(f"{SEGMENT_NAMES[row['segment']]}: {row['value']}"),
                 count(row["n_users"]),
                 count(row["n_cancels"]),
                 measured(row["miss_rate"], row["miss_low"], row["miss_high"], "percent"),

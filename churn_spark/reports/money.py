@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from churn_spark.config import CostsConfig
 from churn_spark.evaluation.costs import (
-    Estimate,
     Policy,
     break_even_probability,
     compare_policies,
     cost_curve,
 )
+from churn_spark.evaluation.intervals import Interval
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Caution, Cell, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_costs
@@ -121,7 +121,7 @@ def _row(policy: Policy, n_rows: int) -> tuple[Cell, ...]:
     )
 
 
-def _saving(saved: Estimate) -> Cell:
+def _saving(saved: Interval) -> Cell:
     detail = f"{_money(saved.low)} to {_money(saved.high)}" if saved.low < saved.high else ""
     return Cell(_money(saved.value), detail, "number")
 

@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from churn_spark.arrays import Values
 from churn_spark.evaluation.examples import EXAMPLE_DAYS, Example
-from churn_spark.evaluation.ranking import FloatArray
 from churn_spark.evaluation.reliability import ReliabilityBins
 from churn_spark.reports.canvas import (
     ACCENT,
@@ -48,8 +48,8 @@ class Curve:
     """One model's line."""
 
     model: str
-    x: FloatArray
-    y: FloatArray
+    x: Values
+    y: Values
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Whisker:
     model: str = "lightgbm"
 
 
-def thinned(curve: Curve) -> tuple[FloatArray, FloatArray]:
+def thinned(curve: Curve) -> tuple[Values, Values]:
     """At most 400 of the points, evenly spread along x, the first and the last among them."""
     x, y = curve.x, curve.y
     if len(x) <= _MAX_POINTS:
@@ -123,7 +123,7 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         return as_address(figure)
 
 
-def draw_reliability(bins: ReliabilityBins, probabilities: FloatArray) -> str:
+def draw_reliability(bins: ReliabilityBins, probabilities: Values) -> str:
     """Observed against predicted shares with intervals; below, where the users are."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 5.4), layout="constrained")
@@ -179,9 +179,7 @@ def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference:
         return as_address(figure)
 
 
-def draw_costs(
-    share: FloatArray, cost: FloatArray, marks: Sequence[tuple[str, float, float]]
-) -> str:
+def draw_costs(share: Values, cost: Values, marks: Sequence[tuple[str, float, float]]) -> str:
     """Cost per 1,000 users by the share contacted; each mark is a name, a share and a cost."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(10, 3.8)

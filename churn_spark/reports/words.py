@@ -34,7 +34,7 @@ MODEL_MEANINGS: dict[str, str] = {
     "oracle": "the true chances: nothing does better",
 }
 
-SEGMENTS: dict[str, str] = {
+SEGMENT_NAMES: dict[str, str] = {
     "level": "Subscription",
     "tenure_band": "Time since registration",
     "os": "Operating system",

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate import degrading
 from churn_spark.simulate.dirt import LATE, choose_dirt
 from churn_spark.simulate.lines import encode_profiles
 from churn_spark.simulate.lives import Events, begin, simulate_lives
+from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import CONTEXTS, PAGES
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import (
@@ -25,10 +27,7 @@ from churn_spark.simulate.population import (
 )
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.states import BlockState, Tally
-from churn_spark.simulate.steps import IS_GONE, Lives
 from churn_spark.simulate.truth import write_offers, write_states, write_users
-
-Ints = npt.NDArray[np.int64]
 
 EVENT_TYPE: Final = np.dtype(
     [

@@ -12,8 +12,8 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Floats, Ints
 from churn_spark.simulate.people import listed
 
 N_SONGS: Final = 76_000
@@ -69,11 +69,11 @@ class Catalogue:
 
     titles: tuple[str, ...]
     artists: tuple[str, ...]
-    lengths: npt.NDArray[np.float64]
-    weights: npt.NDArray[np.float64]
+    lengths: Floats
+    weights: Floats
 
 
-def _names(forms: list[str], numbers: npt.NDArray[np.int64]) -> list[str]:
+def _names(forms: list[str], numbers: Ints) -> list[str]:
     """Name things by number, each number its own combination of form and two words."""
     n_first, n_second = len(_FIRST), len(_SECOND)
     return [
@@ -84,7 +84,7 @@ def _names(forms: list[str], numbers: npt.NDArray[np.int64]) -> list[str]:
     ]
 
 
-def _lengths(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def _lengths(rng: np.random.Generator) -> Floats:
     """Draw song lengths in seconds: every share of the quantile curve once, in random order."""
     shares = (rng.permutation(N_SONGS) + 0.5) / N_SONGS
     return np.interp(shares, _LENGTH_SHARES, _LENGTHS_S).round(5)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Seconds = npt.NDArray[np.int64]
+from churn_spark.arrays import Floats, Ints
 
 SESSION_FLOOR_S: Final = 30 * 60
 _WEEK_S: Final = 7 * 86_400
@@ -26,7 +25,7 @@ _HOURS: Final = (
 _WEEKEND_SHARE: Final = 0.47
 
 
-def _accumulated_week() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _accumulated_week() -> tuple[Floats, Floats]:
     """Give the hour marks of a week (s) and the activity accumulated by each (s)."""
     rate = np.tile(np.array(_HOURS, dtype=np.float64), 7)
     rate[5 * 24 :] *= _WEEKEND_SHARE
@@ -37,7 +36,7 @@ def _accumulated_week() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64
 _MARKS, _ACTIVITY = _accumulated_week()
 
 
-def session_starts(not_before: Seconds, gaps: npt.NDArray[np.float64]) -> Seconds:
+def session_starts(not_before: Ints, gaps: Floats) -> Ints:
     """Give the start of the next session of each user.
 
     Args:
@@ -57,7 +56,7 @@ def session_starts(not_before: Seconds, gaps: npt.NDArray[np.float64]) -> Second
     return np.maximum(np.ceil(starts - 1e-6).astype(np.int64), not_before)
 
 
-def activity_rates(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def activity_rates(hours: Ints) -> Floats:
     """Give how fast the clock runs in each hour, 1 on average over a week.
 
     Args:
@@ -69,6 +68,6 @@ def activity_rates(hours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     Raises:
         Nothing: the profile repeats every week.
     """
-    rates: npt.NDArray[np.float64] = np.diff(_ACTIVITY) / 3600.0
-    found: npt.NDArray[np.float64] = rates[(hours - _MONDAY_S // 3600) % 168]
+    rates: Floats = np.diff(_ACTIVITY) / 3600.0
+    found: Floats = rates[(hours - _MONDAY_S // 3600) % 168]
     return found

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from churn_spark.simulate.draws import Floats, lognormal_mean_one, uniforms, user_keys
+from churn_spark.arrays import Bools, Floats, Ints
+from churn_spark.simulate.draws import lognormal_mean_one, uniforms, user_keys
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
-
-Ints = npt.NDArray[np.int64]
 
 CONTENT: Final = -1
 NEVER: Final = 2**62
@@ -87,7 +85,7 @@ def offer_start(settings: SimulationSettings, day: int) -> int:
     return start + (day - start) // OFFER_EVERY_DAYS * OFFER_EVERY_DAYS
 
 
-def is_offered(settings: SimulationSettings, number: Ints, day: int) -> npt.NDArray[np.bool_]:
+def is_offered(settings: SimulationSettings, number: Ints, day: int) -> Bools:
     """Tell who has an offer on a day: a fair coin for each user in each campaign.
 
     There is none in the first `OFFER_EVERY_DAYS` days.
@@ -119,7 +117,7 @@ def onset_chance(settings: SimulationSettings, number: Ints, persona: Ints, day:
 def cancel_chance(
     settings: SimulationSettings,
     registered: Ints,
-    offered: npt.NDArray[np.bool_],
+    offered: Bools,
     fading_days: Ints,
     day: int,
 ) -> Floats:

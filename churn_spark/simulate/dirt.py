@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate.draws import uniforms, user_keys
 from churn_spark.simulate.settings import SimulationSettings
-
-Ints = npt.NDArray[np.int64]
 
 CLEAN: Final = 0
 BROKEN: Final = 1  # a broken copy follows

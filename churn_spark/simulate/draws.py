@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-Floats = npt.NDArray[np.float64]
+from churn_spark.arrays import Floats, Ints
+
 Keys = npt.NDArray[np.uint64]
 
 _STRIDE: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, as in SplitMix64
@@ -25,7 +26,7 @@ def _mix(words: Keys) -> Keys:
     return words ^ (words >> np.uint64(31))
 
 
-def user_keys(seed: int, stream: int, numbers: npt.NDArray[np.int64]) -> Keys:
+def user_keys(seed: int, stream: int, numbers: Ints) -> Keys:
     """Derive the key of each user.
 
     Args:
@@ -43,7 +44,7 @@ def user_keys(seed: int, stream: int, numbers: npt.NDArray[np.int64]) -> Keys:
     return _mix(root + (numbers.astype(np.uint64) + np.uint64(1)) * _STRIDE)
 
 
-def uniforms(keys: Keys, first: int | npt.NDArray[np.int64], count: int) -> Floats:
+def uniforms(keys: Keys, first: int | Ints, count: int) -> Floats:
     """Draw uniforms in [0, 1) at positions first..first+count-1 of each key's stream.
 
     Args:
@@ -63,7 +64,7 @@ def uniforms(keys: Keys, first: int | npt.NDArray[np.int64], count: int) -> Floa
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def pick(weights: Floats, draws: Floats) -> npt.NDArray[np.int64]:
+def pick(weights: Floats, draws: Floats) -> Ints:
     """Turn uniforms into indices drawn in proportion to `weights`.
 
     Returns:
@@ -76,7 +77,7 @@ def pick(weights: Floats, draws: Floats) -> npt.NDArray[np.int64]:
         raise ValueError("no weights to draw from")
     cumulative = np.cumsum(weights)
     found = np.searchsorted(cumulative, draws * cumulative[-1], side="right")
-    indices: npt.NDArray[np.int64] = np.minimum(found, len(weights) - 1)
+    indices: Ints = np.minimum(found, len(weights) - 1)
     return indices
 
 
@@ -94,7 +95,7 @@ def lognormal_mean_one(sigma: float, first: Floats, second: Floats) -> Floats:
     return factors
 
 
-def poisson(mean: float, draws: Floats) -> npt.NDArray[np.int64]:
+def poisson(mean: float, draws: Floats) -> Ints:
     """Turn uniforms into Poisson counts.
 
     Returns:

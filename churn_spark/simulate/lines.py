@@ -19,12 +19,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate.catalogue import Catalogue, build_catalogue
+from churn_spark.simulate.next_event import NO_SONG
 from churn_spark.simulate.pages import N_STATES, method_and_status, unpack_state
 from churn_spark.simulate.population import Profiles
-from churn_spark.simulate.steps import NO_SONG
-
-Ints = npt.NDArray[np.int64]
 
 # Where the value of each key comes from.
 _SOURCES: Final = {

@@ -7,10 +7,25 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S
 from churn_spark.simulate.degrading import NEVER, Course
-from churn_spark.simulate.draws import Floats, Keys, pick, uniforms, user_keys
+from churn_spark.simulate.draws import (
+    Keys,
+    pick,
+    uniforms,
+    user_keys,
+)
+from churn_spark.simulate.next_event import (
+    DRAWS_A_STEP,
+    IS_GONE,
+    NO_SONG,
+    Habits,
+    Lives,
+    Rules,
+    step,
+)
 from churn_spark.simulate.pages import PAGES
 from churn_spark.simulate.personas import (
     PERSONA_NAMES,
@@ -20,17 +35,6 @@ from churn_spark.simulate.personas import (
 )
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
-from churn_spark.simulate.steps import (
-    DRAWS_A_STEP,
-    IS_GONE,
-    NO_SONG,
-    Habits,
-    Ints,
-    Lives,
-    Mask,
-    Rules,
-    step,
-)
 
 _LIFE_STREAM: Final = 2
 _DRAWN_CELLS: Final = 100_000  # steps x users drawn at once: a few megabytes
@@ -83,7 +87,7 @@ class Outcome:
 
     events: Events
     lives: Lives
-    is_in_session: Mask
+    is_in_session: Bools
 
 
 def begin(population: Population, first_row: int) -> Lives:

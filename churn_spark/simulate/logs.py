@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from churn_spark.arrays import Ints
 from churn_spark.simulate.blocks import day_rows, profiles_path
 from churn_spark.simulate.dirt import soil
 from churn_spark.simulate.lines import encode_lines, joined
@@ -30,9 +31,7 @@ def day_folder(out: Path, day: date) -> Path:
     return out / "events" / day.isoformat()
 
 
-def _load_day(
-    work: Path, bounds: Sequence[tuple[int, int]]
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+def _load_day(work: Path, bounds: Sequence[tuple[int, int]]) -> tuple[npt.NDArray[Any], Ints]:
     """Read a day's events of all blocks in the order of time, with the block of each."""
     parts = [day_rows(work, block, *bound) for block, bound in enumerate(bounds)]
     rows = np.concatenate(parts)
@@ -42,7 +41,7 @@ def _load_day(
 
 
 def _encode(
-    settings: SimulationSettings, work: Path, rows: npt.NDArray[Any], blocks: npt.NDArray[np.int64]
+    settings: SimulationSettings, work: Path, rows: npt.NDArray[Any], blocks: Ints
 ) -> Iterator[memoryview]:
     """Encode events chunk by chunk; only the profiles of a chunk's users are in memory."""
     for first in range(0, len(rows), _CHUNK_ROWS):

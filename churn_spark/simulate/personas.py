@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Floats, Ints
 from churn_spark.errors import InputError
 from churn_spark.simulate import moves
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, context_after, state_of
@@ -41,8 +41,8 @@ class MoveTable:
         targets: next state, `END_STATE` for the end of the session, same shape.
     """
 
-    cumulative: npt.NDArray[np.float64]
-    targets: npt.NDArray[np.int64]
+    cumulative: Floats
+    targets: Ints
 
 
 def parse_chances(text: str) -> dict[str, float]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Floats, Ints
 from churn_spark.simulate import people, personas
 from churn_spark.simulate.draws import (
-    Floats,
     lognormal_mean_one,
     pick,
     poisson,
@@ -19,8 +18,6 @@ from churn_spark.simulate.draws import (
 )
 from churn_spark.simulate.pages import CONTEXTS
 from churn_spark.simulate.settings import DAY_S, WARM_UP_S, SimulationSettings
-
-Ints = npt.NDArray[np.int64]
 
 # Users are simulated in blocks of this many: it bounds the memory, and with it every byte of
 # the log is fixed, whatever the number of machines.
@@ -145,7 +142,7 @@ def build_first_users(settings: SimulationSettings, block: int) -> Population:
 
 
 def build_newcomers(
-    settings: SimulationSettings, block: int, days: npt.NDArray[np.int64], n_before: int
+    settings: SimulationSettings, block: int, days: Ints, n_before: int
 ) -> Population:
     """Draw the users of a block who join on given days, at `growth` of its users in a year.
 

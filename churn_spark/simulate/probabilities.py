@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churn_spark.arrays import Floats, Ints
 from churn_spark.errors import InputError
 from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate import degrading, renewal
-from churn_spark.simulate.draws import Floats
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.settings import DAY_S, day_number
 from churn_spark.simulate.truth import read_truth, write_truth
 from churn_spark.simulate.world import log_end, read_settings
-
-Ints = npt.NDArray[np.int64]
 
 TABLE: Final = "probabilities"
 

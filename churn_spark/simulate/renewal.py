@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S, activity_rates
-from churn_spark.simulate.draws import Floats
+from churn_spark.simulate.next_event import IS_GONE
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, PAGES, REDIRECT_PAGES
 from churn_spark.simulate.personas import (
     END_STATE,
@@ -29,10 +29,6 @@ from churn_spark.simulate.personas import (
     build_personas,
 )
 from churn_spark.simulate.settings import DAY_S, SimulationSettings
-from churn_spark.simulate.steps import IS_GONE
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 _STEPS_A_DAY: Final = 48
 _N_CONTEXTS: Final = len(CONTEXTS)
@@ -146,7 +142,7 @@ class Standing:
     event_gap: Floats
     session_gap: Floats
     state: Ints
-    is_in_session: Mask
+    is_in_session: Bools
 
     def take(self, rows: Ints) -> Standing:
         """Give the users at these positions.

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from churn_spark.arrays import Bools, Ints
 from churn_spark.simulate.lives import Events
+from churn_spark.simulate.next_event import Lives
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, count_first_users
 from churn_spark.simulate.settings import SimulationSettings
-from churn_spark.simulate.steps import Lives, Mask
-
-Ints = npt.NDArray[np.int64]
 
 STAYED = -1
 
@@ -74,7 +73,7 @@ class Tally:
         """
         return replace(self, session=session, session_id=session_id, counters=counters)
 
-    def with_events(self, events: Events, session_before: Ints, is_gone: Mask) -> Tally:
+    def with_events(self, events: Events, session_before: Ints, is_gone: Bools) -> Tally:
         """Count the events of a period.
 
         Args:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from churn_spark.arrays import Bools, Ints
 from churn_spark.simulate.degrading import (
     CONTENT,
     OFFER_EVERY_DAYS,
@@ -19,14 +19,12 @@ from churn_spark.simulate.degrading import (
     is_offered,
 )
 from churn_spark.simulate.lives import Outcome
+from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import unpack_state
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, user_ids
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.states import STAYED, Tally
-from churn_spark.simulate.steps import IS_GONE, Lives
-
-Ints = npt.NDArray[np.int64]
 
 _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
 _TS_BITS: Final = 34  # seconds since the epoch fit into so many bits until the year 2514
@@ -82,7 +80,7 @@ def write_users(out: Path, block: int, people: Population, tally: Tally) -> None
     write_truth(table, out, "users", block)
 
 
-def _states_at(lives: Lives, lived: Outcome, moment: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _states_at(lives: Lives, lived: Outcome, moment: int) -> tuple[Ints, Bools]:
     """Give each user's state before a moment, and whether the next event is of that session.
 
     The state is that of the last event, -1 where there is none; both have shape (users,).

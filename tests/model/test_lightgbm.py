@@ -74,22 +74,22 @@ def test_shap_values_add_up_to_the_margin(rows: DataFrame, config: Config) -> No
 def test_both_families_find_a_planted_signal_and_its_probabilities(
     rows: DataFrame, config: Config
 ) -> None:
-    trees = train(rows, config).judged
-    logistic = train_logistic_regression(rows, ENCODING, config.logistic_regression).judged
-    for judged in (trees, logistic):
-        assert judged.metrics.roc_auc > 0.8
-        mean = judged.rows["churn_probability"].mean()
-        assert mean == pytest.approx(judged.rows["label"].mean(), abs=0.05)
+    trees = train(rows, config).evaluation
+    logistic = train_logistic_regression(rows, ENCODING, config.logistic_regression).evaluation
+    for found in (trees, logistic):
+        assert found.metrics.roc_auc > 0.8
+        mean = found.rows["churn_probability"].mean()
+        assert mean == pytest.approx(found.rows["label"].mean(), abs=0.05)
 
 
 def test_no_family_finds_anything_in_shuffled_labels(spark: SparkSession, config: Config) -> None:
     frame = planted_rows(n=4000)
     frame["label"] = np.random.default_rng(3).permutation(frame["label"])
     shuffled = spark.createDataFrame(frame)
-    trees = train(shuffled, config).judged
-    logistic = train_logistic_regression(shuffled, ENCODING, config.logistic_regression).judged
-    for judged in (trees, logistic):
-        assert abs(judged.metrics.roc_auc - 0.5) < 0.12
+    trees = train(shuffled, config).evaluation
+    logistic = train_logistic_regression(shuffled, ENCODING, config.logistic_regression).evaluation
+    for found in (trees, logistic):
+        assert abs(found.metrics.roc_auc - 0.5) < 0.12
 
 
 def test_validation_users_are_in_no_fit(rows: DataFrame, config: Config) -> None:

@@ -17,19 +17,19 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.date_split import DateSplit, split_dates
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import build_folds, content_hash
+from churn_spark.models.search.folds import build_folds, hash_rows
 from churn_spark.models.search.search import candidates_of, open_study, storage_url
-from churn_spark.models.search.tuning import fold_of
-from churn_spark.models.splits import VALIDATION, split_of, user_bucket
+from churn_spark.models.splits import VALIDATION
 from churn_spark.pipeline import tune_trials
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.training_data import TrainingData
 from churn_spark.pipeline.tune import tune as tune_on
 from churn_spark.pipeline.tune_trials import present_parameters, study_name
+from tests.oracles import fold_of, split_of, user_bucket
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -116,18 +116,18 @@ def test_search_killed_in_its_third_trial_ends_as_one_that_was_not(
     tune: Tune, rows: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context, whole, _ = tune(tmp_path / "whole", "tuning.n_trials=3")
-    judge, n_calls = tune_trials.judge_fold, iter(range(100))
+    judge, n_calls = tune_trials.evaluate_fold, iter(range(100))
 
     def killing(*arguments: Any) -> Any:
         if next(n_calls) == 5:
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    monkeypatch.setattr(tune_trials, "judge_fold", killing)
+    monkeypatch.setattr(tune_trials, "evaluate_fold", killing)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "killed", "tuning.n_trials=3")
     resumed_context, resumed, facts = tune(tmp_path / "killed", "tuning.n_trials=3")
-    # Four fits, one begun in vain and two for it: nothing was judged twice.
+    # Four fits, one begun in vain and two for it: nothing was tried twice.
     assert next(n_calls) == 8
     found, expected = (
         [(c.parameters, c.is_present, c.result) for c in candidates_of(study_of(made, rows))]
@@ -175,9 +175,9 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
     folds = build_folds(rows, dates, 3, training)
     seen: set[str] = set()
     for number, fold in enumerate(folds):
-        learnt, judged = fold.learnt.toPandas(), fold.judged
-        assert set(learnt["as_of"]) == set(dates.learnt)
-        assert set(judged["as_of"]) == set(dates.judged)
+        learnt, judged = fold.train.toPandas(), fold.test
+        assert set(learnt["as_of"]) == set(dates.train)
+        assert set(judged["as_of"]) == set(dates.test)
         assert not set(learnt["user_id"]) & set(judged["user_id"])
         assert VALIDATION not in set(learnt["split"]) | set(judged["split"])
         places = {fold_of(user_bucket(user, 7), 0.2, 3) for user in judged["user_id"]}
@@ -196,6 +196,6 @@ def test_folds_without_a_cancellation_are_refused(rows: DataFrame) -> None:
 
 
 def test_rows_hash_alike_in_any_order_and_not_when_one_differs(rows: DataFrame) -> None:
-    same = content_hash(rows.repartition(5).sortWithinPartitions("songs_14d"))
-    assert same == content_hash(rows)
-    assert content_hash(rows.withColumn("label", 1 - rows["label"])) != content_hash(rows)
+    same = hash_rows(rows.repartition(5).sortWithinPartitions("songs_14d"))
+    assert same == hash_rows(rows)
+    assert hash_rows(rows.withColumn("label", 1 - rows["label"])) != hash_rows(rows)

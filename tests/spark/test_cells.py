@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from bench.ks_samples import count_cells, count_missing
 from churn_spark.errors import SchemaError
 from churn_spark.monitoring.drift.ks import (
     Baseline,
     build_baseline,
     collect_cells,
     compare,
-    count_cells,
-    count_missing,
     sum_sparse,
 )
 from churn_spark.monitoring.frames.bin_counts import CELLS_SCHEMA, count_cells_by_feature

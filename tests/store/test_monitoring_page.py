@@ -14,6 +14,7 @@ from night_builders import LAST, build_nights
 from serving_builders import make_bundle, make_rows, register_champion
 
 from bench.flow import build_report
+from bench.ks_samples import count_cells, count_missing
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -24,7 +25,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.errors import MissingTableError
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells, count_missing
+from churn_spark.monitoring.drift.ks import build_baseline, compare
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.report import write_monitoring
 from churn_spark.reports.night.data import NightData

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from bench.ks_samples import count_cells
 from churn_spark.monitoring.drift.comparisons import (
     COMPARISONS,
     PREVIOUS,
@@ -24,7 +25,7 @@ from churn_spark.monitoring.drift.comparisons import (
     compare_numbers,
 )
 from churn_spark.monitoring.drift.distances import place_cells
-from churn_spark.monitoring.drift.ks import SparseCounts, build_baseline, count_cells, locate_cells
+from churn_spark.monitoring.drift.ks import SparseCounts, build_baseline, locate_cells
 
 TONIGHT = date(2024, 3, 31)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from bench.ks_samples import count_cells
 from churn_spark.monitoring.drift.distances import (
     bin_counts,
     compare_categories,
@@ -20,7 +21,7 @@ from churn_spark.monitoring.drift.distances import (
     measure_distances,
     population_stability_index,
 )
-from churn_spark.monitoring.drift.ks import build_baseline, count_cells
+from churn_spark.monitoring.drift.ks import build_baseline
 
 _VALUES = st.one_of(
     st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=80),

@@ -16,7 +16,7 @@ from pages import pictures_of, read, run_chromium
 from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
-from churn_spark.evaluation.intervals import FIGURES
+from churn_spark.evaluation.bootstrap import METRIC_NAMES
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
 from churn_spark.reports.evaluation import build_page, render_evaluation
@@ -309,7 +309,7 @@ def test_browser_draws_text_and_pictures(
 
 
 def test_report_names_exactly_the_figures_that_are_measured() -> None:
-    assert set(METRICS) == set(FIGURES)
+    assert set(METRICS) == set(METRIC_NAMES)
 
 
 def test_long_curve_is_thinned_and_keeps_its_ends() -> None:

@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.evaluation.expected import (
-    evaluate_expected,
-    expected_average_precision,
-    expected_calibration_error,
-    expected_roc_auc,
-)
+from bench.expected_metrics import evaluate_expected, expected_calibration_error
+from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.evaluation.metrics import average_precision, evaluate, roc_auc
 from churn_spark.evaluation.ranking import Ranking
 

@@ -6,16 +6,18 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from churn_spark.evaluation.expected import expected_calibration_error, expected_roc_auc
-from churn_spark.evaluation.intervals import (
-    FIGURES,
+from bench.expected_metrics import expected_calibration_error
+from churn_spark.evaluation.bootstrap import (
+    METRIC_NAMES,
     MIN_USERS_OF_A_CLASS,
     Bootstrap,
-    Interval,
     bootstrap_by_segment,
     bootstrap_by_user,
 )
+from churn_spark.evaluation.expected import expected_roc_auc
+from churn_spark.evaluation.intervals import Interval, mean_intervals, paired_difference
 from churn_spark.evaluation.metrics import evaluate
 
 N_ROWS, N_REPLICAS, SEED = 240, 25, 3
@@ -46,7 +48,7 @@ def test_draws_are_those_of_repeating_the_rows_of_each_drawn_user() -> None:
         repeated = np.array([row for user in drawn for row in np.flatnonzero(users == user)])
         for model, threshold in (("exact", 0.25), ("tenths", 0.3)):
             metrics = evaluate(labels[repeated], probabilities[model][repeated], threshold)
-            for name in FIGURES:
+            for name in METRIC_NAMES:
                 got = found.replicas[model][name][replica]
                 assert got == pytest.approx(getattr(metrics, name), rel=1e-6), (model, name)
 
@@ -55,7 +57,7 @@ def test_values_are_the_figures_of_the_rows_as_they_are() -> None:
     labels, probabilities, _ = rows()
     found = bootstrap()
     metrics = evaluate(labels, probabilities["exact"], 0.25)
-    for name in FIGURES:
+    for name in METRIC_NAMES:
         assert found.values["exact"][name] == pytest.approx(getattr(metrics, name), rel=1e-9)
     assert (found.n, found.n_users) == (N_ROWS, len(np.unique(rows()[2])))
 
@@ -182,3 +184,42 @@ def test_rows_without_a_user_are_refused() -> None:
 def test_interval_reads_as_value_and_ends() -> None:
     assert str(Interval(0.7434, 0.7211, 0.7636)) == "0.743 [0.721, 0.764]"
     assert str(Interval(0.7434, math.nan, math.nan)) == "0.743"
+
+
+def test_interval_of_a_mean_is_that_of_scipys_bootstrap_over_users() -> None:
+    _, probabilities, users = rows()
+    values = np.stack([probabilities["exact"], probabilities["tenths"] - 0.5])
+    found = mean_intervals(values, users, n_replicas=99, seed=SEED)
+    _, user = np.unique(users, return_inverse=True)
+    for column, interval in zip(values, found, strict=True):
+        expected = stats.bootstrap(
+            (np.bincount(user, column), np.bincount(user)),
+            lambda sums, n, axis: sums.sum(axis=axis) / n.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            method="percentile",
+            n_resamples=99,
+            random_state=SEED,
+        ).confidence_interval
+        assert interval.value == pytest.approx(column.mean())
+        assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_mean_has_no_interval_when_there_is_one_user() -> None:
+    (found,) = mean_intervals(np.ones((1, 3)), np.zeros(3), n_replicas=9, seed=SEED)
+    assert found.value == 1
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_paired_error_is_that_of_a_mean_when_users_have_one_row_each() -> None:
+    differences = np.random.default_rng(SEED).normal(0.2, 1.0, 50)
+    found = paired_difference(differences, np.ones(50))
+    assert found == pytest.approx((differences.mean(), stats.sem(differences)))
+
+
+def test_users_without_a_row_change_nothing_of_a_paired_difference() -> None:
+    assert paired_difference(np.array([1.0, 0, 2.0]), np.array([2, 0, 2])) == pytest.approx(
+        paired_difference(np.array([1.0, 2.0]), np.array([2, 2]))
+    )
+    assert paired_difference(np.array([1.0, 0]), np.array([2, 0])) == (0.5, math.inf)

@@ -10,15 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples
+from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_cells, count_missing
 from churn_spark.monitoring.drift.ks import (
     Baseline,
     benjamini_hochberg,
     build_baseline,
     collect_cells,
     compare,
-    count_cells,
-    count_missing,
     locate_cells,
 )
 

@@ -27,8 +27,9 @@ from night_builders import (
 from nights import any_history
 from pages import pictures_of, read, run_chromium
 
+from bench.ks_samples import count_cells
 from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells
+from churn_spark.monitoring.drift.ks import build_baseline, compare
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.night import words

@@ -209,7 +209,7 @@ def test_challenger_is_compared_row_by_row_and_by_segment() -> None:
 
 def test_change_has_the_errors_of_both_sides() -> None:
     window = (date(2024, 1, 1), date(2024, 1, 8))
-    current, reference = Estimate(0.70, 0.03, 0.64, 0.76), Estimate(0.75, 0.04, 0.67, 0.83)
+    current, reference = Estimate(0.70, 0.64, 0.76, 0.03), Estimate(0.75, 0.67, 0.83, 0.04)
     found = change_against("roc_auc", current, reference, window, 300)
     assert found.difference == pytest.approx(-0.05)
     assert (found.low, found.high) == pytest.approx((-0.05 - 0.098, -0.05 + 0.098), abs=1e-4)

@@ -20,11 +20,11 @@ from churn_spark.evaluation.expected import expected_roc_auc
 from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.draws import lognormal_mean_one, poisson, uniforms, user_keys
 from churn_spark.simulate.lives import begin, simulate_lives
+from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
-from churn_spark.simulate.steps import IS_GONE, Lives
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import simulate_log
 from jobs.reveal_truth import app

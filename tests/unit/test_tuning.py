@@ -15,11 +15,10 @@ from churn_spark.models.search.tuning import (
     FoldResult,
     TrialResult,
     choose_parameters,
-    fingerprint,
-    fold_of,
     paired_gain,
     sum_up,
 )
+from tests.oracles import fold_of
 
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
 BUCKETS = st.floats(0, 1, exclude_max=True)
@@ -129,9 +128,3 @@ def test_present_parameters_stay_when_nothing_loses_less() -> None:
 def test_choice_without_the_present_parameters_is_refused() -> None:
     with pytest.raises(ValueError, match="found 0 trials of the present parameters"):
         choose(candidate(1, 3.0, 3.0))
-
-
-def test_fingerprint_changes_with_what_it_is_about_and_not_with_the_order() -> None:
-    about = {"rows": "a", "dates": (date(2018, 10, 1),)}
-    assert fingerprint(about) == fingerprint(dict(reversed(about.items())))
-    assert fingerprint(about) != fingerprint(about | {"dates": (date(2018, 10, 8),)})

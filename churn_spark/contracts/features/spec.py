@@ -7,8 +7,6 @@ scores features that are computed otherwise.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Final
@@ -22,6 +20,7 @@ from churn_spark.contracts.features.feature import (
     Feature,
 )
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
+from churn_spark.hashing import content_hash
 
 __all__ = [
     "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
@@ -62,8 +61,7 @@ def named(names: Sequence[str]) -> tuple[Feature, ...]:
 
 def fingerprint(features: Sequence[Feature]) -> str:
     """Short hash of the definitions, in order: equal means "computed the same way"."""
-    definitions = json.dumps([asdict(feature) for feature in features], sort_keys=True)
-    return hashlib.sha256(definitions.encode()).hexdigest()[:16]
+    return content_hash([asdict(feature) for feature in features])
 
 
 def describe_features() -> str:

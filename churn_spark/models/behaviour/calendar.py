@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from churn_spark.arrays import Floats
 
 _DAY_S: Final = 86_400.0
 _MONDAY_S: Final = 4 * _DAY_S  # 1970-01-05

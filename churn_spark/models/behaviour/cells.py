@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
-Ints = npt.NDArray[np.int64]
-
 START: Final = "START"
 END: Final = "END"
 OTHER: Final = "Other"

@@ -9,7 +9,6 @@ from datetime import date
 from typing import Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pyspark import RDD, StorageLevel
 from pyspark.sql import Column, DataFrame, Row
@@ -33,7 +32,6 @@ from churn_spark.models.behaviour.outcomes import Sessions, solve_sessions
 from churn_spark.models.behaviour.visits import VisitPrior, fit_visit_prior
 from churn_spark.timeline import day_start_millis
 
-Floats = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 
 _EXPOSURE_STEP_DAYS: Final = 0.25

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import expm
 
+from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.outcomes import Sessions
 from churn_spark.models.behaviour.visits import SESSION_PAUSE_DAYS
-
-Floats = npt.NDArray[np.float64]
 
 
 def survival(sessions: Sessions, rates: Floats, days: float) -> Floats:

@@ -14,13 +14,12 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.special import logsumexp
 
+from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
 
-Floats = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 
 _START_NOISE: Final = 0.25
@@ -133,34 +132,33 @@ def _pooled(counts: csr_matrix) -> Floats:
     return found
 
 
-def _normalise(counts: Floats, prior: Floats) -> Floats:
-    """Turn counts of cells into log chances by level and page."""
+def to_log_chances(counts: Floats, prior: Floats) -> Floats:
+    """Log of the chance of each next page, given level and page.
+
+    Args:
+        counts: of transitions, shape (..., N_CELLS).
+        prior: added to them, see `pseudo_counts`, shape (N_CELLS,).
+    """
     shaped = (counts + prior).reshape(*counts.shape[:-1], *SHAPE)
     chances = shaped / shaped.sum(axis=-1, keepdims=True)
     found: Floats = np.log(chances).reshape(counts.shape)
     return found
 
 
-def _prior(pooled: Floats, weight: float) -> Floats:
-    """Give every row `weight` pseudo-transitions in the pooled proportions.
+def pseudo_counts(pooled: Floats, weight: float) -> Floats:
+    """`weight` transitions from every page, to its next pages in the proportions of all users.
 
-    A ten-thousandth of them is uniform, so that no chance is 0.
+    A ten-thousandth of them is spread evenly, so that no chance is 0.
+
+    Args:
+        pooled: transitions of all users, shape (N_CELLS,).
+        weight: as `MixtureSettings.prior_weight`.
     """
     shaped = pooled.reshape(SHAPE)
     totals = shaped.sum(axis=-1, keepdims=True)
     uniform = np.full(SHAPE, 1.0 / SHAPE[-1])
     odds = np.where(totals > 0, shaped / np.maximum(totals, 1.0), uniform)
     return (weight * (0.9999 * odds + 0.0001 * uniform)).ravel()
-
-
-def normalise_counts(counts: Floats, weight: float = 0.05) -> Floats:
-    """Log chances of classes whose transitions are known.
-
-    Args:
-        counts: of each class's transitions, shape (classes, N_CELLS).
-        weight: pseudo-transitions of every page, as `MixtureSettings.prior_weight`.
-    """
-    return _normalise(counts, _prior(counts.sum(axis=0), weight))
 
 
 def _climb(
@@ -183,7 +181,7 @@ def _climb(
             objective = total.log_likelihood + float((prior * found[number].log_chances).sum())
             found[number] = _Point(
                 (total.sizes + 1.0) / (n_users + n_classes),
-                _normalise(total.counts, prior),
+                to_log_chances(total.counts, prior),
                 total.log_likelihood,
             )
             if objective - before[number] >= tolerance * n_users:
@@ -214,7 +212,7 @@ def fit_mixtures(
     pooled = np.sum(blocks(_pooled), axis=0)
     if not np.sum(pooled) > 0:
         raise ValueError("no transitions to fit to")
-    prior = _prior(pooled, settings.prior_weight)
+    prior = pseudo_counts(pooled, settings.prior_weight)
     starts = [
         _start(np.random.default_rng([settings.seed, n, number]), n, pooled, prior)
         for n in n_classes
@@ -235,7 +233,7 @@ def fit_mixtures(
 def _start(rng: np.random.Generator, n_classes: int, pooled: Floats, prior: Floats) -> _Point:
     """Give classes that differ from all users together by chance alone."""
     noise = rng.normal(0.0, _START_NOISE, (n_classes, N_CELLS))
-    log_chances = _normalise(np.exp(_normalise(pooled, prior) + noise), np.zeros(N_CELLS))
+    log_chances = to_log_chances(np.exp(to_log_chances(pooled, prior) + noise), np.zeros(N_CELLS))
     return _Point(np.full(n_classes, 1.0 / n_classes), log_chances)
 
 

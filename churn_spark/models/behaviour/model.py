@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.calendar import Calendar
 from churn_spark.models.behaviour.forecast import cancel_chances, survival
 from churn_spark.models.behaviour.mixture import Mixture, class_log_weights
@@ -21,7 +21,6 @@ from churn_spark.models.behaviour.visits import (
 )
 from churn_spark.timeline import Horizon, day_start_millis
 
-Floats = npt.NDArray[np.float64]
 _SECONDS_PER_DAY = 86_400.0
 # Nobody's rate is known from less time than this.
 _MIN_EXPOSURE_DAYS = 0.05

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.cells import (
     CANCELLED,
     END,
@@ -19,8 +19,6 @@ from churn_spark.models.behaviour.cells import (
     START,
     TARGETS,
 )
-
-Floats = npt.NDArray[np.float64]
 
 _N_PAGES: Final = len(PAGES)
 _DAY_S: Final = 86_400.0

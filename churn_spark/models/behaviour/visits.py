@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import gammaln, logsumexp
 
-Floats = npt.NDArray[np.float64]
+from churn_spark.arrays import Floats
 
 _GRID_POINTS: Final = 96
 SESSION_PAUSE_DAYS: Final = 1.0 / 48.0  # the least from the end of a session to the next

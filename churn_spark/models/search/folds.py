@@ -1,4 +1,4 @@
-"""Encoded rows -> folds that judge parameters: other users, later dates, no validation user."""
+"""Encoded rows -> folds to try parameters on: other users, later dates, no validation user."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.arrays import Ints
 from churn_spark.config import LightGBMConfig, TrainingConfig
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.metrics import roc_auc
-from churn_spark.models.date_split import DateSplit
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
-from churn_spark.models.splits import bucket_column
+from churn_spark.models.splits import bucket_column, fold_column
 from churn_spark.models.training import (
     MAX_SCORED_ROWS,
     all_tasks_at_once,
@@ -37,31 +37,24 @@ GROUPS = 25
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of some users, and what their trees learn from.
+    """Rows of some users to test on, and of the others to train on.
 
     Attributes:
-        learnt: rows of the other users, on earlier dates, in Spark.
-        judged: rows of the fold's users, on the newest dates.
-        groups: of each judged row, by user, shape (rows,).
-        base_rate: share of cancellations among the learnt rows.
+        train: rows of the other users, on earlier dates, in Spark.
+        test: rows of the fold's users, on the newest dates.
+        groups: of each test row, by user, shape (rows,).
+        base_rate: share of cancellations among the training rows.
     """
 
-    learnt: DataFrame
-    judged: pd.DataFrame
-    groups: NDArray[np.int64]
+    train: DataFrame
+    test: pd.DataFrame
+    groups: Ints
     base_rate: float
 
     @property
-    def n_rows(self) -> NDArray[np.int64]:
-        """Judged rows of each group, shape (GROUPS,)."""
+    def n_rows(self) -> Ints:
+        """Test rows of each group, shape (GROUPS,)."""
         return np.bincount(self.groups, minlength=GROUPS)
-
-
-def fold_column(bucket: Column, validation_share: float, n_folds: int) -> Column:
-    """`fold_of` as a Spark column, null for validation users."""
-    share = (bucket - validation_share) / (1 - validation_share)
-    fold = F.least(F.floor(share * n_folds), F.lit(n_folds - 1)).cast("int")
-    return F.when(bucket >= validation_share, fold)
 
 
 def build_folds(
@@ -70,50 +63,50 @@ def build_folds(
     """Split encoded rows by user and by date.
 
     Raises:
-        TooFewCancelsError: if a fold has too few cancellations to learn from, or none to judge.
+        TooFewCancelsError: if a fold has too few cancellations to train on, or none to test on.
     """
     bucket = bucket_column(F.col("user_id"), training.seed)
     numbered = rows.withColumn("fold", fold_column(bucket, training.validation_share, n_folds))
     numbered = numbered.filter(F.col("fold").isNotNull())
-    earlier = numbered.filter(F.col("as_of").isin(*dates.learnt))
-    newest = collect_bounded(numbered.filter(F.col("as_of").isin(*dates.judged)), MAX_SCORED_ROWS)
+    earlier = numbered.filter(F.col("as_of").isin(*dates.train))
+    newest = collect_bounded(numbered.filter(F.col("as_of").isin(*dates.test)), MAX_SCORED_ROWS)
     n_positive = {row.fold: row["n"] for row in _count_cancels(earlier).collect()}
     folds = []
     for number in range(n_folds):
-        judged = newest[newest["fold"] == number]
-        n_learnt = sum(n for fold, n in n_positive.items() if fold != number)
-        n_judged = int(judged["label"].sum())
-        if n_learnt < training.min_cancels or not n_judged:
+        test = newest[newest["fold"] == number]
+        n_train = sum(n for fold, n in n_positive.items() if fold != number)
+        n_test = int(test["label"].sum())
+        if n_train < training.min_cancels or not n_test:
             raise TooFewCancelsError(
-                f"found {n_learnt} cancellations to learn from and {n_judged} to judge on in part "
+                f"found {n_train} cancellations to learn from and {n_test} to judge on in part "
                 f"{number + 1} of {n_folds} of the users, expected {training.min_cancels} and 1: "
                 "load more of the log, or lower tuning.n_folds"
             )
-        _, user = np.unique(judged["user_id"].astype(str), return_inverse=True)
-        learnt = earlier.filter(F.col("fold") != number)
-        folds.append(Fold(learnt, judged, user % GROUPS, base_rate_of(learnt)))
+        _, user = np.unique(test["user_id"].astype(str), return_inverse=True)
+        train = earlier.filter(F.col("fold") != number)
+        folds.append(Fold(train, test, user % GROUPS, base_rate_of(train)))
     return folds
 
 
-def judge_fold(
+def evaluate_fold(
     fold: Fold, encoding: Encoding, config: LightGBMConfig, offset_feature: str | None, seed: int
 ) -> FoldResult:
-    """Grow one ensemble on the fold's learnt rows and judge it after every number of trees.
+    """Grow one ensemble on the fold's training rows and measure it after every number of trees.
 
     Args:
         fold: rows.
         encoding: of their features.
-        config: the parameters to judge.
+        config: the parameters to try.
         offset_feature: a feature that is a probability, whose logit the trees add to; or none.
         seed: of every random choice.
     """
     offset = Offset(offset_feature, fold.base_rate) if offset_feature else None
-    with all_tasks_at_once(fold.learnt.sparkSession):
-        weight = class_weight_of(fold.learnt, config)
+    with all_tasks_at_once(fold.train.sparkSession):
+        weight = class_weight_of(fold.train, config)
         plan = TreePlan(config.max_rounds, weight, seed, offset)
-        text = fit_trees(in_few_partitions(fold.learnt), encoding, config, plan, config.engine)
-    labels = fold.judged["label"].to_numpy()
-    margins = staged_margins(fold.judged, encoding, text, offset, grid_of(config))
+        text = fit_trees(in_few_partitions(fold.train), encoding, config, plan, config.engine)
+    labels = fold.test["label"].to_numpy()
+    margins = staged_margins(fold.test, encoding, text, offset, grid_of(config))
     losses = margin_losses(margins, labels, weight)
     by_group = [np.bincount(fold.groups, weights=row, minlength=GROUPS) for row in losses]
     aucs = [roc_auc(labels, row) for row in margins]
@@ -121,11 +114,11 @@ def judge_fold(
 
 
 def grid_of(config: LightGBMConfig) -> Sequence[int]:
-    """Numbers of trees that are judged."""
+    """Numbers of trees that are tried."""
     return round_grid(config.min_rounds, config.max_rounds)
 
 
-def content_hash(rows: DataFrame) -> str:
+def hash_rows(rows: DataFrame) -> str:
     """Hash of the rows in any order; the same rows give the same on every machine."""
     summed = rows.agg(F.count(F.lit(1)).alias("n"), F.bit_xor(F.xxhash64("*")).alias("hash"))
     found = summed.collect()[0]

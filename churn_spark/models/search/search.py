@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 import optuna
 from optuna.distributions import FloatDistribution, IntDistribution
@@ -13,8 +12,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from churn_spark.config import LightGBMConfig, TuningConfig
-from churn_spark.errors import ConfigError
 from churn_spark.models.search.tuning import Candidate, TrialResult
+from churn_spark.models.sqlite import sqlite_folder
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 Space = Mapping[str, FloatDistribution | IntDistribution]
@@ -46,13 +45,7 @@ def storage_url(config: TuningConfig, lakehouse: str) -> str:
     """
     if config.storage:
         return config.storage
-    if "://" in lakehouse:
-        raise ConfigError(
-            f"the lakehouse {lakehouse} can't hold an SQLite file; expected tuning.storage to "
-            "name a database: set it"
-        )
-    folder = Path(lakehouse).resolve() / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = sqlite_folder(lakehouse, "tuning.storage to name a database")
     return f"sqlite:///{folder}/optuna.db"
 
 

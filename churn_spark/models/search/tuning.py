@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from churn_spark.arrays import Floats, Ints
+from churn_spark.evaluation.intervals import paired_difference
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class FoldResult:
         aucs: area under the ROC curve after each number of trees, shape (grid,).
     """
 
-    losses: NDArray[np.float64]
-    n_rows: NDArray[np.int64]
-    aucs: NDArray[np.float64]
+    losses: Floats
+    n_rows: Ints
+    aucs: Floats
 
 
 @dataclass(frozen=True)
@@ -74,26 +73,6 @@ class Choice:
     reason: str
 
 
-def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:
-    """The fold that judges a user; none for a validation user.
-
-    Args:
-        bucket: of the user, in `[0, 1)`, uniform over users.
-        validation_share: users below this take no part.
-        n_folds: folds of equal size.
-    """
-    if bucket < validation_share:
-        return None
-    # A quotient just below 1 may round to 1.
-    return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
-
-
-def fingerprint(about: Mapping[str, Any]) -> str:
-    """Short hash of all that decides what a trial finds: equal means that trials compare."""
-    text = json.dumps(about, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
     """Put folds together and take the number of trees with the least loss on all of them.
 
@@ -110,31 +89,25 @@ def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
 
 
 def paired_gain(
-    candidate: TrialResult, reference: TrialResult, n_rows: NDArray[np.int64]
+    candidate: TrialResult, reference: TrialResult, n_rows: Ints
 ) -> tuple[float, float]:
     """How much less a trial loses than another on the same rows, and its standard error.
 
-    A user's rows are in one group; the error is that of a ratio estimated from random groups.
-    Source: Wolter, "Introduction to variance estimation" (2007), chapter 2.
+    A user's rows are in one group.
 
     Args:
         candidate: of whom a loss below the reference is a gain.
-        reference: judged on the same rows.
+        reference: tried on the same rows.
         n_rows: of each group, shape (folds x groups,).
 
     Returns:
         Mean over rows and its error, in nats.
     """
     gains = np.array(reference.group_losses) - np.array(candidate.group_losses)
-    n, n_groups = int(n_rows.sum()), int(np.count_nonzero(n_rows))
-    gain = float(gains.sum() / n)
-    if n_groups < 2:
-        return gain, float("inf")
-    squares = float(np.sum((gains - gain * n_rows) ** 2))
-    return gain, float(np.sqrt(squares * n_groups / (n_groups - 1)) / n)
+    return paired_difference(gains, n_rows)
 
 
-def choose_parameters(candidates: Sequence[Candidate], n_rows: NDArray[np.int64]) -> Choice:
+def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:
     """Take the trial with the least loss if it gains more than one standard error, else stay.
 
     The best of many trials is flattered by its luck, so a gain that one draw of users could
@@ -142,7 +115,7 @@ def choose_parameters(candidates: Sequence[Candidate], n_rows: NDArray[np.int64]
     and Stone, "Classification and Regression Trees" (1984), on paired differences.
 
     Args:
-        candidates: all judged on the same rows; one of them has the present parameters.
+        candidates: all tried on the same rows; one of them has the present parameters.
         n_rows: of each group of users, shape (folds x groups,).
 
     Raises:

@@ -85,7 +85,7 @@ def measure_distances(baseline: Baseline, cells: NDArray[np.int64]) -> Distances
 
     Args:
         baseline: the reference sample, n values.
-        cells: current values per cell as `ks.count_cells` gives them, shape (2K+1,).
+        cells: current values per cell of `ks.locate_cells`, shape (2K+1,).
     """
     n, m = baseline.n, int(cells.sum())
     if n == 0 or m == 0:

@@ -126,26 +126,6 @@ def locate_cells(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.in
     return cells
 
 
-def count_cells(baseline: Baseline, values: ArrayLike) -> NDArray[np.int64]:
-    """Count the values in each cell, shape (2K+1,); missing ones are left out.
-
-    Raises:
-        ValueError: if `values` isn't one-dimensional or isn't numeric.
-    """
-    cells = locate_cells(baseline.edges, values)
-    n_cells = 2 * baseline.edges.size + 1
-    return np.bincount(cells[cells != MISSING_CELL], minlength=n_cells).astype(np.int64)
-
-
-def count_missing(values: ArrayLike) -> int:
-    """Count the null and NaN values that `count_cells` leaves out.
-
-    Raises:
-        ValueError: if `values` isn't one-dimensional or isn't numeric.
-    """
-    return int(np.count_nonzero(np.isnan(_as_sample(values))))
-
-
 def collect_cells(
     baseline: Baseline, cell: ArrayLike, n: ArrayLike
 ) -> tuple[NDArray[np.int64], int]:

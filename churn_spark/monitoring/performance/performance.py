@@ -11,43 +11,33 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from churn_spark.evaluation.intervals import bootstrap_by_user
+from churn_spark.arrays import Values
+from churn_spark.evaluation.bootstrap import bootstrap_by_user
+from churn_spark.evaluation.intervals import Interval
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     MetricChange,
     SegmentDifference,
 )
 
-FloatArray = NDArray[Any]
 DRAWN_METRICS = ("f1", "average_precision", "log_loss", "brier", "calibration_error")
 _ONE = "model"
 _Z = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval; NaN where the rows can't tell.
+class Estimate(Interval):
+    """A metric with its 95 % interval and standard error; NaN where the rows can't tell."""
 
-    Attributes:
-        value: the figure.
-        standard_error: of it.
-        low: lower bound.
-        high: upper bound.
-    """
-
-    value: float
     standard_error: float
-    low: float
-    high: float
 
 
-def estimate_auc(labels: FloatArray, scores: FloatArray, users: FloatArray) -> Estimate:
+def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
     """ROC AUC with DeLong's interval, on the logit scale so that it stays within [0, 1].
 
     Args:
@@ -63,14 +53,13 @@ def estimate_auc(labels: FloatArray, scores: FloatArray, users: FloatArray) -> E
     if not 0 < auc < 1 or not error > 0:
         # At the edge the variance is 0 or the logit infinite: all that is known is the value.
         is_known = not math.isnan(error)
-        return Estimate(auc, error, auc if is_known else math.nan, auc if is_known else math.nan)
+        end = auc if is_known else math.nan
+        return Estimate(auc, end, end, error)
     logit, spread = math.log(auc / (1 - auc)), _Z * error / (auc * (1 - auc))
-    return Estimate(auc, error, _expit(logit - spread), _expit(logit + spread))
+    return Estimate(auc, _expit(logit - spread), _expit(logit + spread), error)
 
 
-def compare_aucs(
-    labels: FloatArray, new: FloatArray, old: FloatArray, users: FloatArray
-) -> Estimate:
+def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Estimate:
     """AUC of `new` minus AUC of `old` on the same rows, paired: their errors largely cancel.
 
     Raises:
@@ -83,9 +72,7 @@ def compare_aucs(
     return _normal(float(aucs[0] - aucs[1]), error)
 
 
-def auc_covariance(
-    labels: FloatArray, scores: FloatArray, users: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Values, Values]:
     """The AUC of each model and the covariance matrix of them all.
 
     Args:
@@ -136,9 +123,9 @@ def auc_covariance(
 
 
 def measure(
-    labels: FloatArray,
-    probabilities: FloatArray,
-    users: FloatArray,
+    labels: Values,
+    probabilities: Values,
+    users: Values,
     *,
     threshold: float,
     n_replicas: int,
@@ -166,17 +153,17 @@ def measure(
     for metric in DRAWN_METRICS:
         found, replicas = drawn.interval(_ONE, metric), drawn.replicas[_ONE][metric]
         error = float(np.nanstd(replicas, ddof=1)) if len(replicas) > 1 else math.nan
-        estimates[metric] = Estimate(found.value, error, found.low, found.high)
+        estimates[metric] = Estimate(found.value, found.low, found.high, error)
     return estimates
 
 
 def compare_challenger(
     versions: tuple[str, str],
-    labels: FloatArray,
-    new: FloatArray,
-    old: FloatArray,
-    users: FloatArray,
-    segments: Mapping[str, FloatArray],
+    labels: Values,
+    new: Values,
+    old: Values,
+    users: Values,
+    segments: Mapping[str, Values],
 ) -> ChallengerComparison:
     """A challenger against the champion on the same rows, in none of their fits.
 
@@ -219,7 +206,7 @@ def compare_challenger(
     )
 
 
-def count_positive_users(labels: FloatArray, users: FloatArray) -> int:
+def count_positive_users(labels: Values, users: Values) -> int:
     """Users who cancel: one who is in several weekly snapshots is one witness."""
     return len(np.unique(users[labels == 1]))
 
@@ -246,12 +233,12 @@ def change_against(
     return MetricChange(metric, *window, found.value, found.low, found.high, n_positive)
 
 
-def _sum_by(owner: NDArray[np.int64], values: FloatArray, n_owners: int) -> FloatArray:
+def _sum_by(owner: NDArray[np.int64], values: Values, n_owners: int) -> Values:
     return np.stack([np.bincount(owner, weights=row, minlength=n_owners) for row in values])
 
 
 def _normal(value: float, error: float) -> Estimate:
-    return Estimate(value, error, value - _Z * error, value + _Z * error)
+    return Estimate(value, value - _Z * error, value + _Z * error, error)
 
 
 def _expit(logit: float) -> float:

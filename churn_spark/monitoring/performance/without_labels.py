@@ -9,14 +9,11 @@ behave differently: it can't clear a model, and the policy never sees it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Values
 from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
-
-FloatArray = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class ExpectedPerformance:
     base_rate: float
 
 
-def expect_performance(probabilities: FloatArray, threshold: float) -> ExpectedPerformance:
+def expect_performance(probabilities: Values, threshold: float) -> ExpectedPerformance:
     """What the probabilities promise, if they are calibrated.
 
     Args:

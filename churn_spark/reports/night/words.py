@@ -10,7 +10,7 @@ from churn_spark.monitoring.alerts.alerts import SEVERITIES
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
-from churn_spark.reports.words import METRICS, SEGMENTS, Metric, percent
+from churn_spark.reports.words import METRICS, SEGMENT_NAMES, Metric, percent
 
 _FEATURES = {feature.name: feature for feature in FEATURES}
 KINDS = {
@@ -196,13 +196,13 @@ def days(number: int) -> str:
 def slice_name(name: str) -> str:
     """A part of the users: `Subscription: paid`."""
     segment, _, value = name.partition("=")
-    return f"{SEGMENTS.get(segment, segment)}: {value}" if value else "All users"
+    return f"{SEGMENT_NAMES.get(segment, segment)}: {value}" if value else "All users"
 
 
 def slice_order(name: str) -> tuple[int, tuple[tuple[int, ...], str]]:
     """A sort key: by segment, then bands by their numbers."""
     segment, _, value = name.partition("=")
-    order = list(SEGMENTS)
+    order = list(SEGMENT_NAMES)
     return order.index(segment) if segment in order else len(order), by_numbers(value)
 
 

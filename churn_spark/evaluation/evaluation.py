@@ -1,4 +1,4 @@
-"""How a fitted model did on users in no fit."""
+"""How a fitted model does on the validation users, who are in no fit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from churn_spark.evaluation.metrics import Metrics
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One family's validation rows with its probabilities, and the figures on them.
+class Evaluation:
+    """One family's validation rows with its probabilities, and the metrics on them.
 
     Attributes:
         rows: as_of, user_id, label, the encoded features and `churn_probability`.

@@ -12,10 +12,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.clock import SESSION_FLOOR_S, session_starts
-from churn_spark.simulate.draws import Floats
 from churn_spark.simulate.pages import (
     CONTEXTS,
     N_STATES,
@@ -26,9 +25,6 @@ from churn_spark.simulate.pages import (
     unpack_state,
 )
 from churn_spark.simulate.personas import END_STATE, MoveTable
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 NO_SONG: Final = -1
 DRAWS_A_STEP: Final = 4  # next page, gap, first page of a session, song
@@ -94,7 +90,7 @@ class Lives:
     song_end: Ints
     pace: Floats
 
-    def take(self, rows: Ints | Mask) -> Lives:
+    def take(self, rows: Ints | Bools) -> Lives:
         """Give the lives at these positions, or where the mask is true.
 
         Raises:
