@@ -73,6 +73,10 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 8 GB)
 	@"$(PY)" -m bench.monitor
 
+.PHONY: bench-same
+bench-same: $(if $(and $(BEFORE),$(AFTER)),setup,lakehouses-missing) ## Are two lakehouses built from one log the same: BEFORE=dir AFTER=dir
+	@"$(PY)" -m bench.same_lakehouse "$(BEFORE)" "$(AFTER)"
+
 .PHONY: serve
 serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in CHURN_API_KEY
 	@"$(PY)" -m churn_spark.serving $(if $(PORT),--port "$(PORT)")
@@ -176,4 +180,9 @@ events-missing:
 .PHONY: date-missing
 date-missing:
 	@echo 'error: no DATE, expected YYYY-MM-DD: make tune DATE=2018-12-01' >&2
+	@exit 2
+
+.PHONY: lakehouses-missing
+lakehouses-missing:
+	@echo 'error: no BEFORE and AFTER, expected two lakehouses: make bench-same BEFORE=dir AFTER=dir' >&2
 	@exit 2
