@@ -15,6 +15,7 @@ _COMPARISON = re.compile(r" \((typical|most common): \{typical\}\)$")
 _ONE = re.compile(
     r"(?<![\d,.])1 (different )?(time|session|song|friend|day|hour|visit|page|advert|week)s\b"
 )
+_NUMBER = re.compile(r"-?\d[\d,.]*")
 _MAX_DECIMALS = 3
 
 
@@ -38,6 +39,16 @@ def describe_change(feature: Feature, before: Value, after: Value) -> str:
     phrase = _COMPARISON.sub("", feature.phrase)
     known = "(now unknown)" if _is_missing(before) else f"instead of {before_text}"
     return f"{_fill(phrase, feature, after, after_text, '')} {known}"
+
+
+def describe_kind(feature: Feature, value: Value) -> str:
+    """The value without its numbers: `came … times in … days`, or `subscription is paid`."""
+    if _is_missing(value):
+        return f"{feature.meaning} (unknown)"
+    # Taken out before the phrase is filled: 1 of something would lose its plural.
+    value_text = _NUMBER.sub("…", _in_words(value, feature, 1))
+    phrase = _COMPARISON.sub("", feature.phrase)
+    return _NUMBER.sub("…", _fill(phrase, feature, value, value_text, ""))
 
 
 def percent(share: float, decimals: int = 1) -> str:

@@ -106,6 +106,7 @@ def build_retention_list(
             "risk_band",
             "value_at_risk",
             "reasons",
+            "reason_fields",
             F.array().cast("array<string>").alias("would_help"),
             since.alias("on_list_since"),
             (F.datediff("as_of", since) + 1).alias("days_on_list"),

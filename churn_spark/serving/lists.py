@@ -99,6 +99,11 @@ def find_user(rows: pa.Table, user_id: str) -> Mapping[str, Any]:
     return dict(rows.slice(position, 1).to_pylist()[0])
 
 
+def without_fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with the sentences of its reasons only, as programs are answered."""
+    return {name: value for name, value in row.items() if name != "reason_fields"}
+
+
 def count_bands(rows: pa.Table) -> dict[Band, int]:
     """How many users each band has, highest first."""
     counts = {

@@ -48,6 +48,7 @@ def score(as_of: date, user: str, probability: float, value: float) -> Row:
         "risk_band": "high",
         "value_at_risk": value,
         "reasons": ["came 1 time"],
+        "reason_fields": None,
     }
 
 

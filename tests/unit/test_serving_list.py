@@ -194,4 +194,6 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
 def test_columns_read_here_are_those_of_the_schema() -> None:
     name = f"{RETENTION_LISTS.layer}/{RETENTION_LISTS.name}"
     assert (name, RETENTION_LISTS.partition_by[0]) == stores.RETENTION_LISTS
-    assert {*SHOWN["list"], "as_of", "model_version"} == set(RETENTION_LISTS.column_names)
+    assert {*SHOWN["list"], "as_of", "model_version", "reason_fields"} == set(
+        RETENTION_LISTS.column_names
+    )
