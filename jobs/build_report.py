@@ -8,6 +8,7 @@ import typer
 
 from churn_spark import job
 from churn_spark.errors import MissingTableError
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.reports.evaluation import render_evaluation
 from churn_spark.reports.night.page import render_night
 from churn_spark.reports.night.store import newest_night, read_night
@@ -73,7 +74,8 @@ def write_monitoring(context: job.JobContext, date: Date) -> str:
         MissingTableError: if the night was neither checked, counted nor decided.
     """
     with job.closing_line("build_report") as facts:
-        data = read_night(context.lakehouse, context.config, date)
+        registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+        data = read_night(context.lakehouse, registry, context.config.policy, date)
         page = render_night(data)
         path = context.lakehouse.write_report(page, "monitoring.html")
         facts.append(f"night of {date}, {data.history['run_date'].nunique()} nights of drift")

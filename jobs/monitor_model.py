@@ -10,12 +10,12 @@ import typer
 from churn_spark import job
 from churn_spark.contracts.tables import DRIFT, PERFORMANCE
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.monitoring.alerts.names import name_some
 from churn_spark.monitoring.frames.drift import Reference, build_drift
 from churn_spark.steps.counting import count_night, count_past_nights, read_cells
 from churn_spark.steps.described import load_champion
 from churn_spark.steps.evidence import read_drift
 from churn_spark.steps.labelled import measure_performance, newest_window
+from churn_spark.wording import name_some
 from jobs import build_snapshots
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

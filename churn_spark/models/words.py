@@ -51,8 +51,8 @@ def describe_kind(feature: Feature, value: Value) -> str:
     return _NUMBER.sub("…", _fill(phrase, feature, value, value_text, ""))
 
 
-def percent(share: float, decimals: int = 1) -> str:
-    """A share as percent: `8 %`, `12 %`, `0.4 %`, `less than 0.1 %`."""
+def share_in_words(share: float, decimals: int = 1) -> str:
+    """A share as percent, with decimals where they tell: `8 %`, `0.4 %`, `less than 0.1 %`."""
     return f"{_number(100 * share, decimals)} %"
 
 
@@ -84,7 +84,7 @@ def _in_words(value: Value, feature: Feature, decimals: int) -> str:
         # The phrase doesn't name the unit: nobody thinks of listening in seconds.
         return f"{_number(number / 3600, decimals)} hours"
     if feature.unit in ("share", "probability"):
-        return percent(number, decimals)
+        return share_in_words(number, decimals)
     if feature.unit == "times":
         # "1.0 times the usual": a factor, not a count.
         return f"{number:,.{decimals}f}"

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from churn_spark import wording
 from churn_spark.models.reasons import read_reasons
 
 _ENVIRONMENT: Final = Environment(
@@ -57,9 +58,7 @@ def _template(name: str) -> Any:
 
 def percent(probability: float) -> str:
     """`4.2 %`; what would round to 0 is `< 0.1 %`."""
-    if 0 < probability < 0.001:
-        return "< 0.1 %"
-    return f"{probability:.1%}".replace("%", " %")
+    return "< 0.1 %" if 0 < probability < 0.001 else wording.percent(probability, 1)
 
 
 def shown_reasons(row: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from churn_spark.decision_log import write_night
 from churn_spark.errors import MissingTableError
 from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import code_baseline
 from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells, count_missing
 from churn_spark.reports.night.data import NightData
@@ -89,6 +90,12 @@ def test_no_page_before_the_first_night(context: JobContext) -> None:
     assert caught.value.exit_code == 2
 
 
+def read(context: JobContext, night: date) -> NightData:
+    config = context.config
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    return read_night(context.lakehouse, registry, config.policy, night)
+
+
 def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     context: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +105,7 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     write_nights(context, data, bundle)
     assert newest_night(context.lakehouse) == LAST
 
-    found = read_night(context.lakehouse, context.config, LAST)
+    found = read(context, LAST)
     assert found.entries == data.entries
     assert found.shown == data.shown
     assert {len(found.history), found.history["run_date"].nunique()} == {4 * 9, 4}
@@ -122,7 +129,7 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
 
     # An older night knows nothing of the newer ones; it has no cells any more, so no pictures.
     earlier = LAST - timedelta(days=2)
-    old = read_night(context.lakehouse, context.config, earlier)
+    old = read(context, earlier)
     assert old.drift_night == earlier
     assert old.history["run_date"].max() == earlier
     assert old.entries == tuple(e for e in data.entries if e.decision.night <= earlier)

@@ -27,7 +27,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts.alerts import Notice, is_worth_telling
-from churn_spark.monitoring.alerts.names import name_some
+from churn_spark.wording import name_some
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}

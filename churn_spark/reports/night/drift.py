@@ -19,6 +19,7 @@ from churn_spark.reports.night.pictures import draw_history, draw_mix, draw_over
 from churn_spark.reports.night.summary import moved_share
 from churn_spark.reports.page import Block, Cell, Gallery, Picture, Section, Table
 from churn_spark.reports.words import count, percent
+from churn_spark.wording import count_of
 
 _N_OPEN = 12
 _N_SLICED = 8
@@ -70,7 +71,7 @@ def history_section(data: NightData) -> Section:
         return Section("history", title, "No night has been counted yet.", ())
     policy = data.policy
     nights = data.history["run_date"].nunique()
-    counted = f" So far {nights} {'night was' if nights == 1 else 'nights were'} counted."
+    counted = f" So far {count_of(nights, 'night was', 'nights were')} counted."
     return Section(
         "history",
         title,
@@ -94,7 +95,7 @@ def _features_answer(data: NightData) -> str:
     carried = f", with {percent(share, 1)} of the importance" if math.isfinite(share) else ""
     n = len(moved)
     return (
-        f"{about}{n} {'feature counts' if n == 1 else 'features count'} as moved from the training "
+        f"{about}{count_of(n, 'feature counts', 'features count')} as moved from the training "
         f"rows{carried}; the prediction {score}."
     )
 
@@ -280,7 +281,7 @@ def _since_cell(data: NightData, row: dict[str, Any]) -> Cell:
     if was_before:
         return Cell(f"before {day}", tone="whole")
     age = (data.night - day).days
-    return Cell(str(day), words.days(age) if age else "tonight", "whole")
+    return Cell(str(day), count_of(age, "day") if age else "tonight", "whole")
 
 
 def _statistic_cell(row: dict[str, Any]) -> Cell:

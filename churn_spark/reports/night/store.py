@@ -10,7 +10,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.config import Config
+from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -26,12 +26,12 @@ from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import TRAINING, code_baseline
 from churn_spark.monitoring.drift.ks import build_baseline, collect_cells
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData
 from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
+from churn_spark.stores.checks import read_checks
 
 _NIGHTLY = (DATA_CHECKS, DECISIONS, DRIFT)
 _TOLD = ("opened", "worsened", "resolved")
@@ -47,11 +47,19 @@ def newest_night(lakehouse: Lakehouse) -> date | None:
     return max((night for night in found if night is not None), default=None)
 
 
-def read_night(lakehouse: Lakehouse, config: Config, night: date) -> NightData:
+def read_night(
+    lakehouse: Lakehouse, registry: ModelRegistry, policy: PolicyConfig, night: date
+) -> NightData:
     """Everything about a night and the 90 days up to it, as if it were the newest.
 
     What is collected: per night a row per feature, of the night itself one per feature, slice and
     comparison, and the counted cells of the few features that get a picture.
+
+    Args:
+        lakehouse: has the tables.
+        registry: has the models that the tables name.
+        policy: the thresholds in use, shown where no decision was stored with its own.
+        night: the date.
 
     Raises:
         MissingTableError: if the night was neither checked, counted nor decided.
@@ -62,20 +70,19 @@ def read_night(lakehouse: Lakehouse, config: Config, night: date) -> NightData:
             f"found no night of {night} in {lakehouse.root}, expected its data checks, drift or "
             "decisions: run `nightly` for it, or choose another date"
         )
-    registry = ModelRegistry(config.registry, config.lakehouse)
     entries = tuple(e for e in read_entries(lakehouse, first) if e.decision.night <= night)
     history = _read_history(lakehouse, first, night)
     counted = history["run_date"].max() if len(history) else night
     data = NightData(
         night=night,
         entries=entries,
-        checks=_read_checks(lakehouse, night),
+        checks=read_checks(lakehouse, night),
         alerts=_read_alerts(lakehouse, first, night),
         drift=with_statistic(_read_rows(lakehouse, DRIFT, counted, counted)),
         history=history,
         performance=_read_rows(lakehouse, PERFORMANCE, first, night),
         shapes=(),
-        policy=entries[-1].policy if entries else config.policy,
+        policy=entries[-1].policy if entries else policy,
         trained=None,
     )
     if data.champion is not None:
@@ -104,15 +111,6 @@ def _read_rows(lakehouse: Lakehouse, spec: TableSpec, first: date, last: date) -
     if not lakehouse.exists(spec):
         return pd.DataFrame(columns=spec.column_names)
     return _between(lakehouse, spec, first, last).toPandas()
-
-
-def _read_checks(lakehouse: Lakehouse, night: date) -> tuple[CheckResult, ...]:
-    if not lakehouse.exists(DATA_CHECKS):
-        return ()
-    rows = _between(lakehouse, DATA_CHECKS, night, night).orderBy("name").collect()
-    return tuple(
-        CheckResult(row.name, row.found, row.expected, row.passed, row.sentence) for row in rows
-    )
 
 
 def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
