@@ -41,15 +41,17 @@ def run(context: job.JobContext, date: Date, csv: Path | None = None) -> None:
     """
     config, lakehouse = context.config, context.lakehouse
     with job.closing_line("build_retention_list") as facts:
-        suppressed = read_suppressed(context.spark, config.list.suppressed)
+        suppressed = read_suppressed(context.spark, config.retention_list.suppressed)
         scores = job.read_as_of(lakehouse, SCORES, date)
         # What would help is asked of the model that scored, which may be champion no more.
         version = scores.select("model_version").head(1)[0][0]
         bundle = ModelRegistry(config.registry, config.lakehouse).load(version)
         lakehouse.create(RETENTION_LISTS)
         earlier = lakehouse.read(RETENTION_LISTS)
-        chosen = build_retention_list(scores, suppressed, earlier, date, config.list)
-        listed = add_changes(chosen, read_users(context, date, bundle), bundle, config.list)
+        chosen = build_retention_list(scores, suppressed, earlier, date, config.retention_list)
+        listed = add_changes(
+            chosen, read_users(context, date, bundle), bundle, config.retention_list
+        )
         lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
         written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
         stability = measure_stability(written, earlier, date)
@@ -57,7 +59,9 @@ def run(context: job.JobContext, date: Date, csv: Path | None = None) -> None:
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:
-            save_list_csv(written.toPandas(), csv, config.scoring.n_reasons, config.list.n_changes)
+            save_list_csv(
+                written.toPandas(), csv, config.scoring.n_reasons, config.retention_list.n_changes
+            )
             facts.append(str(csv))
 
 

@@ -106,7 +106,7 @@ def find_thresholds(context: job.JobContext, max_a_year: float) -> None:
 
     Raises:
         MissingTableError: if no night was judged yet.
-        CalibrationError: if none is quiet enough.
+        ThresholdError: if none is quiet enough.
     """
     policy = context.config.policy
     start, nights, _ = judged_nights(read_nights(context))

@@ -38,7 +38,7 @@ def run(context: job.JobContext, date: Date) -> None:
         bundle.check_fingerprint()
         write_behaviour(context, date, bundle)
         users = read_users(context, date, bundle)
-        scores = build_scores(users, bundle, config.scoring, config.list.value_by_level)
+        scores = build_scores(users, bundle, config.scoring, config.retention_list.value_by_level)
         lakehouse.replace(scores, SCORES, {"as_of": [date]})
         bands: dict[str, int] = dict(
             lakehouse.read(SCORES)

@@ -14,7 +14,12 @@ from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE
 from churn_spark.decision_log import Entry
-from churn_spark.monitoring.alerts.alerts import Alert, find_causes, find_data_causes, update_alerts
+from churn_spark.monitoring.alerts.alerts import (
+    Alert,
+    find_in_data,
+    find_in_decision,
+    update_alerts,
+)
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
 from churn_spark.monitoring.drift.ks import Baseline, build_baseline, count_cells
@@ -113,14 +118,14 @@ def build_nights(
         tonight = _decide(entries, state, evidence, night)
         assert tonight[-1].after is not None
         state = tonight[-1].after
-        causes = list(find_data_causes(failed))
+        findings = list(find_in_data(failed))
         for entry in tonight:
-            causes += find_causes(entry.after, entry.decision, entry.policy)
+            findings += find_in_decision(entry.after, entry.decision, entry.policy)
         is_judged = tonight[0].decision.rule not in ("data_checks", "too_few_rows")
-        found, notices = update_alerts(alerts, causes, CONFIG.alerts, night, is_judged)
-        told = {notice.alert.key: notice.change for notice in notices}
+        found, notices = update_alerts(alerts, findings, CONFIG.alerts, night, is_judged)
+        changes = {notice.alert.key: notice.change for notice in notices}
         alert_rows += [
-            {**asdict(alert), "run_date": night, "change": told.get(alert.key, "kept")}
+            {**asdict(alert), "run_date": night, "change": changes.get(alert.key, "kept")}
             for alert in found
         ]
         alerts = [alert for alert in found if alert.resolved is None]

@@ -45,7 +45,7 @@ def read_suppressed(spark: SparkSession, path: str) -> DataFrame:
         if not files:
             raise InputError(
                 f"found no suppression list at {path}, expected a CSV or Parquet file: correct "
-                "list.suppressed, or leave it empty"
+                "retention_list.suppressed, or leave it empty"
             )
     rows = [row for file in files for row in parse_suppressed(bytes(file.content), file.path)]
     return spark.createDataFrame(rows, _SCHEMA)

@@ -133,7 +133,7 @@ def write_csv(rows: pa.Table, source: Source, config: Config) -> str:
     A list is the file that its job exports; of scores, reasons are joined by `; `.
     """
     if source == "list":
-        n_reasons, n_changes = config.scoring.n_reasons, config.list.n_changes
+        n_reasons, n_changes = config.scoring.n_reasons, config.retention_list.n_changes
         return format_list_csv(rows.to_pandas(), n_reasons, n_changes)
     frame: pd.DataFrame = rows.select(["as_of", "model_version", *SHOWN[source]]).to_pandas()
     frame["user_id"] = frame["user_id"].map(safe_cell)

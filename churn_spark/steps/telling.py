@@ -9,12 +9,12 @@ from churn_spark import job
 from churn_spark.alert_log import read_open_alerts, write_alerts
 from churn_spark.decision_log import Entry
 from churn_spark.monitoring.alerts.alerts import (
-    find_causes,
-    find_data_causes,
+    find_in_data,
+    find_in_decision,
     is_severe,
     update_alerts,
 )
-from churn_spark.monitoring.alerts.rates import find_rate_causes
+from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.steps.evidence import read_drift
@@ -30,14 +30,14 @@ def tell(
     config = context.config
     is_sound = all(check.passed for check in checks)
     is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
-    causes = list(find_data_causes(checks))
+    findings = list(find_in_data(checks))
     for entry in tonight:
-        causes += find_causes(entry.after, entry.decision, config.policy)
+        findings += find_in_decision(entry.after, entry.decision, config.policy)
     if tonight and is_judged:
-        causes += find_rate_causes(read_drift(context, date), config.alerts)
+        findings += find_in_rates(read_drift(context, date), config.alerts)
     alerts, notices = update_alerts(
         read_open_alerts(context.lakehouse, date),
-        causes,
+        findings,
         config.alerts,
         date,
         is_judged=is_judged,

@@ -114,7 +114,9 @@ def test_filters_and_pages_hold_for_the_list(world: World) -> None:
 
 def test_csv_is_the_file_that_the_job_exports(world: World) -> None:
     answer = world.get("/list?format=csv")
-    assert answer.content.decode() == format_list_csv(world.listed, 3, world.config.list.n_changes)
+    assert answer.content.decode() == format_list_csv(
+        world.listed, 3, world.config.retention_list.n_changes
+    )
     assert f"churn_list_{AS_OF}.csv" in answer.headers["content-disposition"]
 
 

@@ -133,14 +133,14 @@ ALERTS = TableSpec(
         Column("run_date", "date", "the night"),
         Column("key", "string", "names the alert: drift:num_thumbs_up"),
         Column(
-            "change", "string", "opened, worsened, reminder, resolved; kept where nobody is told"
+            "change", "string", "opened, worsened, reminder, resolved; kept where no notice is sent"
         ),
         Column("severity", "string", "info, warning or critical: the highest so far"),
         Column("sentence", "string", "what was found, with the numbers"),
-        Column("opened", "date", "first night with the cause"),
+        Column("opened", "date", "first night with the finding"),
         Column("last_seen", "date", "newest night with it"),
-        Column("last_told", "date", "newest night on which it was told"),
-        Column("nights_clear", "integer", "judged nights in a row without it"),
+        Column("last_told", "date", "newest night on which a notice of it was sent"),
+        Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),
     partition_by=("run_date",),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.feature_cells import since_cell
 from churn_spark.reports.night.summary import champion_age
 from churn_spark.reports.page import Block, Cell, Facts, Section, Table
 from churn_spark.wording import count_of
@@ -79,7 +79,7 @@ def alerts_section(data: NightData) -> Section:
             (
                 Cell(words.alert_name(row["key"])),
                 Cell(row["severity"], tone="loud" if row["severity"] == "critical" else ""),
-                _since_cell(row["opened"], data.night),
+                since_cell(row["opened"], data.night),
                 Cell(row["sentence"], _clear(int(row["nights_clear"])), "prose"),
             )
             for row in rows
@@ -88,11 +88,6 @@ def alerts_section(data: NightData) -> Section:
     )
     text = f"{count_of(len(rows), 'alert is', 'alerts are')} open."
     return Section("alerts", "Open alerts", text, (table,))
-
-
-def _since_cell(opened: date, night: date) -> Cell:
-    age = (night - opened).days
-    return Cell(str(opened), count_of(age, "day") if age else "tonight", "whole")
 
 
 def _clear(nights: int) -> str:

@@ -34,7 +34,7 @@ from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_ove
 from churn_spark.stores.checks import read_checks
 
 _NIGHTLY = (DATA_CHECKS, DECISIONS, DRIFT)
-_TOLD = ("opened", "worsened", "resolved")
+_CHANGES = ("opened", "worsened", "resolved")
 
 
 def newest_night(lakehouse: Lakehouse) -> date | None:
@@ -117,7 +117,7 @@ def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame
     if not lakehouse.exists(ALERTS):
         return pd.DataFrame(columns=ALERTS.column_names)
     rows = _between(lakehouse, ALERTS, first, night)
-    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_TOLD)).toPandas()
+    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_CHANGES)).toPandas()
 
 
 def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:

@@ -70,9 +70,9 @@ def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
             what = words.KINDS[decision.kind] if decision.kind in _EVENTS else "Released"
             version = f"version {decision.version}: " if decision.rule == "first" else ""
             yield decision.night, what, f"{version}{decision.reason}"
-    told = data.alerts[data.alerts["change"].isin(_CHANGES)]
+    changed = data.alerts[data.alerts["change"].isin(_CHANGES)]
     keys: dict[tuple[date, str], list[str]] = {}
-    for row in records(told):
+    for row in records(changed):
         keys.setdefault((row["run_date"], row["change"]), []).append(row["key"])
     for (night, change), found in keys.items():
         names = [words.alert_name(key) for key in sorted(found)]
@@ -108,5 +108,5 @@ def _picture(data: NightData, bars: list[Bar], marks: Sequence[tuple[date, str]]
         draw_timeline(bars, marks, span),
         f"Decisions and alerts from {span[0]} to {span[1]}.",
         f"Top line: decisions that are no routine. Below: {shown}, from the first to the last "
-        "night with the cause; dark orange critical, yellow a warning, grey to know.",
+        "night with the finding; dark orange critical, yellow a warning, grey to know.",
     )
