@@ -13,9 +13,9 @@ from scipy import stats
 
 from churn_spark.monitoring.drift.ks import (
     KsComparison,
-    build_baseline,
+    build_reference,
     compare,
-    count_cells,
+    count_bins,
     count_missing,
 )
 
@@ -30,8 +30,8 @@ SAMPLES: Final = st.one_of(
 
 def compare_samples(reference: NDArray[np.float64], current: NDArray[np.float64]) -> KsComparison:
     """Ours, from the cells of the reference."""
-    baseline = build_baseline(reference)
-    return compare(baseline, count_cells(baseline, current), count_missing(current))
+    baseline = build_reference(reference)
+    return compare(baseline, count_bins(baseline, current), count_missing(current))
 
 
 def compare_by_scipy(reference: NDArray[np.float64], current: NDArray[np.float64]) -> Any:

@@ -58,7 +58,7 @@ def run(context: job.JobContext, date: Date) -> list[str]:
         window = measure(context, date, bundle)
         breached = [row for row in read_drift(context, date) if row.is_breached]
         moved = sorted(row.feature for row in breached if not row.is_trending)
-        facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
+        facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(f"moved: {name_some(moved, _NAMED) or 'none'}")
         facts.append(f"{len(breached) - len(moved)} more move with time, as they must")
         if n_recounted:

@@ -21,8 +21,8 @@ from churn_spark.monitoring.alerts.alerts import (
     update_alerts,
 )
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
-from churn_spark.monitoring.drift.ks import Baseline, build_baseline, count_cells
+from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_reference
+from churn_spark.monitoring.drift.ks import ReferenceSample, build_reference, count_bins
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
@@ -170,11 +170,11 @@ def sample(name: str, seed: int = 0) -> np.ndarray[Any, Any]:
     return np.floor(values) if len(name) % 2 else values
 
 
-def baseline_of(name: str) -> Baseline:
+def baseline_of(name: str) -> ReferenceSample:
     """The training rows of a feature; four levels of a category."""
     if name in _CATEGORIES:
-        return code_baseline(np.arange(20_000) % 7 % 4, 4)
-    return build_baseline(sample(name) / 100 if name == PREDICTION else sample(name))
+        return code_reference(np.arange(20_000) % 7 % 4, 4)
+    return build_reference(sample(name) / 100 if name == PREDICTION else sample(name))
 
 
 def _decide(
@@ -331,11 +331,11 @@ def _shapes(
         baseline = baseline_of(name)
         if name in _CATEGORIES:
             codes = generator.permutation(np.arange(5_000) % 7 % 4)
-            shapes.append(build_mix(name, baseline, count_cells(baseline, codes), list("abcd")))
+            shapes.append(build_mix(name, baseline, count_bins(baseline, codes), list("abcd")))
             continue
         now = generator.choice(baseline.edges, 5_000, p=baseline.counts / baseline.n)
         # So many users do more than nearly all did before.
         n_moved = int(shifts.get(name, 0.0) * len(now))
         now[:n_moved] += np.quantile(baseline.edges, 0.3)
-        shapes.append(build_overlay(name, baseline, count_cells(baseline, now)))
+        shapes.append(build_overlay(name, baseline, count_bins(baseline, now)))
     return tuple(shape for shape in shapes if shape is not None)

@@ -15,7 +15,7 @@ from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
 from churn_spark.features.segments import segment_columns
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature, share_edges
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
 from churn_spark.monitoring.frames.drift import Reference, encode_categories
 from churn_spark.scoring.scores import predict_rows
 from churn_spark.steps.described import describe, read_users
@@ -27,7 +27,7 @@ def count_night(
     """Replace the counts of the date's inputs and scores."""
     scores = job.read_as_of(context.lakehouse, SCORES, date).select("user_id", "churn_probability")
     users = read_users(context, date, bundle).join(scores, "user_id", "inner")
-    cells = count_cells_by_feature(_encode(users, bundle), reference.baselines, SEGMENTS)
+    cells = count_bins_by_feature(_encode(users, bundle), reference.samples, SEGMENTS)
     context.lakehouse.replace(_of(cells, date, bundle), DRIFT_CELLS, {"run_date": [date]})
 
 
@@ -64,12 +64,12 @@ def count_past_nights(
     users = described.join(predict_rows(described, bundle), ["as_of", "user_id"])
     # Read once a night: spilled where it doesn't fit.
     encoded = _encode(users, bundle).persist()
-    edges = share_edges(context.spark, reference.baselines)
+    edges = share_edges(context.spark, reference.samples)
     parts = [
         _of(
-            count_cells_by_feature(
+            count_bins_by_feature(
                 encoded.filter(F.col("as_of") == F.lit(night)),
-                reference.baselines,
+                reference.samples,
                 SEGMENTS,
                 edges,
             ),

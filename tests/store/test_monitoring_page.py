@@ -25,8 +25,8 @@ from churn_spark.errors import MissingTableError
 from churn_spark.job import JobContext
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare, count_cells, count_missing
+from churn_spark.monitoring.drift.comparisons import code_reference
+from churn_spark.monitoring.drift.ks import build_reference, compare, count_bins, count_missing
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.store import newest_night, read_night
@@ -72,9 +72,9 @@ def count(bundle: ModelBundle, names: tuple[str, ...]) -> dict[str, tuple[list[i
     for name in names:
         values = bundle.baseline[name].to_numpy(dtype=float)
         levels = bundle.encoding.levels.get(name)
-        baseline = code_baseline(values, len(levels)) if levels else build_baseline(values)
+        baseline = code_reference(values, len(levels)) if levels else build_reference(values)
         now = current(bundle)[name].to_numpy()
-        cells = count_cells(baseline, now)
+        cells = count_bins(baseline, now)
         filled = np.flatnonzero(cells)
         counted[name] = (
             [-1, *filled.tolist()],
@@ -113,9 +113,9 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     assert {type(shape) for shape in found.shapes} == {Overlay, Mix}
     score = found.shapes[0]
     assert isinstance(score, Overlay)
-    baseline = build_baseline(bundle.baseline["churn_probability"])
+    baseline = build_reference(bundle.baseline["churn_probability"])
     now = current(bundle)["churn_probability"].to_numpy()
-    expected = compare(baseline, count_cells(baseline, now), 0)
+    expected = compare(baseline, count_bins(baseline, now), 0)
     assert abs(score.ends[0] - score.ends[1]) == pytest.approx(expected.statistic)
     assert score.location == expected.location
 

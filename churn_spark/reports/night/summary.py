@@ -83,10 +83,10 @@ def cautions(data: NightData) -> tuple[str, ...]:
             "Drift was counted tonight but not judged: the figures are shown, and nothing follows "
             "from them."
         )
-    if data.baseline_version is not None and data.baseline_version != data.champion:
+    if data.reference_version is not None and data.reference_version != data.champion:
         found.append(
             f"Version {data.champion} became champion after this drift was counted: it is against "
-            f"the training rows of version {data.baseline_version}. From the next night on it is "
+            f"the training rows of version {data.reference_version}. From the next night on it is "
             "against the new champion's own."
         )
     return tuple(found)
