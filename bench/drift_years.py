@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from bench.ks_samples import count_cells
+from bench.ks_samples import count_bins
 from churn_spark.arrays import Values
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
+    ReferenceSample,
     benjamini_hochberg,
-    build_baseline,
+    build_reference,
     compare,
 )
 from churn_spark.monitoring.policy.evidence import DriftFact
@@ -68,7 +68,7 @@ def draw_distances(
     Returns:
         Shape (nights,); where no threshold is near, the lower bound of D.
     """
-    baseline = build_baseline(rng.normal(size=n_users))
+    baseline = build_reference(rng.normal(size=n_users))
     places = np.arange(1, n_grid) * n_users // n_grid - 1
     ends = np.concatenate([[-np.inf], baseline.edges[places], [np.inf]])
     chances = np.diff(ndtr(ends - means[:, None]), axis=1)
@@ -99,7 +99,7 @@ def build_facts(distances: Values) -> list[tuple[DriftFact, ...]]:
 
 def _draw_exactly(
     rng: np.random.Generator,
-    baseline: Baseline,
+    baseline: ReferenceSample,
     ends: Values,
     counts: NDArray[np.int64],
     mean: float,
@@ -110,4 +110,4 @@ def _draw_exactly(
     uniform = share[cell] + rng.random(cell.size) * (share[cell + 1] - share[cell])
     # Rounding in ndtri may carry a value over its end; the count says on which side it is.
     values = np.clip(ndtri(uniform), ends[cell], ends[cell + 1]) + mean
-    return compare(baseline, count_cells(baseline, values), 0).statistic
+    return compare(baseline, count_bins(baseline, values), 0).statistic

@@ -62,13 +62,15 @@ def train_model(context: JobContext, day: date) -> str:
 def score_users(context: JobContext, day: date) -> None:
     """Score the users of a date."""
     config = context.config
-    score.run(context.lakehouse, context.registry, day, config.scoring, config.list)
+    score.run(context.lakehouse, context.registry, day, config.scoring, config.retention_list)
 
 
 def build_retention_list(context: JobContext, day: date, csv: Path | None = None) -> None:
     """Build the list of a date."""
     config = context.config
-    retention_list.run(context.lakehouse, context.registry, day, config.list, config.scoring, csv)
+    retention_list.run(
+        context.lakehouse, context.registry, day, config.retention_list, config.scoring, csv
+    )
 
 
 def monitor_model(context: JobContext, day: date) -> None:

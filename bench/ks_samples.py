@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from churn_spark.monitoring.drift.ks import (
-    MISSING_CELL,
-    Baseline,
+    MISSING_BIN,
     KsComparison,
-    build_baseline,
+    ReferenceSample,
+    build_reference,
     compare,
-    locate_cells,
+    locate_bins,
 )
 
 # A few values that collide often, and any float at all: ties, infinities, NaN and -0.0.
@@ -29,11 +29,11 @@ SAMPLES: Final = st.one_of(
 )
 
 
-def count_cells(baseline: Baseline, values: ArrayLike) -> NDArray[np.int64]:
-    """How many of the values lie in each cell, shape (2K+1,); missing ones are left out."""
-    cells = locate_cells(baseline.edges, values)
-    n_cells = 2 * baseline.edges.size + 1
-    return np.bincount(cells[cells != MISSING_CELL], minlength=n_cells).astype(np.int64)
+def count_bins(reference: ReferenceSample, values: ArrayLike) -> NDArray[np.int64]:
+    """How many of the values lie in each bin, shape (2K+1,); missing ones are left out."""
+    bins = locate_bins(reference.edges, values)
+    n_bins = 2 * reference.edges.size + 1
+    return np.bincount(bins[bins != MISSING_BIN], minlength=n_bins).astype(np.int64)
 
 
 def count_missing(values: ArrayLike) -> int:
@@ -43,8 +43,8 @@ def count_missing(values: ArrayLike) -> int:
 
 def compare_samples(reference: NDArray[np.float64], current: NDArray[np.float64]) -> KsComparison:
     """Ours, from the cells of the reference."""
-    baseline = build_baseline(reference)
-    return compare(baseline, count_cells(baseline, current), count_missing(current))
+    baseline = build_reference(reference)
+    return compare(baseline, count_bins(baseline, current), count_missing(current))
 
 
 def compare_by_scipy(reference: NDArray[np.float64], current: NDArray[np.float64]) -> Any:

@@ -27,16 +27,16 @@ from scipy import stats
 
 from bench import monitor_policy
 from bench.kills import say_kills
-from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_cells
+from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
 from bench.promises import choose_sections, holds
 from bench.season import rehearse
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
-    build_baseline,
-    collect_cells,
+    ReferenceSample,
+    build_reference,
+    collect_bins,
     compare,
 )
-from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature
 from churn_spark.monitoring.performance.performance import estimate_auc
 from churn_spark.pipeline.context import open_job
 
@@ -85,10 +85,10 @@ def say_partitions(spark: SparkSession) -> None:
     """The same bytes however the rows are cut."""
     columns = draw_columns(20_011, 3)
     names = [f"x{number}" for number in range(N_FEATURES)]
-    baselines = {name: build_baseline(columns[:7919, i]) for i, name in enumerate(names)}
+    baselines = {name: build_reference(columns[:7919, i]) for i, name in enumerate(names)}
     rows = spark.createDataFrame(pd.DataFrame(columns, columns=names))
     found = {
-        repr(sorted(count_cells_by_feature(rows.repartition(n), baselines).collect()))
+        repr(sorted(count_bins_by_feature(rows.repartition(n), baselines).collect()))
         for n in (1, 7, 200)
     }
     console.print(f"Counts by 1, 7 and 200 partitions: the same bytes: {holds(len(found) == 1)}")
@@ -98,7 +98,7 @@ def say_cost(spark: SparkSession, work: Path) -> None:
     """What a million rows and five cost, beside scipy on collected columns."""
     names = [f"x{number}" for number in range(N_FEATURES)]
     sample = draw_columns(BASELINE_ROWS, 1)
-    baselines = {name: build_baseline(sample[:, i]) for i, name in enumerate(names)}
+    baselines = {name: build_reference(sample[:, i]) for i, name in enumerate(names)}
     paths = {}
     for millions in (1, 5):
         paths[millions] = str(work / f"rows{millions}")
@@ -147,16 +147,16 @@ class Cost:
     heap_mb: float
 
 
-def measure_test(spark: SparkSession, path: str, baselines: dict[str, Baseline]) -> Cost:
+def measure_test(spark: SparkSession, path: str, baselines: dict[str, ReferenceSample]) -> Cost:
     """Count and test all columns."""
     # 5 resets the high-water mark: see proc(5).
     Path("/proc/self/clear_refs").write_text("5")
     held = memory_mb("VmRSS")
     before, started = processor_seconds(), time.monotonic()
-    for row in count_cells_by_feature(spark.read.parquet(path), baselines).toPandas().itertuples():
+    for row in count_bins_by_feature(spark.read.parquet(path), baselines).toPandas().itertuples():
         baseline = baselines[str(row.feature)]
         cells: Any = row.cells
-        compare(baseline, *collect_cells(baseline, cells, row.counts))  # type: ignore[arg-type]
+        compare(baseline, *collect_bins(baseline, cells, row.counts))  # type: ignore[arg-type]
     wall, cpu = time.monotonic() - started, processor_seconds() - before
     jvm: Any = spark._jvm
     # Spark lets go of what it has broadcast only after a collection has found it unused.
@@ -219,8 +219,8 @@ def compare_with_itself() -> str:
     sample = draw_columns(5000, 5)
     tests = []
     for column in sample.T:
-        baseline = build_baseline(column)
-        tests.append(compare(baseline, count_cells(baseline, column), 0))
+        baseline = build_reference(column)
+        tests.append(compare(baseline, count_bins(baseline, column), 0))
     is_nothing = all((test.statistic, test.p_value) == (0.0, 1.0) for test in tests)
     return f"D = 0 and p = 1 in all {len(tests)} columns: {holds(is_nothing)}"
 

@@ -108,7 +108,7 @@ class ReplayError(ChurnSparkError):
     """A stored decision doesn't come out again from what it was decided by."""
 
 
-class CalibrationError(UserError):
+class ThresholdError(UserError):
     """No thresholds keep the promised number of false alarms on the given nights."""
 
 

@@ -13,6 +13,19 @@ from datetime import UTC, date, datetime, timedelta
 MILLIS_PER_DAY = 86_400_000
 
 
+def parse_date(text: str) -> date:
+    """The date of `YYYY-MM-DD`.
+
+    Raises:
+        ValueError: if the text is anything else.
+    """
+    try:
+        # `fromisoformat` also takes 20181001 and 2018-W40-1.
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError as error:
+        raise ValueError(f"found {text!r}, expected YYYY-MM-DD") from error
+
+
 def day_start(day: date) -> datetime:
     """The instant at which the UTC date begins."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -26,7 +26,7 @@ def main(
     with open_job("build_retention_list", env, overrides) as context:
         config = context.config
         retention_list.run(
-            context.lakehouse, context.registry, date, config.list, config.scoring, csv
+            context.lakehouse, context.registry, date, config.retention_list, config.scoring, csv
         )
 
 

@@ -15,7 +15,7 @@ def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None
     """Score everybody in the population as of the date; a rerun replaces the date's scores."""
     with open_job("score_users", env, overrides) as context:
         config = context.config
-        score.run(context.lakehouse, context.registry, date, config.scoring, config.list)
+        score.run(context.lakehouse, context.registry, date, config.scoring, config.retention_list)
 
 
 if __name__ == "__main__":

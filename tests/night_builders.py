@@ -10,14 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.ks_samples import count_cells
+from bench.ks_samples import count_bins
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE
-from churn_spark.monitoring.alerts.alerts import Alert, find_causes, find_data_causes, update_alerts
+from churn_spark.monitoring.alerts.alerts import (
+    Alert,
+    find_in_data,
+    find_in_decision,
+    update_alerts,
+)
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_baseline
-from churn_spark.monitoring.drift.ks import Baseline, build_baseline
+from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_reference
+from churn_spark.monitoring.drift.ks import ReferenceSample, build_reference
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
@@ -114,14 +119,14 @@ def build_nights(
         tonight = _decide(entries, state, evidence, night)
         assert tonight[-1].after is not None
         state = tonight[-1].after
-        causes = list(find_data_causes(failed))
+        findings = list(find_in_data(failed))
         for entry in tonight:
-            causes += find_causes(entry.after, entry.decision, entry.policy)
+            findings += find_in_decision(entry.after, entry.decision, entry.policy)
         is_judged = tonight[0].decision.rule not in ("data_checks", "too_few_rows")
-        found, notices = update_alerts(alerts, causes, CONFIG.alerts, night, is_judged)
-        told = {notice.alert.key: notice.change for notice in notices}
+        found, notices = update_alerts(alerts, findings, CONFIG.alerts, night, is_judged)
+        changes = {notice.alert.key: notice.change for notice in notices}
         alert_rows += [
-            {**asdict(alert), "run_date": night, "change": told.get(alert.key, "kept")}
+            {**asdict(alert), "run_date": night, "change": changes.get(alert.key, "kept")}
             for alert in found
         ]
         alerts = [alert for alert in found if alert.resolved is None]
@@ -166,11 +171,11 @@ def sample(name: str, seed: int = 0) -> np.ndarray[Any, Any]:
     return np.floor(values) if len(name) % 2 else values
 
 
-def baseline_of(name: str) -> Baseline:
+def baseline_of(name: str) -> ReferenceSample:
     """The training rows of a feature; four levels of a category."""
     if name in _CATEGORIES:
-        return code_baseline(np.arange(20_000) % 7 % 4, 4)
-    return build_baseline(sample(name) / 100 if name == PREDICTION else sample(name))
+        return code_reference(np.arange(20_000) % 7 % 4, 4)
+    return build_reference(sample(name) / 100 if name == PREDICTION else sample(name))
 
 
 def _decide(
@@ -327,11 +332,11 @@ def _shapes(
         baseline = baseline_of(name)
         if name in _CATEGORIES:
             codes = generator.permutation(np.arange(5_000) % 7 % 4)
-            shapes.append(build_mix(name, baseline, count_cells(baseline, codes), list("abcd")))
+            shapes.append(build_mix(name, baseline, count_bins(baseline, codes), list("abcd")))
             continue
         now = generator.choice(baseline.edges, 5_000, p=baseline.counts / baseline.n)
         # So many users do more than nearly all did before.
         n_moved = int(shifts.get(name, 0.0) * len(now))
         now[:n_moved] += np.quantile(baseline.edges, 0.3)
-        shapes.append(build_overlay(name, baseline, count_cells(baseline, now)))
+        shapes.append(build_overlay(name, baseline, count_bins(baseline, now)))
     return tuple(shape for shape in shapes if shape is not None)

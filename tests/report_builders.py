@@ -11,10 +11,12 @@ import pandas as pd
 from scipy.special import expit
 
 from churn_spark.config import CostsConfig
+from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.bootstrap import METRIC_NAMES
 from churn_spark.evaluation.costs import capacity_threshold
 from churn_spark.evaluation.examples import EXAMPLE_DAYS, choose_examples
 from churn_spark.evaluation.metrics import evaluate
+from churn_spark.models.reasons import Reason
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData
 
@@ -108,22 +110,28 @@ def _build_world(generator: np.random.Generator, n_users: int) -> World:
                 noisy = own_odds + generator.normal(0, noise or 1e-9, len(part))
                 probability = expit(noisy - 0.5 * (noise or 0) ** 2 * 0.5)
             part = part.assign(cell=cell, model=model, churn_probability=probability)
-            part["reasons"] = _reasons(part) if model == "lightgbm" else None
+            own = _reasons(part) if model == "lightgbm" else [None] * len(part)
+            part["reasons"] = [one and [reason.sentence for reason in one] for one in own]
+            part["reason_fields"] = [one and [reason.fields() for reason in one] for one in own]
             parts.append(part)
-    columns = ["as_of", "user_id", "cell", "model", "label", "churn_probability", "reasons"]
+    columns = ["as_of", "user_id", "cell", "model", "label", "churn_probability"]
+    columns += ["reasons", "reason_fields"]
     predictions = pd.concat(parts, ignore_index=True)[[*columns, *_SEGMENTS]]
     return World(rows, predictions)
 
 
-def _reasons(rows: pd.DataFrame) -> list[list[str]]:
+def _reasons(rows: pd.DataFrame) -> list[list[Reason]]:
+    downgrade, rate_of_visits, level = named(
+        ["num_downgrades", "visit_rate", "last_subscription_level"]
+    )
     return [
         [
             (
-                f"visited Downgrade {downgrades:.0f} times (typical: 1): raises the risk"
+                Reason(downgrade, 0.5, float(round(downgrades)), 1.0)
                 if downgrades > rate
-                else f"comes for {rate:.1f} sessions a day (typical: 1.0): lowers the risk"
+                else Reason(rate_of_visits, -0.4, round(float(rate), 1), 1.0)
             ),
-            "subscription is paid (most common: paid): raises the risk",
+            Reason(level, 0.1, "paid", "paid"),
         ]
         for downgrades, rate in zip(rows["n_downgrade_14d"], rows["visit_rate"], strict=True)
     ]

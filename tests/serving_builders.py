@@ -138,6 +138,17 @@ def make_config(lakehouse: Path, **serving: object) -> Config:
     return load_config(overrides=[*overrides, f"lakehouse={lakehouse}"])
 
 
+_REASON_FIELDS = pa.list_(
+    pa.struct(
+        [
+            *((name, pa.string()) for name in ("feature", "direction")),
+            *((name, pa.float64()) for name in ("contribution", "value", "typical")),
+            *((name, pa.string()) for name in ("level", "typical_level")),
+        ]
+    )
+)
+
+
 def register_champion(config: Config, bundle: ModelBundle) -> str:
     """Register the bundle and make it the champion, whoever was; returns its version."""
     registry = ModelRegistry(config.registry, config.lakehouse)
@@ -151,13 +162,15 @@ def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF
     """The scores of some users, as the job writes them."""
     rows = make_rows(n, seed=(as_of - AS_OF).days + 100)
     limits = BandLimits.of(bundle.base_rate, config.scoring)
+    reasons = bundle.reasons(rows, config.scoring.n_reasons)
     scores = pd.DataFrame(
         {
             "as_of": as_of,
             "user_id": [ODD_USER, *(str(1000 + position) for position in range(1, n))],
             "model_version": bundle.version or "1",
             "churn_probability": bundle.probabilities(rows),
-            "reasons": bundle.reasons(rows, config.scoring.n_reasons),
+            "reasons": [[one.sentence for one in several] for several in reasons],
+            "reason_fields": [[one.fields() for one in several] for several in reasons],
         }
     ).sort_values(["churn_probability", "user_id"], ascending=[False, True])
     scores["risk_rank"] = np.arange(1, n + 1)
@@ -179,6 +192,7 @@ def write_scores(scores: pd.DataFrame, config: Config) -> None:
             ("risk_band", pa.string()),
             ("value_at_risk", pa.float64()),
             ("reasons", pa.list_(pa.string())),
+            ("reason_fields", _REASON_FIELDS),
         ]
     )
     day = scores["as_of"].iloc[0]
@@ -217,6 +231,7 @@ def write_list(listed: pd.DataFrame, config: Config) -> None:
             ("risk_band", pa.string()),
             ("value_at_risk", pa.float64()),
             ("reasons", pa.list_(pa.string())),
+            ("reason_fields", _REASON_FIELDS),
             ("would_help", pa.list_(pa.string())),
             ("on_list_since", pa.date32()),
             ("days_on_list", pa.int32()),

@@ -20,15 +20,13 @@ from churn_spark.config.models import (
     TrainingConfig,
     TuningConfig,
 )
-from churn_spark.config.nights import (
-    MAX_LISTED,
+from churn_spark.config.monitoring import (
     AlertsConfig,
     ChecksConfig,
-    ListConfig,
     MonitoringConfig,
     PolicyConfig,
-    ScoringConfig,
 )
+from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import LearningConfig, NightConfig
@@ -47,12 +45,12 @@ __all__ = [
     "LeakageConfig",
     "LearningConfig",
     "LightGBMConfig",
-    "ListConfig",
     "LogisticRegressionConfig",
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",
     "RegistryConfig",
+    "RetentionListConfig",
     "ScoringConfig",
     "Section",
     "ServingConfig",

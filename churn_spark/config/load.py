@@ -12,10 +12,21 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from churn_spark.config import data, models, nights, serving
+from churn_spark.config import data, models
+from churn_spark.config.monitoring import (
+    AlertsConfig,
+    ChecksConfig,
+    MonitoringConfig,
+    PolicyConfig,
+)
+from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
+from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import LearningConfig, NightConfig
 from churn_spark.errors import ConfigError
+
+_RENAMED = {"list": "retention_list"}
+"""Key of an older version -> what it is called now."""
 
 
 class Config(Section):
@@ -34,14 +45,14 @@ class Config(Section):
     tuning: models.TuningConfig
     encoding: models.EncodingConfig
     registry: models.RegistryConfig
-    scoring: nights.ScoringConfig
-    list: nights.ListConfig
-    monitoring: nights.MonitoringConfig
+    scoring: ScoringConfig
+    retention_list: RetentionListConfig
+    monitoring: MonitoringConfig
     costs: models.CostsConfig
-    policy: nights.PolicyConfig
-    checks: nights.ChecksConfig
-    alerts: nights.AlertsConfig
-    serving: serving.ServingConfig
+    policy: PolicyConfig
+    checks: ChecksConfig
+    alerts: AlertsConfig
+    serving: ServingConfig
     leakage: models.LeakageConfig
 
     @property
@@ -65,7 +76,7 @@ class Config(Section):
             ingest=self.ingest,
             learning=self.learning,
             scoring=self.scoring,
-            list=self.list,
+            retention_list=self.retention_list,
             monitoring=self.monitoring,
             policy=self.policy,
             checks=self.checks,
@@ -92,16 +103,18 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_tell(problem) for problem in error.errors())
+        problems = "; ".join(_describe(problem) for problem in error.errors())
         raise ConfigError(
             f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
         ) from error
 
 
-def _tell(problem: ErrorDetails) -> str:
+def _describe(problem: ErrorDetails) -> str:
     """Say what is wrong; without the value where it is a whole section, which may hold secrets."""
     where, found = ".".join(map(str, problem["loc"])), problem["input"]
     if problem["type"] == "extra_forbidden":
+        if where in _RENAMED:
+            return f"{where}: renamed, say {_RENAMED[where]} instead"
         return f"{where}: no such key{_suggest(*map(str, problem['loc']))}"
     if problem["type"] == "model_type":
         return f"{where}: expected a section of keys (found {found!r})"

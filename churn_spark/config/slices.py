@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from churn_spark.config import data, models, nights
+from churn_spark.config import data, models
+from churn_spark.config.monitoring import (
+    AlertsConfig,
+    ChecksConfig,
+    MonitoringConfig,
+    PolicyConfig,
+)
+from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 
 
@@ -32,9 +39,9 @@ class NightConfig(Section):
 
     ingest: data.IngestConfig
     learning: LearningConfig
-    scoring: nights.ScoringConfig
-    list: nights.ListConfig
-    monitoring: nights.MonitoringConfig
-    policy: nights.PolicyConfig
-    checks: nights.ChecksConfig
-    alerts: nights.AlertsConfig
+    scoring: ScoringConfig
+    retention_list: RetentionListConfig
+    monitoring: MonitoringConfig
+    policy: PolicyConfig
+    checks: ChecksConfig
+    alerts: AlertsConfig

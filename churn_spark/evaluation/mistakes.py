@@ -7,7 +7,6 @@ have a row for each of several dates, and these are alike; so intervals count us
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,8 +64,8 @@ def analyse_errors(
     """Compare mistakes with right answers by segment, by feature and by first reason.
 
     Args:
-        rows: user_id, label (0 or 1), churn_probability, reasons (a list of texts, or null),
-            and the columns of `segments` and `features`.
+        rows: user_id, label (0 or 1), churn_probability, first_reason (its kind: the same text
+            for all of a kind; or null), and the columns of `segments` and `features`.
         threshold: from this probability upwards a user is flagged.
         segments: categorical columns.
         features: numeric columns; nulls are left out of their comparison.
@@ -102,17 +101,6 @@ def standardised_difference(wrong: Floats, right: Floats) -> float:
     if not deviation:
         return float("nan") if difference else 0.0
     return difference / float(deviation)
-
-
-def without_values(reason: str) -> str:
-    """The reason with its numbers taken out, so that equal kinds are equal texts.
-
-    `visited Downgrade 4 times (typical: 0): raises the risk` and `visited Downgrade 1 time …`
-    both become `visited Downgrade … times: raises the risk`.
-    """
-    bare = re.sub(r" \((typical|most common): [^)]*\)", "", reason)
-    plural = re.sub(r"(?<![\d,.])1 (time|session|song|friend|day)\b", r"1 \1s", bare)
-    return re.sub(r"-?\d[\d,.]*", "…", plural)
 
 
 def reason_texts(reasons: object) -> tuple[str, ...]:
@@ -181,10 +169,7 @@ def _differences(
 
 def _first_reasons(marked: pd.DataFrame, n_largest: int) -> pd.DataFrame:
     """How often each kind of first reason stands behind each outcome."""
-    first = marked["reasons"].map(lambda texts: next(iter(reason_texts(texts)), None))
-    known = marked.assign(reason=first.map(without_values, na_action="ignore")).dropna(
-        subset="reason"
-    )
+    known = marked.assign(reason=marked["first_reason"]).dropna(subset="reason")
     counted = known.groupby(["outcome", "reason"]).size().rename("n").reset_index()
     counted["share"] = counted["n"] / counted.groupby("outcome")["n"].transform("sum")
     ordered = counted.sort_values(["outcome", "n", "reason"], ascending=[True, False, True])

@@ -9,6 +9,17 @@ from pyspark.sql import types as T
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import SchemaError
 
+_REASON = T.StructType(
+    [
+        T.StructField("feature", T.StringType()),
+        T.StructField("direction", T.StringType()),
+        T.StructField("contribution", T.DoubleType()),
+        T.StructField("value", T.DoubleType()),
+        T.StructField("typical", T.DoubleType()),
+        T.StructField("level", T.StringType()),
+        T.StructField("typical_level", T.StringType()),
+    ]
+)
 _TYPES: dict[str, T.DataType] = {
     "string": T.StringType(),
     "long": T.LongType(),
@@ -19,6 +30,7 @@ _TYPES: dict[str, T.DataType] = {
     "integer": T.IntegerType(),
     "strings": T.ArrayType(T.StringType()),
     "longs": T.ArrayType(T.LongType()),
+    "reasons": T.ArrayType(_REASON),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import TableSpec
@@ -38,7 +38,7 @@ class Lakehouse:
         return self.version(spec) >= 0
 
     def read(self, spec: TableSpec) -> DataFrame:
-        """The newest version of the table.
+        """The newest version of the table; columns that it was written without are null.
 
         Raises:
             MissingTableError: if no step has written it yet.
@@ -48,7 +48,9 @@ class Lakehouse:
                 f"no table {spec.layer}/{spec.name} in {self.root}; expected the step before to "
                 "have written it: run the jobs in order, or `nightly`, which does"
             )
-        return self.spark.read.format("delta").load(self.path(spec))
+        rows = self.spark.read.format("delta").load(self.path(spec))
+        later = [field for field in struct_of(spec).fields if field.name not in rows.columns]
+        return rows.withColumns({one.name: F.lit(None).cast(one.dataType) for one in later})
 
     def version(self, spec: TableSpec) -> int:
         """Number of the newest version; -1 where the table doesn't exist.
@@ -89,8 +91,7 @@ class Lakehouse:
         """
         before = self.version(spec)
         (
-            conform(frame, spec)
-            .write.format("delta")
+            _writer(conform(frame, spec))
             .mode("append")
             .option("txnAppId", f"{writer}/{spec.name}")
             .option("txnVersion", batch)
@@ -124,7 +125,7 @@ class Lakehouse:
         if spec.partition_by:
             # Otherwise each task would write a small file into each partition.
             rows = rows.repartition(*spec.partition_by)
-        writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
+        writer = _writer(rows).mode("overwrite").option("replaceWhere", condition)
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
         writer.save(self.path(spec))
@@ -143,7 +144,7 @@ class Lakehouse:
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
         """Replace all rows of the table in one commit."""
         self.create(spec)
-        conform(frame, spec).write.format("delta").mode("overwrite").save(self.path(spec))
+        _writer(conform(frame, spec)).mode("overwrite").save(self.path(spec))
 
     def changes(self, spec: TableSpec, since: int) -> DataFrame:
         """The rows added or deleted after a version; all rows where that is before the first."""
@@ -192,3 +193,8 @@ class Lakehouse:
 
     def _delta(self, spec: TableSpec) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(spec))
+
+
+def _writer(rows: DataFrame) -> DataFrameWriter:
+    """What writes the rows; a table from before a column was declared gets that column."""
+    return rows.write.format("delta").option("mergeSchema", "true")

@@ -21,6 +21,7 @@ from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
+from churn_spark.models.reasons import Reason
 
 _BEHAVIOUR = "behaviour.json"
 
@@ -108,8 +109,8 @@ class ModelBundle:
         explain.check_sums(found, self.margins(matrix))
         return found
 
-    def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[str]]:
-        """What moves the margin of each row most, in words, largest first.
+    def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[Reason]]:
+        """What moves the margin of each row most, largest first.
 
         Raises:
             ExplanationError: if what moves it doesn't add up to it.

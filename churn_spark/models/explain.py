@@ -1,4 +1,4 @@
-"""Why a score is what it is: the parts that add up to its margin, in words.
+"""Why a score is what it is: the parts that add up to its margin.
 
 The margin is what the trees say plus an offset that is one feature's own log-odds. Each feature
 is credited with its SHAP value, the offset's with its distance from the reference besides;
@@ -17,7 +17,8 @@ import pandas as pd
 from churn_spark.arrays import Floats
 from churn_spark.contracts.features.spec import Feature
 from churn_spark.errors import ExplanationError
-from churn_spark.models.words import Value, describe
+from churn_spark.models.reasons import Reason
+from churn_spark.models.words import Value
 
 _TOLERANCE = 1e-9
 
@@ -106,8 +107,8 @@ def reasons(
     features: Sequence[Feature],
     typical: Mapping[str, Value],
     n_reasons: int,
-) -> list[list[str]]:
-    """The largest contributions of each row as sentences, largest first; zeros are no reason.
+) -> list[list[Reason]]:
+    """The largest contributions of each row, largest first; zeros are no reason.
 
     Args:
         rows: feature values as people know them, not encoded.
@@ -120,8 +121,12 @@ def reasons(
     values = [rows[feature.name].to_numpy() for feature in features]
     return [
         [
-            describe(features[column], values[column][row], typical[features[column].name])
-            + (": raises the risk" if shap_values[row, column] > 0 else ": lowers the risk")
+            Reason(
+                features[column],
+                float(shap_values[row, column]),
+                values[column][row],
+                typical[features[column].name],
+            )
             for column in columns
             if shap_values[row, column] != 0
         ]

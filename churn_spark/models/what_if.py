@@ -15,7 +15,7 @@ import pandas as pd
 
 from churn_spark.arrays import Floats
 from churn_spark.contracts.features.spec import Feature
-from churn_spark.models.words import Value, describe_change, percent
+from churn_spark.models.words import Value, describe_change, share_in_words
 
 Predict = Callable[[pd.DataFrame], Floats]
 Candidates = Mapping[str, Sequence[Value]]
@@ -44,7 +44,7 @@ class Change:
     def describe(self, feature: Feature) -> str:
         """`if came 5 times in 7 days instead of 1: 8 % instead of 14 %`."""
         change = describe_change(feature, self.before, self.after)
-        now, then = percent(self.probability_before), percent(self.probability_after)
+        now, then = map(share_in_words, (self.probability_before, self.probability_after))
         return f"if {change}: {then} instead of {now}"
 
 

@@ -15,6 +15,7 @@ _COMPARISON = re.compile(r" \((typical|most common): \{typical\}\)$")
 _ONE = re.compile(
     r"(?<![\d,.])1 (different )?(time|session|song|friend|day|hour|visit|page|advert|week)s\b"
 )
+_NUMBER = re.compile(r"-?\d[\d,.]*")
 _MAX_DECIMALS = 3
 
 
@@ -40,8 +41,18 @@ def describe_change(feature: Feature, before: Value, after: Value) -> str:
     return f"{_fill(phrase, feature, after, after_text, '')} {known}"
 
 
-def percent(share: float, decimals: int = 1) -> str:
-    """A share as percent: `8 %`, `12 %`, `0.4 %`, `less than 0.1 %`."""
+def describe_kind(feature: Feature, value: Value) -> str:
+    """The value without its numbers: `came … times in … days`, or `subscription is paid`."""
+    if _is_missing(value):
+        return f"{feature.meaning} (unknown)"
+    # Taken out before the phrase is filled: 1 of something would lose its plural.
+    value_text = _NUMBER.sub("…", _in_words(value, feature, 1))
+    phrase = _COMPARISON.sub("", feature.phrase)
+    return _NUMBER.sub("…", _fill(phrase, feature, value, value_text, ""))
+
+
+def share_in_words(share: float, decimals: int = 1) -> str:
+    """A share as percent, with decimals where they tell: `8 %`, `0.4 %`, `less than 0.1 %`."""
     return f"{_number(100 * share, decimals)} %"
 
 
@@ -73,7 +84,7 @@ def _in_words(value: Value, feature: Feature, decimals: int) -> str:
         # The phrase doesn't name the unit: nobody thinks of listening in seconds.
         return f"{_number(number / 3600, decimals)} hours"
     if feature.unit in ("share", "probability"):
-        return percent(number, decimals)
+        return share_in_words(number, decimals)
     if feature.unit == "times":
         # "1.0 times the usual": a factor, not a count.
         return f"{number:,.{decimals}f}"

@@ -51,12 +51,24 @@ def lengthen(predictions: pd.DataFrame, tested: BacktestResult, n_reasons: int) 
     keys = ["as_of", "user_id", "cell", "label", *BACKTEST_SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
-    sentences = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index)
-    reasons = unseen[["as_of", "user_id"]].assign(model=PRIMARY, reasons=sentences)
+    found = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index, dtype=object)
+    reasons = unseen[["as_of", "user_id"]].assign(
+        model=PRIMARY,
+        reasons=found.map(lambda several: [reason.sentence for reason in several]),
+        reason_fields=found.map(lambda several: [reason.fields() for reason in several]),
+    )
     joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
     # A row without reasons has NaN there, which is no list.
-    told = [one if isinstance(one, list) else None for one in joined["reasons"]]
-    return joined.assign(reasons=pd.Series(told, index=joined.index, dtype=object))
+    return joined.assign(
+        **{
+            name: pd.Series(
+                [one if isinstance(one, list) else None for one in joined[name]],
+                index=joined.index,
+                dtype=object,
+            )
+            for name in ("reasons", "reason_fields")
+        }
+    )
 
 
 def main_figures(figures: pd.DataFrame) -> dict[str, float]:

@@ -16,7 +16,7 @@ from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature, share_edges
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
 from churn_spark.monitoring.frames.drift import Reference, encode_categories
 from churn_spark.pipeline.behaviour import read_users, with_behaviour
 from churn_spark.scoring.scores import predict_rows
@@ -28,7 +28,7 @@ def count_night(
     """Replace the counts of the date's inputs and scores."""
     scores = read_as_of(lakehouse, SCORES, date).select("user_id", "churn_probability")
     users = read_users(lakehouse, date, bundle).join(scores, "user_id", "inner")
-    cells = count_cells_by_feature(_encode(users, bundle), reference.baselines, SEGMENTS)
+    cells = count_bins_by_feature(_encode(users, bundle), reference.samples, SEGMENTS)
     lakehouse.replace(_of(cells, date, bundle), DRIFT_CELLS, {"run_date": [date]})
 
 
@@ -52,12 +52,12 @@ def count_past_nights(
     users = described.join(predict_rows(described, bundle), ["as_of", "user_id"])
     # Read once a night: spilled where it doesn't fit.
     encoded = _encode(users, bundle).persist()
-    edges = share_edges(lakehouse.spark, reference.baselines)
+    edges = share_edges(lakehouse.spark, reference.samples)
     parts = [
         _of(
-            count_cells_by_feature(
+            count_bins_by_feature(
                 encoded.filter(F.col("as_of") == F.lit(night)),
-                reference.baselines,
+                reference.samples,
                 SEGMENTS,
                 edges,
             ),

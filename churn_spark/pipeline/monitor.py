@@ -26,7 +26,6 @@ from churn_spark.lakehouse.reads import read_of_run
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.alerts.names import name_some
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.frames.drift import Reference, build_drift
 from churn_spark.pipeline import snapshots
@@ -34,6 +33,7 @@ from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.performance import measure_performance, newest_window
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import name_some
 
 USE_CASE = UseCase(
     "monitor_model",
@@ -106,7 +106,7 @@ def monitor_night(
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
         n_breached = sum(bool(row.is_breached) for row in found.rows)
-        facts.append(f"{len(reference.baselines)} features against model version {bundle.version}")
+        facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
         facts.append(f"{n_breached - len(found.moved)} more move with time, as they must")
         if n_recounted:

@@ -144,8 +144,8 @@ def judge(
                 alerts=notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
             )
     bundle = registry.load(night.require_champion())
-    score.score_night(lakehouse, date, bundle, config.scoring, config.list)
-    retention_list.run(lakehouse, registry, date, config.list, config.scoring)
+    score.score_night(lakehouse, date, bundle, config.scoring, config.retention_list)
+    retention_list.run(lakehouse, registry, date, config.retention_list, config.scoring)
     drift = monitor.monitor_night(lakehouse, registry, night, bundle, config)
     return decide.decide_night(lakehouse, registry, night, config, checks=checks, drift=drift)
 

@@ -8,12 +8,12 @@ from datetime import date as Date
 from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
-    find_causes,
-    find_data_causes,
+    find_in_data,
+    find_in_decision,
     is_severe,
     update_alerts,
 )
-from churn_spark.monitoring.alerts.rates import find_rate_causes
+from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.history import Entry
@@ -36,13 +36,13 @@ def notify(
     """
     is_sound = all(check.passed for check in checks)
     is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
-    causes = list(find_data_causes(checks))
+    findings = list(find_in_data(checks))
     for entry in tonight:
-        causes += find_causes(entry.after, entry.decision, policy)
+        findings += find_in_decision(entry.after, entry.decision, policy)
     if tonight and is_judged:
-        causes += find_rate_causes(drift.rows, config)
+        findings += find_in_rates(drift.rows, config)
     alerts, notices = update_alerts(
-        read_open_alerts(lakehouse, date), causes, config, date, is_judged=is_judged
+        read_open_alerts(lakehouse, date), findings, config, date, is_judged=is_judged
     )
     write_alerts(lakehouse, date, alerts, notices)
     deliver(notices, config)

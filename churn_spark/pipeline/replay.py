@@ -86,7 +86,7 @@ def find_thresholds(lakehouse: Lakehouse, policy: PolicyConfig, max_a_year: floa
 
     Raises:
         MissingTableError: if no night was judged yet.
-        CalibrationError: if none is quiet enough.
+        ThresholdError: if none is quiet enough.
     """
     start, nights, _ = judged_nights(read_decisions(lakehouse))
     ratio = policy.exit_statistic / policy.enter_lower_bound

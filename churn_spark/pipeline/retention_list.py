@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-from churn_spark.config import ListConfig, ScoringConfig
+from churn_spark.config import RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import BEHAVIOUR, RETENTION_LISTS, SCORES, SNAPSHOTS
 from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
@@ -33,7 +33,7 @@ def run(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
     date: Date,
-    config: ListConfig,
+    config: RetentionListConfig,
     scoring: ScoringConfig,
     csv: Path | None = None,
 ) -> None:

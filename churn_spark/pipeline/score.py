@@ -6,7 +6,7 @@ from datetime import date as Date
 
 from pyspark.sql import functions as F
 
-from churn_spark.config import ListConfig, ScoringConfig
+from churn_spark.config import RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import BEHAVIOUR, SCORES, SNAPSHOTS, TRANSITIONS
 from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
@@ -31,7 +31,7 @@ def run(
     registry: ModelRegistry,
     date: Date,
     config: ScoringConfig,
-    listing: ListConfig,
+    listing: RetentionListConfig,
 ) -> None:
     """Replace the scores of a date by those of the model that is champion on it.
 
@@ -49,7 +49,7 @@ def score_night(
     date: Date,
     bundle: ModelBundle,
     config: ScoringConfig,
-    listing: ListConfig,
+    listing: RetentionListConfig,
 ) -> None:
     """Replace the scores of the date by those of a model.
 

@@ -11,6 +11,7 @@ from churn_spark.config import Section as Strict
 from churn_spark.errors import InputError
 from churn_spark.reports.page import Facts, Heading, Section
 from churn_spark.reports.words import dates_in_words, percent
+from churn_spark.wording import count_of
 
 INTENDED_USE = (
     "Rank subscribers by their risk, so that a retention team with limited time starts with those "
@@ -103,8 +104,8 @@ def card_section(card: ModelCard) -> Section:
     window = (
         "ever, up to the end of the log (retrospective)"
         if card.kind == "lifetime"
-        else f"within {card.horizon_days} days, counted from {card.gap_days} "
-        f"{'day' if card.gap_days == 1 else 'days'} after the as-of date"
+        else f"within {count_of(card.horizon_days, 'day')}, counted from "
+        f"{count_of(card.gap_days, 'day')} after the as-of date"
     )
     data = (
         ("Predicts", f"whether a user cancels {window}"),

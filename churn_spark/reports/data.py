@@ -73,8 +73,9 @@ class EvaluationData:
 
     Attributes:
         card: the model's and the run's facts.
-        predictions: as_of, user_id, cell, model, label, churn_probability, reasons and the
-            segments level, tenure_band, os, gender; at most 200,000 rows a model.
+        predictions: as_of, user_id, cell, model, label, churn_probability, reasons,
+            reason_fields and the segments level, tenure_band, os, gender; at most 200,000 rows a
+            model.
         figures: cell, segment, model, versus, metric, value, low, high, n, n_positive.
         importance: feature, meaning, unit, mean_abs_shap, share, rank_low, rank_high, gain.
         features: as_of, user_id and the snapshot's features of the primary model's rows.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +19,7 @@ from churn_spark.evaluation.mistakes import (
     ErrorAnalysis,
     analyse_errors,
 )
+from churn_spark.models.reasons import read_reasons
 from churn_spark.reports.data import EvaluationData, by_numbers
 from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_timeline
@@ -42,7 +45,8 @@ def mistakes_section(data: EvaluationData) -> Section:
         for name in data.features.columns
         if name not in ("as_of", "user_id") and pd.api.types.is_numeric_dtype(data.features[name])
     ]
-    found = analyse_errors(rows, threshold, list(SEGMENT_NAMES), numeric)
+    with_kinds = rows.assign(first_reason=rows["reason_fields"].map(_first_kind))
+    found = analyse_errors(with_kinds, threshold, list(SEGMENT_NAMES), numeric)
     meanings = dict(zip(data.importance["feature"], data.importance["meaning"], strict=True))
     examples = letter_examples(choose_examples(rows, threshold), data.timelines)
     blocks: list[Block] = [
@@ -73,6 +77,12 @@ def mistakes_section(data: EvaluationData) -> Section:
         *_examples(examples),
     ]
     return Section("mistakes", "Mistakes", _answer(found, meanings), tuple(blocks))
+
+
+def _first_kind(several: Sequence[Mapping[str, Any]] | None) -> str | None:
+    """The kind of a row's first reason; none where it has none, or only sentences."""
+    first = next(iter(read_reasons(several)), None)
+    return None if first is None else first.kind
 
 
 def _answer(found: ErrorAnalysis, meanings: dict[str, str]) -> str:
@@ -172,7 +182,7 @@ def _reasons(found: ErrorAnalysis) -> Table | Text:
     """Kinds of first reasons, each with its share of every outcome; the most frequent first."""
     shares = found.reasons.pivot_table(index="reason", columns="outcome", values="share")
     if shares.empty:
-        return Text("The evaluation kept no reasons.")
+        return Text("The evaluation kept no reasons with their fields.")
     shares = shares.reindex(columns=list(OUTCOMES)).fillna(0.0)
     shares = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index]
     return Table(

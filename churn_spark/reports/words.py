@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from churn_spark import wording
 from churn_spark.reports.page import Cell
 
 # Between a number and its unit; the line never breaks there.
@@ -106,8 +107,8 @@ def in_ladder_order(models: Sequence[str]) -> list[str]:
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """`36 %`."""
-    return f"{100 * share:.{decimals}f}{_NARROW}%"
+    """`36 %`, on one line."""
+    return wording.percent(share, decimals, _NARROW)
 
 
 def number(value: float, style: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from churn_spark.config import MAX_LISTED, ListConfig
+from churn_spark.config import MAX_LISTED, RetentionListConfig
 from churn_spark.contracts.tables import RETENTION_LISTS
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.bundle import ModelBundle
@@ -57,7 +57,7 @@ def build_retention_list(
     suppressed: DataFrame,
     earlier_lists: DataFrame,
     as_of: date,
-    config: ListConfig,
+    config: RetentionListConfig,
 ) -> DataFrame:
     """Those with the most value at risk, as many as the team can call, with their past.
 
@@ -106,6 +106,7 @@ def build_retention_list(
             "risk_band",
             "value_at_risk",
             "reasons",
+            "reason_fields",
             F.array().cast("array<string>").alias("would_help"),
             since.alias("on_list_since"),
             (F.datediff("as_of", since) + 1).alias("days_on_list"),
@@ -142,7 +143,7 @@ def newest_list(lists: DataFrame) -> DataFrame:
 
 
 def add_changes(
-    listed: DataFrame, users: DataFrame, bundle: ModelBundle, config: ListConfig
+    listed: DataFrame, users: DataFrame, bundle: ModelBundle, config: RetentionListConfig
 ) -> DataFrame:
     """The list with what would lower each user's risk most, by the model that scored them.
 
@@ -182,7 +183,7 @@ def add_changes(
     return conform(known.mapInPandas(try_changes, struct_of(RETENTION_LISTS)), RETENTION_LISTS)
 
 
-def _capacity(n_scored: Column, config: ListConfig) -> Column:
+def _capacity(n_scored: Column, config: RetentionListConfig) -> Column:
     """How many fit on the list: the number itself, or that share of the scored, at least one."""
     if isinstance(config.capacity, int):
         return F.lit(config.capacity)

@@ -7,16 +7,21 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from churn_spark.config import ScoringConfig
 from churn_spark.contracts.tables import SCORES
-from churn_spark.lakehouse.schema import conform
+from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
 
 _LEVEL = "last_subscription_level"
-_SCORED = (
-    f"as_of date, user_id string, churn_probability double, reasons array<string>, {_LEVEL} string"
+_SCORED = T.StructType(
+    [
+        *(struct_of(SCORES)[name] for name in ("as_of", "user_id", "churn_probability")),
+        *(struct_of(SCORES)[name] for name in ("reasons", "reason_fields")),
+        T.StructField(_LEVEL, T.StringType()),
+    ]
 )
 
 
@@ -42,6 +47,7 @@ def build_scores(
             risk_band(F.col("churn_probability"), bundle.base_rate, config).alias("risk_band"),
             value_at_risk(F.col("churn_probability"), F.col(_LEVEL), value_by_level),
             "reasons",
+            "reason_fields",
         ),
         SCORES,
     )
@@ -59,12 +65,14 @@ def score_rows(rows: DataFrame, bundle: ModelBundle, n_reasons: int) -> DataFram
 
     def score(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
+            reasons = model.reasons(batch, n_reasons)
             yield pd.DataFrame(
                 {
                     "as_of": batch["as_of"],
                     "user_id": batch["user_id"],
                     "churn_probability": model.probabilities(batch),
-                    "reasons": model.reasons(batch, n_reasons),
+                    "reasons": [[one.sentence for one in several] for several in reasons],
+                    "reason_fields": [[one.fields() for one in several] for several in reasons],
                     _LEVEL: batch[_LEVEL],
                 }
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pyarrow
 from pyarrow import parquet
@@ -13,6 +13,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.errors import InputError
+from churn_spark.timeline import parse_date
+from churn_spark.wording import count_of, name_some
 
 Row = Sequence[object]
 
@@ -43,7 +45,7 @@ def read_suppressed(spark: SparkSession, path: str) -> DataFrame:
         if not files:
             raise InputError(
                 f"found no suppression list at {path}, expected a CSV or Parquet file: correct "
-                "list.suppressed, or leave it empty"
+                "retention_list.suppressed, or leave it empty"
             )
     rows = [row for file in files for row in parse_suppressed(bytes(file.content), file.path)]
     return spark.createDataFrame(rows, _SCHEMA)
@@ -79,19 +81,20 @@ def parse_suppressed(content: bytes, name: str) -> list[tuple[str, date | None]]
     problems: list[str] = []
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
-            problems.append(f"row {number} has {len(row)} cells")
+            problems.append(f"row {number} has {count_of(len(row), 'cell')}")
             continue
         user, until = (_text(row[header.index(column)]) for column in _COLUMNS)
-        day = _parse_date(until)
         if not user:
             problems.append(f"row {number} has no user_id")
-        if until and day is None:
+        day = None
+        try:
+            day = parse_date(until) if until else None
+        except ValueError:
             problems.append(f"row {number} has until {until!r}")
         found.append((user, day))
     if problems:
-        more = f" and {len(problems) - _N_SHOWN:,} more" if len(problems) > _N_SHOWN else ""
         raise InputError(
-            f"the suppression list {name} doesn't fit: {'; '.join(problems[:_N_SHOWN])}{more}; "
+            f"the suppression list {name} doesn't fit: {name_some(problems, _N_SHOWN, '; ')}; "
             "expected a user_id, and until as YYYY-MM-DD or empty for good: mend these rows"
         )
     return found
@@ -112,11 +115,3 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         value = value.date() if value.time() == datetime.min.time() else value
     return "" if value is None else str(value).strip()
-
-
-def _parse_date(text: str) -> date | None:
-    try:
-        # `fromisoformat` also takes 20181001 and 2018-W40-1.
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None

@@ -200,7 +200,7 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def user(user_id: str) -> Response:
         """The newest score of one user with its reasons, the list's row, and the dates before."""
         scores, rows = service.scores_of_today()
-        newest = dict(lists.find_user(rows, user_id))
+        newest = lists.without_fields(lists.find_user(rows, user_id))
         history = await in_thread(functools.partial(service.scores.history, user_id))
         listed = lists.find_listed(service.today(), user_id)
         answer = {**newest, "as_of": scores.day, "on_list": listed, "history": history}

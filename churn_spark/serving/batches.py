@@ -89,7 +89,8 @@ def answer_batch(batch: Batch, predictor: Predictor, *, explain: bool) -> Answer
     ]
     if explain:
         reasons = predictor.bundle.reasons(rows, predictor.n_reasons) if len(rows) else []
-        columns["reasons"] = _spread(reasons, fit)
+        sentences = [[reason.sentence for reason in several] for several in reasons]
+        columns["reasons"] = _spread(sentences, fit)
     columns["problems"] = [list(batch.problems.get(position, ())) or None for position in range(n)]
     return Answers(columns, len(batch.problems))
 

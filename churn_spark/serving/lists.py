@@ -99,6 +99,11 @@ def find_user(rows: pa.Table, user_id: str) -> Mapping[str, Any]:
     return dict(rows.slice(position, 1).to_pylist()[0])
 
 
+def without_fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with the sentences of its reasons only, as programs are answered."""
+    return {name: value for name, value in row.items() if name != "reason_fields"}
+
+
 def count_bands(rows: pa.Table) -> dict[Band, int]:
     """How many users each band has, highest first."""
     counts = {
@@ -128,7 +133,7 @@ def write_csv(rows: pa.Table, source: Source, config: Config) -> str:
     A list is the file that its job exports; of scores, reasons are joined by `; `.
     """
     if source == "list":
-        n_reasons, n_changes = config.scoring.n_reasons, config.list.n_changes
+        n_reasons, n_changes = config.scoring.n_reasons, config.retention_list.n_changes
         return format_list_csv(rows.to_pandas(), n_reasons, n_changes)
     frame: pd.DataFrame = rows.select(["as_of", "model_version", *SHOWN[source]]).to_pandas()
     frame["user_id"] = frame["user_id"].map(safe_cell)

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from churn_spark import wording
+from churn_spark.models.reasons import read_reasons
+
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
     autoescape=True,
@@ -55,16 +58,21 @@ def _template(name: str) -> Any:
 
 def percent(probability: float) -> str:
     """`4.2 %`; what would round to 0 is `< 0.1 %`."""
-    if 0 < probability < 0.001:
-        return "< 0.1 %"
-    return f"{probability:.1%}".replace("%", " %")
+    return "< 0.1 %" if 0 < probability < 0.001 else wording.percent(probability, 1)
 
 
-def split_reason(reason: str) -> tuple[str, str]:
-    """A reason and its direction: `raises`, `lowers` or nothing."""
-    text, _, effect = reason.rpartition(": ")
-    direction = effect.partition(" ")[0]
-    return (text, direction) if direction in ("raises", "lowers") else (reason, "")
+def shown_reasons(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Text and direction of each reason of a row, `raises` or `lowers`.
+
+    Where an older version has kept no fields, or a feature is no longer declared, the text is the
+    whole sentence and the direction empty.
+    """
+    sentences = row["reasons"] or []
+    found = read_reasons(row.get("reason_fields")) or [None] * len(sentences)
+    return [
+        (sentence, "") if reason is None else (reason.text, reason.direction)
+        for reason, sentence in zip(found, sentences, strict=True)
+    ]
 
 
 def hold_units(text: str) -> str:
@@ -127,4 +135,4 @@ def _round_numbers() -> list[float]:
 
 _ENVIRONMENT.filters["hold_units"] = hold_units
 _ENVIRONMENT.filters["percent"] = percent
-_ENVIRONMENT.filters["split_reason"] = split_reason
+_ENVIRONMENT.filters["shown_reasons"] = shown_reasons

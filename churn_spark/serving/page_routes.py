@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 
-from churn_spark.config import ListConfig
+from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
@@ -63,7 +63,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             predicts=_predicts(service),
             problems=[*([today.note] if today.note else []), *_problems(service)],
             n_users=len(rows),
-            listed=_describe_list(today, service.config.list),
+            listed=_describe_list(today, service.config.retention_list),
             bands=lists.count_bands(rows),
             model_version=rows["model_version"][0].as_py() if len(rows) else "none",
             band=wanted.band,
@@ -162,7 +162,7 @@ def _filter(band: str, from_percent: str) -> lists.Filter:
     return lists.Filter(chosen, percent / 100)
 
 
-def _describe_list(today: lists.Today, config: ListConfig) -> dict[str, Any]:
+def _describe_list(today: lists.Today, config: RetentionListConfig) -> dict[str, Any]:
     """The list in figures; empty where the scores are shown instead."""
     if today.source != "list":
         return {}

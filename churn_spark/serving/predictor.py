@@ -53,7 +53,7 @@ class Predictor:
         """The reasons of one row."""
         names = self.bundle.encoding.features
         row = pd.DataFrame({name: pd.Series([values.get(name)], dtype=object) for name in names})
-        return self.bundle.reasons(row, self.n_reasons)[0]
+        return [reason.sentence for reason in self.bundle.reasons(row, self.n_reasons)[0]]
 
 
 def build_predictor(

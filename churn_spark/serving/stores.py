@@ -27,6 +27,7 @@ SCORES_COLUMNS: Final = (
     "risk_band",
     "value_at_risk",
     "reasons",
+    "reason_fields",
 )
 HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
 _HISTORY_DATES: Final = 180

@@ -92,6 +92,12 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
     assert 0 < probabilities[-1] <= probabilities[0] < 1
     assert all(1 <= len(row.reasons) <= 3 for row in scores)
     assert all("_" not in reason for row in scores for reason in row.reasons)
+    kept = [
+        (fields.direction, text)
+        for row in scores
+        for fields, text in zip(row.reason_fields, row.reasons, strict=True)
+    ]
+    assert all(text.endswith(f": {direction} the risk") for direction, text in kept)
 
 
 def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext) -> None:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from bench.ks_samples import count_cells, count_missing
+from bench.ks_samples import count_bins, count_missing
 from churn_spark.errors import SchemaError
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
-    build_baseline,
-    collect_cells,
+    ReferenceSample,
+    build_reference,
+    collect_bins,
     compare,
     sum_sparse,
 )
-from churn_spark.monitoring.frames.bin_counts import CELLS_SCHEMA, count_cells_by_feature
+from churn_spark.monitoring.frames.bin_counts import BINS_SCHEMA, count_bins_by_feature
 
 pytestmark = pytest.mark.spark
 
@@ -49,12 +49,12 @@ def column_of(rows: list[UserRow], position: Literal[1, 2, 3]) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def baselines() -> dict[str, Baseline]:
+def baselines() -> dict[str, ReferenceSample]:
     rng = np.random.default_rng(5)
     return {
-        "n_songs": build_baseline(rng.integers(0, 30, 400)),
-        "seconds": build_baseline([*rng.normal(size=300).round(2), 0.0, math.inf, math.nan]),
-        "is_paid": build_baseline([0.0, 1.0, 1.0]),
+        "n_songs": build_reference(rng.integers(0, 30, 400)),
+        "seconds": build_reference([*rng.normal(size=300).round(2), 0.0, math.inf, math.nan]),
+        "is_paid": build_reference([0.0, 1.0, 1.0]),
     }
 
 
@@ -62,9 +62,11 @@ def sorted_rows(counts: DataFrame) -> list[Row]:
     return sorted(counts.collect())
 
 
-def test_counts_equal_the_pure_core(spark: SparkSession, baselines: dict[str, Baseline]) -> None:
+def test_counts_equal_the_pure_core(
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
+) -> None:
     rows = user_rows(500)
-    found = count_cells_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines).collect()
+    found = count_bins_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines).collect()
     positions: dict[str, Literal[1, 2, 3]] = {"n_songs": 1, "seconds": 2, "is_paid": 3}
     assert sorted((row.slice, row.feature) for row in found) == [
         ("all", f) for f in sorted(positions)
@@ -72,26 +74,26 @@ def test_counts_equal_the_pure_core(spark: SparkSession, baselines: dict[str, Ba
     for row in found:
         values, baseline = column_of(rows, positions[row.feature]), baselines[row.feature]
         assert row.cells == sorted(set(row.cells))
-        cells, n_missing = collect_cells(baseline, row.cells, row.counts)
-        np.testing.assert_array_equal(cells, count_cells(baseline, values))
+        cells, n_missing = collect_bins(baseline, row.cells, row.counts)
+        np.testing.assert_array_equal(cells, count_bins(baseline, values))
         assert n_missing == count_missing(values) > 0
         assert compare(baseline, cells, n_missing) == compare(
-            baseline, count_cells(baseline, values), count_missing(values)
+            baseline, count_bins(baseline, values), count_missing(values)
         )
 
 
 def test_slices_of_a_segment_count_their_own_rows(
-    spark: SparkSession, baselines: dict[str, Baseline]
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
     rows = user_rows(700)
     users = spark.createDataFrame(rows, _SCHEMA).selectExpr(
         "*", "if(hash(user_id) % 3 = 0, 'free', 'paid') as segment_level"
     )
-    counted = count_cells_by_feature(users.repartition(5), baselines, ["level"]).collect()
+    counted = count_bins_by_feature(users.repartition(5), baselines, ["level"]).collect()
     whole = {row.feature: row for row in counted if row.slice == "all"}
     for level in ("free", "paid"):
         part = users.filter(f"segment_level = '{level}'")
-        expected = {row.feature: row for row in count_cells_by_feature(part, baselines).collect()}
+        expected = {row.feature: row for row in count_bins_by_feature(part, baselines).collect()}
         found = {row.feature: row for row in counted if row.slice == f"level={level}"}
         assert set(found) == set(baselines)
         for feature, row in found.items():
@@ -99,10 +101,10 @@ def test_slices_of_a_segment_count_their_own_rows(
             assert sum(row.counts) < sum(whole[feature].counts) == 700
 
 
-def test_nights_add_up(spark: SparkSession, baselines: dict[str, Baseline]) -> None:
+def test_nights_add_up(spark: SparkSession, baselines: dict[str, ReferenceSample]) -> None:
     rows = user_rows(300)
     both, *nights = (
-        {row.feature: row for row in count_cells_by_feature(part, baselines).collect()}
+        {row.feature: row for row in count_bins_by_feature(part, baselines).collect()}
         for part in (
             spark.createDataFrame(rows, _SCHEMA),
             spark.createDataFrame(rows[:100], _SCHEMA),
@@ -117,51 +119,51 @@ def test_nights_add_up(spark: SparkSession, baselines: dict[str, Baseline]) -> N
 
 
 def test_counts_are_the_same_when_partitions_differ(
-    spark: SparkSession, baselines: dict[str, Baseline]
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
     users = spark.createDataFrame(user_rows(500), _SCHEMA)
     # Three keys, so at least 17 of the 20 partitions are empty.
     lopsided = users.repartition(20, "is_paid")
     splits = [users.coalesce(1), users.repartition(7), users.repartition(20), lopsided]
-    found = [sorted_rows(count_cells_by_feature(split, baselines)) for split in splits]
+    found = [sorted_rows(count_bins_by_feature(split, baselines)) for split in splits]
     assert len({repr(rows).encode() for rows in found}) == 1
 
 
 def test_counts_are_the_same_when_batches_are_small(
-    spark: SparkSession, baselines: dict[str, Baseline]
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
     users = spark.createDataFrame(user_rows(100), _SCHEMA).coalesce(1)
     option = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(option)
-    whole = sorted_rows(count_cells_by_feature(users, baselines))
+    whole = sorted_rows(count_bins_by_feature(users, baselines))
     try:
         spark.conf.set(option, "7")
-        assert sorted_rows(count_cells_by_feature(users, baselines)) == whole
+        assert sorted_rows(count_bins_by_feature(users, baselines)) == whole
     finally:
         spark.conf.set(option, str(before))
 
 
 def test_result_is_empty_when_there_are_no_rows(
-    spark: SparkSession, baselines: dict[str, Baseline]
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
-    found = count_cells_by_feature(spark.createDataFrame([], _SCHEMA), baselines)
+    found = count_bins_by_feature(spark.createDataFrame([], _SCHEMA), baselines)
     assert [f"{name} {kind}" for name, kind in found.dtypes] == [
-        column.replace("long", "bigint") for column in CELLS_SCHEMA.split(", ")
+        column.replace("long", "bigint") for column in BINS_SCHEMA.split(", ")
     ]
     assert found.collect() == []
-    cells, n_missing = collect_cells(baselines["seconds"], [], [])
+    cells, n_missing = collect_bins(baselines["seconds"], [], [])
     assert compare(baselines["seconds"], cells, n_missing).status == "skipped"
 
 
 def test_all_wrong_columns_are_named_at_once(
-    spark: SparkSession, baselines: dict[str, Baseline]
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
     users = spark.createDataFrame(user_rows(1), _SCHEMA)
     wrong = {**baselines, "user_id": baselines["seconds"], "absent": baselines["seconds"]}
     with pytest.raises(SchemaError, match=r"missing: \['absent'\].*user_id \(string\)"):
-        count_cells_by_feature(users, wrong)
+        count_bins_by_feature(users, wrong)
 
 
 def test_no_baselines_are_refused(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="no baseline"):
-        count_cells_by_feature(spark.createDataFrame(user_rows(1), _SCHEMA), {})
+        count_bins_by_feature(spark.createDataFrame(user_rows(1), _SCHEMA), {})

@@ -14,10 +14,10 @@ from scipy import stats
 
 from churn_spark.config import load_config
 from churn_spark.models.encoding import Encoding
-from churn_spark.monitoring.drift.comparisons import code_baseline
+from churn_spark.monitoring.drift.comparisons import code_reference
 from churn_spark.monitoring.drift.distances import compare_rates
-from churn_spark.monitoring.drift.ks import build_baseline
-from churn_spark.monitoring.frames.bin_counts import count_cells_by_feature
+from churn_spark.monitoring.drift.ks import build_reference
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature
 from churn_spark.monitoring.frames.drift import (
     Reference,
     build_drift,
@@ -57,15 +57,15 @@ TRAINING = draw_users(1)
 REFERENCE = Reference(
     "7",
     {
-        "songs": build_baseline(TRAINING["songs"].to_numpy()),
-        "tenure_days": build_baseline(TRAINING["tenure_days"].to_numpy()),
-        "churn_probability": build_baseline(TRAINING["churn_probability"].to_numpy()),
-        "os": code_baseline(encode(TRAINING)["os"].to_numpy(), 2),
+        "songs": build_reference(TRAINING["songs"].to_numpy()),
+        "tenure_days": build_reference(TRAINING["tenure_days"].to_numpy()),
+        "churn_probability": build_reference(TRAINING["churn_probability"].to_numpy()),
+        "os": code_reference(encode(TRAINING)["os"].to_numpy(), 2),
     },
     {"os": 2},
     {"songs": 0.6, "os": 0.3, "tenure_days": 0.1},
 )
-REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.baselines))
+REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.samples))
 NIGHTS = {0: draw_users(2, shift=3.0), 1: draw_users(3), 7: draw_users(4), 30: draw_users(5)}
 
 
@@ -74,7 +74,7 @@ def cells(spark: SparkSession) -> DataFrame:
     frames = []
     for days, users in NIGHTS.items():
         encoded = encode_categories(spark.createDataFrame(users), ENCODING)
-        counted = count_cells_by_feature(encoded, REFERENCE.baselines, ["level"])
+        counted = count_bins_by_feature(encoded, REFERENCE.samples, ["level"])
         night = TONIGHT - timedelta(days=days)
         frames.append(counted.selectExpr("*", f"date'{night}' as run_date"))
     first, *others = frames
@@ -105,7 +105,7 @@ def test_each_comparison_has_a_row_for_each_feature(drift: pd.DataFrame) -> None
     for place in ("all", "level=paid"):
         found = keys[keys["slice"] == place]
         assert sorted(found["comparison"].unique()) == comparisons
-        assert len(found) == 4 * len(REFERENCE.baselines)
+        assert len(found) == 4 * len(REFERENCE.samples)
     # Some sixty users are too few to show anything of.
     assert "level=free" not in set(keys["slice"])
 
@@ -181,7 +181,7 @@ def test_night_without_counts_has_no_rows(cells: DataFrame) -> None:
 
 def test_the_training_rows_again_have_not_moved_at_all(spark: SparkSession) -> None:
     encoded = encode_categories(spark.createDataFrame(TRAINING), ENCODING)
-    counted = count_cells_by_feature(encoded, REFERENCE.baselines, ["level"])
+    counted = count_bins_by_feature(encoded, REFERENCE.samples, ["level"])
     night = counted.selectExpr("*", f"date'{TONIGHT}' as run_date")
     rows = build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect()
     assert {row.slice for row in rows} == {"all", "level=paid"}

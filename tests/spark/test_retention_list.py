@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from churn_spark.config import ListConfig, load_config
+from churn_spark.config import RetentionListConfig, load_config
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.schema import struct_of
@@ -33,9 +33,9 @@ Row = dict[str, Any]
 Suppressed = list[tuple[str, date | None]]
 
 
-def configured(**changes: Any) -> ListConfig:
-    base = load_config().list.model_dump()
-    return ListConfig.model_validate({**base, **changes})
+def configured(**changes: Any) -> RetentionListConfig:
+    base = load_config().retention_list.model_dump()
+    return RetentionListConfig.model_validate({**base, **changes})
 
 
 def score(as_of: date, user: str, probability: float, value: float) -> Row:
@@ -48,6 +48,7 @@ def score(as_of: date, user: str, probability: float, value: float) -> Row:
         "risk_band": "high",
         "value_at_risk": value,
         "reasons": ["came 1 time"],
+        "reason_fields": None,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from night_builders import LAST, build_nights
 from serving_builders import make_bundle, make_rows, register_champion
 
 from bench.flow import build_report
-from bench.ks_samples import count_cells, count_missing
+from bench.ks_samples import count_bins, count_missing
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -24,8 +24,9 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.drift.comparisons import code_reference
+from churn_spark.monitoring.drift.ks import build_reference, compare
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.report import write_monitoring
 from churn_spark.reports.night.data import NightData
@@ -73,9 +74,9 @@ def count(bundle: ModelBundle, names: tuple[str, ...]) -> dict[str, tuple[list[i
     for name in names:
         values = bundle.baseline[name].to_numpy(dtype=float)
         levels = bundle.encoding.levels.get(name)
-        baseline = code_baseline(values, len(levels)) if levels else build_baseline(values)
+        baseline = code_reference(values, len(levels)) if levels else build_reference(values)
         now = current(bundle)[name].to_numpy()
-        cells = count_cells(baseline, now)
+        cells = count_bins(baseline, now)
         filled = np.flatnonzero(cells)
         counted[name] = (
             [-1, *filled.tolist()],
@@ -91,6 +92,12 @@ def test_no_page_before_the_first_night(context: JobContext) -> None:
     assert caught.value.exit_code == 2
 
 
+def read(context: JobContext, night: date) -> NightData:
+    config = context.config
+    registry = ModelRegistry(config.registry, config.lakehouse)
+    return read_night(context.lakehouse, registry, config.policy, night)
+
+
 def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     context: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +107,7 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     write_nights(context, data, bundle)
     assert newest_night(context.lakehouse) == LAST
 
-    found = read_night(context.lakehouse, context.config, LAST)
+    found = read(context, LAST)
     assert found.entries == data.entries
     assert found.shown == data.shown
     assert {len(found.history), found.history["run_date"].nunique()} == {4 * 9, 4}
@@ -108,9 +115,9 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     assert {type(shape) for shape in found.shapes} == {Overlay, Mix}
     score = found.shapes[0]
     assert isinstance(score, Overlay)
-    baseline = build_baseline(bundle.baseline["churn_probability"])
+    baseline = build_reference(bundle.baseline["churn_probability"])
     now = current(bundle)["churn_probability"].to_numpy()
-    expected = compare(baseline, count_cells(baseline, now), 0)
+    expected = compare(baseline, count_bins(baseline, now), 0)
     assert abs(score.ends[0] - score.ends[1]) == pytest.approx(expected.statistic)
     assert score.location == expected.location
 
@@ -124,7 +131,7 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
 
     # An older night knows nothing of the newer ones; it has no cells any more, so no pictures.
     earlier = LAST - timedelta(days=2)
-    old = read_night(context.lakehouse, context.config, earlier)
+    old = read(context, earlier)
     assert old.drift_night == earlier
     assert old.history["run_date"].max() == earlier
     assert old.entries == tuple(e for e in data.entries if e.decision.night <= earlier)

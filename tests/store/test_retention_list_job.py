@@ -26,7 +26,7 @@ _PEOPLE = {
 
 def configured(context: JobContext, **changes: object) -> JobContext:
     values = context.config.model_dump()
-    values["list"] |= {"capacity": 2, **changes}
+    values["retention_list"] |= {"capacity": 2, **changes}
     return JobContext(Config.model_validate(values), context.lakehouse)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +48,29 @@ def test_replace_keeps_its_note_and_does_nothing_without_dates(context: JobConte
     context.lakehouse.replace(rows, LABELS, {"as_of": []})
     assert context.lakehouse.version(LABELS) == version
     assert context.lakehouse.newest_note(LABELS) == {"events_version": 3}
+
+
+def test_table_without_a_later_column_is_read_and_written_on(context: JobContext) -> None:
+    older = replace(LABELS, columns=LABELS.columns[:-1])
+    frame = labels(context, ("2018-11-05", "a", 0)).drop("is_gap_cancel")
+    context.lakehouse.replace(frame, older, {"as_of": [date(2018, 11, 5)]})
+    assert [row.is_gap_cancel for row in context.lakehouse.read(LABELS).collect()] == [None]
+    context.lakehouse.replace(
+        labels(context, ("2018-11-12", "b", 1)), LABELS, {"as_of": [date(2018, 11, 12)]}
+    )
+    rows = context.lakehouse.read(LABELS).orderBy("user_id").collect()
+    assert [(row.user_id, row.is_gap_cancel) for row in rows] == [("a", None), ("b", False)]
+
+
+def test_append_adds_a_later_column(context: JobContext) -> None:
+    rejected = context.spark.createDataFrame(
+        [("{", "broken JSON", 1, "a.json", 0)], struct_of(QUARANTINE)
+    )
+    older = replace(QUARANTINE, columns=QUARANTINE.columns[:-1])
+    context.lakehouse.append(rejected.drop("ingest_batch"), older, writer="w", batch=0)
+    context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=1)
+    rows = context.lakehouse.read(QUARANTINE).collect()
+    assert {row.ingest_batch for row in rows} == {None, 0}
 
 
 def test_append_writes_once_when_repeated_with_the_same_batch(context: JobContext) -> None:

@@ -1,4 +1,4 @@
-"""One cause is one alert: opening, staying, worsening, reminding, ending."""
+"""One finding is one alert: opening, staying, worsening, reminding, ending."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nights import DRIFTED, POLICY, QUIET, START, challenger, change, fact, nigh
 from churn_spark.config import load_config
 from churn_spark.monitoring.alerts.alerts import (
     Alert,
-    Cause,
+    Finding,
     Notice,
-    find_causes,
-    find_data_causes,
-    is_worth_telling,
+    find_in_data,
+    find_in_decision,
+    is_worth_notifying,
     update_alerts,
 )
 from churn_spark.monitoring.data_quality.checks import CheckResult
@@ -23,61 +23,61 @@ from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
 CONFIG = load_config().alerts
-SONGS = Cause("drift:songs", "info", "songs has moved")
-WORSE = Cause("drift:songs", "warning", "songs has moved")
+SONGS = Finding("drift:songs", "info", "songs has moved")
+WORSE = Finding("drift:songs", "warning", "songs has moved")
 
 
 def live(
-    causes: list[list[Cause]], judged: list[bool] | None = None
+    findings: list[list[Finding]], judged: list[bool] | None = None
 ) -> tuple[tuple[Alert, ...], list[list[tuple[str, str]]]]:
-    """The alerts after some nights, and what was told on each."""
+    """The alerts after some nights, and what was sent on each."""
     alerts: tuple[Alert, ...] = ()
-    told = []
-    for number, of_night in enumerate(causes):
+    sent = []
+    for number, of_night in enumerate(findings):
         is_judged = judged[number] if judged else True
         alerts, notices = update_alerts(alerts, of_night, CONFIG, night(number), is_judged)
-        told.append([(notice.change, notice.alert.key) for notice in notices])
-    return alerts, told
+        sent.append([(notice.change, notice.alert.key) for notice in notices])
+    return alerts, sent
 
 
 def test_alert_opens_once_and_ends_after_two_clear_nights() -> None:
-    alerts, told = live([[SONGS], [SONGS], [], []])
-    assert told == [[("opened", "drift:songs")], [], [], [("resolved", "drift:songs")]]
+    alerts, sent = live([[SONGS], [SONGS], [], []])
+    assert sent == [[("opened", "drift:songs")], [], [], [("resolved", "drift:songs")]]
     [alert] = alerts
     assert (alert.opened, alert.last_seen, alert.resolved) == (night(0), night(1), night(3))
 
 
 @given(st.lists(st.booleans(), max_size=40))
-def test_cause_that_pauses_for_one_night_is_still_the_same_alert(pauses: list[bool]) -> None:
-    nights: list[list[Cause]] = [[SONGS]]
+def test_finding_that_pauses_for_one_night_is_still_the_same_alert(pauses: list[bool]) -> None:
+    nights: list[list[Finding]] = [[SONGS]]
     for pause in pauses:
         nights += [[], [SONGS]] if pause else [[SONGS]]
-    alerts, told = live(nights)
-    assert sum(notice == ("opened", "drift:songs") for notices in told for notice in notices) == 1
+    alerts, sent = live(nights)
+    assert sum(notice == ("opened", "drift:songs") for notices in sent for notice in notices) == 1
     assert [(alert.opened, alert.resolved) for alert in alerts] == [(night(0), None)]
 
 
-def test_alert_opens_anew_when_its_cause_comes_back_after_the_end() -> None:
-    alerts, told = live([[SONGS], [], [], [SONGS]])
-    assert told[-1] == [("opened", "drift:songs")]
+def test_alert_opens_anew_when_its_finding_comes_back_after_the_end() -> None:
+    alerts, sent = live([[SONGS], [], [], [SONGS]])
+    assert sent[-1] == [("opened", "drift:songs")]
     assert [alert.opened for alert in alerts] == [night(3)]
 
 
 def test_alert_is_told_at_once_when_it_worsens_and_again_after_a_week() -> None:
-    _, told = live([[SONGS], [WORSE], *[[SONGS]] * 8])
-    changes = {number: notices[0][0] for number, notices in enumerate(told) if notices}
+    _, sent = live([[SONGS], [WORSE], *[[SONGS]] * 8])
+    changes = {number: notices[0][0] for number, notices in enumerate(sent) if notices}
     assert changes == {0: "opened", 1: "worsened", 8: "reminder"}
 
 
-def test_severity_never_falls_and_the_worst_of_two_causes_counts() -> None:
+def test_severity_never_falls_and_the_worst_of_two_findings_counts() -> None:
     alerts, _ = live([[WORSE, SONGS], [SONGS]])
     assert alerts[0].severity == "warning"
 
 
 def test_nothing_ends_without_data_but_what_the_data_themselves_had() -> None:
-    volume = Cause("data:volume", "critical", "12 events")
-    alerts, told = live([[SONGS, volume], [], []], judged=[True, False, False])
-    assert told[2] == [("resolved", "data:volume")]
+    volume = Finding("data:volume", "critical", "12 events")
+    alerts, sent = live([[SONGS, volume], [], []], judged=[True, False, False])
+    assert sent[2] == [("resolved", "data:volume")]
     assert {alert.key: alert.resolved for alert in alerts} == {
         "data:volume": night(2),
         "drift:songs": None,
@@ -85,14 +85,14 @@ def test_nothing_ends_without_data_but_what_the_data_themselves_had() -> None:
 
 
 def test_alerts_do_not_mix() -> None:
-    other = Cause("drift:os", "info", "os has moved")
-    _, told = live([[SONGS, other], [other], [other]])
-    assert told[0] == [("opened", "drift:os"), ("opened", "drift:songs")]
-    assert told[2] == [("resolved", "drift:songs")]
+    other = Finding("drift:os", "info", "os has moved")
+    _, sent = live([[SONGS, other], [other], [other]])
+    assert sent[0] == [("opened", "drift:os"), ("opened", "drift:songs")]
+    assert sent[2] == [("resolved", "drift:songs")]
 
 
-def causes_of(state: PolicyState, decision: Decision) -> dict[str, str]:
-    return {cause.key: cause.severity for cause in find_causes(state, decision, POLICY)}
+def findings_of(state: PolicyState, decision: Decision) -> dict[str, str]:
+    return {finding.key: finding.severity for finding in find_in_decision(state, decision, POLICY)}
 
 
 def last(*evidence: Evidence) -> tuple[PolicyState, Decision]:
@@ -100,14 +100,14 @@ def last(*evidence: Evidence) -> tuple[PolicyState, Decision]:
     return state, decisions[-1]
 
 
-def test_quiet_night_has_no_cause() -> None:
-    assert causes_of(*last(QUIET)) == {}
+def test_quiet_night_has_no_finding() -> None:
+    assert findings_of(*last(QUIET)) == {}
 
 
 def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None:
     moved = replace(DRIFTED, prediction=fact("churn_probability", 0.2))
-    assert causes_of(*last(DRIFTED)) == {"drift:songs": "info"}
-    assert causes_of(*last(DRIFTED, moved)) == {
+    assert findings_of(*last(DRIFTED)) == {"drift:songs": "info"}
+    assert findings_of(*last(DRIFTED, moved)) == {
         "drift:songs": "info",
         "drift:churn_probability": "info",
         "model:drifted": "warning",
@@ -117,22 +117,22 @@ def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None
 def test_lost_performance_is_critical_on_the_second_window() -> None:
     first = replace(QUIET, performance=(change(-14),))
     second = replace(QUIET, performance=(change(-7),))
-    assert causes_of(*last(first)) == {"performance:roc_auc": "warning"}
-    assert causes_of(*last(first, second)) == {"performance:roc_auc": "critical"}
+    assert findings_of(*last(first)) == {"performance:roc_auc": "warning"}
+    assert findings_of(*last(first, second)) == {"performance:roc_auc": "critical"}
 
 
 def test_failed_data_are_critical_and_named() -> None:
     volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
     sound = replace(volume, name="freshness", passed=True)
-    assert find_data_causes([volume, sound]) == (Cause("data:volume", "critical", "12 events"),)
-    assert causes_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "critical"}
+    assert find_in_data([volume, sound]) == (Finding("data:volume", "critical", "12 events"),)
+    assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "critical"}
 
 
 def test_roll_back_is_critical_and_so_is_the_wait_for_a_human() -> None:
     state, _ = run(START, [(7, QUIET), (7, replace(QUIET, challenger=challenger()))])
     worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.03, -0.02))
     state, [decision] = run(state, [(9, worse)])
-    assert causes_of(state, decision) == {
+    assert findings_of(state, decision) == {
         "model:rolled_back": "critical",
         "policy:waits": "critical",
     }
@@ -140,5 +140,5 @@ def test_roll_back_is_critical_and_so_is_the_wait_for_a_human() -> None:
 
 def test_only_what_is_severe_enough_is_sent() -> None:
     alert = Alert("drift:songs", "info", "songs has moved", night(0), night(0), night(0))
-    assert not is_worth_telling(Notice("opened", alert), CONFIG)
-    assert is_worth_telling(Notice("opened", replace(alert, severity="warning")), CONFIG)
+    assert not is_worth_notifying(Notice("opened", alert), CONFIG)
+    assert is_worth_notifying(Notice("opened", replace(alert, severity="warning")), CONFIG)

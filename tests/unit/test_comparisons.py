@@ -11,21 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.ks_samples import count_cells
+from bench.ks_samples import count_bins
 from churn_spark.monitoring.drift.comparisons import (
     COMPARISONS,
     PREVIOUS,
     ROLLING,
     TRAINING,
     WEEKDAY,
-    as_baseline,
+    as_reference,
     choose_nights,
-    code_baseline,
+    code_reference,
     compare_levels,
     compare_numbers,
 )
-from churn_spark.monitoring.drift.distances import place_cells
-from churn_spark.monitoring.drift.ks import SparseCounts, build_baseline, locate_cells
+from churn_spark.monitoring.drift.distances import place_bins
+from churn_spark.monitoring.drift.ks import SparseCounts, build_reference, locate_bins
 
 TONIGHT = date(2024, 3, 31)
 
@@ -35,7 +35,7 @@ def before(days: int) -> date:
 
 
 def counted(edges: np.ndarray, values: np.ndarray) -> SparseCounts:
-    cells, counts = np.unique(locate_cells(edges, values), return_counts=True)
+    cells, counts = np.unique(locate_bins(edges, values), return_counts=True)
     return cells, counts.astype(np.int64)
 
 
@@ -59,7 +59,7 @@ def test_counts_of_whole_numbers_compare_as_the_numbers_do(seed: int, n_values: 
     rng = np.random.default_rng(seed)
     training = np.append(np.arange(n_values + 3), rng.integers(0, n_values, 200)).astype(float)
     values = {before(days): rng.integers(0, n_values + 3, 120) * 1.0 for days in (0, 1, 7, 20)}
-    baseline = build_baseline(training)
+    baseline = build_reference(training)
     nights = {night: counted(baseline.edges, sample) for night, sample in values.items()}
     found = dict(compare_numbers(baseline, nights, TONIGHT))
     references = {
@@ -80,12 +80,12 @@ def test_counts_of_whole_numbers_compare_as_the_numbers_do(seed: int, n_values: 
         zeros = found[name].zeros
         if zeros:
             rates = np.mean(reference == 0), np.mean(values[TONIGHT] == 0)
-            assert (zeros.baseline, zeros.current) == rates
+            assert (zeros.reference, zeros.current) == rates
 
 
 def test_distance_to_a_night_misses_at_most_what_one_cell_holds() -> None:
     rng = np.random.default_rng(3)
-    baseline = build_baseline(rng.normal(size=500))
+    baseline = build_reference(rng.normal(size=500))
     old, new = rng.normal(size=400), rng.normal(0.3, 1, 400)
     nights = {before(1): counted(baseline.edges, old), TONIGHT: counted(baseline.edges, new)}
     found = dict(compare_numbers(baseline, nights, TONIGHT))[PREVIOUS].ks
@@ -96,7 +96,7 @@ def test_distance_to_a_night_misses_at_most_what_one_cell_holds() -> None:
 
 def test_equal_nights_do_not_differ_at_all() -> None:
     sample = np.random.default_rng(4).normal(size=300)
-    baseline = build_baseline(sample)
+    baseline = build_reference(sample)
     nights = {before(days): counted(baseline.edges, sample) for days in (0, 1, 7)}
     for _, found in compare_numbers(baseline, nights, TONIGHT):
         assert (found.ks.statistic, found.ks.p_value) == (0.0, 1.0)
@@ -105,7 +105,7 @@ def test_equal_nights_do_not_differ_at_all() -> None:
 
 
 def test_missing_values_are_rates_and_no_values() -> None:
-    baseline = build_baseline([1.0, 2.0, math.nan])
+    baseline = build_reference([1.0, 2.0, math.nan])
     nights = {
         before(1): counted(baseline.edges, np.array([1.0, math.nan, math.nan])),
         TONIGHT: counted(baseline.edges, np.array([math.nan])),
@@ -123,7 +123,7 @@ def test_slice_is_compared_with_its_own_training_rows(seed: int) -> None:
     rng = np.random.default_rng(seed)
     sample, is_paid = rng.normal(size=300), rng.random(300) < 0.3
     tonight = np.append(rng.normal(0.5, 1, 80), sample[:5])
-    baseline = build_baseline(sample)
+    baseline = build_reference(sample)
     nights = {TONIGHT: counted(baseline.edges, tonight)}
     trained = counted(baseline.edges, sample[is_paid])
     found = dict(compare_numbers(baseline, nights, TONIGHT, trained))[TRAINING].ks
@@ -134,11 +134,11 @@ def test_slice_is_compared_with_its_own_training_rows(seed: int) -> None:
 
 def test_slice_without_a_training_row_is_skipped() -> None:
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    baseline = build_baseline([1.0, 2.0])
+    baseline = build_reference([1.0, 2.0])
     nights = {TONIGHT: counted(baseline.edges, np.array([1.0, 3.0]))}
     found = dict(compare_numbers(baseline, nights, TONIGHT, nothing))[TRAINING].ks
     assert (found.status, found.n_baseline, found.n_current) == ("skipped", 0, 2)
-    codes = code_baseline(np.array([0.0, 1.0]), 1)
+    codes = code_reference(np.array([0.0, 1.0]), 1)
     nights = {TONIGHT: counted(codes.edges, np.array([1.0]))}
     level = dict(compare_levels(codes, nights, TONIGHT, nothing))[TRAINING].test
     assert (level.n_baseline, level.n_current) == (0, 1)
@@ -146,28 +146,28 @@ def test_slice_without_a_training_row_is_skipped() -> None:
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20))
 def test_each_place_lies_in_its_cell(values: list[float]) -> None:
-    baseline = build_baseline(values)
-    places = place_cells(baseline.edges)
+    baseline = build_reference(values)
+    places = place_bins(baseline.edges)
     # Where two floats are neighbours nothing lies between them, nor beyond an infinity.
     is_possible = np.ones(len(places), dtype=bool)
     is_possible[2:-1:2] = np.nextafter(baseline.edges[:-1], np.inf) < baseline.edges[1:]
     is_possible[0] = baseline.edges[0] > -math.inf
     is_possible[-1] = baseline.edges[-1] < math.inf
     for cell in np.flatnonzero(is_possible):
-        assert locate_cells(baseline.edges, places[cell : cell + 1]).tolist() == [cell]
+        assert locate_bins(baseline.edges, places[cell : cell + 1]).tolist() == [cell]
 
 
 def test_a_night_is_a_baseline_of_its_own() -> None:
-    baseline = build_baseline([1.0, 3.0])
-    cells = count_cells(baseline, np.array([0.0, 1.0, 1.0, 2.0, 9.0]))
-    found = as_baseline(baseline, cells, 4)
+    baseline = build_reference([1.0, 3.0])
+    cells = count_bins(baseline, np.array([0.0, 1.0, 1.0, 2.0, 9.0]))
+    found = as_reference(baseline, cells, 4)
     assert found.counts.tolist() == [1, 2, 1, 1]
     assert found.edges[1:3].tolist() == [1.0, 2.0]
     assert (found.n, found.n_missing) == (5, 4)
 
 
 def test_categories_compare_by_level_and_by_what_the_model_does_not_know() -> None:
-    baseline = code_baseline(np.array([0.0] * 60 + [1.0] * 30 + [2.0] * 10), 2)
+    baseline = code_reference(np.array([0.0] * 60 + [1.0] * 30 + [2.0] * 10), 2)
     night = np.array([0.0] * 50 + [2.0] * 50)
     nights = {
         TONIGHT: counted(baseline.edges, night),
@@ -183,7 +183,7 @@ def test_categories_compare_by_level_and_by_what_the_model_does_not_know() -> No
 
 
 def test_level_without_a_training_row_has_a_code_of_its_own() -> None:
-    baseline = code_baseline(np.array([0.0, 0.0]), 3)
+    baseline = code_reference(np.array([0.0, 0.0]), 3)
     assert baseline.counts.tolist() == [2, 0, 0, 0]
     nights = {TONIGHT: counted(baseline.edges, np.array([2.0, 3.0]))}
     found = dict(compare_levels(baseline, nights, TONIGHT))[TRAINING]

@@ -119,7 +119,7 @@ def test_unknown_key_that_is_like_no_other_is_only_named() -> None:
 
 def test_section_that_is_a_value_is_told_what_it_should_be() -> None:
     with pytest.raises(ConfigError, match=r"list: expected a section of keys \(found 3\)"):
-        load_config(overrides=["list=3"])
+        load_config(overrides=["retention_list=3"])
 
 
 def test_section_that_does_not_fit_is_not_printed() -> None:

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from bench.ks_samples import count_cells
+from bench.ks_samples import count_bins
 from churn_spark.monitoring.drift.distances import (
-    bin_counts,
     compare_categories,
     compare_rates,
+    count_in_tenths,
     count_zeros,
     measure_distances,
     population_stability_index,
 )
-from churn_spark.monitoring.drift.ks import build_baseline
+from churn_spark.monitoring.drift.ks import build_reference
 
 _VALUES = st.one_of(
     st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=80),
@@ -32,8 +32,8 @@ _VALUES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(_VALUES, _VALUES)
 def test_bins_equal_those_of_the_raw_values(reference: list[float], current: list[float]) -> None:
-    baseline = build_baseline(reference)
-    expected, found = bin_counts(baseline, count_cells(baseline, current))
+    baseline = build_reference(reference)
+    expected, found = count_in_tenths(baseline, count_bins(baseline, current))
     ordered = sorted(reference)
     ends = {ordered[math.ceil(len(ordered) * k / 10) - 1] for k in range(1, 10)} - {ordered[-1]}
     bounds = [-math.inf, *sorted(ends), math.inf]
@@ -45,23 +45,23 @@ def test_bins_equal_those_of_the_raw_values(reference: list[float], current: lis
 
 def test_measures_equal_scipy_on_the_same_bins() -> None:
     rng = np.random.default_rng(1)
-    baseline = build_baseline(rng.normal(size=4000))
-    cells = count_cells(baseline, rng.normal(0.3, 1.2, size=3000))
-    expected, found = bin_counts(baseline, cells)
+    baseline = build_reference(rng.normal(size=4000))
+    cells = count_bins(baseline, rng.normal(0.3, 1.2, size=3000))
+    expected, found = count_in_tenths(baseline, cells)
     p, q = expected / 4000, found / 3000
     distances = measure_distances(baseline, cells)
     assert distances.psi == pytest.approx(stats.entropy(p, q) + stats.entropy(q, p))
     assert distances.psi_corrected == pytest.approx(distances.psi - 9 * (1 / 4000 + 1 / 3000))
     assert distances.jensen_shannon == pytest.approx(jensenshannon(p, q, base=2))
-    assert distances.n_bins == 10
+    assert distances.n_tenths == 10
 
 
 def test_corrected_index_is_zero_on_average_without_drift() -> None:
     rng = np.random.default_rng(2)
     raw, corrected = [], []
     for _ in range(300):
-        baseline = build_baseline(rng.normal(size=800))
-        found = measure_distances(baseline, count_cells(baseline, rng.normal(size=500)))
+        baseline = build_reference(rng.normal(size=800))
+        found = measure_distances(baseline, count_bins(baseline, rng.normal(size=500)))
         raw.append(found.psi)
         corrected.append(found.psi_corrected)
     assert np.mean(raw) > 0.02
@@ -73,8 +73,8 @@ def test_corrected_index_is_zero_on_average_without_drift() -> None:
 def test_wasserstein_is_off_by_half_a_gap_at_most(
     reference: list[float], current: list[float]
 ) -> None:
-    baseline = build_baseline(reference)
-    found = measure_distances(baseline, count_cells(baseline, current)).wasserstein
+    baseline = build_reference(reference)
+    found = measure_distances(baseline, count_bins(baseline, current)).wasserstein
     inside = np.clip(current, min(reference), max(reference))
     exact = stats.wasserstein_distance(reference, inside)
     at = np.searchsorted(baseline.edges, inside)
@@ -86,8 +86,8 @@ def test_wasserstein_is_off_by_half_a_gap_at_most(
 def test_wasserstein_is_nearly_exact_with_many_values() -> None:
     rng = np.random.default_rng(3)
     reference, current = rng.normal(size=20_000), rng.normal(0.2, 1, size=20_000)
-    baseline = build_baseline(reference)
-    found = measure_distances(baseline, count_cells(baseline, current)).wasserstein
+    baseline = build_reference(reference)
+    found = measure_distances(baseline, count_bins(baseline, current)).wasserstein
     assert found == pytest.approx(stats.wasserstein_distance(reference, current), abs=2e-4)
 
 
@@ -95,15 +95,15 @@ def test_wasserstein_is_nearly_exact_with_many_values() -> None:
 def test_distances_are_no_numbers_when_a_side_has_no_value(
     reference: list[float], current: list[float]
 ) -> None:
-    baseline = build_baseline(np.array(reference))
-    found = measure_distances(baseline, count_cells(baseline, np.array(current)))
+    baseline = build_reference(np.array(reference))
+    found = measure_distances(baseline, count_bins(baseline, np.array(current)))
     assert math.isnan(found.psi)
-    assert found.n_bins == 0
+    assert found.n_tenths == 0
 
 
 def test_wasserstein_is_no_number_when_a_value_is_infinite() -> None:
-    baseline = build_baseline([1.0, math.inf])
-    found = measure_distances(baseline, count_cells(baseline, [1.0]))
+    baseline = build_reference([1.0, math.inf])
+    found = measure_distances(baseline, count_bins(baseline, [1.0]))
     assert math.isnan(found.wasserstein)
     assert found.psi > 0
 
@@ -128,18 +128,18 @@ def test_rate_test_equals_scipy(k: int, j: int, more_k: int, more_j: int) -> Non
 
 def test_rate_is_no_number_without_rows_and_refused_when_impossible() -> None:
     found = compare_rates((0, 3), (0, 4))
-    assert (math.isnan(found.baseline), found.current) == (True, 0.75)
+    assert (math.isnan(found.reference), found.current) == (True, 0.75)
     assert math.isnan(found.p_value)
     with pytest.raises(ValueError, match="expected at most as many"):
         compare_rates((5, 0), (4, 1))
 
 
 def test_zeros_are_counted_where_the_baseline_knows_zero() -> None:
-    baseline = build_baseline([-1.0, 0.0, -0.0, 2.0])
-    assert count_zeros(baseline, count_cells(baseline, [0.0, 0.0, -0.0, 1.0])) == (2, 3)
+    baseline = build_reference([-1.0, 0.0, -0.0, 2.0])
+    assert count_zeros(baseline, count_bins(baseline, [0.0, 0.0, -0.0, 1.0])) == (2, 3)
     for values in ([1.0, 2.0], [-2.0, -1.0]):
-        other = build_baseline(values)
-        assert count_zeros(other, count_cells(other, [0.0])) is None
+        other = build_reference(values)
+        assert count_zeros(other, count_bins(other, [0.0])) is None
 
 
 def test_zero_inflation_below_what_ks_sees_is_found() -> None:

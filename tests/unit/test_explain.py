@@ -31,7 +31,8 @@ ROW = pd.DataFrame(
 
 
 def reasons_of(shap: list[float], n_reasons: int = 3) -> list[str]:
-    return reasons(ROW, np.array([shap]), SHOWN, TYPICAL, n_reasons)[0]
+    found = reasons(ROW, np.array([shap]), SHOWN, TYPICAL, n_reasons)[0]
+    return [reason.sentence for reason in found]
 
 
 def test_reasons_are_ordered_by_size_and_say_the_direction() -> None:
@@ -65,7 +66,7 @@ def test_table_order_decides_when_contributions_are_equally_large() -> None:
 def test_each_row_has_its_own_reasons() -> None:
     rows = pd.concat([ROW, ROW.assign(num_downgrades=7)], ignore_index=True)
     found = reasons(rows, np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), SHOWN, TYPICAL, 3)
-    assert found == [
+    assert [[reason.sentence for reason in several] for several in found] == [
         ["subscription is free (most common: paid): raises the risk"],
         ["visited Downgrade 7 times (typical: 0): raises the risk"],
     ]
@@ -73,9 +74,9 @@ def test_each_row_has_its_own_reasons() -> None:
 
 def test_index_of_the_rows_does_not_matter() -> None:
     shap = np.array([[1.0, 0.0, 0.0]])
-    assert reasons(ROW.set_axis([99]), shap, SHOWN, TYPICAL, 3) == [
-        ["visited Downgrade 4 times (typical: 0): raises the risk"]
-    ]
+    found = reasons(ROW.set_axis([99]), shap, SHOWN, TYPICAL, 3)
+    assert found == reasons(ROW, shap, SHOWN, TYPICAL, 3)
+    assert [reason.contribution for reason in found[0]] == [1.0]
 
 
 def test_reasons_are_empty_when_there_are_no_rows() -> None:
@@ -88,7 +89,7 @@ def test_reasons_are_empty_when_there_are_no_rows() -> None:
     n_reasons=st.integers(1, 5),
 )
 def test_reasons_are_the_largest_nonzero_contributions(shap: np.ndarray, n_reasons: int) -> None:
-    found = reasons(ROW, shap, SHOWN, TYPICAL, n_reasons)[0]
+    found = [one.sentence for one in reasons(ROW, shap, SHOWN, TYPICAL, n_reasons)[0]]
     assert len(found) == min(n_reasons, np.count_nonzero(shap))
     first_words = {"visited": 0, "listened": 1, "subscription": 2}
     sizes = [abs(shap[0, first_words[text.split()[0]]]) for text in found]

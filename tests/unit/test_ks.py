@@ -10,14 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_cells, count_missing
+from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins, count_missing
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
+    ReferenceSample,
     benjamini_hochberg,
-    build_baseline,
-    collect_cells,
+    build_reference,
+    collect_bins,
     compare,
-    locate_cells,
+    locate_bins,
 )
 
 FloatArray = NDArray[np.float64]
@@ -73,11 +73,11 @@ def test_compare_equals_scipy_when_samples_are_large(n: int, m: int, shift: floa
 def test_cells_of_parts_sum_to_cells_of_whole(
     reference: list[float], current: list[float], data: st.DataObject
 ) -> None:
-    baseline = build_baseline(reference)
+    baseline = build_reference(reference)
     parts = data.draw(st.lists(st.integers(0, 3), min_size=len(current), max_size=len(current)))
     split = [np.array(current)[np.array(parts) == part] for part in range(4)]
-    whole = count_cells(baseline, current)
-    np.testing.assert_array_equal(sum(count_cells(baseline, part) for part in split), whole)
+    whole = count_bins(baseline, current)
+    np.testing.assert_array_equal(sum(count_bins(baseline, part) for part in split), whole)
     assert sum(count_missing(part) for part in split) == count_missing(current)
     assert whole.sum() + count_missing(current) == len(current)
 
@@ -92,8 +92,8 @@ def test_order_of_rows_changes_nothing(
     again = compare_samples(rng.permutation(reference), rng.permutation(current))
     # repr, because NaN differs from itself.
     assert repr(first) == repr(again)
-    edges = build_baseline(reference).edges
-    assert edges.tobytes() == build_baseline(rng.permutation(reference)).edges.tobytes()
+    edges = build_reference(reference).edges
+    assert edges.tobytes() == build_reference(rng.permutation(reference)).edges.tobytes()
 
 
 @settings(max_examples=200, deadline=None)
@@ -120,18 +120,18 @@ def test_identical_data_has_p_of_one_when_asymptotic() -> None:
 
 
 def test_baseline_holds_distinct_values_and_counts() -> None:
-    baseline = build_baseline([0.0, math.nan, -0.0, math.inf, -math.inf, math.inf])
+    baseline = build_reference([0.0, math.nan, -0.0, math.inf, -math.inf, math.inf])
     np.testing.assert_array_equal(baseline.edges, [-math.inf, 0.0, math.inf])
     np.testing.assert_array_equal(baseline.counts, [1, 2, 2])
     assert (baseline.n, baseline.n_missing) == (5, 1)
-    assert not np.signbit(build_baseline([-0.0]).edges[0])
+    assert not np.signbit(build_reference([-0.0]).edges[0])
 
 
 def test_cells_alternate_between_gaps_and_values() -> None:
-    baseline = build_baseline([1.0, 2.0])
+    baseline = build_reference([1.0, 2.0])
     values = [math.nan, 9.0, 2.0, 1.5, 1.0, 1.0, 0.0, math.inf]
-    np.testing.assert_array_equal(locate_cells(baseline.edges, values), [0, 1, 1, 2, 3, 4, 4, -1])
-    np.testing.assert_array_equal(count_cells(baseline, values), [1, 2, 1, 1, 2])
+    np.testing.assert_array_equal(locate_bins(baseline.edges, values), [0, 1, 1, 2, 3, 4, 4, -1])
+    np.testing.assert_array_equal(count_bins(baseline, values), [1, 2, 1, 1, 2])
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_comparison_is_skipped_when_a_sample_is_empty(
 def test_statistic_is_exact_when_the_product_overflows() -> None:
     n, m = 6_000_000_000, 5_000_000_000
     edges = np.array([0.0, 1.0, 2.0])
-    baseline = Baseline(edges, np.array([n // 2, n // 2 - 1, 1]), n, 0)
+    baseline = ReferenceSample(edges, np.array([n // 2, n // 2 - 1, 1]), n, 0)
     cells = np.array([0, 1, 0, m - 1, 0, 0, 0])
     found = compare(baseline, cells, 0)
     assert found.statistic == (n // 2 * m - n) / (n * m)
@@ -174,22 +174,22 @@ def test_statistic_is_exact_when_the_product_overflows() -> None:
 
 
 def test_collected_rows_rebuild_the_vector_of_two_nights() -> None:
-    baseline = build_baseline([1.0, 2.0])
-    cells, n_missing = collect_cells(baseline, [4, -1, 1, 4, -1], [7, 2, 5, 1, 1])
+    baseline = build_reference([1.0, 2.0])
+    cells, n_missing = collect_bins(baseline, [4, -1, 1, 4, -1], [7, 2, 5, 1, 1])
     np.testing.assert_array_equal(cells, [0, 5, 0, 0, 8])
     assert n_missing == 3
 
 
 @pytest.mark.parametrize(("cell", "n"), [([5], [1]), ([-2], [1]), ([0, 1], [1])])
-def test_collect_cells_refuses_rows_of_another_baseline(cell: list[int], n: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"found cells|have shapes"):
-        collect_cells(build_baseline([1.0, 2.0]), cell, n)
+def test_collect_bins_refuses_rows_of_another_reference(cell: list[int], n: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"found bins|have shapes"):
+        collect_bins(build_reference([1.0, 2.0]), cell, n)
 
 
 @pytest.mark.parametrize("cells", [[1, 2], [1, -1, 2]])
 def test_compare_refuses_counts_that_do_not_fit(cells: list[int]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        compare(build_baseline([1.0]), np.array(cells), 0)
+        compare(build_reference([1.0]), np.array(cells), 0)
 
 
 def naive_adjusted(p_values: list[float]) -> list[float]:

@@ -13,42 +13,42 @@ from churn_spark.scoring.retention_list import Stability
 
 @pytest.mark.parametrize("capacity", [1, 100_000, 0.5, 0.001])
 def test_capacity_is_a_number_of_people_or_a_share(capacity: float) -> None:
-    found = load_config(overrides=[f"list.capacity={capacity}"]).list.capacity
+    found = load_config(overrides=[f"retention_list.capacity={capacity}"]).retention_list.capacity
     assert (found, type(found)) == (capacity, type(capacity))
 
 
 def test_capacity_may_be_a_whole_number_with_a_point() -> None:
-    assert load_config(overrides=["list.capacity=100.0"]).list.capacity == 100
+    assert load_config(overrides=["retention_list.capacity=100.0"]).retention_list.capacity == 100
 
 
 @pytest.mark.parametrize(
     "override",
     [
-        "list.capacity=0",
-        "list.capacity=1.5",
-        f"list.capacity={MAX_LISTED + 1}",
-        "list.value_by_level={paid: -1}",
-        "list.quiet_days=-1",
-        "list.min_drop=1",
+        "retention_list.capacity=0",
+        "retention_list.capacity=1.5",
+        f"retention_list.capacity={MAX_LISTED + 1}",
+        "retention_list.value_by_level={paid: -1}",
+        "retention_list.quiet_days=-1",
+        "retention_list.min_drop=1",
     ],
 )
 def test_list_is_refused_when_a_knob_is_out_of_range(override: str) -> None:
-    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: list\."):
+    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: retention_list\."):
         load_config(overrides=[override])
 
 
 def test_capacity_says_once_what_it_may_be() -> None:
     with pytest.raises(ConfigError) as caught:
-        load_config(overrides=["list.capacity=-3"])
+        load_config(overrides=["retention_list.capacity=-3"])
     assert str(caught.value) == (
-        "the configuration doesn't fit: list.capacity: expected a number of users from 1 to "
-        "100,000, or a share of the scored between 0 and 1 (found -3). All keys are in "
+        "the configuration doesn't fit: retention_list.capacity: expected a number of users from "
+        "1 to 100,000, or a share of the scored between 0 and 1 (found -3). All keys are in "
         "conf/base.yaml"
     )
 
 
 def test_prices_are_not_made_up() -> None:
-    assert set(load_config().list.value_by_level.values()) == {1.0}
+    assert set(load_config().retention_list.value_by_level.values()) == {1.0}
 
 
 @given(now=st.sets(st.integers(0, 9)), before=st.sets(st.integers(0, 9)))
@@ -63,3 +63,8 @@ def test_stability_is_told_in_one_line() -> None:
         "40 of 50 of the list before kept (80%, Jaccard 0.67)"
     )
     assert Stability(50, 0, 0).describe() == "no earlier list"
+
+
+def test_old_name_of_the_section_is_refused_with_the_new_one() -> None:
+    with pytest.raises(ConfigError, match=r"list: renamed, say retention_list instead\. All keys"):
+        load_config(overrides=["list.capacity=3"])

@@ -27,9 +27,9 @@ from night_builders import (
 from nights import any_history
 from pages import pictures_of, read, run_chromium
 
-from bench.ks_samples import count_cells
-from churn_spark.monitoring.drift.comparisons import code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, compare
+from bench.ks_samples import count_bins
+from churn_spark.monitoring.drift.comparisons import code_reference
+from churn_spark.monitoring.drift.ks import build_reference, compare
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.night import words
@@ -215,7 +215,7 @@ def test_promotion_tonight_keeps_the_memory_of_the_baseline_that_is_shown(data: 
     assert promoted.champion == "99"
     assert promoted.moved == moved
     (told,) = [text for text in cautions(promoted) if "became champion" in text]
-    assert f"training rows of version {data.baseline_version}" in told
+    assert f"training rows of version {data.reference_version}" in told
 
 
 def test_moved_since_is_the_first_of_the_nights_in_a_row(data: NightData) -> None:
@@ -350,8 +350,8 @@ samples = st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, 7.0, float("inf")]), min
 
 @given(before=samples, now=samples)
 def test_overlay_marks_the_gap_that_the_test_found(before: list[float], now: list[float]) -> None:
-    baseline = build_baseline(np.array(before))
-    cells = count_cells(baseline, np.array(now))
+    baseline = build_reference(np.array(before))
+    cells = count_bins(baseline, np.array(now))
     shape, found = build_overlay("x", baseline, cells), compare(baseline, cells, 0)
     assert shape is not None
     low, high = shape.ends
@@ -367,8 +367,8 @@ def test_overlay_marks_the_gap_that_the_test_found(before: list[float], now: lis
 
 def test_overlay_of_many_values_is_thinned_and_keeps_the_widest_gap() -> None:
     values = np.random.default_rng(1).lognormal(size=20_000)
-    baseline = build_baseline(values)
-    cells = count_cells(baseline, values[values < 3.3333])
+    baseline = build_reference(values)
+    cells = count_bins(baseline, values[values < 3.3333])
     shape, found = build_overlay("x", baseline, cells), compare(baseline, cells, 0)
     assert shape is not None
     assert 200 < len(shape.values) <= 2 * (2 * 100 + 1)
@@ -381,15 +381,17 @@ def test_overlay_of_many_values_is_thinned_and_keeps_the_widest_gap() -> None:
 
 
 def test_overlay_needs_values_on_both_sides() -> None:
-    baseline = build_baseline(np.array([1.0]))
+    baseline = build_reference(np.array([1.0]))
     assert build_overlay("x", baseline, np.zeros(3, dtype=np.int64)) is None
-    assert build_mix("x", code_baseline(np.zeros(3), 1), np.zeros(5, dtype=np.int64), ["a"]) is None
+    assert (
+        build_mix("x", code_reference(np.zeros(3), 1), np.zeros(5, dtype=np.int64), ["a"]) is None
+    )
 
 
 def test_mix_shows_the_levels_that_moved_most_and_sums_up_the_rest() -> None:
     levels = [f"level {n}" for n in range(12)]
-    before = code_baseline(np.arange(130) % 13, 12)
-    now = count_cells(before, np.repeat(np.arange(13), [30, *[10] * 11, 20]))
+    before = code_reference(np.arange(130) % 13, 12)
+    now = count_bins(before, np.repeat(np.arange(13), [30, *[10] * 11, 20]))
     shape = build_mix("place", before, now, levels)
     assert shape is not None
     assert shape.levels[:2] == ("level 0", "unknown to the model")

@@ -1,4 +1,4 @@
-"""Shares that have changed are told, one cause a share."""
+"""Shares that have changed are found, each apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import Row
 
 from churn_spark.config import load_config
-from churn_spark.monitoring.alerts.rates import find_rate_causes
+from churn_spark.monitoring.alerts.rates import find_in_rates
 
 CONFIG = load_config().alerts
 
@@ -23,16 +23,16 @@ def row(**changes: Any) -> Row:
 
 
 def test_share_of_zeros_that_grows_or_falls_is_told() -> None:
-    [cause] = find_rate_causes([row()], CONFIG)
-    assert (cause.key, cause.severity) == ("rate:zero:songs_7d", "info")
-    assert cause.sentence == "13.0% of songs_7d are 0, 10.0% in the training rows"
-    assert len(find_rate_causes([row(zero_rate_current=0.07)], CONFIG)) == 1
+    [finding] = find_in_rates([row()], CONFIG)
+    assert (finding.key, finding.severity) == ("rate:zero:songs_7d", "info")
+    assert finding.sentence == "13.0% of songs_7d are 0, 10.0% in the training rows"
+    assert len(find_in_rates([row(zero_rate_current=0.07)], CONFIG)) == 1
 
 
-def test_each_share_of_each_feature_is_a_cause_of_its_own() -> None:
+def test_each_share_of_each_feature_is_a_finding_of_its_own() -> None:
     missing = {"missing_rate_current": 0.05, "missing_p_value": 1e-9}
-    found = find_rate_causes([row(**missing), row(feature="adverts_7d")], CONFIG)
-    keys = [cause.key for cause in found]
+    found = find_in_rates([row(**missing), row(feature="adverts_7d")], CONFIG)
+    keys = [finding.key for finding in found]
     assert keys == ["rate:zero:adverts_7d", "rate:missing:songs_7d", "rate:zero:songs_7d"]
 
 
@@ -47,4 +47,4 @@ def test_each_share_of_each_feature_is_a_cause_of_its_own() -> None:
     ],
 )
 def test_small_chance_or_expected_changes_are_not_told(changes: dict[str, Any]) -> None:
-    assert find_rate_causes([row(**changes)], CONFIG) == ()
+    assert find_in_rates([row(**changes)], CONFIG) == ()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nights import HISTORIES, POLICY, QUIET, START, History, challenger, fact, night
 
-from churn_spark.errors import CalibrationError
+from churn_spark.errors import ThresholdError
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy_state import Decision, from_json, to_json
 from churn_spark.monitoring.policy.replay import (
@@ -145,9 +145,9 @@ def test_quiet_quarter_promises_little_about_a_year() -> None:
 
 
 def test_calibration_is_refused_when_nothing_is_quiet_or_there_is_no_night() -> None:
-    with pytest.raises(CalibrationError, match=r"among 1 on 365 nights .* at most 1 a year"):
+    with pytest.raises(ThresholdError, match=r"among 1 on 365 nights .* at most 1 a year"):
         calibrate([Thresholds(0.03, 0.02)], START, wandering(5), POLICY, 1)
-    with pytest.raises(CalibrationError, match=r"on 0 nights \(the least: none a year\)"):
+    with pytest.raises(ThresholdError, match=r"on 0 nights \(the least: none a year\)"):
         calibrate([SHIPPED], START, [], POLICY, 1)
     assert math.isnan(what_if(SHIPPED, START, [], POLICY).a_year)
 

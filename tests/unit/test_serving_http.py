@@ -123,7 +123,7 @@ def test_prediction_is_that_of_the_bundle(world: World, client: httpx.Client) ->
         "risk_band": BandLimits.of(world.bundle.base_rate, world.config.scoring).band(probability),
         "model_version": world.bundle.version,
         "feature_fingerprint": world.bundle.encoding.fingerprint,
-        "reasons": world.bundle.reasons(rows, 3)[0],
+        "reasons": [one.sentence for one in world.bundle.reasons(rows, 3)[0]],
     }
 
 
@@ -175,6 +175,7 @@ def test_user_has_newest_score_and_history(world: World, client: httpx.Client) -
     answer = client.get("/users/1005").json()
     listed = {one["user_id"]: one for one in client.get("/list?limit=1000").json()["rows"]}
     assert answer["reasons"] == listed["1005"]["reasons"]
+    assert "reason_fields" not in answer
     days = [str(AS_OF - timedelta(days=days)) for days in (3, 2, 1, 0)]
     assert [one["as_of"] for one in answer["history"]] == days
     assert answer["history"][-1]["churn_probability"] == answer["churn_probability"]

@@ -114,7 +114,9 @@ def test_filters_and_pages_hold_for_the_list(world: World) -> None:
 
 def test_csv_is_the_file_that_the_job_exports(world: World) -> None:
     answer = world.get("/list?format=csv")
-    assert answer.content.decode() == format_list_csv(world.listed, 3, world.config.list.n_changes)
+    assert answer.content.decode() == format_list_csv(
+        world.listed, 3, world.config.retention_list.n_changes
+    )
     assert f"churn_list_{AS_OF}.csv" in answer.headers["content-disposition"]
 
 
@@ -194,4 +196,6 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
 def test_columns_read_here_are_those_of_the_schema() -> None:
     name = f"{RETENTION_LISTS.layer}/{RETENTION_LISTS.name}"
     assert (name, RETENTION_LISTS.partition_by[0]) == stores.RETENTION_LISTS
-    assert {*SHOWN["list"], "as_of", "model_version"} == set(RETENTION_LISTS.column_names)
+    assert {*SHOWN["list"], "as_of", "model_version", "reason_fields"} == set(
+        RETENTION_LISTS.column_names
+    )

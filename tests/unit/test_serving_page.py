@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from churn_spark.contracts.features.spec import named
+from churn_spark.models.reasons import Reason
 from churn_spark.serving.lists import of_one_model
-from churn_spark.serving.page_parts import describe_drift, draw_history, percent, split_reason
+from churn_spark.serving.page_parts import describe_drift, draw_history, percent, shown_reasons
 from churn_spark.serving.stores import Partition
 
 DAY = date(2018, 11, 30)
@@ -31,16 +33,31 @@ def test_percentage_never_rounds_to_nothing(probability: float, text: str) -> No
     assert percent(probability) == text
 
 
-@pytest.mark.parametrize(
-    ("reason", "parts"),
-    [
-        ("uses Mac: raises the risk", ("uses Mac", "raises")),
-        ("lives in a: b: lowers the risk", ("lives in a: b", "lowers")),
-        ("lives in a: b", ("lives in a: b", "")),
-    ],
-)
-def test_reason_is_split_at_its_direction(reason: str, parts: tuple[str, str]) -> None:
-    assert split_reason(reason) == parts
+PLACE, DOWNGRADES = named(["location", "num_downgrades"])
+REASONS = [Reason(PLACE, -0.5, "a: b", "CA"), Reason(DOWNGRADES, 0.25, 4.0, None)]
+SENTENCES = [reason.sentence for reason in REASONS]
+
+
+def test_reasons_are_shown_by_their_fields() -> None:
+    row = {"reasons": SENTENCES, "reason_fields": [reason.fields() for reason in REASONS]}
+    assert shown_reasons(row) == [
+        ("lives in a: b", "lowers"),
+        ("visited Downgrade 4 times (typical: unknown)", "raises"),
+    ]
+
+
+def test_sentence_is_shown_whole_when_its_feature_is_no_longer_declared() -> None:
+    fields = [{**REASONS[0].fields(), "feature": "gone"}, REASONS[1].fields()]
+    row = {"reasons": SENTENCES, "reason_fields": fields}
+    assert [direction for _, direction in shown_reasons(row)] == ["", "raises"]
+    assert shown_reasons(row)[0][0] == "lives in a: b: lowers the risk"
+
+
+@pytest.mark.parametrize("older", [{}, {"reason_fields": None}])
+def test_sentences_are_shown_whole_when_an_older_version_kept_no_fields(
+    older: dict[str, Any],
+) -> None:
+    assert shown_reasons({"reasons": SENTENCES, **older}) == [(text, "") for text in SENTENCES]
 
 
 def test_history_is_drawn_by_date_under_a_round_number() -> None:

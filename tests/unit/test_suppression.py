@@ -94,7 +94,7 @@ def test_list_is_refused_once_with_all_that_is_wrong() -> None:
     content = b"user_id,until\n7,tomorrow\n,2018-12-01\n8\n9,20181201\n5,2018-12-01\n6,2018-02-30\n"
     assert refusal(content) == (
         "the suppression list list.csv doesn't fit: row 1 has until 'tomorrow'; row 2 has no "
-        "user_id; row 3 has 1 cells and 2 more; expected a user_id, and until as YYYY-MM-DD or "
+        "user_id; row 3 has 1 cell and 2 more; expected a user_id, and until as YYYY-MM-DD or "
         "empty for good: mend these rows"
     )
 

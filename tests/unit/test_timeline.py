@@ -14,11 +14,23 @@ from churn_spark.timeline import (
     day_start,
     day_start_millis,
     days_after,
+    parse_date,
     weekly_dates,
 )
 
 DATES = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 HORIZONS = st.builds(Horizon, days=st.integers(1, 60), gap_days=st.integers(0, 10))
+
+
+@given(day=DATES)
+def test_date_is_read_as_it_is_written(day: date) -> None:
+    assert parse_date(str(day)) == day
+
+
+@pytest.mark.parametrize("text", ["20181001", "2018-W40-1", "2018-02-30", "tomorrow", ""])
+def test_date_is_refused_when_it_is_written_otherwise(text: str) -> None:
+    with pytest.raises(ValueError, match=f"found '{text}', expected YYYY-MM-DD"):
+        parse_date(text)
 
 
 def test_day_starts_at_midnight_utc() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_spark.contracts.features.spec import FEATURES, Feature
-from churn_spark.models.words import describe, describe_change, percent
+from churn_spark.models.words import describe, describe_change, share_in_words
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 DOWNGRADES = BY_NAME["num_downgrades"]
@@ -171,4 +171,4 @@ def test_every_phrase_is_filled_in(asked: Feature, value: float) -> None:
     ("share", "expected"), [(0.0, "0 %"), (0.08, "8 %"), (0.1437, "14 %"), (1.0, "100 %")]
 )
 def test_share_is_shown_as_percent(share: float, expected: str) -> None:
-    assert percent(share) == expected
+    assert share_in_words(share) == expected

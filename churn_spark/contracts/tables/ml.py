@@ -8,6 +8,13 @@ from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables.table import Column, TableSpec
 
+_REASON_FIELDS = Column(
+    "reason_fields",
+    "reasons",
+    "the same as fields: feature; direction, raises or lowers; contribution in log-odds; value and "
+    "typical of a number, level and typical_level of a category, null where unknown",
+)
+
 TRAINING_ROWS = TableSpec(
     "ml",
     "training_rows",
@@ -59,6 +66,7 @@ SCORES = TableSpec(
         Column("risk_band", "string", "high, medium or low"),
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
         Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        _REASON_FIELDS,
     ),
     partition_by=("as_of",),
 )
@@ -76,6 +84,7 @@ RETENTION_LISTS = TableSpec(
         Column("risk_band", "string", "high, medium or low"),
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
         Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        _REASON_FIELDS,
         Column("would_help", "strings", "single changes that lower the model's risk most"),
         Column("on_list_since", "date", "as-of date of the first of the lists in a row with them"),
         Column("days_on_list", "integer", "1 on the first day"),
@@ -113,6 +122,7 @@ BACKTEST_PREDICTIONS = TableSpec(
         Column("os", "string", ""),
         Column("gender", "string", "for fairness"),
         Column("reasons", "strings", "as in scores; null where the model gives none"),
+        Column("reason_fields", "reasons", "as in scores; null where the model gives none"),
     ),
     partition_by=("run_id",),
 )

@@ -25,11 +25,11 @@ DRIFT_CELLS = TableSpec(
     "run date x model version x slice x feature; the counts of several nights add up",
     (
         Column("run_date", "date", "as-of date of the counted rows"),
-        Column("model_version", "string", "whose training rows are the baseline"),
+        Column("model_version", "string", "whose training rows are the reference"),
         Column("slice", "string", "all, or a part of the users: level=paid"),
         Column("feature", "string", "snapshot column, or churn_probability"),
         Column(
-            "cells", "longs", "cells that hold rows; -1: no value (churn_spark/monitoring/drift/ks)"
+            "cells", "longs", "bins that hold rows; -1: no value (churn_spark/monitoring/drift/ks)"
         ),
         Column("counts", "longs", "rows in each of them"),
     ),
@@ -52,7 +52,7 @@ DRIFT = TableSpec(
         Column("model_version", "string", "champion at the time"),
         Column("kind", "string", "number or category"),
         Column("status", "string", "ok, or skipped when a side has no value"),
-        Column("n_baseline", "long", "values in the baseline"),
+        Column("n_baseline", "long", "values in the reference"),
         Column("n_current", "long", "values as of the run date"),
         Column("missing_rate_baseline", "double", "share of nulls"),
         Column("missing_rate_current", "double", "share of nulls"),
@@ -65,7 +65,7 @@ DRIFT = TableSpec(
         Column("adjusted_p_value", "double", "Benjamini-Hochberg over the slice's features"),
         Column("lower_bound", "double", "95 %, of ks_statistic; of a category: total_variation"),
         Column("location", "double", "value at which the gap is largest"),
-        Column("direction", "string", "higher or lower than the baseline"),
+        Column("direction", "string", "higher or lower than the reference"),
         Column("psi", "double", "population stability index over 10 bins"),
         Column("psi_corrected", "double", "less what chance alone gives"),
         Column("jensen_shannon", "double", "distance over the same bins, in [0, 1]"),
@@ -133,14 +133,14 @@ ALERTS = TableSpec(
         Column("run_date", "date", "the night"),
         Column("key", "string", "names the alert: drift:num_thumbs_up"),
         Column(
-            "change", "string", "opened, worsened, reminder, resolved; kept where nobody is told"
+            "change", "string", "opened, worsened, reminder, resolved; kept where no notice is sent"
         ),
         Column("severity", "string", "info, warning or critical: the highest so far"),
         Column("sentence", "string", "what was found, with the numbers"),
-        Column("opened", "date", "first night with the cause"),
+        Column("opened", "date", "first night with the finding"),
         Column("last_seen", "date", "newest night with it"),
-        Column("last_told", "date", "newest night on which it was told"),
-        Column("nights_clear", "integer", "judged nights in a row without it"),
+        Column("last_told", "date", "newest night on which a notice of it was sent"),
+        Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),
     partition_by=("run_date",),

@@ -1,8 +1,9 @@
-"""Which alerts open, stay and end, so that one cause is one alert however often it shows.
+"""Which alerts open, stay and end, so that one finding is one alert however often it shows.
 
-An alert opens with its cause and is told once. It ends after some nights in a row without the
-cause, so that a cause that comes and goes is still one alert; an open one is told again after a
-week, and at once when it gets more severe. On a night without data nothing ends.
+An alert opens on the first night with its finding, and a notice of it is sent. It ends after some
+nights in a row without the finding, so that a finding that comes and goes is still one alert. While
+it is open, another notice is sent after a week, and at once when it gets more severe. On a night
+without data nothing ends.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 
 @dataclass(frozen=True)
-class Cause:
+class Finding:
     """Something that is wrong tonight.
 
     Attributes:
@@ -42,13 +43,13 @@ class Alert:
     """One alert; its key and the date it opened on name it for good.
 
     Attributes:
-        key: of its cause.
+        key: of its finding.
         severity: the highest so far.
-        sentence: of the newest cause.
-        opened: first night with the cause.
+        sentence: of the newest finding.
+        opened: first night with the finding.
         last_seen: newest night with it.
-        last_told: newest night on which it was told.
-        nights_clear: judged nights in a row without it.
+        last_told: newest night on which a notice of it was sent.
+        nights_clear: nights in a row without it, of those that were judged.
         resolved: night on which it ended; none while it is open.
     """
 
@@ -64,24 +65,24 @@ class Alert:
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told of an alert on a night."""
+    """What is sent of an alert on a night, and why."""
 
     change: Literal["opened", "worsened", "reminder", "resolved"]
     alert: Alert
 
 
-def find_data_causes(checks: Iterable[CheckResult]) -> tuple[Cause, ...]:
-    """One cause for each data check that failed."""
+def find_in_data(checks: Iterable[CheckResult]) -> tuple[Finding, ...]:
+    """A finding for each data check that failed."""
     return tuple(
-        Cause(f"data:{check.name}", "critical", check.sentence)
+        Finding(f"data:{check.name}", "critical", check.sentence)
         for check in checks
         if not check.passed
     )
 
 
-def find_causes(
+def find_in_decision(
     state: PolicyState | None, decision: Decision, config: PolicyConfig
-) -> tuple[Cause, ...]:
+) -> tuple[Finding, ...]:
     """What is wrong as of a decision.
 
     Args:
@@ -89,24 +90,24 @@ def find_causes(
         decision: of the night.
         config: the policy's thresholds.
     """
-    return tuple(_find_causes(state, decision, config))
+    return tuple(_find_in_decision(state, decision, config))
 
 
-def _find_causes(
+def _find_in_decision(
     state: PolicyState | None, decision: Decision, config: PolicyConfig
-) -> Iterator[Cause]:
+) -> Iterator[Finding]:
     if decision.rule == "too_few_rows":
-        yield Cause("data:rows", "critical", decision.reason)
+        yield Finding("data:rows", "critical", decision.reason)
     if decision.kind == "roll_back":
-        yield Cause("model:rolled_back", "critical", decision.reason)
+        yield Finding("model:rolled_back", "critical", decision.reason)
     if state is None:
         return
     if state.waits_for_human is not None:
-        yield Cause("policy:waits", "critical", state.waits_for_human)
+        yield Finding("policy:waits", "critical", state.waits_for_human)
     for streak in state.streaks:
         if streak.n_bad:
             is_sure = streak.n_bad >= config.bad_windows
-            yield Cause(
+            yield Finding(
                 f"performance:{streak.metric}",
                 "critical" if is_sure else "warning",
                 f"{streak.metric} is surely worse than its reference on {streak.n_bad} windows "
@@ -116,40 +117,40 @@ def _find_causes(
     # however many features show it.
     for name in state.breached:
         what = "the prediction" if name == PREDICTION else name
-        yield Cause(f"drift:{name}", "info", f"{what} has moved from the training rows")
+        yield Finding(f"drift:{name}", "info", f"{what} has moved from the training rows")
     if is_drift_confirmed(state, config):
         n_bad, n_moved = sum(state.bad_nights), len(state.breached)
         sentence = (
             f"{n_bad} of the last {len(state.bad_nights)} nights were bad; tonight {n_moved} of "
             "prediction and features count as moved"
         )
-        yield Cause("model:drifted", "warning", sentence)
+        yield Finding("model:drifted", "warning", sentence)
 
 
 def update_alerts(
     open_alerts: Iterable[Alert],
-    causes: Iterable[Cause],
+    findings: Iterable[Finding],
     config: AlertsConfig,
     today: date,
     is_judged: bool,
 ) -> tuple[tuple[Alert, ...], tuple[Notice, ...]]:
-    """The alerts after tonight, those that end tonight among them, and what to tell.
+    """The alerts after tonight, those that end tonight among them, and what to notify of.
 
     Args:
         open_alerts: from the night before, unresolved; resolved ones are left out.
-        causes: of tonight; of several with one key the most severe counts.
-        config: when alerts end and are told again.
+        findings: of tonight; of several with one key the most severe counts.
+        config: when alerts end, and when to remind of them.
         today: the night.
         is_judged: false when the data failed: only alerts about the data can be seen to end.
 
     Returns:
         The alerts and the notices, each by key.
     """
-    worst: dict[str, Cause] = {}
-    for cause in causes:
-        rival = worst.get(cause.key)
-        if rival is None or _rank(cause.severity) > _rank(rival.severity):
-            worst[cause.key] = cause
+    worst: dict[str, Finding] = {}
+    for finding in findings:
+        rival = worst.get(finding.key)
+        if rival is None or _rank(finding.severity) > _rank(rival.severity):
+            worst[finding.key] = finding
     known = {alert.key: alert for alert in open_alerts if alert.resolved is None}
     alerts, notices = [], []
     for key in sorted({*known, *worst}):
@@ -159,7 +160,7 @@ def update_alerts(
     return tuple(alerts), tuple(notices)
 
 
-def is_worth_telling(notice: Notice, config: AlertsConfig) -> bool:
+def is_worth_notifying(notice: Notice, config: AlertsConfig) -> bool:
     """Whether the notice goes to the receivers, and not only to the log."""
     return is_severe(notice.alert, config)
 
@@ -170,13 +171,13 @@ def is_severe(alert: Alert, config: AlertsConfig) -> bool:
 
 
 def _update(
-    alert: Alert | None, cause: Cause | None, config: AlertsConfig, today: date, is_judged: bool
+    alert: Alert | None, finding: Finding | None, config: AlertsConfig, today: date, is_judged: bool
 ) -> tuple[Alert, Notice | None]:
     if alert is None:
-        assert cause is not None
-        opened = Alert(cause.key, cause.severity, cause.sentence, today, today, today)
+        assert finding is not None
+        opened = Alert(finding.key, finding.severity, finding.sentence, today, today, today)
         return opened, Notice("opened", opened)
-    if cause is None:
+    if finding is None:
         if not is_judged and not alert.key.startswith("data:"):
             return alert, None
         clear = replace(alert, nights_clear=alert.nights_clear + 1)
@@ -184,17 +185,17 @@ def _update(
             return clear, None
         resolved = replace(clear, resolved=today)
         return resolved, Notice("resolved", resolved)
-    is_worse = _rank(cause.severity) > _rank(alert.severity)
+    is_worse = _rank(finding.severity) > _rank(alert.severity)
     kept = replace(
         alert,
-        severity=cause.severity if is_worse else alert.severity,
-        sentence=cause.sentence,
+        severity=finding.severity if is_worse else alert.severity,
+        sentence=finding.sentence,
         last_seen=today,
         nights_clear=0,
     )
     if is_worse or (today - alert.last_told).days >= config.remind_days:
-        told = replace(kept, last_told=today)
-        return told, Notice("worsened" if is_worse else "reminder", told)
+        notified = replace(kept, last_told=today)
+        return notified, Notice("worsened" if is_worse else "reminder", notified)
     return kept, None
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from churn_spark.config import AlertsConfig
-from churn_spark.monitoring.alerts.alerts import Cause
+from churn_spark.monitoring.alerts.alerts import Finding
 
 _KINDS = (("missing", "have no value"), ("zero", "are 0"))
 
 
-def find_rate_causes(drift: Iterable[Any], config: AlertsConfig) -> tuple[Cause, ...]:
-    """One cause for each share that is surely another one than in the training rows.
+def find_in_rates(drift: Iterable[Any], config: AlertsConfig) -> tuple[Finding, ...]:
+    """A finding for each share that is surely another one than in the training rows.
 
     Args:
         drift: rows of `drift` of a night, of all users against training; what moves by
@@ -24,14 +24,14 @@ def find_rate_causes(drift: Iterable[Any], config: AlertsConfig) -> tuple[Cause,
         config: how large a change must be, and how unlikely by chance.
     """
     return tuple(
-        cause
+        finding
         for row in sorted(drift, key=lambda row: str(row.feature))
         if not row.is_trending
-        for cause in _causes_of(row, config)
+        for finding in _findings_of(row, config)
     )
 
 
-def _causes_of(row: Any, config: AlertsConfig) -> Iterator[Cause]:
+def _findings_of(row: Any, config: AlertsConfig) -> Iterator[Finding]:
     for kind, what in _KINDS:
         before, now, p_value = (
             row[f"{kind}_rate_baseline"], row[f"{kind}_rate_current"], row[f"{kind}_p_value"]
@@ -40,4 +40,4 @@ def _causes_of(row: Any, config: AlertsConfig) -> Iterator[Cause]:
             continue
         if abs(now - before) >= config.min_rate_change and p_value <= config.max_chance:
             sentence = f"{now:.1%} of {row.feature} {what}, {before:.1%} in the training rows"
-            yield Cause(f"rate:{kind}:{row.feature}", "info", sentence)
+            yield Finding(f"rate:{kind}:{row.feature}", "info", sentence)

@@ -26,8 +26,8 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from churn_spark.config import AlertsConfig
-from churn_spark.monitoring.alerts.alerts import Notice, is_worth_telling
-from churn_spark.monitoring.alerts.names import name_some
+from churn_spark.monitoring.alerts.alerts import Notice, is_worth_notifying
+from churn_spark.wording import count_of, name_some
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
@@ -59,7 +59,7 @@ class _RefusedError(Exception):
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A redirected POST would become a GET without the notices, and tell the token elsewhere."""
+    """A redirected POST would become a GET without the notices, and take the token elsewhere."""
 
     def redirect_request(self, *_: Any) -> None:
         """Take the answer as it is: an error."""
@@ -79,7 +79,7 @@ def deliver(
         One per configured receiver, within `max_seconds`; empty if there is nothing to send.
     """
     _log_notices(notices)
-    worth = [notice for notice in notices if is_worth_telling(notice, config)]
+    worth = [notice for notice in notices if is_worth_notifying(notice, config)]
     senders: dict[str, Callable[[float], None]] = {}
     if config.webhook_url:
         senders["webhook"] = partial(_post, worth, config, environment)
@@ -103,8 +103,8 @@ def deliver(
     for delivery in deliveries:
         if not delivery.arrived:
             _LOG.warning(
-                "notices did not reach the %s in %d attempts: %s",
-                delivery.receiver, delivery.attempts, delivery.problem,
+                "notices did not reach the %s in %s: %s",
+                delivery.receiver, count_of(delivery.attempts, "attempt"), delivery.problem,
             )  # fmt: skip
     return deliveries
 
@@ -191,7 +191,9 @@ def _mail(
 ) -> None:
     message = EmailMessage()
     worst = max(notices, key=lambda notice: _LEVELS[notice.alert.severity]).alert
-    message["Subject"] = f"churn_spark: {len(notices)} alerts, {worst.severity}: {worst.key}"
+    message["Subject"] = (
+        f"churn_spark: {count_of(len(notices), 'alert')}, {worst.severity}: {worst.key}"
+    )
     message["From"], message["To"] = config.mail_from, ", ".join(config.mail_to)
     message["Date"] = format_datetime(datetime.now(UTC))
     # The same for every attempt, so that a receiver can tell a repetition from news.

@@ -163,6 +163,6 @@ def _check_increase(
     """Fails if the share has grown by more than is allowed, and surely not by chance."""
     change = compare_rates(n_hits, facts.n_rows)
     has_grown = change.difference > allowed and change.p_value < config.max_chance
-    expected = f"at most {allowed:.1%} above {change.baseline:.1%}"
+    expected = f"at most {allowed:.1%} above {change.reference:.1%}"
     sentence = f"{change.current:.1%} of {facts.column} are {what}, expected {expected}"
     return CheckResult(f"{name}:{facts.column}", change.current, expected, not has_grown, sentence)

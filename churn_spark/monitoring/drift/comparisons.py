@@ -1,10 +1,10 @@
 """Tonight's counts against the training rows, and against earlier nights, feature by feature.
 
-Earlier nights are known by their counts in the cells of the baseline, and so is tonight. Two
-such counts are compared as two samples whose values sit on the baseline's values and, for what
+Earlier nights are known by their counts in the bins of the reference, and so is tonight. Two
+such counts are compared as two samples whose values sit on the reference's values and, for what
 lies between two of them, in the middle. D against the training rows, and against those of one
-slice, is exact; against earlier nights it is exact on the baseline's values, and can miss at
-most what one cell between two of them holds.
+slice, is exact; against earlier nights it is exact on the reference's values, and can miss at
+most what one bin between two of them holds.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from churn_spark.monitoring.drift.distances import (
     compare_rates,
     count_zeros,
     measure_distances,
-    place_cells,
+    place_bins,
     wasserstein,
 )
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
     KsComparison,
+    ReferenceSample,
     SparseCounts,
-    collect_cells,
+    collect_bins,
     compare,
-    locate_cells,
+    locate_bins,
     sum_sparse,
 )
 
@@ -87,7 +87,7 @@ def choose_nights(run_date: date, nights: Sequence[date]) -> dict[str, list[date
 
 
 def compare_numbers(
-    baseline: Baseline,
+    reference: ReferenceSample,
     nights: Mapping[date, SparseCounts],
     run_date: date,
     trained: SparseCounts | None = None,
@@ -95,23 +95,23 @@ def compare_numbers(
     """The comparisons of a numeric feature for which there are rows.
 
     Args:
-        baseline: the training rows.
-        nights: cells and counts of each night, tonight's among them.
+        reference: the training rows.
+        nights: bins and counts of each night, tonight's among them.
         run_date: tonight.
         trained: the same of the training rows that belong to the slice; none: it has them all.
     """
-    tonight = collect_cells(baseline, *nights[run_date])
+    tonight = collect_bins(reference, *nights[run_date])
     if trained is None:
-        yield TRAINING, _compare(baseline, *tonight)
+        yield TRAINING, _compare(reference, *tonight)
     else:
-        yield TRAINING, _compare_counts(baseline, [trained], tonight)
+        yield TRAINING, _compare_counts(reference, [trained], tonight)
     for name, chosen in choose_nights(run_date, list(nights)).items():
         if chosen:
-            yield name, _compare_counts(baseline, [nights[night] for night in chosen], tonight)
+            yield name, _compare_counts(reference, [nights[night] for night in chosen], tonight)
 
 
 def compare_levels(
-    baseline: Baseline,
+    reference: ReferenceSample,
     nights: Mapping[date, SparseCounts],
     run_date: date,
     trained: SparseCounts | None = None,
@@ -119,14 +119,14 @@ def compare_levels(
     """The same for a category.
 
     Args:
-        baseline: as of `code_baseline`; its last code is that of all levels that the model
+        reference: as of `code_reference`; its last code is that of all levels that the model
             doesn't know.
-        nights: cells and counts of each night.
+        nights: bins and counts of each night.
         run_date: tonight.
         trained: the same of the training rows that belong to the slice; none: it has them all.
     """
-    other = len(baseline.edges) - 1
-    codes = dict(enumerate(baseline.counts.tolist())) if trained is None else _sum_codes([trained])
+    other = len(reference.edges) - 1
+    codes = dict(enumerate(reference.counts.tolist())) if trained is None else _sum_codes([trained])
     tonight = _sum_codes([nights[run_date]])
     yield TRAINING, _compare_codes(codes, tonight, other)
     for name, chosen in choose_nights(run_date, list(nights)).items():
@@ -135,62 +135,68 @@ def compare_levels(
             yield name, _compare_codes(past, tonight, other)
 
 
-def code_baseline(codes: NDArray[np.float64], n_levels: int) -> Baseline:
-    """The codes of a category in the training rows, shape (n,), as a baseline of all codes.
+def code_reference(codes: NDArray[np.float64], n_levels: int) -> ReferenceSample:
+    """The codes of a category in the training rows, shape (n,), as a reference of all codes.
 
-    A code without a row has its cell too, so that every code can be counted later.
+    A code without a row has its bin too, so that every code can be counted later.
     """
     edges = np.arange(n_levels + 1, dtype=np.float64)
     counts = np.bincount(codes.astype(np.int64), minlength=n_levels + 1).astype(np.int64)
-    return Baseline(edges, counts, len(codes), 0)
+    return ReferenceSample(edges, counts, len(codes), 0)
 
 
-def as_baseline(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) -> Baseline:
-    """Counted rows as a reference sample of their own, with values where their cells are."""
-    filled = np.flatnonzero(cells)
-    counts = cells[filled]
-    return Baseline(place_cells(baseline.edges)[filled], counts, int(counts.sum()), n_missing)
+def as_reference(
+    reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int
+) -> ReferenceSample:
+    """Counted rows as a reference sample of their own, with values where their bins are."""
+    filled = np.flatnonzero(bins)
+    counts = bins[filled]
+    return ReferenceSample(
+        place_bins(reference.edges)[filled], counts, int(counts.sum()), n_missing
+    )
 
 
-def _compare(reference: Baseline, cells: NDArray[np.int64], n_missing: int) -> NumberComparison:
-    zeros = count_zeros(reference, cells)
-    values = reference.n, int(cells.sum())
+def _compare(
+    reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int
+) -> NumberComparison:
+    zeros = count_zeros(reference, bins)
+    values = reference.n, int(bins.sum())
     missing = reference.n_missing, n_missing
     rows = values[0] + missing[0], values[1] + missing[1]
     return NumberComparison(
-        compare(reference, cells, n_missing),
-        measure_distances(reference, cells),
+        compare(reference, bins, n_missing),
+        measure_distances(reference, bins),
         compare_rates(missing, rows),
         compare_rates(zeros, values) if zeros else None,
     )
 
 
 def _compare_counts(
-    baseline: Baseline,
+    reference: ReferenceSample,
     parts: Sequence[SparseCounts],
     tonight: tuple[NDArray[np.int64], int],
 ) -> NumberComparison:
-    """Tonight against the sum of some counts, all of them in the baseline's cells."""
-    cells, n_missing = tonight
-    before, n_missing_before = collect_cells(baseline, *sum_sparse(*zip(*parts, strict=True)))
-    reference = as_baseline(baseline, before, n_missing_before)
-    found = _compare(reference, _recount(baseline, reference, cells), n_missing)
-    if reference.n and cells.any():
-        # Where both sides lie is known better than from the reference's own gaps.
-        moved = wasserstein(place_cells(baseline.edges), before, cells)
+    """Tonight against the sum of some counts, all of them in the reference's bins."""
+    bins, n_missing = tonight
+    before, n_missing_before = collect_bins(reference, *sum_sparse(*zip(*parts, strict=True)))
+    earlier = as_reference(reference, before, n_missing_before)
+    found = _compare(earlier, _recount(reference, earlier, bins), n_missing)
+    if earlier.n and bins.any():
+        # Where both sides lie is known better than from the gaps of the earlier nights alone.
+        moved = wasserstein(place_bins(reference.edges), before, bins)
         found = replace(found, distances=replace(found.distances, wasserstein=moved))
     return found
 
 
 def _recount(
-    baseline: Baseline, reference: Baseline, cells: NDArray[np.int64]
+    reference: ReferenceSample, other: ReferenceSample, bins: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Counts in the baseline's cells as counts in the cells of another reference."""
-    filled = np.flatnonzero(cells)
-    values = place_cells(baseline.edges)[filled]
-    recounted = np.zeros(2 * reference.edges.size + 1, dtype=np.int64)
+    """Counts in the reference's bins as counts in the bins of another sample."""
+    filled = np.flatnonzero(bins)
+    values = place_bins(reference.edges)[filled]
+    recounted = np.zeros(2 * other.edges.size + 1, dtype=np.int64)
     # The places ascend, and so they keep their order.
-    np.add.at(recounted, locate_cells(reference.edges, values), cells[filled])
+    np.add.at(recounted, locate_bins(other.edges, values), bins[filled])
     return recounted
 
 
@@ -205,6 +211,6 @@ def _compare_codes(
 
 
 def _sum_codes(nights: Sequence[SparseCounts]) -> dict[int, int]:
-    cells, counts = sum_sparse(*zip(*nights, strict=True))
-    # The cell of edge i, which is code i, is 2i + 1.
-    return dict(zip((cells // 2).tolist(), counts.tolist(), strict=True))
+    bins, counts = sum_sparse(*zip(*nights, strict=True))
+    # The bin of edge i, which is code i, is 2i + 1.
+    return dict(zip((bins // 2).tolist(), counts.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""How far the current values are from the baseline, in the measures people know, from cells.
+"""How far the current values are from the reference, in the measures people know, from bins.
 
 The same counts that give the exact Kolmogorov-Smirnov test (`ks.py`) give these without another
 pass over the rows. None of them decides anything: they are shown beside D.
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from churn_spark.monitoring.drift.ks import Baseline
+from churn_spark.monitoring.drift.ks import ReferenceSample
 
-N_BINS = 10
+N_TENTHS = 10
 # Cochran (1954): below this expected count the chi-square approximation is poor.
 _MIN_EXPECTED = 5.0
 
@@ -32,28 +32,28 @@ class Distances:
         psi_corrected: less what chance alone gives; around 0 without drift, also below it.
         jensen_shannon: distance over the bins, base 2, in [0, 1].
         wasserstein: of the values, in the feature's unit; NaN if a side has an infinite one.
-        n_bins: bins; fewer than 10 where values tie.
+        n_tenths: bins; fewer than 10 where values tie.
     """
 
     psi: float
     psi_corrected: float
     jensen_shannon: float
     wasserstein: float
-    n_bins: int
+    n_tenths: int
 
 
 @dataclass(frozen=True)
 class RateChange:
-    """A share of rows, now against the baseline; NaN where a side has no row.
+    """A share of rows, now against the reference; NaN where a side has no row.
 
     Attributes:
-        baseline: share in the baseline.
+        reference: share in the reference.
         current: share now.
-        difference: current minus baseline.
+        difference: current minus reference.
         p_value: two-sided, that the two shares are one.
     """
 
-    baseline: float
+    reference: float
     current: float
     difference: float
     p_value: float
@@ -61,14 +61,14 @@ class RateChange:
 
 @dataclass(frozen=True)
 class CategoryComparison:
-    """The counts of a category's values, now against the baseline.
+    """The counts of a category's values, now against the reference.
 
     Attributes:
         chi_square: statistic; rare values are counted as one.
         p_value: of it; 1 where there is nothing to tell apart.
         total_variation: largest difference in probability of any set of values, in [0, 1].
         lower_bound: lower 95 % confidence bound of it, at least 0.
-        n_baseline: rows counted in the baseline.
+        n_baseline: rows counted in the reference.
         n_current: rows counted now.
     """
 
@@ -80,17 +80,17 @@ class CategoryComparison:
     n_current: int
 
 
-def measure_distances(baseline: Baseline, cells: NDArray[np.int64]) -> Distances:
-    """All distances between the baseline and the counted current values.
+def measure_distances(reference: ReferenceSample, bins: NDArray[np.int64]) -> Distances:
+    """All distances between the reference and the counted current values.
 
     Args:
-        baseline: the reference sample, n values.
-        cells: current values per cell of `ks.locate_cells`, shape (2K+1,).
+        reference: the reference sample, n values.
+        bins: current values per bin of `ks.locate_bins`, shape (2K+1,).
     """
-    n, m = baseline.n, int(cells.sum())
+    n, m = reference.n, int(bins.sum())
     if n == 0 or m == 0:
         return Distances(math.nan, math.nan, math.nan, math.nan, 0)
-    expected, found = bin_counts(baseline, cells)
+    expected, found = count_in_tenths(reference, bins)
     psi = population_stability_index(expected, found)
     # Both sides' bins are noisy: the mean of PSI without any drift (a chi-square's degrees).
     by_chance = (len(expected) - 1) * (1 / n + 1 / m)
@@ -98,31 +98,31 @@ def measure_distances(baseline: Baseline, cells: NDArray[np.int64]) -> Distances
         psi=psi,
         psi_corrected=psi - by_chance,
         jensen_shannon=float(jensenshannon(expected, found, base=2)),
-        wasserstein=wasserstein(place_cells(baseline.edges), baseline.cells, cells),
-        n_bins=len(expected),
+        wasserstein=wasserstein(place_bins(reference.edges), reference.bins, bins),
+        n_tenths=len(expected),
     )
 
 
-def bin_counts(
-    baseline: Baseline, cells: NDArray[np.int64], n_bins: int = N_BINS
+def count_in_tenths(
+    reference: ReferenceSample, bins: NDArray[np.int64], n_tenths: int = N_TENTHS
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Baseline and current counts between the quantiles of the baseline, each bin `(low, high]`.
+    """Reference and current counts between the quantiles of the reference, each bin `(low, high]`.
 
-    The outer bins have no end. No bin is empty in the baseline: a value that fills several
+    The outer bins have no end. No bin is empty in the reference: a value that fills several
     quantiles makes one bin of them.
     """
-    upto = np.cumsum(baseline.counts)
-    wanted = np.arange(1, n_bins) * baseline.n / n_bins
-    # The last edge of the baseline closes no bin: beyond it there is only the outer one.
+    upto = np.cumsum(reference.counts)
+    wanted = np.arange(1, n_tenths) * reference.n / n_tenths
+    # The last edge of the reference closes no bin: beyond it there is only the outer one.
     ends = np.unique(np.searchsorted(upto, wanted))
-    ends = ends[ends < baseline.edges.size - 1]
+    ends = ends[ends < reference.edges.size - 1]
     # Cells 2i and 2i+1 are (b_i-1, b_i) and {b_i}: both are in b_i's bin, the last in the last.
-    edge_of_cell = np.minimum(np.arange(cells.size) // 2, baseline.edges.size - 1)
-    bins = np.searchsorted(ends, edge_of_cell)
+    edge_of_bin = np.minimum(np.arange(bins.size) // 2, reference.edges.size - 1)
+    tenths = np.searchsorted(ends, edge_of_bin)
     current = np.zeros(ends.size + 1, dtype=np.int64)
-    np.add.at(current, bins, cells)
-    reference = np.diff(np.concatenate([[0], upto[ends], [baseline.n]])).astype(np.int64)
-    return reference, current
+    np.add.at(current, tenths, bins)
+    expected = np.diff(np.concatenate([[0], upto[ends], [reference.n]])).astype(np.int64)
+    return expected, current
 
 
 def population_stability_index(expected: NDArray[Any], found: NDArray[Any]) -> float:
@@ -138,8 +138,8 @@ def compare_rates(n_hits: tuple[int, int], n_rows: tuple[int, int]) -> RateChang
     Fisher's exact test where an expected count is below 5, else the two-proportion z test.
 
     Args:
-        n_hits: rows that have it, baseline and current.
-        n_rows: all rows, baseline and current.
+        n_hits: rows that have it, reference and current.
+        n_rows: all rows, reference and current.
 
     Raises:
         ValueError: if there are more hits than rows, or a count is negative.
@@ -160,22 +160,22 @@ def compare_rates(n_hits: tuple[int, int], n_rows: tuple[int, int]) -> RateChang
     return RateChange(before, now, now - before, p_value)
 
 
-def count_zeros(baseline: Baseline, cells: NDArray[np.int64]) -> tuple[int, int] | None:
-    """Zeros in the baseline and now; None where the baseline has none, so its cells don't tell."""
-    place = int(np.searchsorted(baseline.edges, 0.0))
-    if place == baseline.edges.size or baseline.edges[place] != 0.0:
+def count_zeros(reference: ReferenceSample, bins: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Zeros in the reference and now; None where the reference has none, so its bins don't tell."""
+    place = int(np.searchsorted(reference.edges, 0.0))
+    if place == reference.edges.size or reference.edges[place] != 0.0:
         return None
-    return int(baseline.counts[place]), int(cells[2 * place + 1])
+    return int(reference.counts[place]), int(bins[2 * place + 1])
 
 
 def compare_categories(
-    baseline: Mapping[str, int], current: Mapping[str, int]
+    reference: Mapping[str, int], current: Mapping[str, int]
 ) -> CategoryComparison:
     """The test and the distance of two sets of counted values; NaN where a side has no row."""
     names = sorted(
-        name for name in {*baseline, *current} if baseline.get(name, 0) + current.get(name, 0)
+        name for name in {*reference, *current} if reference.get(name, 0) + current.get(name, 0)
     )
-    table = np.array([[side.get(name, 0) for name in names] for side in (baseline, current)])
+    table = np.array([[side.get(name, 0) for name in names] for side in (reference, current)])
     n, m = (int(total) for total in table.sum(axis=1))
     if n == 0 or m == 0:
         nan = math.nan
@@ -213,13 +213,13 @@ def _pool_rare(table: NDArray[Any]) -> NDArray[Any]:
 def wasserstein(
     places: NDArray[np.float64], before: NDArray[np.int64], now: NDArray[np.int64]
 ) -> float:
-    """W1 of two samples counted in the same cells; NaN if one has an infinite value.
+    """W1 of two samples counted in the same bins; NaN if one has an infinite value.
 
-    Off by at most half the width of the cells that hold values, times their share.
+    Off by at most half the width of the bins that hold values, times their share.
 
     Args:
-        places: a value in each cell, ascending.
-        before: rows in each cell.
+        places: a value in each bin, ascending.
+        before: rows in each bin.
         now: the same of the other sample.
     """
     filled = (before > 0) | (now > 0)
@@ -232,10 +232,10 @@ def wasserstein(
     )
 
 
-def place_cells(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One value inside each cell, ascending, shape (2K+1,).
+def place_bins(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One value inside each bin, ascending, shape (2K+1,).
 
-    The baseline's values stand for themselves, the middle for what is between two, and the
+    The reference's values stand for themselves, the middle for what is between two, and the
     nearest float beyond for what is outside.
     """
     if not edges.size:

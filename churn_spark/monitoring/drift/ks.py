@@ -1,8 +1,8 @@
 """The exact two-sample Kolmogorov-Smirnov test from counts that add up.
 
-The baseline sample is fixed, so its distribution function is flat between its sorted distinct
+The reference sample is fixed, so its distribution function is flat between its sorted distinct
 values b_1..b_K. The largest gap to any other sample is therefore reached at some b_i or just
-left of it, and needs only the counts of current values in 2K+1 cells:
+left of it, and needs only the counts of current values in 2K+1 bins:
 
     0: (-inf, b_1)   1: {b_1}   2: (b_1, b_2)   3: {b_2}   ...   2K: (b_K, inf)
 
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-MISSING_CELL = -1
+MISSING_BIN = -1
 
 SparseCounts = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Distinct cells, ascending, and the rows in each."""
+"""Distinct bins, ascending, and the rows in each."""
 
 # Same limit as scipy's `method='auto'`: beyond it the p-value is asymptotic.
 _MAX_EXACT_ROWS = 10_000
@@ -36,7 +36,7 @@ _KOLMOGOROV_95 = 1.358
 
 
 @dataclass(frozen=True, eq=False)
-class Baseline:
+class ReferenceSample:
     """A reference sample, reduced to its distinct values.
 
     Attributes:
@@ -52,28 +52,28 @@ class Baseline:
     n_missing: int
 
     @property
-    def cells(self) -> NDArray[np.int64]:
-        """Its own rows per cell, int64, shape (2K+1,): each value is a cell, nothing is between."""
-        cells = np.zeros(2 * self.edges.size + 1, dtype=np.int64)
-        cells[1::2] = self.counts
-        return cells
+    def bins(self) -> NDArray[np.int64]:
+        """Its own rows per bin, int64, shape (2K+1,): each value is a bin, nothing is between."""
+        bins = np.zeros(2 * self.edges.size + 1, dtype=np.int64)
+        bins[1::2] = self.counts
+        return bins
 
 
 @dataclass(frozen=True)
 class KsComparison:
-    """A current sample against a baseline; every float is NaN where `status` is 'skipped'.
+    """A current sample against a reference; every float is NaN where `status` is 'skipped'.
 
     Attributes:
         status: 'skipped' if either sample has no value, else 'ok'.
-        n_baseline: baseline rows that have a value.
+        n_baseline: reference rows that have a value.
         n_current: current rows that have a value.
         statistic: D, the largest gap between the two distribution functions, in [0, 1].
         p_value: two-sided, equal to `scipy.stats.ks_2samp`.
         lower_bound: lower 95 % confidence bound of D, at least 0.
-        location: baseline value at which, or just left of which, the gap is largest; the
+        location: reference value at which, or just left of which, the gap is largest; the
             smallest such value; NaN if D is 0.
-        direction: of the current values at `location`, against the baseline.
-        missing_rate_baseline: missing over all baseline rows; NaN only if there are none.
+        direction: of the current values at `location`, against the reference.
+        missing_rate_baseline: missing over all reference rows; NaN only if there are none.
         missing_rate_current: missing over all current rows; NaN only if there are none.
     """
 
@@ -89,7 +89,7 @@ class KsComparison:
     missing_rate_current: float
 
 
-def build_baseline(values: ArrayLike) -> Baseline:
+def build_reference(values: ArrayLike) -> ReferenceSample:
     """Reduce a one-dimensional sample to its distinct values and their counts.
 
     Raises:
@@ -99,14 +99,14 @@ def build_baseline(values: ArrayLike) -> Baseline:
     present = sample[~np.isnan(sample)]
     # Adding 0.0 turns -0.0 into 0.0, so the stored edge doesn't depend on row order.
     edges, counts = np.unique(present + 0.0, return_counts=True)
-    return Baseline(edges, counts.astype(np.int64), present.size, sample.size - present.size)
+    return ReferenceSample(edges, counts.astype(np.int64), present.size, sample.size - present.size)
 
 
-def locate_cells(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.int64]:
-    """Return the cell of every value in ascending order of value, then -1 per missing one.
+def locate_bins(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.int64]:
+    """Return the bin of every value in ascending order of value, then -1 per missing one.
 
     Args:
-        edges: sorted distinct baseline values, shape (K,).
+        edges: sorted distinct reference values, shape (K,).
         values: shape (n,), in any order.
 
     Returns:
@@ -118,89 +118,89 @@ def locate_cells(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.in
     # Sorted needles keep the binary search in the processor's cache: 3 times faster.
     ordered = np.sort(_as_sample(values))
     present = ordered[: ordered.size - np.count_nonzero(np.isnan(ordered))]
-    cells = np.full(ordered.size, MISSING_CELL, dtype=np.int64)
+    bins = np.full(ordered.size, MISSING_BIN, dtype=np.int64)
     n_below = np.searchsorted(edges, present, side="left")
-    cells[: present.size] = 2 * n_below
+    bins[: present.size] = 2 * n_below
     inside = np.flatnonzero(n_below < edges.size)
-    cells[inside] += edges[n_below[inside]] == present[inside]
-    return cells
+    bins[inside] += edges[n_below[inside]] == present[inside]
+    return bins
 
 
-def collect_cells(
-    baseline: Baseline, cell: ArrayLike, n: ArrayLike
+def collect_bins(
+    reference: ReferenceSample, numbers: ArrayLike, n: ArrayLike
 ) -> tuple[NDArray[np.int64], int]:
-    """Turn the (cell, n) rows of one feature into `compare`'s vector and missing count.
+    """Turn the (bin number, n) rows of one feature into `compare`'s vector and missing count.
 
-    There are at most 2K+2 rows per feature and night; with the baseline capped at 100,000 rows
-    that is 200,002, whatever the number of users. A cell may occur twice (two nights): its
+    There are at most 2K+2 rows per feature and night; with the reference capped at 100,000 rows
+    that is 200,002, whatever the number of users. A bin may occur twice (two nights): its
     counts add up.
 
     Returns:
         The counts, shape (2K+1,), and the number of missing values.
 
     Raises:
-        ValueError: if a cell is outside [-1, 2K], or the columns differ in length.
+        ValueError: if a bin is outside [-1, 2K], or the columns differ in length.
     """
-    cells, counts = np.asarray(cell, dtype=np.int64), np.asarray(n, dtype=np.int64)
-    last = 2 * baseline.edges.size
-    if cells.shape != counts.shape or cells.ndim != 1:
-        raise ValueError(f"cell and n have shapes {cells.shape} and {counts.shape}")
-    if cells.size and (cells.min() < MISSING_CELL or cells.max() > last):
+    bins, counts = np.asarray(numbers, dtype=np.int64), np.asarray(n, dtype=np.int64)
+    last = 2 * reference.edges.size
+    if bins.shape != counts.shape or bins.ndim != 1:
+        raise ValueError(f"bin numbers and n have shapes {bins.shape} and {counts.shape}")
+    if bins.size and (bins.min() < MISSING_BIN or bins.max() > last):
         raise ValueError(
-            f"found cells {cells.min()}..{cells.max()}, expected -1..{last}: "
-            "were they counted against another baseline?"
+            f"found bins {bins.min()}..{bins.max()}, expected -1..{last}: "
+            "were they counted against another reference?"
         )
     dense = np.zeros(last + 2, dtype=np.int64)
-    np.add.at(dense, cells + 1, counts)
+    np.add.at(dense, bins + 1, counts)
     return dense[1:], int(dense[0])
 
 
 def sum_sparse(
-    cells: Iterable[NDArray[np.int64]], counts: Iterable[NDArray[np.int64]]
+    bins: Iterable[NDArray[np.int64]], counts: Iterable[NDArray[np.int64]]
 ) -> SparseCounts:
-    """The distinct cells, ascending, and the sum of the counts of each."""
-    every_cell = np.concatenate([np.zeros(0, np.int64), *(np.asarray(c) for c in cells)])
+    """The distinct bins, ascending, and the sum of the counts of each."""
+    every_bin = np.concatenate([np.zeros(0, np.int64), *(np.asarray(c) for c in bins)])
     every_count = np.concatenate([np.zeros(0, np.int64), *(np.asarray(n) for n in counts)])
-    distinct, place = np.unique(every_cell.astype(np.int64), return_inverse=True)
+    distinct, place = np.unique(every_bin.astype(np.int64), return_inverse=True)
     summed = np.zeros(distinct.size, dtype=np.int64)
     np.add.at(summed, place, every_count.astype(np.int64))
     return distinct, summed
 
 
-def compare(baseline: Baseline, cells: NDArray[np.int64], n_missing: int) -> KsComparison:
-    """Test whether the counted current values come from the baseline's distribution.
+def compare(reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int) -> KsComparison:
+    """Test whether the counted current values come from the reference's distribution.
 
     Args:
-        baseline: the reference sample, n values.
-        cells: current values per cell, shape (2K+1,), m values.
+        reference: the reference sample, n values.
+        bins: current values per bin, shape (2K+1,), m values.
         n_missing: current rows without a value.
 
     Raises:
-        ValueError: if `cells` has another shape or a negative count.
+        ValueError: if `bins` has another shape or a negative count.
     """
-    if cells.shape != (2 * baseline.edges.size + 1,) or np.any(cells < 0):
+    if bins.shape != (2 * reference.edges.size + 1,) or np.any(bins < 0):
         raise ValueError(
-            f"found cell counts of shape {cells.shape}, expected "
-            f"({2 * baseline.edges.size + 1},) and none negative"
+            f"found bin counts of shape {bins.shape}, expected "
+            f"({2 * reference.edges.size + 1},) and none negative"
         )
-    n, m = baseline.n, int(cells.sum())
-    rates = _rate(baseline.n_missing, n), _rate(n_missing, m)
+    n, m = reference.n, int(bins.sum())
+    rates = _rate(reference.n_missing, n), _rate(n_missing, m)
     if n == 0 or m == 0:
         nan = math.nan
         return KsComparison("skipped", n, m, nan, nan, nan, nan, "none", *rates)
 
-    gaps = _gaps(baseline, cells, n, m)
+    gaps = _gaps(reference, bins, n, m)
     widest = int(np.argmax(np.abs(gaps)))
     gap = int(gaps[widest])
     # Division of Python integers is correctly rounded at any size.
     statistic = abs(gap) / (n * m)
     lower_bound = max(0.0, statistic - _KOLMOGOROV_95 * math.sqrt((n + m) / (n * m)))
-    # The gap after the last cell is 0, so a widest gap has an edge at its right end.
-    location = float(baseline.edges[widest // 2]) if gap else math.nan
-    # More baseline than current mass so far: the current values lie further up.
+    # The gap after the last bin is 0, so a widest gap has an edge at its right end.
+    location = float(reference.edges[widest // 2]) if gap else math.nan
+    # More reference than current mass so far: the current values lie further up.
     direction: Literal["higher", "lower", "none"]
     direction = "higher" if gap > 0 else "lower" if gap < 0 else "none"
-    p_value = _p_value(baseline, cells, n, m, statistic)
+    p_value = _p_value(reference, bins, n, m, statistic)
     return KsComparison("ok", n, m, statistic, p_value, lower_bound, location, direction, *rates)
 
 
@@ -230,25 +230,25 @@ def _rate(n_missing: int, n_present: int) -> float:
     return n_missing / (n_missing + n_present) if n_missing + n_present else math.nan
 
 
-def _gaps(baseline: Baseline, cells: NDArray[np.int64], n: int, m: int) -> NDArray[Any]:
-    """Return c_b*m - c_m*n at the right end of every cell, shape (2K+1,), as exact integers."""
-    c_b: NDArray[Any] = np.cumsum(baseline.cells)
-    c_m: NDArray[Any] = np.cumsum(cells)
+def _gaps(reference: ReferenceSample, bins: NDArray[np.int64], n: int, m: int) -> NDArray[Any]:
+    """Return c_b*m - c_m*n at the right end of every bin, shape (2K+1,), as exact integers."""
+    c_b: NDArray[Any] = np.cumsum(reference.bins)
+    c_m: NDArray[Any] = np.cumsum(bins)
     if n * m > _MAX_INT64_PRODUCT:
         c_b, c_m = c_b.astype(object), c_m.astype(object)
     return np.asarray(c_b * m - c_m * n)
 
 
 def _p_value(
-    baseline: Baseline, cells: NDArray[np.int64], n: int, m: int, statistic: float
+    reference: ReferenceSample, bins: NDArray[np.int64], n: int, m: int, statistic: float
 ) -> float:
     if max(n, m) <= _MAX_EXACT_ROWS:
-        # KS depends on ranks only, so the cell's number can stand in for the value.
-        reference = np.repeat(2 * np.arange(baseline.edges.size) + 1, baseline.counts)
-        current = np.repeat(np.arange(cells.size), cells)
+        # KS depends on ranks only, so the bin's number can stand in for the value.
+        own = np.repeat(2 * np.arange(reference.edges.size) + 1, reference.counts)
+        current = np.repeat(np.arange(bins.size), bins)
         with warnings.catch_warnings():
             # Rounding can lift an exact p of 1 above 1; scipy then warns and goes asymptotic.
             warnings.filterwarnings("ignore", message="ks_2samp: Exact calculation unsuccessful")
-            return float(stats.ks_2samp(reference, current).pvalue)
+            return float(stats.ks_2samp(own, current).pvalue)
     effective_n = np.round(float(n) * float(m) / (float(n) + float(m)))
     return float(np.clip(stats.kstwo.sf(statistic, effective_n), 0.0, 1.0))

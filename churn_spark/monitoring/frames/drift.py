@@ -1,4 +1,4 @@
-"""Counted cells of some nights -> drift rows: what has moved, from what, and how far."""
+"""Counted bins of some nights -> drift rows: what has moved, from what, and how far."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from churn_spark.monitoring.drift.comparisons import (
     TRAINING,
     LevelComparison,
     NumberComparison,
-    code_baseline,
+    code_reference,
     compare_levels,
     compare_numbers,
 )
 from churn_spark.monitoring.drift.ks import (
-    Baseline,
+    ReferenceSample,
     SparseCounts,
     benjamini_hochberg,
-    build_baseline,
-    locate_cells,
+    build_reference,
+    locate_bins,
 )
 from churn_spark.monitoring.policy.evidence import DriftFact
 from churn_spark.monitoring.policy.hysteresis import is_entering
 from churn_spark.monitoring.policy.policy import PREDICTION
 
 MAX_SLICE_SAMPLE = 20_000
-"""Training rows that are counted by slice: at most as many cells, for every feature thrice."""
+"""Training rows that are counted by slice: at most as many bins, for every feature thrice."""
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 _NUMBERS = [f.name for f in struct_of(DRIFT).fields if isinstance(f.dataType, T.DoubleType)]
@@ -54,14 +54,14 @@ class Reference:
 
     Attributes:
         version: of the champion.
-        baselines: feature -> its sample; of a category its codes, those without a row too.
+        samples: feature -> its sample; of a category its codes, those without a row too.
         levels: category -> how many levels the model knows; the next code is all others.
         importance: feature -> share of what moves the scores.
-        slices: slice -> feature -> cells and counts of the training rows that belong to it.
+        slices: slice -> feature -> bins and counts of the training rows that belong to it.
     """
 
     version: str
-    baselines: Mapping[str, Baseline]
+    samples: Mapping[str, ReferenceSample]
     levels: Mapping[str, int]
     importance: Mapping[str, float]
     slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
@@ -79,49 +79,49 @@ class Reference:
         matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
         sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
         total = float(sizes.sum())
-        baselines = {
+        samples = {
             name: (
-                code_baseline(values, levels[name]) if name in levels else build_baseline(values)
+                code_reference(values, levels[name]) if name in levels else build_reference(values)
             )
             for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
         }
         return Reference(
             bundle.version,
-            baselines,
+            samples,
             levels,
             {
                 name: float(size) / total if total else 0.0
                 for name, size in zip(bundle.encoding.features, sizes, strict=True)
             },
-            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], baselines),
+            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], samples),
         )
 
 
 def count_slices(
-    sample: pd.DataFrame, baselines: Mapping[str, Baseline]
+    sample: pd.DataFrame, samples: Mapping[str, ReferenceSample]
 ) -> dict[str, dict[str, SparseCounts]]:
-    """Count training rows by slice in the cells of all training rows.
+    """Count training rows by slice in the bins of all training rows.
 
     Args:
-        sample: columns of `baselines`, categories as codes, and `segment_` ones with names.
-        baselines: feature -> all training rows.
+        sample: columns of `samples`, categories as codes, and `segment_` ones with names.
+        samples: feature -> all training rows.
 
     Returns:
-        Slice, `level=paid` -> feature -> cells and counts.
+        Slice, `level=paid` -> feature -> bins and counts.
     """
     found = {}
     for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
         for value, rows in sample.groupby(column):
             found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
-                name: _count_sparse(baseline, rows[name].to_numpy(dtype=float))
-                for name, baseline in baselines.items()
+                name: _count_sparse(reference, rows[name].to_numpy(dtype=float))
+                for name, reference in samples.items()
             }
     return found
 
 
-def _count_sparse(baseline: Baseline, values: NDArray[np.float64]) -> SparseCounts:
-    cells, counts = np.unique(locate_cells(baseline.edges, values), return_counts=True)
-    return cells, counts.astype(np.int64)
+def _count_sparse(reference: ReferenceSample, values: NDArray[np.float64]) -> SparseCounts:
+    bins, counts = np.unique(locate_bins(reference.edges, values), return_counts=True)
+    return bins, counts.astype(np.int64)
 
 
 def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
@@ -142,25 +142,25 @@ def _code(value: Column, levels: tuple[str, ...]) -> Column:
 
 
 def build_drift(
-    cells: DataFrame, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+    bins: DataFrame, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
 ) -> DataFrame:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
     Grain: (run_date, comparison, slice, feature).
 
     Args:
-        cells: `drift_cells` of tonight and the nights before, counted against `reference`.
+        bins: `drift_cells` of tonight and the nights before, counted against `reference`.
         reference: the champion's training rows.
         run_date: tonight.
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
     """
-    shared = cells.sparkSession.sparkContext.broadcast(reference)
+    shared = bins.sparkSession.sparkContext.broadcast(reference)
     schema = T.StructType(
         [f for f in struct_of(DRIFT) if f.name not in ("adjusted_p_value", "is_breached")]
     )
     # A group costs more than what is done in it: one for each feature, and one for them all.
-    tests = cells.groupBy("feature").applyInPandas(
+    tests = bins.groupBy("feature").applyInPandas(
         _compare_feature(shared, run_date, min_rows), schema
     )
     judged = tests.groupBy("run_date").applyInPandas(_judge(config), struct_of(DRIFT))
@@ -238,11 +238,11 @@ def _compare_nights(
     run_date: date,
     trained: SparseCounts | None,
 ) -> list[dict[str, Any]]:
-    baseline = reference.baselines[feature]
+    sample = reference.samples[feature]
     if feature in reference.levels:
-        levels = compare_levels(baseline, nights, run_date, trained)
+        levels = compare_levels(sample, nights, run_date, trained)
         return [_level_row(name, test) for name, test in levels]
-    numbers = compare_numbers(baseline, nights, run_date, trained)
+    numbers = compare_numbers(sample, nights, run_date, trained)
     return [_number_row(name, test) for name, test in numbers]
 
 
@@ -279,7 +279,7 @@ def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:
         "missing_rate_baseline": ks.missing_rate_baseline,
         "missing_rate_current": ks.missing_rate_current,
         "missing_p_value": found.missing.p_value,
-        "zero_rate_baseline": zeros.baseline if zeros else None,
+        "zero_rate_baseline": zeros.reference if zeros else None,
         "zero_rate_current": zeros.current if zeros else None,
         "zero_p_value": zeros.p_value if zeros else None,
         "ks_statistic": ks.statistic,

@@ -37,7 +37,7 @@ def release(state: PolicyState) -> PolicyState:
 
 def adopt(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
     """The state after a human has made another version champion: no challenger, no probation."""
-    return replace(_enthrone(state, champion, config), pending=None, waits_for_human=None)
+    return replace(_promote(state, champion, config), pending=None, waits_for_human=None)
 
 
 def decide(
@@ -146,7 +146,7 @@ def _roll_back(
         f"allowed {config.max_probation_high:+.4f}"
     )
     waits = f"version {state.champion} was rolled back on {today}: release after a look at why"
-    back = replace(_enthrone(state, state.previous, config), pending=None, waits_for_human=waits)
+    back = replace(_promote(state, state.previous, config), pending=None, waits_for_human=waits)
     return back, Decision(today, "roll_back", "probation", reason, state.previous)
 
 
@@ -158,7 +158,7 @@ def _judge(
     who = f"version {challenger.version} against version {challenger.champion}"
     if not against:
         promoted = replace(
-            _enthrone(state, challenger.version, config),
+            _promote(state, challenger.version, config),
             pending=None,
             previous=state.champion,
             probation_end=today + timedelta(days=config.probation_days),
@@ -175,8 +175,8 @@ def _judge(
     return rejected, Decision(today, "reject", "challenger", reason, challenger.version)
 
 
-def _enthrone(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
-    """The state with another champion: its baseline is another, so nothing has moved from it."""
+def _promote(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:
+    """The state with another champion: nothing has moved from its training rows."""
     return replace(
         state,
         champion=champion,

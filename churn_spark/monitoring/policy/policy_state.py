@@ -44,7 +44,7 @@ class PolicyState:
     """The memory of the policy.
 
     Attributes:
-        champion: version in use; its training rows are the baseline of all drift.
+        champion: version in use; all drift is measured from its training rows.
         last_retrain: date on which the last retraining was asked for, whatever its cause.
         cooldown_days: length of the cooldown in force; doubles with challengers in vain.
         last_night: newest night that was judged; none before the first.

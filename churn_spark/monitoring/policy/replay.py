@@ -14,7 +14,7 @@ from datetime import date
 from scipy import stats
 
 from churn_spark.config import PolicyConfig
-from churn_spark.errors import CalibrationError
+from churn_spark.errors import ThresholdError
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
@@ -167,7 +167,7 @@ def calibrate(
         The thresholds, and what every candidate would have done, most sensitive first.
 
     Raises:
-        CalibrationError: if there are no nights, or no candidate is quiet enough.
+        ThresholdError: if there are no nights, or no candidate is quiet enough.
     """
     order = sorted(candidates, key=lambda t: (t.enter_lower_bound, t.exit_statistic))
     tried = tuple(what_if(thresholds, start, harmless, config) for thresholds in order)
@@ -175,7 +175,7 @@ def calibrate(
         if found.nights and found.a_year <= max_false_alarms_a_year:
             return found.thresholds, tried
     least = min((found.a_year for found in tried if found.nights), default=None)
-    raise CalibrationError(
+    raise ThresholdError(
         f"found no quiet enough thresholds among {len(order)} on {len(harmless)} nights (the "
         f"least: {'none' if least is None else f'{least:.2g}'} a year), expected at most "
         f"{max_false_alarms_a_year:g} a year: try higher thresholds, or more nights"

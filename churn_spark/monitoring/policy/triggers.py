@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from churn_spark.config import PolicyConfig
-from churn_spark.monitoring.alerts.names import name_some
 from churn_spark.monitoring.policy.policy_state import Decision, Pending, PolicyState, Trigger
+from churn_spark.wording import name_some
 
 REACTIONS = ("performance", "drift")
 _NAMED = 5

@@ -70,7 +70,7 @@ class NightData:
     @property
     def champion(self) -> str | None:
         """The version in use after the night."""
-        return self.state.champion if self.state is not None else self.baseline_version
+        return self.state.champion if self.state is not None else self.reference_version
 
     @property
     def drift_night(self) -> date | None:
@@ -78,7 +78,7 @@ class NightData:
         return None if self.drift.empty else self.drift["run_date"].max()
 
     @property
-    def baseline_version(self) -> str | None:
+    def reference_version(self) -> str | None:
         """The version whose training rows the drift is measured against."""
         return None if self.drift.empty else str(self.drift["model_version"].iloc[0])
 
@@ -94,7 +94,7 @@ class NightData:
             entry
             for entry in self.entries
             if entry.after is not None
-            and entry.after.champion == self.baseline_version
+            and entry.after.champion == self.reference_version
             and self.drift_night is not None
             and entry.decision.night <= self.drift_night
         ]

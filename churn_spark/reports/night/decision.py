@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.feature_cells import since_cell
 from churn_spark.reports.night.summary import champion_age
 from churn_spark.reports.page import Block, Cell, Facts, Section, Table
+from churn_spark.wording import count_of
 
 
 def decision_section(data: NightData) -> Section:
@@ -32,8 +33,8 @@ def decision_section(data: NightData) -> Section:
     answer = (
         "No decision is stored for this night."
         if not n
-        else f"{'One decision' if n == 1 else f'{n} decisions'} tonight. The policy is a fixed "
-        "rule: the same figures give the same decision again."
+        else f"{'One decision' if n == 1 else count_of(n, 'decision')} tonight. The policy is a "
+        "fixed rule: the same figures give the same decision again."
     )
     return Section("decision", "Tonight's decision", answer, tuple(blocks))
 
@@ -45,7 +46,7 @@ def checks_section(data: NightData) -> Section:
     blocks: list[Block] = []
     for caption, checks, folded in (
         ("Failed", failed, ""),
-        ("Passed", passed, f"{words.checks(len(passed))} that passed"),
+        ("Passed", passed, f"{count_of(len(passed), 'check')} that passed"),
     ):
         if checks:
             rows = tuple((Cell(check.name), Cell(check.sentence)) for check in checks)
@@ -54,11 +55,11 @@ def checks_section(data: NightData) -> Section:
         answer = "The data of this night were not checked."
     elif failed:
         answer = (
-            f"{len(failed)} of {words.checks(len(data.checks))} failed, so the night is held: no "
-            "drift is judged and nothing is learnt until the feed is mended."
+            f"{len(failed)} of {count_of(len(data.checks), 'check')} failed, so the night is held: "
+            "no drift is judged and nothing is learnt until the feed is mended."
         )
     else:
-        answer = f"{words.checks(len(data.checks))}, none failed."
+        answer = f"{count_of(len(data.checks), 'check')}, none failed."
     return Section("data", "Data checks", answer, tuple(blocks))
 
 
@@ -78,26 +79,21 @@ def alerts_section(data: NightData) -> Section:
             (
                 Cell(words.alert_name(row["key"])),
                 Cell(row["severity"], tone="loud" if row["severity"] == "critical" else ""),
-                _since_cell(row["opened"], data.night),
+                since_cell(row["opened"], data.night),
                 Cell(row["sentence"], _clear(int(row["nights_clear"])), "prose"),
             )
             for row in rows
         ),
         note="Info: to know. Warning: the model may suffer. Critical: someone must act.",
     )
-    text = f"{len(rows)} {'alert is' if len(rows) == 1 else 'alerts are'} open."
+    text = f"{count_of(len(rows), 'alert is', 'alerts are')} open."
     return Section("alerts", "Open alerts", text, (table,))
-
-
-def _since_cell(opened: date, night: date) -> Cell:
-    age = (night - opened).days
-    return Cell(str(opened), words.days(age) if age else "tonight", "whole")
 
 
 def _clear(nights: int) -> str:
     if not nights:
         return ""
-    return f"not seen for {nights} {'night' if nights == 1 else 'nights'}; ends soon"
+    return f"not seen for {count_of(nights, 'night')}; ends soon"
 
 
 def _standing(data: NightData) -> Iterator[tuple[str, str]]:
@@ -115,7 +111,7 @@ def _standing(data: NightData) -> Iterator[tuple[str, str]]:
             f"until {state.probation_end}; version {state.previous} would come back",
         )
     age = (data.night - state.last_retrain).days
-    yield "Last retraining", f"{state.last_retrain}, {words.days(age)} ago"
+    yield "Last retraining", f"{state.last_retrain}, {count_of(age, 'day')} ago"
     if state.bad_nights:
         bad = sum(state.bad_nights)
         yield "Bad nights", f"{bad} of the last {len(state.bad_nights)} that were judged"
@@ -124,4 +120,4 @@ def _standing(data: NightData) -> Iterator[tuple[str, str]]:
         "Retrainings for drift or performance",
         f"{len(recent)} of {data.policy.max_retrains} in {data.policy.budget_days} days",
     )
-    yield "Drift is mute after one for", words.days(state.cooldown_days)
+    yield "Drift is mute after one for", count_of(state.cooldown_days, "day")

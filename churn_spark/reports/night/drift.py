@@ -7,22 +7,32 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-import pandas as pd
-
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
+from churn_spark.reports.night.feature_cells import (
+    NONE,
+    importance_cell,
+    is_sure,
+    moved_cell,
+    name_cell,
+    psi_cell,
+    rates_cell,
+    shift_cell,
+    statistic_cell,
+    where,
+)
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.pictures import draw_history, draw_mix, draw_overlay
 from churn_spark.reports.night.summary import moved_share
 from churn_spark.reports.page import Block, Cell, Gallery, Picture, Section, Table
 from churn_spark.reports.words import count, percent
+from churn_spark.wording import count_of
 
 _N_OPEN = 12
 _N_SLICED = 8
-_NONE = Cell("–", tone="number quiet")
 
 
 def features_section(data: NightData) -> Section:
@@ -70,7 +80,7 @@ def history_section(data: NightData) -> Section:
         return Section("history", title, "No night has been counted yet.", ())
     policy = data.policy
     nights = data.history["run_date"].nunique()
-    counted = f" So far {nights} {'night was' if nights == 1 else 'nights were'} counted."
+    counted = f" So far {count_of(nights, 'night was', 'nights were')} counted."
     return Section(
         "history",
         title,
@@ -94,7 +104,7 @@ def _features_answer(data: NightData) -> str:
     carried = f", with {percent(share, 1)} of the importance" if math.isfinite(share) else ""
     n = len(moved)
     return (
-        f"{about}{n} {'feature counts' if n == 1 else 'features count'} as moved from the training "
+        f"{about}{count_of(n, 'feature counts', 'features count')} as moved from the training "
         f"rows{carried}; the prediction {score}."
     )
 
@@ -107,12 +117,12 @@ def _moved_table(
         ("Feature", "Moved since", "D", "Where", "Importance", "Mean shift"),
         tuple(
             (
-                _name_cell(row),
-                _since_cell(data, row),
-                _statistic_cell(row),
-                Cell(_where(row), tone="prose" if _is_sure(row) else "prose quiet"),
-                _importance_cell(row),
-                _shift_cell(row),
+                name_cell(row),
+                moved_cell(data, row),
+                statistic_cell(row),
+                Cell(where(row), tone="prose" if is_sure(row) else "prose quiet"),
+                importance_cell(row),
+                shift_cell(row),
             )
             for row in rows
         ),
@@ -134,12 +144,12 @@ def _beside_table(
         ("Feature", "Unknown", "Zero, or new to the model", "PSI", *headings),
         tuple(
             (
-                _name_cell(row),
-                _rates_cell(row, "missing_rate"),
-                _rates_cell(row, "unseen_rate" if row["kind"] == "category" else "zero_rate"),
-                _psi_cell(row),
+                name_cell(row),
+                rates_cell(row, "missing_rate"),
+                rates_cell(row, "unseen_rate" if row["kind"] == "category" else "zero_rate"),
+                psi_cell(row),
                 *(
-                    recent.get((row["feature"], comparison), _NONE)
+                    recent.get((row["feature"], comparison), NONE)
                     for comparison in words.COMPARISONS
                 ),
             )
@@ -169,7 +179,7 @@ def _slice_tables(data: NightData) -> Iterator[Table]:
                 Cell(words.slice_name(name)),
                 _people_cell(known, name),
                 *(
-                    _statistic_cell(known[feature, name]) if (feature, name) in known else _NONE
+                    statistic_cell(known[feature, name]) if (feature, name) in known else NONE
                     for feature in names
                 ),
             )
@@ -184,19 +194,19 @@ def _slice_tables(data: NightData) -> Iterator[Table]:
 def _people_cell(known: dict[tuple[str, str], Any], name: str) -> Cell:
     """Users of a part; the feature with the fewest unknown values tells."""
     sizes = [row["n_current"] for (_, place), row in known.items() if place == name]
-    return count(max(sizes)) if sizes else _NONE
+    return count(max(sizes)) if sizes else NONE
 
 
 def _shape_picture(data: NightData, shape: Overlay | Mix) -> Picture:
     row = _row_of(data, shape.feature)
-    where = _where(row) if row else ""
+    place = where(row) if row else ""
     unit = words.unit(shape.feature)
     source = draw_mix(shape) if isinstance(shape, Mix) else draw_overlay(shape, unit)
     name = words.meaning(shape.feature)
     return Picture(
         source,
-        f"Distribution of {shape.feature} in the training rows and tonight. {where}",
-        f"{_short(shape.feature)}: {name}. {where[:1].upper()}{where[1:]}.",
+        f"Distribution of {shape.feature} in the training rows and tonight. {place}",
+        f"{_short(shape.feature)}: {name}. {place[:1].upper()}{place[1:]}.",
     )
 
 
@@ -247,71 +257,3 @@ def _row_of(data: NightData, name: str) -> dict[str, Any] | None:
 
 def _short(name: str) -> str:
     return "the prediction" if name == PREDICTION else name
-
-
-def _is_sure(row: dict[str, Any]) -> bool:
-    return bool(row["status"] == "ok" and row["lower_bound"] > 0)
-
-
-def _where(row: dict[str, Any]) -> str:
-    if row["status"] != "ok":
-        return "not tested: no value on one side"
-    if not _is_sure(row):
-        return "no sure change"
-    if row["kind"] == "category":
-        return f"another mix: {words.of_100(row['statistic'])} are in other categories"
-    unit = words.unit(row["feature"])
-    return words.place(row["direction"], row["statistic"], row["location"], unit)
-
-
-def _name_cell(row: dict[str, Any]) -> Cell:
-    if row["feature"] == PREDICTION:
-        return Cell("the prediction", words.meaning(PREDICTION))
-    return Cell(row["feature"], words.meaning(row["feature"]))
-
-
-def _since_cell(data: NightData, row: dict[str, Any]) -> Cell:
-    if row["is_trending"]:
-        return Cell("by construction", tone="quiet")
-    since = data.moved.get(row["feature"])
-    if since is None:
-        return Cell("–", tone="quiet")
-    day, was_before = since
-    if was_before:
-        return Cell(f"before {day}", tone="whole")
-    age = (data.night - day).days
-    return Cell(str(day), words.days(age) if age else "tonight", "whole")
-
-
-def _statistic_cell(row: dict[str, Any]) -> Cell:
-    if row["status"] != "ok":
-        return _NONE
-    low = words.at_least(row["lower_bound"])
-    return Cell(words.statistic(row["statistic"]), low, "number")
-
-
-def _importance_cell(row: dict[str, Any]) -> Cell:
-    if row["feature"] == PREDICTION:
-        return _NONE
-    return Cell(percent(row["importance"], 1), tone="number")
-
-
-def _shift_cell(row: dict[str, Any]) -> Cell:
-    if row["kind"] == "category" or pd.isna(row["wasserstein"]):
-        return _NONE
-    return Cell(words.amount(row["wasserstein"], words.unit(row["feature"])), tone="number")
-
-
-def _rates_cell(row: dict[str, Any], column: str) -> Cell:
-    before, now = row[f"{column}_baseline"], row[f"{column}_current"]
-    if pd.isna(before) or pd.isna(now):
-        return _NONE
-    tone = "number quiet" if before == now == 0 else "number"
-    return Cell(f"{percent(before, 1)} → {percent(now, 1)}", tone=tone)
-
-
-def _psi_cell(row: dict[str, Any]) -> Cell:
-    value = row["psi_corrected"]
-    if pd.isna(value):
-        return _NONE
-    return Cell(f"{value:.3f}".replace("-", "−"), tone="number")

@@ -1,4 +1,4 @@
-"""Counted cells -> two distributions as few points, ready to be drawn one over the other."""
+"""Counted bins -> two distributions as few points, ready to be drawn one over the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.monitoring.drift.ks import Baseline
+from churn_spark.monitoring.drift.ks import ReferenceSample
 
 # Edges that each side contributes: the eye can't tell more on a picture of 400 pixels.
 _EDGES_PER_SIDE = 100
@@ -48,7 +48,9 @@ class Mix:
     now: tuple[float, ...]
 
 
-def build_overlay(feature: str, baseline: Baseline, cells: NDArray[np.int64]) -> Overlay | None:
+def build_overlay(
+    feature: str, reference: ReferenceSample, bins: NDArray[np.int64]
+) -> Overlay | None:
     """The two distribution functions, thinned to some 400 points; none if a side has no value.
 
     Each point is exact; between two points a line stands for the steps left out. The tails
@@ -56,47 +58,47 @@ def build_overlay(feature: str, baseline: Baseline, cells: NDArray[np.int64]) ->
 
     Args:
         feature: its name.
-        baseline: the training rows.
-        cells: current values per cell, shape (2K+1,), as of `ks.collect_cells`.
+        reference: the training rows.
+        bins: current values per bin, shape (2K+1,), as of `ks.collect_bins`.
     """
-    n, m = baseline.n, int(cells.sum())
+    n, m = reference.n, int(bins.sum())
     if n == 0 or m == 0:
         return None
-    own = np.zeros_like(cells)
-    own[1::2] = baseline.counts
-    before, now = np.cumsum(own) / n, np.cumsum(cells) / m
+    own = np.zeros_like(bins)
+    own[1::2] = reference.counts
+    before, now = np.cumsum(own) / n, np.cumsum(bins) / m
     widest = int(np.argmax(np.abs(before - now)))
     has_gap = before[widest] != now[widest]
-    kept = _choose_edges(baseline.edges, before[1::2], now[1::2])
+    kept = _choose_edges(reference.edges, before[1::2], now[1::2])
     if has_gap:
         kept = np.union1d(kept, [widest // 2])
-    kept = kept[np.isfinite(baseline.edges[kept])]
+    kept = kept[np.isfinite(reference.edges[kept])]
     places = np.stack([2 * kept, 2 * kept + 1], axis=1).ravel()
     return Overlay(
         feature,
-        np.repeat(baseline.edges[kept], 2),
+        np.repeat(reference.edges[kept], 2),
         before[places],
         now[places],
-        float(baseline.edges[widest // 2]) if has_gap else float("nan"),
+        float(reference.edges[widest // 2]) if has_gap else float("nan"),
         (float(before[widest]), float(now[widest])),
     )
 
 
 def build_mix(
-    feature: str, baseline: Baseline, cells: NDArray[np.int64], levels: Sequence[str]
+    feature: str, reference: ReferenceSample, bins: NDArray[np.int64], levels: Sequence[str]
 ) -> Mix | None:
     """The shares of a category's levels; none if a side has no row.
 
     Args:
         feature: its name.
-        baseline: as of `comparisons.code_baseline`; its last code is that of unknown levels.
-        cells: current codes per cell, shape (2K+1,).
+        reference: as of `comparisons.code_reference`; its last code is that of unknown levels.
+        bins: current codes per bin, shape (2K+1,).
         levels: names of the codes but the last.
     """
-    n, m = baseline.n, int(cells.sum())
+    n, m = reference.n, int(bins.sum())
     if n == 0 or m == 0:
         return None
-    before, now = baseline.counts / n, cells[1::2] / m
+    before, now = reference.counts / n, bins[1::2] / m
     names = [*levels, "unknown to the model"]
     order = np.argsort(-np.abs(before - now), kind="stable")
     chosen, rest = order[:_MAX_LEVELS], order[_MAX_LEVELS:]

@@ -110,7 +110,7 @@ def draw_history(
     Args:
         history: run_date, statistic and lower_bound; a night without a row is a gap.
         moved: nights after which it counted as moved: shaded.
-        promotions: nights on which the baseline changed.
+        promotions: nights on which another champion brought other training rows.
         span: first and last night of the axis.
         policy: has the lines.
     """

@@ -25,8 +25,8 @@ from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.drift.comparisons import TRAINING, code_baseline
-from churn_spark.monitoring.drift.ks import build_baseline, collect_cells
+from churn_spark.monitoring.drift.comparisons import TRAINING, code_reference
+from churn_spark.monitoring.drift.ks import build_reference, collect_bins
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData
 from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
@@ -34,7 +34,7 @@ from churn_spark.stores.checks import read_checks
 from churn_spark.stores.decisions import read_entries
 
 _NIGHTLY = (DATA_CHECKS, DECISIONS, DRIFT)
-_TOLD = ("opened", "worsened", "resolved")
+_CHANGES = ("opened", "worsened", "resolved")
 
 
 def newest_night(lakehouse: Lakehouse) -> date | None:
@@ -53,7 +53,13 @@ def read_night(
     """Everything about a night and the 90 days up to it, as if it were the newest.
 
     What is collected: per night a row per feature, of the night itself one per feature, slice and
-    comparison, and the counted cells of the few features that get a picture.
+    comparison, and the counted bins of the few features that get a picture.
+
+    Args:
+        lakehouse: has the tables.
+        registry: has the models that the tables name.
+        policy: the thresholds in use, shown where no decision was stored with its own.
+        night: the date.
 
     Raises:
         MissingTableError: if the night was neither checked, counted nor decided.
@@ -82,8 +88,8 @@ def read_night(
     if data.champion is not None:
         trained = registry.trained_as_of(data.champion)
         data = replace(data, trained=trained)
-    if data.baseline_version is not None:
-        shapes = _read_shapes(lakehouse, registry.load(data.baseline_version), data)
+    if data.reference_version is not None:
+        shapes = _read_shapes(lakehouse, registry.load(data.reference_version), data)
         data = replace(data, shapes=shapes)
     return data
 
@@ -111,7 +117,7 @@ def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame
     if not lakehouse.exists(ALERTS):
         return pd.DataFrame(columns=ALERTS.column_names)
     rows = _between(lakehouse, ALERTS, first, night)
-    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_TOLD)).toPandas()
+    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_CHANGES)).toPandas()
 
 
 def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
@@ -131,8 +137,8 @@ def _read_shapes(
     """The distributions of the prediction and of the features that are shown."""
     assert data.drift_night is not None
     names = [PREDICTION, *data.shown]
-    cells = _between(lakehouse, DRIFT_CELLS, data.drift_night, data.drift_night)
-    of_version = cells.filter(F.col("model_version") == bundle.version)
+    bins = _between(lakehouse, DRIFT_CELLS, data.drift_night, data.drift_night)
+    of_version = bins.filter(F.col("model_version") == bundle.version)
     rows = of_version.filter((F.col("slice") == ALL) & F.col("feature").isin(*names)).collect()
     counted = {row.feature: (row.cells, row.counts) for row in rows}
     levels = bundle.encoding.levels
@@ -142,11 +148,11 @@ def _read_shapes(
             continue
         values = bundle.baseline[name].to_numpy(dtype=np.float64)
         if name in levels:
-            baseline = code_baseline(values, len(levels[name]))
-            found, _ = collect_cells(baseline, *counted[name])
-            shapes.append(build_mix(name, baseline, found, levels[name]))
+            reference = code_reference(values, len(levels[name]))
+            found, _ = collect_bins(reference, *counted[name])
+            shapes.append(build_mix(name, reference, found, levels[name]))
         else:
-            baseline = build_baseline(values)
-            found, _ = collect_cells(baseline, *counted[name])
-            shapes.append(build_overlay(name, baseline, found))
+            reference = build_reference(values)
+            found, _ = collect_bins(reference, *counted[name])
+            shapes.append(build_overlay(name, reference, found))
     return tuple(shape for shape in shapes if shape is not None)

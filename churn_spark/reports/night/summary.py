@@ -12,6 +12,7 @@ from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.page import KeyFigure
 from churn_spark.reports.words import interval, number, percent
+from churn_spark.wording import count_of, name_some
 
 # The cautions below have the same sentences.
 _SAID_BELOW = ("hold", "human"), ("hold", "data_checks")
@@ -29,7 +30,9 @@ def champion_age(data: NightData) -> str:
     if data.trained is None:
         return f"Model version {data.champion}"
     age = (data.night - data.trained).days
-    return f"Model version {data.champion}, trained as of {data.trained}: {words.days(age)} old"
+    return (
+        f"Model version {data.champion}, trained as of {data.trained}: {count_of(age, 'day')} old"
+    )
 
 
 def answer(data: NightData) -> str:
@@ -53,7 +56,7 @@ def sentences(data: NightData) -> tuple[str, ...]:
             found.append(f"Tonight: {entry.decision.reason}.")
     failed = failed_checks(data.checks)
     if data.checks and not failed:
-        found.append(f"The data: {words.checks(len(data.checks))}, none failed.")
+        found.append(f"The data: {count_of(len(data.checks), 'check')}, none failed.")
     return tuple(found)
 
 
@@ -68,9 +71,8 @@ def cautions(data: NightData) -> tuple[str, ...]:
         )
     failed = [check for check in data.checks if not check.passed]
     if failed:
-        listed = "; ".join(check.sentence for check in failed[:3])
-        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-        found.append(f"{words.checks(len(failed))} failed: {listed}{more}.")
+        listed = name_some([check.sentence for check in failed], 3, "; ", "; and ")
+        found.append(f"{count_of(len(failed), 'check')} failed: {listed}.")
     if data.drift_night is not None and data.drift_night != data.night:
         found.append(
             f"Drift was not counted tonight. Everything about features below is of "
@@ -81,10 +83,10 @@ def cautions(data: NightData) -> tuple[str, ...]:
             "Drift was counted tonight but not judged: the figures are shown, and nothing follows "
             "from them."
         )
-    if data.baseline_version is not None and data.baseline_version != data.champion:
+    if data.reference_version is not None and data.reference_version != data.champion:
         found.append(
             f"Version {data.champion} became champion after this drift was counted: it is against "
-            f"the training rows of version {data.baseline_version}. From the next night on it is "
+            f"the training rows of version {data.reference_version}. From the next night on it is "
             "against the new champion's own."
         )
     return tuple(found)
@@ -117,7 +119,7 @@ def moved_share(data: NightData) -> float:
 def _age_figure(data: NightData) -> KeyFigure:
     if data.champion is None or data.trained is None:
         return KeyFigure("the champion's age", "none", "", "no training has succeeded yet")
-    age = words.days((data.night - data.trained).days)
+    age = count_of((data.night - data.trained).days, "day")
     return KeyFigure("the champion's age", age, f"version {data.champion}", "since its training")
 
 

@@ -9,6 +9,7 @@ from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
 from churn_spark.reports.night.pictures import Bar, draw_timeline
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
+from churn_spark.wording import count_of, name_some
 
 _EVENTS = ("retrain", "promote", "reject", "roll_back")
 _MAX_BARS, _MAX_NAMED, _OPEN_ROWS = 14, 4, 15
@@ -52,19 +53,14 @@ def _answer(data: NightData) -> str:
     kinds = [entry.decision.kind for entry in data.entries]
     nights = len({entry.decision.night for entry in data.entries})
     counted = {
-        "retraining asked for": kinds.count("retrain"),
-        "promotion": kinds.count("promote"),
-        "rejection": kinds.count("reject"),
-        "roll-back": kinds.count("roll_back"),
+        ("retraining asked for", "retrainings asked for"): kinds.count("retrain"),
+        ("promotion",): kinds.count("promote"),
+        ("rejection",): kinds.count("reject"),
+        ("roll-back",): kinds.count("roll_back"),
     }
-    parts = [f"{n} {_plural(name, n)}" for name, n in counted.items() if n]
+    parts = [count_of(n, *names) for names, n in counted.items() if n]
     listed = ", ".join(parts) or "no retraining"
-    return f"In {nights} {'night' if nights == 1 else 'nights'} with a decision: {listed}."
-
-
-def _plural(name: str, n: int) -> str:
-    first, _, rest = name.partition(" ")
-    return name if n == 1 else f"{first}s {rest}".rstrip()
+    return f"In {count_of(nights, 'night')} with a decision: {listed}."
 
 
 def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
@@ -74,14 +70,13 @@ def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
             what = words.KINDS[decision.kind] if decision.kind in _EVENTS else "Released"
             version = f"version {decision.version}: " if decision.rule == "first" else ""
             yield decision.night, what, f"{version}{decision.reason}"
-    told = data.alerts[data.alerts["change"].isin(_CHANGES)]
+    changed = data.alerts[data.alerts["change"].isin(_CHANGES)]
     keys: dict[tuple[date, str], list[str]] = {}
-    for row in records(told):
+    for row in records(changed):
         keys.setdefault((row["run_date"], row["change"]), []).append(row["key"])
     for (night, change), found in keys.items():
         names = [words.alert_name(key) for key in sorted(found)]
-        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-        yield night, _CHANGES[change], f"{', '.join(names[:_MAX_NAMED])}{more}"
+        yield night, _CHANGES[change], name_some(names, _MAX_NAMED)
 
 
 def _bars(data: NightData) -> list[Bar]:
@@ -113,5 +108,5 @@ def _picture(data: NightData, bars: list[Bar], marks: Sequence[tuple[date, str]]
         draw_timeline(bars, marks, span),
         f"Decisions and alerts from {span[0]} to {span[1]}.",
         f"Top line: decisions that are no routine. Below: {shown}, from the first to the last "
-        "night with the cause; dark orange critical, yellow a warning, grey to know.",
+        "night with the finding; dark orange critical, yellow a warning, grey to know.",
     )

@@ -183,16 +183,6 @@ def alert_name(key: str) -> str:
     return names.get(key, key)
 
 
-def checks(number: int) -> str:
-    """`1 check`, `102 checks`."""
-    return f"{number} {'check' if number == 1 else 'checks'}"
-
-
-def days(number: int) -> str:
-    """`1 day`, `12 days`."""
-    return f"{number} {'day' if number == 1 else 'days'}"
-
-
 def slice_name(name: str) -> str:
     """A part of the users: `Subscription: paid`."""
     segment, _, value = name.partition("=")
