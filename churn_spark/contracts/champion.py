@@ -13,7 +13,8 @@ class RegistryState:
     Attributes:
         champion: its version; none before the first training.
         step: note of the decision that made it champion; empty where it was the first training.
-        trained: the date that it was trained as of; none where there is no champion.
+        trained: the date that it was trained as of; none where there is no champion, or where its
+            run, made by something else than this project, doesn't say.
     """
 
     champion: str | None = None

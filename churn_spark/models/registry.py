@@ -106,7 +106,9 @@ class ModelRegistry:
         if version is None:
             return RegistryState()
         tags = self._client.get_registered_model(self._name).tags
-        return RegistryState(version, str(tags.get(_STEP, "")), self.trained_as_of(version))
+        as_of = self.trained_on(version).get("as_of")
+        trained = date.fromisoformat(as_of) if as_of else None
+        return RegistryState(version, str(tags.get(_STEP, "")), trained)
 
     def trained_as_of(self, version: str) -> date:
         """The date by which everything was known that the version has learnt from."""
