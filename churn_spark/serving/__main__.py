@@ -64,8 +64,6 @@ def main(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     log_to(sys.stderr)
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     _warn_of_keys(service)
     serve(service)
 

@@ -132,7 +132,7 @@ class Service:
         is_current = predictor is not None and not problem
         return {
             "model": model,
-            "champion": Check(is_current, problem or "the registry's champion answers", False),
+            "champion": Check(is_current, problem or "the published champion answers", False),
             "scores": self._check_scores(),
         }
 

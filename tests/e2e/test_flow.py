@@ -36,9 +36,11 @@ from churn_spark.contracts.tables import (
 from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
 from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
 from churn_spark.steps.described import load_champion, read_users
+from churn_spark.stores.champion import publish_champion
 from jobs import (
     backtest,
     build_report,
@@ -110,6 +112,8 @@ def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext)
     table = pa.Table.from_pandas(known, preserve_index=False)
     with pa.ipc.new_stream(body, table.schema) as writer:
         writer.write_table(table)
+    about = ModelRegistry(mini.config.registry, mini.config.lakehouse).trained_on(bundle.version)
+    publish_champion(mini.lakehouse, bundle, about)
     config = make_config(Path(mini.config.lakehouse), require_key=False, max_scores_age_hours=1e6)
     with running(Service(config)) as address:
         for _ in range(100):

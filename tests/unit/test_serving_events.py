@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from serving_builders import (
-    FakeRegistry,
+    FakeSource,
     add_behaviour,
     build_service,
     make_bundle,
@@ -58,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     lakehouse = tmp_path_factory.mktemp("events")
     config = make_config(lakehouse, require_key=False, max_events=MAX_EVENTS)
     bundle = replace(add_behaviour(make_bundle()), version="3")
-    with running(build_service(config, FakeRegistry(bundle))) as address:
+    with running(build_service(config, FakeSource(bundle))) as address:
         for _ in range(400):
             if httpx.get(f"{address}/model").status_code == 200:
                 break
@@ -270,7 +270,7 @@ def test_features_count_from_the_first_day_of_the_log(world: World) -> None:
 
 def test_model_without_log_is_told_apart(tmp_path: Path) -> None:
     config = make_config(tmp_path, require_key=False)
-    service = build_service(config, FakeRegistry(replace(make_bundle(), version="1")))
+    service = build_service(config, FakeSource(replace(make_bundle(), version="1")))
     with running(service) as address:
         for _ in range(400):
             if httpx.get(f"{address}/model").status_code == 200:

@@ -23,7 +23,7 @@ from serving_builders import (
     AS_OF,
     KEY,
     ODD_USER,
-    FakeRegistry,
+    FakeSource,
     build_service,
     client_of,
     fill_tables,
@@ -80,7 +80,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     log = StringIO()
     os.environ[ENVIRONMENT] = KEY
     try:
-        with running(build_service(config, FakeRegistry(bundle)), log) as address:
+        with running(build_service(config, FakeSource(bundle)), log) as address:
             wait_until_ready(address)
             yield World(address, config, bundle, log, reader_key, predictor_key)
     finally:
@@ -188,7 +188,7 @@ def test_list_refuses_a_query_by_name(client: httpx.Client, query: str) -> None:
     assert answer.json()["problems"][0]["field"] == query.partition("=")[0]
 
 
-def test_model_card_has_what_the_registry_knows(world: World, client: httpx.Client) -> None:
+def test_model_card_has_what_its_training_says(world: World, client: httpx.Client) -> None:
     card = client.get("/model").json()
     assert card["model_version"] == world.bundle.version
     assert card["metrics"] == {"roc_auc": 0.71, "f1": None}
@@ -412,9 +412,9 @@ def test_service_without_lakehouse_lives_and_is_not_ready(tmp_path: Path) -> Non
         assert httpx.get(f"{address}/list").status_code == 503
         for _ in range(100):
             checks = httpx.get(f"{address}/ready").json()["checks"]
-            if "no model registry" in checks["model"]["detail"]:
+            if "no champion is published" in checks["model"]["detail"]:
                 break
-        assert "no model registry" in checks["model"]["detail"]
+        assert "no champion is published" in checks["model"]["detail"]
     assert not (tmp_path / "none").exists()
 
 

@@ -15,7 +15,7 @@ import pytest
 from serving_builders import (
     AS_OF,
     ODD_USER,
-    FakeRegistry,
+    FakeSource,
     build_service,
     fill_tables,
     make_bundle,
@@ -57,7 +57,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     fill_tables(config, bundle, N_USERS, n_dates=2)
     before = AS_OF - timedelta(days=1)
     write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
-    return build_service(config, FakeRegistry(bundle))
+    return build_service(config, FakeSource(bundle))
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     config = make_config(tmp_path, require_key=False)
     bundle = replace(make_bundle(), version="7")
     fill_tables(config, bundle, 20, n_dates=1)
-    service = build_service(config, FakeRegistry(bundle))
+    service = build_service(config, FakeSource(bundle))
     scores = make_scores(bundle, config, 20)
     for look in service.looks():
         look()
