@@ -75,7 +75,7 @@ bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 
 
 .PHONY: serve
 serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in CHURN_API_KEY
-	@"$(PY)" -m churn_spark.serving $(if $(PORT),--port "$(PORT)")
+	@"$(PY)" -m jobs.serve $(if $(PORT),--port "$(PORT)")
 
 .PHONY: bench-serve
 bench-serve: setup ## The service: speed, memory, and ten minutes of trouble (needs wrk)

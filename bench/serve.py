@@ -125,7 +125,7 @@ def serving(lakehouse: str) -> Iterator[Server]:
     unlimited = ("serving.requests_per_second=1000000", "serving.burst=1000000")
     # Scores of any age will do.
     settings = (*unlimited, f"serving.port={port}", "serving.max_scores_age_hours=1000000")
-    command = [sys.executable, "-m", "churn_spark.serving"]
+    command = [sys.executable, "-m", "jobs.serve"]
     command += [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, ENVIRONMENT: key, "LAKEHOUSE": lakehouse}
     started = time.monotonic()

@@ -37,9 +37,9 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
-from churn_spark.serving.__main__ import build_server_config
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.logs import AccessLog
+from churn_spark.serving.server import build_server_config
 from churn_spark.serving.service import Service
 from churn_spark.stores.champion import publish_champion
 

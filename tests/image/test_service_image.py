@@ -178,12 +178,13 @@ def test_it_runs_as_nobody_special_and_writes_nowhere(container: Container) -> N
     assert container.run(code) == "10001 10001\n"
 
 
-def test_no_java_and_no_spark_are_in_it(container: Container) -> None:
+def test_no_java_no_spark_and_no_mlflow_are_in_it(container: Container) -> None:
     code = (
         "import importlib.util, shutil\n"
-        "print(shutil.which('java'), *map(importlib.util.find_spec, ('pyspark', 'delta', 'jobs')))"
+        "absent = ('pyspark', 'delta', 'mlflow', 'jobs.nightly')\n"
+        "print(shutil.which('java'), *map(importlib.util.find_spec, absent))"
     )
-    assert container.run(code) == "None None None None\n"
+    assert container.run(code) == "None None None None None\n"
 
 
 def test_it_stays_within_its_memory(container: Container) -> None:

@@ -53,6 +53,6 @@ def test_service_starts_where_there_is_no_spark_and_no_mlflow() -> None:
     code = (
         "import sys; absent = ['pyspark', 'py4j', 'delta', 'synapse', 'mlflow']\n"
         "sys.modules.update(dict.fromkeys(absent))\n"
-        "import churn_spark.serving.__main__"
+        "import jobs.serve"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -128,7 +128,7 @@ def test_it_writes_nothing(written: Config) -> None:
 
 def test_service_answers_without_loading_mlflow(written: Config) -> None:
     code = (
-        "import json, sys, churn_spark.serving.__main__\n"
+        "import json, sys, jobs.serve\n"
         "from churn_spark.config import load_config\n"
         "from churn_spark.serving.champion import ChampionWatch\n"
         "watch = ChampionWatch(load_config(overrides=['lakehouse=' + sys.argv[1]])); watch.look()\n"
@@ -142,7 +142,7 @@ def test_service_answers_without_loading_mlflow(written: Config) -> None:
 
 
 def test_asked_to_stop_it_ends_without_a_failure(written: Config) -> None:
-    command = [sys.executable, "-m", "churn_spark.serving", "--port", "0"]
+    command = [sys.executable, "-m", "jobs.serve", "--port", "0"]
     environment = {**os.environ, "LAKEHOUSE": written.lakehouse}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
