@@ -24,9 +24,7 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config, load_config
-from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.serving import stores
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
 from churn_spark.serving.events.hashes import xxh64
@@ -244,9 +242,6 @@ def test_described_example_is_answered(world: World, ask: Ask) -> None:
 
 
 def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
-    assert (f"{SESSION_DAYS.layer}/{SESSION_DAYS.name}", SESSION_DAYS.partition_by[0]) == (
-        stores.SESSION_DAYS
-    )
     log_start = LogStart(str(tmp_path))
     log_start.look()
     assert log_start.day is None

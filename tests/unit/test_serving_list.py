@@ -27,11 +27,11 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import RETENTION_LISTS
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.scoring.list_csv import format_list_csv
-from churn_spark.serving import stores
 from churn_spark.serving.lists import SHOWN
 from churn_spark.serving.service import Service
+from churn_spark.serving.stores import HISTORY_COLUMNS
 
 N_USERS, N_LISTED = 60, 24
 
@@ -191,7 +191,6 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     assert len(list(csv.DictReader(StringIO(text)))) == 20
 
 
-def test_columns_read_here_are_those_of_the_schema() -> None:
-    name = f"{RETENTION_LISTS.layer}/{RETENTION_LISTS.name}"
-    assert (name, RETENTION_LISTS.partition_by[0]) == stores.RETENTION_LISTS
+def test_every_column_shown_is_one_of_its_table() -> None:
     assert {*SHOWN["list"], "as_of", "model_version"} == set(RETENTION_LISTS.column_names)
+    assert {*SHOWN["scores"], *HISTORY_COLUMNS} <= set(SCORES.column_names)
