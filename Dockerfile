@@ -85,6 +85,8 @@ CMD ["jobs.nightly", "--help"]
 FROM base AS service
 COPY --from=service-packages /opt/venv /opt/venv
 COPY --from=code /app /app
+COPY jobs/__init__.py jobs/serve.py /app/jobs/
+RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs
 ENV CHURN_HOST=0.0.0.0 \
     CHURN_PORT=8000
 USER 10001:10001
@@ -94,4 +96,4 @@ STOPSIGNAL SIGTERM
 # Alive, not ready: a service that waits for its first champion must not be restarted for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"CHURN_PORT\"]}/health', timeout=2)"]
-ENTRYPOINT ["python", "-m", "churn_spark.serving"]
+ENTRYPOINT ["python", "-m", "jobs.serve"]

@@ -79,7 +79,7 @@ bench-same: $(if $(and $(BEFORE),$(AFTER)),setup,lakehouses-missing) ## Are two 
 
 .PHONY: serve
 serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in CHURN_API_KEY
-	@"$(PY)" -m churn_spark.serving $(if $(PORT),--port "$(PORT)")
+	@"$(PY)" -m jobs.serve $(if $(PORT),--port "$(PORT)")
 
 .PHONY: bench-serve
 bench-serve: setup ## The service: speed, memory, and ten minutes of trouble (needs wrk)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -16,7 +18,6 @@ from deltalake import DeltaTable
 
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import FILES
-from churn_spark.serving.registry import LakehouseRegistry
 
 # Column -> why two builds by one version of the code differ in it.
 LEFT_OUT: Final = {
@@ -61,10 +62,14 @@ class BuiltLakehouse:
 
     def champion_version(self) -> str | None:
         """Version of the champion; none where there is no registry yet, or no champion."""
-        if not (self.folder / "mlflow" / "mlflow.db").is_file():
+        store = self.folder / "mlflow" / "mlflow.db"
+        if not store.is_file():
             return None
-        model = load_config().registry.model_name
-        return LakehouseRegistry(self.folder, model).champion_version()
+        # Asked of the file and not of MLflow, which would bring an older store to its own version.
+        query = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = 'champion'"
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+            found = connection.execute(query, [load_config().registry.model_name]).fetchone()
+        return None if found is None else str(found[0])
 
     @cached_property
     def _log_folder(self) -> str:

@@ -33,11 +33,11 @@ from rich.table import Table
 from bench.promises import holds
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.features.spec import FEATURES
-from churn_spark.models.registry import ModelRegistry
 from churn_spark.serving import contract
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.predictor import build_predictor
+from churn_spark.serving.published import PublishedChampion
 
 SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = 16
@@ -125,7 +125,7 @@ def serving(lakehouse: str) -> Iterator[Server]:
     unlimited = ("serving.requests_per_second=1000000", "serving.burst=1000000")
     # Scores of any age will do.
     settings = (*unlimited, f"serving.port={port}", "serving.max_scores_age_hours=1000000")
-    command = [sys.executable, "-m", "churn_spark.serving"]
+    command = [sys.executable, "-m", "jobs.serve"]
     command += [part for setting in settings for part in ("--set", setting)]
     environment = {**os.environ, ENVIRONMENT: key, "LAKEHOUSE": lakehouse}
     started = time.monotonic()
@@ -235,8 +235,8 @@ def measure_batches(server: Server) -> float:
 
 def say_one_row(config: Config) -> None:
     """Time one row on the ways there are, in this process."""
-    registry = ModelRegistry(config.registry, config.lakehouse)
-    predictor = build_predictor(registry.load_champion(), config.scoring, {})
+    reader = PublishedChampion(config.lakehouse)
+    predictor = build_predictor(reader.load(reader.newest()), config.scoring, {})
     bundle, rows = predictor.bundle, make_rows(ONE_BY_ONE)
     records: list[Any] = rows.to_dict("records")
     frames = [rows.iloc[[position]] for position in range(ONE_BY_ONE)]
@@ -266,7 +266,6 @@ def say_one_row(config: Config) -> None:
 
 def main(seconds: Annotated[int, typer.Option(help="Of each load.")] = 10) -> None:
     """Measure one worker on one core, and say whether it is as fast as promised."""
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     config = load_config()
     say_one_row(config)
     with serving(config.lakehouse) as server:

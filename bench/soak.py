@@ -8,17 +8,17 @@ and memory may not grow.
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import socket
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +29,15 @@ from rich.console import Console
 
 from bench.promises import holds
 from bench.serve import Server, is_ready, make_rows, serving
-from churn_spark.config import load_config
+from churn_spark.config import Config, load_config
+from churn_spark.contracts.champion import POINTER
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
-from churn_spark.models.registry import ModelRegistry
+from churn_spark.runtime.session import build_session
 from churn_spark.serving.predictor import build_predictor
+from churn_spark.serving.published import PublishedChampion
+from churn_spark.stores.champion import publish_champion
 
 N_USERS, ASKERS, SWAP_S, SHIFT = 200, 4, 5.0, 0.7
 # Of the probability: what two ways of adding up the same trees may differ by.
@@ -67,25 +71,37 @@ class Known:
     probabilities: dict[str, np.ndarray[Any, Any]]
 
 
-def prepare(source: str, target: Path) -> tuple[ModelRegistry, Known]:
-    """A lakehouse with the source's scores, its champion and the same one calibrated otherwise."""
+def prepare(source: str, target: Path) -> tuple[list[bytes], Known]:
+    """A lakehouse with the source's scores and two champions to swap; gives their pointers too.
+
+    One is the source's, the other the same one calibrated otherwise.
+    """
     config = load_config(overrides=[f"lakehouse={source}"])
     shutil.copytree(Path(source) / "ml" / "scores", target / "ml" / "scores")
-    champion = ModelRegistry(config.registry, source).load_champion()
-    registry = ModelRegistry(config.registry, str(target))
-    bundles: dict[str, ModelBundle] = {}
-    for bundle in (champion, shift(champion)):
-        with registry.run("soak", {"as_of": "2018-11-30"}) as run_id:
-            version = registry.register(bundle, run_id, champion.metrics)
-        bundles[version] = replace(bundle, version=version)
-    registry.set_champion("1", "")
+    reader = PublishedChampion(source)
+    champion = replace(reader.load(reader.newest()), version="1")
+    bundles = (champion, replace(shift(champion), version="2"))
+    pointers = publish_all(bundles, config, target)
     rows = make_rows(N_USERS)[list(champion.encoding.features)]
     records: list[dict[str, Any]] = json.loads(rows.to_json(orient="records"))
     known = {}
-    for version, bundle in bundles.items():
+    for bundle in bundles:
         predictor = build_predictor(bundle, config.scoring, {})
-        known[version] = np.array([predictor.predict_one(record) for record in records])
-    return registry, Known([json.dumps(record).encode() for record in records], known)
+        known[bundle.version] = np.array([predictor.predict_one(record) for record in records])
+    return pointers, Known([json.dumps(record).encode() for record in records], known)
+
+
+def publish_all(bundles: Sequence[ModelBundle], config: Config, target: Path) -> list[bytes]:
+    """Publish two bundles, which keeps the files of both; gives the pointer to each."""
+    session = build_session(config.spark, "soak")
+    pointers = []
+    try:
+        for bundle in bundles:
+            publish_champion(Lakehouse(session, str(target)), bundle, {})
+            pointers.append((target / POINTER).read_bytes())
+    finally:
+        session.stop()
+    return pointers
 
 
 def shift(champion: ModelBundle) -> ModelBundle:
@@ -115,10 +131,14 @@ def ask(server: Server, known: Known, findings: Findings, seed: int) -> None:
                 findings.wrong.append(f"user {number}: {said}, expected {expected}")
 
 
-def swap(registry: ModelRegistry, findings: Findings) -> None:
+def swap(pointers: Sequence[bytes], folder: Path, findings: Findings) -> None:
     """Make the other version champion, again and again."""
-    while not _STOP.wait(SWAP_S):
-        registry.set_champion("2" if registry.champion_version() == "1" else "1", "")
+    part = folder / "next.json"
+    for pointer in cycle(pointers):
+        if _STOP.wait(SWAP_S):
+            return
+        part.write_bytes(pointer)
+        part.replace(folder / POINTER)
         findings.answers["champion swapped"] += 1
 
 
@@ -198,15 +218,14 @@ _STOP = threading.Event()
 
 def main(minutes: Annotated[float, typer.Option(help="How long.")] = 10.0) -> None:
     """Trouble the service and say whether it has answered rightly all the time."""
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     folder = Path(tempfile.mkdtemp(prefix="churn_spark-"))
     findings = Findings()
     try:
-        registry, known = prepare(load_config().lakehouse, folder)
+        pointers, known = prepare(load_config().lakehouse, folder)
         with serving(str(folder)) as server:
             work: list[Callable[[], None]] = [
                 *(partial(ask, server, known, findings, seed) for seed in range(ASKERS)),
-                partial(swap, registry, findings),
+                partial(swap, pointers, folder, findings),
                 partial(spoil, server, known, findings),
                 partial(overload, server, findings),
                 *(partial(dawdle, server, findings) for _ in range(20)),

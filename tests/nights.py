@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from churn_spark.config import PolicyConfig, load_config
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,7 +22,9 @@ import uvicorn
 from deltalake import write_deltalake
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.champion import Published
 from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, fingerprint, model_features
+from churn_spark.errors import NoChampionError
 from churn_spark.models.behaviour.calendar import Calendar
 from churn_spark.models.behaviour.cells import N_CELLS, SHAPE
 from churn_spark.models.behaviour.mixture import Mixture
@@ -33,10 +37,11 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
-from churn_spark.serving.__main__ import build_server_config
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.logs import AccessLog
+from churn_spark.serving.server import build_server_config
 from churn_spark.serving.service import Service
+from churn_spark.stores.champion import publish_champion
 
 KEY = "a-key-with-every-scope-0123456789abcdef"
 LEVELS = {
@@ -158,6 +163,40 @@ def register_champion(config: Config, bundle: ModelBundle) -> str:
     return version
 
 
+@dataclass(frozen=True)
+class LocalFiles:
+    """Stands for `lakehouse.files` without a JVM."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes | None:
+        file = self.root / path
+        return file.read_bytes() if file.is_file() else None
+
+    def write(self, path: str, content: bytes) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(content)
+
+    def exchange(self, path: str, content: bytes) -> None:
+        self.write(f"{path}.part", content)
+        (self.root / f"{path}.part").replace(self.root / path)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.root / folder).iterdir())
+
+    def delete(self, path: str) -> None:
+        shutil.rmtree(self.root / path)
+
+
+def publish(config: Config, bundle: ModelBundle, version: str) -> ModelBundle:
+    """Publish the bundle as this version, as a promotion does; returns it as it is published."""
+    metrics = {"roc_auc": 0.71, "f1": float("nan")}
+    bundle = replace(bundle, version=version, metrics=metrics)
+    lakehouse: Any = SimpleNamespace(files=LocalFiles(Path(config.lakehouse)))
+    publish_champion(lakehouse, bundle, {"as_of": str(AS_OF)})
+    return bundle
+
+
 def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF) -> pd.DataFrame:
     """The scores of some users, as the job writes them."""
     rows = make_rows(n, seed=(as_of - AS_OF).days + 100)
@@ -269,30 +308,31 @@ def write_drift(config: Config) -> None:
 
 
 @dataclass
-class FakeRegistry:
-    """A registry in memory: its champion can be exchanged, or made to fail."""
+class FakeSource:
+    """A published champion in memory: it can be exchanged, or made to fail."""
 
     bundle: ModelBundle | None
     error: Exception | None = None
     n_loads: int = 0
 
-    def champion_version(self) -> str | None:
-        return self.bundle.version if self.bundle else None
+    def newest(self) -> Published:
+        if self.bundle is None:
+            raise NoChampionError("no champion is published")
+        version = self.bundle.version
+        about = {"as_of": str(AS_OF), "of_version": version}
+        return Published(version, self.bundle.encoding.fingerprint, f"{version}-0", {}, about)
 
-    def load_champion(self) -> ModelBundle:
+    def load(self, published: Published) -> ModelBundle:
         self.n_loads += 1
         if self.error:
             raise self.error
         assert self.bundle is not None
-        return self.bundle
-
-    def trained_on(self, version: str) -> Mapping[str, str]:
-        return {"as_of": str(AS_OF), "of_version": version}
+        return replace(self.bundle, version=published.version)
 
 
-def build_service(config: Config, registry: FakeRegistry) -> Service:
-    """A service that takes its champion from a registry in memory."""
-    return Service(config, ChampionWatch(config, lambda _: registry))
+def build_service(config: Config, source: FakeSource) -> Service:
+    """A service that takes its champion from memory."""
+    return Service(config, ChampionWatch(config, source))
 
 
 def fill_tables(config: Config, bundle: ModelBundle, n_users: int = 120, n_dates: int = 4) -> None:

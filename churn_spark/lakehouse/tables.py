@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.schema import conform, struct_of
 
 
@@ -32,6 +33,11 @@ class Lakehouse:
     def checkpoint(self, job_name: str) -> str:
         """Where a streaming job keeps what it has read."""
         return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
+
+    @property
+    def files(self) -> Files:
+        """The files beside the tables, by their path below the root."""
+        return Files(self.spark, self.root)
 
     def exists(self, spec: TableSpec) -> bool:
         """Whether the table has been written at least once."""
@@ -173,14 +179,8 @@ class Lakehouse:
 
     def write_report(self, text: str, name: str) -> str:
         """Write `<root>/reports/<name>`, replacing what is there; returns its path."""
-        target = f"{self.root.rstrip('/')}/reports/{name}"
-        path = self._jvm.org.apache.hadoop.fs.Path(target)
-        stream = path.getFileSystem(self.spark._jsc.hadoopConfiguration()).create(path, True)
-        try:
-            stream.write(text.encode("utf-8"))
-        finally:
-            stream.close()
-        return target
+        self.files.write(f"reports/{name}", text.encode())
+        return f"{self.root.rstrip('/')}/reports/{name}"
 
     def _qualify(self, path: str) -> str:
         path_object = self._jvm.org.apache.hadoop.fs.Path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +24,9 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 from churn_spark.models.reasons import Reason
 
+_TREES, _ENCODING, _CALIBRATION = "trees.txt", "encoding.json", "calibration.json"
+_ABOUT, _BASELINE = "about.json", "baseline.parquet"
+_FILES = (_TREES, _ENCODING, _CALIBRATION, _ABOUT, _BASELINE)
 _BEHAVIOUR = "behaviour.json"
 
 
@@ -135,36 +139,57 @@ class ModelBundle:
 
 def write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]) -> None:
     """Write the bundle's files into an existing folder, with the metrics beside them."""
-    (folder / "trees.txt").write_text(bundle.native_text, encoding="utf-8")
-    (folder / "encoding.json").write_text(bundle.encoding.to_json(), encoding="utf-8")
-    (folder / "calibration.json").write_text(bundle.calibration.to_json(), encoding="utf-8")
-    if bundle.behaviour is not None:
-        (folder / _BEHAVIOUR).write_text(bundle.behaviour.to_json(), encoding="utf-8")
+    for name, content in bundle_files(bundle, metrics).items():
+        (folder / name).write_bytes(content)
+
+
+def read_bundle(folder: Path, version: str) -> ModelBundle:
+    """The bundle of a folder written by `write_bundle`; other files in it are not read."""
+    found = {name: folder / name for name in (*_FILES, _BEHAVIOUR)}
+    return bundle_of(
+        {name: path.read_bytes() for name, path in found.items() if path.exists()}, version
+    )
+
+
+def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str, bytes]:
+    """Name -> content of the files that hold a bundle, with the metrics among them."""
     about = {
         "base_rate": bundle.base_rate,
         "label": dict(bundle.label),
         "offset": None if bundle.offset is None else asdict(bundle.offset),
         "metrics": dict(metrics),
     }
-    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    bundle.baseline.to_parquet(folder / "baseline.parquet", index=False)
+    files = {
+        _TREES: bundle.native_text.encode(),
+        _ENCODING: bundle.encoding.to_json().encode(),
+        _CALIBRATION: bundle.calibration.to_json().encode(),
+        _ABOUT: json.dumps(about, indent=1).encode(),
+        _BASELINE: bundle.baseline.to_parquet(index=False),
+    }
+    if bundle.behaviour is not None:
+        files[_BEHAVIOUR] = bundle.behaviour.to_json().encode()
+    return files
 
 
-def read_bundle(folder: Path, version: str) -> ModelBundle:
-    """The bundle of a folder written by `write_bundle`."""
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    behaviour = folder / _BEHAVIOUR
+def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
+    """The bundle that `bundle_files` has made files of.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+    """
+    if missing := sorted({*_FILES} - files.keys()):
+        raise FileNotFoundError(f"no file {', '.join(missing)} in the model's folder")
+    about = json.loads(files[_ABOUT])
+    behaviour = files.get(_BEHAVIOUR)
     return ModelBundle(
-        native_text=(folder / "trees.txt").read_text(encoding="utf-8"),
-        encoding=Encoding.from_json((folder / "encoding.json").read_text(encoding="utf-8")),
-        calibration=Calibration.from_json((folder / "calibration.json").read_text("utf-8")),
+        native_text=files[_TREES].decode(),
+        encoding=Encoding.from_json(files[_ENCODING].decode()),
+        calibration=Calibration.from_json(files[_CALIBRATION].decode()),
         base_rate=about["base_rate"],
         label=about["label"],
-        baseline=pd.read_parquet(folder / "baseline.parquet"),
+        baseline=pd.read_parquet(io.BytesIO(files[_BASELINE])),
         offset=None if about["offset"] is None else Offset(**about["offset"]),
-        behaviour=(
-            BehaviourModel.from_json(behaviour.read_text("utf-8")) if behaviour.exists() else None
-        ),
+        behaviour=None if behaviour is None else BehaviourModel.from_json(behaviour.decode()),
         version=version,
         metrics=about["metrics"],
     )

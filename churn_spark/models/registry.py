@@ -16,7 +16,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.sqlite import sqlite_folder
 

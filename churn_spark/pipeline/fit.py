@@ -29,6 +29,7 @@ from churn_spark.models.training import (
     train_logistic_regression,
     train_trees,
 )
+from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.training_data import TrainingData, used_sets
 
 _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
@@ -85,7 +86,7 @@ def register(
     fitted: tuple[FittedTrees, FittedBaseline],
     config: LearningConfig,
 ) -> tuple[str, str]:
-    """Log both runs and register the trees; returns version and alias."""
+    """Log both runs, register the trees, publish the champion; returns version and alias."""
     trees, baseline = fitted
     bundle = build_bundle(data, trees, config)
     about = training_key(lakehouse, date, config) | {
@@ -116,7 +117,9 @@ def register(
         metrics = log_family("lightgbm", parameters, trees.evaluation)
         keep_scores(lakehouse, run_id, "lightgbm", trees.evaluation)
         version = registry.register(bundle, run_id, metrics)
-    return version, registry.assign_alias(version)
+    alias = registry.assign_alias(version)
+    publish(lakehouse, registry)
+    return version, alias
 
 
 def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> dict[str, str]:

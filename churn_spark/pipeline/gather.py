@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date as Date
 
 from churn_spark.config import PolicyConfig
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import NoChampionError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
@@ -18,6 +18,7 @@ from churn_spark.monitoring.policy.history import (
 )
 from churn_spark.monitoring.policy.reconcile import reconcile
 from churn_spark.pipeline.dates import LogDates, read_log_dates
+from churn_spark.pipeline.publish import publish
 from churn_spark.stores.decisions import read_entries, write_night
 
 
@@ -89,14 +90,20 @@ def read_night(
 def settle(
     lakehouse: Lakehouse, registry: ModelRegistry, night: Night, policy: PolicyConfig
 ) -> Night:
-    """Write what brings the registry and the newest decision together; returns the night after."""
+    """Write what brings the registry and the newest decision together, and publish the champion.
+
+    Returns:
+        The night with what was written.
+    """
     needed = reconcile(night.entries, night.registered, policy, night.date)
     if needed.changed_night is not None:
         changed = [e for e in needed.entries if e.decision.night == needed.changed_night]
         write_night(lakehouse, needed.changed_night, changed)
+    if needed.champion is not None:
+        registry.set_champion(needed.champion, needed.step)
+    publish(lakehouse, registry)
     if needed.champion is None:
         return night
-    registry.set_champion(needed.champion, needed.step)
     return replace(night, entries=needed.entries, registered=registry.state())
 
 

@@ -20,6 +20,7 @@ from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
 from churn_spark.pipeline.fit import fit, register, training_key
+from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.training_data import label_snapshots, prepare
 from churn_spark.pipeline.use_case import UseCase
 
@@ -92,6 +93,8 @@ def resume(
     if version is None:
         if runs := registry.delete_runs(key):
             lakehouse.replace_rows([], VALIDATION_SCORES, {"run_id": runs})
-    elif version != registry.champion_version():
+        return None
+    if version != registry.champion_version():
         registry.assign_alias(version)
+    publish(lakehouse, registry)
     return version

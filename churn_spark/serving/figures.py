@@ -39,7 +39,7 @@ class Figures:
         self.is_ready = Gauge("churn_ready", "1 if every check of /ready holds", registry=registry)
         self.is_behind = Gauge(
             "churn_champion_behind",
-            "1 while another model answers than the registry's champion",
+            "1 while another model answers than the published champion",
             registry=registry,
         )
         self.scores_age = Gauge(

@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Passage:
+class Admission:
     """One request on its way through.
 
     Attributes:
@@ -77,37 +77,37 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passage = Passage()
-        scope["passage"] = passage
+        admission = Admission()
+        scope["admission"] = admission
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                passage.status = message["status"]
+                admission.status = message["status"]
                 message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
         try:
-            self._admit(scope, passage)
+            self._admit(scope, admission)
             async with asyncio.timeout(self._config.max_seconds):
-                await self._app(scope, self._counted(receive, passage), sending)
+                await self._app(scope, self._counted(receive, admission), sending)
         except RequestError as error:
             await _answer(scope, error, sending)
         except TimeoutError:
-            if not passage.status:
+            if not admission.status:
                 text = f"no answer within {self._config.max_seconds:g} s: send less at once"
                 await _answer(scope, RequestError(text, 503), sending)
         except ClientDisconnect:
             pass
         except Exception:
             _log.exception("a request failed")
-            if not passage.status:
+            if not admission.status:
                 await _answer(
                     scope, RequestError("an unexpected error; it is logged", 500), sending
                 )
         finally:
-            self._keep(scope, passage)
+            self._keep(scope, admission)
 
-    def _admit(self, scope: Scope, passage: Passage) -> None:
+    def _admit(self, scope: Scope, admission: Admission) -> None:
         path = scope["path"]
         if path in OPEN:
             return
@@ -118,11 +118,11 @@ class Gate:
         if path == SIGN_IN and scope["method"] == "POST":
             refuse_other_sites(headers)
             return
-        passage.key, passage.form_token = self._identify(scope, headers)
+        admission.key, admission.form_token = self._identify(scope, headers)
         needed = "predict" if path.startswith("/predict") else "read"
-        if needed not in passage.key.scopes:
+        if needed not in admission.key.scopes:
             raise RequestError(f"this key has no scope {needed!r}", 403)
-        if wait := self._buckets.take(passage.key.name):
+        if wait := self._buckets.take(admission.key.name):
             text = "too many requests with this key: slow down"
             raise RequestError(text, 429, retry_after=math.ceil(wait))
 
@@ -139,14 +139,14 @@ class Gate:
                 return signed_in
         raise RequestError("no valid key: send it as `Authorization: Bearer KEY`", 401)
 
-    def _counted(self, receive: Receive, passage: Passage) -> Receive:
+    def _counted(self, receive: Receive, admission: Admission) -> Receive:
         limit = self._config.max_body_bytes
 
         async def receiving() -> Message:
             message = await receive()
             if message["type"] == "http.request":
-                passage.n_received += len(message.get("body", b""))
-                if passage.n_received > limit:
+                admission.n_received += len(message.get("body", b""))
+                if admission.n_received > limit:
                     raise self._too_large()
             return message
 
@@ -157,18 +157,18 @@ class Gate:
             f"the body is larger than {self._config.max_body_bytes:,} bytes: send less at once", 413
         )
 
-    def _keep(self, scope: Scope, passage: Passage) -> None:
+    def _keep(self, scope: Scope, admission: Admission) -> None:
         # The route's pattern and not the path: a path may hold a user's id.
         route = getattr(scope.get("route"), "path", "other")
-        seconds = time.perf_counter() - passage.started
-        self._figures.count(route, passage.status, seconds)
+        seconds = time.perf_counter() - admission.started
+        self._figures.count(route, admission.status, seconds)
         self._access_log.line(
             method=scope["method"],
             route=route,
-            status=passage.status,
+            status=admission.status,
             ms=round(seconds * 1000, 2),
-            bytes=passage.n_received,
-            key=passage.key.name if passage.key else "",
+            bytes=admission.n_received,
+            key=admission.key.name if admission.key else "",
         )
 
 

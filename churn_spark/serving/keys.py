@@ -108,5 +108,5 @@ def _read_file(path: Path) -> list[ApiKey]:
         )
         raise ConfigError(
             f"the keys file {path} doesn't fit: {problems}. Expected a list of name, sha256 and "
-            "scopes: `python -m churn_spark.serving new-key NAME` prints one"
+            "scopes: `python -m jobs.serve new-key NAME` prints one"
         ) from None

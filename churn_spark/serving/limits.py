@@ -44,10 +44,6 @@ class TokenBuckets:
         bucket.tokens -= 1.0
         return 0.0
 
-    def wait(self, name: str) -> float:
-        """Seconds until there is a token, without taking it."""
-        return max(0.0, (1.0 - self._fill(name).tokens) / self._per_second)
-
     def _fill(self, name: str) -> _Bucket:
         now = self._clock()
         bucket = self._buckets.get(name)

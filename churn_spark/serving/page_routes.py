@@ -130,7 +130,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
 
     @add("/sign-out", methods=["POST"])
     async def sign_out(request: Request) -> Response:
-        expected = request.scope["passage"].form_token
+        expected = request.scope["admission"].form_token
         found = await _form_value(request, "token")
         if not expected or not hmac.compare_digest(found.encode(), expected.encode()):
             raise RequestError("the form doesn't come from this page: open it again", 403)
@@ -139,7 +139,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
 
 
 def _page(request: Request, name: str, **values: Any) -> Response:
-    token = request.scope["passage"].form_token
+    token = request.scope["admission"].form_token
     return Response(render(name, form_token=token, **values), media_type=_HTML)
 
 

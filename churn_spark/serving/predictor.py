@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import ScoringConfig
+from churn_spark.contracts.champion import CHECK_ROWS
 from churn_spark.errors import ChampionError
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.trees import SingleRowTrees
 
-_CHECKED_ROWS: Final = 256
 _TOLERANCE: Final = 1e-9
 
 
@@ -29,7 +29,7 @@ class Predictor:
         limits: of the risk bands.
         n_reasons: per row.
         trees: for one row at a time.
-        trained_on: what the run of the model says of itself.
+        trained_on: what the model's training says of itself.
         loaded_at: when this process took it over, UTC.
     """
 
@@ -73,7 +73,7 @@ def build_predictor(
         trees=SingleRowTrees(bundle.booster, bundle.encoding),
         trained_on=trained_on,
     )
-    _check(predictor, bundle.baseline.head(_CHECKED_ROWS))
+    _check(predictor, bundle.baseline.head(CHECK_ROWS))
     return predictor
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from churn_spark.config import Config
+from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
@@ -18,14 +19,7 @@ from churn_spark.serving.keys import read_keys
 from churn_spark.serving.lists import Source, Today, in_order, of_one_model
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import (
-    DRIFT,
-    RETENTION_LISTS,
-    SCORES,
-    LogStart,
-    NewestPartition,
-    Partition,
-)
+from churn_spark.serving.stores import LogStart, NewestPartition, Partition
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,7 @@ class Service:
         is_current = predictor is not None and not problem
         return {
             "model": model,
-            "champion": Check(is_current, problem or "the registry's champion answers", False),
+            "champion": Check(is_current, problem or "the published champion answers", False),
             "scores": self._check_scores(),
         }
 

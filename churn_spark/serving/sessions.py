@@ -1,13 +1,15 @@
-"""Signed in to the page: a cookie that names a key and an hour, signed by this process."""
+"""Signed in to the page: a cookie that names a key, signed by this process and good for hours."""
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
+
+from itsdangerous import BadData, URLSafeSerializer
 
 from churn_spark.serving.keys import ApiKey, KeyRing
 
@@ -24,17 +26,19 @@ class Sessions:
     def __init__(self, ring: KeyRing, hours: float, clock: Callable[[], float] = time.time) -> None:
         """A cookie is good for so many hours."""
         self._ring, self._seconds, self._clock = ring, hours * 3600, clock
-        self._secret = secrets.token_bytes(32)
+        secret = secrets.token_bytes(32)
+        how = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+        self._cookies = URLSafeSerializer(secret, salt="session", signer_kwargs=how)
+        self._forms = URLSafeSerializer(secret, salt="form", signer_kwargs=how)
         self._withdrawn: dict[str, float] = {}
 
     def issue(self, key: ApiKey, *, is_https: bool) -> str:
         """The `Set-Cookie` value that signs the key's holder in."""
         # Some chance in it: signing out ends this session and no other of the same key.
-        until = f"{int(self._clock() + self._seconds)}-{secrets.token_hex(8)}"
-        payload = f"{key.name}.{until}"
-        return self._cookie(
-            f"{payload}.{self._sign('session', payload)}", self._seconds, is_https=is_https
-        )
+        session = [key.name, self._clock() + self._seconds, secrets.token_hex(8)]
+        text = self._cookies.dumps(session)
+        assert isinstance(text, str)
+        return self._cookie(text, self._seconds, is_https=is_https)
 
     def withdraw(self, form_token: str, *, is_https: bool) -> str:
         """Sign the holder of a form's token out for good; the `Set-Cookie` value that forgets."""
@@ -47,24 +51,13 @@ class Sessions:
         """The key that a `Cookie` header is signed in with, and the token for its forms."""
         try:
             morsel = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
+            name, until, chance = self._cookies.loads(morsel.value if morsel else "")
+        except (CookieError, BadData):
             return None
-        name, _, rest = (morsel.value if morsel else "").partition(".")
-        until, _, signature = rest.partition(".")
-        payload = f"{name}.{until}"
-        if not hmac.compare_digest(signature.encode(), self._sign("session", payload).encode()):
-            return None
-        key, form_token = self._ring.named(name), self._sign("form", payload)
-        if (
-            key is None
-            or self._clock() >= int(until.partition("-")[0])
-            or form_token in self._withdrawn
-        ):
+        key, form_token = self._ring.named(name), str(self._forms.dumps(chance))
+        if key is None or self._clock() >= until or form_token in self._withdrawn:
             return None
         return key, form_token
-
-    def _sign(self, purpose: str, payload: str) -> str:
-        return hmac.new(self._secret, f"{purpose}:{payload}".encode(), "sha256").hexdigest()
 
     def _cookie(self, value: str, seconds: float, *, is_https: bool) -> str:
         secure = "; Secure" if is_https else ""

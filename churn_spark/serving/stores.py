@@ -12,23 +12,9 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from churn_spark.contracts.tables import SESSION_DAYS, TableSpec
 from churn_spark.errors import RequestError
 
-SCORES: Final = ("ml/scores", "as_of")
-RETENTION_LISTS: Final = ("ml/retention_lists", "as_of")
-DRIFT: Final = ("monitoring/drift", "run_date")
-SESSION_DAYS: Final = ("silver/session_days", "event_date")
-SCORES_COLUMNS: Final = (
-    "as_of",
-    "user_id",
-    "model_version",
-    "churn_probability",
-    "risk_rank",
-    "risk_band",
-    "value_at_risk",
-    "reasons",
-    "reason_fields",
-)
 HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
 _HISTORY_DATES: Final = 180
 _log = logging.getLogger(__name__)
@@ -57,13 +43,18 @@ class NewestPartition:
         problem: why there is nothing newer; empty if all is well.
     """
 
-    def __init__(self, lakehouse: str, table: tuple[str, str]) -> None:
-        """Nothing is read before the first look."""
+    def __init__(self, lakehouse: str, spec: TableSpec) -> None:
+        """Nothing is read before the first look.
+
+        Args:
+            lakehouse: with the table.
+            spec: of a table that is partitioned by its date.
+        """
         self.newest: Partition | None = None
         self.problem = ""
-        path, self._column = table
-        self.name = path
-        self._uri = f"{lakehouse.rstrip('/')}/{path}"
+        (self._column,) = spec.partition_by
+        self.name = f"{spec.layer}/{spec.name}"
+        self._uri = f"{lakehouse.rstrip('/')}/{self.name}"
         self._seen: int | None = None
 
     def look(self) -> None:
@@ -120,8 +111,8 @@ class LogStart:
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
         self.day: date | None = None
-        path, self._column = SESSION_DAYS
-        self._uri = f"{lakehouse.rstrip('/')}/{path}"
+        (self._column,) = SESSION_DAYS.partition_by
+        self._uri = f"{lakehouse.rstrip('/')}/{SESSION_DAYS.layer}/{SESSION_DAYS.name}"
         self._table: DeltaTable | None = None
         self._seen: int | None = None
 
@@ -136,7 +127,7 @@ class LogStart:
                 self.day, self._seen = min(days, default=None), self._table.version()
         except Exception as error:
             if self._table is not None:
-                _log.warning("table %s can't be read: %s", SESSION_DAYS[0], type(error).__name__)
+                _log.warning("table session_days can't be read: %s", type(error).__name__)
             self._table = None
 
 

@@ -1,6 +1,6 @@
 """The image of the service, run as docs/service.md says; `make image-check` builds it before.
 
-The lakehouse is mounted at another path than the one where MLflow has written it, read-only,
+The lakehouse is mounted at another path than the one where it was written, read-only,
 and nothing else can be written to at all.
 """
 
@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -27,7 +27,7 @@ from serving_builders import (
     make_bundle,
     make_config,
     make_rows,
-    register_champion,
+    publish,
 )
 
 from churn_spark.config import Config
@@ -104,8 +104,7 @@ def config(folder: Path, champion: ModelBundle) -> Config:
 def make_lakehouse(folder: Path, champion: ModelBundle) -> Config:
     """A champion, scores and drift, readable to whoever they are mounted for."""
     config = make_config(folder)
-    register_champion(config, champion)
-    fill_tables(config, replace(champion, version="1"))
+    fill_tables(config, publish(config, champion, "1"))
     folder.chmod(0o755)
     return config
 
@@ -125,7 +124,7 @@ def test_it_is_alive_and_ready(container: Container) -> None:
     assert httpx.get(f"{container.address}/health").json() == {"status": "alive"}
     ready = httpx.get(f"{container.address}/ready").json()
     assert ready["is_ready"], ready
-    assert "the registry's champion answers" in ready["checks"]["champion"]["detail"]
+    assert "the published champion answers" in ready["checks"]["champion"]["detail"]
 
 
 def test_its_probability_is_that_of_the_bundle_outside(
@@ -157,7 +156,7 @@ def test_new_champion_is_seen_through_the_mount(folder: Path, champion: ModelBun
     config = make_lakehouse(folder / "two_champions", champion)
     with started(Path(config.lakehouse), folder) as container:
         container.wait_until_ready("version 1")
-        register_champion(config, make_bundle(seed=50))
+        publish(config, make_bundle(seed=50), "2")
         container.wait_until_ready("version 2")
 
 
@@ -179,12 +178,13 @@ def test_it_runs_as_nobody_special_and_writes_nowhere(container: Container) -> N
     assert container.run(code) == "10001 10001\n"
 
 
-def test_no_java_and_no_spark_are_in_it(container: Container) -> None:
+def test_no_java_no_spark_and_no_mlflow_are_in_it(container: Container) -> None:
     code = (
         "import importlib.util, shutil\n"
-        "print(shutil.which('java'), *map(importlib.util.find_spec, ('pyspark', 'delta', 'jobs')))"
+        "absent = ('pyspark', 'delta', 'mlflow', 'jobs.nightly')\n"
+        "print(shutil.which('java'), *map(importlib.util.find_spec, absent))"
     )
-    assert container.run(code) == "None None None None\n"
+    assert container.run(code) == "None None None None None\n"
 
 
 def test_it_stays_within_its_memory(container: Container) -> None:

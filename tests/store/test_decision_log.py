@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from nights import DRIFTED, POLICY, QUIET, START, Registry, challenger, decided, night
 
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
 from churn_spark.monitoring.policy.history import (

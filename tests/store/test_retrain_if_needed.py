@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from nights import QUIET, START, decided, night
 
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.monitoring.policy.history import Entry, last_before, standing_on
 from churn_spark.monitoring.policy.replayed import count_differences
 from churn_spark.pipeline.context import JobContext

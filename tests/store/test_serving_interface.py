@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from serving_builders import (
     fill_tables,
     make_bundle,
     make_config,
-    register_champion,
+    publish,
     running,
 )
 
@@ -42,9 +41,7 @@ def test_interface_is_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(ENVIRONMENT, KEY)
     free = {"requests_per_second": 1e6, "burst": 1_000_000, "max_scores_age_hours": 1e6}
     config = make_config(tmp_path / "lakehouse", **free)
-    bundle = add_behaviour(make_bundle())
-    bundle = replace(bundle, version=register_champion(config, bundle))
-    fill_tables(config, bundle)
+    fill_tables(config, publish(config, add_behaviour(make_bundle()), "1"))
     exceptions = tmp_path / "schemathesis.toml"
     exceptions.write_text(EXCEPTIONS, encoding="utf-8")
     with running(Service(config)) as address:

@@ -15,7 +15,6 @@ from deltalake import write_deltalake
 from bench import same_lakehouse
 from bench.table_differences import Difference, compare_tables
 from churn_spark.config import load_config
-from churn_spark.serving.registry import REVISION
 
 SCORES = {
     "user_id": ["a", "b", "c"],
@@ -48,8 +47,6 @@ def write_lakehouse(
     write_deltalake(str(folder / "bronze" / "files"), pa.table(files))
     (folder / "mlflow").mkdir()
     with closing(sqlite3.connect(folder / "mlflow" / "mlflow.db")) as store, store:
-        store.execute("CREATE TABLE alembic_version (version_num)")
-        store.execute("INSERT INTO alembic_version VALUES (?)", [REVISION])
         store.execute("CREATE TABLE registered_model_aliases (workspace, name, alias, version)")
         name = load_config().registry.model_name
         alias = ["default", name, "champion", champion]

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from serving_builders import (
-    FakeRegistry,
+    FakeSource,
     build_service,
     fill_tables,
     make_bundle,
@@ -30,7 +30,7 @@ def test_page_is_drawn_without_a_complaint(tmp_path: Path, chromium: str, width:
     config = make_config(tmp_path / "lakehouse", require_key=False, max_scores_age_hours=1e6)
     bundle = replace(make_bundle(), version="1")
     fill_tables(config, bundle)
-    with running(build_service(config, FakeRegistry(bundle))) as address:
+    with running(build_service(config, FakeSource(bundle))) as address:
         for _ in range(100):
             if httpx.get(f"{address}/ready").status_code == httpx.codes.OK:
                 break

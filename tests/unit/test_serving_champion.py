@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from serving_builders import (
-    FakeRegistry,
+    FakeSource,
     build_service,
     fill_tables,
     make_bundle,
@@ -20,6 +20,7 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
+from churn_spark.contracts.champion import Published
 from churn_spark.errors import RequestError
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.champion import ChampionWatch
@@ -46,70 +47,70 @@ def config(tmp_path: Path) -> Config:
 def answers_of(*bundles: ModelBundle) -> dict[str, float]:
     watch_of = {}
     for bundle in bundles:
-        watch = ChampionWatch(make_config(Path("nowhere")), lambda _, b=bundle: FakeRegistry(b))
+        watch = ChampionWatch(make_config(Path("nowhere")), FakeSource(bundle))
         watch.look()
         watch_of[bundle.version] = watch.current().predict_one(ROW)
     return watch_of
 
 
 def test_nothing_answers_before_the_first_champion(config: Config) -> None:
-    registry = FakeRegistry(None)
-    watch = ChampionWatch(config, lambda _: registry)
+    source = FakeSource(None)
+    watch = ChampionWatch(config, source)
     watch.look()
-    with pytest.raises(RequestError, match="no champion in the registry") as caught:
+    with pytest.raises(RequestError, match="no champion is published") as caught:
         watch.current()
     assert caught.value.status == 503
-    registry.bundle = OLD
+    source.bundle = OLD
     watch.look()
     assert (watch.current().bundle.version, watch.problem) == ("1", "")
 
 
 def test_champion_is_loaded_once(config: Config) -> None:
-    registry = FakeRegistry(OLD)
-    watch = ChampionWatch(config, lambda _: registry)
+    source = FakeSource(OLD)
+    watch = ChampionWatch(config, source)
     for _ in range(3):
         watch.look()
-    assert registry.n_loads == 1
-    registry.bundle = NEW
+    assert source.n_loads == 1
+    source.bundle = NEW
     watch.look()
-    assert (watch.current().bundle.version, registry.n_loads) == ("2", 2)
+    assert (watch.current().bundle.version, source.n_loads) == ("2", 2)
 
 
 def test_broken_champion_leaves_the_old_one_and_is_tried_again_later(config: Config) -> None:
-    registry, clock = FakeRegistry(OLD), Clock()
-    watch = ChampionWatch(config, lambda _: registry, clock)
+    source, clock = FakeSource(OLD), Clock()
+    watch = ChampionWatch(config, source, clock)
     watch.look()
-    registry.bundle = BROKEN
+    source.bundle = BROKEN
     for _ in range(3):
         watch.look()
-    assert (watch.current().bundle.version, registry.n_loads) == ("1", 2)
+    assert (watch.current().bundle.version, source.n_loads) == ("1", 2)
     assert "version 3 is champion and can't answer" in watch.problem
     clock.now = 61.0
-    registry.bundle = replace(NEW, version="3")
+    source.bundle = replace(NEW, version="3")
     watch.look()
     assert (watch.current().bundle.version, watch.problem) == ("3", "")
 
 
 def test_return_to_the_old_champion_clears_the_problem(config: Config) -> None:
-    registry = FakeRegistry(OLD)
-    watch = ChampionWatch(config, lambda _: registry)
+    source = FakeSource(OLD)
+    watch = ChampionWatch(config, source)
     for bundle in (OLD, BROKEN, OLD):
-        registry.bundle = bundle
+        source.bundle = bundle
         watch.look()
     assert (watch.current().bundle.version, watch.problem) == ("1", "")
 
 
-def test_registry_that_does_not_answer_leaves_the_champion(config: Config) -> None:
-    registry = FakeRegistry(OLD)
-    watch = ChampionWatch(config, lambda _: registry)
+def test_pointer_that_can_not_be_read_leaves_the_champion(config: Config) -> None:
+    source = FakeSource(OLD)
+    watch = ChampionWatch(config, source)
     watch.look()
-    registry.champion_version = fail  # type: ignore[method-assign]
+    source.newest = fail  # type: ignore[method-assign]
     watch.look()
     assert watch.current().bundle.version == "1"
-    assert watch.problem == "the registry doesn't answer: gone"
+    assert watch.problem == "the published champion can't be read: gone"
 
 
-def fail() -> str:
+def fail() -> Published:
     raise OSError("gone")
 
 
@@ -173,17 +174,17 @@ def wait_until_longer(found: list[tuple[int, str, float]], length: int) -> None:
 def test_champion_is_exchanged_under_load_without_a_mixed_or_failed_answer(
     config: Config,
 ) -> None:
-    registry = FakeRegistry(OLD)
+    source = FakeSource(OLD)
     fill_tables(config, OLD, n_users=5, n_dates=1)
     expected = answers_of(OLD, NEW)
     assert expected["1"] != expected["2"]
-    with running(build_service(config, registry)) as address:
+    with running(build_service(config, source)) as address:
         wait_for(address, "version 1")
         with asking(address) as found:
             wait_until_longer(found, 20)
-            registry.bundle = NEW
+            source.bundle = NEW
             wait_for(address, "version 2")
-            registry.bundle = BROKEN
+            source.bundle = BROKEN
             answer = wait_for(address, "version 3 is champion and can't answer")
             wait_until_longer(found, len(found) + 20)
     assert answer.status_code == 200

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from serving_builders import (
-    FakeRegistry,
+    FakeSource,
     add_behaviour,
     build_service,
     make_bundle,
@@ -24,9 +24,7 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config, load_config
-from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.serving import stores
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
 from churn_spark.serving.events.hashes import xxh64
@@ -58,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     lakehouse = tmp_path_factory.mktemp("events")
     config = make_config(lakehouse, require_key=False, max_events=MAX_EVENTS)
     bundle = replace(add_behaviour(make_bundle()), version="3")
-    with running(build_service(config, FakeRegistry(bundle))) as address:
+    with running(build_service(config, FakeSource(bundle))) as address:
         for _ in range(400):
             if httpx.get(f"{address}/model").status_code == 200:
                 break
@@ -244,9 +242,6 @@ def test_described_example_is_answered(world: World, ask: Ask) -> None:
 
 
 def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
-    assert (f"{SESSION_DAYS.layer}/{SESSION_DAYS.name}", SESSION_DAYS.partition_by[0]) == (
-        stores.SESSION_DAYS
-    )
     log_start = LogStart(str(tmp_path))
     log_start.look()
     assert log_start.day is None
@@ -270,7 +265,7 @@ def test_features_count_from_the_first_day_of_the_log(world: World) -> None:
 
 def test_model_without_log_is_told_apart(tmp_path: Path) -> None:
     config = make_config(tmp_path, require_key=False)
-    service = build_service(config, FakeRegistry(replace(make_bundle(), version="1")))
+    service = build_service(config, FakeSource(replace(make_bundle(), version="1")))
     with running(service) as address:
         for _ in range(400):
             if httpx.get(f"{address}/model").status_code == 200:

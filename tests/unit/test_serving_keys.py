@@ -99,7 +99,7 @@ def test_session_ends_at_its_hour_and_with_its_key() -> None:
     clock, ring = Clock(), ring_of("a")
     sessions = Sessions(ring, 1.0, clock)
     cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
-    assert cookie.startswith(f"{COOKIE}=a.")
+    assert cookie.startswith(f"{COOKIE}=")
     found = sessions.read(f"other=1; {cookie}")
     assert found is not None
     assert found[0] == ring.keys[0]
@@ -182,3 +182,13 @@ def test_bucket_holds_no_more_than_its_burst_after_a_long_pause() -> None:
     buckets.take("a")
     clock.now += 1000
     assert [buckets.take("a") == 0 for _ in range(3)] == [True, True, False]
+
+
+def test_form_token_is_no_cookie() -> None:
+    ring = ring_of("a")
+    sessions = Sessions(ring, 1.0)
+    cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
+    found = sessions.read(cookie)
+    assert found is not None
+    assert found[1] not in cookie
+    assert sessions.read(f"{COOKIE}={found[1]}") is None

@@ -15,7 +15,7 @@ import pytest
 from serving_builders import (
     AS_OF,
     ODD_USER,
-    FakeRegistry,
+    FakeSource,
     build_service,
     fill_tables,
     make_bundle,
@@ -27,11 +27,11 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import RETENTION_LISTS
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.scoring.list_csv import format_list_csv
-from churn_spark.serving import stores
 from churn_spark.serving.lists import SHOWN
 from churn_spark.serving.service import Service
+from churn_spark.serving.stores import HISTORY_COLUMNS
 
 N_USERS, N_LISTED = 60, 24
 
@@ -57,7 +57,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     fill_tables(config, bundle, N_USERS, n_dates=2)
     before = AS_OF - timedelta(days=1)
     write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
-    return build_service(config, FakeRegistry(bundle))
+    return build_service(config, FakeSource(bundle))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     config = make_config(tmp_path, require_key=False)
     bundle = replace(make_bundle(), version="7")
     fill_tables(config, bundle, 20, n_dates=1)
-    service = build_service(config, FakeRegistry(bundle))
+    service = build_service(config, FakeSource(bundle))
     scores = make_scores(bundle, config, 20)
     for look in service.looks():
         look()
@@ -193,9 +193,7 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     assert len(list(csv.DictReader(StringIO(text)))) == 20
 
 
-def test_columns_read_here_are_those_of_the_schema() -> None:
-    name = f"{RETENTION_LISTS.layer}/{RETENTION_LISTS.name}"
-    assert (name, RETENTION_LISTS.partition_by[0]) == stores.RETENTION_LISTS
-    assert {*SHOWN["list"], "as_of", "model_version", "reason_fields"} == set(
-        RETENTION_LISTS.column_names
-    )
+def test_every_column_shown_is_one_of_its_table() -> None:
+    shown = {*SHOWN["list"], "as_of", "model_version", "reason_fields"}
+    assert shown == set(RETENTION_LISTS.column_names)
+    assert {*SHOWN["scores"], *HISTORY_COLUMNS} <= set(SCORES.column_names)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightgbm import basic
 from serving_builders import make_bundle, make_config, make_rows
 
 from churn_spark.contracts.features.spec import FEATURES
@@ -25,6 +27,7 @@ from churn_spark.models.offset import Offset
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving import batches, contract
 from churn_spark.serving.predictor import Predictor, build_predictor
+from churn_spark.serving.trees import SingleRowTrees, has_fast_walk
 
 BUNDLE = replace(make_bundle(), version="7")
 CONFIG = make_config(Path("nowhere"))
@@ -80,6 +83,32 @@ def test_single_row_is_bulk_to_1e_12() -> None:
 def test_single_row_is_bulk_for_any_row(row: dict[str, Any]) -> None:
     frame = pd.DataFrame({f.name: pd.Series([row.get(f.name)], dtype=object) for f in FEATURES})
     assert PREDICTOR.predict_one(row) == pytest.approx(BUNDLE.probabilities(frame)[0], abs=1e-12)
+
+
+def test_public_way_through_the_trees_is_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = SingleRowTrees(BUNDLE.booster, BUNDLE.encoding)
+    expected = [fast.margin(row) for row in records(ROWS)]
+    monkeypatch.setattr(lightgbm, "__version__", "9.0.0")
+    plain = SingleRowTrees(BUNDLE.booster, BUNDLE.encoding)
+    assert (fast.is_fast, plain.is_fast) == (True, False)
+    assert [plain.margin(row) for row in records(ROWS)] == expected
+
+
+@pytest.mark.parametrize("private", ["_LIB", "_safe_call"])
+def test_without_a_private_part_the_public_way_is_taken(
+    monkeypatch: pytest.MonkeyPatch, private: str
+) -> None:
+    assert has_fast_walk(BUNDLE.booster, lightgbm.__version__)
+    with monkeypatch.context() as changed:
+        changed.delattr(basic, private)
+        assert not has_fast_walk(BUNDLE.booster, lightgbm.__version__)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_tested"), [("4.7.0", True), ("4.6.9", False), ("4.8.0", False), ("5.0", False)]
+)
+def test_fast_way_is_for_the_tested_versions(version: str, is_tested: bool) -> None:
+    assert has_fast_walk(BUNDLE.booster, version) == is_tested
 
 
 def test_single_row_is_bulk_with_an_offset() -> None:

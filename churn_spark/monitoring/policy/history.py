@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from churn_spark.config import PolicyConfig
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState

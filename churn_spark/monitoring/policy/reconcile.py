@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from churn_spark.config import PolicyConfig
-from churn_spark.contracts.champion import RegistryState
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.monitoring.policy.history import (
     Entry,
     newest_step,

@@ -1,10 +1,9 @@
-"""The service on a real MLflow registry and real Delta tables, written while it runs."""
+"""The service on a published champion and real Delta tables, written while it runs."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from serving_builders import (
     make_bundle,
     make_config,
     make_scores,
-    register_champion,
+    publish,
     running,
     write_scores,
 )
@@ -32,8 +31,7 @@ def wait_for(address: str, path: str, text: str) -> httpx.Response:
 
 def test_new_champion_and_new_night_are_picked_up(tmp_path: Path) -> None:
     config = make_config(tmp_path, require_key=False)
-    old, new = make_bundle(seed=0), make_bundle(seed=50)
-    old = replace(old, version=register_champion(config, old))
+    old = publish(config, make_bundle(seed=0), "1")
     night, next_night = AS_OF, AS_OF + timedelta(days=1)
     write_scores(make_scores(old, config, 20, night), config)
     with running(Service(config)) as address:
@@ -44,17 +42,17 @@ def test_new_champion_and_new_night_are_picked_up(tmp_path: Path) -> None:
             {"roc_auc": 0.71, "f1": None},
             {"as_of": str(AS_OF)},
         )
-        new = replace(new, version=register_champion(config, new))
+        new = publish(config, make_bundle(seed=50), "2")
         write_scores(make_scores(new, config, 30, next_night), config)
         wait_for(address, "/ready", "version 2")
         listed = wait_for(address, "/list", str(next_night)).json()
         assert (listed["n_users"], listed["model_version"]) == (30, "2")
 
 
-def test_service_starts_where_there_is_no_spark() -> None:
-    """MLflow imports pyspark where it is installed; without it everything is there all the same."""
+def test_service_starts_where_there_is_no_spark_and_no_mlflow() -> None:
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(['pyspark', 'py4j', 'delta', 'synapse'])); "
-        "import churn_spark.serving.__main__"
+        "import sys; absent = ['pyspark', 'py4j', 'delta', 'synapse', 'mlflow']\n"
+        "sys.modules.update(dict.fromkeys(absent))\n"
+        "import jobs.serve"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

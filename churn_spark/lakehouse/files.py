@@ -1,0 +1,93 @@
+"""Small files on whatever file system Hadoop knows: read, written, exchanged, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyspark.sql import SparkSession
+
+_SHOWS_WHOLE_FILES: Final = frozenset({"s3", "s3a", "s3n", "gs", "wasb", "wasbs", "oss", "cosn"})
+"""Object stores, where a file appears when it is complete, in one operation."""
+_PART: Final = ".part"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files below one folder, by their path relative to it."""
+
+    spark: SparkSession
+    root: str
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; none where there is no such file."""
+        target = self._path(path)
+        file_system = self._file_system(target)
+        if not file_system.exists(target):
+            return None
+        stream = file_system.open(target)
+        try:
+            return bytes(stream.readAllBytes())
+        finally:
+            stream.close()
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file, with the folders above it; one that is there is written over."""
+        target = self._path(path)
+        stream = self._file_system(target).create(target, True)
+        try:
+            stream.write(content)
+        finally:
+            stream.close()
+
+    def exchange(self, path: str, content: bytes) -> None:
+        """Write a file so that every reader sees the old content whole or the new one whole."""
+        target = self._path(path)
+        scheme = str(self._file_system(target).getUri().getScheme())
+        if scheme in _SHOWS_WHOLE_FILES:
+            self.write(path, content)
+            return
+        part = f"{path}.{uuid.uuid4().hex}{_PART}"
+        self.write(part, content)
+        if scheme == "file":
+            self._file_system(target).rename(self._path(part), target)
+            return
+        hadoop_fs = self._jvm.org.apache.hadoop.fs
+        context = hadoop_fs.FileContext.getFileContext(target.toUri(), self._configuration)
+        gateway: Any = self.spark._sc._gateway
+        options = gateway.new_array(hadoop_fs.Options.Rename, 1)
+        options[0] = hadoop_fs.Options.Rename.OVERWRITE
+        context.rename(self._path(part), target, options)
+
+    def names(self, folder: str) -> list[str]:
+        """Files and folders that are directly in a folder, sorted; none where it is missing."""
+        target = self._path(folder)
+        file_system = self._file_system(target)
+        if not file_system.exists(target):
+            return []
+        return sorted(str(one.getPath().getName()) for one in file_system.listStatus(target))
+
+    def delete(self, path: str) -> None:
+        """Delete a file, or a folder with all that is in it; nothing happens if it is missing."""
+        target = self._path(path)
+        self._file_system(target).delete(target, True)
+
+    def _path(self, path: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(f"{self.root.rstrip('/')}/{path}")
+
+    def _file_system(self, path: Any) -> Any:
+        """Of a local path without the checksum files that Hadoop puts beside: a file has one name.
+
+        With two, a process that is killed between their renames leaves a file that can't be read.
+        """
+        found = path.getFileSystem(self._configuration)
+        return found.getRawFileSystem() if found.getUri().getScheme() == "file" else found
+
+    @property
+    def _configuration(self) -> Any:
+        return self.spark._jsc.hadoopConfiguration()
+
+    @property
+    def _jvm(self) -> Any:
+        return self.spark._jvm

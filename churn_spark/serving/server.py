@@ -1,0 +1,71 @@
+"""The server around the service: bounded connections, patience, what it warns of at its start."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+
+import uvicorn
+
+from churn_spark.config import ServingConfig
+from churn_spark.serving.app import build_app
+from churn_spark.serving.gate import Gate
+from churn_spark.serving.keys import ENVIRONMENT, MIN_CHARS
+from churn_spark.serving.logs import AccessLog
+from churn_spark.serving.service import Service
+
+_GRACE_S = 10
+_KEEP_ALIVE_S = 30
+_log = logging.getLogger(__name__)
+
+
+def serve(service: Service) -> None:
+    """Run the server in this process until SIGTERM or SIGINT."""
+    _warn_of_keys(service)
+    server = uvicorn.Server(build_server_config(service, AccessLog(sys.stdout)))
+    config = service.config.serving
+    _log.info("answering on http://%s:%s", config.host, config.port)
+    # What the libraries have made stays until the end: a collection that walks it again and
+    # again holds up a request for tens of milliseconds.
+    gc.collect()
+    gc.freeze()
+    server.run()
+
+
+def build_server_config(service: Service, access_log: AccessLog) -> uvicorn.Config:
+    """How the server runs the service: our own log, bounded connections and patience."""
+    config: ServingConfig = service.config.serving
+    return uvicorn.Config(
+        Gate(build_app(service), service, access_log),
+        host=config.host,
+        port=config.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        limit_concurrency=config.max_connections,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _warn_of_keys(service: Service) -> None:
+    config = service.config.serving
+    if not config.require_key:
+        _log.warning("no key is asked for: whoever reaches %s is answered", config.host)
+    elif not service.ring.keys:
+        _log.warning(
+            "no key is known, so only /health and /ready answer: set %s or serving.keys_file "
+            "(`python -m jobs.serve new-key NAME` makes one)",
+            ENVIRONMENT,
+        )
+    elif 0 < len(os.environ.get(ENVIRONMENT, "")) < MIN_CHARS:
+        _log.warning(
+            "%s is shorter than %d characters: a key that can be guessed is none",
+            ENVIRONMENT,
+            MIN_CHARS,
+        )

@@ -1,0 +1,47 @@
+"""Files through Hadoop's file system, and the champion that is published with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from churn_spark.job import JobContext
+from pyspark.sql import SparkSession
+from serving_builders import AS_OF, make_bundle
+
+from churn_spark.lakehouse.files import Files
+from churn_spark.serving.published import PublishedChampion
+from churn_spark.stores.champion import publish_champion, published_version
+
+
+def test_file_is_written_read_exchanged_listed_and_deleted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    files = Files(spark, str(tmp_path))
+    assert files.read("a/b.json") is None
+    assert files.names("a") == []
+    files.write("a/b.json", b"one \x00\xff")
+    assert files.read("a/b.json") == b"one \x00\xff"
+    for content in (b"two", b"three"):
+        files.exchange("a/b.json", content)
+        assert (tmp_path / "a" / "b.json").read_bytes() == content
+    files.exchange("a/c.json", b"first of its name")
+    assert files.names("a") == ["b.json", "c.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b.json", "c.json"]
+    files.delete("a")
+    files.delete("a")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_service_reads_what_a_job_publishes(context: JobContext) -> None:
+    lakehouse = context.lakehouse
+    assert published_version(lakehouse) is None
+    for version in ("1", "2", "3"):
+        bundle = replace(make_bundle(seed=int(version), rounds=5), version=version)
+        publish_champion(lakehouse, bundle, {"as_of": str(AS_OF)})
+        assert published_version(lakehouse) == version
+        source = PublishedChampion(lakehouse.root)
+        published = source.newest()
+        assert published.trained_on == {"as_of": str(AS_OF)}
+        assert source.load(published).native_text == bundle.native_text
+    assert len(lakehouse.files.names("champion")) == 3
