@@ -14,7 +14,6 @@ import httpx
 import mlflow
 import pyarrow as pa
 import pytest
-from churn_spark.steps.described import read_users
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running

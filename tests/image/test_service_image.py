@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 from image_builders import podman
 from serving_builders import (
@@ -117,7 +118,7 @@ def container(config: Config, folder: Path) -> Iterator[Container]:
 
 
 def features_of(row: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if value == value and value is not None}
+    return {name: value for name, value in row.items() if not pd.isna(value)}
 
 
 def test_it_is_alive_and_ready(container: Container) -> None:

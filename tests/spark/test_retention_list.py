@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import RetentionListConfig, load_config
@@ -162,16 +163,19 @@ def test_list_is_the_same_when_built_again_beside_its_own_and_later_rows(
     config = configured(capacity=9, quiet_days=2)
     scores = {day: scores_of(spark, random_scores(rng, day)).cache() for day in dates}
 
-    def build(day: date, rows: list[Any]) -> list[Any]:
-        earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
-        return build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
+    def listed(rows: list[Any]) -> DataFrame:
+        return spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
+
+    def build(day: date, rows: list[Any]) -> DataFrame:
+        return build_retention_list(scores[day], nothing[0], listed(rows), day, config)
 
     rows: list[Any] = []
     for day in dates:
-        rows += build(day, rows)
+        rows += build(day, rows).collect()
     for day in dates:
+        first = listed([row for row in rows if row.as_of == day])
         again = build(day, rows)
-        assert sorted(again) == sorted(row for row in rows if row.as_of == day)
+        assert_df_equality(again, first, ignore_row_order=True, ignore_nullable=True)
 
 
 def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days(

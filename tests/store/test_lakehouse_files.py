@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from churn_spark.job import JobContext
 from pyspark.sql import SparkSession
 from serving_builders import AS_OF, make_bundle
 
 from churn_spark.lakehouse.files import Files
+from churn_spark.pipeline.context import JobContext
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.stores.champion import publish_champion, published_version
 

@@ -113,7 +113,7 @@ def row(**values: Any) -> dict[str, Any]:
 
 def test_prediction_is_that_of_the_bundle(world: World, client: httpx.Client) -> None:
     rows = make_rows(1, seed=9).assign(**row())
-    values = {k: v for k, v in rows.iloc[0].items() if v == v and v is not None}
+    values = rows.iloc[0].dropna().to_dict()
     body = json.dumps(values, default=float)
     answer = client.post("/predict?explain=true", content=body).json()
     probability = float(world.bundle.probabilities(rows)[0])
