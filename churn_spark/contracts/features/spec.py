@@ -10,23 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from typing import Final
 
-from churn_spark.contracts.features.activity_set import ACTIVITY_FEATURES
+from churn_spark.contracts.features.activity import ACTIVITY_FEATURES
 from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
-from churn_spark.contracts.features.feature import (
-    DERIVED_SOURCES,
-    PAGE_COUNTS,
-    PROFILE_FIELDS,
-    Feature,
-)
+from churn_spark.contracts.features.feature import Feature, LogFeature
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
+from churn_spark.contracts.features.sources import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
 
 __all__ = [
     "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
-    "PROFILE_FIELDS",
-    "SNAPSHOT_FEATURES", "Feature", "describe_features", "fingerprint", "model_features", "named",
+    "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature", "describe_features",
+    "fingerprint", "model_features", "named",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
@@ -36,10 +31,10 @@ FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
 }
 """Name of a set that a training can be told to use -> its features."""
 
-SNAPSHOT_FEATURES: Final = REPORT_FEATURES + ACTIVITY_FEATURES
+SNAPSHOT_FEATURES: Final[tuple[LogFeature, ...]] = REPORT_FEATURES + ACTIVITY_FEATURES
 """What follows from the log alone: the columns of `snapshots`."""
 
-FEATURES: Final = SNAPSHOT_FEATURES + BEHAVIOUR_FEATURES
+FEATURES: Final[tuple[Feature, ...]] = (*SNAPSHOT_FEATURES, *BEHAVIOUR_FEATURES)
 """All features; those of the behaviour model follow from the log and the champion."""
 
 _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
@@ -62,7 +57,7 @@ def named(names: Sequence[str]) -> tuple[Feature, ...]:
 
 def fingerprint(features: Sequence[Feature]) -> str:
     """Short hash of the definitions, in order: equal means "computed the same way"."""
-    definitions = json.dumps([asdict(feature) for feature in features], sort_keys=True)
+    definitions = json.dumps([{**feature.definition} for feature in features], sort_keys=True)
     return hashlib.sha256(definitions.encode()).hexdigest()[:16]
 
 
