@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -57,7 +58,7 @@ COUNTED_PAGES: Final = (
 HAZARD_PAGES: Final = (Page.DOWNGRADE, Page.SETTINGS, Page.ROLL_ADVERT, Page.THUMBS_DOWN)
 """Pages that precede cancellations."""
 
-LEVEL_AFTER: Final = {Page.SUBMIT_UPGRADE: "paid", Page.SUBMIT_DOWNGRADE: "free"}
+LEVEL_AFTER: Final[Mapping[str, str]] = {Page.SUBMIT_UPGRADE: "paid", Page.SUBMIT_DOWNGRADE: "free"}
 """Page whose visit changes the level from the next event on -> the new level."""
 
 VISIT_AUTHS: Final = ("Logged In", "Cancelled")

@@ -7,9 +7,9 @@ from typing import Final
 from churn_spark.contracts.pages import COUNTED_PAGES, HAZARD_PAGES, LEVEL_AFTER, Page
 
 
-def _column_of(page: Page) -> str:
+def _column_of(page: str) -> str:
     """`Add to Playlist` -> `n_add_to_playlist`."""
-    return "n_songs" if page is Page.NEXT_SONG else "n_" + page.lower().replace(" ", "_")
+    return "n_songs" if page == Page.NEXT_SONG else "n_" + page.lower().replace(" ", "_")
 
 
 PAGE_COUNTS: Final[dict[str, str]] = {_column_of(page): page for page in COUNTED_PAGES}

@@ -7,41 +7,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from churn_spark.contracts.pages import COUNTED_PAGES, VISIT_END, VISIT_START, Page
+
 Ints = npt.NDArray[np.int64]
 
-START: Final = "START"
-END: Final = "END"
+START: Final = VISIT_START
+END: Final = VISIT_END
 OTHER: Final = "Other"
-CANCEL: Final = "Cancel"
-CANCELLED: Final = "Cancellation Confirmation"
+CANCEL: Final = Page.CANCEL
+CANCELLED: Final = Page.CANCELLATION_CONFIRMATION
 LEVELS: Final = ("free", "paid")
-PAGES: Final = (
-    "NextSong",
-    "Thumbs Up",
-    "Thumbs Down",
-    "Add Friend",
-    "Add to Playlist",
-    "Roll Advert",
-    "Home",
-    "Settings",
-    "Save Settings",
-    "Help",
-    "About",
-    "Error",
-    "Upgrade",
-    "Submit Upgrade",
-    "Downgrade",
-    "Submit Downgrade",
-    "Logout",
-    CANCEL,
-    OTHER,
-)
+PAGES: Final = (*COUNTED_PAGES, CANCEL, OTHER)
 SOURCES: Final = (START, *PAGES)
 TARGETS: Final = (*PAGES, CANCELLED, END)
 N_CELLS: Final = len(LEVELS) * len(SOURCES) * len(TARGETS)
 SHAPE: Final = (len(LEVELS), len(SOURCES), len(TARGETS))
-# Visiting one of these pages changes the level from the next page on.
-LEVEL_AFTER: Final = {"Submit Upgrade": "paid", "Submit Downgrade": "free"}
 
 
 def cell_of(level: str, page: str, next_page: str) -> int:
