@@ -1,4 +1,4 @@
-"""The pages of the service, as the log names them."""
+"""The pages of the service and what the log says beside them: status of the visitor, level."""
 
 from __future__ import annotations
 
@@ -58,10 +58,16 @@ COUNTED_PAGES: Final = (
 HAZARD_PAGES: Final = (Page.DOWNGRADE, Page.SETTINGS, Page.ROLL_ADVERT, Page.THUMBS_DOWN)
 """Pages that precede cancellations."""
 
-LEVEL_AFTER: Final[Mapping[str, str]] = {Page.SUBMIT_UPGRADE: "paid", Page.SUBMIT_DOWNGRADE: "free"}
+LOGGED_IN: Final = "Logged In"
+"""`auth` of the events that count as something that the user did."""
+
+FREE, PAID = "free", "paid"
+LEVELS: Final = (FREE, PAID)
+
+LEVEL_AFTER: Final[Mapping[str, str]] = {Page.SUBMIT_UPGRADE: PAID, Page.SUBMIT_DOWNGRADE: FREE}
 """Page whose visit changes the level from the next event on -> the new level."""
 
-VISIT_AUTHS: Final = ("Logged In", "Cancelled")
+VISIT_AUTHS: Final = (LOGGED_IN, "Cancelled")
 """`auth` of the events that belong to a user's visit; a confirmation always does."""
 
 SILENCE_MILLIS: Final = 3_600_000

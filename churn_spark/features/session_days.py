@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.sources import MAX_ITEM, PAGE_COUNTS, PROFILE_FIELDS
-from churn_spark.contracts.pages import Page
+from churn_spark.contracts.pages import LOGGED_IN, Page
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.lakehouse.schema import conform
 
@@ -28,7 +28,7 @@ def build_session_days(events: DataFrame) -> DataFrame:
     Raises:
         SchemaError: if a column that the aggregates need has another type.
     """
-    is_logged_in = F.col("auth") == "Logged In"
+    is_logged_in = F.col("auth") == LOGGED_IN
     counts = [
         F.count_if(is_logged_in & (F.col("page") == page)).alias(name)
         for name, page in PAGE_COUNTS.items()

@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.pages import (
+    LEVELS,
     SILENCE_MILLIS,
     VISIT_AUTHS,
     VISIT_END,
@@ -64,7 +65,7 @@ def build_transitions(events: DataFrame) -> DataFrame:
     opening = F.when(opens, _step(F.lit(VISIT_START), F.col("page"), F.lit(0), F.col("millis")))
     counted = (
         steps.select("user_id", "level", F.explode(F.array(opening, closing)).alias("step"))
-        .filter(F.col("step").isNotNull() & F.col("level").isin("free", "paid"))
+        .filter(F.col("step").isNotNull() & F.col("level").isin(*LEVELS))
         .select("user_id", "level", "step.*")
         .groupBy("user_id", "event_date", "level", "page", "next_page")
         .agg(

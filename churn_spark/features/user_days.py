@@ -19,6 +19,7 @@ from churn_spark.contracts.features.sources import (
     SATURDAY,
     THUMB_COUNTS,
 )
+from churn_spark.contracts.pages import PAID
 
 
 def build_user_days(session_days: DataFrame) -> DataFrame:
@@ -54,7 +55,7 @@ def _newest(field: str, columns: tuple[str, ...]) -> Column:
 
 def _with_counts(user_days: DataFrame) -> DataFrame:
     is_active = F.col("last_ts").isNotNull()
-    is_paid = F.coalesce(F.col("level.level") == "paid", F.lit(False))
+    is_paid = F.coalesce(F.col("level.level") == PAID, F.lit(False))
     changes = _sum(LEVEL_CHANGE_COUNTS)
     is_weekend = F.weekday("event_date") >= SATURDAY
     return user_days.withColumns(

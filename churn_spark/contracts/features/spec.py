@@ -64,10 +64,10 @@ def fingerprint(features: Sequence[Feature]) -> str:
 def describe_features() -> str:
     """The features as Markdown: the whole of `docs/features.md`."""
     parts = [
-        "# The features\n\nWritten by `make docs` from `churn_spark/features`. All are as of a "
-        "date D: they know the events before D 00:00 UTC and nothing else. A training chooses "
-        "the sets by `training.feature_sets`. Features marked ↗ grow with time for everybody, so "
-        "their drift is expected.\n"
+        "# The features\n\nWritten by `make docs` from `churn_spark/contracts/features`. All are "
+        "as of a date D: they know the events before D 00:00 UTC and nothing else. A training "
+        "chooses the sets by `training.feature_sets`. Features marked ↗ grow with time for "
+        "everybody, so their drift is expected.\n"
     ]
     for name, features in FEATURE_SETS.items():
         rows = "\n".join(

@@ -7,17 +7,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from churn_spark.contracts.pages import COUNTED_PAGES, VISIT_END, VISIT_START, Page
+from churn_spark.contracts import pages
 
 Ints = npt.NDArray[np.int64]
 
-START: Final = VISIT_START
-END: Final = VISIT_END
+START: Final = pages.VISIT_START
+END: Final = pages.VISIT_END
 OTHER: Final = "Other"
-CANCEL: Final = Page.CANCEL
-CANCELLED: Final = Page.CANCELLATION_CONFIRMATION
-LEVELS: Final = ("free", "paid")
-PAGES: Final = (*COUNTED_PAGES, CANCEL, OTHER)
+CANCEL: Final = pages.Page.CANCEL
+CANCELLED: Final = pages.Page.CANCELLATION_CONFIRMATION
+LEVELS: Final = pages.LEVELS
+PAGES: Final = (*pages.COUNTED_PAGES, CANCEL, OTHER)
 SOURCES: Final = (START, *PAGES)
 TARGETS: Final = (*PAGES, CANCELLED, END)
 N_CELLS: Final = len(LEVELS) * len(SOURCES) * len(TARGETS)

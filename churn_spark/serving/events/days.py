@@ -24,7 +24,7 @@ from churn_spark.contracts.features.sources import (
     SATURDAY,
     THUMB_COUNTS,
 )
-from churn_spark.contracts.pages import Page
+from churn_spark.contracts.pages import PAID, Page
 from churn_spark.serving.events.records import Event
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
@@ -137,7 +137,7 @@ def _count(events: Sequence[Event], openings: Sequence[int | None], day: int) ->
             micros += round(event.song_seconds * 1e6)
     hours = [hour for hour in openings if hour is not None]
     is_active = any(map(_is_activity, events))
-    is_paid = _newest(events, ("level",)).get("level") == "paid"
+    is_paid = _newest(events, ("level",)).get("level") == PAID
     n_sessions = len(openings)
     return found | {
         "listened_micros": micros,

@@ -16,13 +16,14 @@ import numpy as np
 
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.contracts.pages import (
+    LEVELS,
     SILENCE_MILLIS,
     VISIT_AUTHS,
     VISIT_END,
     VISIT_START,
     Page,
 )
-from churn_spark.models.behaviour.cells import LEVELS, cell_of
+from churn_spark.models.behaviour.cells import cell_of
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
 from churn_spark.serving.events.features import Value
 from churn_spark.serving.events.hashes import hash_record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from churn_spark.contracts.features.activity.families import number, share
 from churn_spark.contracts.features.feature import LogFeature
 from churn_spark.contracts.features.formulas import Cycle, DaysSince, IfLevel, Ratio, Sum
+from churn_spark.contracts.pages import LEVELS
 
 LEVEL: tuple[LogFeature, ...] = (
     number(
@@ -47,6 +48,6 @@ LEVEL: tuple[LogFeature, ...] = (
             "per 1,000 songs",
             f"sees {{value}} adverts for each 1,000 songs, {level} (typical: {{typical}})",
         )
-        for level in ("free", "paid")
+        for level in LEVELS
     ),
 )
