@@ -16,6 +16,8 @@ from churn_spark.events.rules import (
     MISSING_PAGE,
     MISSING_SESSION,
     MISSING_TS,
+    NO_NUMBER,
+    NO_TEXT,
     NUMBER_OUT_OF_RANGE,
     NUMBERS,
     REASONS,
@@ -140,6 +142,6 @@ def _state_of(location: Column) -> Column:
 
 def _hash_record() -> Column:
     """64 bits of all fields; a null is hashed like a value that no record has, never skipped."""
-    numbers = [F.coalesce(F.col(f"record.{name}"), F.lit(-1.0)) for name in NUMBERS]
-    texts = [F.coalesce(F.col(f"record.{name}"), F.lit("\u0000")) for name in TEXTS]
+    numbers = [F.coalesce(F.col(f"record.{name}"), F.lit(NO_NUMBER)) for name in NUMBERS]
+    texts = [F.coalesce(F.col(f"record.{name}"), F.lit(NO_TEXT)) for name in TEXTS]
     return F.xxhash64(*numbers, *texts)

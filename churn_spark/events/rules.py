@@ -25,6 +25,9 @@ TEXTS: Final = (
 STRICT_TEXTS: Final = ("page", "userId", "level", "auth", "gender", "location", "userAgent")
 """Texts in whose place a nested value or a boolean makes a record one of a wrong type."""
 
+NO_NUMBER, NO_TEXT = -1.0, "\u0000"
+"""What a null is hashed as: values that no record has."""
+
 WHITE_SPACE: Final = " \t\r\n\f\u000b"
 MAX_SONG_SECONDS: Final = 86_400
 MAX_COUNT: Final = 2**53

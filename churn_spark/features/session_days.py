@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.contracts.features.spec import PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.features.sources import MAX_ITEM, PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.pages import LOGGED_IN, Page
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.lakehouse.schema import conform
 
@@ -15,7 +16,6 @@ _COLUMNS = (
     *("event_ts", "item_in_session", "page", "auth", "level", "song_seconds", "registered_ts"),
     *("gender", "location", "os", "browser", "event_hash"),
 )
-_MAX_ITEM = 999_999
 
 
 def build_session_days(events: DataFrame) -> DataFrame:
@@ -28,7 +28,7 @@ def build_session_days(events: DataFrame) -> DataFrame:
     Raises:
         SchemaError: if a column that the aggregates need has another type.
     """
-    is_logged_in = F.col("auth") == "Logged In"
+    is_logged_in = F.col("auth") == LOGGED_IN
     counts = [
         F.count_if(is_logged_in & (F.col("page") == page)).alias(name)
         for name, page in PAGE_COUNTS.items()
@@ -36,8 +36,8 @@ def build_session_days(events: DataFrame) -> DataFrame:
     is_other_page = ~F.col("page").isin(*PAGE_COUNTS.values())
     song_micros = F.rint(F.col("song_seconds") * 1e6).cast("long")
     # Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity.
-    is_activity = is_logged_in & (F.col("page") != "Cancel")
-    is_confirmation = F.col("page") == "Cancellation Confirmation"
+    is_activity = is_logged_in & (F.col("page") != Page.CANCEL)
+    is_confirmation = F.col("page") == Page.CANCELLATION_CONFIRMATION
     rolled_up = (
         # One shuffle serves both aggregations: the second finds its rows already together.
         # Equal records have equal columns, so `distinct` finds them, and stays a hash aggregation.
@@ -50,7 +50,7 @@ def build_session_days(events: DataFrame) -> DataFrame:
             *counts,
             F.count_if(is_logged_in & is_other_page).alias("n_other_pages"),
             F.coalesce(
-                F.sum(F.when(is_logged_in & (F.col("page") == "NextSong"), song_micros)),
+                F.sum(F.when(is_logged_in & (F.col("page") == Page.NEXT_SONG), song_micros)),
                 F.lit(0).cast("long"),
             ).alias("listened_micros"),
             F.min(F.when(is_activity, F.col("event_ts"))).alias("first_ts"),
@@ -80,7 +80,7 @@ def _newest(columns: tuple[str, ...], is_logged_in: Column) -> Column:
     `seen` orders events by time, then by position in the session; the values break what ties
     are left, so that the answer never depends on the order of rows.
     """
-    item = F.least(F.coalesce(F.col("item_in_session"), F.lit(0)), F.lit(_MAX_ITEM))
-    seen = F.unix_millis("event_ts") * (_MAX_ITEM + 1) + item
+    item = F.least(F.coalesce(F.col("item_in_session"), F.lit(0)), F.lit(MAX_ITEM))
+    seen = F.unix_millis("event_ts") * (MAX_ITEM + 1) + item
     has_value = is_logged_in & F.col(columns[0]).isNotNull()
     return F.max(F.when(has_value, F.struct(seen.alias("seen"), *map(F.col, columns))))

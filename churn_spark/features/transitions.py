@@ -8,12 +8,16 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from churn_spark.contracts.pages import (
+    LEVELS,
+    SILENCE_MILLIS,
+    VISIT_AUTHS,
+    VISIT_END,
+    VISIT_START,
+    Page,
+)
 from churn_spark.contracts.tables import TRANSITIONS
 from churn_spark.lakehouse.schema import conform
-
-START, END = "START", "END"
-SILENCE_MILLIS = 3_600_000
-"""A visit ends when its session has no event for this long."""
 
 _COLUMNS = ("user_id", "session_id", "event_ts", "item_in_session", "page", "level", "event_hash")
 
@@ -34,9 +38,9 @@ def build_transitions(events: DataFrame) -> DataFrame:
     in_visit = Window.partitionBy("user_id", "session_id").orderBy(
         "event_ts", F.coalesce("item_in_session", F.lit(0)), "page", "event_hash"
     )
-    is_gone = F.col("page") == "Cancellation Confirmation"
+    is_gone = F.col("page") == Page.CANCELLATION_CONFIRMATION
     steps = (
-        events.filter(F.col("auth").isin("Logged In", "Cancelled") | is_gone)
+        events.filter(F.col("auth").isin(*VISIT_AUTHS) | is_gone)
         .select(*_COLUMNS)
         .distinct()
         .select(
@@ -55,13 +59,13 @@ def build_transitions(events: DataFrame) -> DataFrame:
     proof = F.col("millis") + SILENCE_MILLIS
     closing = (
         F.when(goes_on, _step("page", F.col("following"), wait, F.col("following_millis")))
-        .when(~is_gone, _step("page", F.lit(END), F.lit(0), proof))
+        .when(~is_gone, _step("page", F.lit(VISIT_END), F.lit(0), proof))
         .otherwise(None)
     )
-    opening = F.when(opens, _step(F.lit(START), F.col("page"), F.lit(0), F.col("millis")))
+    opening = F.when(opens, _step(F.lit(VISIT_START), F.col("page"), F.lit(0), F.col("millis")))
     counted = (
         steps.select("user_id", "level", F.explode(F.array(opening, closing)).alias("step"))
-        .filter(F.col("step").isNotNull() & F.col("level").isin("free", "paid"))
+        .filter(F.col("step").isNotNull() & F.col("level").isin(*LEVELS))
         .select("user_id", "level", "step.*")
         .groupBy("user_id", "event_date", "level", "page", "next_page")
         .agg(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from churn_spark.contracts.features.spec import PAGE_COUNTS, PROFILE_FIELDS
-
-_HAZARDS = ("n_downgrade", "n_settings", "n_roll_advert", "n_thumbs_down")
-_SATURDAY = 5
+from churn_spark.contracts.features.sources import (
+    EVENING_HOURS,
+    HAZARD_COUNTS,
+    LEVEL_CHANGE_COUNTS,
+    MORNING_HOURS,
+    PAGE_COUNTS,
+    PROFILE_FIELDS,
+    SATURDAY,
+    THUMB_COUNTS,
+)
+from churn_spark.contracts.pages import PAID
 
 
 def build_user_days(session_days: DataFrame) -> DataFrame:
@@ -28,8 +39,8 @@ def build_user_days(session_days: DataFrame) -> DataFrame:
     user_days = sessions.groupBy("user_id", "event_date").agg(
         *[F.sum(name).alias(name) for name in (*PAGE_COUNTS, "listened_micros", "n_events")],
         F.count_if("is_opened").alias("n_sessions"),
-        F.count_if(F.col("is_opened") & hour.between(4, 11)).alias("n_morning_sessions"),
-        F.count_if(F.col("is_opened") & ((hour >= 20) | (hour < 4))).alias("n_evening_sessions"),
+        F.count_if(F.col("is_opened") & hour.isin(*MORNING_HOURS)).alias("n_morning_sessions"),
+        F.count_if(F.col("is_opened") & hour.isin(*EVENING_HOURS)).alias("n_evening_sessions"),
         *[_newest(field, columns).alias(field) for field, columns in PROFILE_FIELDS.items()],
         F.max("last_ts").alias("last_ts"),
         F.min("cancel_ts").alias("cancel_ts"),
@@ -44,9 +55,9 @@ def _newest(field: str, columns: tuple[str, ...]) -> Column:
 
 def _with_counts(user_days: DataFrame) -> DataFrame:
     is_active = F.col("last_ts").isNotNull()
-    is_paid = F.coalesce(F.col("level.level") == "paid", F.lit(False))
-    changes = F.col("n_submit_upgrade") + F.col("n_submit_downgrade")
-    is_weekend = F.weekday("event_date") >= _SATURDAY
+    is_paid = F.coalesce(F.col("level.level") == PAID, F.lit(False))
+    changes = _sum(LEVEL_CHANGE_COUNTS)
+    is_weekend = F.weekday("event_date") >= SATURDAY
     return user_days.withColumns(
         {
             "n_active_days": is_active.cast("long"),
@@ -54,10 +65,14 @@ def _with_counts(user_days: DataFrame) -> DataFrame:
             "n_weekend_sessions": F.when(is_weekend, F.col("n_sessions")).otherwise(0),
             "n_level_changes": changes,
             "level_changed_ts": F.when(changes > 0, F.col("event_date").cast("timestamp")),
-            "n_thumbs": F.col("n_thumbs_up") + F.col("n_thumbs_down"),
-            "n_hazard_pages": sum((F.col(name) for name in _HAZARDS), F.lit(0)),
+            "n_thumbs": _sum(THUMB_COUNTS),
+            "n_hazard_pages": _sum(HAZARD_COUNTS),
         }
     )
+
+
+def _sum(columns: Iterable[str]) -> Column:
+    return reduce(add, map(F.col, columns))
 
 
 def _with_gaps(user_days: DataFrame) -> DataFrame:

@@ -6,6 +6,7 @@ transitions that are learnt from, never from those it is judged on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +16,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.arrays import Bools, Floats
+from churn_spark.contracts.pages import Page
 from churn_spark.models.behaviour.cells import CANCEL
 
-_HAZARD_PAGES: Final = {
-    "Downgrade": "downgrades_28d",
-    "Settings": "settings_28d",
-    "Roll Advert": "adverts_28d",
-    "Thumbs Down": "thumbs_down_28d",
+_COLUMN_OF_PAGE: Final[Mapping[str, str]] = {
+    Page.DOWNGRADE: "downgrades_28d",
+    Page.SETTINGS: "settings_28d",
+    Page.ROLL_ADVERT: "adverts_28d",
+    Page.THUMBS_DOWN: "thumbs_down_28d",
 }
 _ACTIVE_HOURS: Final = 72.0
 _WINDOW_DAYS: Final = 28.0
@@ -85,7 +87,7 @@ class PageHazard:
             horizon_days: days ahead.
         """
         counted = (
-            transitions.filter(F.col("page").isin(*_HAZARD_PAGES))
+            transitions.filter(F.col("page").isin(*_COLUMN_OF_PAGE))
             .groupBy("level", "page")
             .agg(
                 F.sum("n_transitions").alias("n"),
@@ -98,7 +100,7 @@ class PageHazard:
         chances = {(row.level, row.page): row.cancels / row.n for row in counted}
         days = _watched_days(rows).sum()
         weekly = {
-            page: float(7.0 * rows[column].sum() / days) for page, column in _HAZARD_PAGES.items()
+            page: float(7.0 * rows[column].sum() / days) for page, column in _COLUMN_OF_PAGE.items()
         }
         return PageHazard(chances, weekly, horizon_days)
 
@@ -106,7 +108,7 @@ class PageHazard:
         """One minus the chance to survive all visits that are to be expected."""
         days, hazard = _watched_days(rows), np.zeros(len(rows))
         level = rows["last_subscription_level"].to_numpy()
-        for page, column in _HAZARD_PAGES.items():
+        for page, column in _COLUMN_OF_PAGE.items():
             expected = rows[column].to_numpy(dtype=float) + self.weekly[page] * _PRIOR_DAYS / 7.0
             by_level = {name: self.chances.get((name, page), 0.0) for name in ("free", "paid")}
             chance = np.where(level == "paid", by_level["paid"], by_level["free"])

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Bools, Floats, Ints
+from churn_spark.contracts.pages import Page
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S
 from churn_spark.simulate.degrading import NEVER, Course
@@ -40,7 +41,7 @@ _LIFE_STREAM: Final = 2
 _DRAWN_CELLS: Final = 100_000  # steps x users drawn at once: a few megabytes
 _DRAWN_STEPS: Final = 512
 # No persona has a way on from this page: the next event opens a session.
-_DEAD_END: Final = PAGES.index("Cancellation Confirmation")
+_DEAD_END: Final = PAGES.index(Page.CANCELLATION_CONFIRMATION)
 _LIVES: Final = fields(Lives)
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Bools, Floats, Ints
+from churn_spark.contracts.pages import Page
 from churn_spark.simulate.clock import SESSION_FLOOR_S, session_starts
 from churn_spark.simulate.pages import (
     CONTEXTS,
@@ -30,11 +31,11 @@ NO_SONG: Final = -1
 DRAWS_A_STEP: Final = 4  # next page, gap, first page of a session, song
 
 _PAGE_OF_STATE: Final = [unpack_state(state)[2] for state in range(N_STATES)]
-_SONG_PAGE: Final = PAGES.index("NextSong")
-_IS_SONG: Final = np.array([page == "NextSong" for page in _PAGE_OF_STATE])
+_SONG_PAGE: Final = PAGES.index(Page.NEXT_SONG)
+_IS_SONG: Final = np.array([page == Page.NEXT_SONG for page in _PAGE_OF_STATE])
 _IS_REDIRECT: Final = np.array([page in REDIRECT_PAGES for page in _PAGE_OF_STATE])
-_IS_CANCEL: Final = np.array([page == "Cancel" for page in _PAGE_OF_STATE])
-IS_GONE: Final = np.array([page == "Cancellation Confirmation" for page in _PAGE_OF_STATE])
+_IS_CANCEL: Final = np.array([page == Page.CANCEL for page in _PAGE_OF_STATE])
+IS_GONE: Final = np.array([page == Page.CANCELLATION_CONFIRMATION for page in _PAGE_OF_STATE])
 # Somebody who has made up their mind takes at most this long from page to page.
 _LEAVING_GAP_S: Final = 60.0
 
@@ -42,22 +43,24 @@ _LEAVING_GAP_S: Final = 60.0
 def _way_out(state: int) -> int:
     """Give the next state on the shortest way from a state to the Cancellation Confirmation."""
     auth, level, page = unpack_state(state)
-    if auth == "Cancelled" or page == "Cancel":
-        return state_of("Cancelled", level, "Cancellation Confirmation")
-    if page in ("Login", "Submit Registration"):
-        return state_of("Logged In", level, "Home")
+    if auth == "Cancelled" or page == Page.CANCEL:
+        return state_of("Cancelled", level, Page.CANCELLATION_CONFIRMATION)
+    if page in (Page.LOGIN, Page.SUBMIT_REGISTRATION):
+        return state_of("Logged In", level, Page.HOME)
     if auth == "Guest":
-        return state_of(auth, level, "Submit Registration" if page == "Register" else "Register")
+        return state_of(
+            auth, level, Page.SUBMIT_REGISTRATION if page == Page.REGISTER else Page.REGISTER
+        )
     if auth == "Logged Out":
-        return state_of(auth, level, "Login")
-    door = "Downgrade" if level == "paid" else "Settings"
-    return state_of("Logged In", level, "Cancel" if page == door else door)
+        return state_of(auth, level, Page.LOGIN)
+    door = Page.DOWNGRADE if level == "paid" else Page.SETTINGS
+    return state_of("Logged In", level, Page.CANCEL if page == door else door)
 
 
 def _front_door(state: int) -> int:
     """Give the state in which somebody comes back after a page: Home, as whom it left them."""
     context = context_after(*unpack_state(state))
-    return state_of(*context, "Home") if context in CONTEXTS else state
+    return state_of(*context, Page.HOME) if context in CONTEXTS else state
 
 
 _FRONT_DOOR: Final = np.array([_front_door(state) for state in range(N_STATES)])

@@ -6,32 +6,35 @@ listeners can be stepped with array operations.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-PUT_PAGES: Final = ("NextSong", "Add to Playlist")
+from churn_spark.contracts.pages import LEVEL_AFTER, Page
+
+PUT_PAGES: Final = (Page.NEXT_SONG, Page.ADD_TO_PLAYLIST)
 REDIRECT_PAGES: Final = (
-    "Thumbs Up",
-    "Thumbs Down",
-    "Add Friend",
-    "Login",
-    "Logout",
-    "Submit Upgrade",
-    "Submit Downgrade",
-    "Submit Registration",
-    "Save Settings",
-    "Cancel",
+    Page.THUMBS_UP,
+    Page.THUMBS_DOWN,
+    Page.ADD_FRIEND,
+    Page.LOGIN,
+    Page.LOGOUT,
+    Page.SUBMIT_UPGRADE,
+    Page.SUBMIT_DOWNGRADE,
+    Page.SUBMIT_REGISTRATION,
+    Page.SAVE_SETTINGS,
+    Page.CANCEL,
 )
 VIEW_PAGES: Final = (
-    "Home",
-    "Roll Advert",
-    "Downgrade",
-    "Upgrade",
-    "Help",
-    "Settings",
-    "About",
-    "Register",
-    "Cancellation Confirmation",
-    "Error",
+    Page.HOME,
+    Page.ROLL_ADVERT,
+    Page.DOWNGRADE,
+    Page.UPGRADE,
+    Page.HELP,
+    Page.SETTINGS,
+    Page.ABOUT,
+    Page.REGISTER,
+    Page.CANCELLATION_CONFIRMATION,
+    Page.ERROR,
 )
 PAGES: Final = PUT_PAGES + REDIRECT_PAGES + VIEW_PAGES
 
@@ -46,14 +49,13 @@ CONTEXTS: Final = (
 )
 N_STATES: Final = len(CONTEXTS) * len(PAGES)
 
-# Visiting one of these pages changes auth or level from the next event on.
-_AUTH_AFTER: Final = {
-    "Logout": "Logged Out",
-    "Login": "Logged In",
-    "Submit Registration": "Logged In",
-    "Cancel": "Cancelled",
+# Visiting one of these pages changes auth from the next event on.
+_AUTH_AFTER: Final[Mapping[str, str]] = {
+    Page.LOGOUT: "Logged Out",
+    Page.LOGIN: "Logged In",
+    Page.SUBMIT_REGISTRATION: "Logged In",
+    Page.CANCEL: "Cancelled",
 }
-_LEVEL_AFTER: Final = {"Submit Upgrade": "paid", "Submit Downgrade": "free"}
 
 
 def method_and_status(page: str) -> tuple[str, int]:
@@ -66,7 +68,7 @@ def method_and_status(page: str) -> tuple[str, int]:
         return "PUT", 307
     if page in PUT_PAGES:
         return "PUT", 200
-    if page == "Error":
+    if page == Page.ERROR:
         return "GET", 404
     if page in VIEW_PAGES:
         return "GET", 200
@@ -98,4 +100,4 @@ def context_after(auth: str, level: str, page: str) -> tuple[str, str]:
     Raises:
         Nothing: pages that change neither return what came in.
     """
-    return _AUTH_AFTER.get(page, auth), _LEVEL_AFTER.get(page, level)
+    return _AUTH_AFTER.get(page, auth), LEVEL_AFTER.get(page, level)

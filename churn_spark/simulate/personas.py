@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats, Ints
+from churn_spark.contracts.pages import Page
 from churn_spark.errors import InputError
 from churn_spark.simulate import moves
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, context_after, state_of
@@ -70,7 +71,7 @@ def _with_cancel(row: Row, cancel: float) -> dict[str, float]:
     """Scale a row so that Cancel has exactly the given chance and all add up to 1."""
     scale = (1.0 - cancel) / sum(row.values())
     scaled = {page: chance * scale for page, chance in row.items()}
-    return {**scaled, "Cancel": cancel} if cancel else scaled
+    return {**scaled, Page.CANCEL: cancel} if cancel else scaled
 
 
 def _persona(name: str) -> Persona:
@@ -105,15 +106,15 @@ def _drifted(persona: Persona, settings: SimulationSettings) -> Persona:
     rows = {}
     for (auth, level, page), row in persona.rows.items():
         changed = dict(row)
-        if settings.drift == "label" and "Cancel" in row:
-            changed["Cancel"] *= settings.drift_factor
-            rest = (1.0 - changed["Cancel"]) / (1.0 - row["Cancel"])
-            changed |= {key: row[key] * rest for key in row if key != "Cancel"}
-        if settings.drift == "input" and page == "NextSong" and "Thumbs Up" in row:
+        if settings.drift == "label" and Page.CANCEL in row:
+            changed[Page.CANCEL] *= settings.drift_factor
+            rest = (1.0 - changed[Page.CANCEL]) / (1.0 - row[Page.CANCEL])
+            changed |= {key: row[key] * rest for key in row if key != Page.CANCEL}
+        if settings.drift == "input" and page == Page.NEXT_SONG and Page.THUMBS_UP in row:
             # What Thumbs Up gains or loses, staying with the music loses or gains.
-            more = row["Thumbs Up"] * (settings.drift_factor - 1.0)
-            changed["Thumbs Up"] += more
-            changed["NextSong"] -= more
+            more = row[Page.THUMBS_UP] * (settings.drift_factor - 1.0)
+            changed[Page.THUMBS_UP] += more
+            changed[Page.NEXT_SONG] -= more
         rows[auth, level, page] = changed
     return Persona(persona.name, rows)
 
@@ -121,11 +122,11 @@ def _drifted(persona: Persona, settings: SimulationSettings) -> Persona:
 def _without_cancel(persona: Persona) -> Persona:
     """Take every chance of Cancel out of a persona."""
     rows = {
-        key: {page: chance / (1.0 - row.get("Cancel", 0.0)) for page, chance in row.items()}
+        key: {page: chance / (1.0 - row.get(Page.CANCEL, 0.0)) for page, chance in row.items()}
         for key, row in persona.rows.items()
     }
     for row in rows.values():
-        row.pop("Cancel", None)
+        row.pop(Page.CANCEL, None)
     return Persona(persona.name, rows)
 
 

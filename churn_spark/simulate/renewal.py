@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Bools, Floats, Ints
+from churn_spark.contracts.pages import Page
 from churn_spark.simulate.catalogue import build_catalogue
 from churn_spark.simulate.clock import SESSION_FLOOR_S, activity_rates
 from churn_spark.simulate.next_event import IS_GONE
@@ -34,7 +35,7 @@ _STEPS_A_DAY: Final = 48
 _N_CONTEXTS: Final = len(CONTEXTS)
 _CONTEXT_OF: Final = np.arange(N_STATES) // len(PAGES)
 _PAGE_OF: Final = np.array(PAGES)[np.arange(N_STATES) % len(PAGES)]
-_IS_SONG: Final = _PAGE_OF == "NextSong"
+_IS_SONG: Final = _PAGE_OF == Page.NEXT_SONG
 _IS_REDIRECT: Final = np.isin(_PAGE_OF, REDIRECT_PAGES)
 _GAP_GRID_S: Final = np.geomspace(0.5, 50_000.0, 64)
 

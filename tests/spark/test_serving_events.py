@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -17,18 +17,22 @@ from serving_builders import add_behaviour, make_bundle
 from threadpoolctl import threadpool_limits
 
 from churn_spark.config import Config, load_config
-from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.features.formulas import Formula
+from churn_spark.contracts.features.past import Past, Q, Trailing
+from churn_spark.contracts.features.spec import FEATURES, LogFeature
 from churn_spark.errors import RequestError
 from churn_spark.events.clean import build_events, classify_records
 from churn_spark.events.lines import read_lines
 from churn_spark.events.parse import parse_lines
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.features.session_days import build_session_days
-from churn_spark.features.snapshots import build_snapshots
+from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
 from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.training_rows import join_behaviour
+from churn_spark.serving.events.days import build_history
+from churn_spark.serving.events.features import compute_features
 from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
 from churn_spark.serving.events.request import parse_events
@@ -181,6 +185,46 @@ def test_features_and_probability_equal_those_of_the_tables_on_real_logs(
     expected = in_tables(real_log, bundle, base)
     assert not differences(found, expected)
     assert len(expected) > 60
+
+
+@dataclass(frozen=True)
+class BusiestDay(Formula):
+    """Songs of the busiest day over those of a mean active one of the last days."""
+
+    days: int
+    kind: ClassVar[str] = "busiest_day"
+
+    def value(self, past: Past[Q]) -> Q:
+        """Unknown where there is no song."""
+        window = Trailing.days(self.days)
+        return past.largest("n_songs") / (
+            past.sum_in("n_songs", window) / past.sum_in("n_active_days", window)
+        )
+
+
+BUSIEST_DAY = LogFeature(
+    "busiest_day", "double", "busiest day", "times", "{value}", formula=BusiestDay(days=21)
+)
+
+
+def test_new_formula_is_known_to_tables_and_service_without_another_edit(log: Log) -> None:
+    session_days = build_session_days(log.events)
+    history = build_user_history(session_days, DATES, [BUSIEST_DAY])
+    of_user: dict[str, list[Event]] = defaultdict(list)
+    for event in read_records(log.records, load_config().ingest).events:
+        of_user[event.user_id].append(event)
+    start = date(2018, 10, 1)
+    expected = {
+        (day, user_id): compute_features(build_history(of_user[user_id], day, start), [BUSIEST_DAY])
+        for day, user_id in {
+            (row.as_of, row.user_id) for row in history.select("as_of", "user_id").collect()
+        }
+    }
+    found = collect_dicts(build_features(history, [BUSIEST_DAY]), "as_of", "user_id")
+    assert found == expected
+    values = [row["busiest_day"] for row in found.values()]
+    assert len({value for value in values if value is not None}) > 10
+    assert None in values
 
 
 def test_records_become_the_events_of_the_ingest_whatever_is_in_them(

@@ -27,7 +27,7 @@ from churn_spark.config import Config, load_config
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
-from churn_spark.serving.events.hashes import xxh64
+from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import Event, read_records
 from churn_spark.serving.events.request import EXAMPLE, UserEvents, parse_events
 from churn_spark.serving.events.values import compute_values
@@ -275,14 +275,7 @@ def test_model_without_log_is_told_apart(tmp_path: Path) -> None:
     assert "silver/session_days" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    ("content", "seed", "expected"),
-    [
-        (b"", 0, 0xEF46DB3751D8E999),
-        (b"abc", 0, 0x44BC2CF5AD770999),
-        (b"Nobody inspects the spammish repetition", 0, 0xFBCEA83C8A378BF1),
-        (b"xxhash", 20141025, 13067679811253438005),
-    ],
-)
-def test_hash_is_that_of_the_specification(content: bytes, seed: int, expected: int) -> None:
-    assert xxh64(content, seed) == expected
+def test_hash_is_that_of_the_table() -> None:
+    """As Spark's `xxhash64` gives it, in which the tables are written."""
+    (event,) = read_records([record(ts=NOON, song="é" * 40)], load_config().ingest).events
+    assert hash_record(event.record) == 1405584937461332924

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import date
 from string import Formatter
 from typing import Any
 
+import numpy as np
 import pytest
 
+from churn_spark.contracts.features.formulas import Formula, IfLevel
 from churn_spark.contracts.features.spec import (
     DERIVED_SOURCES,
     FEATURE_SETS,
@@ -22,6 +25,8 @@ from churn_spark.contracts.features.spec import (
 )
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.errors import FingerprintError
+from churn_spark.serving.events.days import History
+from churn_spark.serving.events.features import compute_features
 
 REPORT_NAMES = [
     "tenure_days",
@@ -43,20 +48,45 @@ REPORT_NAMES = [
 CHANGES: dict[str, Any] = {
     "name": "tenure",
     "data_type": "long",
-    "aggregate": "sum",
-    "source": "first_ts",
     "meaning": "time since sign-up",
     "unit": "weeks",
     "phrase": "here for {value}",
-    "per": "n_songs",
-    "days": 7,
-    "scale": 7.0,
-    "prior": 0.5,
-    "prior_weight": 2.0,
-    "level": "paid",
     "is_trending": False,
     "is_sensitive": True,
 }
+
+
+FINGERPRINTS = {
+    "report": "b3850c0a460675d7",
+    "activity": "d9e897bff5868f85",
+    "behaviour": "b9a88cfcee5b326c",
+}
+FORMULAS = {type(feature.formula): feature.formula for feature in SNAPSHOT_FEATURES}
+
+
+class Asked(dict[str, Any]):
+    """Has an answer to everything, and remembers what it was asked for."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def __missing__(self, name: str) -> object:
+        return self.setdefault(name, self.answer)
+
+
+@pytest.fixture(scope="module")
+def asked() -> History:
+    """The history of nobody, after all features were asked of it."""
+    history = History(
+        as_of=date(2018, 11, 30),
+        days=np.array([], dtype=np.int64),
+        columns=Asked(np.array([], dtype=np.int64)),
+        profile=dict.fromkeys(name for names in PROFILE_FIELDS.values() for name in names),
+        instants=dict.fromkeys(("last_ts", "level_changed_ts")),
+        log_start=date(2018, 10, 1),
+    )
+    assert len(compute_features(history)) == len(SNAPSHOT_FEATURES)
+    return history
 
 
 def test_report_set_is_the_reports() -> None:
@@ -79,9 +109,10 @@ def test_named_keeps_the_order_asked_for_and_leaves_out_what_is_unknown() -> Non
     assert [feature.name for feature in named(["os", "none", "gender"])] == ["os", "gender"]
 
 
-def test_fingerprint_is_sixteen_hexadecimal_digits() -> None:
-    assert len(fingerprint(FEATURES)) == 16
-    assert int(fingerprint(FEATURES), 16) >= 0
+def test_fingerprint_is_that_of_the_models_in_use() -> None:
+    """A changed definition makes every model that was trained before unusable: change it here."""
+    assert {name: fingerprint(FEATURE_SETS[name]) for name in FEATURE_SETS} == FINGERPRINTS
+    assert fingerprint(FEATURES) == "734048fde109f40f"
 
 
 def test_fingerprint_is_equal_when_definitions_are_equal() -> None:
@@ -92,6 +123,22 @@ def test_fingerprint_is_equal_when_definitions_are_equal() -> None:
 def test_fingerprint_changes_when_one_attribute_changes(attribute: str) -> None:
     changed = replace(FEATURES[0], **{attribute: CHANGES[attribute]})
     assert fingerprint((changed, *FEATURES[1:])) != fingerprint(FEATURES)
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=lambda formula: type(formula).__name__)
+def test_fingerprint_changes_when_one_parameter_of_a_formula_changes(formula: Formula) -> None:
+    ratio = replace(formula.ratio, prior=0.5) if isinstance(formula, IfLevel) else None
+    others = {str: "other", int: 5, float: 5.0, type(getattr(formula, "ratio", None)): ratio}
+    for field in fields(formula):
+        other: Any = others[type(getattr(formula, field.name))]
+        assert replace(formula, **{field.name: other}).definition != formula.definition, field.name
+
+
+def test_no_two_formulas_have_one_definition() -> None:
+    definitions = [
+        frozenset(one.definition.items()) for one in {f.formula for f in SNAPSHOT_FEATURES}
+    ]
+    assert len(set(definitions)) == len(definitions)
 
 
 def test_fingerprint_changes_when_a_feature_is_left_out_or_moved() -> None:
@@ -125,16 +172,14 @@ def test_what_follows_the_calendar_is_expected_to_move() -> None:
     ]  # fmt: skip
 
 
-def test_every_source_is_known() -> None:
-    known = {*SESSION_DAYS.column_names, *DERIVED_SOURCES, "exposure", "level_changed_ts", ""}
-    sources = {name for feature in SNAPSHOT_FEATURES for name in (feature.source, feature.per)}
-    assert sources - known == set()
+def test_every_source_is_known(asked: History) -> None:
+    assert asked.columns.keys() - {*PAGE_COUNTS, "listened_micros", *DERIVED_SOURCES} == set()
 
 
-def test_no_source_counts_the_pages_of_cancelling() -> None:
+def test_no_source_counts_the_pages_of_cancelling(asked: History) -> None:
     """`n_events` and the pages that aren't counted by name would hold Cancel."""
-    sources = {name for feature in SNAPSHOT_FEATURES for name in (feature.source, feature.per)}
-    assert sources & {"n_events", "n_other_pages", "cancel_ts"} == set()
+    assert len(asked.columns) > 20
+    assert asked.columns.keys() & {"n_events", "n_other_pages", "cancel_ts"} == set()
 
 
 def test_every_profile_field_is_a_session_day_column_with_its_order() -> None:
@@ -156,8 +201,8 @@ def test_phrase_names_the_value_and_nothing_unknown(feature: Feature) -> None:
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_rates_alone_have_a_denominator_and_numbers_alone_a_unit(feature: Feature) -> None:
-    has_rate = feature.aggregate in ("ratio", "if_level", "surprise", "silence")
-    assert has_rate == bool(feature.per)
+    has_rate = feature.definition["aggregate"] in ("ratio", "if_level", "surprise", "silence")
+    assert has_rate == bool(feature.definition["per"])
     assert feature.is_numeric == bool(feature.unit)
 
 

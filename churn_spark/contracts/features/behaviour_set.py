@@ -5,28 +5,26 @@ It has read the user's page transitions before the date; see `churn_spark/models
 
 from __future__ import annotations
 
-from churn_spark.contracts.features.feature import Feature
+from churn_spark.contracts.features.feature import BehaviourFeature
 
-
-def _forecast(name: str, meaning: str, unit: str, phrase: str) -> Feature:
-    return Feature(name, "double", "forecast", name, meaning, unit, phrase)
-
-
-BEHAVIOUR_FEATURES: tuple[Feature, ...] = (
-    _forecast(
+BEHAVIOUR_FEATURES: tuple[BehaviourFeature, ...] = (
+    BehaviourFeature(
         "behaviour_probability",
+        "double",
         "chance to cancel in the label's window, from page transitions and visits alone",
         "probability",
         "of users with such habits {value} cancel (typical: {typical})",
     ),
-    _forecast(
+    BehaviourFeature(
         "visits_a_week",
+        "double",
         "expected visits a week, the user's own so far weighed against those of all users",
         "visits/week",
         "comes {value} times a week (typical: {typical})",
     ),
-    _forecast(
+    BehaviourFeature(
         "cancel_per_visit",
+        "double",
         "expected chance that a visit ends in a cancellation",
         "probability",
         "a visit ends with a cancellation in {value} of cases (typical: {typical})",

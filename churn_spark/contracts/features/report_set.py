@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from churn_spark.contracts.features.feature import Feature
+from churn_spark.contracts.features.feature import LogFeature
+from churn_spark.contracts.features.formulas import DaysSince, Last, Ratio, Sum
 
 
-def _total(name: str, source: str, meaning: str, unit: str, phrase: str) -> Feature:
-    return Feature(name, "long", "sum", source, meaning, unit, phrase, is_trending=True)
+def _total(name: str, source: str, meaning: str, unit: str, phrase: str) -> LogFeature:
+    return LogFeature(name, "long", meaning, unit, phrase, is_trending=True, formula=Sum(source))
 
 
-def _category(name: str, meaning: str, phrase: str, *, is_sensitive: bool = False) -> Feature:
-    source = "level" if name == "last_subscription_level" else name
-    return Feature(name, "string", "last", source, meaning, "", phrase, is_sensitive=is_sensitive)
+def _category(name: str, meaning: str, phrase: str, *, is_sensitive: bool = False) -> LogFeature:
+    column = "level" if name == "last_subscription_level" else name
+    return LogFeature(
+        name, "string", meaning, "", phrase, is_sensitive=is_sensitive, formula=Last(column)
+    )
 
 
-REPORT_FEATURES: tuple[Feature, ...] = (
-    Feature(
+REPORT_FEATURES: tuple[LogFeature, ...] = (
+    LogFeature(
         "tenure_days",
         "double",
-        "days_since",
-        "registered_ts",
         "time since registration",
         "days",
         "customer for {value} days (typical: {typical})",
         is_trending=True,
+        formula=DaysSince("registered_ts"),
     ),
     _total(
         "total_songs_played",
@@ -32,16 +34,14 @@ REPORT_FEATURES: tuple[Feature, ...] = (
         "songs",
         "played {value} songs so far (typical: {typical})",
     ),
-    Feature(
+    LogFeature(
         "total_listen_time",
         "double",
-        "sum",
-        "listened_micros",
         "sum of the lengths of the songs played",
         "seconds",
         "listened for {value} so far (typical: {typical})",
-        scale=1e6,
         is_trending=True,
+        formula=Sum("listened_micros", scale=1e6),
     ),
     _total(
         "num_thumbs_up",
@@ -64,15 +64,13 @@ REPORT_FEATURES: tuple[Feature, ...] = (
         "sessions",
         "came for {value} sessions (typical: {typical})",
     ),
-    Feature(
+    LogFeature(
         "avg_songs_per_session",
         "double",
-        "ratio",
-        "n_songs",
         "songs played over distinct sessions",
         "songs/session",
         "plays {value} songs a session (typical: {typical})",
-        per="n_sessions",
+        formula=Ratio("n_songs", "n_sessions"),
     ),
     _total(
         "num_friends_added",

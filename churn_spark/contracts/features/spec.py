@@ -8,24 +8,19 @@ scores features that are computed otherwise.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from typing import Final
 
-from churn_spark.contracts.features.activity_set import ACTIVITY_FEATURES
+from churn_spark.contracts.features.activity import ACTIVITY_FEATURES
 from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
-from churn_spark.contracts.features.feature import (
-    DERIVED_SOURCES,
-    PAGE_COUNTS,
-    PROFILE_FIELDS,
-    Feature,
-)
+from churn_spark.contracts.features.feature import Feature, LogFeature
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
+from churn_spark.contracts.features.sources import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
 from churn_spark.hashing import content_hash
 
 __all__ = [
     "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
-    "PROFILE_FIELDS",
-    "SNAPSHOT_FEATURES", "Feature", "describe_features", "fingerprint", "model_features", "named",
+    "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature", "describe_features",
+    "fingerprint", "model_features", "named",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
@@ -35,10 +30,10 @@ FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
 }
 """Name of a set that a training can be told to use -> its features."""
 
-SNAPSHOT_FEATURES: Final = REPORT_FEATURES + ACTIVITY_FEATURES
+SNAPSHOT_FEATURES: Final[tuple[LogFeature, ...]] = REPORT_FEATURES + ACTIVITY_FEATURES
 """What follows from the log alone: the columns of `snapshots`."""
 
-FEATURES: Final = SNAPSHOT_FEATURES + BEHAVIOUR_FEATURES
+FEATURES: Final[tuple[Feature, ...]] = (*SNAPSHOT_FEATURES, *BEHAVIOUR_FEATURES)
 """All features; those of the behaviour model follow from the log and the champion."""
 
 _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
@@ -61,16 +56,16 @@ def named(names: Sequence[str]) -> tuple[Feature, ...]:
 
 def fingerprint(features: Sequence[Feature]) -> str:
     """Short hash of the definitions, in order: equal means "computed the same way"."""
-    return content_hash([asdict(feature) for feature in features])
+    return content_hash([{**feature.definition} for feature in features])
 
 
 def describe_features() -> str:
     """The features as Markdown: the whole of `docs/features.md`."""
     parts = [
-        "# The features\n\nWritten by `make docs` from `churn_spark/features`. All are as of a "
-        "date D: they know the events before D 00:00 UTC and nothing else. A training chooses "
-        "the sets by `training.feature_sets`. Features marked ↗ grow with time for everybody, so "
-        "their drift is expected.\n"
+        "# The features\n\nWritten by `make docs` from `churn_spark/contracts/features`. All are "
+        "as of a date D: they know the events before D 00:00 UTC and nothing else. A training "
+        "chooses the sets by `training.feature_sets`. Features marked ↗ grow with time for "
+        "everybody, so their drift is expected.\n"
     ]
     for name, features in FEATURE_SETS.items():
         rows = "\n".join(

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-START: Final = "START"
-END: Final = "END"
+from churn_spark.contracts import pages
+
+START: Final = pages.VISIT_START
+END: Final = pages.VISIT_END
 OTHER: Final = "Other"
-CANCEL: Final = "Cancel"
-CANCELLED: Final = "Cancellation Confirmation"
-LEVELS: Final = ("free", "paid")
-PAGES: Final = (
-    "NextSong",
-    "Thumbs Up",
-    "Thumbs Down",
-    "Add Friend",
-    "Add to Playlist",
-    "Roll Advert",
-    "Home",
-    "Settings",
-    "Save Settings",
-    "Help",
-    "About",
-    "Error",
-    "Upgrade",
-    "Submit Upgrade",
-    "Downgrade",
-    "Submit Downgrade",
-    "Logout",
-    CANCEL,
-    OTHER,
-)
+CANCEL: Final = pages.Page.CANCEL
+CANCELLED: Final = pages.Page.CANCELLATION_CONFIRMATION
+LEVELS: Final = pages.LEVELS
+PAGES: Final = (*pages.COUNTED_PAGES, CANCEL, OTHER)
 SOURCES: Final = (START, *PAGES)
 TARGETS: Final = (*PAGES, CANCELLED, END)
 N_CELLS: Final = len(LEVELS) * len(SOURCES) * len(TARGETS)
 SHAPE: Final = (len(LEVELS), len(SOURCES), len(TARGETS))
-# Visiting one of these pages changes the level from the next page on.
-LEVEL_AFTER: Final = {"Submit Upgrade": "paid", "Submit Downgrade": "free"}
 
 
 def cell_of(level: str, page: str, next_page: str) -> int:

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats
+from churn_spark.contracts.pages import LEVEL_AFTER
 from churn_spark.models.behaviour.cells import (
     CANCELLED,
     END,
-    LEVEL_AFTER,
     LEVELS,
     PAGES,
     SHAPE,

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.contracts.pages import Page
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.data_quality.checks import ColumnFacts, FeedFacts
 from churn_spark.timeline import day_start_millis
@@ -19,7 +20,7 @@ _USUAL_DAYS = 7
 # Never told for every event; a field that vanishes shows as nulls where it was told before.
 _EVENT_FIELDS = ("registered_ts", "gender", "location", "os", "browser", "item_in_session")
 _EVENT_CATEGORIES = ("page", "level", "auth")
-_SONG_PAGE, _SONG_FIELD = "NextSong", "song_seconds"
+_SONG_PAGE, _SONG_FIELD = Page.NEXT_SONG, "song_seconds"
 
 
 def read_feed_facts(

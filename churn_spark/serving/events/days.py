@@ -11,7 +11,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from churn_spark.contracts.features.feature import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
+from churn_spark.contracts.features.past import MILLIS_PER_HOUR, Trailing
+from churn_spark.contracts.features.sources import (
+    DERIVED_SOURCES,
+    EVENING_HOURS,
+    HAZARD_COUNTS,
+    LEVEL_CHANGE_COUNTS,
+    MAX_ITEM,
+    MORNING_HOURS,
+    PAGE_COUNTS,
+    PROFILE_FIELDS,
+    SATURDAY,
+    THUMB_COUNTS,
+)
+from churn_spark.contracts.pages import PAID, Page
 from churn_spark.serving.events.records import Event
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
@@ -25,10 +38,6 @@ _COUNTED: Final = (
     "listened_micros",
     *(name for name in DERIVED_SOURCES if name not in _GAPS),
 )
-_HAZARDS: Final = ("n_downgrade", "n_settings", "n_roll_advert", "n_thumbs_down")
-_MILLIS_PER_HOUR: Final = 3_600_000
-_MAX_ITEM: Final = 999_999
-_SATURDAY: Final = 5
 _EPOCH_WEEKDAY: Final = 3  # a Thursday
 
 
@@ -52,17 +61,13 @@ class History:
     instants: Mapping[str, int | None]
     log_start: date
 
-    def sum_in(self, source: str, first: int = 0, last: int = 1) -> int:
-        """Sum of a column over the days `[D - first, D - last]`; from the first day on for 0."""
-        ends = day_number(self.as_of) - last
-        is_within = self.days <= ends
-        if first:
-            is_within &= self.days >= day_number(self.as_of) - first
+    def sum_in(self, source: str, days: Trailing) -> int:
+        """Sum of a column over some of the days."""
+        as_of = day_number(self.as_of)
+        is_within = self.days <= as_of - days.last
+        if days.first:
+            is_within &= self.days >= as_of - days.first
         return int(self.columns[source][is_within].sum())
-
-    def longest(self, source: str) -> int | None:
-        """Largest value of a column whose zeros are days that have none."""
-        return int(self.columns[source].max(initial=0)) or None
 
 
 def day_number(day: date) -> int:
@@ -104,7 +109,7 @@ def build_history(events: Iterable[Event], as_of: date, log_start: date) -> Hist
 
 def _is_activity(event: Event) -> bool:
     """Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity."""
-    return event.page != "Cancel"
+    return event.page != Page.CANCEL
 
 
 def _openings(events: Iterable[Event]) -> Mapping[int, Sequence[int | None]]:
@@ -116,7 +121,7 @@ def _openings(events: Iterable[Event]) -> Mapping[int, Sequence[int | None]]:
     for one in of_session.values():
         day = min(event.day for event in one)
         stamps = [event.ts for event in one if event.day == day and _is_activity(event)]
-        hour = min(stamps) // _MILLIS_PER_HOUR % 24 if stamps else None
+        hour = min(stamps) // MILLIS_PER_HOUR % 24 if stamps else None
         openings[day].append(hour)
     return openings
 
@@ -128,23 +133,23 @@ def _count(events: Sequence[Event], openings: Sequence[int | None], day: int) ->
     for event in events:
         if column := _COLUMN_OF_PAGE.get(event.page):
             found[column] += 1
-        if event.page == "NextSong" and event.song_seconds is not None:
+        if event.page == Page.NEXT_SONG and event.song_seconds is not None:
             micros += round(event.song_seconds * 1e6)
     hours = [hour for hour in openings if hour is not None]
     is_active = any(map(_is_activity, events))
-    is_paid = _newest(events, ("level",)).get("level") == "paid"
+    is_paid = _newest(events, ("level",)).get("level") == PAID
     n_sessions = len(openings)
     return found | {
         "listened_micros": micros,
         "n_sessions": n_sessions,
         "n_active_days": int(is_active),
         "n_paid_days": int(is_active and is_paid),
-        "n_weekend_sessions": n_sessions * ((day + _EPOCH_WEEKDAY) % 7 >= _SATURDAY),
-        "n_morning_sessions": sum(4 <= hour < 12 for hour in hours),
-        "n_evening_sessions": sum(hour >= 20 or hour < 4 for hour in hours),
-        "n_level_changes": found["n_submit_upgrade"] + found["n_submit_downgrade"],
-        "n_thumbs": found["n_thumbs_up"] + found["n_thumbs_down"],
-        "n_hazard_pages": sum(found[name] for name in _HAZARDS),
+        "n_weekend_sessions": n_sessions * ((day + _EPOCH_WEEKDAY) % 7 >= SATURDAY),
+        "n_morning_sessions": sum(hour in MORNING_HOURS for hour in hours),
+        "n_evening_sessions": sum(hour in EVENING_HOURS for hour in hours),
+        "n_level_changes": sum(found[name] for name in LEVEL_CHANGE_COUNTS),
+        "n_thumbs": sum(found[name] for name in THUMB_COUNTS),
+        "n_hazard_pages": sum(found[name] for name in HAZARD_COUNTS),
     }
 
 
@@ -174,7 +179,7 @@ def _newest(events: Iterable[Event], columns: tuple[str, ...]) -> dict[str, Know
     """
     best = max(
         (
-            (event.ts, min(event.item or 0, _MAX_ITEM), *(getattr(event, c) for c in columns))
+            (event.ts, min(event.item or 0, MAX_ITEM), *(getattr(event, c) for c in columns))
             for event in events
             if getattr(event, columns[0]) is not None
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from churn_spark.config import IngestConfig
+from churn_spark.contracts.pages import LOGGED_IN
 from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROKEN_JSON,
@@ -82,7 +83,7 @@ class Event:
     @property
     def is_logged_in(self) -> bool:
         """Whether it counts as something that the user did."""
-        return self.auth == "Logged In"
+        return self.auth == LOGGED_IN
 
     @property
     def day(self) -> int:

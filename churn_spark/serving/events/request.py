@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from churn_spark.config import Config
+from churn_spark.contracts.pages import Page
 from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.serving.contract import problems_of
@@ -28,7 +29,6 @@ from churn_spark.timeline import day_start_millis
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_USERS: Final = 3
-_CANCELLED: Final = "Cancellation Confirmation"
 
 
 def _iso_date(value: object) -> object:
@@ -111,7 +111,7 @@ def _only_user(reading: Reading) -> str | None:
 
 def _check_population(events: Sequence[Event], as_of: date, active_days: int) -> None:
     """Refuse whom no snapshot of the date would have."""
-    cancelled = [event.day for event in events if event.page == _CANCELLED]
+    cancelled = [event.day for event in events if event.page == Page.CANCELLATION_CONFIRMATION]
     if cancelled:
         raise RequestError(
             f"the user cancelled on {_date_of_day(min(cancelled))}, before {as_of}; expected one "
@@ -171,7 +171,7 @@ _EVENT: Final[dict[str, Any]] = {
     "userId": "7",
     "sessionId": 29,
     "itemInSession": 3,
-    "page": "NextSong",
+    "page": Page.NEXT_SONG.value,
     "auth": "Logged In",
     "level": "paid",
     "length": 277.9,
@@ -187,7 +187,7 @@ _EVENT: Final[dict[str, Any]] = {
 EXAMPLE: Final[dict[str, Any]] = {
     "as_of": "2018-11-30",
     "events": [
-        {**_EVENT, "ts": _EVENT["ts"] - 240_000, "itemInSession": 2, "page": "Home"},
+        {**_EVENT, "ts": _EVENT["ts"] - 240_000, "itemInSession": 2, "page": Page.HOME.value},
         _EVENT,
     ],
 }

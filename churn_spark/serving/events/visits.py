@@ -15,22 +15,21 @@ from typing import Final
 import numpy as np
 
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
-from churn_spark.models.behaviour.cells import (
-    CANCEL,
-    CANCELLED,
-    END,
+from churn_spark.contracts.pages import (
     LEVELS,
-    START,
-    cell_of,
+    SILENCE_MILLIS,
+    VISIT_AUTHS,
+    VISIT_END,
+    VISIT_START,
+    Page,
 )
+from churn_spark.models.behaviour.cells import cell_of
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
 from churn_spark.serving.events.features import Value
 from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import Event
 from churn_spark.timeline import MILLIS_PER_DAY, Horizon, day_start_millis
 
-SILENCE_MILLIS: Final = 3_600_000
-_AUTHS: Final = ("Logged In", "Cancelled")
 _SECONDS_PER_DAY: Final = 86_400.0
 
 
@@ -40,8 +39,8 @@ class Step:
 
     Attributes:
         level: at the first of them; None where it wasn't told.
-        page: the first, or `START`.
-        next_page: the second, or `END`.
+        page: the first, or `VISIT_START`.
+        next_page: the second, or `VISIT_END`.
         millis: from one to the other.
         known: the instant at which it is known, milliseconds since the epoch.
     """
@@ -60,7 +59,7 @@ def follow_pages(events: Iterable[Event]) -> Iterator[Step]:
     """
     of_session: dict[int, list[Event]] = defaultdict(list)
     for event in events:
-        if event.auth in _AUTHS or event.page == CANCELLED:
+        if event.auth in VISIT_AUTHS or event.page == Page.CANCELLATION_CONFIRMATION:
             of_session[event.session_id].append(event)
     for one in of_session.values():
         yield from _follow_session(_in_order(one))
@@ -87,7 +86,9 @@ def forecast_behaviour(
     steps = [
         step
         for step in follow_pages(events)
-        if step.level in LEVELS and step.known < end and CANCEL not in (step.page, step.next_page)
+        if step.level in LEVELS
+        and step.known < end
+        and Page.CANCEL not in (step.page, step.next_page)
     ]
     counts = Counter((str(step.level), step.page, step.next_page) for step in steps)
     likelihoods = np.zeros(len(model.mixture.shares))
@@ -98,7 +99,7 @@ def forecast_behaviour(
     found = model.forecast(
         Evidence(
             log_likelihoods=likelihoods[None, :],
-            visits=np.array([float(sum(step.page == START for step in steps))]),
+            visits=np.array([float(sum(step.page == VISIT_START for step in steps))]),
             visit_days=np.array([sum(step.millis for step in steps) / MILLIS_PER_DAY]),
             registered=np.array([end / 1000.0 - days * _SECONDS_PER_DAY]),
             level=np.array([float(known["last_subscription_level"] == LEVELS[1])]),
@@ -132,10 +133,10 @@ def _follow_session(events: Sequence[Event]) -> Iterator[Step]:
     for event, following in pairwise([*events, None]):
         assert event is not None
         if before is None or event.ts - before > SILENCE_MILLIS:
-            yield Step(event.level, START, event.page, 0, event.ts)
+            yield Step(event.level, VISIT_START, event.page, 0, event.ts)
         if following is not None and following.ts - event.ts <= SILENCE_MILLIS:
             wait = following.ts - event.ts
             yield Step(event.level, event.page, following.page, wait, following.ts)
-        elif event.page != CANCELLED:
-            yield Step(event.level, event.page, END, 0, event.ts + SILENCE_MILLIS)
+        elif event.page != Page.CANCELLATION_CONFIRMATION:
+            yield Step(event.level, event.page, VISIT_END, 0, event.ts + SILENCE_MILLIS)
         before = event.ts

@@ -1,0 +1,69 @@
+"""When a user comes, and how long the pauses are."""
+
+from __future__ import annotations
+
+from churn_spark.contracts.features.activity.families import number, share
+from churn_spark.contracts.features.feature import LogFeature
+from churn_spark.contracts.features.formulas import (
+    GapSpread,
+    HoursSince,
+    LongestGap,
+    Ratio,
+    RelativeGap,
+)
+
+RHYTHM: tuple[LogFeature, ...] = (
+    number(
+        "hours_since_last_event",
+        HoursSince("last_ts"),
+        "time since the newest event",
+        "hours",
+        "was last here {value} hours ago (typical: {typical})",
+    ),
+    number(
+        "mean_gap_days",
+        Ratio("gap_days", "n_gaps"),
+        "mean days between active dates",
+        "days",
+        "comes every {value} days (typical: {typical})",
+    ),
+    number(
+        "gap_spread_days",
+        GapSpread(),
+        "standard deviation of the days between active dates",
+        "days",
+        "pauses vary by {value} days (typical: {typical})",
+    ),
+    number(
+        "longest_gap_days",
+        LongestGap(),
+        "longest pause between active dates",
+        "days",
+        "paused for {value} days at most (typical: {typical})",
+    ),
+    number(
+        "relative_gap",
+        RelativeGap(),
+        "time since the newest event over the mean pause and a day",
+        "times",
+        "the present pause is {value} times the usual one (typical: {typical})",
+    ),
+    share(
+        "weekend_share",
+        Ratio("n_weekend_sessions", "n_sessions", prior=0.2, prior_weight=5.0),
+        "share of sessions that begin on a weekend, shrunken",
+        "comes on weekends in {value} of cases (typical: {typical})",
+    ),
+    share(
+        "morning_share",
+        Ratio("n_morning_sessions", "n_sessions", prior=0.25, prior_weight=5.0),
+        "share of sessions from 4 to 12 UTC, shrunken",
+        "comes from 4 to 12 UTC in {value} of cases (typical: {typical})",
+    ),
+    share(
+        "evening_share",
+        Ratio("n_evening_sessions", "n_sessions", prior=0.35, prior_weight=5.0),
+        "share of sessions from 20 to 4 UTC, shrunken",
+        "comes from 20 to 4 UTC in {value} of cases (typical: {typical})",
+    ),
+)
