@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from champion_builders import publish
 from image_builders import podman
 from serving_builders import (
     KEY,
@@ -27,7 +28,6 @@ from serving_builders import (
     make_bundle,
     make_config,
     make_rows,
-    publish,
 )
 
 from churn_spark.config import Config
