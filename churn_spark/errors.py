@@ -93,7 +93,7 @@ class RequestError(UserError):
 
 
 class ChampionError(ChurnSparkError):
-    """A model in the registry doesn't do here what it did in training: it must not answer."""
+    """A model predicts otherwise here than in training, or is damaged: the service refuses it."""
 
 
 class SchemaError(ChurnSparkError):

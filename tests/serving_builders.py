@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -41,7 +39,6 @@ from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.server import build_server_config
 from churn_spark.serving.service import Service
-from churn_spark.stores.champion import publish_champion
 
 KEY = "a-key-with-every-scope-0123456789abcdef"
 LEVELS = {
@@ -161,40 +158,6 @@ def register_champion(config: Config, bundle: ModelBundle) -> str:
         version = registry.register(bundle, run_id, {"roc_auc": 0.71, "f1": float("nan")})
     registry._client.set_registered_model_alias(config.registry.model_name, CHAMPION, version)
     return version
-
-
-@dataclass(frozen=True)
-class LocalFiles:
-    """Stands for `lakehouse.files` without a JVM."""
-
-    root: Path
-
-    def read(self, path: str) -> bytes | None:
-        file = self.root / path
-        return file.read_bytes() if file.is_file() else None
-
-    def write(self, path: str, content: bytes) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(content)
-
-    def exchange(self, path: str, content: bytes) -> None:
-        self.write(f"{path}.part", content)
-        (self.root / f"{path}.part").replace(self.root / path)
-
-    def names(self, folder: str) -> list[str]:
-        return sorted(path.name for path in (self.root / folder).iterdir())
-
-    def delete(self, path: str) -> None:
-        shutil.rmtree(self.root / path)
-
-
-def publish(config: Config, bundle: ModelBundle, version: str) -> ModelBundle:
-    """Publish the bundle as this version, as a promotion does; returns it as it is published."""
-    metrics = {"roc_auc": 0.71, "f1": float("nan")}
-    bundle = replace(bundle, version=version, metrics=metrics)
-    lakehouse: Any = SimpleNamespace(files=LocalFiles(Path(config.lakehouse)))
-    publish_champion(lakehouse, bundle, {"as_of": str(AS_OF)})
-    return bundle
 
 
 def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF) -> pd.DataFrame:

@@ -34,11 +34,16 @@ from churn_spark.serving.interface import (
 )
 from churn_spark.serving.page_routes import add_pages
 from churn_spark.serving.predictor import Predictor
-from churn_spark.serving.refusals import describe_refusals
+from churn_spark.serving.refusals import ANYWHERE, BAD_QUERY, NO_SUCH_USER, WITH_KEY, Responses
 from churn_spark.serving.service import Service, describe_model, is_ready
 from churn_spark.serving.watching import Watcher
 
 _LONGEST_LIST: Final = 1000
+_LISTED: Final[Responses] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_COUNTED: Final[Responses] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+_NOT_READY: Final[Responses] = {
+    503: {"model": dict[str, Any], "description": "not ready; with what was found"}
+}
 Result = TypeVar("Result")
 
 
@@ -64,6 +69,7 @@ def build_app(service: Service) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        responses=ANYWHERE,
         lifespan=living,
     )
     app.add_exception_handler(RequestError, _refuse)
@@ -78,7 +84,6 @@ def build_app(service: Service) -> FastAPI:
     _add_tables(app, service, in_thread)
     _add_health(app, service)
     add_pages(app, service, in_thread)
-    describe_refusals(app)
     return app
 
 
@@ -156,7 +161,7 @@ def _add_events(app: FastAPI, service: Service, in_thread: Any) -> None:
 
 
 def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
-    @app.get("/list")
+    @app.get("/list", responses=_LISTED | BAD_QUERY | WITH_KEY)
     async def newest_list(
         request: Request,
         band: Band | None = None,
@@ -196,7 +201,7 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
             answer["next"] = f"/list?{urlencode(query)}"
         return Response(json.dumps(answer, default=str), media_type=JSON)
 
-    @app.get("/users/{user_id:path}")
+    @app.get("/users/{user_id:path}", responses=NO_SUCH_USER | BAD_QUERY | WITH_KEY)
     async def user(user_id: str) -> Response:
         """The newest score of one user with its reasons, the list's row, and the dates before."""
         scores, rows = service.scores_of_today()
@@ -206,7 +211,7 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         answer = {**newest, "as_of": scores.day, "on_list": listed, "history": history}
         return Response(json.dumps(answer, default=str), media_type=JSON)
 
-    @app.get("/model")
+    @app.get("/model", responses=WITH_KEY)
     async def model() -> dict[str, Any]:
         """The card of the model that answers."""
         return describe_model(service.champion.current())
@@ -218,7 +223,7 @@ def _add_health(app: FastAPI, service: Service) -> None:
         """The process is alive."""
         return {"status": "alive"}
 
-    @app.get("/ready")
+    @app.get("/ready", responses=_NOT_READY)
     async def ready(response: Response) -> dict[str, Any]:
         """A model answers and the scores are fresh: 200, otherwise 503; with what was found."""
         checks = service.checks()
@@ -226,7 +231,7 @@ def _add_health(app: FastAPI, service: Service) -> None:
         found = {name: asdict(check) for name, check in checks.items()}
         return {"is_ready": is_ready(checks), "checks": found}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=Response, responses=_COUNTED | WITH_KEY)
     async def metrics() -> Response:
         """What the service has counted, for Prometheus."""
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")

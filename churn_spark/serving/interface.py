@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from churn_spark.serving import batches, contract
+from churn_spark.serving.refusals import WITH_KEY, Responses, refusal
 
 JSON: Final = "application/json"
 
@@ -20,12 +21,13 @@ def described_body(schemas: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def responses(properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    """What is answered: an object, or the problems of the body."""
+def responses(properties: dict[str, Any]) -> Responses:
+    """What is answered: an object, the problems of the body, or another refusal."""
     schema = {"type": "object", "properties": properties}
     return {
         200: {"description": "answered", "content": {JSON: {"schema": schema}}},
-        422: {"description": "the body doesn't fit; every problem is named"},
+        422: refusal("the body doesn't fit; every problem is named"),
+        **WITH_KEY,
     }
 
 

@@ -27,7 +27,7 @@ SHOWN: Final[Mapping[Source, tuple[str, ...]]] = {
         "user_id", "churn_probability", "risk_rank", "risk_band", "value_at_risk", "reasons",
     ),
 }  # fmt: skip
-"""What is told of a user, by where it comes from."""
+"""The columns shown of a user, by the table they come from."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Check:
 
 
 class Service:
-    """The parts of one service, and what can be told of them together."""
+    """The parts of one service, and what follows from them together."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Service:
         if day is None:
             raise RequestError(
                 "the first day of the log is not known: found no table silver/session_days, and "
-                "the champion has no behaviour model that tells it; run `build_session_days`",
+                "the champion has no behaviour model that knows it; run `build_session_days`",
                 503,
             )
         return day

@@ -87,7 +87,7 @@ class NewestPartition:
     def history(self, user_id: str) -> list[dict[str, Any]]:
         """A user's row of each of the newest dates of the scores, oldest first.
 
-        A date that several models have scored is told by the newest of them.
+        Of a date that several models have scored, the newest model's row counts.
         """
         table = DeltaTable(self._uri)
         days = sorted(newest_files(table, self._column))[-_HISTORY_DATES:]

@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from champion_builders import publish
 from image_builders import podman
 from serving_builders import (
     KEY,
@@ -28,7 +29,6 @@ from serving_builders import (
     make_bundle,
     make_config,
     make_rows,
-    publish,
 )
 
 from churn_spark.config import Config

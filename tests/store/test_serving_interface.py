@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from champion_builders import publish
 from serving_builders import (
     KEY,
     add_behaviour,
     fill_tables,
     make_bundle,
     make_config,
-    publish,
     running,
 )
 

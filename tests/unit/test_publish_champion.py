@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from serving_builders import LocalFiles, make_bundle
+from champion_builders import LocalFiles
+from serving_builders import make_bundle
 
 from churn_spark.contracts.champion import POINTER
 from churn_spark.errors import NoChampionError

@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from champion_builders import publish
 from serving_builders import (
     AS_OF,
     make_bundle,
     make_config,
     make_scores,
-    publish,
     running,
     write_scores,
 )

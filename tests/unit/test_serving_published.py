@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from serving_builders import add_behaviour, make_bundle, make_config, make_rows, publish
+from champion_builders import publish
+from serving_builders import add_behaviour, make_bundle, make_config, make_rows
 
 from churn_spark.config import Config
 from churn_spark.contracts.champion import CHECK_ROWS, POINTER
