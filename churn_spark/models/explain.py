@@ -86,7 +86,7 @@ def check_sums(explained: Contributions, margins: Floats) -> None:
             f"found contributions of {len(sums)} rows and {len(margins)} margins, expected one "
             "of each a row: explain the rows that were scored"
         )
-    # What is left after terms of several units cancel carries their rounding.
+    # Large terms that cancel leave a rounding error of their own size.
     size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
     gaps = np.abs(sums - margins)
     # Written so that a NaN is wrong too.

@@ -1,9 +1,9 @@
-"""Encoded rows -> two fitted models and their honest figures.
+"""Encoded rows -> two fitted models, and their metrics on users that no fit has seen.
 
-The validation users are in no fit and choose nothing. A candidate, grown on the training users
-and all dates but the newest, tells on the stopping users how many trees there should be and
-where to flag, and on the newest date how margins become probabilities. The final model is
-grown on both parts and all dates.
+Validation users take part in no fit and no choice. A first model, the candidate, is grown on the
+training users and all dates but the newest. Its predictions for the stopping users decide the
+number of trees and the threshold; its predictions for the newest date decide the calibration.
+The final model is then grown on training and stopping users and all dates.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MAX_SCORED_ROWS = 200_000
 
 @dataclass(frozen=True)
 class FittedTrees:
-    """The final trees and how they came about.
+    """The final trees, and what was chosen for them.
 
     Attributes:
         native_text: LightGBM's text of the trees.
@@ -75,7 +75,7 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression, and what it knows of the features."""
+    """The final logistic regression, and the encoding of its features."""
 
     spark_model: PipelineModel
     encoding: Encoding

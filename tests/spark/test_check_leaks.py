@@ -19,7 +19,7 @@ from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_features
 from churn_spark.job import JobContext
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.leakage.rows import poison_session_days
+from churn_spark.leakage.inputs import poison_session_days
 from churn_spark.leakage.table import FeatureTable
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log

@@ -24,11 +24,7 @@ class Calendar:
     weekend_factor: float
 
     def days(self, begins: Floats, ends: Floats) -> Floats:
-        """Give the days of exposure between instants, epoch seconds; the arguments broadcast.
-
-        Raises:
-            ValueError: if the shapes don't broadcast.
-        """
+        """Give the days of exposure between instants, epoch seconds; the arguments broadcast."""
         found: Floats = self._since_monday(ends) - self._since_monday(begins)
         return found
 
@@ -50,9 +46,6 @@ def fit_calendar(weekdays: Floats, visits: Floats) -> Calendar:
 
     Returns:
         The calendar; with all days alike where a kind of day is missing or has no visit.
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     is_weekend = weekdays >= 5
     if not is_weekend.any() or is_weekend.all():

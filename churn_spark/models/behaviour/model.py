@@ -95,9 +95,6 @@ class BehaviourModel:
             ends: epoch seconds.
             visits: how many.
             visit_days: time within them.
-
-        Raises:
-            ValueError: if the shapes don't broadcast.
         """
         start = day_start_millis(self.log_start) / 1000.0
         begins = np.fmin(np.fmax(registered, start), ends)
@@ -106,11 +103,7 @@ class BehaviourModel:
         return found
 
     def forecast(self, evidence: Evidence, as_of: date, horizon: Horizon) -> Forecast:
-        """Say how likely users cancel, and why: how often they come, what a visit leads to.
-
-        Raises:
-            ValueError: if the shapes differ.
-        """
+        """Say how likely users cancel, and why: how often they come, what a visit leads to."""
         now = day_start_millis(as_of) / 1000.0
         exposure = self.exposure(
             evidence.registered,

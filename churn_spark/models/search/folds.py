@@ -32,7 +32,7 @@ from churn_spark.models.training import (
 )
 
 GROUPS = 25
-"""Of users in a fold: enough to tell the error of a mean, too few to tell users apart."""
+"""Groups of users in a fold: enough for a standard error, too few for one to reveal a user."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables of the lakehouse -> what the leak checks ask for; and a future that never was."""
+"""Tables of the lakehouse -> the rows that leak checks read, real and with another future."""
 
 from __future__ import annotations
 
