@@ -12,7 +12,7 @@ import pandas as pd
 
 from churn_spark.arrays import Bools, Floats
 from churn_spark.errors import LeakTableError
-from churn_spark.timeline import Horizon
+from churn_spark.timeline import SECONDS_PER_DAY, Horizon
 
 Claim = Literal["users", "future", "both"]
 
@@ -21,7 +21,6 @@ TEST: Final = "test"
 KEY: Final = ["as_of", "user_id"]
 _REQUIRED: Final = (*KEY, "label", "split")
 _SPANS: Final = ("registered_ts", "first_ts", "last_ts", "next_ts", "final_ts", "cancel_ts")
-_SECONDS_PER_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def labels_of(rows: pd.DataFrame) -> Bools:
 def days_between(late: pd.Series[Any], early: pd.Series[Any] | pd.Timestamp) -> Floats:
     """Days from the earlier instants to the later ones; NaN where one is missing."""
     seconds = (late - early).dt.total_seconds()
-    return seconds.to_numpy(dtype=float) / _SECONDS_PER_DAY
+    return seconds.to_numpy(dtype=float) / SECONDS_PER_DAY
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

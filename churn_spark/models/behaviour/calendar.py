@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats
+from churn_spark.timeline import SECONDS_PER_DAY
 
-_DAY_S: Final = 86_400.0
-_MONDAY_S: Final = 4 * _DAY_S  # 1970-01-05
+_MONDAY_S: Final = 4 * SECONDS_PER_DAY  # 1970-01-05
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class Calendar:
         return found
 
     def _since_monday(self, instants: Floats) -> Floats:
-        weeks, within = np.divmod(np.asarray(instants, dtype=np.float64) - _MONDAY_S, 7 * _DAY_S)
-        days = within / _DAY_S
+        weeks, within = np.divmod(
+            np.asarray(instants, dtype=np.float64) - _MONDAY_S, 7 * SECONDS_PER_DAY
+        )
+        days = within / SECONDS_PER_DAY
         working = 7.0 / (5.0 + 2.0 * self.weekend_factor)
         inside = np.minimum(days, 5.0) + np.maximum(days - 5.0, 0.0) * self.weekend_factor
         found: Floats = weeks * 7.0 + inside * working

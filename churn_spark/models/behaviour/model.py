@@ -19,9 +19,8 @@ from churn_spark.models.behaviour.visits import (
     VisitPrior,
     rate_log_weights,
 )
-from churn_spark.timeline import Horizon, day_start_millis
+from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
 
-_SECONDS_PER_DAY = 86_400.0
 # Nobody's rate is known from less time than this.
 _MIN_EXPOSURE_DAYS = 0.05
 
@@ -115,7 +114,7 @@ class BehaviourModel:
         rate_weights = np.exp(rate_log_weights(self.prior, evidence.visits, exposure))
         rates, _ = self.prior.grid()
         begin, end = (
-            float(self.calendar.days(np.array(now), np.array(now + days * _SECONDS_PER_DAY)))
+            float(self.calendar.days(np.array(now), np.array(now + days * SECONDS_PER_DAY)))
             for days in (horizon.gap_days, horizon.gap_days + horizon.days)
         )
         probability = cancel_chances(
