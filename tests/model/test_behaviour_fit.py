@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bench.expected_metrics import evaluate_expected
 from churn_spark.config import load_config
-from churn_spark.evaluation.expected import evaluate_expected
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.features.transitions import build_transitions

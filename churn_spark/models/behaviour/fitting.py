@@ -51,7 +51,7 @@ def fit_behaviour(
     visits and quarter of a day of exposure.
 
     Args:
-        transitions: rows of the table, of the users to learn from.
+        transitions: rows of the table, of the users to fit on.
         registrations: `user_id` and `registered_ts`.
         log_start: first date of the log.
         fitted_before: later rows are left out.

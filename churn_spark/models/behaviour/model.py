@@ -71,7 +71,7 @@ class BehaviourModel:
         prior: of the users' rates of visits.
         calendar: counts days of exposure.
         log_start: first date of the log: what came before it wasn't seen.
-        fitted_before: it has learnt from what was known before this date.
+        fitted_before: it was fitted to what was known before this date.
     """
 
     mixture: Mixture
