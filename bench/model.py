@@ -51,7 +51,7 @@ FULL_USERS = 22_277
 SMALL_SIZES = (450, 900)
 HORIZONS = ((14, 1), (10, 0))
 PERSONAS, PARAMETERS = "true personas", "true parameters"
-Ladder = dict[str, ExpectedMetrics]
+Comparison = dict[str, ExpectedMetrics]
 _COLUMNS = (
     *("model", "AUC", "share", "AP", "share", "of personas'"),
     *("at 10 %", "at 33 %", "error", "slope"),
@@ -93,19 +93,19 @@ def test_newest(
     return context, fit_and_predict(context.lakehouse, log, plan, learning, world.folder)
 
 
-def judge(tested: BacktestResult, more: dict[str, NDArray[np.float64]]) -> Ladder:
+def judge(tested: BacktestResult, more: dict[str, NDArray[np.float64]]) -> Comparison:
     """Expected figures of every model on the test date."""
     is_test = tested.rows["cell"].isin(["future", "both"]).to_numpy()
     scores = {name: values[is_test] for name, values in tested.probabilities.items()} | more
     return {name: evaluate_expected(scores["oracle"], values) for name, values in scores.items()}
 
 
-def mean_of(ladders: Sequence[Ladder]) -> Ladder:
+def mean_of(comparisons: Sequence[Comparison]) -> Comparison:
     """The mean of every figure over several worlds."""
-    means: Ladder = {}
-    for name, first in ladders[0].items():
+    means: Comparison = {}
+    for name, first in comparisons[0].items():
         figures: dict[str, Any] = {
-            field.name: float(np.mean([getattr(one[name], field.name) for one in ladders]))
+            field.name: float(np.mean([getattr(one[name], field.name) for one in comparisons]))
             for field in fields(ExpectedMetrics)
         }
         means[name] = replace(first, **figures)
@@ -138,7 +138,7 @@ def plain_trees(tested: BacktestResult) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def say_ladder(title: str, figures: Ladder) -> None:
+def say_comparison(title: str, figures: Comparison) -> None:
     """Print the models with their shares of what the truth reaches."""
     table = Table(*_COLUMNS, title=title, caption=_CAPTION)
     reference = figures.get(PERSONAS)
@@ -154,7 +154,7 @@ def say_ladder(title: str, figures: Ladder) -> None:
     console.print(table)
 
 
-def say_shares(figures: Ladder, least_auc: float, least_precision: float) -> None:
+def say_shares(figures: Comparison, least_auc: float, least_precision: float) -> None:
     """Compare the primary model with what is promised, against both references."""
     one, ceiling = figures[PRIMARY], figures[PARAMETERS]
     found = {
@@ -218,7 +218,7 @@ def say_full(spark: SparkSession, work: Path, users: int) -> None:
         assert tested.bundle.behaviour is not None
         known = best_from_the_log(context, world, rows, tested.bundle.behaviour)
         figures = judge(tested, plain_trees(tested) | known)
-        say_ladder(
+        say_comparison(
             f"Memoryless, {len(rows):,} users as of {tested.plan.cutoff}, {horizon[0]} days "
             f"after a gap of {horizon[1]}",
             figures,
@@ -254,7 +254,7 @@ def say_small(spark: SparkSession, work: Path, n_worlds: int) -> None:
             found.append(judge(tested, known))
             shutil.rmtree(folder)
         mean = mean_of(found)
-        say_ladder(f"Mean of {n_worlds} worlds of {users} users", mean)
+        say_comparison(f"Mean of {n_worlds} worlds of {users} users", mean)
         say_shares(mean, 0.93, 0.93)
 
 
@@ -263,7 +263,7 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
     for regime in ("degrading", "memoryless"):
         settings = SimulationSettings(users=users, seed=77, regime=regime)
         world = load_world(spark, work / regime, settings)
-        figures: Ladder = {}
+        figures: Comparison = {}
         for name, sets in (
             (PRIMARY, "[report,activity,behaviour]"),
             (f"{PRIMARY}, no activity", "[report,behaviour]"),
@@ -274,7 +274,7 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
             )  # fmt: skip
             judged = judge(tested, {})
             figures |= {name: judged.pop(PRIMARY)} | judged
-        say_ladder(f"{regime}, {users:,} users", figures)
+        say_comparison(f"{regime}, {users:,} users", figures)
         shutil.rmtree(work / regime)
 
 

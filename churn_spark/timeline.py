@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 MILLIS_PER_DAY = 86_400_000
+SECONDS_PER_DAY = MILLIS_PER_DAY // 1000
 
 
 def parse_date(text: str) -> date:

@@ -22,7 +22,7 @@ def write_validation_files(
     Args:
         folder: an existing one.
         rows: validation rows with `as_of`, `label`, `churn_probability`.
-        metrics: their figures.
+        metrics: of these rows.
         listed: columns of `rows` to show with each error; no ids among them.
         title: of the picture.
     """

@@ -1,4 +1,4 @@
-"""A backtest out of time and out of users: which dates, which cells, which models beside."""
+"""What a backtest measures: every model on users, on dates, or on both that no fit has seen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
 
 
 def cell_of(is_held_out: Bools, is_test_date: Bools) -> NDArray[np.object_]:
-    """What of a row was unseen: its user, its date, both, or nothing (`training`)."""
+    """The cell of each row: `new users`, `future` (later dates), `both`, or `training`."""
     return np.select(
         [is_held_out & is_test_date, is_test_date, is_held_out],
         ["both", "future", "new users"],
@@ -37,9 +37,9 @@ def cell_of(is_held_out: Bools, is_test_date: Bools) -> NDArray[np.object_]:
 
 
 def headline_cell(cells: NDArray[np.object_], labels: Floats) -> Literal["both", "test"]:
-    """The cell that a report is about: new users on later dates, where enough of them cancel.
+    """The cell that a report is about: `both`, new users on later dates, where enough cancel.
 
-    Otherwise all users on later dates, `test`: what nobody can read off says nothing.
+    Otherwise `test`, all users on later dates: figures of a few cancels would be mostly chance.
     """
     n_positive = int(labels[cells == "both"].sum())
     return "both" if n_positive >= MIN_HEADLINE_POSITIVES else "test"
@@ -60,7 +60,7 @@ def measure(
     n_replicas: int,
     seed: int,
 ) -> pd.DataFrame:
-    """All figures of all models with their intervals, by cell and by segment of the headline's.
+    """All metrics of all models with their intervals, by cell, and by segment of the headline cell.
 
     Args:
         predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
@@ -73,15 +73,15 @@ def measure(
     Returns:
         Columns cell, segment, model, versus, metric, value, low, high, n, n_positive.
     """
-    judge = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
+    draw = partial(bootstrap_by_user, thresholds=thresholds, n_replicas=n_replicas, seed=seed)
     rows: list[dict[str, object]] = []
     is_test = predictions["cell"].isin(["future", "both"])
     parts = {cell: predictions[predictions["cell"] == cell] for cell in CELLS}
     parts[TEST] = predictions[is_test]
     for cell, part in parts.items():
         if len(part):
-            found = judge(*_columns(part, models))
-            rows += _figures(cell, "all", found, part["label"].sum())
+            found = draw(*_columns(part, models))
+            rows += _metric_rows(cell, "all", found, part["label"].sum())
     headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
     unseen = parts[headline].fillna(dict.fromkeys(BACKTEST_SEGMENTS, "unknown"))
     for segment in BACKTEST_SEGMENTS if len(unseen) else ():
@@ -94,7 +94,7 @@ def measure(
         )
         for value, found in by_segment.items():
             n_positive = unseen.loc[unseen[segment] == value, "label"].sum()
-            rows += _figures(headline, f"{segment}={value}", found, n_positive)
+            rows += _metric_rows(headline, f"{segment}={value}", found, n_positive)
     return pd.DataFrame(rows)
 
 
@@ -105,7 +105,9 @@ def _columns(
     return rows["label"].to_numpy(dtype=np.float64), probabilities, rows["user_id"].to_numpy()
 
 
-def _figures(cell: str, segment: str, found: Bootstrap, n_positive: int) -> list[dict[str, object]]:
+def _metric_rows(
+    cell: str, segment: str, found: Bootstrap, n_positive: int
+) -> list[dict[str, object]]:
     where = {"cell": cell, "segment": segment, "n": found.n, "n_positive": int(n_positive)}
 
     def rows(

@@ -24,7 +24,7 @@ _N_REPLICAS = 999
 
 @dataclass(frozen=True)
 class CostCurve:
-    """Cost of every threshold that tells rows apart, from nobody contacted to everybody.
+    """Cost of every threshold that makes a difference, from nobody contacted to everybody.
 
     Attributes:
         thresholds: descending; the first is infinity, nobody.
@@ -85,7 +85,7 @@ def cheapest_threshold(labels: Values, probabilities: Values, costs: CostsConfig
 
 
 def break_even_probability(costs: CostsConfig) -> float:
-    """From here upwards an offer is worth its cost, if probabilities mean what they say.
+    """From here upwards an offer is worth its cost, if the probabilities are calibrated.
 
     Above 1 no offer ever pays. Source: Elkan, "The foundations of cost-sensitive learning" (2001).
     """
@@ -93,9 +93,10 @@ def break_even_probability(costs: CostsConfig) -> float:
 
 
 def capacity_threshold(probabilities: Values, share: float) -> float:
-    """The lowest threshold that contacts at most a share of the rows; equal ones go together.
+    """The lowest threshold that contacts at most a share of the rows.
 
-    Where already the highest probability has more rows than that: infinity, nobody.
+    Rows of equal probability are contacted together. Where those of the highest probability are
+    too many, nobody is contacted: infinity.
     """
     values, counts = np.unique(-probabilities, return_counts=True)
     # A share such as .33 of 100 rows must not lose its last row to rounding.

@@ -44,10 +44,10 @@ class Example:
 
 
 def choose_examples(rows: pd.DataFrame, threshold: float, n_each: int = 2) -> pd.DataFrame:
-    """The plainest mistakes and, beside them, the plainest success: rows, an `outcome` added.
+    """The clearest mistakes and one clear success, as rows with their `outcome`.
 
     Cancellers with the lowest probabilities, stayers with the highest, and the canceller with
-    the highest; a user at most once. Equal probabilities are ordered by date and user.
+    the highest probability; a user at most once. Equal probabilities are ordered by date and user.
     """
     marked = rows.assign(
         outcome=outcomes(rows["label"].to_numpy(), rows["churn_probability"].to_numpy(), threshold)

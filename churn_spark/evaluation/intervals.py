@@ -49,7 +49,7 @@ def mean_intervals(
     names, user = np.unique(users, return_inverse=True)
     n_rows = np.bincount(user)
     sums = np.stack([np.bincount(user, weights=column) for column in values])
-    # The older generator: the one that the figures of earlier reports were drawn with.
+    # The older generator: earlier reports were drawn with it.
     integers = np.random.RandomState(seed).randint
     draws = draw_users(len(names), n_replicas if len(names) > 1 else 0, integers)
     drawn = np.array([sums @ counts / (n_rows @ counts) for counts in draws])

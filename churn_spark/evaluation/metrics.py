@@ -15,7 +15,7 @@ from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odd
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures of one set of predictions.
+    """Metrics of one set of predictions.
 
     Attributes:
         n: rows.
@@ -30,7 +30,7 @@ class Metrics:
         lift_10: capture over what a list in random order captures, 10 %.
         lift_33: the same at 33 %.
         calibration_error: mean |probability - share of cancellers| over 20 bins of equal mass;
-            a perfect model shows what chance leaves, about .005 at 18,000 rows with 5 %.
+            even a perfect model has about .005 by chance, at 18,000 rows with 5 % cancellers.
         calibration_slope: of the label's log-odds on the predicted ones; below 1 the
             probabilities are too extreme; NaN where no line can be fitted.
         calibration_intercept: of the same line.
@@ -68,7 +68,7 @@ class Metrics:
 
 
 def evaluate(labels: Values, probabilities: Values, threshold: float) -> Metrics:
-    """All figures for labels (0 or 1) and probabilities of the same length.
+    """All metrics for labels (0 or 1) and probabilities of the same length.
 
     Raises:
         ValueError: if there are no rows.
@@ -161,7 +161,7 @@ def average_precision(labels: Values, probabilities: Values) -> float:
 
 
 def row_log_losses(labels: Values, probabilities: Values) -> Values:
-    """Negative log-likelihood of each row, in nats; certainty is clipped to a float's."""
+    """Negative log-likelihood of each row, in nats; finite also for probabilities of 0 and 1."""
     tiny = np.finfo(np.float64).eps
     clipped = np.clip(probabilities, tiny, 1 - tiny)
     return np.asarray(-xlogy(labels, clipped) - xlogy(1 - labels, 1 - clipped))

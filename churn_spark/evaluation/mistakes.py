@@ -1,8 +1,8 @@
 """Where a model is wrong: its mistakes beside the right answers of the same kind. Pandas, pure.
 
 A missed cancellation is compared with the cancellations that were found, a false alarm with the
-stayers that were left alone: each with those it should have been told apart from. One user can
-have a row for each of several dates, and these are alike; so intervals count users, not rows.
+stayers that were left alone. One user can have a row for each of several dates, and these are
+alike; so intervals count users, not rows.
 """
 
 from __future__ import annotations

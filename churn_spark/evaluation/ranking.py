@@ -1,4 +1,4 @@
-"""Rows from the highest probability down: what every ranking figure is made of.
+"""Rows from the highest probability down: what every metric of a ranking is made of.
 
 A ranking is sorted once and tallied under any weights of its rows, so a bootstrap costs a sum
 per replica, not a sort. Rows of equal probability have no order among themselves: wherever a

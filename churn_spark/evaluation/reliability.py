@@ -1,4 +1,4 @@
-"""Whether a probability of 20 % comes true for 20 %: bins to draw and the recalibration line."""
+"""Whether 20 % of those with a probability of 20 % cancel: bins to draw, and a line to measure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ReliabilityBins:
 def reliability_bins(
     labels: Values, probabilities: Values, users: Values, n_bins: int = N_BINS
 ) -> ReliabilityBins:
-    """What was predicted and what came, in bins of equal mass; few rows make fewer bins.
+    """Predicted and observed shares in bins of equally many rows; few rows make fewer bins.
 
     Args:
         labels: 0 or 1, shape (rows,).
@@ -75,7 +75,7 @@ def wilson_interval(
 
 
 def log_odds(probabilities: Values) -> Values:
-    """ln(p / (1 - p)); certainty is clipped to what a float can tell from it, about 36."""
+    """ln(p / (1 - p)); finite, about -36 and 36, for probabilities of 0 and 1."""
     tiny = np.finfo(np.float64).eps
     return np.asarray(logit(np.clip(probabilities, tiny, 1 - tiny)))
 
@@ -101,8 +101,8 @@ def calibration_line(
         start: intercept and slope to search from.
 
     Returns:
-        NaN for both where no finite line is the likeliest: one class is missing, the margins
-        are all equal, or a threshold on them parts the classes.
+        NaN for both where the likelihood has no finite maximum: one class is missing, the margins
+        are all equal, or a threshold on them separates the classes.
     """
     weights = np.ones(len(labels)) if weights is None else weights
     if not _overlaps(labels, margins, weights):
@@ -146,7 +146,7 @@ def _users_per_row(ranking: Ranking, users: Values, n_bins: int) -> Values:
 
 
 def _overlaps(labels: Values, margins: Values, weights: Values) -> bool:
-    """Whether no threshold parts the classes: only then is there a finite likeliest line.
+    """Whether no threshold separates the classes: only then is there a finite best line.
 
     Source: Albert and Anderson (1984), "On the existence of maximum likelihood estimates in
     logistic regression models".

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from churn_spark.arrays import Bools, Floats
 from churn_spark.config import LeakageConfig
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import (
     FeatureTable,
     Finding,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import LeakageConfig
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import FeatureTable, Finding, labels_of
 
 _MAX_RUN_Z = 6.0

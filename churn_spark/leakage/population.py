@@ -1,4 +1,4 @@
-"""Who is in the table, once each, and with the label that the log tells."""
+"""Whether rows are there once, of users of the population, with the label that the log gives."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def check_cancellations(table: FeatureTable) -> Iterator[Finding]:
             f"{n:,} rows have a label though the user cancels within the gap of {gap} days: that "
             "is neither a hit nor a miss",
         )
-    judged = known & ~in_gap
+    counted = known & ~in_gap
     cancels = (ahead >= gap) & (ahead < end)
-    n = int((label[judged] != cancels[judged]).sum())
+    n = int((label[counted] != cancels[counted]).sum())
     if n and not _labels_are_silence(table):
         yield Finding(
             "wrong labels",
@@ -79,7 +79,7 @@ def check_cancellations(table: FeatureTable) -> Iterator[Finding]:
 
 
 def check_silence(table: FeatureTable) -> Iterator[Finding]:
-    """Features that measure silence, where the label is the silence that follows."""
+    """Features that say how long a user was silent, where the label says who stays silent."""
     if not _labels_are_silence(table):
         return
     rows = _with_spans(table)

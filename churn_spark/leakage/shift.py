@@ -8,8 +8,8 @@ import numpy as np
 
 from churn_spark.arrays import Bools
 from churn_spark.config import LeakageConfig
-from churn_spark.leakage.fits import cross_fit
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
+from churn_spark.leakage.cross_fit import cross_fit
 from churn_spark.leakage.table import TEST, FeatureTable, Finding, matrix_of
 
 

@@ -1,4 +1,4 @@
-"""What the leak checks look at, and what they say."""
+"""The table that leak checks read, and the findings that they return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from churn_spark.arrays import Bools, Floats
 from churn_spark.errors import LeakTableError
-from churn_spark.timeline import Horizon
+from churn_spark.timeline import SECONDS_PER_DAY, Horizon
 
 Claim = Literal["users", "future", "both"]
 
@@ -21,7 +21,6 @@ TEST: Final = "test"
 KEY: Final = ["as_of", "user_id"]
 _REQUIRED: Final = (*KEY, "label", "split")
 _SPANS: Final = ("registered_ts", "first_ts", "last_ts", "next_ts", "final_ts", "cancel_ts")
-_SECONDS_PER_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Rebuilds:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Rows that a model learns from and is judged on, with what is needed to doubt them.
+    """Training and test rows, with what the checks need to know beside them.
 
     Attributes:
         rows: `as_of` (date), `user_id`, `label` (1, 0, or null where unknown), `split` (train or
@@ -66,14 +65,14 @@ class FeatureTable:
         features: names of the features.
         horizon: window and gap of the label.
         log_end: the day after the log's newest event.
-        claim: what is new on the test side: the users, the future, or both.
+        claim: what should be new in the test rows: the users, the dates (`future`), or both.
         trending: features that grow with time for everybody.
-        forecasts: features that are forecasts of the label themselves, so strong by right.
-        rebuilds: for the question what depends on the future; None leaves it unasked.
+        forecasts: features that are forecasts of the label themselves, so strong with reason.
+        rebuilds: to check what depends on the future; None skips that check.
         spans: for each as_of and user_id the instants `registered_ts`, `first_ts` and `last_ts`
             (events before the date), `next_ts` (first event from the date on), `final_ts` (last
             event of the whole log) and `cancel_ts`, in UTC without a zone, null where there is
-            none; None leaves the questions about users' own dates unasked.
+            none; None skips the checks on users' own dates.
 
     Raises:
         LeakTableError: if columns are missing or there are no rows.
@@ -90,7 +89,7 @@ class FeatureTable:
     spans: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a table that the checks could not read."""
+        """Refuse a table that lacks what the checks read."""
         frames = {"rows": (self.rows, (*_REQUIRED, *self.features))}
         if self.rebuilds is not None:
             for name in ("before", "after"):
@@ -147,7 +146,7 @@ def labels_of(rows: pd.DataFrame) -> Bools:
 def days_between(late: pd.Series[Any], early: pd.Series[Any] | pd.Timestamp) -> Floats:
     """Days from the earlier instants to the later ones; NaN where one is missing."""
     seconds = (late - early).dt.total_seconds()
-    return seconds.to_numpy(dtype=float) / _SECONDS_PER_DAY
+    return seconds.to_numpy(dtype=float) / SECONDS_PER_DAY
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -1,7 +1,7 @@
 """The simple models that every evaluation puts beside the primary one.
 
-Each gives probabilities of rows as people know them; what it needs to know comes from rows and
-transitions that are learnt from, never from those it is judged on.
+Each gives probabilities of rows as people know them, and is fitted on training rows and
+transitions only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Rule:
 
     @staticmethod
     def fit(rows: pd.DataFrame) -> Rule:
-        """Count who cancels among rows to learn from, with `label`; one of each is added."""
+        """Fit on training rows with `label`: the shares that cancel, one of each outcome added."""
         named, labels = Rule.names(rows), rows["label"].to_numpy(dtype=float)
         flagged, other = labels[named], labels[~named]
         return Rule(
@@ -82,8 +82,8 @@ class PageHazard:
         """Count what follows the pages; eight numbers come to the driver.
 
         Args:
-            transitions: that are learnt from.
-            rows: that are learnt from.
+            transitions: to fit on.
+            rows: to fit on.
             horizon_days: days ahead.
         """
         counted = (
@@ -105,7 +105,7 @@ class PageHazard:
         return PageHazard(chances, weekly, horizon_days)
 
     def probabilities(self, rows: pd.DataFrame) -> Floats:
-        """One minus the chance to survive all visits that are to be expected."""
+        """One minus the chance that none of the expected visits ends in a cancellation."""
         days, hazard = _watched_days(rows), np.zeros(len(rows))
         level = rows["last_subscription_level"].to_numpy()
         for page, column in _COLUMN_OF_PAGE.items():

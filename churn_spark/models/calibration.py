@@ -1,4 +1,4 @@
-"""From a model's margin to a probability that means what it says."""
+"""From a model's margin to a calibrated probability."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Kind = Literal["none", "shift", "beta", "isotonic"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-# Log-odds that a float can still tell from certainty.
+# Beyond these log-odds a probability rounds to 1.
 _CERTAIN: Final = 36.0
 _LENGTHS: Final = {"none": 0, "shift": 1, "beta": 3}
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A never falling map of the log-odds; of the kinds, each can do more than the one before.
+    """A monotone map of the log-odds; each kind is more flexible than the one before.
 
     Training with cancellations weighted up inflates the odds. By how much depends on how far
     the trees got: the full weight only when they have converged, which early stopping prevents
@@ -54,7 +54,7 @@ class Calibration:
     def match_base_rate(margins: Floats, labels: Floats) -> Calibration:
         """The shift at which the mean probability equals the share of positive labels.
 
-        It is also the likeliest shift.
+        It is also the maximum-likelihood shift.
 
         Args:
             margins: in log-odds, shape (rows,).
@@ -109,7 +109,7 @@ class Calibration:
 
 
 def fit_calibration(kind: Kind, margins: Floats, labels: Floats) -> Calibration:
-    """The likeliest calibration of a kind.
+    """The maximum-likelihood calibration of a kind.
 
     Args:
         kind: which.
@@ -134,8 +134,8 @@ def _fit_beta(margins: Floats, labels: Floats) -> Calibration:
     """Logistic regression on ln p and -ln(1 - p) with slopes of at least 0.
 
     A prior of standard deviation 1 around the slopes 1 and 1, the shift, weighs as much as a
-    handful of cancels. It decides what the rows leave open: b where all probabilities are
-    small, and how steep a curve is that parts the classes.
+    handful of cancels. It decides what the rows can't: b where all probabilities are small, and
+    the slope where the classes are separated.
     """
     start = Calibration.match_base_rate(margins, labels).parameters[0]
     columns = np.column_stack([log_expit(margins), -log_expit(-margins), np.ones(len(margins))])
@@ -162,8 +162,8 @@ def _fit_beta(margins: Floats, labels: Floats) -> Calibration:
 def _fit_isotonic(margins: Floats, labels: Floats) -> Calibration:
     """Blocks of rising shares of positives; a point at each block's mean margin.
 
-    Each block counts one row more, of the base rate: no share is 0 or 1. Blocks whose order
-    this turns round are pooled again. One block for all, where shares fall, is a shift.
+    Each block counts one row more, of the base rate: no share is 0 or 1. Blocks that this puts
+    out of order are pooled again. Where only one block is left, the map is a shift.
     """
     rate = _share_of_positives(labels)
     at, place, counts = np.unique(margins, return_inverse=True, return_counts=True)

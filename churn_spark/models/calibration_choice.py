@@ -43,12 +43,12 @@ def choose_calibration(
     """The simplest kind that is within two standard errors of the best on held-out users.
 
     The order is none, shift, beta, isotonic. The loss of each is taken on five folds of users,
-    and its standard error is that of the paired difference to the best kind, user by user: what
-    the outcomes themselves cost is in both. One standard error is not enough: the outcomes of a
-    single date bend a step function that the next date doesn't follow. With fewer than 50
-    positive rows a curve would follow single users: there is only the shift; with fewer than
-    1,000 there is no step function. Where fewer than two users show one of the classes nothing
-    can be held out.
+    and its standard error is that of the paired difference to the best kind, user by user: the
+    noise of the outcomes, which all kinds share, is not in it. One standard error is not enough:
+    a step function follows the chance outcomes of a single date, and the next date has others.
+    With fewer than 50 positive rows a curve would follow single users: there is only the shift;
+    with fewer than 1,000 there is no step function. Where fewer than two users show one of the
+    classes nothing can be held out.
 
     Args:
         margins: in log-odds, of dates later than those of the fit, finite, shape (rows,).

@@ -1,8 +1,8 @@
 """Why a score is what it is: the parts that add up to its margin.
 
-The margin is what the trees say plus an offset that is one feature's own log-odds. Each feature
-is credited with its SHAP value, the offset's with its distance from the reference besides;
-together with the expected value they are the margin, and that is checked.
+The margin is the trees' output plus an offset, the log-odds of one feature. Each feature gets its
+SHAP value; the offset's feature gets the offset's distance from a reference on top. With the
+expected value these add up to the margin, which is checked.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def check_sums(explained: Contributions, margins: Floats) -> None:
             f"found contributions of {len(sums)} rows and {len(margins)} margins, expected one "
             "of each a row: explain the rows that were scored"
         )
-    # What is left after terms of several units cancel carries their rounding.
+    # Large terms that cancel leave a rounding error of their own size.
     size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
     gaps = np.abs(sums - margins)
     # Written so that a NaN is wrong too.

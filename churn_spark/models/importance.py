@@ -24,8 +24,8 @@ class FeatureImportance:
         worst_rank: its rank in the fold where it is lowest.
         variation: standard deviation over folds (of a sample) by the mean; none with one fold
             or where the feature never contributes.
-        gain: share of the loss that its splits saved in training; what the trees were fitted
-            on, so a feature with many levels gets more than it is worth.
+        gain: share of the loss that its splits saved in training; measured on the rows of the
+            fit, so it overrates features with many levels.
     """
 
     feature: str

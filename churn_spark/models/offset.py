@@ -1,4 +1,4 @@
-"""What the trees add to: the log-odds that one feature, a probability, already states."""
+"""What the trees' output is added to: the log-odds of a feature that is itself a probability."""
 
 from __future__ import annotations
 

@@ -37,9 +37,10 @@ def round_grid(least: int, most: int) -> list[int]:
 def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -> ChosenRounds:
     """Take the fewest trees whose loss is within one standard error of the least.
 
-    The best round on a few hundred cancellations is a lottery; the fewest that can't be told
-    from it is not. Source: the one-standard-error rule of Breiman, Friedman, Olshen and Stone,
-    "Classification and Regression Trees" (1984), on paired differences and by user.
+    With a few hundred cancellations the best number is mostly chance; the fewest trees that are
+    not clearly worse is a steadier choice. Source: the one-standard-error rule of Breiman,
+    Friedman, Olshen and Stone, "Classification and Regression Trees" (1984), on paired
+    differences and by user.
 
     Args:
         losses: of held-out rows after each number of trees, shape (grid, rows).

@@ -1,21 +1,18 @@
-"""Encoded rows -> two fitted models and their honest figures.
+"""Encoded rows -> two fitted models, and their metrics on users that no fit has seen.
 
-The validation users are in no fit and choose nothing. A candidate, grown on the training users
-and all dates but the newest, tells on the stopping users how many trees there should be and
-where to flag, and on the newest date how margins become probabilities. The final model is
-grown on both parts and all dates.
+Validation users take part in no fit and no choice. A first model, the candidate, is grown on the
+training users and all dates but the newest. Its predictions for the stopping users decide the
+number of trees and the threshold; its predictions for the newest date decide the calibration.
+The final model is then grown on training and stopping users and all dates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import lightgbm
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -37,6 +34,7 @@ from churn_spark.models.estimators import (
     fit_trees,
     logistic_probabilities,
 )
+from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
@@ -47,7 +45,7 @@ MAX_SCORED_ROWS = 200_000
 
 @dataclass(frozen=True)
 class FittedTrees:
-    """The final trees and how they came about.
+    """The final trees, and what was chosen for them.
 
     Attributes:
         native_text: LightGBM's text of the trees.
@@ -75,7 +73,7 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression, and what it knows of the features."""
+    """The final logistic regression, and the encoding of its features."""
 
     spark_model: PipelineModel
     encoding: Encoding
@@ -185,38 +183,6 @@ def build_validation_scores(
 def describe_evaluation(name: str, evaluation: Evaluation) -> str:
     """`LightGBM AUC 0.712, F1 0.310`, on the validation users."""
     return f"{name} AUC {evaluation.metrics.roc_auc:.3f}, F1 {evaluation.metrics.f1:.3f}"
-
-
-def tree_margins(
-    rows: pd.DataFrame,
-    encoding: Encoding,
-    native_text: str,
-    offset: Offset | None,
-    rounds: int | None = None,
-) -> Floats:
-    """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
-    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
-    booster = lightgbm.Booster(model_str=native_text)
-    margins = np.asarray(booster.predict(matrix, raw_score=True, num_iteration=rounds))
-    return margins if offset is None else margins + offset.values(matrix, encoding.features)
-
-
-def staged_margins(
-    rows: pd.DataFrame,
-    encoding: Encoding,
-    native_text: str,
-    offset: Offset | None,
-    grid: Sequence[int],
-) -> Floats:
-    """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
-    return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
-
-
-def margin_losses(margins: Floats, labels: NDArray[np.int32], class_weight: float) -> Floats:
-    """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
-    is_positive = labels == 1
-    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
-    return np.asarray(weight * np.logaddexp(0.0, sign * margins))
 
 
 def _choose_rounds(

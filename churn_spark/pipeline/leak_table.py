@@ -13,7 +13,7 @@ from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
 from churn_spark.features.snapshots import build_snapshots as build_features
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.leakage.rows import (
+from churn_spark.leakage.inputs import (
     build_event_spans,
     build_leak_rows,
     build_poisoned_snapshots,

@@ -64,20 +64,12 @@ class BlockFacts:
 
 
 def events_path(work: Path, block: int) -> Path:
-    """Give the file of a block's events, rows of `EVENT_TYPE` in the order of delivery.
-
-    Raises:
-        Nothing: the file needn't exist.
-    """
+    """Give the file of a block's events, rows of `EVENT_TYPE` in the order of delivery."""
     return work / f"events-{block:05}.npy"
 
 
 def profiles_path(work: Path, block: int) -> Path:
-    """Give the file of a block's encoded profiles.
-
-    Raises:
-        Nothing: the file needn't exist.
-    """
+    """Give the file of a block's encoded profiles."""
     return work / f"profiles-{block:05}.arrow"
 
 
@@ -119,9 +111,6 @@ def number_sessions(
 
     Returns:
         Session ids, shape (events,), and the tally with the sessions counted.
-
-    Raises:
-        Nothing: every event has a session.
     """
     starts = np.flatnonzero(
         np.diff(events.row, prepend=-1).astype(bool)

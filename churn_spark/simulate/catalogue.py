@@ -96,9 +96,6 @@ def build_catalogue() -> Catalogue:
 
     Returns:
         `N_SONGS` songs with artist, length (s) and relative popularity.
-
-    Raises:
-        Nothing: the catalogue has no inputs.
     """
     rng = np.random.default_rng(_CATALOGUE_SEED)
     n_titles = len(_TITLE_FORMS) * len(_FIRST) * len(_SECOND)

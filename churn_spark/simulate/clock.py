@@ -45,9 +45,6 @@ def session_starts(not_before: Ints, gaps: Floats) -> Ints:
 
     Returns:
         Epoch seconds, shape (n,), each at or after `not_before`.
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     weeks, within = np.divmod(not_before - _MONDAY_S, _WEEK_S)
     target = weeks * float(_WEEK_S) + np.interp(within, _MARKS, _ACTIVITY) + gaps
@@ -64,9 +61,6 @@ def activity_rates(hours: Ints) -> Floats:
 
     Returns:
         Rates, of the shape of `hours`.
-
-    Raises:
-        Nothing: the profile repeats every week.
     """
     rates: Floats = np.diff(_ACTIVITY) / 3600.0
     found: Floats = rates[(hours - _MONDAY_S // 3600) % 168]

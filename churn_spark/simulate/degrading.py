@@ -65,9 +65,6 @@ class Course:
 
         Args:
             days: the period's days since the epoch.
-
-        Raises:
-            ValueError: if these are more or fewer days.
         """
         fading = np.clip(self.fading_days[:-1], 0, MAX_FADING_DAYS) / MAX_FADING_DAYS
         season = 1.0 - _SEASON * np.cos(2.0 * np.pi * (days - _MIDWINTER) / 365.25)
@@ -76,11 +73,7 @@ class Course:
 
 
 def offer_start(settings: SimulationSettings, day: int) -> int:
-    """Give the day since the epoch on which the retention campaign in force at `day` began.
-
-    Raises:
-        Nothing: before the first campaign it is the start of the world.
-    """
+    """Give the day since the epoch on which the retention campaign in force at `day` began."""
     start = day_number(settings.start)
     return start + (day - start) // OFFER_EVERY_DAYS * OFFER_EVERY_DAYS
 
@@ -89,9 +82,6 @@ def is_offered(settings: SimulationSettings, number: Ints, day: int) -> Bools:
     """Tell who has an offer on a day: a fair coin for each user in each campaign.
 
     There is none in the first `OFFER_EVERY_DAYS` days.
-
-    Raises:
-        OverflowError: if the seed is negative.
     """
     begins = offer_start(settings, day)
     if begins <= day_number(settings.start):
@@ -101,11 +91,7 @@ def is_offered(settings: SimulationSettings, number: Ints, day: int) -> Bools:
 
 
 def onset_chance(settings: SimulationSettings, number: Ints, persona: Ints, day: int) -> Floats:
-    """Give each content user's chance to begin to fade on a day, shape (users,).
-
-    Raises:
-        OverflowError: if the seed is negative.
-    """
+    """Give each content user's chance to begin to fade on a day, shape (users,)."""
     traits = uniforms(user_keys(settings.seed, _TRAIT_STREAM, number), 0, 2)
     own = lognormal_mean_one(_ONSET_SIGMA, traits[0], traits[1]) * _ONSET_OF_PERSONA[persona]
     change = day_number(settings.start) + PRICE_CHANGE_AFTER_DAYS
@@ -132,9 +118,6 @@ def cancel_chance(
 
     Returns:
         Chances, 0 for content users.
-
-    Raises:
-        ValueError: if the shapes don't broadcast.
     """
     in_cycle = (day - registered // DAY_S) % _BILLING_CYCLE_DAYS
     base = np.where(in_cycle < _BILLING_DAYS, _CANCEL_AT_BILLING, _CANCEL_ELSE)
@@ -146,11 +129,7 @@ def cancel_chance(
 
 
 def first_fading_days(settings: SimulationSettings, population: Population) -> Ints:
-    """Draw how long each user has been fading on arrival; newcomers are content.
-
-    Raises:
-        OverflowError: if the seed is negative.
-    """
+    """Draw how long each user has been fading on arrival; newcomers are content."""
     draws = uniforms(user_keys(settings.seed, _TRAIT_STREAM, population.number), 2, 2)
     is_fading = (draws[0] < _FADING_AT_START) & (population.arrives < settings.start_ts)
     return np.where(is_fading, (draws[1] * MAX_FADING_DAYS).astype(np.int64), CONTENT)
@@ -168,9 +147,6 @@ def simulate_course(
         population: the users.
         fading_days: at the begin of the period, shape (users,).
         period: the days.
-
-    Raises:
-        OverflowError: if the seed is negative.
     """
     keys = user_keys(settings.seed, _DAY_STREAM, population.number)
     fading, history = fading_days, [fading_days]
@@ -226,9 +202,6 @@ def cancelled_by_day(
 
     Returns:
         Chances, shape (len(days), users).
-
-    Raises:
-        OverflowError: if the seed is negative.
     """
     n_states = MAX_FADING_DAYS + 2  # content, then 0 to MAX_FADING_DAYS days of fading
     weight = np.zeros((len(standing.number), n_states))

@@ -34,9 +34,6 @@ def choose_dirt(
 
     Returns:
         `CLEAN`, `BROKEN`, `TWICE` or `LATE`, shape (events,).
-
-    Raises:
-        OverflowError: if the seed is negative.
     """
     if not settings.dirty_share:
         return np.zeros(len(ts), dtype=np.int8)
@@ -52,9 +49,6 @@ def soil(lines: pa.StringArray, dirt: npt.NDArray[np.int8]) -> pa.StringArray:
     Args:
         lines: each with its newline.
         dirt: what happens to each, of the same length.
-
-    Raises:
-        Nothing: clean lines come back as they are.
     """
     touched = np.flatnonzero((dirt == BROKEN) | (dirt == TWICE))
     if not len(touched):

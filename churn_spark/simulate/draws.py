@@ -36,9 +36,6 @@ def user_keys(seed: int, stream: int, numbers: Ints) -> Keys:
 
     Returns:
         Keys, shape (users,).
-
-    Raises:
-        OverflowError: if the seed is negative or above 2**64-1.
     """
     root = _mix(_mix(np.array([seed], dtype=np.uint64)) + np.array([stream], np.uint64) * _STRIDE)
     return _mix(root + (numbers.astype(np.uint64) + np.uint64(1)) * _STRIDE)
@@ -54,9 +51,6 @@ def uniforms(keys: Keys, first: int | Ints, count: int) -> Floats:
 
     Returns:
         Draws, shape (count, users).
-
-    Raises:
-        ValueError: if `first` fits neither way.
     """
     begins = np.asarray(first, dtype=np.int64).astype(np.uint64) + np.uint64(1)
     positions = np.arange(count, dtype=np.uint64)[:, None] + begins
@@ -86,9 +80,6 @@ def lognormal_mean_one(sigma: float, first: Floats, second: Floats) -> Floats:
 
     Returns:
         Factors, of the shape of the draws.
-
-    Raises:
-        ValueError: if the rows differ in shape.
     """
     normal = np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
     factors: Floats = np.exp(sigma * normal - sigma**2 / 2.0)

@@ -189,11 +189,7 @@ def encode_lines(
 
 
 def joined(lines: pa.StringArray) -> memoryview:
-    """Give the text of lines that were put together one after the other.
-
-    Raises:
-        Nothing: an empty array has an empty text.
-    """
+    """Give the text of lines that were put together one after the other."""
     offsets = np.frombuffer(lines.buffers()[1], dtype=np.int32)[lines.offset :]
     if not len(lines):
         return memoryview(b"")

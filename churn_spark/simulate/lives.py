@@ -92,11 +92,7 @@ class Outcome:
 
 
 def begin(population: Population, first_row: int) -> Lives:
-    """Put users where the only way on is their first session; their rows count from `first_row`.
-
-    Raises:
-        Nothing: any population can begin.
-    """
+    """Put users where the only way on is their first session; their rows count from `first_row`."""
     n_users = len(population.number)
     return Lives(
         row=first_row + np.arange(n_users, dtype=np.int64),

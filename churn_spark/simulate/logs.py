@@ -23,11 +23,7 @@ _GZIP_LEVEL: Final = 5
 
 
 def day_folder(out: Path, day: date) -> Path:
-    """Give the folder that holds the events of a day.
-
-    Raises:
-        Nothing: the folder needn't exist.
-    """
+    """Give the folder that holds the events of a day."""
     return out / "events" / day.isoformat()
 
 

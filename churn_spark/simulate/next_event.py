@@ -94,11 +94,7 @@ class Lives:
     pace: Floats
 
     def take(self, rows: Ints | Bools) -> Lives:
-        """Give the lives at these positions, or where the mask is true.
-
-        Raises:
-            IndexError: if a position is out of range.
-        """
+        """Give the lives at these positions, or where the mask is true."""
         return Lives(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -178,9 +174,6 @@ def step(lives: Lives, habits: Habits, draws: Floats, songs: Ints, rules: Rules)
 
     Returns:
         The lives after the event; `lives` itself is unchanged.
-
-    Raises:
-        IndexError: if the shapes differ.
     """
     state = _lookup(rules.moves, habits.table, lives.state, draws[0])
     # Users that the log finds at its start haven't cancelled in the warm-up before it.

@@ -95,9 +95,5 @@ def unpack_state(state: int) -> tuple[str, str, str]:
 
 
 def context_after(auth: str, level: str, page: str) -> tuple[str, str]:
-    """Give auth and level of the event that follows a visit of `page`.
-
-    Raises:
-        Nothing: pages that change neither return what came in.
-    """
+    """Give auth and level of the event that follows a visit of `page`."""
     return _AUTH_AFTER.get(page, auth), LEVEL_AFTER.get(page, level)

@@ -10,11 +10,7 @@ from typing import Final
 
 
 def listed(text: str, separator: str = " ") -> list[str]:
-    """Split a list that is written as one text.
-
-    Raises:
-        ValueError: if the separator is empty.
-    """
+    """Split a list that is written as one text."""
     return text.split(separator)
 
 
@@ -203,11 +199,7 @@ def places() -> list[tuple[str, float]]:
 
 
 def user_agents() -> list[tuple[str, float]]:
-    """List user agents with their weights; WebKit ones are in literal quotes, as logged.
-
-    Raises:
-        Nothing: the lists are constants.
-    """
+    """List user agents with their weights; WebKit ones are in literal quotes, as logged."""
     chrome = [
         (f'"Mozilla/5.0 ({system}) {_WEBKIT} Chrome/{version} Safari/537.36"', 1.0 * share * weight)
         for system, share in _WINDOWS + _OTHER_DESKTOPS

@@ -54,11 +54,7 @@ class Population:
     session_gap: Floats
 
     def join(self, others: Population) -> Population:
-        """Put others behind these users.
-
-        Raises:
-            Nothing: the columns are the same.
-        """
+        """Put others behind these users."""
         return Population(
             *(
                 np.concatenate([getattr(self, f.name), getattr(others, f.name)])
@@ -80,20 +76,12 @@ class Profiles:
 
 
 def count_blocks(settings: SimulationSettings) -> int:
-    """Count the blocks of users of a world.
-
-    Raises:
-        Nothing: a world has a user.
-    """
+    """Count the blocks of users of a world."""
     return -(-settings.users // BLOCK_USERS)
 
 
 def count_first_users(settings: SimulationSettings, block: int) -> int:
-    """Count the users of a block that are there at the start.
-
-    Raises:
-        Nothing: a block that isn't there has none.
-    """
+    """Count the users of a block that are there at the start."""
     return max(0, min(BLOCK_USERS, settings.users - block * BLOCK_USERS))
 
 
@@ -151,9 +139,6 @@ def build_newcomers(
         block: number of the block.
         days: days since the epoch, in order.
         n_before: how many newcomers the block had before.
-
-    Raises:
-        OverflowError: if the seed is negative.
     """
     n_blocks = count_blocks(settings)
     base = count_first_users(settings, block)
@@ -179,20 +164,12 @@ def _choose_weighted(options: list[tuple[str, float]], draws: Floats) -> list[st
 
 
 def user_ids(number: Ints) -> list[str]:
-    """Give the `userId` of each user.
-
-    Raises:
-        Nothing: every number has one.
-    """
+    """Give the `userId` of each user."""
     return [str(user_id) for user_id in (number + _FIRST_USER_ID).tolist()]
 
 
 def build_profiles(seed: int, number: Ints) -> Profiles:
-    """Draw what the log says of users.
-
-    Raises:
-        OverflowError: if the seed is negative.
-    """
+    """Draw what the log says of users."""
     draws = uniforms(user_keys(seed, _PROFILE_STREAM, number), 0, 5)
     is_female = draws[0] < _FEMALE_SHARE
     women = _choose(people.FEMALE_NAMES, draws[1])

@@ -146,11 +146,7 @@ class Standing:
     is_in_session: Bools
 
     def take(self, rows: Ints) -> Standing:
-        """Give the users at these positions.
-
-        Raises:
-            IndexError: if a position is out of range.
-        """
+        """Give the users at these positions."""
         return Standing(
             self.persona[rows],
             self.event_gap[rows],

@@ -20,11 +20,7 @@ _MAX_FILES_A_DAY: Final = 24
 
 
 def day_number(day: date) -> int:
-    """Count the days from 1970-01-01 to `day`.
-
-    Raises:
-        Nothing: any date has a number.
-    """
+    """Count the days from 1970-01-01 to `day`."""
     return (day - _EPOCH).days
 
 

@@ -41,20 +41,12 @@ class Tally:
 
     @classmethod
     def empty(cls) -> Tally:
-        """Count nobody.
-
-        Raises:
-            Nothing: it has no inputs.
-        """
+        """Count nobody."""
         none = np.zeros(0, dtype=np.int64)
         return cls(none, none, none, none, none, np.zeros(len(PERSONA_NAMES), dtype=np.int64))
 
     def for_users(self, users: int) -> Tally:
-        """Make room for users who weren't counted yet.
-
-        Raises:
-            ValueError: if there are fewer users than before.
-        """
+        """Make room for users who weren't counted yet."""
         more = users - len(self.session)
         return Tally(
             session=np.append(self.session, np.full(more, -1)),
@@ -66,11 +58,7 @@ class Tally:
         )
 
     def with_sessions(self, session: Ints, session_id: Ints, counters: Ints) -> Tally:
-        """Note the last session of each user.
-
-        Raises:
-            Nothing: the rest stays.
-        """
+        """Note the last session of each user."""
         return replace(self, session=session, session_id=session_id, counters=counters)
 
     def with_events(self, events: Events, session_before: Ints, is_gone: Bools) -> Tally:
@@ -80,9 +68,6 @@ class Tally:
             events: ordered by user and time.
             session_before: last session of each user before the period, shape (users,).
             is_gone: whether a state is the Cancellation Confirmation, shape (states,).
-
-        Raises:
-            IndexError: if a user has no place.
         """
         users = len(self.session)
         opens = np.diff(events.row, prepend=-1).astype(bool)
@@ -118,11 +103,7 @@ class BlockState:
     late: npt.NDArray[Any]
 
     def n_newcomers(self, settings: SimulationSettings, block: int) -> int:
-        """Count those who have joined since the start of the world.
-
-        Raises:
-            Nothing: there may be none.
-        """
+        """Count those who have joined since the start of the world."""
         return len(self.population.number) - count_first_users(settings, block)
 
     def save(self, folder: Path, block: int) -> None:

@@ -32,11 +32,7 @@ class Runner(Protocol):
 
 
 def run_here(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-    """Run the tasks one after the other in this process.
-
-    Raises:
-        Exception: what the function raises.
-    """
+    """Run the tasks one after the other in this process."""
     return [function(task) for task in tasks]
 
 
@@ -69,11 +65,7 @@ class SimulationFacts:
 
 
 def has_log(out: Path) -> bool:
-    """Tell whether `out` holds a log that was written to its end.
-
-    Raises:
-        Nothing: the folder needn't exist.
-    """
+    """Tell whether `out` holds a log that was written to its end."""
     return (out / "world" / _SETTINGS_FILE).is_file()
 
 

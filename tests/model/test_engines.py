@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 from churn_spark.config import load_config
 from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset
-from churn_spark.models.training import tree_margins
 
 ENGINES = ("synapseml", "lightgbm")
 OFFSETS = {"alone": None, "offset": Offset("stated", 0.1)}

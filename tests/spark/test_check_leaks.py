@@ -20,7 +20,7 @@ from churn_spark.errors import LeakFoundError, MissingTableError
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_features
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.leakage.rows import poison_session_days
+from churn_spark.leakage.inputs import poison_session_days
 from churn_spark.leakage.table import FeatureTable
 from churn_spark.pipeline import check_leaks, leak_table
 from churn_spark.pipeline.context import JobContext

@@ -15,22 +15,22 @@ from bench.planted_leaks import LEAKS, is_caught
 from bench.planting import Leak, Planting, prepare_planting
 from churn_spark.config import LeakageConfig, load_config
 from churn_spark.errors import LeakTableError
-from churn_spark.leakage.anchors import check_anchors
+from churn_spark.leakage.changed_future import check_rebuilt
 from churn_spark.leakage.checks import find_leaks
-from churn_spark.leakage.detectors import check_ceiling, check_shuffled
-from churn_spark.leakage.fitted import check_fitted
+from churn_spark.leakage.fitted_on_test import check_fitted
 from churn_spark.leakage.identities import check_identities
+from churn_spark.leakage.model_checks import check_ceiling, check_shuffled
 from churn_spark.leakage.order import check_order
+from churn_spark.leakage.own_clock import check_anchors
 from churn_spark.leakage.population import (
     check_cancellations,
     check_population,
     check_silence,
 )
-from churn_spark.leakage.rebuilt import check_rebuilt
 from churn_spark.leakage.shift import check_shift
-from churn_spark.leakage.sides import check_sides
-from churn_spark.leakage.strength import check_strength
+from churn_spark.leakage.single_features import check_strength
 from churn_spark.leakage.table import TEST, TRAIN, FeatureTable, Finding
+from churn_spark.leakage.train_test import check_sides
 from churn_spark.timeline import days_after
 
 LIMITS = load_config().leakage

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 6), st.booleans(), st.integers(0, 2)), min_size=1, max_size=60

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats
+from churn_spark.timeline import SECONDS_PER_DAY
 
-_DAY_S: Final = 86_400.0
-_MONDAY_S: Final = 4 * _DAY_S  # 1970-01-05
+_MONDAY_S: Final = 4 * SECONDS_PER_DAY  # 1970-01-05
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,15 @@ class Calendar:
     weekend_factor: float
 
     def days(self, begins: Floats, ends: Floats) -> Floats:
-        """Give the days of exposure between instants, epoch seconds; the arguments broadcast.
-
-        Raises:
-            ValueError: if the shapes don't broadcast.
-        """
+        """Give the days of exposure between instants, epoch seconds; the arguments broadcast."""
         found: Floats = self._since_monday(ends) - self._since_monday(begins)
         return found
 
     def _since_monday(self, instants: Floats) -> Floats:
-        weeks, within = np.divmod(np.asarray(instants, dtype=np.float64) - _MONDAY_S, 7 * _DAY_S)
-        days = within / _DAY_S
+        weeks, within = np.divmod(
+            np.asarray(instants, dtype=np.float64) - _MONDAY_S, 7 * SECONDS_PER_DAY
+        )
+        days = within / SECONDS_PER_DAY
         working = 7.0 / (5.0 + 2.0 * self.weekend_factor)
         inside = np.minimum(days, 5.0) + np.maximum(days - 5.0, 0.0) * self.weekend_factor
         found: Floats = weeks * 7.0 + inside * working
@@ -50,9 +48,6 @@ def fit_calendar(weekdays: Floats, visits: Floats) -> Calendar:
 
     Returns:
         The calendar; with all days alike where a kind of day is missing or has no visit.
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     is_weekend = weekdays >= 5
     if not is_weekend.any() or is_weekend.all():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,7 @@ from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
-from churn_spark.timeline import Horizon, day_start_millis
-
-_MILLIS_PER_DAY: Final = 86_400_000.0
-_SECONDS_PER_DAY: Final = 86_400.0
+from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_start_millis
 
 
 def build_behaviour(
@@ -90,8 +86,8 @@ def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon
                     Evidence(
                         log_likelihoods=rows[likelihoods].to_numpy(),
                         visits=rows["n_visits"].to_numpy(),
-                        visit_days=rows["visit_millis"].to_numpy() / _MILLIS_PER_DAY,
-                        registered=now - days * _SECONDS_PER_DAY,
+                        visit_days=rows["visit_millis"].to_numpy() / MILLIS_PER_DAY,
+                        registered=now - days * SECONDS_PER_DAY,
                         level=(rows["level"] == LEVELS[1]).to_numpy(dtype=np.float64),
                     ),
                     as_of,

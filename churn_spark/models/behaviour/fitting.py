@@ -30,13 +30,12 @@ from churn_spark.models.behaviour.mixture import Mixture, MixtureSettings, fit_m
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import Sessions, solve_sessions
 from churn_spark.models.behaviour.visits import VisitPrior, fit_visit_prior
-from churn_spark.timeline import day_start_millis
+from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
 Result = TypeVar("Result")
 
 _EXPOSURE_STEP_DAYS: Final = 0.25
 _NOON_S: Final = 43_200
-_MILLIS_PER_DAY: Final = 86_400_000.0
 
 
 def fit_behaviour(
@@ -52,7 +51,7 @@ def fit_behaviour(
     visits and quarter of a day of exposure.
 
     Args:
-        transitions: rows of the table, of the users to learn from.
+        transitions: rows of the table, of the users to fit on.
         registrations: `user_id` and `registered_ts`.
         log_start: first date of the log.
         fitted_before: later rows are left out.
@@ -196,7 +195,7 @@ def _fit_prior(known: DataFrame, registrations: DataFrame, start: BehaviourModel
         known.groupBy("user_id")
         .agg(
             F.sum(F.when(F.col("page") == START, F.col("n_transitions")).otherwise(0)).alias("n"),
-            (F.sum("total_millis") / _MILLIS_PER_DAY).alias("visit_days"),
+            (F.sum("total_millis") / MILLIS_PER_DAY).alias("visit_days"),
             F.coalesce(gone.cast("double"), F.lit(end)).alias("end"),
         )
         .filter("n > 0")

@@ -1,4 +1,4 @@
-"""The chance to cancel within a horizon: sessions come at a rate, each may end it all."""
+"""The chance to cancel within a horizon: sessions come at a rate, and each may end in one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ def survival(sessions: Sessions, rates: Floats, days: float) -> Floats:
 
     Returns:
         Shape (classes, 2, rates).
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     # Sessions a day, shape (classes, rates, 2): a pause of at least half an hour follows each.
     cycles = 1.0 / (1.0 / rates[:, None] + sessions.days[:, None, :] + SESSION_PAUSE_DAYS)
@@ -49,9 +46,6 @@ def cancel_chances(
 
     Returns:
         Chance to cancel within the horizon of those who don't before it, shape (users,).
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     found = np.empty(len(level))
     for place in (0, 1):

@@ -89,9 +89,6 @@ def class_log_weights(mixture: Mixture, log_likelihoods: Floats) -> Floats:
 
     Returns:
         Log weights that add up to 1, shape (users, classes).
-
-    Raises:
-        ValueError: if the number of classes differs.
     """
     joint = log_likelihoods + np.log(mixture.shares)
     weights: Floats = joint - logsumexp(joint, axis=1, keepdims=True)
@@ -100,7 +97,7 @@ def class_log_weights(mixture: Mixture, log_likelihoods: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Point:
-    """Where EM stands: parameters, and the log-likelihood of those one step before."""
+    """The parameters that EM has reached, and the log-likelihood of those one step before."""
 
     shares: Floats
     log_chances: Floats
@@ -231,14 +228,14 @@ def fit_mixtures(
 
 
 def _start(rng: np.random.Generator, n_classes: int, pooled: Floats, prior: Floats) -> _Point:
-    """Give classes that differ from all users together by chance alone."""
+    """Classes to start from: the chances of all users, with random noise."""
     noise = rng.normal(0.0, _START_NOISE, (n_classes, N_CELLS))
     log_chances = to_log_chances(np.exp(to_log_chances(pooled, prior) + noise), np.zeros(N_CELLS))
     return _Point(np.full(n_classes, 1.0 / n_classes), log_chances)
 
 
 def _finish(point: _Point, pooled: Floats) -> Mixture:
-    """Order the classes, and count what was free in them."""
+    """The mixture, its classes ordered by size, with Akaike's criterion."""
     n_classes = len(point.shares)
     order = np.argsort(-point.shares, kind="stable")
     n_free = n_classes * _free_chances(pooled) + n_classes - 1
@@ -251,6 +248,6 @@ def _finish(point: _Point, pooled: Floats) -> Mixture:
 
 
 def _free_chances(pooled: Floats) -> int:
-    """Count the chances that data decide: of each page, all seen next pages but one."""
+    """The number of free parameters of a class: of each page, all next pages seen, but one."""
     seen = (pooled.reshape(SHAPE) > 0).sum(axis=-1)
     return int(np.maximum(seen - 1, 0).sum())

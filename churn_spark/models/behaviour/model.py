@@ -19,9 +19,8 @@ from churn_spark.models.behaviour.visits import (
     VisitPrior,
     rate_log_weights,
 )
-from churn_spark.timeline import Horizon, day_start_millis
+from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
 
-_SECONDS_PER_DAY = 86_400.0
 # Nobody's rate is known from less time than this.
 _MIN_EXPOSURE_DAYS = 0.05
 
@@ -72,7 +71,7 @@ class BehaviourModel:
         prior: of the users' rates of visits.
         calendar: counts days of exposure.
         log_start: first date of the log: what came before it wasn't seen.
-        fitted_before: it has learnt from what was known before this date.
+        fitted_before: it was fitted to what was known before this date.
     """
 
     mixture: Mixture
@@ -95,9 +94,6 @@ class BehaviourModel:
             ends: epoch seconds.
             visits: how many.
             visit_days: time within them.
-
-        Raises:
-            ValueError: if the shapes don't broadcast.
         """
         start = day_start_millis(self.log_start) / 1000.0
         begins = np.fmin(np.fmax(registered, start), ends)
@@ -106,11 +102,7 @@ class BehaviourModel:
         return found
 
     def forecast(self, evidence: Evidence, as_of: date, horizon: Horizon) -> Forecast:
-        """Say how likely users cancel, and why: how often they come, what a visit leads to.
-
-        Raises:
-            ValueError: if the shapes differ.
-        """
+        """Say how likely users cancel, and why: how often they come, what a visit leads to."""
         now = day_start_millis(as_of) / 1000.0
         exposure = self.exposure(
             evidence.registered,
@@ -122,7 +114,7 @@ class BehaviourModel:
         rate_weights = np.exp(rate_log_weights(self.prior, evidence.visits, exposure))
         rates, _ = self.prior.grid()
         begin, end = (
-            float(self.calendar.days(np.array(now), np.array(now + days * _SECONDS_PER_DAY)))
+            float(self.calendar.days(np.array(now), np.array(now + days * SECONDS_PER_DAY)))
             for days in (horizon.gap_days, horizon.gap_days + horizon.days)
         )
         probability = cancel_chances(

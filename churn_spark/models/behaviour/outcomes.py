@@ -19,9 +19,9 @@ from churn_spark.models.behaviour.cells import (
     START,
     TARGETS,
 )
+from churn_spark.timeline import SECONDS_PER_DAY
 
 _N_PAGES: Final = len(PAGES)
-_DAY_S: Final = 86_400.0
 
 
 def _level_after(level: int, page: str) -> int:
@@ -83,4 +83,4 @@ def _solve(chances: Floats, seconds: Floats) -> tuple[Floats, Floats]:
     solution = np.linalg.inv(np.eye(n_states) - inner)
     found = opened @ solution @ ends + opened_ends
     lasts = opened @ solution @ seconds[:, 1:].ravel()
-    return found / found.sum(axis=1, keepdims=True), lasts / _DAY_S
+    return found / found.sum(axis=1, keepdims=True), lasts / SECONDS_PER_DAY

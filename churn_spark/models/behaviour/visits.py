@@ -32,9 +32,6 @@ class VisitPrior:
 
         Returns:
             Rates a day and log weights that add up to 1, each of shape (grid points,).
-
-        Raises:
-            Nothing: any lognormal has a grid.
         """
         z = np.linspace(-5.0, 5.0, _GRID_POINTS)
         log_weights = -0.5 * z**2
@@ -51,9 +48,6 @@ def rate_log_weights(prior: VisitPrior, visits: Floats, exposure: Floats) -> Flo
 
     Returns:
         Log weights that add up to 1, shape (users, grid points).
-
-    Raises:
-        ValueError: if the shapes differ.
     """
     rates, log_prior = prior.grid()
     joint = log_prior + visits[:, None] * np.log(rates) - exposure[:, None] * rates

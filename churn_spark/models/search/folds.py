@@ -17,6 +17,7 @@ from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
+from churn_spark.models.margins import margin_losses, staged_margins
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
@@ -27,12 +28,10 @@ from churn_spark.models.training import (
     base_rate_of,
     class_weight_of,
     in_few_partitions,
-    margin_losses,
-    staged_margins,
 )
 
 GROUPS = 25
-"""Of users in a fold: enough to tell the error of a mean, too few to tell users apart."""
+"""Groups of users in a fold: enough for a standard error, too few for one to reveal a user."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The search for parameters: an Optuna study that outlives its process, and what it learnt."""
+"""The search for parameters: an Optuna study that can be resumed, and its results."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from churn_spark.evaluation.intervals import paired_difference
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What trees of other users and earlier dates lose on one fold.
+    """Losses on one fold, of trees fitted on other users and earlier dates.
 
     Attributes:
         losses: sums in nats after each number of trees, by group of users, shape (grid, groups).
@@ -110,8 +110,8 @@ def paired_gain(
 def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:
     """Take the trial with the least loss if it gains more than one standard error, else stay.
 
-    The best of many trials is flattered by its luck, so a gain that one draw of users could
-    have made changes nothing. Source: the one-standard-error rule of Breiman, Friedman, Olshen
+    The best of many trials looks better than it is, so a gain within the sampling error of the
+    users changes nothing. Source: the one-standard-error rule of Breiman, Friedman, Olshen
     and Stone, "Classification and Regression Trees" (1984), on paired differences.
 
     Args:

@@ -1,4 +1,4 @@
-"""What changes when the future is changed: nothing may."""
+"""What depends on events at or after the as-of date: nothing may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small LightGBM fits, judged only on users they haven't seen."""
+"""Small LightGBM models that score only users they weren't fitted on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PARAMETERS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class CrossFit:
-    """What small models say of rows that they were not fitted on.
+    """Scores of rows by small models that were not fitted on them.
 
     Attributes:
         held_out: score of each row by the model of the other folds, shape (rows,).

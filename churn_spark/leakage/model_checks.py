@@ -1,4 +1,4 @@
-"""Whole models as witnesses: too good with the labels, or good without them."""
+"""Checks by whole models: they forecast too well, or forecast labels dealt out at random."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from churn_spark.config import LeakageConfig
-from churn_spark.leakage.fits import cross_fit, fit_trees
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
+from churn_spark.leakage.cross_fit import cross_fit, fit_trees
 from churn_spark.leakage.table import (
     TEST,
     TRAIN,
@@ -43,7 +43,7 @@ def check_ceiling(table: FeatureTable, limits: LeakageConfig) -> Iterator[Findin
 
 
 def check_shuffled(table: FeatureTable, limits: LeakageConfig) -> Iterator[Finding]:
-    """Labels dealt out anew to users can't be forecast, unless the test knows the training rows.
+    """Labels dealt out at random can't be forecast, unless test users are among the training users.
 
     The mean over a few deals; each user keeps one label on all dates and sides.
     """

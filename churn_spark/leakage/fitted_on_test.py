@@ -1,8 +1,8 @@
-"""Numbers that were fitted on test rows: their own arithmetic shows what they were fitted on.
+"""Features whose scaler, imputer or encoding was fitted on test rows, known by their arithmetic.
 
 A column centred, filled or encoded on a set of rows has an exact property over that set. Where
-it holds over all rows, or over the test rows, and not over the training rows, the test has been
-looked at.
+it holds over all rows, or over the test rows, and not over the training rows, test rows were in
+the fit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Single columns that are better than honest models are."""
+"""Single columns that forecast better than any honest model could."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from churn_spark.arrays import Floats
 from churn_spark.config import LeakageConfig
 from churn_spark.evaluation.folds import deal_folds
-from churn_spark.leakage.ranks import auc_limit, auc_within, count_users
+from churn_spark.leakage.auc import auc_limit, auc_within, count_users
 from churn_spark.leakage.table import (
     FeatureTable,
     Finding,
@@ -23,7 +23,7 @@ _SMOOTHING = 20.0
 
 
 def check_strength(table: FeatureTable, limits: LeakageConfig) -> Iterator[Finding]:
-    """Columns whose values, or whose being missing, tell the label too well, in one direction."""
+    """Columns whose values, or whose gaps, rank the labels too well, up or down."""
     rows = table.labelled
     is_positive, dates = labels_of(rows), rows["as_of"].to_numpy()
     n_users = count_users(rows["user_id"].to_numpy(), is_positive)
@@ -65,6 +65,6 @@ def _encode_out_of_fold(rows: pd.DataFrame, name: str) -> Floats:
         known = pd.Series(label[fitted]).groupby(category[fitted])
         prior = float(label[fitted].mean())
         means = (known.sum() + _SMOOTHING * prior) / (known.size() + _SMOOTHING)
-        # Compared within folds only, their priors would betray the held-out labels.
+        # Less the prior: it is lower where more of the held-out users cancel.
         encoded[held_out] = pd.Series(category[held_out]).map(means).fillna(prior) - prior
     return encoded

@@ -1,4 +1,4 @@
-"""Train and test: whether the test side is as new as it claims."""
+"""Whether test rows share users, label windows or whole rows with the training rows."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def _find_overlap(
 def _find_copies(table: FeatureTable, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
     """Test rows whose every feature equals those of a training row of somebody else.
 
-    Two people can have done the same, or nothing: as many such pairs as there are among the
-    training users themselves are nothing strange.
+    Two people can have done the same, or nothing, so the limit is above the share of such rows
+    among the training rows themselves.
     """
     names = list(table.features)
-    learnt = pd.DataFrame(
+    hashes = pd.DataFrame(
         {
             "hash": pd.util.hash_pandas_object(train[names], index=False).to_numpy(),
             "user": train["user_id"].to_numpy(),
         }
     )
-    n_owners = learnt.groupby("hash")["user"].nunique()
-    usual = float(np.mean(n_owners.reindex(learnt["hash"]).to_numpy() > 1))
+    n_owners = hashes.groupby("hash")["user"].nunique()
+    usual = float(np.mean(n_owners.reindex(hashes["hash"]).to_numpy() > 1))
     tested = pd.util.hash_pandas_object(test[names], index=False)
     share = float(tested.isin(n_owners.index).mean())
     limit = _MAX_COPIES + 2 * usual

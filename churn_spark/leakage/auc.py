@@ -34,10 +34,10 @@ def auc_within(values: Floats, is_positive: Bools, strata: Values) -> float:
 
 
 def auc_limit(cap: float, n_positive: int, n_negative: int, z: float) -> float:
-    """The AUC that a column whose true AUC is `cap` passes only by rare luck.
+    """The AUC above which a column has a true AUC above `cap`, all but certainly.
 
     The standard error is taken at the cap, not at the value found: a perfect separation of two
-    cancellations has an estimated error of 0 and is luck all the same.
+    cancellations has an estimated error of 0 and can still be chance.
 
     Source: Hanley and McNeil, "The meaning and use of the area under a ROC curve", 1982.
 

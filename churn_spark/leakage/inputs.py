@@ -1,4 +1,4 @@
-"""Tables of the lakehouse -> what the leak checks ask for; and a future that never was."""
+"""Tables of the lakehouse -> the rows that leak checks read, real and with another future."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.schema import conform
 from churn_spark.leakage.table import TEST, TRAIN
 from churn_spark.models.splits import VALIDATION, bucket_column, split_of_users
+from churn_spark.timeline import MILLIS_PER_DAY
 
 _ECHO_DAYS = 28
 _SAMPLE_SEED = 11
-_MILLIS_PER_DAY = 86_400_000
 # Of the number that orders profile fields: milliseconds times this, plus the item.
 _SEEN_PER_MILLI = 1_000_000
 _COUNTS = [
@@ -105,7 +105,7 @@ def build_poisoned_snapshots(
 
 def _moved(rows: DataFrame, days: int) -> DataFrame:
     """The rows that many days later, all their instants likewise."""
-    seen_later = F.lit(days * _MILLIS_PER_DAY * _SEEN_PER_MILLI)
+    seen_later = F.lit(days * MILLIS_PER_DAY * _SEEN_PER_MILLI)
     return rows.withColumns(
         {
             "event_date": F.date_add("event_date", days),
@@ -117,7 +117,7 @@ def _moved(rows: DataFrame, days: int) -> DataFrame:
 
 def _with_other_content(rows: DataFrame) -> DataFrame:
     noon = F.timestamp_millis(
-        F.unix_date("event_date").cast("long") * _MILLIS_PER_DAY + _MILLIS_PER_DAY // 2
+        F.unix_date("event_date").cast("long") * MILLIS_PER_DAY + MILLIS_PER_DAY // 2
     )
     profile: dict[str, Column] = {
         "level": F.when(F.col("level") == "paid", "free").otherwise("paid"),

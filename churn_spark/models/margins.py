@@ -1,0 +1,46 @@
+"""The output of trees for encoded rows before calibration: log-odds, and their losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churn_spark.arrays import Floats
+from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
+
+
+def tree_margins(
+    rows: pd.DataFrame,
+    encoding: Encoding,
+    native_text: str,
+    offset: Offset | None,
+    rounds: int | None = None,
+) -> Floats:
+    """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
+    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
+    booster = lightgbm.Booster(model_str=native_text)
+    margins = np.asarray(booster.predict(matrix, raw_score=True, num_iteration=rounds))
+    return margins if offset is None else margins + offset.values(matrix, encoding.features)
+
+
+def staged_margins(
+    rows: pd.DataFrame,
+    encoding: Encoding,
+    native_text: str,
+    offset: Offset | None,
+    grid: Sequence[int],
+) -> Floats:
+    """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
+    return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
+
+
+def margin_losses(margins: Floats, labels: NDArray[np.int32], class_weight: float) -> Floats:
+    """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
+    is_positive = labels == 1
+    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
+    return np.asarray(weight * np.logaddexp(0.0, sign * margins))
