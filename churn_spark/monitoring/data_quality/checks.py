@@ -14,6 +14,7 @@ from statistics import median
 
 from churn_spark.config import ChecksConfig
 from churn_spark.monitoring.drift.distances import compare_rates
+from churn_spark.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ def run_checks(
         _check_freshness(feed, config),
         _check_share(
             "duplicates",
-            "events were delivered more than once",
+            ("event was delivered more than once", "events were delivered more than once"),
             (feed.n_duplicates, feed.n_events),
             config.max_duplicate_rate,
         ),
         _check_share(
             "quarantine",
-            "lines are no events",
+            ("line is no event", "lines are no events"),
             (feed.n_quarantined, feed.n_lines),
             config.max_quarantine_rate,
         ),
@@ -107,13 +108,14 @@ def failed_checks(results: Sequence[CheckResult]) -> tuple[str, ...]:
 
 
 def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
+    events = count_of(feed.n_events, "event")
     if len(feed.same_weekday) < config.min_same_weekdays:
-        expected = f"{config.min_same_weekdays} same weekdays to compare with"
-        sentence = f"{feed.n_events:,} events; found {len(feed.same_weekday)}, needs {expected}"
+        expected = f"{count_of(config.min_same_weekdays, 'same weekday')} to compare with"
+        sentence = f"{events}; found {len(feed.same_weekday)}, needs {expected}"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     if feed.is_backfill:
         expected = "a day that was delivered by itself"
-        sentence = f"{feed.n_events:,} events, loaded with weeks before: the last day may be cut"
+        sentence = f"{events}, loaded with weeks before: the last day may be cut"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     usual = median(feed.same_weekday)
     # Three standard deviations of a count: a log of a few users halves by itself.
@@ -122,9 +124,7 @@ def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     high = config.max_volume_ratio * usual + jump
     expected = f"{low:,.0f} to {high:,.0f}"
     passed = low <= feed.n_events <= high and (feed.n_events > 0 or usual == 0)
-    sentence = (
-        f"{feed.n_events:,} events, expected {expected}: the same weekday usually has {usual:,.0f}"
-    )
+    sentence = f"{events}, expected {expected}: the same weekday usually has {usual:,.0f}"
     return CheckResult("volume", feed.n_events, expected, passed, sentence)
 
 
@@ -135,11 +135,13 @@ def _check_freshness(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     return CheckResult("freshness", feed.hours_behind, expected, passed, sentence)
 
 
-def _check_share(name: str, what: str, counts: tuple[int, int], allowed: float) -> CheckResult:
+def _check_share(
+    name: str, what: tuple[str, str], counts: tuple[int, int], allowed: float
+) -> CheckResult:
     hits, rows = counts
     share = hits / rows if rows else 0.0
     expected = f"at most {allowed:.1%}"
-    sentence = f"{share:.1%} of {rows:,} {what}, expected {expected}"
+    sentence = f"{share:.1%} of {count_of(rows, *what)}, expected {expected}"
     return CheckResult(name, share, expected, share <= allowed, sentence)
 
 

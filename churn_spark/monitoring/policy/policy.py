@@ -21,6 +21,7 @@ from churn_spark.monitoring.policy.evidence import (
 from churn_spark.monitoring.policy.hysteresis import breached_share, update_breached, update_streaks
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.wording import count_of
 
 PREDICTION = "churn_probability"
 
@@ -93,7 +94,7 @@ def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Dec
             today,
             "hold",
             "too_few_rows",
-            f"found {evidence.n_rows} users, expected at least {config.min_rows}",
+            f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}",
         )
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.evidence import ChallengerComparison
+from churn_spark.wording import count_of
 
 
 def objections(challenger: ChallengerComparison, config: PolicyConfig) -> tuple[str, ...]:
@@ -35,6 +36,6 @@ def _objections(challenger: ChallengerComparison, config: PolicyConfig) -> Itera
         is_judged = segment.n_positive >= config.min_positives
         if is_judged and not segment.auc_difference > -config.max_segment_loss:
             yield (
-                f"segment {segment.segment} ({segment.n_positive} cancels): AUC "
+                f"segment {segment.segment} ({count_of(segment.n_positive, 'cancel')}): AUC "
                 f"{segment.auc_difference:+.4f}, expected above {-config.max_segment_loss:+.4f}"
             )

@@ -18,6 +18,7 @@ from churn_spark.errors import ThresholdError
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.wording import count_of
 
 DAYS_A_YEAR = 365.25
 
@@ -176,7 +177,8 @@ def calibrate(
             return found.thresholds, tried
     least = min((found.a_year for found in tried if found.nights), default=None)
     raise ThresholdError(
-        f"found no quiet enough thresholds among {len(order)} on {len(harmless)} nights (the "
+        f"found no quiet enough thresholds among {len(order)} on "
+        f"{count_of(len(harmless), 'night')} (the "
         f"least: {'none' if least is None else f'{least:.2g}'} a year), expected at most "
         f"{max_false_alarms_a_year:g} a year: try higher thresholds, or more nights"
     )
