@@ -57,8 +57,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "performance": f"Retrain when the champion is surely worse than it was at first, on "
         f"{count_of(p.bad_windows, 'labelled window')} in a row that share no day of "
         "labels.",
-        "drift": f"Retrain after {count_of(p.bad_nights, 'bad night')} out of {p.of_nights}. A night "
-        "is bad when the features that have moved carry "
+        "drift": f"Retrain after {count_of(p.bad_nights, 'bad night')} out of {p.of_nights}. A "
+        "night is bad when the features that have moved carry "
         f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
         "schedule": f"Retrain when the last training is {count_of(p.schedule_days, 'day')} ago.",
         "nothing": "No lost performance, no confirmed drift, and the last training is recent.",
