@@ -16,7 +16,7 @@ class ChurnSparkError(Exception):
 
 
 class UserError(ChurnSparkError):
-    """The caller can mend it: wrong arguments, wrong input, a step that was left out."""
+    """The caller's mistake: wrong arguments, wrong input, or a step that was left out."""
 
     exit_code = 2
 
@@ -78,7 +78,7 @@ class RequestError(UserError):
 
 
 class ChampionError(ChurnSparkError):
-    """A model in the registry doesn't do here what it did in training: it must not answer."""
+    """A model predicts here otherwise than it did in training: refuse to serve it."""
 
 
 class SchemaError(ChurnSparkError):

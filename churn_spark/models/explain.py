@@ -1,8 +1,8 @@
 """Why a score is what it is: the parts that add up to its margin.
 
 The margin is what the trees say plus an offset that is one feature's own log-odds. Each feature
-is credited with its SHAP value, the offset's with its distance from the reference besides;
-together with the expected value they are the margin, and that is checked.
+is credited with its SHAP value; the one that the offset comes from also with the offset's distance
+from its reference. With the expected value they sum to the margin, and that is checked.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def check_sums(explained: Contributions, margins: FloatArray) -> None:
             f"found contributions of {len(sums)} rows and {len(margins)} margins, expected one "
             "of each a row: explain the rows that were scored"
         )
-    # What is left after terms of several units cancel carries their rounding.
+    # Large terms that cancel leave their rounding errors, so the tolerance grows with them.
     size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
     gaps = np.abs(sums - margins)
     # Written so that a NaN is wrong too.

@@ -1,8 +1,8 @@
 """Whether a night's data are sound enough to judge a model by: the verdicts, from counts.
 
-A failed check holds everything back: drift in a broken feed is the feed's, and a model trained
-on it learns the fault. So each check compares with what is usual, and lets pass what it can't
-tell: a young log has no history, and a small one jumps by itself.
+A failed check holds the whole night: drift measured on a broken feed says nothing about the users,
+and a model trained on it learns the fault. Each check compares with what is usual. Where it can't
+decide it passes: a young log has no history, and the counts of a small one vary by chance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ColumnFacts:
         column: its name.
         n_rows: rows, training and tonight.
         n_null: rows without a value.
-        n_zero: rows that are 0; none where it is a category or can't be told.
+        n_zero: rows that are 0; none for categories, and where zeros aren't counted.
         n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
             it has never met; none for numbers.
     """
@@ -48,7 +48,8 @@ class FeedFacts:
         n_lines: lines of the batches that delivered the newest day, accepted or rejected.
         n_quarantined: of them, rejected.
         n_duplicates: events of the newest day that were delivered before.
-        is_backfill: they came together with more than a week before: such a log ends anywhere.
+        is_backfill: whether the same batches delivered more than a week before it: such a load may
+            end in the middle of a day.
     """
 
     n_events: int
@@ -66,10 +67,10 @@ class CheckResult:
 
     Attributes:
         name: kind of check, with the column where it has one: `nulls:songs`.
-        found: the figure.
-        expected: what it may be, in words.
-        passed: whether it is.
-        sentence: both, for a person.
+        found: the measured figure.
+        expected: the range it must lie in, in words.
+        passed: whether it lies there.
+        sentence: what was found and expected, for people.
     """
 
     name: str
@@ -82,7 +83,7 @@ class CheckResult:
 def run_checks(
     feed: FeedFacts, columns: Sequence[ColumnFacts], config: ChecksConfig
 ) -> tuple[CheckResult, ...]:
-    """All checks of a night, those that passed too."""
+    """The results of all checks of a night, passed and failed."""
     return (
         _check_volume(feed, config),
         _check_freshness(feed, config),

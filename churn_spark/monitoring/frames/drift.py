@@ -42,7 +42,7 @@ from churn_spark.monitoring.policy.hysteresis import is_entering
 from churn_spark.monitoring.policy.policy import PREDICTION
 
 MAX_SLICE_SAMPLE = 20_000
-"""Training rows that are counted by slice: at most as many bins, for every feature thrice."""
+"""Training rows that are counted by slice; each segment keeps at most as many bins a feature."""
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 _NUMBERS = [f.name for f in struct_of(DRIFT).fields if isinstance(f.dataType, T.DoubleType)]
@@ -72,7 +72,7 @@ class Reference:
 
         Args:
             bundle: of the champion.
-            importance_rows: so many of its training rows, the first, tell the importance.
+            importance_rows: number of training rows, the first ones, to measure the importance on.
         """
         sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
         levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
@@ -159,7 +159,7 @@ def build_drift(
     schema = T.StructType(
         [f for f in struct_of(DRIFT) if f.name not in ("adjusted_p_value", "is_breached")]
     )
-    # A group costs more than what is done in it: one for each feature, and one for them all.
+    # Starting a group costs more than its work: one a feature, then one for all adjustments.
     tests = bins.groupBy("feature").applyInPandas(
         _compare_feature(shared, run_date, min_rows), schema
     )
@@ -171,7 +171,7 @@ def build_drift(
 
 
 def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
-    """What the policy may know of the drift rows: the features, and the prediction.
+    """The drift that the policy decides by: that of the features, and that of the prediction.
 
     Only all users against the training rows count; a test that was skipped is no fact.
     """

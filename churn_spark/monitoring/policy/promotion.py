@@ -1,4 +1,4 @@
-"""What speaks against a challenger."""
+"""Why a challenger must not be promoted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from churn_spark.wording import count_of
 def objections(challenger: ChallengerComparison, config: PolicyConfig) -> tuple[str, ...]:
     """All reasons not to promote the challenger, in words; empty if there is none.
 
-    Not a number anywhere is an objection: what could not be compared is not promoted.
+    NaN in a comparison is an objection too: what could not be compared is not promoted.
     """
     return tuple(_objections(challenger, config))
 

@@ -16,11 +16,11 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Call:
-    """A reason to retrain, and what stands against it.
+    """A reason to retrain, and the limit that forbids it for now.
 
     Attributes:
-        trigger: what calls.
-        reason: the numbers.
+        trigger: what asks for it.
+        reason: why, with the numbers.
         blocked_by: name of the rule that holds it back; none if nothing does.
         because: why it does.
     """
@@ -36,8 +36,8 @@ def ask(
 ) -> tuple[PolicyState, Decision]:
     """Retrain for the first reason that nothing holds back; else hold for the first one.
 
-    A reason that is held back never hides a later one: more drift can't turn a retraining into
-    none.
+    A reason that is held back never hides a later one: drift in its cooldown must not prevent the
+    scheduled retraining.
 
     Args:
         state: with tonight's facts.
