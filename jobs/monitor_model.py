@@ -10,7 +10,8 @@ import typer
 from churn_spark import job
 from churn_spark.contracts.tables import DRIFT, PERFORMANCE
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.monitoring.frames.drift import Reference, build_drift
+from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.steps.counting import count_night, count_past_nights, read_cells
 from churn_spark.steps.described import load_champion
 from churn_spark.steps.evidence import read_drift
