@@ -31,7 +31,7 @@ class ChurnSparkError(Exception):
 
 
 class UserError(ChurnSparkError):
-    """The caller can mend it: wrong arguments, wrong input, a step that was left out."""
+    """The caller's mistake: wrong arguments, wrong input, or a step that was left out."""
 
     exit_code = ExitCode.MISTAKE
 

@@ -147,7 +147,7 @@ class CostsConfig(Section):
 
 
 class LeakageConfig(Section):
-    """What the leak checks believe, and how much they look at."""
+    """The limits of the leak checks, and how many rows they read."""
 
     n_dates: int = Field(ge=1)
     max_users: int = Field(ge=100)

@@ -8,7 +8,7 @@ from churn_spark.config.section import Section
 
 
 class ServingConfig(Section):
-    """How the service answers, whom, and how much of it."""
+    """Where the service listens, whom it answers, and its limits."""
 
     host: str
     port: int = Field(ge=0, le=65535)

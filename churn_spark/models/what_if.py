@@ -58,7 +58,7 @@ def best_changes(
     """Of each row, the changes that lower the model's risk most, largest drop first.
 
     Each feature is named at most once, with the best of its candidates; ties keep the order of
-    `candidates`. It asks for one prediction of all rows a candidate.
+    `candidates`. All rows are predicted once for each candidate.
 
     Args:
         rows: feature values as people know them, not encoded.

@@ -17,7 +17,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.drift import Reference, encode_categories
+from churn_spark.monitoring.frames.reference import Reference, encode_categories
 from churn_spark.pipeline.behaviour import read_users, with_behaviour
 from churn_spark.scoring.scores import predict_rows
 

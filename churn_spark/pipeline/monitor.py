@@ -27,7 +27,8 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
-from churn_spark.monitoring.frames.drift import Reference, build_drift
+from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.gather import Night, read_night

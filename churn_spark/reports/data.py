@@ -43,7 +43,7 @@ class Figure(Interval):
 
     @property
     def is_known(self) -> bool:
-        """Whether there is a value and an interval: less is not to be judged by."""
+        """Whether there is a value and an interval; nothing is concluded without them."""
         return all(map(math.isfinite, (self.value, self.low, self.high)))
 
     @property

@@ -19,6 +19,7 @@ from churn_spark.reports.summary import (
     sentences,
 )
 from churn_spark.reports.words import METRICS, dates_in_words
+from churn_spark.wording import count_of
 
 
 def render_evaluation(data: EvaluationData) -> str:
@@ -32,7 +33,8 @@ def build_page(data: EvaluationData) -> Page:
     return Page(
         title="Churn model evaluation",
         subtitle=f"Model {card.model_version}, tested as of {dates_in_words(card.test_dates)} on "
-        f"{auc.n:,} rows of {CELL_MEANINGS[data.cell]}; {auc.n_positive:,} cancel.",
+        f"{count_of(auc.n, 'row')} of {CELL_MEANINGS[data.cell]}; "
+        f"{count_of(auc.n_positive, 'cancels', 'cancel')}.",
         answer=answer(data),
         sentences=sentences(data),
         key_figures=key_figures(data),

@@ -7,6 +7,7 @@ from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Cell, Picture, Section, Table
 from churn_spark.reports.pictures import draw_bars
 from churn_spark.reports.words import percent
+from churn_spark.wording import count_of
 
 _N_DRAWN, _N_LISTED, _N_USERS = 12, 25, 8
 _LETTERS = "NOPQRSTUVWXYZ"
@@ -36,7 +37,7 @@ def importance_section(data: EvaluationData) -> Section:
             "order.",
         ),
         Table(
-            f"The {len(top)} most important of {len(ordered)} features",
+            f"The {len(top)} most important of {count_of(len(ordered), 'feature')}",
             ("Feature", "Unit", "Share", "Rank", "Mean contribution, log-odds", "Share of gain"),
             tuple(
                 (
@@ -72,7 +73,7 @@ def list_section(data: EvaluationData) -> Section:
     )
     base_rate = float(newest["churn_probability"].mean())
     table = Table(
-        f"The first {len(head)} of {len(newest):,} users on the newest test date",
+        f"The first {len(head)} of {count_of(len(newest), 'user')} on the newest test date",
         ("User", "Probability", "Against the average", "Reasons", "What happened"),
         tuple(
             (
@@ -90,7 +91,7 @@ def list_section(data: EvaluationData) -> Section:
     return Section(
         "list",
         "A look at the list",
-        f"Of the {len(head)} users on top the model expected {expected:.1f} to cancel; "
+        f"Of the {count_of(len(head), 'user')} on top the model expected {expected:.1f} to cancel; "
         f"{cancelled} did. So few users prove nothing: they show what a list looks like.",
         (table,),
     )

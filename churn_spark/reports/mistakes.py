@@ -24,6 +24,7 @@ from churn_spark.reports.data import EvaluationData, by_numbers
 from churn_spark.reports.page import Block, Cell, Heading, Picture, Section, Table, Text
 from churn_spark.reports.pictures import draw_timeline
 from churn_spark.reports.words import SEGMENT_NAMES, count, measured, percent
+from churn_spark.wording import count_of
 
 OUTCOMES = {
     FOUND: "found: flagged and cancelled",
@@ -91,12 +92,13 @@ def _answer(found: ErrorAnalysis, meanings: dict[str, str]) -> str:
     if not n_cancels:
         return "Nobody cancelled in these rows: there is nothing to miss."
     text = (
-        f"At the chosen threshold the model misses {counts[MISSED]:,} of {n_cancels:,} "
-        f"cancellations, and of {n_flagged:,} users it flags {counts[FALSE_ALARM]:,} stay."
+        f"At the chosen threshold the model misses {counts[MISSED]:,} of "
+        f"{count_of(n_cancels, 'cancellation')}, and of {count_of(n_flagged, 'user')} it flags "
+        f"{count_of(counts[FALSE_ALARM], 'stays', 'stay')}."
     )
-    causes = found.differences[found.differences["comparison"] == MISSED_AGAINST_FOUND]
-    if len(causes) and not causes["low"].iloc[0] <= 0 <= causes["high"].iloc[0]:
-        first = causes.iloc[0]
+    missed = found.differences[found.differences["comparison"] == MISSED_AGAINST_FOUND]
+    if len(missed) and not missed["low"].iloc[0] <= 0 <= missed["high"].iloc[0]:
+        first = missed.iloc[0]
         feature = str(first["feature"])
         return (
             f"{text} Those it misses differ most from those it finds in "
@@ -225,13 +227,15 @@ def _in_words(example: Example) -> str:
     days = example.days
     if not days:
         return "No activity in the four weeks."
-    totals = {
-        "sessions": sum(day.n_sessions for day in days),
-        "songs": sum(day.n_songs for day in days),
-        "adverts": sum(day.n_adverts for day in days),
-        "visits of Downgrade": sum(day.n_downgrades for day in days),
-    }
-    counts = ", ".join(f"{n:,} {name}" for name, n in totals.items())
+    totals = (
+        count_of(sum(day.n_sessions for day in days), "session"),
+        count_of(sum(day.n_songs for day in days), "song"),
+        count_of(sum(day.n_adverts for day in days), "advert"),
+        count_of(
+            sum(day.n_downgrades for day in days), "visit of Downgrade", "visits of Downgrade"
+        ),
+    )
+    counts = ", ".join(totals)
     return f"Active on {len(days)} of 28 days: {counts}."
 
 

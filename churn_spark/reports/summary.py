@@ -5,6 +5,7 @@ from __future__ import annotations
 from churn_spark.reports.data import EvaluationData, Figure
 from churn_spark.reports.page import KeyFigure
 from churn_spark.reports.words import model_name, percent
+from churn_spark.wording import count_of
 
 FEW_CANCELS = 100
 """Below this many cancellations a figure is a sign, not a measurement."""
@@ -65,8 +66,9 @@ def cautions(data: EvaluationData) -> tuple[str, ...]:
         )
     if auc.n_positive < FEW_CANCELS:
         found.append(
-            f"Only {auc.n_positive:,} cancellations stand behind the headline figures. Read them "
-            "as a sign that the flow works, not as a measurement."
+            f"Only {count_of(auc.n_positive, 'cancellation stands', 'cancellations stand')} "
+            "behind the headline figures. Read them as a sign that the flow works, not as a "
+            "measurement."
         )
     if auc.is_known and auc.high - auc.low > WIDE_AUC:
         found.append(

@@ -59,12 +59,12 @@ def build_retention_list(
     as_of: date,
     config: RetentionListConfig,
 ) -> DataFrame:
-    """Those with the most value at risk, as many as the team can call, with their past.
+    """The users with most value at risk, as many as the team can call, and since when listed.
 
     A user is left out who has nothing at risk, who is suppressed (`until` is the first date on
     which the user may be on a list again; without one, never), or who was on a list less than
-    `quiet_days` days ago. With 0 a user stays while the risk ranks: whom the team has reached
-    is then for the suppression list to say.
+    `quiet_days` days ago. With 0 a user stays on the list while the value at risk is high enough;
+    those whom the team has reached must then be in the suppression list.
 
     `earlier_lists` may hold any dates; only those before `as_of` count, so the list of a date
     can be built again. It depends on the earlier ones, so a list that is built late changes

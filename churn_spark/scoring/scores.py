@@ -114,7 +114,7 @@ def value_at_risk(
     """What is lost on average if nobody does anything: probability x value of the subscriber.
 
     In the unit of the values. A level that has no value, or none at all, counts as the least:
-    a subscriber of whom nothing is known is not called first, and not forgotten.
+    a subscriber of whom nothing is known is neither called first nor left out.
     """
     value = F.lit(float(min(value_by_level.values())))
     for name, worth in sorted(value_by_level.items()):

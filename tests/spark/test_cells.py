@@ -163,6 +163,6 @@ def test_all_wrong_columns_are_named_at_once(
         count_bins_by_feature(users, wrong)
 
 
-def test_no_baselines_are_refused(spark: SparkSession) -> None:
-    with pytest.raises(ValueError, match="no baseline"):
+def test_no_references_are_refused(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="no reference"):
         count_bins_by_feature(spark.createDataFrame(user_rows(1), _SCHEMA), {})

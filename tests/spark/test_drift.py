@@ -18,13 +18,8 @@ from churn_spark.monitoring.drift.comparisons import code_reference
 from churn_spark.monitoring.drift.distances import compare_rates
 from churn_spark.monitoring.drift.ks import build_reference
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature
-from churn_spark.monitoring.frames.drift import (
-    Reference,
-    build_drift,
-    count_slices,
-    drift_facts,
-    encode_categories,
-)
+from churn_spark.monitoring.frames.drift import build_drift, drift_facts
+from churn_spark.monitoring.frames.reference import Reference, count_slices, encode_categories
 from churn_spark.monitoring.performance.performance import measure
 
 pytestmark = pytest.mark.spark

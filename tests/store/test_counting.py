@@ -17,7 +17,7 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.frames.drift import Reference
+from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights
 from churn_spark.pipeline.context import JobContext
 

@@ -21,6 +21,7 @@ from churn_spark.monitoring.alerts.alerts import (
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.triggers import bad_nights_of
 
 CONFIG = load_config().alerts
 SONGS = Finding("drift:songs", "info", "songs has moved")
@@ -142,3 +143,13 @@ def test_only_what_is_severe_enough_is_sent() -> None:
     alert = Alert("drift:songs", "info", "songs has moved", night(0), night(0), night(0))
     assert not is_worth_notifying(Notice("opened", alert), CONFIG)
     assert is_worth_notifying(Notice("opened", replace(alert, severity="warning")), CONFIG)
+
+
+def test_one_window_and_one_night_have_no_plural() -> None:
+    state, decision = last(replace(QUIET, performance=(change(-14),)))
+    [finding] = find_in_decision(state, decision, POLICY)
+    assert "worse than its reference on 1 window, the newest until" in finding.sentence
+    assert bad_nights_of(replace(state, bad_nights=(True,))) == "1 of the last 1 night was bad"
+    assert bad_nights_of(replace(state, bad_nights=(True, False, True))) == (
+        "2 of the last 3 nights were bad"
+    )

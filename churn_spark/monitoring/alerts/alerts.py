@@ -17,7 +17,7 @@ from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
-from churn_spark.monitoring.policy.triggers import is_drift_confirmed
+from churn_spark.monitoring.policy.triggers import bad_nights_of, is_drift_confirmed
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -107,11 +107,12 @@ def _find_in_decision(
     for streak in state.streaks:
         if streak.n_bad:
             is_sure = streak.n_bad >= config.bad_windows
+            windows = f"{streak.n_bad} windows in a row" if streak.n_bad > 1 else "1 window"
             yield Finding(
                 f"performance:{streak.metric}",
                 "critical" if is_sure else "warning",
-                f"{streak.metric} is surely worse than its reference on {streak.n_bad} windows "
-                f"in a row, the newest until {streak.window_end}",
+                f"{streak.metric} is surely worse than its reference on {windows}, the newest "
+                f"until {streak.window_end}",
             )
     # A feature that moved is worth a look. It is trouble once the nights say so, and one trouble
     # however many features show it.
@@ -119,10 +120,10 @@ def _find_in_decision(
         what = "the prediction" if name == PREDICTION else name
         yield Finding(f"drift:{name}", "info", f"{what} has moved from the training rows")
     if is_drift_confirmed(state, config):
-        n_bad, n_moved = sum(state.bad_nights), len(state.breached)
+        n_moved = len(state.breached)
         sentence = (
-            f"{n_bad} of the last {len(state.bad_nights)} nights were bad; tonight {n_moved} of "
-            "prediction and features count as moved"
+            f"{bad_nights_of(state)}; tonight {n_moved} of prediction and features "
+            f"{'counts' if n_moved == 1 else 'count'} as moved"
         )
         yield Finding("model:drifted", "warning", sentence)
 

@@ -1,7 +1,7 @@
-"""Shares of missing values and of zeros that have changed: too few rows for D to see.
+"""Shares of missing values and of zeros that have changed by little.
 
-A share that grows by less than D must reach moves no distribution enough to count as drift, and
-too little for a data check; it is often the first sign of a field that an app no longer sends.
+Such a change is too small for the thresholds of drift and of the data checks, but it is often the
+first sign of a field that an app no longer sends.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from churn_spark.wording import count_of, name_some
 
 _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
-# Worth another try; any other refusal would be refused again.
+# After these another attempt may succeed; any other refusal is for good.
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _FIRST_PAUSE = 0.5
 _NAMED = 4
@@ -55,7 +55,7 @@ class Delivery:
 
 
 class _RefusedError(Exception):
-    """The receiver said no, and would again."""
+    """The receiver refused for good: another attempt would be refused too."""
 
 
 class _NoRedirects(HTTPRedirectHandler):

@@ -1,8 +1,8 @@
 """Whether a night's data are sound enough to judge a model by: the verdicts, from counts.
 
-A failed check holds everything back: drift in a broken feed is the feed's, and a model trained
-on it learns the fault. So each check compares with what is usual, and lets pass what it can't
-tell: a young log has no history, and a small one jumps by itself.
+A failed check holds the whole night: drift measured on a broken feed says nothing about the users,
+and a model trained on it learns the fault. Each check compares with what is usual. Where it can't
+decide it passes: a young log has no history, and the counts of a small one vary by chance.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from statistics import median
 
 from churn_spark.config import ChecksConfig
 from churn_spark.monitoring.drift.distances import compare_rates
+from churn_spark.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ColumnFacts:
         column: its name.
         n_rows: rows, training and tonight.
         n_null: rows without a value.
-        n_zero: rows that are 0; none where it is a category or can't be told.
+        n_zero: rows that are 0; none for categories, and where zeros aren't counted.
         n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
             it has never met; none for numbers.
     """
@@ -47,7 +48,8 @@ class FeedFacts:
         n_lines: lines of the batches that delivered the newest day, accepted or rejected.
         n_quarantined: of them, rejected.
         n_duplicates: events of the newest day that were delivered before.
-        is_backfill: they came together with more than a week before: such a log ends anywhere.
+        is_backfill: whether the same batches delivered more than a week before it: such a load may
+            end in the middle of a day.
     """
 
     n_events: int
@@ -65,10 +67,10 @@ class CheckResult:
 
     Attributes:
         name: kind of check, with the column where it has one: `nulls:songs`.
-        found: the figure.
-        expected: what it may be, in words.
-        passed: whether it is.
-        sentence: both, for a person.
+        found: the measured figure.
+        expected: the range it must lie in, in words.
+        passed: whether it lies there.
+        sentence: what was found and expected, for people.
     """
 
     name: str
@@ -81,19 +83,19 @@ class CheckResult:
 def run_checks(
     feed: FeedFacts, columns: Sequence[ColumnFacts], config: ChecksConfig
 ) -> tuple[CheckResult, ...]:
-    """All checks of a night, those that passed too."""
+    """The results of all checks of a night, passed and failed."""
     return (
         _check_volume(feed, config),
         _check_freshness(feed, config),
         _check_share(
             "duplicates",
-            "events were delivered more than once",
+            ("event was delivered more than once", "events were delivered more than once"),
             (feed.n_duplicates, feed.n_events),
             config.max_duplicate_rate,
         ),
         _check_share(
             "quarantine",
-            "lines are no events",
+            ("line is no event", "lines are no events"),
             (feed.n_quarantined, feed.n_lines),
             config.max_quarantine_rate,
         ),
@@ -107,13 +109,14 @@ def failed_checks(results: Sequence[CheckResult]) -> tuple[str, ...]:
 
 
 def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
+    events = count_of(feed.n_events, "event")
     if len(feed.same_weekday) < config.min_same_weekdays:
-        expected = f"{config.min_same_weekdays} same weekdays to compare with"
-        sentence = f"{feed.n_events:,} events; found {len(feed.same_weekday)}, needs {expected}"
+        expected = f"{count_of(config.min_same_weekdays, 'same weekday')} to compare with"
+        sentence = f"{events}; found {len(feed.same_weekday)}, needs {expected}"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     if feed.is_backfill:
         expected = "a day that was delivered by itself"
-        sentence = f"{feed.n_events:,} events, loaded with weeks before: the last day may be cut"
+        sentence = f"{events}, loaded with weeks before: the last day may be cut"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     usual = median(feed.same_weekday)
     # Three standard deviations of a count: a log of a few users halves by itself.
@@ -122,9 +125,7 @@ def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     high = config.max_volume_ratio * usual + jump
     expected = f"{low:,.0f} to {high:,.0f}"
     passed = low <= feed.n_events <= high and (feed.n_events > 0 or usual == 0)
-    sentence = (
-        f"{feed.n_events:,} events, expected {expected}: the same weekday usually has {usual:,.0f}"
-    )
+    sentence = f"{events}, expected {expected}: the same weekday usually has {usual:,.0f}"
     return CheckResult("volume", feed.n_events, expected, passed, sentence)
 
 
@@ -135,11 +136,13 @@ def _check_freshness(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     return CheckResult("freshness", feed.hours_behind, expected, passed, sentence)
 
 
-def _check_share(name: str, what: str, counts: tuple[int, int], allowed: float) -> CheckResult:
+def _check_share(
+    name: str, what: tuple[str, str], counts: tuple[int, int], allowed: float
+) -> CheckResult:
     hits, rows = counts
     share = hits / rows if rows else 0.0
     expected = f"at most {allowed:.1%}"
-    sentence = f"{share:.1%} of {rows:,} {what}, expected {expected}"
+    sentence = f"{share:.1%} of {count_of(rows, *what)}, expected {expected}"
     return CheckResult(name, share, expected, share <= allowed, sentence)
 
 

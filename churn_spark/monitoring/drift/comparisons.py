@@ -41,7 +41,7 @@ from churn_spark.monitoring.drift.ks import (
 TRAINING, PREVIOUS, ROLLING, WEEKDAY = "training", "previous_night", "rolling_28", "same_weekday"
 COMPARISONS = (TRAINING, PREVIOUS, ROLLING, WEEKDAY)
 ROLLING_DAYS = 28
-# A night that failed leaves a gap; what is older than a week is no neighbour.
+# Nights may be missing; one that is older than a week is not taken for the night before.
 _MAX_GAP_DAYS = 7
 
 
@@ -148,7 +148,7 @@ def code_reference(codes: NDArray[np.float64], n_levels: int) -> ReferenceSample
 def as_reference(
     reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int
 ) -> ReferenceSample:
-    """Counted rows as a reference sample of their own, with values where their bins are."""
+    """Counted rows as a reference sample, each with the value that stands for its bin."""
     filled = np.flatnonzero(bins)
     counts = bins[filled]
     return ReferenceSample(

@@ -1,4 +1,4 @@
-"""How far the current values are from the reference, in the measures people know, from bins.
+"""Well-known distances between the current values and the reference, from counts per bin.
 
 The same counts that give the exact Kolmogorov-Smirnov test (`ks.py`) give these without another
 pass over the rows. None of them decides anything: they are shown beside D.
@@ -65,7 +65,7 @@ class CategoryComparison:
 
     Attributes:
         chi_square: statistic; rare values are counted as one.
-        p_value: of it; 1 where there is nothing to tell apart.
+        p_value: of it; 1 where there is only one value.
         total_variation: largest difference in probability of any set of values, in [0, 1].
         lower_bound: lower 95 % confidence bound of it, at least 0.
         n_baseline: rows counted in the reference.
@@ -161,7 +161,7 @@ def compare_rates(n_hits: tuple[int, int], n_rows: tuple[int, int]) -> RateChang
 
 
 def count_zeros(reference: ReferenceSample, bins: NDArray[np.int64]) -> tuple[int, int] | None:
-    """Zeros in the reference and now; None where the reference has none, so its bins don't tell."""
+    """Zeros in the reference and now; None where the reference has none: no bin is for 0 then."""
     place = int(np.searchsorted(reference.edges, 0.0))
     if place == reference.edges.size or reference.edges[place] != 0.0:
         return None
@@ -192,7 +192,7 @@ def compare_categories(
 
 
 def _variation_by_chance(table: NDArray[Any]) -> float:
-    """What the total variation of two samples exceeds the true one by, at most, in 95 % of cases.
+    """Upper 95 % bound of what sampling alone adds to the total variation of two samples.
 
     Its mean lies above by no more than the mean size of the errors of all shares (Jensen); one
     row moves it by 1/n or 1/m, so it stays close to its mean (McDiarmid 1989).

@@ -78,7 +78,7 @@ def count_bins_by_feature(
         *[F.col(f"{SEGMENT_PREFIX}{segment}") for segment in segments],
     )
     counted = values.mapInArrow(_count_partition(shared, segments), BINS_SCHEMA)
-    # A group costs more than what is done in it: one for each feature, with all its slices.
+    # Starting a group costs more than its work: one a feature, with all its slices.
     return counted.groupBy("feature").applyInPandas(add_counts, BINS_SCHEMA)
 
 

@@ -3,142 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.broadcast import Broadcast
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.config import PolicyConfig
-from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
+from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import DRIFT
 from churn_spark.lakehouse.schema import conform, struct_of
-from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.drift.comparisons import (
     TRAINING,
     LevelComparison,
     NumberComparison,
-    code_reference,
     compare_levels,
     compare_numbers,
 )
 from churn_spark.monitoring.drift.ks import (
-    ReferenceSample,
     SparseCounts,
     benjamini_hochberg,
-    build_reference,
-    locate_bins,
 )
+from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.policy.evidence import DriftFact
 from churn_spark.monitoring.policy.hysteresis import is_entering
 from churn_spark.monitoring.policy.policy import PREDICTION
 
-MAX_SLICE_SAMPLE = 20_000
-"""Training rows that are counted by slice: at most as many bins, for every feature thrice."""
-
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 _NUMBERS = [f.name for f in struct_of(DRIFT).fields if isinstance(f.dataType, T.DoubleType)]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What the current rows are compared with: the champion's training rows.
-
-    Attributes:
-        version: of the champion.
-        samples: feature -> its sample; of a category its codes, those without a row too.
-        levels: category -> how many levels the model knows; the next code is all others.
-        importance: feature -> share of what moves the scores.
-        slices: slice -> feature -> bins and counts of the training rows that belong to it.
-    """
-
-    version: str
-    samples: Mapping[str, ReferenceSample]
-    levels: Mapping[str, int]
-    importance: Mapping[str, float]
-    slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
-
-    @staticmethod
-    def of(bundle: ModelBundle, importance_rows: int) -> Reference:
-        """The reference that belongs to a model.
-
-        Args:
-            bundle: of the champion.
-            importance_rows: so many of its training rows, the first, tell the importance.
-        """
-        sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
-        levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
-        matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
-        sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
-        total = float(sizes.sum())
-        samples = {
-            name: (
-                code_reference(values, levels[name]) if name in levels else build_reference(values)
-            )
-            for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
-        }
-        return Reference(
-            bundle.version,
-            samples,
-            levels,
-            {
-                name: float(size) / total if total else 0.0
-                for name, size in zip(bundle.encoding.features, sizes, strict=True)
-            },
-            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], samples),
-        )
-
-
-def count_slices(
-    sample: pd.DataFrame, samples: Mapping[str, ReferenceSample]
-) -> dict[str, dict[str, SparseCounts]]:
-    """Count training rows by slice in the bins of all training rows.
-
-    Args:
-        sample: columns of `samples`, categories as codes, and `segment_` ones with names.
-        samples: feature -> all training rows.
-
-    Returns:
-        Slice, `level=paid` -> feature -> bins and counts.
-    """
-    found = {}
-    for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
-        for value, rows in sample.groupby(column):
-            found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
-                name: _count_sparse(reference, rows[name].to_numpy(dtype=float))
-                for name, reference in samples.items()
-            }
-    return found
-
-
-def _count_sparse(reference: ReferenceSample, values: NDArray[np.float64]) -> SparseCounts:
-    bins, counts = np.unique(locate_bins(reference.edges, values), return_counts=True)
-    return bins, counts.astype(np.int64)
-
-
-def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
-    """The rows with the code of each category that the model reads, as `Encoding.encode` does.
-
-    Grain: that of `rows`.
-    """
-    return rows.withColumns(
-        {name: _code(F.col(name), levels) for name, levels in encoding.levels.items()}
-    )
-
-
-def _code(value: Column, levels: tuple[str, ...]) -> Column:
-    code = F.lit(None).cast("double")
-    for number, level in enumerate(levels):
-        code = F.when(value == level, float(number)).otherwise(code)
-    return F.coalesce(code, F.lit(float(len(levels))))
 
 
 def build_drift(
@@ -159,7 +56,7 @@ def build_drift(
     schema = T.StructType(
         [f for f in struct_of(DRIFT) if f.name not in ("adjusted_p_value", "is_breached")]
     )
-    # A group costs more than what is done in it: one for each feature, and one for them all.
+    # Starting a group costs more than its work: one a feature, then one for all adjustments.
     tests = bins.groupBy("feature").applyInPandas(
         _compare_feature(shared, run_date, min_rows), schema
     )
@@ -171,7 +68,7 @@ def build_drift(
 
 
 def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
-    """What the policy may know of the drift rows: the features, and the prediction.
+    """The drift that the policy decides by: that of the features, and that of the prediction.
 
     Only all users against the training rows count; a test that was skipped is no fact.
     """

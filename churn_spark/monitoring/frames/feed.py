@@ -1,4 +1,4 @@
-"""What the data checks ask of the tables: one row of counts each, whatever their size."""
+"""Counts for the data checks: what is collected is a row each, whatever the tables' size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from churn_spark.timeline import day_start_millis
 _MILLIS_PER_HOUR = 3_600_000
 _WEEKS = 8
 _USUAL_DAYS = 7
-# Never told for every event; a field that vanishes shows as nulls where it was told before.
+# Fields that some events lack; one that is no longer sent shows as more nulls than before.
 _EVENT_FIELDS = ("registered_ts", "gender", "location", "os", "browser", "item_in_session")
 _EVENT_CATEGORIES = ("page", "level", "auth")
 _SONG_PAGE, _SONG_FIELD = Page.NEXT_SONG, "song_seconds"
@@ -28,7 +28,7 @@ def read_feed_facts(
 ) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
-    What was read on which run changes nothing: the same tables give the same counts.
+    The same tables give the same counts, whichever run has loaded them.
 
     Args:
         events: the table.

@@ -72,7 +72,7 @@ def labelled_rows(
 
 
 def expected_rows(probabilities: Any, as_of: date, bundle: ModelBundle) -> list[dict[str, Any]]:
-    """What tonight's probabilities promise of themselves: shown while labels are missing."""
+    """Metrics to expect if tonight's probabilities are calibrated: shown until labels are known."""
     expected = expect_performance(probabilities, bundle.metrics["threshold"])
     start, end = _window(as_of, bundle)
     return [
@@ -90,7 +90,7 @@ def expected_rows(probabilities: Any, as_of: date, bundle: ModelBundle) -> list[
 
 
 def metric_changes(rows: Iterable[Any]) -> tuple[MetricChange, ...]:
-    """What the policy may know of `performance` rows: measured, of all users, by metric."""
+    """The changes that the policy decides by: measured with labels, of all users, by metric."""
     return tuple(
         MetricChange(
             row.metric,

@@ -2,7 +2,7 @@
 
 AUC has a closed variance (DeLong, DeLong and Clarke-Pearson 1988), computed from midranks in
 n log n (Sun and Xu 2014) and summed by user (Obuchowski 1997): a user who is in several weekly
-snapshots is one witness, not several. All other metrics get a bootstrap of users.
+snapshots counts once. All other metrics get a bootstrap of users.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def compare_challenger(
     return ChallengerComparison(
         version=versions[0],
         champion=versions[1],
-        # Where the rows can't tell, all that is known of a difference is that it is above -1.
+        # Where it can't be estimated, all that is known of a difference is that it is above -1.
         auc_difference=0.0 if math.isnan(auc.value) else auc.value,
         auc_low=-1.0 if math.isnan(auc.low) else auc.low,
         log_loss_difference=values["new"]["log_loss"] - values["old"]["log_loss"],
@@ -207,7 +207,7 @@ def compare_challenger(
 
 
 def count_positive_users(labels: Values, users: Values) -> int:
-    """Users who cancel: one who is in several weekly snapshots is one witness."""
+    """Users who cancel: one who is in several weekly snapshots counts once."""
     return len(np.unique(users[labels == 1]))
 
 

@@ -3,7 +3,7 @@
 Labels come two weeks late. If the probabilities are calibrated, each row's label is a coin of
 known bias, and so the expected confusion counts are known (CBPE, confidence-based performance
 estimation). That is right when only the mix of users changes, and blind when the same users
-behave differently: it can't clear a model, and the policy never sees it.
+behave differently. So a good value doesn't show that a model is right: the policy doesn't use it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from churn_spark.evaluation.expected import expected_average_precision, expected
 
 @dataclass(frozen=True)
 class ExpectedPerformance:
-    """Metrics that calibrated probabilities promise of themselves; NaN where nobody can cancel.
+    """Metrics to expect if the probabilities are calibrated; NaN where all of them are 0.
 
     Attributes:
         roc_auc: of the expected pairs.
@@ -34,7 +34,7 @@ class ExpectedPerformance:
 
 
 def expect_performance(probabilities: Values, threshold: float) -> ExpectedPerformance:
-    """What the probabilities promise, if they are calibrated.
+    """The metrics to expect if the probabilities are calibrated.
 
     Args:
         probabilities: calibrated, shape (n,).

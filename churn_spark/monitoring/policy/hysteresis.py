@@ -56,9 +56,9 @@ def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> fl
 
 
 def is_surely_worse(change: MetricChange, config: PolicyConfig) -> bool | None:
-    """Whether the whole interval lies beyond the allowed drop; None if the window can't tell.
+    """Whether the whole interval lies beyond the allowed drop; None if that is unknown.
 
-    A window with too few cancels can't, nor can one whose interval is not a number.
+    It is unknown with too few cancels, and where an end of the interval is NaN.
     """
     bounds = change.low, change.high
     if (
@@ -79,8 +79,8 @@ def update_streaks(
     """The streaks with tonight's windows, sorted by metric.
 
     A bad window counts once, and as one more only if it starts where the last bad one has
-    ended: windows of two weeks in a row share half of their labels, and the same labels twice
-    prove nothing twice. A good one ends the streak wherever it starts.
+    ended: two weekly windows of two weeks share half of their labels, and the same labels must not
+    count twice. A good one ends the streak wherever it starts.
     """
     now = {streak.metric: streak for streak in streaks}
     for change in sorted(changes, key=lambda change: (change.window_start, change.window_end)):

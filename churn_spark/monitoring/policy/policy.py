@@ -21,6 +21,7 @@ from churn_spark.monitoring.policy.evidence import (
 from churn_spark.monitoring.policy.hysteresis import breached_share, update_breached, update_streaks
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.wording import count_of
 
 PREDICTION = "churn_probability"
 
@@ -47,8 +48,8 @@ def decide(
 
     In this order: a broken feed is not judged at all; a champion that fails its probation goes
     back; what waits for a human waits; a challenger is judged; a retraining is asked for. It
-    may be called again on the same night, once there is a challenger: the history of a night
-    counts once.
+    may be called again on the same night, once there is a challenger: the evidence of a night is
+    not counted twice.
 
     Raises:
         PolicyError: if the evidence is of another champion, or the night is before the last one.
@@ -93,7 +94,7 @@ def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Dec
             today,
             "hold",
             "too_few_rows",
-            f"found {evidence.n_rows} users, expected at least {config.min_rows}",
+            f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}",
         )
     return None
 
@@ -101,7 +102,7 @@ def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Dec
 def _advance(
     state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
 ) -> PolicyState:
-    """The state with tonight's facts; unchanged but for new facts on a night that has counted."""
+    """The state with tonight's facts; those of a night that was counted before change nothing."""
     if state.pending and (today - state.pending.asked).days >= config.max_training_days:
         state = replace(state, pending=None)
     if state.probation_end is not None and today >= state.probation_end:
@@ -165,7 +166,7 @@ def _judge(
         )
         reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
         return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
-    # A routine retraining in vain says nothing about drift, so it doesn't mute it for longer.
+    # A rejected challenger of the schedule says nothing about drift: the cooldown stays.
     was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
     cooldown = min(config.max_cooldown_days, 2 * state.cooldown_days)
     rejected = replace(

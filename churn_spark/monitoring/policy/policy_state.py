@@ -46,7 +46,8 @@ class PolicyState:
     Attributes:
         champion: version in use; all drift is measured from its training rows.
         last_retrain: date on which the last retraining was asked for, whatever its cause.
-        cooldown_days: length of the cooldown in force; doubles with challengers in vain.
+        cooldown_days: length of the cooldown in force; doubles when a challenger for drift
+            or performance is rejected.
         last_night: newest night that was judged; none before the first.
         breached: features, and `churn_probability`, that have moved; sorted.
         bad_nights: for the newest nights that were judged, oldest first, whether each was bad.
@@ -55,7 +56,7 @@ class PolicyState:
             that the cooldown or the budget still need.
         pending: the retraining in progress.
         previous: champion before this one, while it can still come back.
-        probation_end: first date on which it no longer can.
+        probation_end: first date on which the previous champion can no longer come back.
         waits_for_human: why nothing is retrained until `release`; none otherwise.
     """
 

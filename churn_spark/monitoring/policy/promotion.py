@@ -1,4 +1,4 @@
-"""What speaks against a challenger."""
+"""Why a challenger must not be promoted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.evidence import ChallengerComparison
+from churn_spark.wording import count_of
 
 
 def objections(challenger: ChallengerComparison, config: PolicyConfig) -> tuple[str, ...]:
     """All reasons not to promote the challenger, in words; empty if there is none.
 
-    Not a number anywhere is an objection: what could not be compared is not promoted.
+    NaN in a comparison is an objection too: what could not be compared is not promoted.
     """
     return tuple(_objections(challenger, config))
 
@@ -35,6 +36,6 @@ def _objections(challenger: ChallengerComparison, config: PolicyConfig) -> Itera
         is_judged = segment.n_positive >= config.min_positives
         if is_judged and not segment.auc_difference > -config.max_segment_loss:
             yield (
-                f"segment {segment.segment} ({segment.n_positive} cancels): AUC "
+                f"segment {segment.segment} ({count_of(segment.n_positive, 'cancel')}): AUC "
                 f"{segment.auc_difference:+.4f}, expected above {-config.max_segment_loss:+.4f}"
             )

@@ -1,8 +1,8 @@
 """The policy over stored nights: the same decisions again, and what others would have been.
 
-Thresholds are bets on how much a service wanders without harm. Past nights tell: with other
-thresholds the same evidence gives other decisions, and `calibrate` picks the most sensitive
-ones that would have kept quiet enough.
+A threshold assumes how much a service varies without harm, and past nights can show whether it
+is right: `what_if` decides them again with other thresholds, and `calibrate` picks the most
+sensitive ones that would not have retrained too often.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from churn_spark.errors import ThresholdError
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.wording import count_of
 
 DAYS_A_YEAR = 365.25
 
@@ -154,7 +155,7 @@ def calibrate(
     config: PolicyConfig,
     max_false_alarms_a_year: float,
 ) -> tuple[Thresholds, tuple[WhatIf, ...]]:
-    """The most sensitive thresholds that keep quiet enough on nights known to be harmless.
+    """The most sensitive thresholds that retrain rarely enough on nights known to be harmless.
 
     Args:
         candidates: to try; the lowest `enter_lower_bound` is the most sensitive.
@@ -167,7 +168,7 @@ def calibrate(
         The thresholds, and what every candidate would have done, most sensitive first.
 
     Raises:
-        ThresholdError: if there are no nights, or no candidate is quiet enough.
+        ThresholdError: if there are no nights, or every candidate retrains too often.
     """
     order = sorted(candidates, key=lambda t: (t.enter_lower_bound, t.exit_statistic))
     tried = tuple(what_if(thresholds, start, harmless, config) for thresholds in order)
@@ -176,7 +177,8 @@ def calibrate(
             return found.thresholds, tried
     least = min((found.a_year for found in tried if found.nights), default=None)
     raise ThresholdError(
-        f"found no quiet enough thresholds among {len(order)} on {len(harmless)} nights (the "
+        f"found no quiet enough thresholds among {len(order)} on "
+        f"{count_of(len(harmless), 'night')} (the "
         f"least: {'none' if least is None else f'{least:.2g}'} a year), expected at most "
         f"{max_false_alarms_a_year:g} a year: try higher thresholds, or more nights"
     )

@@ -8,7 +8,7 @@ from datetime import date
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.policy_state import Decision, Pending, PolicyState, Trigger
-from churn_spark.wording import name_some
+from churn_spark.wording import count_of, name_some
 
 REACTIONS = ("performance", "drift")
 _NAMED = 5
@@ -16,11 +16,11 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Call:
-    """A reason to retrain, and what stands against it.
+    """A reason to retrain, and the limit that forbids it for now.
 
     Attributes:
-        trigger: what calls.
-        reason: the numbers.
+        trigger: what asks for it.
+        reason: why, with the numbers.
         blocked_by: name of the rule that holds it back; none if nothing does.
         because: why it does.
     """
@@ -36,8 +36,8 @@ def ask(
 ) -> tuple[PolicyState, Decision]:
     """Retrain for the first reason that nothing holds back; else hold for the first one.
 
-    A reason that is held back never hides a later one: more drift can't turn a retraining into
-    none.
+    A reason that is held back never hides a later one: drift in its cooldown must not prevent the
+    scheduled retraining.
 
     Args:
         state: with tonight's facts.
@@ -56,7 +56,10 @@ def ask(
     if not calls:
         due = config.schedule_days - (today - state.last_retrain).days
         return state, Decision(
-            today, "keep", "nothing", f"no lost performance, no drift, next training in {due} days"
+            today,
+            "keep",
+            "nothing",
+            f"no lost performance, no drift, next training in " f"{count_of(due, 'day')}",
         )
     first = next((call for call in calls if call.blocked_by == "budget"), calls[0])
     assert first.blocked_by is not None
@@ -71,22 +74,30 @@ def is_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
     return sum(state.bad_nights) >= config.bad_nights
 
 
+def bad_nights_of(state: PolicyState) -> str:
+    """How many of the newest nights were bad: `2 of the last 3 nights were bad`."""
+    n_bad = sum(state.bad_nights)
+    nights = count_of(len(state.bad_nights), "night")
+    return f"{n_bad} of the last {nights} {'was' if n_bad == 1 else 'were'} bad"
+
+
 def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) -> Iterator[Call]:
     lost = [streak for streak in state.streaks if streak.n_bad >= config.bad_windows]
     if lost:
-        names = ", ".join(f"{streak.metric} on {streak.n_bad}" for streak in lost)
-        reason = f"surely worse than the reference: {names} windows in a row"
+        *others, last = (f"{streak.metric} on {streak.n_bad}" for streak in lost)
+        windows = "window" if lost[-1].n_bad == 1 else "windows in a row"
+        reason = f"surely worse than the reference: {', '.join([*others, last])} {windows}"
         yield _with_limits(Call("performance", reason), state, config, today)
     if is_drift_confirmed(state, config):
         reason = (
-            f"{sum(state.bad_nights)} of the last {len(state.bad_nights)} nights were bad: moved "
+            f"{bad_nights_of(state)}: moved "
             f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} "
             "of the importance"
         )
         yield _with_limits(Call("drift", reason), state, config, today)
     age = (today - state.last_retrain).days
     if age >= config.schedule_days:
-        reason = f"{age} days since the last training, {config.schedule_days} allowed"
+        reason = f"{count_of(age, 'day')} since the last training, {config.schedule_days} allowed"
         yield _with_limits(Call("schedule", reason), state, config, today)
 
 
@@ -94,19 +105,23 @@ def _with_limits(call: Call, state: PolicyState, config: PolicyConfig, today: da
     """The call with the first limit that holds it back."""
     age = (today - state.last_retrain).days
     if age < config.min_days_between:
-        because = f"only {age} days since the last training, {config.min_days_between} needed"
+        because = (
+            f"only {count_of(age, 'day')} since the last training, {config.min_days_between} needed"
+        )
         return replace(call, blocked_by="too_soon", because=because)
     if call.trigger == "drift" and state.reactions:
         since = (today - state.reactions[-1]).days
         if since < state.cooldown_days:
             because = (
-                f"mute until {state.cooldown_days} days after the retraining of "
+                f"mute until {count_of(state.cooldown_days, 'day')} after the retraining of "
                 f"{state.reactions[-1]}"
             )
             return replace(call, blocked_by="cooldown", because=because)
     if call.trigger in REACTIONS:
         recent = [day for day in state.reactions if (today - day).days < config.budget_days]
         if len(recent) >= config.max_retrains:
-            because = f"{len(recent)} retrainings in {config.budget_days} days"
+            because = (
+                f"{count_of(len(recent), 'retraining')} in {count_of(config.budget_days, 'day')}"
+            )
             return replace(call, blocked_by="budget", because=because)
     return call

@@ -58,7 +58,7 @@ class NightData:
 
     @property
     def is_judged(self) -> bool:
-        """Whether the policy has judged the night: a broken feed or too few users it doesn't."""
+        """Whether the policy has judged the night: not with failed checks or too few users."""
         return self.state is not None and self.state.last_night == self.night
 
     @cached_property

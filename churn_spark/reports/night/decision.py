@@ -118,6 +118,7 @@ def _standing(data: NightData) -> Iterator[tuple[str, str]]:
     recent = [d for d in state.reactions if (data.night - d).days < data.policy.budget_days]
     yield (
         "Retrainings for drift or performance",
-        f"{len(recent)} of {data.policy.max_retrains} in {data.policy.budget_days} days",
+        f"{len(recent)} of {data.policy.max_retrains} in "
+        f"{count_of(data.policy.budget_days, 'day')}",
     )
     yield "Drift is mute after one for", count_of(state.cooldown_days, "day")

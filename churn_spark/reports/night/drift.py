@@ -44,13 +44,15 @@ def features_section(data: NightData) -> Section:
     head, tail = own + data.judged[:_N_OPEN], data.judged[_N_OPEN:]
     blocks: list[Block] = []
     for table in (_moved_table, _beside_table):
-        blocks.append(
-            table(data, head, f"The prediction and the first {len(data.judged[:_N_OPEN])} features")
-        )
+        first = len(data.judged[:_N_OPEN])
+        which = f"first {first} features" if first != 1 else "first feature"
+        blocks.append(table(data, head, f"The prediction and the {which}"))
         if tail:
-            blocks.append(table(data, tail, "The others", f"{len(tail)} more features"))
+            blocks.append(table(data, tail, "The others", count_of(len(tail), "more feature")))
         if data.trending:
-            folded = f"{len(data.trending)} cumulative features, which move by construction"
+            features = count_of(len(data.trending), "cumulative feature")
+            moves = "moves" if len(data.trending) == 1 else "move"
+            folded = f"{features}, which {moves} by construction"
             blocks.append(table(data, data.trending, "Cumulative features", folded))
     blocks += list(_slice_tables(data))
     return Section("features", title, _features_answer(data), tuple(blocks))

@@ -18,6 +18,7 @@ from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric
 from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
 from churn_spark.reports.words import count, interval, measured, number, percent
+from churn_spark.wording import count_of
 
 _METRICS = ("roc_auc", "average_precision", "f1", "log_loss", "calibration_error", "brier")
 _SLICED = ("roc_auc", "average_precision", "log_loss", "calibration_error")
@@ -61,7 +62,7 @@ def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
     )
     worse = is_surely_worse(change, policy)
     if worse is None:
-        return f"can't tell: fewer than {policy.min_positives} cancels"
+        return f"can't tell: fewer than {count_of(policy.min_positives, 'cancel')}"
     return "surely worse" if worse else "not surely worse"
 
 
@@ -81,8 +82,8 @@ def _answer(data: NightData) -> str:
     ]
     first = newest[0]
     seen = (
-        f"Of the {first['n_rows']:,.0f} users of {first['window_start']}, "
-        f"{first['n_positive']:,.0f} have cancelled. "
+        f"Of the {count_of(int(first['n_rows']), 'user')} of {first['window_start']}, "
+        f"{count_of(int(first['n_positive']), 'has', 'have')} cancelled. "
     )
     if worse:
         return f"{seen}Surely worse than on the champion's validation users: {', '.join(worse)}."
@@ -172,7 +173,7 @@ def _guess_table(guessed: pd.DataFrame) -> Table:
     rows = newest.set_index("metric", drop=False)
     names = [n for n in ("roc_auc", "average_precision", "f1", "base_rate") if n in rows.index]
     return Table(
-        f"Guess without labels for the {newest['n_rows'].iloc[0]:,.0f} users of "
+        f"Guess without labels for the {count_of(int(newest['n_rows'].iloc[0]), 'user')} of "
         f"{newest['window_start'].iloc[0]}",
         ("Metric", "Guess"),
         tuple(

@@ -45,7 +45,7 @@ def timeline_section(data: NightData) -> Section:
         blocks.append(Table("The newest first", header, rows[:_OPEN_ROWS]))
     if len(rows) > _OPEN_ROWS:
         older = rows[_OPEN_ROWS:]
-        blocks.append(Table("Before", header, older, folded=f"{len(older)} older ones"))
+        blocks.append(Table("Before", header, older, folded=count_of(len(older), "older one")))
     return Section("timeline", title, _answer(data), tuple(blocks))
 
 

@@ -11,6 +11,7 @@ from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
 from churn_spark.reports.words import METRICS, SEGMENT_NAMES, Metric, percent
+from churn_spark.wording import count_of
 
 _FEATURES = {feature.name: feature for feature in FEATURES}
 KINDS = {
@@ -46,25 +47,27 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "released": "Someone has looked and lets retraining go on.",
         "data_checks": "A night whose data failed a check is not judged, and nothing is learnt "
         "from it: what looks like a change of the users may be the broken feed.",
-        "too_few_rows": f"With fewer than {p.min_rows:,} users a night proves nothing.",
-        "probation": f"For {p.probation_days} days a new champion is compared with the one before, "
-        "on the same users. If it is surely worse, the old one returns.",
+        "too_few_rows": f"With fewer than {count_of(p.min_rows, 'user')} a night proves nothing.",
+        "probation": f"For {count_of(p.probation_days, 'day')} a new champion is compared with the "
+        "one before, on the same users. If it is surely worse, the old one returns.",
         "challenger": "A new model replaces the champion only if it is better on the same users "
         "and worse nowhere that matters.",
-        "training": f"One retraining at a time; one without a result after {p.max_training_days} "
-        "days is given up.",
+        "training": f"One retraining at a time; one without a result after "
+        f"{count_of(p.max_training_days, 'day')} is given up.",
         "performance": f"Retrain when the champion is surely worse than it was at first, on "
-        f"{p.bad_windows} labelled windows in a row that share no day of labels.",
-        "drift": f"Retrain after {p.bad_nights} bad nights out of {p.of_nights}. A night is bad "
-        "when the features that have moved carry "
+        f"{count_of(p.bad_windows, 'labelled window')} in a row that share no day of "
+        "labels.",
+        "drift": f"Retrain after {count_of(p.bad_nights, 'bad night')} out of {p.of_nights}. A "
+        "night is bad when the features that have moved carry "
         f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
-        "schedule": f"Retrain when the last training is {p.schedule_days} days ago.",
+        "schedule": f"Retrain when the last training is {count_of(p.schedule_days, 'day')} ago.",
         "nothing": "No lost performance, no confirmed drift, and the last training is recent.",
-        "too_soon": f"Two trainings are at least {p.min_days_between} days apart.",
+        "too_soon": f"Two trainings are at least {count_of(p.min_days_between, 'day')} apart.",
         "cooldown": "After a retraining for drift or lost performance, drift asks for no other "
         "one for a while.",
-        "budget": f"At most {p.max_retrains} retrainings for drift or lost performance in "
-        f"{p.budget_days} days: when they don't help, a human must look.",
+        "budget": f"At most {count_of(p.max_retrains, 'retraining')} for drift or lost "
+        f"performance in {count_of(p.budget_days, 'day')}: when they don't help, a human must "
+        "look.",
         "human": (
             "A human has named another version champion."
             if decision.kind == "promote"

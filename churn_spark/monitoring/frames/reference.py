@@ -1,0 +1,120 @@
+"""What the current rows of a night are compared with, and how they are encoded for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.contracts.features.segments import SEGMENT_PREFIX
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.encoding import Encoding
+from churn_spark.monitoring.drift.comparisons import code_reference
+from churn_spark.monitoring.drift.ks import (
+    ReferenceSample,
+    SparseCounts,
+    build_reference,
+    locate_bins,
+)
+from churn_spark.monitoring.policy.policy import PREDICTION
+
+MAX_SLICE_SAMPLE = 20_000
+"""Training rows that are counted by slice; each segment keeps at most as many bins a feature."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the current rows are compared with: the champion's training rows.
+
+    Attributes:
+        version: of the champion.
+        samples: feature -> its sample; of a category its codes, those without a row too.
+        levels: category -> how many levels the model knows; the next code is all others.
+        importance: feature -> share of what moves the scores.
+        slices: slice -> feature -> bins and counts of the training rows that belong to it.
+    """
+
+    version: str
+    samples: Mapping[str, ReferenceSample]
+    levels: Mapping[str, int]
+    importance: Mapping[str, float]
+    slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(bundle: ModelBundle, importance_rows: int) -> Reference:
+        """The reference that belongs to a model.
+
+        Args:
+            bundle: of the champion.
+            importance_rows: number of training rows, the first ones, to measure the importance on.
+        """
+        sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
+        levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
+        matrix = sample[list(bundle.encoding.features)].to_numpy(dtype=np.float64)
+        sizes = np.abs(bundle.contributions_of(matrix[:importance_rows]).values).mean(axis=0)
+        total = float(sizes.sum())
+        samples = {
+            name: (
+                code_reference(values, levels[name]) if name in levels else build_reference(values)
+            )
+            for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
+        }
+        return Reference(
+            bundle.version,
+            samples,
+            levels,
+            {
+                name: float(size) / total if total else 0.0
+                for name, size in zip(bundle.encoding.features, sizes, strict=True)
+            },
+            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], samples),
+        )
+
+
+def count_slices(
+    sample: pd.DataFrame, samples: Mapping[str, ReferenceSample]
+) -> dict[str, dict[str, SparseCounts]]:
+    """Count training rows by slice in the bins of all training rows.
+
+    Args:
+        sample: columns of `samples`, categories as codes, and `segment_` ones with names.
+        samples: feature -> all training rows.
+
+    Returns:
+        Slice, `level=paid` -> feature -> bins and counts.
+    """
+    found = {}
+    for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
+        for value, rows in sample.groupby(column):
+            found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
+                name: _count_sparse(reference, rows[name].to_numpy(dtype=float))
+                for name, reference in samples.items()
+            }
+    return found
+
+
+def _count_sparse(reference: ReferenceSample, values: NDArray[np.float64]) -> SparseCounts:
+    bins, counts = np.unique(locate_bins(reference.edges, values), return_counts=True)
+    return bins, counts.astype(np.int64)
+
+
+def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
+    """The rows with the code of each category that the model reads, as `Encoding.encode` does.
+
+    Grain: that of `rows`.
+    """
+    return rows.withColumns(
+        {name: _code(F.col(name), levels) for name, levels in encoding.levels.items()}
+    )
+
+
+def _code(value: Column, levels: tuple[str, ...]) -> Column:
+    code = F.lit(None).cast("double")
+    for number, level in enumerate(levels):
+        code = F.when(value == level, float(number)).otherwise(code)
+    return F.coalesce(code, F.lit(float(len(levels))))
