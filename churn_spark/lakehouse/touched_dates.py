@@ -7,6 +7,7 @@ from datetime import date
 
 from churn_spark.contracts.tables import EVENTS, TableSpec
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.wording import count_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class TouchedDates:
 
     def describe(self) -> str:
         """One line for people."""
-        return f"events v{self.version}: {len(self.dates)} dates rebuilt"
+        return f"events v{self.version}: {count_of(len(self.dates), 'date')} rebuilt"
 
 
 def find_touched_dates(lakehouse: Lakehouse, built: TableSpec) -> TouchedDates:

@@ -37,6 +37,7 @@ from churn_spark.pipeline.backtest_tables import (
 )
 from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "backtest",
@@ -134,7 +135,7 @@ def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
         return str(Interval(value, low, high))
 
     return [
-        f"learnt from {len(plan.train)} dates up to {plan.train[-1]}, tested on "
+        f"learnt from {count_of(len(plan.train), 'date')} up to {plan.train[-1]}, tested on "
         f"{len(plan.test)} up to {plan.test[-1]}",
         f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
         f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",

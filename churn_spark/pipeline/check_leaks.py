@@ -20,6 +20,7 @@ from churn_spark.leakage.table import Finding
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.leak_table import collect_table
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "check_leaks",
@@ -39,12 +40,14 @@ def run(lakehouse: Lakehouse, date: Date, config: LearningConfig, leakage: Leaka
         table = collect_table(lakehouse, read_log_dates(lakehouse), date, config, leakage)
         findings = find_leaks(table, leakage)
         n_dates, n = table.rows["as_of"].nunique(), len(table.features)
-        facts.append(f"{len(findings) or 'no'} leaks found in {n} features")
-        facts.append(f"{len(table.rows):,} rows of {n_dates} dates")
+        facts.append(
+            f"{count_of(len(findings), 'leak') if findings else 'no leaks'} found in {n} features"
+        )
+        facts.append(f"{count_of(len(table.rows), 'row')} of {count_of(n_dates, 'date')}")
     if findings:
         say_findings(findings)
         raise LeakFoundError(
-            f"found {len(findings)} leaks in {SNAPSHOTS.path}, expected none: "
+            f"found {count_of(len(findings), 'leak')} in {SNAPSHOTS.path}, expected none: "
             "mend the features or labels named above before a model learns from them"
         )
 

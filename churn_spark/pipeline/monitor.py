@@ -34,7 +34,7 @@ from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.performance import measure_performance, newest_window
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.wording import name_some
+from churn_spark.wording import count_of, name_some
 
 USE_CASE = UseCase(
     "monitor_model",
@@ -111,7 +111,7 @@ def monitor_night(
         facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
         facts.append(f"{n_breached - len(found.moved)} more move with time, as they must")
         if n_recounted:
-            facts.append(f"{n_recounted} nights before counted for this version")
+            facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
     return found

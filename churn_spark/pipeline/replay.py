@@ -16,6 +16,7 @@ from churn_spark.monitoring.policy.replay import Thresholds, calibrate, decide_o
 from churn_spark.monitoring.policy.replayed import count_differences, judged_nights
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.decisions import read_entries
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "replay",
@@ -37,14 +38,14 @@ def run(lakehouse: Lakehouse, policy: PolicyConfig) -> None:
     with USE_CASE.start(lakehouse) as facts:
         if policy != entries[-1].policy:
             n_changed = show_changes(entries, policy)
-            facts.append(f"{n_changed} nights would have been decided otherwise")
+            facts.append(f"{count_of(n_changed, 'night')} would have been decided otherwise")
         n_different = count_differences(entries)
         if n_different:
             raise ReplayError(
                 f"found {n_different} of {len(entries)} decisions that come out otherwise, "
                 "expected none: they were decided by other code, or the table was changed"
             )
-        facts.append(f"{len(entries)} decisions reproduced byte for byte")
+        facts.append(f"{count_of(len(entries), 'decision')} reproduced byte for byte")
 
 
 def read_decisions(lakehouse: Lakehouse) -> tuple[Entry, ...]:

@@ -28,6 +28,7 @@ from churn_spark.reports.evaluation import render_evaluation
 from churn_spark.reports.night.page import render_night
 from churn_spark.reports.night.store import newest_night, read_night
 from churn_spark.reports.store import has_backtest, read_evaluation
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "build_report",
@@ -111,7 +112,9 @@ def write_monitoring(
         data = read_night(lakehouse, registry, policy, date)
         page = render_night(data)
         path = lakehouse.write_report(page, "monitoring.html")
-        facts.append(f"night of {date}, {data.history['run_date'].nunique()} nights of drift")
+        facts.append(
+            f"night of {date}, {count_of(data.history['run_date'].nunique(), 'night')} of drift"
+        )
         facts.append(f"{len(page.encode()) / 1e6:.1f} MB")
         facts.append(path)
     return path

@@ -17,6 +17,7 @@ from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
 from churn_spark.scoring.suppression import read_suppressed
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "build_retention_list",
@@ -56,7 +57,7 @@ def run(
         lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
         written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
         stability = measure_stability(written, earlier, date)
-        facts.append(f"{stability.n_listed:,} users to call as of {date}")
+        facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:

@@ -16,6 +16,7 @@ from churn_spark.pipeline.behaviour import behaviour_of, read_users
 from churn_spark.pipeline.gather import read_champion
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.scores import build_scores
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "score_users",
@@ -70,7 +71,7 @@ def score_night(
             .count()
             .collect()
         )
-        facts.append(f"{sum(bands.values()):,} users as of {date}")
+        facts.append(f"{count_of(sum(bands.values()), 'user')} as of {date}")
         facts.append(
             ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
         )

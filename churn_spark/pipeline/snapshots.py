@@ -16,6 +16,7 @@ from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.timeline import LogSpan
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "build_snapshots",
@@ -63,8 +64,10 @@ def run(
         key = {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
         lakehouse.replace(labels, LABELS, {"as_of": labelled, **key})
         newest = lakehouse.read(SNAPSHOTS).filter(F.col("as_of") == max(dates)).count()
-        facts.append(f"{len(dates)} dates up to {max(dates)}: {newest:,} users on it")
-        facts.append(f"{len(labelled)} dates labelled")
+        facts.append(
+            f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
+        )
+        facts.append(f"{count_of(len(labelled), 'date')} labelled")
 
 
 def run_missing(

@@ -205,7 +205,7 @@ def test_other_thresholds_show_what_would_have_been(
     other = context_of(spark, lakehouse, "policy.schedule_days=100", "policy.bad_nights=3")
     flow.run_replay(other)
     said = capsys.readouterr().out
-    assert "1 nights would have been decided otherwise" in said
+    assert "1 night would have been decided otherwise" in said
     replay.find_thresholds(nights.lakehouse, nights.config.policy, 400.0)
     assert "quiet enough on these 2 nights" in capsys.readouterr().out
 
