@@ -11,7 +11,7 @@ LOCK := requirements/dev.lock
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
-SOURCES := churn_spark jobs bench tests
+SOURCES := churn_spark jobs bench tests scripts
 PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
 
@@ -128,6 +128,7 @@ docs: setup ## Write what the docs take from the declarations anew: tables, feat
 	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
 	@"$(PY)" -m churn_spark.contracts.features.spec > docs/features.md
 	@"$(PY)" -m churn_spark.pipeline README.md
+	@"$(PY)" scripts/architecture.py
 
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
 import typer
+
+from churn_spark import timeline
 
 
 def parse_date(text: str | date) -> date:
@@ -17,10 +19,9 @@ def parse_date(text: str | date) -> date:
     if isinstance(text, date):
         return text
     try:
-        # `fromisoformat` also takes 20181001 and 2018-W40-1.
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        return timeline.parse_date(text)
     except ValueError as error:
-        raise typer.BadParameter(f"found {text!r}, expected YYYY-MM-DD") from error
+        raise typer.BadParameter(str(error)) from error
 
 
 _DATE = typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC.")

@@ -1,0 +1,1 @@
+"""What is declared once and for all: tables, features, pages, the published champion. Pure."""

@@ -1,0 +1,1 @@
+"""How good predictions are: metrics, intervals, ranking, costs, mistakes. Knows no model."""

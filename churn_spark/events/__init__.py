@@ -1,0 +1,1 @@
+"""JSON lines -> typed events and quarantine."""

@@ -1,0 +1,1 @@
+"""Events -> session days, transitions, snapshots and labels, as Spark frames."""

@@ -1,0 +1,1 @@
+"""The models: rows, training, calibration, explanation, the bundle and its registry."""

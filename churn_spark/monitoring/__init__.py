@@ -1,0 +1,1 @@
+"""What a night is judged by: data quality, drift, performance, the policy, alerts."""

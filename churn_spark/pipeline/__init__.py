@@ -1,0 +1,1 @@
+"""One file per use case: reads once, decides on values, writes once."""

@@ -1,0 +1,1 @@
+"""The Spark session, Java and the jars."""

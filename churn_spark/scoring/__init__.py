@@ -1,0 +1,1 @@
+"""Probabilities, risk bands, the list that a team works from."""

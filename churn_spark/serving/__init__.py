@@ -1,0 +1,1 @@
+"""The service: one user, a batch, the list, over HTTP; no JVM."""

@@ -1,0 +1,1 @@
+"""The log of a simulated service, with the truth about who cancels."""

@@ -1,0 +1,1 @@
+"""Rows and values: decisions, alerts, checks, the published champion. No rule."""

@@ -1,0 +1,1 @@
+"""Whether a night's data may be judged at all."""

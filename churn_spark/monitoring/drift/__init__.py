@@ -1,0 +1,1 @@
+"""How far a sample is from its reference: exact tests on counts. Pure."""

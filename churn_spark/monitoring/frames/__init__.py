@@ -1,0 +1,1 @@
+"""The Spark half of monitoring: users counted in bins, drift rows, facts of the feed."""
