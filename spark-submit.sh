@@ -14,11 +14,12 @@ fail() {
   exit 2
 }
 
+# The service is no job of Spark's: `make serve` starts it.
 known_jobs() {
   local file
   for file in "$root"/jobs/[!_]*.py; do
     basename "$file" .py
-  done | paste -sd ' ' -
+  done | grep -vx serve | paste -sd ' ' -
 }
 
 case ${1:-} in
@@ -31,7 +32,7 @@ case ${1:-} in
 esac
 job=$1
 shift
-[[ $job =~ ^[a-z][a-z_]*$ && -f $root/jobs/$job.py ]] ||
+[[ $job =~ ^[a-z][a-z_]*$ && $job != serve && -f $root/jobs/$job.py ]] ||
   fail "found job '$job', expected one of: $(known_jobs)"
 [[ -x $python ]] || fail "found no $python, expected the virtual environment: run make setup"
 
