@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One job by spark-submit: ./spark-submit.sh JOB --date D [--env local|cluster] [--set a.b=c ...]
+# One job by spark-submit: ./spark-submit.sh JOB [--date D] [--env local|cluster] [--set a.b=c ...]
 #
 # SPARK_MASTER (local[*]) and SPARK_DRIVER_MEMORY (2g) say where and how big; further settings
 # go into the spark-defaults.conf of SPARK_CONF_DIR. LAKEHOUSE says where the tables are.
@@ -24,7 +24,7 @@ known_jobs() {
 
 case ${1:-} in
   '' | -h | --help)
-    echo "usage: ./spark-submit.sh JOB --date D [--env local|cluster] [--set a.b=c ...]"
+    echo "usage: ./spark-submit.sh JOB [--date D] [--env local|cluster] [--set a.b=c ...]"
     echo "jobs:  $(known_jobs)"
     [[ -n ${1:-} ]] || exit 2
     exit 0

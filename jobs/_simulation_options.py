@@ -48,8 +48,9 @@ def refuse_other_options(ctx: typer.Context) -> None:
     Raises:
         InputError: if an option that determines the world was given.
     """
+    spelled = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
     given = [
-        f"--{name.replace('_', '-')}"
+        spelled[name]
         for name in ctx.params
         if name not in _WITH_FROM and "COMMANDLINE" in str(ctx.get_parameter_source(name))
     ]

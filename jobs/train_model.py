@@ -1,4 +1,4 @@
-"""Gold `snapshots` and `labels` -> LightGBM and its baseline, judged, logged and registered."""
+"""Gold `snapshots` and `labels` -> LightGBM and its baseline, evaluated, logged and registered."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from typing import Any
 from serving_builders import AS_OF
 
 from churn_spark.config import Config
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.stores.champion import publish_champion
+from churn_spark.stores.champion import publish_champion, read_published
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,9 @@ def publish(config: Config, bundle: ModelBundle, version: str) -> ModelBundle:
     lakehouse: Any = SimpleNamespace(files=LocalFiles(Path(config.lakehouse)))
     publish_champion(lakehouse, bundle, {"as_of": str(AS_OF)})
     return bundle
+
+
+def published_version(lakehouse: Lakehouse) -> str | None:
+    """Version of the published champion; none where nothing is published."""
+    published = read_published(lakehouse)
+    return published.version if published else None

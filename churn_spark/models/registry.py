@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
 from churn_spark.contracts.registry_state import RegistryState
+from churn_spark.errors import InputError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.sqlite import sqlite_folder
 
@@ -111,8 +112,18 @@ class ModelRegistry:
         return RegistryState(version, str(tags.get(_STEP, "")), trained)
 
     def trained_as_of(self, version: str) -> date:
-        """The date by which everything was known that the version has learnt from."""
-        return date.fromisoformat(self.trained_on(version)["as_of"])
+        """The date by which everything was known that the version has learnt from.
+
+        Raises:
+            InputError: if its run, made by something else than this project, doesn't say.
+        """
+        as_of = self.trained_on(version).get("as_of")
+        if as_of is None:
+            raise InputError(
+                f"found no tag `as_of` on the run of model version {version}, expected the date "
+                "that it was trained as of: set it in MLflow, or name another champion"
+            )
+        return date.fromisoformat(as_of)
 
     def find(self, tags: Mapping[str, str]) -> str | None:
         """The newest version whose run has all these tags; none if there is no such version."""

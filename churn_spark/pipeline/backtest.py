@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import (
     BACKTEST_PREDICTIONS,
     BACKTEST_ROWS,
     BACKTEST_RUNS,
+    DATA_CHECKS,
     LABELS,
     SESSION_DAYS,
     SNAPSHOTS,
@@ -53,6 +54,7 @@ USE_CASE = UseCase(
         BACKTEST_RUNS,
     ),
     leaves=("MLflow",),
+    reads_if_there=(DATA_CHECKS,),
 )
 
 

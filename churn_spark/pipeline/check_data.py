@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import date as Date
 
 from churn_spark.config import ChecksConfig
-from churn_spark.contracts.tables import DATA_CHECKS, EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    DATA_CHECKS,
+    DECISIONS,
+    EVENTS,
+    QUARANTINE,
+    SESSION_DAYS,
+    SNAPSHOTS,
+)
 from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
@@ -25,6 +32,7 @@ USE_CASE = UseCase(
     reads=(EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
     takes=("the champion",),
+    reads_if_there=(DECISIONS,),
 )
 
 

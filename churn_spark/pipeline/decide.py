@@ -12,6 +12,7 @@ from churn_spark.contracts.tables import (
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
+    EVENTS,
     LABELS,
     PERFORMANCE,
     SESSION_DAYS,
@@ -20,7 +21,7 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
-from churn_spark.errors import NoChampionError, TooFewCancelsError
+from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
@@ -37,6 +38,7 @@ from churn_spark.pipeline.evidence import (
 from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
 from churn_spark.pipeline.monitor import Drift, read_drift
 from churn_spark.pipeline.notify import notify
+from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import require_checks
@@ -44,11 +46,11 @@ from churn_spark.stores.checks import require_checks
 USE_CASE = UseCase(
     "retrain_if_needed",
     "retrain, promote, reject, roll back or wait, by a pure policy; who is told",
-    reads=(DATA_CHECKS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS),
+    reads=(EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, DATA_CHECKS),
     writes=(DECISIONS, ALERTS, TRAINING_ROWS, VALIDATION_SCORES, SNAPSHOTS, LABELS),
     reads_if_there=(DRIFT, PERFORMANCE, DECISIONS, ALERTS),
     takes=("the champion",),
-    leaves=("MLflow",),
+    leaves=("MLflow", "`champion/`"),
 )
 
 
@@ -94,7 +96,9 @@ def run(
     night = read_night(lakehouse, registry, date)
     if release_reason is not None:
         night = release_policy(lakehouse, night, release_reason, config.policy)
-    return decide_night(lakehouse, registry, night, config, ask_only=ask_only)
+    outcome = decide_night(lakehouse, registry, night, config, ask_only=ask_only)
+    publish(lakehouse, registry)
+    return outcome
 
 
 def decide_night(
@@ -130,6 +134,8 @@ def decide_night(
             facts.append("the lifetime label only describes the past: nothing to decide")
             alerts = notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
             return Outcome(is_held, alerts=alerts)
+        # A human may have named another champion since the night began.
+        night = replace(night, registered=registry.state())
         night = settle(lakehouse, registry, night, config.policy)
         if night.entries and night.entries[-1].decision.night > date:
             newest = night.entries[-1].decision.night
@@ -157,11 +163,18 @@ def state_before(night: Night, policy: PolicyConfig) -> PolicyState:
 
     Raises:
         NoChampionError: before the first training.
+        InputError: if it isn't known when the champion was trained.
     """
     last = last_before(night.entries, night.date)
     if last and last.after:
         return last.after
     state = first_state(night.registered, policy, night.date)
+    if state is None and night.registered.champion is not None:
+        raise InputError(
+            f"found no date on the run of model version {night.registered.champion}, expected the "
+            "tag `as_of` with the date that it was trained as of: set it in MLflow, or name "
+            "another champion"
+        )
     if state is None:
         raise NoChampionError(
             "found no champion and no decision, expected one training to have succeeded: "

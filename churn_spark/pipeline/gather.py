@@ -1,4 +1,4 @@
-"""What is known of a night before anything is decided on it: read once, then only values."""
+"""What is known of a night before anything is decided on it, read once, and written back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from churn_spark.monitoring.policy.history import (
 )
 from churn_spark.monitoring.policy.reconcile import reconcile
 from churn_spark.pipeline.dates import LogDates, read_log_dates
-from churn_spark.pipeline.publish import publish
 from churn_spark.stores.decisions import read_entries, write_night
 
 
@@ -90,20 +89,14 @@ def read_night(
 def settle(
     lakehouse: Lakehouse, registry: ModelRegistry, night: Night, policy: PolicyConfig
 ) -> Night:
-    """Write what brings the registry and the newest decision together, and publish the champion.
-
-    Returns:
-        The night with what was written.
-    """
+    """Write what brings the registry and the newest decision together; returns the night after."""
     needed = reconcile(night.entries, night.registered, policy, night.date)
     if needed.changed_night is not None:
         changed = [e for e in needed.entries if e.decision.night == needed.changed_night]
         write_night(lakehouse, needed.changed_night, changed)
-    if needed.champion is not None:
-        registry.set_champion(needed.champion, needed.step)
-    publish(lakehouse, registry)
     if needed.champion is None:
         return night
+    registry.set_champion(needed.champion, needed.step)
     return replace(night, entries=needed.entries, registered=registry.state())
 
 

@@ -12,6 +12,8 @@ from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
+    DATA_CHECKS,
+    DECISIONS,
     DRIFT,
     DRIFT_CELLS,
     LABELS,
@@ -40,9 +42,18 @@ USE_CASE = UseCase(
     "monitor_model",
     "what has moved, from the training rows and from earlier nights; how good the model "
     "was once labels are known",
-    reads=(SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, VALIDATION_SCORES, SCORES),
+    reads=(SESSION_DAYS, SNAPSHOTS, SCORES),
     writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, SNAPSHOTS, LABELS),
-    reads_if_there=(BEHAVIOUR, DRIFT_CELLS, PERFORMANCE),
+    reads_if_there=(
+        TRANSITIONS,
+        BEHAVIOUR,
+        LABELS,
+        VALIDATION_SCORES,
+        DATA_CHECKS,
+        DRIFT_CELLS,
+        PERFORMANCE,
+        DECISIONS,
+    ),
     takes=("the champion",),
 )
 _NAMED = 4

@@ -41,6 +41,7 @@ from churn_spark.pipeline.decide import Outcome, record_first, record_hold
 from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
+from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.night.store import newest_night
 
@@ -62,7 +63,7 @@ USE_CASE = UseCase(
     "nightly",
     "the steps above for one date in one Spark session, and the page of the night",
     takes=("your files",),
-    leaves=("all of the above", "`reports/monitoring.html`"),
+    leaves=("all of the above", "`champion/`", "`reports/monitoring.html`"),
 )
 
 _OF_NIGHT = (
@@ -106,6 +107,8 @@ def run(
     night = read_night(lakehouse, registry, date or log.span.end, log)
     night = settle(lakehouse, registry, night, config.policy)
     outcome = judge(lakehouse, registry, night, config)
+    # After alerts and decision, which must not be lost where the champion can't be written.
+    publish(lakehouse, registry)
     # A night that is done again leaves the page of the newest one.
     newest = newest_night(lakehouse) or night.date
     report.write_monitoring(lakehouse, registry, config.policy, newest)

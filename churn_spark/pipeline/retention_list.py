@@ -25,7 +25,7 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
-    reads_if_there=(BEHAVIOUR,),
+    reads_if_there=(BEHAVIOUR, RETENTION_LISTS),
     takes=("the model that scored",),
 )
 

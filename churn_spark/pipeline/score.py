@@ -7,7 +7,7 @@ from datetime import date as Date
 from pyspark.sql import functions as F
 
 from churn_spark.config import RetentionListConfig, ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR, SCORES, SNAPSHOTS, TRANSITIONS
+from churn_spark.contracts.tables import BEHAVIOUR, DECISIONS, SCORES, SNAPSHOTS, TRANSITIONS
 from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
@@ -21,9 +21,10 @@ from churn_spark.wording import count_of
 USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
-    reads=(SNAPSHOTS, TRANSITIONS),
+    reads=(SNAPSHOTS,),
     writes=(BEHAVIOUR, SCORES),
     takes=("the champion",),
+    reads_if_there=(TRANSITIONS, DECISIONS),
 )
 
 

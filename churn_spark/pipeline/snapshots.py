@@ -24,6 +24,7 @@ USE_CASE = UseCase(
     "as they become known",
     reads=(SESSION_DAYS,),
     writes=(SNAPSHOTS, LABELS),
+    reads_if_there=(LABELS,),
 )
 
 

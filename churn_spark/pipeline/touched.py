@@ -24,9 +24,6 @@ def rebuild_touched(
 ) -> None:
     """Rebuild the dates of the table whose events changed since it was last built.
 
-    The events' version that the table was built from is noted in its own commits, so a run
-    that is killed leaves either the old rows and the old note or the new of both.
-
     Args:
         lakehouse: with the events.
         use_case: writes the one table.

@@ -6,6 +6,7 @@ from datetime import date as Date
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import (
+    DATA_CHECKS,
     EVENTS,
     LABELS,
     SESSION_DAYS,
@@ -29,7 +30,8 @@ USE_CASE = UseCase(
     "the behaviour model, LightGBM and logistic regression, evaluated on held-out users",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
-    leaves=("MLflow",),
+    leaves=("MLflow", "`champion/`"),
+    reads_if_there=(DATA_CHECKS,),
 )
 
 

@@ -11,6 +11,7 @@ from datetime import date as Date
 
 from churn_spark.config import LearningConfig, TuningConfig
 from churn_spark.contracts.tables import (
+    DATA_CHECKS,
     EVENTS,
     LABELS,
     SESSION_DAYS,
@@ -51,7 +52,8 @@ USE_CASE = UseCase(
     "better parameters, where they are clearly better; a killed run goes on where it " "ended",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
-    leaves=("MLflow",),
+    leaves=("MLflow", "`champion/`"),
+    reads_if_there=(DATA_CHECKS,),
 )
 _REGISTERED = "registered"
 

@@ -43,12 +43,6 @@ def publish_champion(
     _delete_others(files, kept)
 
 
-def published_version(lakehouse: Lakehouse) -> str | None:
-    """Version of the published champion; none where nothing is published."""
-    published = read_published(lakehouse)
-    return published.version if published else None
-
-
 def read_published(lakehouse: Lakehouse) -> Published | None:
     """The pointer; none where there is none, or one that can't be read and is to be replaced."""
     content = lakehouse.files.read(POINTER)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from champion_builders import published_version
 from pyspark.sql import SparkSession
 from serving_builders import AS_OF, make_bundle
 
 from churn_spark.lakehouse.files import Files
 from churn_spark.pipeline.context import JobContext
 from churn_spark.serving.published import PublishedChampion
-from churn_spark.stores.champion import publish_champion, published_version
+from churn_spark.stores.champion import publish_champion
 
 
 def test_file_is_written_read_exchanged_listed_and_deleted(

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from champion_builders import LocalFiles
+from champion_builders import LocalFiles, published_version
 from serving_builders import make_bundle
 
 from churn_spark.contracts.champion import POINTER
 from churn_spark.errors import NoChampionError
 from churn_spark.serving.published import PublishedChampion
-from churn_spark.stores.champion import publish_champion, published_version
+from churn_spark.stores.champion import publish_champion
 
 OLDEST, OLD, NEW = (replace(make_bundle(seed, 5), version=str(seed)) for seed in (1, 2, 3))
 ABOUT = {"as_of": "2018-11-30"}

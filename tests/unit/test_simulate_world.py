@@ -138,6 +138,8 @@ def test_job_goes_on_with_a_world_and_refuses_to_change_it(tmp_path: Path) -> No
     simulate_log(SimulationSettings(users=60, days=3, growth=3.0, seed=5), tmp_path / "function")
     continue_log(tmp_path / "function", Period(date(2018, 10, 4), 1))
     assert bytes_of(tmp_path / "job") == bytes_of(tmp_path / "function")
-    refused = runner.invoke(app, ["--from", "2018-10-05", "--seed", "6", "--users", "9", *out])
+    refused = runner.invoke(
+        app, ["--from", "2018-10-05", "--seed", "6", "--users", "9", "--gzip", *out]
+    )
     assert isinstance(refused.exception, InputError)
-    assert "found --from with --seed, --users" in str(refused.exception)
+    assert "found --from with --seed, --users, --gzip," in str(refused.exception)
