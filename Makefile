@@ -112,21 +112,19 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
 	@"$(PY)" -m ruff check $(SOURCES) notebooks
-	@"$(PY)" -m black --quiet --check --diff $(SOURCES)
-	@"$(PY)" -m ruff format --quiet --check notebooks
+	@"$(PY)" -m black --quiet --check --diff $(SOURCES) notebooks
 	@"$(PY)" -m mypy
 	@"$(VENV)/bin/lint-imports"
 
 .PHONY: format
 format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES) notebooks
-	@"$(PY)" -m black --quiet $(SOURCES)
-	@"$(PY)" -m ruff format --quiet notebooks
+	@"$(PY)" -m black --quiet $(SOURCES) notebooks
 
 .PHONY: docs
 docs: setup ## Write what the docs take from the declarations anew: tables, features, steps
 	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
-	@"$(PY)" -m churn_spark.contracts.features.spec > docs/features.md
+	@"$(PY)" -m churn_spark.contracts.features > docs/features.md
 	@"$(PY)" -m churn_spark.pipeline README.md
 	@"$(PY)" scripts/architecture.py
 

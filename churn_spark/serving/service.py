@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -207,4 +208,4 @@ def _second(instant: datetime) -> str:
 
 def _number(value: float) -> float | None:
     """JSON has no NaN; a metric that could not be computed is null."""
-    return value if value == value else None
+    return None if math.isnan(value) else value
