@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from churn_spark.config import Config
+from churn_spark.config import ServiceConfig
 from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
@@ -19,6 +19,7 @@ from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import read_keys
 from churn_spark.serving.lists import Source, Today, in_order, of_one_model
 from churn_spark.serving.predictor import Predictor
+from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import LogStart, NewestPartition, Partition
 
@@ -43,7 +44,7 @@ class Service:
 
     def __init__(
         self,
-        config: Config,
+        config: ServiceConfig,
         champion: ChampionWatch | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -53,7 +54,9 @@ class Service:
             ConfigError: if the keys file doesn't fit.
         """
         self.config, self.now = config, now
-        self.champion = champion or ChampionWatch(config)
+        self.champion = champion or ChampionWatch(
+            PublishedChampion(config.lakehouse), config.scoring
+        )
         self.scores = NewestPartition(config.lakehouse, SCORES)
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS)
         self.drift = NewestPartition(config.lakehouse, DRIFT)
