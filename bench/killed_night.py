@@ -3,8 +3,8 @@
     python -m bench.killed_night LAKEHOUSE EVENTS NIGHT STEPS_FILE [STEP SECONDS]
 
 A step is a write: to a table, to the registry, or of a file (pages, the published champion). The
-steps are appended to a file as they end; what a step is made of comes before it. With a name, the process group is killed that many seconds into the step, or at its end
-if it ends before.
+steps are appended to a file as they end; one that is made of others comes after them. With a name,
+the process group is killed that many seconds into the step, or at its end if it ends before.
 """
 
 from __future__ import annotations

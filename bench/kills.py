@@ -110,7 +110,9 @@ class KilledNights:
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
         }
         pointer = self.lakehouse / POINTER
-        published = Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"
+        published = (
+            Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"
+        )
         return found | {"registry": " ".join(self._registry()), "published champion": published}
 
     def judged_challengers(self) -> list[str]:
