@@ -140,7 +140,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 
 .PHONY: clean
 clean: ## Remove build files and caches; the environment and the lakehouse stay
-	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: venv
