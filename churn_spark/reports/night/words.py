@@ -33,8 +33,9 @@ COMPARISONS = {
 
 BASE_RATE = Metric("Share that cancels", "percent", "share of the users who cancel in the window")
 
-
 _ANY_OTHER = ""
+"""In place of the rules of a kind that have no words of their own."""
+
 _HEADLINES = {
     "keep": {_ANY_OTHER: "Nothing to do: the model is kept."},
     "retrain": {
@@ -58,7 +59,7 @@ _HEADLINES = {
         _ANY_OTHER: "There is a reason to retrain, but it has to wait.",
     },
 }
-"""Kind of a decision -> its rule -> what both mean; the last one of a kind is for other rules."""
+"""Kind of a decision -> its rule -> what both mean."""
 
 
 def metric_of(name: str) -> Metric:
