@@ -112,21 +112,19 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
 	@"$(PY)" -m ruff check $(SOURCES) notebooks
-	@"$(PY)" -m black --quiet --check --diff $(SOURCES)
-	@"$(PY)" -m ruff format --quiet --check notebooks
+	@"$(PY)" -m black --quiet --check --diff $(SOURCES) notebooks
 	@"$(PY)" -m mypy
 	@"$(VENV)/bin/lint-imports"
 
 .PHONY: format
 format: setup ## Format the code, and mend what ruff can mend
 	@"$(PY)" -m ruff check --fix-only --quiet $(SOURCES) notebooks
-	@"$(PY)" -m black --quiet $(SOURCES)
-	@"$(PY)" -m ruff format --quiet notebooks
+	@"$(PY)" -m black --quiet $(SOURCES) notebooks
 
 .PHONY: docs
 docs: setup ## Write what the docs take from the declarations anew: tables, features, steps
 	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
-	@"$(PY)" -m churn_spark.contracts.features.spec > docs/features.md
+	@"$(PY)" -m churn_spark.contracts.features > docs/features.md
 	@"$(PY)" -m churn_spark.pipeline README.md
 	@"$(PY)" scripts/architecture.py
 
@@ -142,7 +140,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 
 .PHONY: clean
 clean: ## Remove build files and caches; the environment and the lakehouse stay
-	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: venv

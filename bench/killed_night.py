@@ -2,9 +2,9 @@
 
     python -m bench.killed_night LAKEHOUSE EVENTS NIGHT STEPS_FILE [STEP SECONDS]
 
-A step is a write: to a table, to the registry, or of a page. The steps are appended to a file as
-they end. With a name, the process group is killed that many seconds into the step, or at its end
-if it ends before.
+A step is a write: to a table, to the registry, or of a file (pages, the published champion). The
+steps are appended to a file as they end; one that is made of others comes after them. With a name,
+the process group is killed that many seconds into the step, or at its end if it ends before.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from bench import flow
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.context import open_job
@@ -33,7 +34,9 @@ WRITES = (
     (Lakehouse, "append"),
     (Lakehouse, "replace"),
     (Lakehouse, "overwrite"),
-    (Lakehouse, "write_report"),
+    (Files, "write"),
+    (Files, "exchange"),
+    (Files, "delete"),
     (ModelRegistry, "register"),
     (ModelRegistry, "assign_alias"),
     (ModelRegistry, "set_champion"),

@@ -20,6 +20,7 @@ from bench.killed_night import Step, read_steps
 from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
+from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.tables import DECISIONS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
@@ -103,12 +104,16 @@ class KilledNights:
             copytree(self.work / "kept", self.lakehouse)
 
     def content(self) -> dict[str, str]:
-        """What each table holds and the registry says, as digests and words."""
+        """What each table holds, and what the registry and the pointer say: digests and words."""
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
         }
-        return found | {"registry": " ".join(self._registry())}
+        pointer = self.lakehouse / POINTER
+        published = (
+            Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"
+        )
+        return found | {"registry": " ".join(self._registry()), "published champion": published}
 
     def judged_challengers(self) -> list[str]:
         """What became of the challengers that any night has tried."""

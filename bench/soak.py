@@ -27,8 +27,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from bench.load import make_rows
 from bench.promises import holds
-from bench.serve import Server, is_ready, make_rows, serving
+from bench.server import Server, is_ready, serving
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.champion import POINTER
 from churn_spark.lakehouse.tables import Lakehouse

@@ -54,7 +54,7 @@ def main(
     # has no default, would not hear it before the server listens.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        service = Service(load_config(env, changes))
+        service = Service(load_config(env, changes).service)
     except ChurnSparkError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from churn_spark.config import Config, load_config
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
 from churn_spark.runtime.session import build_session
+
+# A deadline of an example measures the machine: tests also run beside others, and under coverage.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image")

@@ -295,7 +295,7 @@ class FakeSource:
 
 def build_service(config: Config, source: FakeSource) -> Service:
     """A service that takes its champion from memory."""
-    return Service(config, ChampionWatch(config, source))
+    return Service(config.service, ChampionWatch(source, config.scoring))
 
 
 def fill_tables(config: Config, bundle: ModelBundle, n_users: int = 120, n_dates: int = 4) -> None:

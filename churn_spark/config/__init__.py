@@ -29,7 +29,7 @@ from churn_spark.config.monitoring import (
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig
+from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
 
 __all__ = [
     "MAX_LISTED",
@@ -53,6 +53,7 @@ __all__ = [
     "RetentionListConfig",
     "ScoringConfig",
     "Section",
+    "ServiceConfig",
     "ServingConfig",
     "SnapshotsConfig",
     "SparkConfig",

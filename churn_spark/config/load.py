@@ -22,7 +22,7 @@ from churn_spark.config.monitoring import (
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig
+from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
 from churn_spark.errors import ConfigError
 
 _RENAMED = {"list": "retention_list"}
@@ -81,6 +81,18 @@ class Config(Section):
             policy=self.policy,
             checks=self.checks,
             alerts=self.alerts,
+        )
+
+    @property
+    def service(self) -> ServiceConfig:
+        """What the service needs."""
+        return ServiceConfig(
+            lakehouse=self.lakehouse,
+            ingest=self.ingest,
+            snapshots=self.snapshots,
+            scoring=self.scoring,
+            retention_list=self.retention_list,
+            serving=self.serving,
         )
 
 

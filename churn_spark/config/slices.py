@@ -11,6 +11,7 @@ from churn_spark.config.monitoring import (
 )
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
+from churn_spark.config.serving import ServingConfig
 
 
 class LearningConfig(Section):
@@ -45,3 +46,14 @@ class NightConfig(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+
+
+class ServiceConfig(Section):
+    """What the service needs: its own section, and what it has in common with the nights."""
+
+    lakehouse: str
+    ingest: data.IngestConfig
+    snapshots: data.SnapshotsConfig
+    scoring: ScoringConfig
+    retention_list: RetentionListConfig
+    serving: ServingConfig

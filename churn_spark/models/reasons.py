@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -85,4 +86,4 @@ def _split(value: Value) -> tuple[float | None, str | None]:
     if isinstance(value, str):
         return None, value
     number = float("nan") if value is None else float(value)
-    return (None if number != number else number), None
+    return (None if math.isnan(number) else number), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -22,7 +23,7 @@ def log_family(
     """Log one family to the open run; returns the metrics that are numbers."""
     mlflow.log_params(dict(parameters))
     metrics = {name: float(value) for name, value in asdict(evaluation.metrics).items()}
-    known = {name: value for name, value in metrics.items() if value == value}
+    known = {name: value for name, value in metrics.items() if not math.isnan(value)}
     mlflow.log_metrics(known)
     features = [name for name in evaluation.rows.columns if name not in _KEYS]
     with tempfile.TemporaryDirectory() as folder:

@@ -181,7 +181,11 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         chosen = lists.choose(today.rows, lists.Filter(band, min_probability))
         if format == "csv":
             rows = chosen.slice(offset, limit)
-            text = await in_thread(lambda: lists.write_csv(rows, today.source, service.config))
+            text = await in_thread(
+                lambda: lists.write_csv(
+                    rows, today.source, service.config.scoring, service.config.retention_list
+                )
+            )
             name = f'attachment; filename="churn_{today.source}_{today.day}.csv"'
             return Response(text, media_type="text/csv", headers={"content-disposition": name})
         limit = limit or service.config.serving.rows_per_page

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from churn_spark.config import Config
+from churn_spark.config import ScoringConfig
 from churn_spark.contracts.champion import Published
 from churn_spark.errors import NoChampionError, RequestError
 from churn_spark.serving.predictor import Predictor, build_predictor
-from churn_spark.serving.published import ChampionSource, PublishedChampion
+from churn_spark.serving.published import ChampionSource
 
 _RETRY_S: Final = 60.0
 _log = logging.getLogger(__name__)
@@ -37,21 +37,20 @@ class ChampionWatch:
 
     def __init__(
         self,
-        config: Config,
-        source: ChampionSource | None = None,
+        source: ChampionSource,
+        config: ScoringConfig,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is read before the first look.
 
         Args:
-            config: of the service.
-            source: of the champion; the lakehouse unless another one is given.
+            source: of the champion.
+            config: limits of the risk bands.
             clock: seconds, never going back.
         """
         self.predictor: Predictor | None = None
         self.problem = "the champion has not been looked for yet"
-        self._config, self._clock = config, clock
-        self._source = source or PublishedChampion(config.lakehouse)
+        self._source, self._config, self._clock = source, config, clock
         self._loaded: Published | None = None
         self._failure: _Failure | None = None
 
@@ -83,7 +82,7 @@ class ChampionWatch:
         version = published.version
         try:
             bundle = self._source.load(published)
-            self.predictor = build_predictor(bundle, self._config.scoring, published.trained_on)
+            self.predictor = build_predictor(bundle, self._config, published.trained_on)
         except Exception as error:
             self._failure = _Failure(published, self._clock() + _RETRY_S)
             self._say(f"version {version} is champion and can't answer: {error}")

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn_spark.config import Config
+from churn_spark.config import RetentionListConfig, ScoringConfig
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.scoring.list_csv import format_list_csv, safe_cell
@@ -127,14 +127,15 @@ def count_new(listed: pa.Table) -> int:
     return int(pc.sum(pc.equal(listed["days_on_list"], 1)).as_py() or 0)
 
 
-def write_csv(rows: pa.Table, source: Source, config: Config) -> str:
+def write_csv(
+    rows: pa.Table, source: Source, scoring: ScoringConfig, listed: RetentionListConfig
+) -> str:
     """The rows as CSV with a header, safe for spreadsheets.
 
     A list is the file that its job exports; of scores, reasons are joined by `; `.
     """
     if source == "list":
-        n_reasons, n_changes = config.scoring.n_reasons, config.retention_list.n_changes
-        return format_list_csv(rows.to_pandas(), n_reasons, n_changes)
+        return format_list_csv(rows.to_pandas(), scoring.n_reasons, listed.n_changes)
     frame: pd.DataFrame = rows.select(["as_of", "model_version", *SHOWN[source]]).to_pandas()
     frame["user_id"] = frame["user_id"].map(safe_cell)
     frame["reasons"] = [safe_cell("; ".join(reasons)) for reasons in frame["reasons"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from churn_spark.config import Config
+from churn_spark.config import ServiceConfig
 from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
@@ -18,6 +19,7 @@ from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import read_keys
 from churn_spark.serving.lists import Source, Today, in_order, of_one_model
 from churn_spark.serving.predictor import Predictor
+from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import LogStart, NewestPartition, Partition
 
@@ -42,7 +44,7 @@ class Service:
 
     def __init__(
         self,
-        config: Config,
+        config: ServiceConfig,
         champion: ChampionWatch | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -52,7 +54,9 @@ class Service:
             ConfigError: if the keys file doesn't fit.
         """
         self.config, self.now = config, now
-        self.champion = champion or ChampionWatch(config)
+        self.champion = champion or ChampionWatch(
+            PublishedChampion(config.lakehouse), config.scoring
+        )
         self.scores = NewestPartition(config.lakehouse, SCORES)
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS)
         self.drift = NewestPartition(config.lakehouse, DRIFT)
@@ -207,4 +211,4 @@ def _second(instant: datetime) -> str:
 
 def _number(value: float) -> float | None:
     """JSON has no NaN; a metric that could not be computed is null."""
-    return value if value == value else None
+    return None if math.isnan(value) else value

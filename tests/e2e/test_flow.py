@@ -109,7 +109,7 @@ def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext)
     with pa.ipc.new_stream(body, table.schema) as writer:
         writer.write_table(table)
     config = make_config(Path(mini.config.lakehouse), require_key=False, max_scores_age_hours=1e6)
-    with running(Service(config)) as address:
+    with running(Service(config.service)) as address:
         for _ in range(100):
             if httpx.get(f"{address}/model").status_code == httpx.codes.OK:
                 break

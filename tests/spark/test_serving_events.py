@@ -141,7 +141,7 @@ def in_service(log: Log, bundle: ModelBundle, base: Config) -> tuple[Rows, set[t
         for user_id, records in of_user.items():
             body = json.dumps({"as_of": str(day), "events": records}).encode()
             try:
-                user = parse_events(body, base)
+                user = parse_events(body, base.service)
             except RequestError:
                 refused.add((day, user_id))
                 continue

@@ -44,7 +44,7 @@ def test_interface_is_as_described(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     fill_tables(config, publish(config, add_behaviour(make_bundle()), "1"))
     exceptions = tmp_path / "schemathesis.toml"
     exceptions.write_text(EXCEPTIONS, encoding="utf-8")
-    with running(Service(config)) as address:
+    with running(Service(config.service)) as address:
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(exceptions)]
         command += ["run", f"{address}/openapi.json"]
         command += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from churn_spark.contracts.features.spec import describe_features
+from churn_spark.contracts.features.__main__ import describe_features
 from churn_spark.contracts.tables.__main__ import describe_tables
 from scripts.architecture import ROOT as CHECKOUT
 from scripts.architecture import draw_layers, read_layers, update_page

@@ -19,7 +19,7 @@ from serving_builders import (
     running,
 )
 
-from churn_spark.config import Config
+from churn_spark.config import Config, load_config
 from churn_spark.contracts.champion import Published
 from churn_spark.errors import RequestError
 from churn_spark.models.bundle import ModelBundle
@@ -47,7 +47,7 @@ def config(tmp_path: Path) -> Config:
 def answers_of(*bundles: ModelBundle) -> dict[str, float]:
     watch_of = {}
     for bundle in bundles:
-        watch = ChampionWatch(make_config(Path("nowhere")), FakeSource(bundle))
+        watch = ChampionWatch(FakeSource(bundle), load_config().scoring)
         watch.look()
         watch_of[bundle.version] = watch.current().predict_one(ROW)
     return watch_of
@@ -55,7 +55,7 @@ def answers_of(*bundles: ModelBundle) -> dict[str, float]:
 
 def test_nothing_answers_before_the_first_champion(config: Config) -> None:
     source = FakeSource(None)
-    watch = ChampionWatch(config, source)
+    watch = ChampionWatch(source, config.scoring)
     watch.look()
     with pytest.raises(RequestError, match="no champion is published") as caught:
         watch.current()
@@ -67,7 +67,7 @@ def test_nothing_answers_before_the_first_champion(config: Config) -> None:
 
 def test_champion_is_loaded_once(config: Config) -> None:
     source = FakeSource(OLD)
-    watch = ChampionWatch(config, source)
+    watch = ChampionWatch(source, config.scoring)
     for _ in range(3):
         watch.look()
     assert source.n_loads == 1
@@ -78,7 +78,7 @@ def test_champion_is_loaded_once(config: Config) -> None:
 
 def test_broken_champion_leaves_the_old_one_and_is_tried_again_later(config: Config) -> None:
     source, clock = FakeSource(OLD), Clock()
-    watch = ChampionWatch(config, source, clock)
+    watch = ChampionWatch(source, config.scoring, clock)
     watch.look()
     source.bundle = BROKEN
     for _ in range(3):
@@ -93,7 +93,7 @@ def test_broken_champion_leaves_the_old_one_and_is_tried_again_later(config: Con
 
 def test_return_to_the_old_champion_clears_the_problem(config: Config) -> None:
     source = FakeSource(OLD)
-    watch = ChampionWatch(config, source)
+    watch = ChampionWatch(source, config.scoring)
     for bundle in (OLD, BROKEN, OLD):
         source.bundle = bundle
         watch.look()
@@ -102,7 +102,7 @@ def test_return_to_the_old_champion_clears_the_problem(config: Config) -> None:
 
 def test_pointer_that_can_not_be_read_leaves_the_champion(config: Config) -> None:
     source = FakeSource(OLD)
-    watch = ChampionWatch(config, source)
+    watch = ChampionWatch(source, config.scoring)
     watch.look()
     source.newest = fail  # type: ignore[method-assign]
     watch.look()

@@ -83,7 +83,7 @@ def play(**overrides: Any) -> dict[str, Any]:
 
 def parsed(world: World, *events: object) -> UserEvents:
     body = json.dumps({"as_of": str(AS_OF), "events": events})
-    return parse_events(body.encode(), world.config)
+    return parse_events(body.encode(), world.config.service)
 
 
 def values_of(world: World, *events: object) -> dict[str, Any]:

@@ -377,7 +377,10 @@ def test_log_and_metrics_hold_nothing_of_users_or_keys(world: World, client: htt
 def test_one_caller_is_slowed_down_and_others_are_not(world: World, tmp_path: Path) -> None:
     keys = world.config.serving.keys_file
     config = make_config(tmp_path, keys_file=keys, requests_per_second=0.01, burst=3)
-    with running(Service(config)) as address, client_of(address, world.reader_key) as reader:
+    with (
+        running(Service(config.service)) as address,
+        client_of(address, world.reader_key) as reader,
+    ):
         statuses = [reader.get("/openapi.json").status_code for _ in range(5)]
         assert statuses == [200, 200, 200, 429, 429]
         assert 0 < int(reader.get("/openapi.json").headers["retry-after"]) <= 100
@@ -387,7 +390,7 @@ def test_one_caller_is_slowed_down_and_others_are_not(world: World, tmp_path: Pa
 
 def test_slow_body_is_not_waited_for(world: World, tmp_path: Path) -> None:
     config = make_config(tmp_path, keys_file=world.config.serving.keys_file, max_seconds=0.3)
-    with running(Service(config)) as address:
+    with running(Service(config.service)) as address:
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=5) as connection:
             lines = ("POST /predict HTTP/1.1", "host: x", f"x-api-key: {KEY}", "content-length: 9")
@@ -399,7 +402,7 @@ def test_slow_body_is_not_waited_for(world: World, tmp_path: Path) -> None:
 
 def test_service_without_lakehouse_lives_and_is_not_ready(tmp_path: Path) -> None:
     config = make_config(tmp_path / "none", require_key=False)
-    with running(Service(config)) as address:
+    with running(Service(config.service)) as address:
         assert httpx.get(f"{address}/health").status_code == 200
         answer = httpx.get(f"{address}/ready")
         assert answer.status_code == 503
@@ -417,7 +420,7 @@ def test_service_without_any_key_answers_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(ENVIRONMENT, raising=False)
-    with running(Service(make_config(tmp_path))) as address:
+    with running(Service(make_config(tmp_path).service)) as address:
         for headers in ({}, {"authorization": "Bearer"}, {"x-api-key": ""}):
             assert httpx.get(f"{address}/model", headers=headers).status_code == 401
 

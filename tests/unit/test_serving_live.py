@@ -34,7 +34,7 @@ def test_new_champion_and_new_night_are_picked_up(tmp_path: Path) -> None:
     old = publish(config, make_bundle(seed=0), "1")
     night, next_night = AS_OF, AS_OF + timedelta(days=1)
     write_scores(make_scores(old, config, 20, night), config)
-    with running(Service(config)) as address:
+    with running(Service(config.service)) as address:
         wait_for(address, "/ready", "version 1")
         assert wait_for(address, "/list", str(night)).json()["n_users"] == 20
         card = httpx.get(f"{address}/model").json()

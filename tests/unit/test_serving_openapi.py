@@ -13,5 +13,5 @@ from churn_spark.serving.service import Service
 
 
 def test_interface_is_the_frozen_one(tmp_path: Path) -> None:
-    described = build_app(Service(make_config(tmp_path))).openapi()
+    described = build_app(Service(make_config(tmp_path).service)).openapi()
     assert_snapshot("openapi.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")

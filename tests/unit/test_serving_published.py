@@ -46,6 +46,10 @@ def load(config: Config) -> ModelBundle:
     return source.load(source.newest())
 
 
+def watch_of(config: Config) -> ChampionWatch:
+    return ChampionWatch(PublishedChampion(config.lakehouse), config.scoring)
+
+
 def model_folder(config: Config) -> Path:
     folder = PublishedChampion(config.lakehouse).newest().folder
     return Path(config.lakehouse) / "champion" / folder
@@ -65,7 +69,7 @@ def test_bundle_comes_back_as_it_was_published(written: Config) -> None:
 def test_lakehouse_that_has_moved_is_read_where_it_is(
     written: Config, tmp_path: Path, name: str
 ) -> None:
-    watch = ChampionWatch(copy_of(written, tmp_path / name))
+    watch = watch_of(copy_of(written, tmp_path / name))
     watch.look()
     assert (watch.problem, watch.current().bundle.version) == ("", "2")
 
@@ -94,7 +98,7 @@ def test_where_nothing_is_published_it_says_so_and_makes_nothing(
 def test_model_of_other_features_does_not_answer(tmp_path: Path) -> None:
     config = make_config(tmp_path)
     publish(config, replace(OLD, encoding=replace(OLD.encoding, fingerprint="other")), "1")
-    watch = ChampionWatch(config)
+    watch = watch_of(config)
     watch.look()
     assert watch.predictor is None
     assert "trained on feature definitions other, expected" in watch.problem
@@ -132,7 +136,9 @@ def test_service_answers_without_loading_mlflow(written: Config) -> None:
         "import json, sys, jobs.serve\n"
         "from churn_spark.config import load_config\n"
         "from churn_spark.serving.champion import ChampionWatch\n"
-        "watch = ChampionWatch(load_config(overrides=['lakehouse=' + sys.argv[1]])); watch.look()\n"
+        "from churn_spark.serving.published import PublishedChampion\n"
+        "watch = ChampionWatch(PublishedChampion(sys.argv[1]), load_config().scoring)\n"
+        "watch.look()\n"
         "watch.current()\n"
         "heavy = {'mlflow', 'pyspark', 'sqlalchemy', 'optuna'}\n"
         "print(json.dumps(sorted(heavy & set(sys.modules))))"

@@ -19,8 +19,8 @@ from churn_spark.hashing import content_hash
 
 __all__ = [
     "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
-    "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature", "describe_features",
-    "fingerprint", "model_features", "named",
+    "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature", "fingerprint",
+    "model_features", "named",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
@@ -57,24 +57,3 @@ def named(names: Sequence[str]) -> tuple[Feature, ...]:
 def fingerprint(features: Sequence[Feature]) -> str:
     """Short hash of the definitions, in order: equal means "computed the same way"."""
     return content_hash([{**feature.definition} for feature in features])
-
-
-def describe_features() -> str:
-    """The features as Markdown: the whole of `docs/features.md`."""
-    parts = [
-        "# The features\n\nWritten by `make docs` from `churn_spark/contracts/features`. All are "
-        "as of a date D: they know the events before D 00:00 UTC and nothing else. A training "
-        "chooses the sets by `training.feature_sets`. Features marked ↗ grow with time for "
-        "everybody, so their drift is expected.\n"
-    ]
-    for name, features in FEATURE_SETS.items():
-        rows = "\n".join(
-            f"| `{f.name}`{' ↗' if f.is_trending else ''} | {f.meaning} | {f.unit or 'category'} |"
-            for f in features
-        )
-        parts.append(f"## `{name}`\n\n| feature | meaning | unit |\n| --- | --- | --- |\n{rows}\n")
-    return "\n".join(parts)
-
-
-if __name__ == "__main__":
-    print(describe_features(), end="")

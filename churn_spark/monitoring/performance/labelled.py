@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -141,4 +142,4 @@ def _estimate(estimate: Estimate) -> dict[str, float]:
 
 def _known(value: Any) -> Any:
     """Spark's null where Python has NaN."""
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and math.isnan(value) else value

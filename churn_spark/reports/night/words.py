@@ -33,6 +33,34 @@ COMPARISONS = {
 
 BASE_RATE = Metric("Share that cancels", "percent", "share of the users who cancel in the window")
 
+_ANY_OTHER = ""
+"""In place of the rules of a kind that have no words of their own."""
+
+_HEADLINES = {
+    "keep": {_ANY_OTHER: "Nothing to do: the model is kept."},
+    "retrain": {
+        "performance": "A retraining is asked for: the predictions have become worse.",
+        "drift": "A retraining is asked for: the users have changed.",
+        _ANY_OTHER: "A retraining is asked for: it is time for the next one.",
+    },
+    "promote": {
+        "first": "The first model, version {version}, is in use.",
+        "human": "Version {version} is champion, named by a human.",
+        _ANY_OTHER: "Version {version} is better and takes over.",
+    },
+    "reject": {_ANY_OTHER: "The new model was not good enough: version {champion} stays."},
+    "roll_back": {_ANY_OTHER: "The new model was worse: version {version} is back."},
+    "hold": {
+        "data_checks": "Tonight was not judged: the data failed their checks.",
+        "too_few_rows": "Tonight was not judged: there are too few users.",
+        "training": "A retraining is under way.",
+        "human": "No retraining until a human has looked.",
+        "budget": "The retrainings don't help: a human must look.",
+        _ANY_OTHER: "There is a reason to retrain, but it has to wait.",
+    },
+}
+"""Kind of a decision -> its rule -> what both mean."""
+
 
 def metric_of(name: str) -> Metric:
     """How a monitored metric is shown."""
@@ -80,37 +108,9 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
 
 def headline(decision: Decision, champion: str | None) -> str:
     """What a decision means, in one sentence."""
-    match decision.kind, decision.rule:
-        case "keep", _:
-            return "Nothing to do: the model is kept."
-        case "retrain", "performance":
-            return "A retraining is asked for: the predictions have become worse."
-        case "retrain", "drift":
-            return "A retraining is asked for: the users have changed."
-        case "retrain", _:
-            return "A retraining is asked for: it is time for the next one."
-        case "promote", "first":
-            return f"The first model, version {decision.version}, is in use."
-        case "promote", "human":
-            return f"Version {decision.version} is champion, named by a human."
-        case "promote", _:
-            return f"Version {decision.version} is better and takes over."
-        case "reject", _:
-            return f"The new model was not good enough: version {champion} stays."
-        case "roll_back", _:
-            return f"The new model was worse: version {decision.version} is back."
-        case _, "data_checks":
-            return "Tonight was not judged: the data failed their checks."
-        case _, "too_few_rows":
-            return "Tonight was not judged: there are too few users."
-        case _, "training":
-            return "A retraining is under way."
-        case _, "human":
-            return "No retraining until a human has looked."
-        case _, "budget":
-            return "The retrainings don't help: a human must look."
-        case _:
-            return "There is a reason to retrain, but it has to wait."
+    of_rule = _HEADLINES[decision.kind]
+    sentence = of_rule.get(decision.rule, of_rule[_ANY_OTHER])
+    return sentence.format(version=decision.version, champion=champion)
 
 
 def meaning(name: str) -> str:

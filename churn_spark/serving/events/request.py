@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from churn_spark.config import Config
+from churn_spark.config import ServiceConfig
 from churn_spark.contracts.pages import Page
 from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
@@ -61,7 +61,7 @@ class UserEvents:
     account: dict[str, Any]
 
 
-def parse_events(body: bytes, config: Config) -> UserEvents:
+def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
     """The events of a body, cleaned as the ingest does it, of a user of the population.
 
     Raises:
