@@ -85,7 +85,7 @@ CMD ["jobs.nightly", "--help"]
 FROM base AS service
 COPY --from=service-packages /opt/venv /opt/venv
 COPY --from=code /app /app
-COPY jobs/__init__.py jobs/serve.py /app/jobs/
+COPY jobs/__init__.py jobs/_command.py jobs/_options.py jobs/serve.py /app/jobs/
 RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs
 ENV CHURN_HOST=0.0.0.0 \
     CHURN_PORT=8000

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 import typer
 
 from churn_spark.errors import ChurnSparkError, ExitCode
-from churn_spark.pipeline.decide import Outcome
+
+if TYPE_CHECKING:
+    # Read by the type checker alone: the service, which has no Spark, ends the same way.
+    from churn_spark.pipeline.decide import Outcome
 
 
 def new_app() -> typer.Typer:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from churn_spark.errors import InputError
-from churn_spark.simulate.settings import DRIFTS, REGIMES, STYLES, SimulationSettings
+from churn_spark.simulate.settings import DRIFTS, REGIMES, STYLES
 from jobs._options import parse_date
 
 DAY = {"parser": parse_date, "metavar": "YYYY-MM-DD"}
-_WITH_FROM = ("out", "continue_from", "days", "env", "overrides")
 
+Out = Annotated[Path, typer.Option(help="Folder for events/ and truth/.")]
+From = Annotated[
+    date | None, typer.Option("--from", help="Continue the world in OUT on this day.", **DAY)
+]
 Users = Annotated[int, typer.Option(help="Number of users at the start.")]
 Start = Annotated[date, typer.Option(help="First day, UTC.", **DAY)]
 Days = Annotated[int, typer.Option(help="Number of days.")]
@@ -34,28 +36,3 @@ Gzip = Annotated[bool, typer.Option("--gzip", help="Compress the files.")]
 DirtyShare = Annotated[
     float, typer.Option(help="Share of lines broken, doubled or late, a third each.")
 ]
-
-
-def settings_of(ctx: typer.Context) -> SimulationSettings:
-    """The settings that the options give."""
-    names = [field.name for field in fields(SimulationSettings)]
-    return SimulationSettings(**{name: ctx.params[name] for name in names})
-
-
-def refuse_other_options(ctx: typer.Context) -> None:
-    """Refuse to change a world that goes on.
-
-    Raises:
-        InputError: if an option that determines the world was given.
-    """
-    spelled = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
-    given = [
-        spelled[name]
-        for name in ctx.params
-        if name not in _WITH_FROM and "COMMANDLINE" in str(ctx.get_parameter_source(name))
-    ]
-    if given:
-        raise InputError(
-            f"found --from with {', '.join(given)}, expected --days and --out alone: a world "
-            "goes on as it began, so leave the others out"
-        )

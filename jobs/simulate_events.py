@@ -6,10 +6,6 @@ to 8,192 users need no JVM; larger ones Spark, and an OUT that all machines see.
 
 from __future__ import annotations
 
-from datetime import date
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from churn_spark.pipeline import simulate
@@ -17,25 +13,20 @@ from churn_spark.simulate.settings import SimulationSettings
 from jobs import _simulation_options as of_world
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, SetOption
+from jobs._simulation_settings import refuse_other_options, settings_of
 
 app = new_app()
 DEFAULTS = SimulationSettings()
-
-Out = Annotated[Path, typer.Option(help="Folder for events/ and truth/.")]
-From = Annotated[
-    date | None,
-    typer.Option("--from", help="Continue the world in OUT on this day.", **of_world.DAY),
-]
 
 
 @app.command()
 def main(
     ctx: typer.Context,
-    out: Out,
+    out: of_world.Out,
     users: of_world.Users = DEFAULTS.users,
     start: of_world.Start = DEFAULTS.start,
     days: of_world.Days = DEFAULTS.days,
-    continue_from: From = None,
+    continue_from: of_world.From = None,
     seed: of_world.Seed = DEFAULTS.seed,
     regime: of_world.Regime = DEFAULTS.regime,
     growth: of_world.Growth = DEFAULTS.growth,
@@ -52,9 +43,9 @@ def main(
 ) -> None:
     """Simulate an event log: JSON lines by day, and the ground truth as Parquet."""
     if continue_from is None:
-        simulate.run(out, of_world.settings_of(ctx), env, overrides)
+        simulate.run(out, settings_of(ctx), env, overrides)
     else:
-        of_world.refuse_other_options(ctx)
+        refuse_other_options(ctx)
         simulate.run_on(out, continue_from, days, env, overrides)
 
 

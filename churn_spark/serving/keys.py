@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from churn_spark.config import ServingConfig
-from churn_spark.errors import ConfigError
+from churn_spark.errors import ConfigError, InputError
 
 Scope = Literal["predict", "read"]
 SCOPES: Final[tuple[Scope, ...]] = ("predict", "read")
@@ -76,6 +76,22 @@ def new_key(name: str, scopes: Sequence[Scope]) -> tuple[str, str]:
     key = secrets.token_urlsafe(32)
     one = ApiKey(name=name, sha256=digest_of(key), scopes=tuple(scopes))
     return key, yaml.safe_dump([one.model_dump(mode="json")], sort_keys=False)
+
+
+def describe_new_key(name: str, scopes: Sequence[str]) -> str:
+    """A new key, to be shown once, and the lines for the keys file, which hold no secret.
+
+    Args:
+        name: of the key, in the access log.
+        scopes: what it opens; all where none are given.
+
+    Raises:
+        InputError: if a scope is unknown.
+    """
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise InputError(f"found scope {', '.join(unknown)}, expected {', '.join(SCOPES)}")
+    key, lines = new_key(name, [scope for scope in SCOPES if not scopes or scope in scopes])
+    return f"# The key, shown this once: {key}\n# For serving.keys_file:\n{lines}"
 
 
 def read_keys(config: ServingConfig) -> KeyRing:

@@ -5,20 +5,35 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 
 import uvicorn
 
-from churn_spark.config import ServingConfig
+from churn_spark.config import ServiceConfig, ServingConfig
 from churn_spark.serving.app import build_app
 from churn_spark.serving.gate import Gate
 from churn_spark.serving.keys import ENVIRONMENT, MIN_CHARS
-from churn_spark.serving.logs import AccessLog
+from churn_spark.serving.logs import AccessLog, log_to
 from churn_spark.serving.service import Service
 
 _GRACE_S = 10
 _KEEP_ALIVE_S = 30
 _log = logging.getLogger(__name__)
+
+
+def run_service(config: ServiceConfig) -> None:
+    """Load the champion and answer requests until SIGTERM or SIGINT.
+
+    Raises:
+        UserError: if the configuration, the keys or the champion don't fit.
+    """
+    # To be stopped is no failure. Without this a container's first process, for which the kernel
+    # has no default, would not hear it before the server listens.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    service = Service(config)
+    log_to(sys.stderr)
+    serve(service)
 
 
 def serve(service: Service) -> None:
