@@ -157,15 +157,13 @@ def planted_challenger(since: date) -> Iterator[None]:
             return train(lakehouse, registry, night, asked, config, facts)
         planted.append(date)
         assert asked.after is not None
-        assert asked.evidence is not None
         champion = registry.load(asked.after.champion)
         bad = turn_upside_down(champion)
         tags = {"as_of": str(date), "planted": "upside down"}
         with registry.run("planted", tags) as run_id:
             version = registry.register(bad, run_id, champion.metrics)
         better = ChallengerComparison(version, champion.version, 0.05, 0.04, -0.01, -0.01)
-        evidence = replace(asked.evidence, challenger=better)
-        return [decide.decide_entry(date, asked.after, evidence, config.policy)]
+        return [decide.decide_challenger(asked, better, config.policy)]
 
     decide.try_challenger = plant
     try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,8 @@ from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
 from churn_spark.errors import ConfigError
+
+Slice = TypeVar("Slice", bound=Section)
 
 _RENAMED = {"list": "retention_list"}
 """Key of an older version -> what it is called now."""
@@ -58,42 +60,22 @@ class Config(Section):
     @property
     def learning(self) -> LearningConfig:
         """What decides a training."""
-        return LearningConfig(
-            snapshots=self.snapshots,
-            labels=self.labels,
-            training=self.training,
-            lightgbm=self.lightgbm,
-            logistic_regression=self.logistic_regression,
-            behaviour=self.behaviour,
-            encoding=self.encoding,
-            max_reference_rows=self.monitoring.max_baseline_rows,
-        )
+        return self._pick(LearningConfig, max_reference_rows=self.monitoring.max_baseline_rows)
 
     @property
     def night(self) -> NightConfig:
         """What a night needs."""
-        return NightConfig(
-            ingest=self.ingest,
-            learning=self.learning,
-            scoring=self.scoring,
-            retention_list=self.retention_list,
-            monitoring=self.monitoring,
-            policy=self.policy,
-            checks=self.checks,
-            alerts=self.alerts,
-        )
+        return self._pick(NightConfig)
 
     @property
     def service(self) -> ServiceConfig:
         """What the service needs."""
-        return ServiceConfig(
-            lakehouse=self.lakehouse,
-            ingest=self.ingest,
-            snapshots=self.snapshots,
-            scoring=self.scoring,
-            retention_list=self.retention_list,
-            serving=self.serving,
-        )
+        return self._pick(ServiceConfig)
+
+    def _pick(self, kind: type[Slice], **others: object) -> Slice:
+        """A slice: its sections are those of the same names."""
+        sections = {name: getattr(self, name) for name in kind.model_fields if name not in others}
+        return kind(**sections, **others)
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:

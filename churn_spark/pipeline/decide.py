@@ -25,7 +25,7 @@ from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
-from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidence
 from churn_spark.monitoring.policy.history import Entry, first_state, last_before, standing_on
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
@@ -208,11 +208,19 @@ def try_challenger(
         facts.append(f"no challenger: {error}")
         return []
     assert asked.after is not None
-    assert asked.evidence is not None
     versions = (version, asked.after.champion)
     comparison = compare_with_champion(lakehouse, registry, night, versions, config)
+    return [decide_challenger(asked, comparison, config.policy)]
+
+
+def decide_challenger(
+    asked: Entry, comparison: ChallengerComparison, policy: PolicyConfig
+) -> Entry:
+    """What the policy decides of a challenger, on the night that has asked for it."""
+    assert asked.after is not None
+    assert asked.evidence is not None
     evidence = replace(asked.evidence, challenger=comparison)
-    return [decide_entry(night.date, asked.after, evidence, config.policy)]
+    return decide_entry(asked.decision.night, asked.after, evidence, policy)
 
 
 def record_first(night: Night, version: str, policy: PolicyConfig) -> Entry:

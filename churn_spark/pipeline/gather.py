@@ -14,6 +14,7 @@ from churn_spark.monitoring.policy.history import (
     Entry,
     champion_at,
     is_first_night,
+    of_night,
     replace_night,
 )
 from churn_spark.monitoring.policy.reconcile import reconcile
@@ -92,7 +93,7 @@ def settle(
     """Write what brings the registry and the newest decision together; returns the night after."""
     needed = reconcile(night.entries, night.registered, policy, night.date)
     if needed.changed_night is not None:
-        changed = [e for e in needed.entries if e.decision.night == needed.changed_night]
+        changed = of_night(needed.entries, needed.changed_night)
         write_night(lakehouse, needed.changed_night, changed)
     if needed.champion is None:
         return night

@@ -44,6 +44,7 @@ from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.night.store import newest_night
+from churn_spark.stores.decisions import write_night
 
 STEPS = (
     ingest.USE_CASE,
@@ -176,7 +177,7 @@ def leave_out(lakehouse: Lakehouse, date: Date, error: TooFewCancelsError) -> No
         say(use_case.name, "left out: there is no model yet")
     # Held before and mended since: no decision stands on a night without a model.
     if lakehouse.exists(DECISIONS):
-        lakehouse.replace_rows([], DECISIONS, {"run_date": [date]})
+        write_night(lakehouse, date, [])
 
 
 def withdraw(lakehouse: Lakehouse, date: Date) -> None:
