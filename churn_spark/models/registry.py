@@ -28,6 +28,14 @@ _N_KEPT = 3
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
+def undated_run(version: str) -> InputError:
+    """What is wrong with a version whose run, made by something else, has no as-of date."""
+    return InputError(
+        f"found no tag `as_of` on the run of model version {version}, expected the date that it "
+        "was trained as of: set it in MLflow, or name another champion"
+    )
+
+
 class ModelRegistry:
     """One MLflow store: an experiment with its runs, and a registered model with its aliases."""
 
@@ -119,10 +127,7 @@ class ModelRegistry:
         """
         as_of = self.trained_on(version).get("as_of")
         if as_of is None:
-            raise InputError(
-                f"found no tag `as_of` on the run of model version {version}, expected the date "
-                "that it was trained as of: set it in MLflow, or name another champion"
-            )
+            raise undated_run(version)
         return date.fromisoformat(as_of)
 
     def find(self, tags: Mapping[str, str]) -> str | None:

@@ -21,9 +21,9 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
-from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.errors import TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.registry import ModelRegistry, undated_run
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidence
 from churn_spark.monitoring.policy.history import Entry, first_state, last_before, standing_on
@@ -168,18 +168,10 @@ def state_before(night: Night, policy: PolicyConfig) -> PolicyState:
     last = last_before(night.entries, night.date)
     if last and last.after:
         return last.after
+    version = night.require_champion()
     state = first_state(night.registered, policy, night.date)
-    if state is None and night.registered.champion is not None:
-        raise InputError(
-            f"found no date on the run of model version {night.registered.champion}, expected the "
-            "tag `as_of` with the date that it was trained as of: set it in MLflow, or name "
-            "another champion"
-        )
     if state is None:
-        raise NoChampionError(
-            "found no champion and no decision, expected one training to have succeeded: "
-            "run `train_model`, or `nightly`"
-        )
+        raise undated_run(version)
     return state
 
 
