@@ -17,11 +17,20 @@ class Problem(BaseModel):
     found: str
 
 
+class EventProblem(BaseModel):
+    """Why one of the events sent is of no use."""
+
+    event: int = Field(description="its position, from 0")
+    problem: str
+
+
 class Refusal(BaseModel):
     """Why there is no other answer."""
 
     detail: str
-    problems: list[Problem] = Field(default=[], description="each field that doesn't fit")
+    problems: list[Problem | EventProblem] = Field(
+        default=[], description="each field or event that doesn't fit"
+    )
 
 
 def refusal(why: str) -> dict[str, Any]:
