@@ -118,8 +118,6 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
 BLANK = ("", " ", "    ")
 
 
-
-
 def parse(*lines: str | bytes) -> Parsed:
     """A block of lines, parsed."""
     raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
@@ -214,7 +212,9 @@ def _odd_lines(draw: st.DrawFn) -> bytes:
     raw = line.encode("utf-8", "surrogatepass")
     if draw(st.booleans()):
         at = draw(st.integers(0, len(raw)))
-        spoilt = st.binary(max_size=2) | st.sampled_from([b"}{", b"\r", b"\\", b'"', b",", b" ", raw])
+        spoilt = st.binary(max_size=2) | st.sampled_from(
+            [b"}{", b"\r", b"\\", b'"', b",", b" ", raw]
+        )
         raw = raw[:at] + draw(spoilt) + raw[at + draw(st.integers(0, 2)) :]
     return raw
 
