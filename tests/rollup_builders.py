@@ -14,7 +14,7 @@ from churn_spark.contracts.tables import EVENTS
 from churn_spark.features.ordered_events import order_events
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.transitions import build_transitions
-from churn_spark.lakehouse.native_schema import polars_schema_of
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 from tests import oracles
 
 N_BUCKETS = 4

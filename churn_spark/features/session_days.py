@@ -10,7 +10,7 @@ import polars as pl
 from churn_spark.contracts.features.sources import MAX_ITEM, PAGE_COUNTS, PROFILE_FIELDS
 from churn_spark.contracts.pages import LOGGED_IN, Page
 from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.lakehouse.native_schema import conform_polars
+from churn_spark.lakehouse.polars_schema import conform_polars
 
 _COUNTS: Final = (*PAGE_COUNTS, "n_other_pages", "n_pageless", "n_logged_out")
 """What each event adds one to, by its number here."""

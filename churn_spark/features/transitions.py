@@ -17,7 +17,7 @@ from churn_spark.contracts.pages import (
     Page,
 )
 from churn_spark.contracts.tables import TRANSITIONS
-from churn_spark.lakehouse.native_schema import conform_polars
+from churn_spark.lakehouse.polars_schema import conform_polars
 
 _WHO: Final = ("user_id", "level")
 _IS_GONE: Final = pl.col("page") == Page.CANCELLATION_CONFIRMATION

@@ -16,8 +16,8 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
-from churn_spark.lakehouse.native_schema import delta_fields_of
 
 _NO_CHECKPOINT: Final = PostCommitHookProperties(
     create_checkpoint=False, cleanup_expired_logs=False
@@ -40,26 +40,21 @@ class Once:
 
 def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
     """Create a table, empty, as Spark would; one that is there gets the columns it lacks."""
-    fields = delta_fields_of(spec)
     if DeltaTable.is_deltatable(table, dict(options)):
         delta = DeltaTable(table, storage_options=dict(options))
         known = {field.name for field in delta.schema().fields}
-        later = [field for field in fields if field.name not in known]
+        declared = Schema.from_arrow(arrow_schema(spec)).fields
+        later = [field for field in declared if field.name not in known]
         if later:
             delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
         return
-    configuration: dict[str, str | None] = {}
-    if spec.has_change_feed:
-        configuration["delta.enableChangeDataFeed"] = "true"
-    if spec.skipping_columns:
-        configuration["delta.dataSkippingStatsColumns"] = ",".join(spec.skipping_columns)
     DeltaTable.create(
         table,
-        Schema(fields),
+        arrow_schema(spec),
         mode="ignore",
         partition_by=list(spec.partition_by),
         description=spec.grain,
-        configuration=configuration,
+        configuration=spec.properties,
         storage_options=dict(options),
         post_commithook_properties=_NO_CHECKPOINT,
     )

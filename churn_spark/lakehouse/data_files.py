@@ -15,7 +15,7 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.lakehouse.native_schema import conform_polars
+from churn_spark.lakehouse.polars_schema import conform_polars
 
 StorageOptions = Mapping[str, str]
 """How to reach the storage, in the words of `deltalake` and Polars; empty on local disks."""

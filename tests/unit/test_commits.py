@@ -22,7 +22,7 @@ from churn_spark.lakehouse.commits import (
     replace_partitions,
 )
 from churn_spark.lakehouse.data_files import write_data_files
-from churn_spark.lakehouse.native_schema import polars_schema_of
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 MONDAY, TUESDAY = date(2018, 10, 1), date(2018, 10, 2)
 
