@@ -1,4 +1,4 @@
-"""A declared table as Arrow knows it, and rows on the driver in that form."""
+"""A declared table as Arrow knows it, and rows on the driver in that form and out of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+from pyspark.sql import Row
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import SchemaError
@@ -43,17 +44,19 @@ def arrow_schema(spec: TableSpec) -> pa.Schema:
     )
 
 
-def to_arrow(rows: Sequence[Any] | pd.DataFrame, spec: TableSpec) -> pa.Table:
+def to_arrow(rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec) -> pa.Table:
     """The rows with exactly the columns of `spec`, in order.
 
     Args:
         rows: tuples in the order of the columns, or a frame with their names, in which a
-            missing value may be NaN.
+            missing value may be NaN, or an Arrow table with their names.
         spec: of their table.
 
     Raises:
         SchemaError: if columns are missing or extra, or a value doesn't fit; all are listed.
     """
+    if isinstance(rows, pa.Table):
+        return _fitted(rows, spec)
     columns = (
         _columns_of_frame(rows, spec) if isinstance(rows, pd.DataFrame) else _columns(rows, spec)
     )
@@ -68,6 +71,23 @@ def to_arrow(rows: Sequence[Any] | pd.DataFrame, spec: TableSpec) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=arrow_schema(spec))
 
 
+def to_frame(rows: pa.Table) -> pd.DataFrame:
+    """The rows as Spark's `toPandas` gives them: instants without a zone, which is UTC."""
+    frame: pd.DataFrame = _without_zone(rows, "ns").to_pandas(date_as_object=True)
+    return frame
+
+
+def to_rows(rows: pa.Table) -> list[Row]:
+    """The rows as Spark's `collect` gives them."""
+    record = Row(*rows.column_names)
+    return [record(*row.values()) for row in _without_zone(rows, "us").to_pylist()]
+
+
+def _without_zone(rows: pa.Table, unit: str) -> pa.Table:
+    types = [pa.timestamp(unit) if pa.types.is_timestamp(t) else t for t in rows.schema.types]
+    return rows.cast(pa.schema(list(zip(rows.column_names, types, strict=True))))
+
+
 def _columns(rows: Sequence[Any], spec: TableSpec) -> list[list[Any]]:
     n_columns = len(spec.columns)
     if found := sorted({len(row) for row in rows} - {n_columns}):
@@ -76,12 +96,23 @@ def _columns(rows: Sequence[Any], spec: TableSpec) -> list[list[Any]]:
 
 
 def _columns_of_frame(rows: pd.DataFrame, spec: TableSpec) -> list[pd.Series]:
-    names = list(rows.columns)
+    _check_names(list(rows.columns), spec)
+    return [rows[name] for name in spec.column_names]
+
+
+def _fitted(rows: pa.Table, spec: TableSpec) -> pa.Table:
+    _check_names(rows.column_names, spec)
+    try:
+        return rows.select(spec.column_names).cast(arrow_schema(spec))
+    except pa.ArrowException as error:
+        raise _misfit(spec, f"wrong type: {error}") from error
+
+
+def _check_names(names: list[str], spec: TableSpec) -> None:
     missing = [name for name in spec.column_names if name not in names]
     extra = [name for name in names if name not in spec.column_names or names.count(name) > 1]
     if missing or extra:
         raise _misfit(spec, f"missing {missing}, extra {extra}")
-    return [rows[name] for name in spec.column_names]
 
 
 def _misfit(spec: TableSpec, what: str) -> SchemaError:
