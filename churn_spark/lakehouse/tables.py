@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse import native_rows
+from churn_spark.lakehouse.commits import last_number
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.location import qualify
 from churn_spark.lakehouse.schema import conform, struct_of
@@ -100,6 +101,12 @@ class Lakehouse(SmallTables):
             builder = builder.property(name, value)
         builder.execute()
 
+    def properties(self, spec: TableSpec) -> dict[str, str]:
+        """Delta's properties of the table, and the project's own."""
+        if self.is_native:
+            return native_rows.properties(self.uri(spec), self.storage_options)
+        return dict(self._delta(spec).detail().select("properties").collect()[0].properties)
+
     def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
         """Append rows once: a repeated call with the same writer and batch writes nothing.
 
@@ -169,6 +176,17 @@ class Lakehouse(SmallTables):
         if (version + zlib.crc32(spec.path.encode())) % _COMMITS_A_CHECKPOINT == 0:
             log = self._jvm.org.apache.spark.sql.delta.DeltaLog
             log.forTable(self.spark._jsparkSession, self.path(spec)).checkpoint()
+
+    def last_number(self, spec: TableSpec, writer: str) -> int:
+        """The number of a writer's last commit to the table, see `Once`; -1 where it has none."""
+        if self.is_native:
+            return last_number(self.uri(spec), self.storage_options, writer)
+        if not self.exists(spec):
+            return -1
+        log = self._jvm.org.apache.spark.sql.delta.DeltaLog
+        numbers = log.forTable(self.spark._jsparkSession, self.path(spec)).unsafeVolatileSnapshot()
+        number = numbers.transactions().get(writer)
+        return int(number.get()) if number.isDefined() else -1
 
     def newest_note(self, spec: TableSpec) -> dict[str, Any]:
         """The note of the newest commit that has one; empty where there is none."""
