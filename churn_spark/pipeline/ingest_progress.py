@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Final
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from churn_spark.pipeline.console import say
@@ -21,7 +21,15 @@ _LINE_AFTER: Final = 10.0
 class IngestProgress:
     """Bytes and lines that were read, of all new files together."""
 
-    def __init__(self, step: str, total: int) -> None:
+    def __init__(self, step: str, total: int, console: Console | None = None) -> None:
+        """Nothing is shown yet.
+
+        Args:
+            step: whose progress it is.
+            total: bytes of all new files.
+            console: where a bar is drawn, if it is a terminal.
+        """
+        self._console = console or Console()
         self._step, self._total = step, total
         self._n_bytes = self._n_lines = 0
         self._follow: Callable[[], tuple[int, int]] = lambda: (0, 0)
@@ -46,7 +54,7 @@ class IngestProgress:
     def shown(self) -> Iterator[None]:
         """Show it while the work goes on: a bar on a terminal, else a line now and then."""
         done = Event()
-        show = self._draw if sys.stdout.isatty() else self._print
+        show = self._draw if self._console.is_terminal else self._print
         thread = Thread(target=show, args=(done,), daemon=True)
         thread.start()
         try:
@@ -81,7 +89,7 @@ class IngestProgress:
             TextColumn("{task.fields[lines]:,} lines"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, transient=True) as bar:
+        with Progress(*columns, transient=True, console=self._console) as bar:
             shown = bar.add_task(self._step, total=self._total, lines=0)
             while not done.wait(_REDRAWN_AFTER):
                 n_bytes, n_lines = self._now()
