@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Any
 
 import pandas as pd
 from pyspark.sql import functions as F
@@ -70,17 +69,3 @@ def replace_users(lakehouse: Lakehouse, rows: Rows, spec: TableSpec, where: Wher
         lakehouse.replace_rows(rows, spec, where)
     else:
         lakehouse.replace(rows, spec, where)
-
-
-def as_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each row as a dictionary, with None for what is missing."""
-    columns = {
-        name: [
-            None if is_missing else value
-            for value, is_missing in zip(rows[name], rows[name].isna(), strict=True)
-        ]
-        for name in rows.columns
-    }
-    return [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]

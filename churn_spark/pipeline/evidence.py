@@ -8,14 +8,13 @@ from datetime import date as Date
 from datetime import timedelta
 
 import pandas as pd
-from pyspark.sql import Row
 
 from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import as_records, require_rows
+from churn_spark.lakehouse.user_rows import require_rows
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.frames.drift import drift_facts
@@ -65,7 +64,7 @@ def read_metric_changes(
         "basis": [LABELS],
         "slice": [ALL],
     }
-    labelled = [Row(**row) for row in as_records(lakehouse.read_rows(PERFORMANCE, where))]
+    labelled = lakehouse.collect_rows(PERFORMANCE, where)
     newest = max(log.sound(row.window_start for row in labelled), default=None)
     return metric_changes(row for row in labelled if row.window_start == newest)
 

@@ -25,7 +25,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import as_records, replace_users, require_rows
+from churn_spark.lakehouse.user_rows import replace_users, require_rows
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
@@ -79,7 +79,7 @@ def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
     """
     require_rows(lakehouse, DRIFT, {"run_date": [date]}, date)
     where: Where = {"run_date": [date], "comparison": [TRAINING], "slice": [ALL]}
-    return Drift(tuple(Row(**row) for row in as_records(lakehouse.read_rows(DRIFT, where))))
+    return Drift(tuple(lakehouse.collect_rows(DRIFT, where)))
 
 
 def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: NightConfig) -> Drift:
