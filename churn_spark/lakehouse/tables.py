@@ -26,10 +26,17 @@ _COMMITS_A_CHECKPOINT: Final = 50
 
 @dataclass(frozen=True)
 class Lakehouse(SmallTables):
-    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows."""
+    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows.
+
+    Attributes:
+        spark: reads and writes what is large.
+        root: of the tables.
+        max_local_users: of the dates at hand; with more, their rows are Spark's work.
+    """
 
     spark: SparkSession
     root: str
+    max_local_users: int = 200_000
 
     def path(self, spec: TableSpec) -> str:
         """Where the table is."""
