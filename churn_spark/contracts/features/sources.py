@@ -49,6 +49,12 @@ DERIVED_SOURCES: Final[dict[str, str]] = {
 }
 """Column of a user's day that is no sum of session-day columns -> what it counts."""
 
+SUMMED_COLUMNS: Final = (*PAGE_COUNTS, "listened_micros")
+"""Columns of session days that a user's day is the sum of."""
+
+SOURCES: Final = (*SUMMED_COLUMNS, *DERIVED_SOURCES)
+"""Columns of a user's day that formulas may ask the sum of."""
+
 MORNING_HOURS: Final = tuple(range(4, 12))
 EVENING_HOURS: Final = (*range(20, 24), *range(4))
 """Hours of the day, UTC, at which a morning or an evening session begins."""

@@ -23,7 +23,7 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT_CELLS,
     PERFORMANCE,
 )
-from churn_spark.contracts.tables.silver import SESSION_DAYS, TRANSITIONS
+from churn_spark.contracts.tables.silver import SESSION_DAYS, TRANSITIONS, USER_TOTALS
 from churn_spark.contracts.tables.table import Column, TableSpec
 
 TABLES = (
@@ -31,6 +31,7 @@ TABLES = (
     EVENTS,
     QUARANTINE,
     SESSION_DAYS,
+    USER_TOTALS,
     TRANSITIONS,
     SNAPSHOTS,
     BEHAVIOUR,
@@ -77,6 +78,7 @@ __all__ = [
     "TABLES",
     "TRAINING_ROWS",
     "TRANSITIONS",
+    "USER_TOTALS",
     "VALIDATION_SCORES",
     "Column",
     "TableSpec",
