@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -15,8 +15,12 @@ from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse import native_rows, spark_rows
+from churn_spark.lakehouse.arrow_schema import to_arrow
 from churn_spark.lakehouse.files import Files
+from churn_spark.lakehouse.location import native_root, qualify
 from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.lakehouse.selection import Where, is_empty, require_meant, sql_condition
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,26 @@ class Lakehouse:
     def checkpoint(self, job_name: str) -> str:
         """Where a streaming job keeps what it has read."""
         return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
+
+    @cached_property
+    def native_root(self) -> str | None:
+        """The folder as deltalake names it; none where only Spark reaches it."""
+        return native_root(qualify(self.spark, self.root.rstrip("/")))
+
+    @property
+    def is_native(self) -> bool:
+        """Whether small tables are read and written without Spark."""
+        return self.native_root is not None
+
+    def uri(self, spec: TableSpec) -> str:
+        """Where deltalake finds the table; keys and end points come from the environment.
+
+        Raises:
+            ValueError: where only Spark reaches it.
+        """
+        if self.native_root is None:
+            raise ValueError(f"found {self.root}, expected storage that deltalake reaches")
+        return f"{self.native_root}/{spec.path}"
 
     @property
     def files(self) -> Files:
@@ -65,8 +89,9 @@ class Lakehouse:
         """
         pattern = self._jvm.org.apache.hadoop.fs.Path(f"{self.path(spec)}/_delta_log/*.json")
         file_system = pattern.getFileSystem(self.spark._jsc.hadoopConfiguration())
-        commits = file_system.globStatus(pattern) or ()
-        return max((int(c.getPath().getName().partition(".")[0]) for c in commits), default=-1)
+        # Hadoop sorts what a glob finds, and the numbers have leading zeros.
+        commits = file_system.globStatus(pattern)
+        return int(commits[-1].getPath().getName().partition(".")[0]) if commits else -1
 
     def create(self, spec: TableSpec) -> None:
         """Create the table, empty, with its columns' meanings; nothing happens if it exists."""
@@ -75,18 +100,14 @@ class Lakehouse:
         builder = (
             DeltaTable.createIfNotExists(self.spark)
             # Delta takes a relative location for the name of a table.
-            .location(self._qualify(self.path(spec)))
+            .location(qualify(self.spark, self.path(spec)))
             .addColumns(struct_of(spec))
             .comment(spec.grain)
         )
         if spec.partition_by:
             builder = builder.partitionedBy(*spec.partition_by)
-        if spec.has_change_feed:
-            builder = builder.property("delta.enableChangeDataFeed", "true")
-        if spec.skipping_columns:
-            builder = builder.property(
-                "delta.dataSkippingStatsColumns", ",".join(spec.skipping_columns)
-            )
+        for name, value in spec.properties.items():
+            builder = builder.property(name, value)
         builder.execute()
 
     def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
@@ -109,7 +130,7 @@ class Lakehouse:
         self,
         frame: DataFrame,
         spec: TableSpec,
-        where: Mapping[str, Collection[date | str | int]],
+        where: Where,
         note: dict[str, Any] | None = None,
     ) -> None:
         """Replace the rows that have one of the values in each column named, in one commit.
@@ -120,32 +141,77 @@ class Lakehouse:
             where: column -> values; where a column has none, nothing is replaced.
             note: kept with the commit, see `newest_note`.
         """
-        if not all(where.values()):
+        if is_empty(where):
             return
         self.create(spec)
-        condition = " and ".join(
-            f"{column} in ({', '.join(repr(str(value)) for value in sorted(values, key=str))})"
-            for column, values in where.items()
-        )
         rows = conform(frame, spec)
         if spec.partition_by:
             # Otherwise each task would write a small file into each partition.
             rows = rows.repartition(*spec.partition_by)
-        writer = _writer(rows).mode("overwrite").option("replaceWhere", condition)
+        writer = _writer(rows).mode("overwrite").option("replaceWhere", sql_condition(where))
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
         writer.save(self.path(spec))
 
     def replace_rows(
-        self,
-        rows: Sequence[Any] | pd.DataFrame,
-        spec: TableSpec,
-        where: Mapping[str, Collection[date | str | int]],
+        self, rows: Sequence[Any] | pd.DataFrame, spec: TableSpec, where: Where
     ) -> None:
-        """The same for rows that are on the driver; none of them removes what is there."""
-        if isinstance(rows, pd.DataFrame):
-            rows = rows[spec.column_names]
-        self.replace(self.spark.createDataFrame(rows, struct_of(spec)), spec, where)
+        """The same for rows that are on the driver; none of them removes what is there.
+
+        Args:
+            rows: tuples in the order of the columns, or a frame, where NaN is a missing value.
+            spec: the table; created where it is missing.
+            where: as in `replace`.
+
+        Raises:
+            SchemaError: if they don't fit the table; nothing is written then.
+        """
+        if is_empty(where):
+            return
+        fitting = to_arrow(rows, spec)
+        require_meant(fitting, spec, where)
+        if self.is_native:
+            native_rows.replace(self.uri(spec), fitting, spec, where)
+        else:
+            self.replace(spark_rows.to_spark(self.spark, fitting, spec), spec, where)
+
+    def read_rows(
+        self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """The rows meant, in no order; none where the table is missing.
+
+        Dates are `datetime.date`, instants have no zone and are UTC, lists are arrays, and whole
+        numbers with missing ones among them are floats: as Spark's `toPandas` gives them.
+
+        Args:
+            spec: of a small table, or of one that `where` makes small.
+            where: which rows; all where it is missing.
+            columns: which columns, in this order; all where they are missing.
+        """
+        meant, names = where or {}, columns or spec.column_names
+        if not is_empty(meant):
+            if self.is_native and (table := native_rows.open_table(self.uri(spec))):
+                return native_rows.to_frame(native_rows.read(table, spec, meant, names))
+            if not self.is_native and self.exists(spec):
+                return spark_rows.read(self.read(spec), meant, names)
+        return native_rows.to_frame(to_arrow([], spec).select(names))
+
+    def count_rows(self, spec: TableSpec, where: Where | None = None) -> int:
+        """Number of the rows meant, all where it isn't said which; 0 where there is no table."""
+        meant = where or {}
+        if is_empty(meant):
+            return 0
+        if self.is_native:
+            table = native_rows.open_table(self.uri(spec))
+            return native_rows.count(table, spec, meant) if table else 0
+        return spark_rows.count(self.read(spec), meant) if self.exists(spec) else 0
+
+    def partition_values(self, spec: TableSpec, column: str) -> list[Any]:
+        """The values of a partition column that have rows, sorted; none without a table."""
+        if self.is_native:
+            table = native_rows.open_table(self.uri(spec))
+            return native_rows.partition_values(table, column) if table else []
+        return spark_rows.partition_values(self.read(spec), column) if self.exists(spec) else []
 
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
         """Replace all rows of the table in one commit."""
@@ -181,11 +247,6 @@ class Lakehouse:
         """Write `<root>/reports/<name>`, replacing what is there; returns its path."""
         self.files.write(f"reports/{name}", text.encode())
         return f"{self.root.rstrip('/')}/reports/{name}"
-
-    def _qualify(self, path: str) -> str:
-        path_object = self._jvm.org.apache.hadoop.fs.Path(path)
-        file_system = path_object.getFileSystem(self.spark._jsc.hadoopConfiguration())
-        return str(file_system.makeQualified(path_object).toString())
 
     @property
     def _jvm(self) -> Any:

@@ -1,0 +1,88 @@
+"""A declared table as Arrow knows it, and rows on the driver in that form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import SchemaError
+
+_REASON: Final = pa.struct(
+    [
+        ("feature", pa.string()),
+        ("direction", pa.string()),
+        ("contribution", pa.float64()),
+        ("value", pa.float64()),
+        ("typical", pa.float64()),
+        ("level", pa.string()),
+        ("typical_level", pa.string()),
+    ]
+)
+_TYPES: Final[dict[str, pa.DataType]] = {
+    "string": pa.string(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "boolean": pa.bool_(),
+    "integer": pa.int32(),
+    "strings": pa.list_(pa.string()),
+    "longs": pa.list_(pa.int64()),
+    "reasons": pa.list_(_REASON),
+}
+
+
+def arrow_schema(spec: TableSpec) -> pa.Schema:
+    """The Arrow schema of a table; a column's meaning becomes its comment in Delta."""
+    return pa.schema(
+        [pa.field(c.name, _TYPES[c.data_type], True, {"comment": c.meaning}) for c in spec.columns]
+    )
+
+
+def to_arrow(rows: Sequence[Any] | pd.DataFrame, spec: TableSpec) -> pa.Table:
+    """The rows with exactly the columns of `spec`, in order.
+
+    Args:
+        rows: tuples in the order of the columns, or a frame with their names, in which a
+            missing value may be NaN.
+        spec: of their table.
+
+    Raises:
+        SchemaError: if columns are missing or extra, or a value doesn't fit; all are listed.
+    """
+    columns = (
+        _columns_of_frame(rows, spec) if isinstance(rows, pd.DataFrame) else _columns(rows, spec)
+    )
+    arrays, wrong = [], []
+    for field, values in zip(arrow_schema(spec), columns, strict=True):
+        try:
+            arrays.append(pa.array(values, field.type))
+        except (pa.ArrowException, OverflowError) as error:
+            wrong.append(f"{field.name} is no {field.type}: {error}")
+    if wrong:
+        raise _misfit(spec, f"wrong type {wrong}")
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(spec))
+
+
+def _columns(rows: Sequence[Any], spec: TableSpec) -> list[list[Any]]:
+    n_columns = len(spec.columns)
+    if found := sorted({len(row) for row in rows} - {n_columns}):
+        raise _misfit(spec, f"found rows of {found} values, expected {n_columns}")
+    return [[row[position] for row in rows] for position in range(n_columns)]
+
+
+def _columns_of_frame(rows: pd.DataFrame, spec: TableSpec) -> list[pd.Series]:
+    names = list(rows.columns)
+    missing = [name for name in spec.column_names if name not in names]
+    extra = [name for name in names if name not in spec.column_names or names.count(name) > 1]
+    if missing or extra:
+        raise _misfit(spec, f"missing {missing}, extra {extra}")
+    return [rows[name] for name in spec.column_names]
+
+
+def _misfit(spec: TableSpec, what: str) -> SchemaError:
+    return SchemaError(f"rows for {spec.path} don't fit its schema: {what}")

@@ -1,0 +1,33 @@
+"""Where Python reaches the tables without Spark, and by which address."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pyspark.sql import SparkSession
+
+_OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
+"""Schemes that deltalake knows; it takes keys and end points from the environment."""
+
+
+def qualify(spark: SparkSession, path: str) -> str:
+    """The path with its scheme: Hadoop's `fs.defaultFS`, where it names none."""
+    if urlsplit(path).scheme in _OBJECT_STORES:
+        return path
+    jvm: Any = spark._jvm
+    as_path = jvm.org.apache.hadoop.fs.Path(path)
+    file_system = as_path.getFileSystem(spark._jsc.hadoopConfiguration())
+    return str(file_system.makeQualified(as_path).toString())
+
+
+def native_root(qualified: str) -> str | None:
+    """What deltalake calls a folder: a plain path, or an object store's; none where it can't.
+
+    Args:
+        qualified: with a scheme, as Hadoop writes it: not percent-encoded.
+    """
+    scheme, _, path = qualified.partition(":")
+    if scheme == "file":
+        return "/" + path.lstrip("/")
+    return qualified if scheme in _OBJECT_STORES else None
