@@ -43,17 +43,19 @@ def arrow_schema(spec: TableSpec) -> pa.Schema:
     )
 
 
-def to_arrow(rows: Sequence[Any] | pd.DataFrame, spec: TableSpec) -> pa.Table:
+def to_arrow(rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec) -> pa.Table:
     """The rows with exactly the columns of `spec`, in order.
 
     Args:
         rows: tuples in the order of the columns, or a frame with their names, in which a
-            missing value may be NaN.
+            missing value may be NaN, or an Arrow table with their names.
         spec: of their table.
 
     Raises:
         SchemaError: if columns are missing or extra, or a value doesn't fit; all are listed.
     """
+    if isinstance(rows, pa.Table):
+        return _fitted(rows, spec)
     columns = (
         _columns_of_frame(rows, spec) if isinstance(rows, pd.DataFrame) else _columns(rows, spec)
     )
@@ -76,12 +78,23 @@ def _columns(rows: Sequence[Any], spec: TableSpec) -> list[list[Any]]:
 
 
 def _columns_of_frame(rows: pd.DataFrame, spec: TableSpec) -> list[pd.Series]:
-    names = list(rows.columns)
+    _check_names(list(rows.columns), spec)
+    return [rows[name] for name in spec.column_names]
+
+
+def _fitted(rows: pa.Table, spec: TableSpec) -> pa.Table:
+    _check_names(rows.column_names, spec)
+    try:
+        return rows.select(spec.column_names).cast(arrow_schema(spec))
+    except pa.ArrowException as error:
+        raise _misfit(spec, f"wrong type: {error}") from error
+
+
+def _check_names(names: list[str], spec: TableSpec) -> None:
     missing = [name for name in spec.column_names if name not in names]
     extra = [name for name in names if name not in spec.column_names or names.count(name) > 1]
     if missing or extra:
         raise _misfit(spec, f"missing {missing}, extra {extra}")
-    return [rows[name] for name in spec.column_names]
 
 
 def _misfit(spec: TableSpec, what: str) -> SchemaError:

@@ -86,6 +86,12 @@ def partition_values(table: DeltaTable, column: str) -> list[Any]:
     return sorted(files[column].unique().to_pylist())
 
 
+def data_files(table: DeltaTable, column: str) -> list[tuple[Any, str]]:
+    """Value of a partition column and path of each file, in order; from the log alone."""
+    files = _files(table)
+    return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
+
+
 def to_frame(rows: pa.Table) -> pd.DataFrame:
     """The rows as Spark's `toPandas` gives them: instants without a zone, which is UTC."""
     for position, field in enumerate(rows.schema):

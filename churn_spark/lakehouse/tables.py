@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
@@ -154,12 +155,13 @@ class Lakehouse:
         writer.save(self.path(spec))
 
     def replace_rows(
-        self, rows: Sequence[Any] | pd.DataFrame, spec: TableSpec, where: Where
+        self, rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec, where: Where
     ) -> None:
         """The same for rows that are on the driver; none of them removes what is there.
 
         Args:
-            rows: tuples in the order of the columns, or a frame, where NaN is a missing value.
+            rows: tuples in the order of the columns, a frame, where NaN is a missing value, or
+                an Arrow table.
             spec: the table; created where it is missing.
             where: as in `replace`.
 
@@ -195,6 +197,31 @@ class Lakehouse:
             if not self.is_native and self.exists(spec):
                 return spark_rows.read(self.read(spec), meant, names)
         return native_rows.to_frame(to_arrow([], spec).select(names))
+
+    def read_arrow(
+        self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The same rows with the declared types: whole numbers stay whole. Only where `is_native`.
+
+        Raises:
+            ValueError: where only Spark reaches the table.
+        """
+        meant, names = where or {}, columns or spec.column_names
+        table = None if is_empty(meant) else native_rows.open_table(self.uri(spec))
+        if table is None:
+            return to_arrow([], spec).select(names)
+        return native_rows.read(table, spec, meant, names)
+
+    def data_files(self, spec: TableSpec, column: str) -> list[tuple[Any, str]]:
+        """Value of a partition column and path of each file of the table, in order.
+
+        A file never changes: the same files hold the same rows. Only where `is_native`.
+
+        Raises:
+            ValueError: where only Spark reaches the table.
+        """
+        table = native_rows.open_table(self.uri(spec))
+        return native_rows.data_files(table, column) if table else []
 
     def count_rows(self, spec: TableSpec, where: Where | None = None) -> int:
         """Number of the rows meant, all where it isn't said which; 0 where there is no table."""

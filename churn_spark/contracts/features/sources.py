@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from churn_spark.contracts.pages import COUNTED_PAGES, HAZARD_PAGES, LEVEL_AFTER, Page
+from churn_spark.hashing import content_hash
 
 
 def _column_of(page: str) -> str:
@@ -64,3 +65,11 @@ SATURDAY: Final = 5
 
 MAX_ITEM: Final = 999_999
 """Places in a session beyond this one count as this one when the newest event is looked for."""
+
+SOURCES_FINGERPRINT: Final = content_hash(
+    [
+        *(PAGE_COUNTS, HAZARD_COUNTS, LEVEL_CHANGE_COUNTS, THUMB_COUNTS, PROFILE_FIELDS),
+        *(DERIVED_SOURCES, MORNING_HOURS, EVENING_HOURS, SATURDAY),
+    ]
+)
+"""Hash of all of the above: sums that are stored are of the same sources only where it is equal."""
