@@ -76,7 +76,7 @@ def _bring_to(lakehouse: Lakehouse, cut: date, log_start: date) -> pl.DataFrame:
         return totals
     for first, end in pairwise([*_steps(begin, cut), cut]):
         days = _read_days(lakehouse, first, end)
-        totals = add_days(days, totals, end).with_columns(made_of=pl.lit(_made_of(files, end)))
+        totals = add_days(days, totals, end, _made_of(files, end))
     if all(cut >= one for one in cuts):
         older = [one for one in cuts if one != cut]
         given_up = older[: max(0, len(older) - N_KEPT + 1)]

@@ -54,12 +54,10 @@ def _check(session_days: DataFrame, dates: tuple[date, ...], read_rows: ReadRows
     last = max(dates)
     cut = last - timedelta(days=ASKED.longest_days)
     is_before = pl.col("event_date") < cut
-    totals = add_days(before_dates.filter(is_before), no_totals(), cut)
+    totals = add_days(before_dates.filter(is_before), no_totals(), cut, "")
     since = before_dates.filter(~is_before)
     assert_frame_equal(
-        build_snapshots(
-            since, totals.with_columns(made_of=pl.lit("")), [last], log_start, _ACTIVE_DAYS
-        ),
+        build_snapshots(since, totals, [last], log_start, _ACTIVE_DAYS),
         found.filter(pl.col("as_of") == last),
         check_row_order=False,
         check_exact=True,

@@ -27,8 +27,8 @@ def _totals(session_days: pl.DataFrame, cuts: list[date]) -> pl.DataFrame:
     """Totals that were extended from cut to cut."""
     totals = no_totals()
     for first, before in zip([date.min, *cuts], cuts, strict=False):
-        totals = add_days(_between(session_days, first, before), totals, before)
-    return totals.with_columns(made_of=pl.lit(""))
+        totals = add_days(_between(session_days, first, before), totals, before, "")
+    return totals
 
 
 def _snapshots(session_days: pl.DataFrame, totals: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -79,10 +79,9 @@ def test_session_that_comes_back_after_the_cut_doesnt_begin_again() -> None:
 
 
 def test_totals_have_the_declared_columns() -> None:
-    found = add_days(session_days_of([]), no_totals(), START)
-    declared = {name: kind for name, kind in no_totals().schema.items() if name != "made_of"}
-    assert dict(found.schema) == declared
-    assert [*no_totals().columns] == USER_TOTALS.column_names
+    found = add_days(session_days_of([]), no_totals(), START, "")
+    assert found.schema == no_totals().schema
+    assert found.columns == USER_TOTALS.column_names
 
 
 def test_longest_window_is_that_of_the_features() -> None:

@@ -27,15 +27,18 @@ def no_totals() -> pl.DataFrame:
     return pl.DataFrame(schema=schema_of(USER_TOTALS))
 
 
-def add_days(session_days: pl.DataFrame, totals: pl.DataFrame, before: date) -> pl.DataFrame:
+def add_days(
+    session_days: pl.DataFrame, totals: pl.DataFrame, before: date, made_of: str
+) -> pl.DataFrame:
     """Totals of all days before a later cut.
 
     Args:
         session_days: all from the totals' cut on, up to the later one.
         totals: of the days before; see `no_totals`.
         before: the later cut.
+        made_of: what tells these totals from those of other days before that cut.
 
-    Grain: (user_id); the columns of `USER_TOTALS` but `made_of`.
+    Grain: (user_id); the columns of `USER_TOTALS`.
     """
     added = (
         stack_days(session_days, totals)
@@ -44,10 +47,8 @@ def add_days(session_days: pl.DataFrame, totals: pl.DataFrame, before: date) -> 
         .join(pick_newest(stack_profiles(session_days, totals)), "user_id", "left")
         .join(_stack_sessions(session_days, totals), "user_id", "left")
     )
-    return added.select(
-        pl.lit(before).alias("before"),
-        *(name for name in USER_TOTALS.column_names if name not in ("before", "made_of")),
-    )
+    cut = {"before": pl.lit(before), "made_of": pl.lit(made_of)}
+    return added.with_columns(**cut).select(USER_TOTALS.column_names)
 
 
 def stack_days(session_days: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:

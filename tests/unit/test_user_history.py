@@ -1,0 +1,127 @@
+"""Totals that are kept: brought forward night by night, made anew where late events come."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from churn_spark.contracts.features.spec import ASKED
+from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS
+from churn_spark.features.local.snapshots import build_snapshots
+from churn_spark.features.local.totals import no_totals
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import user_totals
+from churn_spark.pipeline.user_totals import N_KEPT, cut_before, read_history
+from tests.session_days import START, instant, logs, session_days_of
+
+_LAST = START + timedelta(days=160)
+
+
+class NativeLakehouse(Lakehouse):
+    """A lakehouse in a local folder, for what needs no Spark."""
+
+    @property
+    def native_root(self) -> str:
+        """The folder."""
+        return self.root
+
+
+def _open(folder: Path | str) -> Lakehouse:
+    return NativeLakehouse(None, str(folder))  # type: ignore[arg-type]
+
+
+def _write(lakehouse: Lakehouse, log: pl.DataFrame, dates: set[date]) -> None:
+    """Rebuild some dates of the session days."""
+    rows = log.filter(pl.col("event_date").is_in(dates))
+    lakehouse.replace_rows(rows.to_arrow(), SESSION_DAYS, {"event_date": dates})
+
+
+def _snapshot(lakehouse: Lakehouse, as_of: date, start: date) -> pl.DataFrame:
+    history = read_history(lakehouse, [as_of], start)
+    return build_snapshots(history.session_days, history.totals, [as_of], start, 1000)
+
+
+def _expected(log: pl.DataFrame, as_of: date, start: date) -> pl.DataFrame:
+    before = log.filter(pl.col("event_date") < as_of)
+    return build_snapshots(before, no_totals(), [as_of], start, 1000)
+
+
+@settings(max_examples=15)
+@given(
+    logs(max_size=25),
+    logs(max_size=8),
+    st.lists(st.integers(70, 160), min_size=1, max_size=4),
+    st.booleans(),
+)
+def test_any_date_after_any_other_equals_all_days_and_late_ones_too(
+    log: pl.DataFrame, late: pl.DataFrame, nights: list[int], are_rebuilt: bool
+) -> None:
+    key = ["user_id", "session_id", "event_date"]
+    start = min([START, *log["event_date"]])
+    with TemporaryDirectory() as folder:
+        lakehouse = _open(folder)
+        _write(lakehouse, log, {START, *log["event_date"]})
+        for number, days in enumerate(nights):
+            if number == 1:
+                log = pl.concat([log.join(late, key, "anti"), late])
+                _write(lakehouse, log, {*late["event_date"], *([START] if are_rebuilt else [])})
+            as_of = START + timedelta(days=days)
+            found = _snapshot(lakehouse, as_of, start)
+            expected = _expected(log, as_of, start)
+            assert_frame_equal(found, expected, check_row_order=False, check_exact=True)
+
+
+@pytest.fixture
+def log() -> pl.DataFrame:
+    """One user, here every day."""
+    day = {"user_id": "a", "n_events": 1, "n_songs": 1}
+    dates = [START + timedelta(days=number) for number in range(160)]
+    return session_days_of(
+        {**day, "session_id": number, "event_date": one, "last_ts": instant(one, 1)}
+        for number, one in enumerate(dates)
+    )
+
+
+def test_days_before_the_cut_are_read_once(
+    log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakehouse = _open(tmp_path)
+    _write(lakehouse, log, {*log["event_date"]})
+    read_history(lakehouse, [_LAST], START)
+    monkeypatch.setattr(user_totals, "add_days", None)
+    history = read_history(lakehouse, [_LAST], START)
+    assert history.totals["n_songs"].to_list() == [(cut_before(_LAST) - START).days]
+    assert history.session_days["event_date"].min() == cut_before(_LAST)
+    assert (_LAST - cut_before(_LAST)).days < ASKED.longest_days + 7
+
+
+def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> None:
+    lakehouse = _open(tmp_path)
+    _write(lakehouse, log, {*log["event_date"]})
+    nights = [_LAST - timedelta(days=7 * number) for number in range(6, -1, -1)]
+    for as_of in nights:
+        read_history(lakehouse, [as_of], START)
+    kept = lakehouse.partition_values(USER_TOTALS, "before")
+    assert kept == [cut_before(as_of) for as_of in nights[-N_KEPT:]]
+    read_history(lakehouse, [nights[0]], START)
+    assert lakehouse.partition_values(USER_TOTALS, "before") == kept
+
+
+def test_totals_of_other_sources_are_made_anew(
+    log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakehouse = _open(tmp_path)
+    _write(lakehouse, log, {*log["event_date"]})
+    before = read_history(lakehouse, [_LAST], START).totals
+    monkeypatch.setattr(user_totals, "SOURCES_FINGERPRINT", "others")
+    after = read_history(lakehouse, [_LAST], START).totals
+    assert after["made_of"][0] != before["made_of"][0]
+    kept = lakehouse.read_arrow(USER_TOTALS, columns=["made_of"])
+    assert kept["made_of"].to_pylist() == after["made_of"].to_list()
