@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,8 @@ from churn_spark.features.local.snapshots import build_snapshots
 from churn_spark.features.local.totals import no_totals
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import user_totals
-from churn_spark.pipeline.user_totals import N_KEPT, cut_before, read_history
+from churn_spark.pipeline.kept_totals import N_KEPT
+from churn_spark.pipeline.user_totals import KEPT, cut_before, read_history
 from tests.session_days import START, instant, logs, session_days_of
 
 _LAST = START + timedelta(days=160)
@@ -95,7 +97,7 @@ def test_days_before_the_cut_are_read_once(
     lakehouse = _open(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     read_history(lakehouse, [_LAST], START)
-    monkeypatch.setattr(user_totals, "add_days", None)
+    monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, add=None))  # type: ignore[arg-type]
     history = read_history(lakehouse, [_LAST], START)
     assert history.totals["n_songs"].to_list() == [(cut_before(_LAST) - START).days]
     assert history.session_days["event_date"].min() == cut_before(_LAST)
@@ -120,7 +122,7 @@ def test_totals_of_other_sources_are_made_anew(
     lakehouse = _open(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     before = read_history(lakehouse, [_LAST], START).totals
-    monkeypatch.setattr(user_totals, "SOURCES_FINGERPRINT", "others")
+    monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, definition="other sources"))
     after = read_history(lakehouse, [_LAST], START).totals
     assert after["made_of"][0] != before["made_of"][0]
     kept = lakehouse.read_arrow(USER_TOTALS, columns=["made_of"])

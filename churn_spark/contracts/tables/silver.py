@@ -82,3 +82,18 @@ TRANSITIONS = TableSpec(
     ),
     partition_by=("event_date",),
 )
+
+TRANSITION_TOTALS = TableSpec(
+    "silver",
+    "transition_totals",
+    "cut date x user seen before it x cell",
+    (
+        Column("before", "date", "the cut: only transitions known before this date are in it"),
+        Column("made_of", "string", "hash of the files of these transitions and of the cells"),
+        Column("user_id", "string", ""),
+        Column("cell", "integer", "level, page and next page, as the behaviour model counts them"),
+        Column("n_transitions", "long", "how often"),
+        Column("total_millis", "long", "time from page to page, summed"),
+    ),
+    partition_by=("before",),
+)

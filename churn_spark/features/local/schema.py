@@ -11,6 +11,7 @@ from churn_spark.contracts.tables import TableSpec
 TYPES: Final[dict[str, pl.DataType]] = {
     "string": pl.String(),
     "long": pl.Int64(),
+    "integer": pl.Int32(),
     "double": pl.Float64(),
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
