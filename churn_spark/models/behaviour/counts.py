@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
+from churn_spark.arrays import Floats
 from churn_spark.contracts.tables import TRANSITION_TOTALS
 from churn_spark.features.local.schema import schema_of
 from churn_spark.hashing import content_hash
-from churn_spark.models.behaviour.cells import LEVELS, OTHER, SOURCES, TARGETS
+from churn_spark.models.behaviour.cells import (
+    CANCEL,
+    LEVELS,
+    N_CELLS,
+    OTHER,
+    SHAPE,
+    SOURCES,
+    START,
+    TARGETS,
+)
 
 CELLS_FINGERPRINT: Final = content_hash([LEVELS, SOURCES, TARGETS])
 """Counts that are stored are of the same cells only where it is equal."""
@@ -62,9 +76,67 @@ def stack_counts(transitions: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFram
     return pl.concat([totals.select(since.columns), since])
 
 
+@dataclass(frozen=True)
+class CellSums:
+    """What some users did before a date; all of length users.
+
+    Attributes:
+        log_likelihoods: of their transitions given each class, shape (users, classes).
+        visits: how many.
+        visit_millis: time within them.
+    """
+
+    log_likelihoods: Floats
+    visits: Floats
+    visit_millis: Floats
+
+
+def sum_cells(counts: pl.DataFrame, user_ids: pl.Series, log_chances: Floats) -> CellSums:
+    """Sum what users' transitions say of every class, and their visits.
+
+    Cells are added up as whole numbers first and weighed in their order, so the sums don't depend
+    on the rows that a count comes from. Transitions to and from Cancel are left out: they are the
+    outcome that is to be foreseen.
+
+    Args:
+        counts: `user_id`, `cell`, `n_transitions`, `total_millis`; any number of rows a cell.
+        user_ids: the users, each once.
+        log_chances: of a mixture, shape (classes, N_CELLS).
+    """
+    users = pl.DataFrame({"user_id": user_ids}).with_row_index("user")
+    known = counts.join(users, "user_id")
+
+    def by_user(column: str) -> csr_matrix:
+        values = known[column].to_numpy().astype(np.float64)
+        places = known["user"].to_numpy(), known["cell"].to_numpy()
+        found = csr_matrix((values, places), shape=(len(user_ids), N_CELLS))
+        found.sum_duplicates()
+        return found
+
+    n_transitions = by_user("n_transitions")
+    return CellSums(
+        log_likelihoods=n_transitions @ np.where(_TELLS, log_chances, 0.0).T,
+        visits=n_transitions @ (_TELLS & _BEGINS).astype(np.float64),
+        visit_millis=by_user("total_millis") @ _TELLS.astype(np.float64),
+    )
+
+
+def _cells_where(source: str | None = None, target: str | None = None) -> NDArray[np.bool_]:
+    """Which cells come from a page, or lead to one; shape (N_CELLS,)."""
+    found = np.zeros(SHAPE, dtype=np.bool_)
+    if source is not None:
+        found[:, SOURCES.index(source), :] = True
+    if target is not None:
+        found[:, :, TARGETS.index(target)] = True
+    return found.ravel()
+
+
+_TELLS: Final = ~_cells_where(CANCEL, CANCEL)
+_BEGINS: Final = _cells_where(START)
+
+
 def _place(names: tuple[str, ...], column: str) -> pl.Expr:
     """The number of a page in a list; of `OTHER` where it isn't in it."""
-    places = pl.Series(range(len(names)), dtype=pl.Int32)
-    return pl.col(column).replace_strict(
-        pl.Series(names), places, default=names.index(OTHER), return_dtype=pl.Int32
-    )
+    places = {str(name): place for place, name in enumerate(names)}
+    other = names.index(OTHER)
+    return pl.col(column).replace_strict(places, default=other, return_dtype=pl.Int32)
