@@ -18,6 +18,7 @@ class SparkConfig(Section):
     driver_memory: str
     shuffle_partitions: int = Field(ge=1)
     max_partition_bytes: str
+    max_local_users: int = Field(ge=0)
 
 
 class IngestConfig(Section):

@@ -1,4 +1,4 @@
-"""A declared table as Arrow knows it, and rows on the driver in that form."""
+"""A declared table as Arrow knows it, and rows on the driver in that form and out of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
+from pyspark.sql import Row
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import SchemaError
@@ -68,6 +69,23 @@ def to_arrow(rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec) -> 
     if wrong:
         raise _misfit(spec, f"wrong type {wrong}")
     return pa.Table.from_arrays(arrays, schema=arrow_schema(spec))
+
+
+def to_frame(rows: pa.Table) -> pd.DataFrame:
+    """The rows as Spark's `toPandas` gives them: instants without a zone, which is UTC."""
+    frame: pd.DataFrame = _without_zone(rows, "ns").to_pandas(date_as_object=True)
+    return frame
+
+
+def to_rows(rows: pa.Table) -> list[Row]:
+    """The rows as Spark's `collect` gives them."""
+    record = Row(*rows.column_names)
+    return [record(*row.values()) for row in _without_zone(rows, "us").to_pylist()]
+
+
+def _without_zone(rows: pa.Table, unit: str) -> pa.Table:
+    types = [pa.timestamp(unit) if pa.types.is_timestamp(t) else t for t in rows.schema.types]
+    return rows.cast(pa.schema(list(zip(rows.column_names, types, strict=True))))
 
 
 def _columns(rows: Sequence[Any], spec: TableSpec) -> list[list[Any]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
 
 _OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
-"""Schemes that deltalake knows; it takes keys and end points from the environment."""
+"""Schemes that deltalake knows."""
+_SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
 
 
 def qualify(spark: SparkSession, path: str) -> str:
@@ -31,3 +33,13 @@ def native_root(qualified: str) -> str | None:
     if scheme == "file":
         return "/" + path.lstrip("/")
     return qualified if scheme in _OBJECT_STORES else None
+
+
+def storage_options(root: str) -> dict[str, str]:
+    """The environment's keys and end points of an object store; none for a local path.
+
+    deltalake reads them itself where it runs; handed on, they hold in Spark's workers too.
+    """
+    if root.startswith("/"):
+        return {}
+    return {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zlib
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
-import pandas as pd
-import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
-from churn_spark.lakehouse import native_rows, spark_rows
-from churn_spark.lakehouse.arrow_schema import to_arrow
+from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.files import Files
-from churn_spark.lakehouse.location import native_root, qualify
+from churn_spark.lakehouse.location import qualify
 from churn_spark.lakehouse.schema import conform, struct_of
-from churn_spark.lakehouse.selection import Where, is_empty, require_meant, sql_condition
+from churn_spark.lakehouse.selection import Where, is_empty, sql_condition
+from churn_spark.lakehouse.small_tables import SmallTables
+
+_COMMITS_A_CHECKPOINT: Final = 50
+"""A commit without one costs a reader .3 ms."""
 
 
 @dataclass(frozen=True)
-class Lakehouse:
-    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows."""
+class Lakehouse(SmallTables):
+    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows.
+
+    Attributes:
+        spark: reads and writes what is large.
+        root: of the tables.
+        max_local_users: of the dates at hand; with more, their rows are Spark's work.
+    """
 
     spark: SparkSession
     root: str
+    max_local_users: int = 200_000
 
     def path(self, spec: TableSpec) -> str:
         """Where the table is."""
@@ -38,26 +45,6 @@ class Lakehouse:
     def checkpoint(self, job_name: str) -> str:
         """Where a streaming job keeps what it has read."""
         return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
-
-    @cached_property
-    def native_root(self) -> str | None:
-        """The folder as deltalake names it; none where only Spark reaches it."""
-        return native_root(qualify(self.spark, self.root.rstrip("/")))
-
-    @property
-    def is_native(self) -> bool:
-        """Whether small tables are read and written without Spark."""
-        return self.native_root is not None
-
-    def uri(self, spec: TableSpec) -> str:
-        """Where deltalake finds the table; keys and end points come from the environment.
-
-        Raises:
-            ValueError: where only Spark reaches it.
-        """
-        if self.native_root is None:
-            raise ValueError(f"found {self.root}, expected storage that deltalake reaches")
-        return f"{self.native_root}/{spec.path}"
 
     @property
     def files(self) -> Files:
@@ -74,14 +61,22 @@ class Lakehouse:
         Raises:
             MissingTableError: if no step has written it yet.
         """
+        self.require(spec)
+        rows = self.spark.read.format("delta").load(self.path(spec))
+        later = [field for field in struct_of(spec).fields if field.name not in rows.columns]
+        return rows.withColumns({one.name: F.lit(None).cast(one.dataType) for one in later})
+
+    def require(self, spec: TableSpec) -> None:
+        """Let pass only a table that has been written at least once.
+
+        Raises:
+            MissingTableError: if no step has written it yet.
+        """
         if not self.exists(spec):
             raise MissingTableError(
                 f"no table {spec.layer}/{spec.name} in {self.root}; expected the step before to "
                 "have written it: run the jobs in order, or `nightly`, which does"
             )
-        rows = self.spark.read.format("delta").load(self.path(spec))
-        later = [field for field in struct_of(spec).fields if field.name not in rows.columns]
-        return rows.withColumns({one.name: F.lit(None).cast(one.dataType) for one in later})
 
     def version(self, spec: TableSpec) -> int:
         """Number of the newest version; -1 where the table doesn't exist.
@@ -96,7 +91,8 @@ class Lakehouse:
 
     def create(self, spec: TableSpec) -> None:
         """Create the table, empty, with its columns' meanings; nothing happens if it exists."""
-        if self.exists(spec):
+        if self.is_native:
+            native_rows.create(self.uri(spec), self.storage_options, spec)
             return
         builder = (
             DeltaTable.createIfNotExists(self.spark)
@@ -154,92 +150,6 @@ class Lakehouse:
             writer = writer.option("userMetadata", json.dumps(note))
         writer.save(self.path(spec))
 
-    def replace_rows(
-        self, rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec, where: Where
-    ) -> None:
-        """The same for rows that are on the driver; none of them removes what is there.
-
-        Args:
-            rows: tuples in the order of the columns, a frame, where NaN is a missing value, or
-                an Arrow table.
-            spec: the table; created where it is missing.
-            where: as in `replace`.
-
-        Raises:
-            SchemaError: if they don't fit the table; nothing is written then.
-        """
-        if is_empty(where):
-            return
-        fitting = to_arrow(rows, spec)
-        require_meant(fitting, spec, where)
-        if self.is_native:
-            native_rows.replace(self.uri(spec), fitting, spec, where)
-        else:
-            self.replace(spark_rows.to_spark(self.spark, fitting, spec), spec, where)
-
-    def read_rows(
-        self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        """The rows meant, in no order; none where the table is missing.
-
-        Dates are `datetime.date`, instants have no zone and are UTC, lists are arrays, and whole
-        numbers with missing ones among them are floats: as Spark's `toPandas` gives them.
-
-        Args:
-            spec: of a small table, or of one that `where` makes small.
-            where: which rows; all where it is missing.
-            columns: which columns, in this order; all where they are missing.
-        """
-        meant, names = where or {}, columns or spec.column_names
-        if not is_empty(meant):
-            if self.is_native and (table := native_rows.open_table(self.uri(spec))):
-                return native_rows.to_frame(native_rows.read(table, spec, meant, names))
-            if not self.is_native and self.exists(spec):
-                return spark_rows.read(self.read(spec), meant, names)
-        return native_rows.to_frame(to_arrow([], spec).select(names))
-
-    def read_arrow(
-        self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
-    ) -> pa.Table:
-        """The same rows with the declared types: whole numbers stay whole. Only where `is_native`.
-
-        Raises:
-            ValueError: where only Spark reaches the table.
-        """
-        meant, names = where or {}, columns or spec.column_names
-        table = None if is_empty(meant) else native_rows.open_table(self.uri(spec))
-        if table is None:
-            return to_arrow([], spec).select(names)
-        return native_rows.read(table, spec, meant, names)
-
-    def data_files(self, spec: TableSpec, column: str) -> list[tuple[Any, str]]:
-        """Value of a partition column and path of each file of the table, in order.
-
-        A file never changes: the same files hold the same rows. Only where `is_native`.
-
-        Raises:
-            ValueError: where only Spark reaches the table.
-        """
-        table = native_rows.open_table(self.uri(spec))
-        return native_rows.data_files(table, column) if table else []
-
-    def count_rows(self, spec: TableSpec, where: Where | None = None) -> int:
-        """Number of the rows meant, all where it isn't said which; 0 where there is no table."""
-        meant = where or {}
-        if is_empty(meant):
-            return 0
-        if self.is_native:
-            table = native_rows.open_table(self.uri(spec))
-            return native_rows.count(table, spec, meant) if table else 0
-        return spark_rows.count(self.read(spec), meant) if self.exists(spec) else 0
-
-    def partition_values(self, spec: TableSpec, column: str) -> list[Any]:
-        """The values of a partition column that have rows, sorted; none without a table."""
-        if self.is_native:
-            table = native_rows.open_table(self.uri(spec))
-            return native_rows.partition_values(table, column) if table else []
-        return spark_rows.partition_values(self.read(spec), column) if self.exists(spec) else []
-
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
         """Replace all rows of the table in one commit."""
         self.create(spec)
@@ -255,6 +165,17 @@ class Lakehouse:
             .option("startingVersion", since + 1)
             .load(self.path(spec))
         )
+
+    def shorten_log(self, spec: TableSpec, version: int) -> None:
+        """Write a checkpoint where one is due; called after each commit that isn't Spark's.
+
+        Spark writes one at its own commits, deltalake must not: readers of the two have
+        disagreed about them. Each table has its turn at other versions, so that no night pays
+        for all of them.
+        """
+        if (version + zlib.crc32(spec.path.encode())) % _COMMITS_A_CHECKPOINT == 0:
+            log = self._jvm.org.apache.spark.sql.delta.DeltaLog
+            log.forTable(self.spark._jsparkSession, self.path(spec)).checkpoint()
 
     def newest_note(self, spec: TableSpec) -> dict[str, Any]:
         """The note of the newest commit that has one; empty where there is none."""

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from churn_spark.config import TrainingConfig
-from churn_spark.contracts.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX
+from churn_spark.contracts.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX, SEGMENT_SOURCES
 from churn_spark.contracts.features.spec import Feature, fingerprint
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.segments import segment_columns
+from churn_spark.evaluation.segments import segments_of
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of_users
@@ -109,20 +108,19 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
 
     Grain: that of `rows`, (as_of, user_id).
     """
-    keys = ["as_of", "user_id", "label", "split", *SEGMENT_COLUMNS]
+    keys = ["as_of", "user_id", "label", "split"]
 
     def encode(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         for batch in batches:
             matrix = pd.DataFrame(
                 encoding.encode(batch), columns=list(encoding.features), index=batch.index
             )
-            yield pd.concat([batch[keys], matrix], axis=1)
+            yield pd.concat([batch[keys], segments_of(batch, SEGMENT_PREFIX), matrix], axis=1)
 
-    schema = T.StructType(
-        [field for field in struct_of(TRAINING_ROWS) if field.name in (*keys, *encoding.features)]
-    )
-    with_segments = rows.select("*", *segment_columns(SEGMENT_PREFIX))
-    encoded = with_segments.select(*keys, *encoding.features).mapInPandas(encode, schema)
+    known = (*keys, *SEGMENT_COLUMNS, *encoding.features)
+    schema = struct_of(TRAINING_ROWS, [n for n in TRAINING_ROWS.column_names if n in known])
+    inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
+    encoded = rows.select(*inputs).mapInPandas(encode, schema)
     absent = [name for name in TRAINING_ROWS.column_names if name not in encoded.columns]
     return conform(
         encoded.select("*", *[F.lit(None).cast("double").alias(name) for name in absent]),

@@ -53,6 +53,6 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
     config = load_config(env, overrides or ())
     session = build_session(config.spark, name)
     try:
-        yield JobContext(config, Lakehouse(session, config.lakehouse))
+        yield JobContext(config, Lakehouse(session, config.lakehouse, config.spark.max_local_users))
     finally:
         session.stop()

@@ -48,14 +48,12 @@ class KeptTotals:
     nothing: Callable[[], pl.DataFrame]
     add: Callable[[pl.DataFrame, pl.DataFrame, date, str], pl.DataFrame]
 
-    def read(self, lakehouse: Lakehouse, cut: date, log_start: date) -> pl.DataFrame:
+    def read(self, lakehouse: Lakehouse, cut: date) -> pl.DataFrame:
         """The totals before a cut; kept, if no later ones are."""
-        if cut <= log_start:
-            return self.nothing()
         files = lakehouse.data_files(self.source, "event_date")
         cuts = lakehouse.partition_values(self.table, "before")
         begin, totals = self._newest_that_hold(lakehouse, [c for c in cuts if c <= cut], files)
-        first = begin or log_start
+        first = begin or min((day for day, _ in files), default=cut)
         while first < cut:
             end = min(days_after(first, _STEP_DAYS), cut)
             rows = self.read_days(lakehouse, first, end)

@@ -11,15 +11,15 @@ from pyspark.sql import functions as F
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_labels, find_unripe_dates, with_horizon
+from churn_spark.features.labels import build_labels
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Between
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.user_totals import cut_before, read_history
-from churn_spark.timeline import LogSpan
+from churn_spark.timeline import Horizon, LogSpan
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -31,8 +31,8 @@ USE_CASE = UseCase(
     reads_if_there=(LABELS, USER_TOTALS),
 )
 
-MAX_SESSION_DAYS: Final = 4_000_000
-"""That one process sums: about those of 200,000 users in nine weeks, in 2.7 GB."""
+_DAYS_OF_A_USER: Final = 20
+"""Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
 
 def run(
@@ -63,13 +63,10 @@ def run(
             )
         write_snapshots(lakehouse, dates, span.start, config.snapshots.active_days)
         horizon = config.labels.horizon
-        lakehouse.create(LABELS)
-        unripe = find_unripe_dates(lakehouse.read(LABELS), horizon, span.end).collect()
-        labelled = {*dates, *(row.as_of for row in unripe)}
+        labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
         population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
         labels = build_labels(population, session_days, horizon, span.end)
-        key = {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
-        lakehouse.replace(labels, LABELS, {"as_of": labelled, **key})
+        lakehouse.replace(labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
@@ -85,9 +82,10 @@ def write_snapshots(
     In this process while the session days that they are made of fit in it; by Spark's windows
     over all session days beyond, or where only Spark reaches them.
     """
+    most = lakehouse.max_local_users * _DAYS_OF_A_USER
     where = {"event_date": Between(cut_before(min(dates)), max(dates))}
-    if lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= MAX_SESSION_DAYS:
-        history = read_history(lakehouse, dates, log_start)
+    if lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most:
+        history = read_history(lakehouse, dates)
         found = build_from_totals(
             history.session_days, history.totals, dates, log_start, active_days
         )
@@ -104,9 +102,21 @@ def run_missing(
 
     Labels are written last: a date that has them has its snapshot, however the job has ended.
     """
-    if not dates:
-        return
-    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
-    labelled = labels.filter(F.col("as_of").isin(*dates)).select("as_of").distinct()
-    if missing := set(dates) - {row.as_of for row in labelled.collect()}:
+    where: Where = {"as_of": dates, **_horizon_of(config.labels.horizon)}
+    labelled = lakehouse.read_rows(LABELS, where, ["as_of"])
+    if missing := set(dates) - set(labelled["as_of"]):
         run(lakehouse, missing, config, span)
+
+
+def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
+    """The as-of dates whose labels were not known when they were built, and are now."""
+    newest_known = horizon.newest_known(log_end)
+    # A label that isn't known is null: the log names the few dates that have such.
+    with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
+    dates = [one for one in with_nulls if one <= newest_known]
+    where: Where = {"as_of": dates, "is_known": [False], **_horizon_of(horizon)}
+    return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))
+
+
+def _horizon_of(horizon: Horizon) -> Where:
+    return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from churn_spark.models.behaviour.counts import (
     add_counts,
     no_counts,
     stack_counts,
+    sum_counts,
 )
 from churn_spark.pipeline.kept_totals import KeptTotals
 
@@ -22,12 +24,17 @@ _LATE_DAYS: Final = 7
 """The days before a date in which most late events fall: they don't touch what is kept."""
 
 
-def read_counts(lakehouse: Lakehouse, as_of: date, log_start: date) -> pl.DataFrame:
-    """What each user was known to have done before a date, by cell.
+def read_counts(
+    lakehouse: Lakehouse, as_of_dates: Collection[date]
+) -> Iterator[tuple[date, pl.DataFrame]]:
+    """What each user was known to have done before each of the dates, by cell, the oldest first.
 
-    Columns `user_id`, `cell`, `n_transitions`, `total_millis`; a user may have a cell on many rows.
+    Columns `user_id`, `cell`, `n_transitions`, `total_millis`; a user may have a cell in many rows.
     """
-    last = as_of - timedelta(days=_LATE_DAYS)
-    cut = max(last - timedelta(days=last.weekday()), log_start)
-    totals = KEPT.read(lakehouse, cut, log_start)
-    return stack_counts(KEPT.read_days(lakehouse, cut, as_of), totals)
+    last = min(as_of_dates) - timedelta(days=_LATE_DAYS)
+    first = last - timedelta(days=last.weekday())
+    totals = KEPT.read(lakehouse, first)
+    for as_of in sorted(as_of_dates):
+        counts = stack_counts(KEPT.read_days(lakehouse, first, as_of), totals)
+        yield as_of, counts
+        totals, first = sum_counts(counts), as_of

@@ -32,18 +32,10 @@ class UserHistory:
     totals: pl.DataFrame
 
 
-def read_history(
-    lakehouse: Lakehouse, as_of_dates: Collection[date], log_start: date
-) -> UserHistory:
-    """All that snapshots as of the dates are made of.
-
-    Args:
-        lakehouse: with the session days.
-        as_of_dates: the dates.
-        log_start: first date of the log.
-    """
-    cut = max(cut_before(min(as_of_dates)), log_start)
-    totals = KEPT.read(lakehouse, cut, log_start)
+def read_history(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> UserHistory:
+    """All that snapshots as of the dates are made of."""
+    cut = cut_before(min(as_of_dates))
+    totals = KEPT.read(lakehouse, cut)
     return UserHistory(KEPT.read_days(lakehouse, cut, max(as_of_dates)), totals)
 
 

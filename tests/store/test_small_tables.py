@@ -24,6 +24,7 @@ from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
+from tests.spark_jobs import counted_jobs
 
 NIGHT, NEXT = date(2018, 11, 5), date(2018, 11, 6)
 
@@ -104,6 +105,8 @@ def test_rows_come_back_as_spark_gives_them(
     expected = lakehouse.read(ALL_TYPES).orderBy("text").toPandas()
     found = lakehouse.read_rows(ALL_TYPES).sort_values("text", na_position="first")
     assert_frame_equal(found.reset_index(drop=True), expected)
+    one_by_one = sorted(lakehouse.collect_rows(ALL_TYPES), key=lambda row: row.text or "")
+    assert one_by_one == lakehouse.read(ALL_TYPES).orderBy("text").collect()
 
 
 def test_what_is_missing_and_what_is_no_number_stay_apart(lakehouse: Lakehouse) -> None:
@@ -123,11 +126,16 @@ def test_frames_are_taken_with_nan_for_what_is_missing(lakehouse: Lakehouse) -> 
 def test_reasons_are_kept_field_by_field(lakehouse: Lakehouse) -> None:
     reason = {"feature": "n_songs", "direction": "up", "contribution": 0.5, "value": None,
               "typical": 2.0, "level": None, "typical_level": None}  # fmt: skip
-    spec = TableSpec("ml", "reasons", "one row", (Column("fields", "reasons", "reasons"),))
-    lakehouse.replace_rows([([reason],), (None,), ([],)], spec, {})
-    rows = [row.fields for row in lakehouse.read(spec).collect()]
-    assert sorted(map(str, rows)) == sorted(["None", "[]", str(rows[0])] if rows[0] else [])
-    assert any(row and row[0].asDict() == reason for row in rows)
+    spec = TableSpec(
+        "ml",
+        "reasons",
+        "one row",
+        (Column("number", "long", "its number"), Column("fields", "reasons", "reasons")),
+    )
+    rows = [(1, [reason]), (2, None), (3, [])]
+    lakehouse.replace_rows(rows, spec, {"number": [1, 2, 3]})
+    found = {row.number: row.fields for row in lakehouse.read(spec).collect()}
+    assert [[one.asDict() for one in found[1]], found[2], found[3]] == [[reason], None, []]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +244,38 @@ def test_deltalake_writes_no_checkpoint_and_reads_those_of_spark(context: JobCon
         if int(old.stem) < 20:
             old.unlink()
     assert names(lakehouse) == ["n11", "s20"]
+
+
+def test_native_rows_take_no_spark_job(context: JobContext) -> None:
+    lakehouse = context.lakehouse
+    with counted_jobs(context.spark) as n_jobs:
+        lakehouse.create(LABELS)
+        lakehouse.replace_rows([check(NIGHT, "a")], DATA_CHECKS, {"run_date": [NIGHT]})
+        lakehouse.replace_rows([check(NIGHT, "b")], DATA_CHECKS, {"run_date": [NIGHT]})
+        assert lakehouse.exists(DATA_CHECKS)
+        assert names(lakehouse) == ["b"]
+        assert [row.name for row in lakehouse.collect_rows(DATA_CHECKS)] == ["b"]
+        assert lakehouse.count_rows(DATA_CHECKS, {"run_date": [NIGHT]}) == 1
+    assert n_jobs == [0]
+    with counted_jobs(context.spark) as n_jobs:
+        lakehouse.read(DATA_CHECKS).collect()
+    assert n_jobs[0] > 0
+
+
+def test_spark_shortens_the_log_of_a_table_that_it_never_writes(context: JobContext) -> None:
+    lakehouse = context.lakehouse
+    log = Path(lakehouse.path(DATA_CHECKS)) / "_delta_log"
+    for commit in range(101):
+        row = [check(NIGHT, f"n{commit}")]
+        lakehouse.replace_rows(row, DATA_CHECKS, {"run_date": [NIGHT]})
+    points = sorted(int(one.name.partition(".")[0]) for one in log.glob("*.checkpoint.parquet"))
+    assert len(points) == 2
+    assert points[1] - points[0] == 50
+    for old in log.glob("*.json"):
+        if int(old.stem) <= points[1]:
+            old.unlink()
+    assert names(lakehouse) == ["n100"]
+    assert [row["name"] for row in lakehouse.read(DATA_CHECKS).collect()] == ["n100"]
 
 
 def test_every_table_has_the_same_types_in_arrow_and_in_spark() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from churn_spark.contracts.features.spec import ASKED
-from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS
+from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS, TableSpec
 from churn_spark.features.local.totals import add_days, no_totals
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import user_totals
@@ -33,6 +33,9 @@ class NativeLakehouse(Lakehouse):
         """The folder."""
         return self.root
 
+    def shorten_log(self, spec: TableSpec, version: int) -> None:
+        """Nothing: checkpoints are Spark's."""
+
 
 def _open(folder: Path | str) -> Lakehouse:
     return NativeLakehouse(None, str(folder))  # type: ignore[arg-type]
@@ -44,10 +47,10 @@ def _write(lakehouse: Lakehouse, log: pl.DataFrame, dates: set[date]) -> None:
     lakehouse.replace_rows(rows.to_arrow(), SESSION_DAYS, {"event_date": dates})
 
 
-def _check(lakehouse: Lakehouse, log: pl.DataFrame, as_of: date, start: date) -> None:
+def _check(lakehouse: Lakehouse, log: pl.DataFrame, as_of: date) -> None:
     """The history as of a date holds all days before it, each in the totals or by itself."""
     cut = cut_before(as_of)
-    history = read_history(lakehouse, [as_of], start)
+    history = read_history(lakehouse, [as_of])
     is_total = pl.col("event_date") < cut
     expected = add_days(log.filter(is_total), no_totals(), cut, "").drop("made_of")
     assert_frame_equal(history.totals.drop("made_of"), expected, check_row_order=False)
@@ -66,7 +69,6 @@ def test_history_is_whole_on_any_date_after_any_other_and_late_events(
     log: pl.DataFrame, late: pl.DataFrame, nights: list[int], are_rebuilt: bool
 ) -> None:
     key = ["user_id", "session_id", "event_date"]
-    start = min([START, *log["event_date"]])
     with TemporaryDirectory() as folder:
         lakehouse = _open(folder)
         _write(lakehouse, log, {START, *log["event_date"]})
@@ -75,7 +77,7 @@ def test_history_is_whole_on_any_date_after_any_other_and_late_events(
                 log = pl.concat([log.join(late, key, "anti"), late])
                 _write(lakehouse, log, {*late["event_date"], *([START] if are_rebuilt else [])})
             as_of = START + timedelta(days=days)
-            _check(lakehouse, log, as_of, start)
+            _check(lakehouse, log, as_of)
 
 
 @pytest.fixture
@@ -94,9 +96,9 @@ def test_days_before_the_cut_are_read_once(
 ) -> None:
     lakehouse = _open(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
-    read_history(lakehouse, [_LAST], START)
+    read_history(lakehouse, [_LAST])
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, add=None))  # type: ignore[arg-type]
-    history = read_history(lakehouse, [_LAST], START)
+    history = read_history(lakehouse, [_LAST])
     n_before = len(log.filter(pl.col("event_date") < cut_before(_LAST)))
     assert history.totals["n_songs"].to_list() == [n_before]
     assert len(history.session_days) == len(log) - n_before
@@ -108,10 +110,10 @@ def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> 
     _write(lakehouse, log, {*log["event_date"]})
     nights = [_LAST - timedelta(days=7 * number) for number in range(6, -1, -1)]
     for as_of in nights:
-        read_history(lakehouse, [as_of], START)
+        read_history(lakehouse, [as_of])
     kept = lakehouse.partition_values(USER_TOTALS, "before")
     assert kept == [cut_before(as_of) for as_of in nights[-N_KEPT:]]
-    read_history(lakehouse, [nights[0]], START)
+    read_history(lakehouse, [nights[0]])
     assert lakehouse.partition_values(USER_TOTALS, "before") == kept
 
 
@@ -120,9 +122,9 @@ def test_totals_of_other_sources_are_made_anew(
 ) -> None:
     lakehouse = _open(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
-    before = read_history(lakehouse, [_LAST], START).totals
+    before = read_history(lakehouse, [_LAST]).totals
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, definition="other sources"))
-    after = read_history(lakehouse, [_LAST], START).totals
+    after = read_history(lakehouse, [_LAST]).totals
     assert after["made_of"][0] != before["made_of"][0]
     kept = lakehouse.read_arrow(USER_TOTALS, columns=["made_of"])
     assert kept["made_of"].to_pylist() == after["made_of"].to_list()

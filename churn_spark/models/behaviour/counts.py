@@ -60,14 +60,13 @@ def add_counts(
     Grain: (user_id, cell); the columns of `TRANSITION_TOTALS`.
     """
     cut = {"before": pl.lit(before), "made_of": pl.lit(made_of)}
-    return (
-        stack_counts(transitions, totals)
-        .group_by("user_id", "cell")
-        .agg(pl.col("n_transitions", "total_millis").sum())
-        .sort("user_id", "cell")
-        .with_columns(**cut)
-        .select(TRANSITION_TOTALS.column_names)
-    )
+    counts = sum_counts(stack_counts(transitions, totals))
+    return counts.sort("user_id", "cell").with_columns(**cut).select(TRANSITION_TOTALS.column_names)
+
+
+def sum_counts(counts: pl.DataFrame) -> pl.DataFrame:
+    """The counts with one row for each user and cell."""
+    return counts.group_by("user_id", "cell").agg(pl.col("n_transitions", "total_millis").sum())
 
 
 def stack_counts(transitions: pl.DataFrame, totals: pl.DataFrame) -> pl.DataFrame:
