@@ -16,7 +16,7 @@ from churn_spark.features.segments import segment_columns
 from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.estimators import collect_bounded
+from churn_spark.models.learnt_rows import collect_bounded
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
 from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows

@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
-from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
+from churn_spark.models.behaviour.user_cells import cell_column
 from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_start_millis
 
 
