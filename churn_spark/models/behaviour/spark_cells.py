@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
 from churn_spark.models.behaviour.cells import CANCELLED_CELLS, N_CELLS, START_CELLS
+from churn_spark.models.behaviour.exposures import to_exposures
 from churn_spark.models.behaviour.model import BehaviourModel
 
 Result = TypeVar("Result")
