@@ -33,10 +33,11 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Set up what is missing: virtual environment, Java 17, Spark jars
+setup: ## Set up what is missing: virtual environment, Java 17, Spark jars, their classes
 	@{ cmp -s $(LOCK) "$(INSTALLED)" && "$(PY)" -c ''; } || $(MAKE) --no-print-directory venv
 	@"$(PY)" -m churn_spark.runtime.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
 	@"$(PY)" -m churn_spark.runtime.jars
+	@"$(PY)" -m churn_spark.runtime.archive
 
 .PHONY: demo
 demo: setup ## The whole flow on a simulated log, for a few dates

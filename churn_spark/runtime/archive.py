@@ -26,75 +26,83 @@ from churn_spark.runtime.jars import class_path_environment
 from churn_spark.runtime.java import configure_java, state_dir, write_atomically
 
 LOCAL = "local[2]"
-_NAME = "classes"
+_PREFIX = "classes"
 _MAX_S = 300  # for Java to write the archive; it takes some seconds
 
 
 def archive_options() -> str:
-    """The options of a JVM that is to take its classes from the archive; none without one.
+    """The options of a JVM that is to take its classes from the archive; empty without one.
 
     The JVM must be the one of `JAVA_HOME`, and its class path that of a local master.
     """
-    archive = _archive_path()
-    if not archive.is_file():
-        return ""
-    # Without these Java says on standard output that an archive doesn't fit.
-    silent = "-Xlog:disable -Xlog:all=error:stderr"
-    return f'-XX:SharedArchiveFile="{archive}" -Xshare:auto {silent}'
+    archive = _find_archive()
+    # Else Java says on standard output that an archive doesn't fit.
+    silent = "-Xlog:cds=error -Xlog:cds+dynamic=error"
+    return f'"-XX:SharedArchiveFile={archive}" -Xshare:auto {silent}' if archive else ""
 
 
 def make_archive() -> Path:
     """Write the archive for the Java found and the jars listed, in place of any other.
 
     Raises:
-        MachineError: if there is no Java 17, or it writes none.
+        MachineError: if Java writes none.
     """
-    archive = _archive_path()
     with tempfile.TemporaryDirectory(dir=state_dir()) as folder, tempfile.TemporaryFile() as log:
-        written = Path(folder, archive.name)
-        options = f'-XX:ArchiveClassesAtExit="{written}"'
+        written = Path(folder, "written.jsa")
+        options = f'"-XX:ArchiveClassesAtExit={written}"'
         command = [sys.executable, "-m", "churn_spark.runtime.exercise", folder, options]
         done = subprocess.run(command, stdout=log, stderr=log, timeout=_MAX_S, check=False)
         if done.returncode or not written.is_file():
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()
-            raise MachineError(lines[-1] if lines else "it wrote none")
+            raise MachineError(lines[-1] if lines else "Java wrote none and said nothing")
         _remove_all()
         written.chmod(0o644)
-        written.replace(archive)
-    return archive
+        return written.replace(state_dir() / f"{_name()}-{written.stat().st_size}.jsa")
 
 
-def _archive_path() -> Path:
-    """Where the archive for `JAVA_HOME` and the class path is: what Java looks at, hashed."""
+def _find_archive() -> Path | None:
+    """The archive for `JAVA_HOME` and the class path, whole: Java dies of one that was cut off."""
+    for path in state_dir().glob(f"{_name()}-*.jsa"):
+        if path.stem.endswith(f"-{path.stat().st_size}"):
+            return path
+    return None
+
+
+def _name() -> str:
+    """The archive's name but for its size: what Java compares, hashed."""
     spark = find_spec("pyspark")
-    folder = Path((spark.origin if spark and spark.origin else "") or ".").parent / "jars"
-    jars = class_path_environment(LOCAL).get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
-    java = Path(os.environ["JAVA_HOME"], "lib", "server", "libjvm.so")
+    folder = Path((spark and spark.origin) or "").parent / "jars"
+    behind = class_path_environment(LOCAL).get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
+    java = Path(os.environ.get("JAVA_HOME", ""), "lib", "server", "libjvm.so")
     digest = hashlib.sha256()
-    for path in [java, *sorted(folder.glob("*.jar")), *map(Path, jars)]:
+    for path in [java, *sorted(folder.glob("*.jar")), *map(Path, behind)]:
         facts = path.stat() if path.is_file() else None
-        known = facts and (facts.st_size, int(facts.st_mtime))
-        digest.update(f"{path} {known}\n".encode())
-    return state_dir() / f"{_NAME}-{digest.hexdigest()[:12]}.jsa"
+        digest.update(f"{path} {facts and (facts.st_size, int(facts.st_mtime))}\n".encode())
+    return f"{_PREFIX}-{digest.hexdigest()[:12]}"
 
 
 def _remove_all() -> None:
-    for old in state_dir().glob(f"{_NAME}-*"):
+    for old in state_dir().glob(f"{_PREFIX}-*"):
         old.unlink()
 
 
 def main() -> int:
-    """Run the set-up step; return the exit code, 0 also where Java can make no archive."""
-    configure_java()
-    archive = _archive_path()
-    # The reason why there is none is kept as well, so that it isn't tried at each set-up.
-    reason = archive.with_suffix(".none")
-    if archive.is_file() or reason.is_file():
-        return 0
+    """Run the set-up step; return the exit code, 0 also where Java can make no archive.
+
+    Why it can't is kept, so that it isn't tried at each set-up.
+    """
     try:
-        size = make_archive().stat().st_size
-        print(f"Java's archive of classes: {size / 1e6:.0f} MB, {archive}")
+        configure_java()
+    except MachineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    reason = state_dir() / f"{_name()}.none"
+    if _find_archive() or reason.is_file():
+        return 0
+    print("Java's archive of classes: being made (half a minute, once)", flush=True)
+    try:
+        make_archive()
     except (MachineError, OSError, subprocess.TimeoutExpired) as error:
         _remove_all()
         write_atomically(reason, f"{error}\n".encode())

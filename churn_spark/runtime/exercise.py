@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from churn_spark.config import load_config
+from churn_spark.runtime.archive import LOCAL
 from churn_spark.runtime.session import StartingSession
 
 _KEY: Final = ["day", "user_id"]
@@ -96,7 +97,7 @@ def _fit_trees(rows: DataFrame) -> None:
 
 def main(folder: str, options: str) -> None:
     """Run the exercise and wait for the JVM's end."""
-    config = load_config(overrides=["spark.master=local[2]"]).spark
+    config = load_config(overrides=[f"spark.master={LOCAL}"]).spark
     starting = StartingSession(config, "churn_spark set-up", options)
     spark = starting.wait()
     gateway = spark.sparkContext._gateway
