@@ -105,4 +105,4 @@ def _age_s() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure_night(*sys.argv[1:]))))
+    sys.stdout.write(json.dumps(asdict(measure_night(*sys.argv[1:]))) + "\n")

@@ -15,7 +15,6 @@ cheapest of three counts.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 import zlib
@@ -91,10 +90,9 @@ def measure(log: Path, work: Path) -> Cost:
         loop_s = (before + calibrate()) / 2
     night = MeasuredNight.from_json(done.last_line)
     cost = Cost(night.total("jobs"), round(night.total("cpu_s") / loop_s, 1))
-    print(
+    typer.echo(
         f"mini night: {done.seconds:.0f} s, {night.total('cpu_s'):.0f} CPU-seconds = "
-        f"{cost.loops:.1f} loops of {loop_s:.2f} s, {cost.jobs} Spark jobs",
-        flush=True,
+        f"{cost.loops:.1f} loops of {loop_s:.2f} s, {cost.jobs} Spark jobs"
     )
     return cost
 
@@ -119,10 +117,10 @@ def main(
             cost = Cost(min(cost.jobs, again.jobs), min(cost.loops, again.loops))
     dearer = cost.grown_beyond(stored)
     if dearer:
-        print(
+        typer.echo(
             f"error: the mini night is dearer than {STORED.name} says ({'; '.join(dearer)}): "
             "make it cheaper, or store the new figures: make bench-smoke STORE=1",
-            file=sys.stderr,
+            err=True,
         )
         raise typer.Exit(1)
 

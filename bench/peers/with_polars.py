@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from bench.peers.shared import (
     finish,
 )
 from churn_spark.events.rules import BROWSER_RULES, OS_RULES, OTHER
+from churn_spark.timeline import day_start_millis
 
 _LOG: Final = {
     "ts": pl.Int64, "userId": pl.String, "sessionId": pl.Int64, "page": pl.String,
@@ -98,7 +99,7 @@ def build_features(user_days: pl.DataFrame, cancelled: pl.DataFrame, task: Task)
 
 def _features_of(days: pl.LazyFrame, left: pl.LazyFrame, task: Task, day: date) -> pl.LazyFrame:
     event_date, cancelled = pl.col("event_date"), pl.col("cancel_date")
-    midnight = int((datetime.combine(day, time()) - datetime(1970, 1, 1)).total_seconds() * 1000)
+    midnight = day_start_millis(day)
     windows = {(name, n) for name, of_name in WINDOWS.items() for n in of_name}
     windows |= {("listened", n) for n in LISTENED_DAYS}
     past = (
@@ -126,7 +127,10 @@ def _features_of(days: pl.LazyFrame, left: pl.LazyFrame, task: Task, day: date) 
             *("user_id", "gender", "location"),
             *[pl.col(column).alias(name) for name, column in TOTALS.items()],
             *[f"{name}_{n}d" for name, n in sorted(windows) if name != "listened"],
-            *[(pl.col(f"listened_{n}d") / 3.6e9).alias(f"listen_hours_{n}d") for n in LISTENED_DAYS],
+            *[
+                (pl.col(f"listened_{n}d") / 3.6e9).alias(f"listen_hours_{n}d")
+                for n in LISTENED_DAYS
+            ],
             ((midnight - pl.col("registration")) / 86_400_000).alias("tenure_days"),
             ((midnight - pl.col("last_ts")) / 3_600_000).alias("hours_since_last_event"),
             (pl.col("listened") / 1e6).alias("total_listen_time"),
