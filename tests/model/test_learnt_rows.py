@@ -19,8 +19,8 @@ from pyspark.sql import functions as F
 from churn_spark.config import Config
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES, model_features
-from churn_spark.models import learnt_rows
 from churn_spark.lakehouse.frames import sample_rows
+from churn_spark.models import learnt_rows
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.logistic import fit_logistic_regression
 from churn_spark.models.training import train_trees

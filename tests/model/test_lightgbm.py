@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import Config
 from churn_spark.evaluation.evaluation import Evaluation
-from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.lakehouse.frames import sample_rows
+from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.offset import Offset
 from churn_spark.models.training import FittedTrees, train_logistic_regression, train_trees
