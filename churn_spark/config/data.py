@@ -30,6 +30,9 @@ class IngestConfig(Section):
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]
+    buckets: int = Field(ge=1, le=4096)
+    reader: Literal["auto", "native", "spark"]
+    max_driver_bytes: int = Field(ge=0)
     max_driver_events: int = Field(ge=0)
 
     @model_validator(mode="after")

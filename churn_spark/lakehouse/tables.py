@@ -100,6 +100,12 @@ class Lakehouse(SmallTables):
             builder = builder.property(name, value)
         builder.execute()
 
+    def properties(self, spec: TableSpec) -> dict[str, str]:
+        """Delta's properties of the table, and the project's own."""
+        if self.is_native:
+            return native_rows.properties(self.uri(spec), self.storage_options)
+        return dict(self._delta(spec).detail().select("properties").collect()[0].properties)
+
     def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
         """Append rows once: a repeated call with the same writer and batch writes nothing.
 

@@ -37,7 +37,7 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
         builder = builder.master(config.master)
         for key, value in (_launch_settings(config) | spark_jar_settings()).items():
             builder = builder.config(key, value)
-    for key, value in _sql_settings(config).items():
+    for key, value in (_sql_settings(config) | _worker_settings()).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
@@ -58,6 +58,17 @@ def _launch_settings(config: SparkConfig) -> dict[str, str]:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
+
+
+def _worker_settings() -> dict[str, str]:
+    """The environment of Python workers, each of which has one core."""
+    environment = {
+        "POLARS_MAX_THREADS": "1",
+        # Buffers of tens of megabytes come and go: given back each time, each is faulted in anew.
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "MALLOC_TRIM_THRESHOLD_": str(2 << 30),
+    }
+    return {f"spark.executorEnv.{name}": value for name, value in environment.items()}
 
 
 def _sql_settings(config: SparkConfig) -> dict[str, str]:
