@@ -75,7 +75,7 @@ class Loaded:
                 files.setdefault(table, []).extend(added)
             lines.update(one.lines)
             broken.update(one.broken)
-        return cls(files, lines, broken)
+        return cls(files, dict(lines), broken)
 
 
 def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded:
@@ -100,7 +100,7 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
         except (DamagedFileError, FileNotFoundError, PermissionError) as error:
             broken[part.path] = str(error)
         note(part.length, 0)
-    return Loaded(rows.written(), lines, broken)
+    return Loaded(rows.written(), dict(lines), broken)
 
 
 def _read(part: ByteRange, config: IngestConfig) -> Iterator[Piece]:
