@@ -33,6 +33,7 @@ class IngestConfig(Section):
     buckets: int = Field(ge=1, le=4096)
     reader: Literal["auto", "native", "spark"]
     max_driver_bytes: int = Field(ge=0)
+    max_driver_events: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:

@@ -1,1 +1,1 @@
-"""Events -> session days, transitions, snapshots and labels, as Spark frames."""
+"""Events -> session days and transitions by Polars, snapshots and labels by Spark."""

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
 
@@ -23,6 +24,9 @@ _NO_CHECKPOINT: Final = PostCommitHookProperties(
     create_checkpoint=False, cleanup_expired_logs=False
 )
 _ATTEMPTS: Final = 10
+_PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
+_LISTS_FEATURES: Final = 7
+"""From this version of the protocol on, a table names what a writer must know."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +43,27 @@ class Once:
 
 
 def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
-    """Create a table, empty, as Spark would; one that is there gets the columns it lacks."""
-    if DeltaTable.is_deltatable(table, dict(options)):
-        delta = DeltaTable(table, storage_options=dict(options))
-        known = {field.name for field in delta.schema().fields}
-        declared = Schema.from_arrow(arrow_schema(spec)).fields
-        later = [field for field in declared if field.name not in known]
-        if later:
-            delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
-        return
-    DeltaTable.create(
-        table,
-        arrow_schema(spec),
-        mode="ignore",
-        partition_by=list(spec.partition_by),
-        description=spec.grain,
-        configuration=spec.properties,
-        storage_options=dict(options),
-        post_commithook_properties=_NO_CHECKPOINT,
-    )
+    """Create a table, empty; one that is there gets the columns that it was made without."""
+    native_rows.create(table, options, spec)
+    delta = DeltaTable(table, storage_options=dict(options))
+    known = {field.name for field in delta.schema().fields}
+    declared = Schema.from_arrow(arrow_schema(spec)).fields
+    later = [field for field in declared if field.name not in known]
+    if later:
+        delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
+
+
+def takes_commits(table: str, options: StorageOptions) -> bool:
+    """Whether a table needs nothing of who reads and writes it that only Spark does.
+
+    Such as deletion vectors, other names of columns in the files, or checks of each row.
+    """
+    delta = DeltaTable(table, storage_options=dict(options))
+    protocol = delta.protocol()
+    features = {*(protocol.writer_features or ()), *(protocol.reader_features or ())}
+    is_plain = protocol.min_writer_version < _LISTS_FEATURES or features <= _PLAIN_FEATURES
+    checks = [name for name in delta.metadata().configuration if "delta.constraints." in name]
+    return protocol.min_reader_version == 1 and is_plain and not checks
 
 
 def append_files(
