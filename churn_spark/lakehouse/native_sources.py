@@ -28,13 +28,14 @@ def open_source(path: str, *, seekable: bool) -> pa.NativeFile:
         FileNotFoundError: if it is gone.
         PermissionError: if it may not be read.
     """
-    system, name = _locate(path)
+    system, name = locate(path)
     if seekable:
         return system.open_input_file(name)
     return system.open_input_stream(name, compression=None)
 
 
-def _locate(path: str) -> tuple[Any, str]:
+def locate(path: str) -> tuple[Any, str]:
+    """The file system of a path, and the path's name there."""
     scheme, _, rest = path.partition(":")
     if scheme == "file":
         return fs.LocalFileSystem(), "/" + rest.lstrip("/")
