@@ -108,7 +108,7 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
 def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int]]:
     """The pieces of a part, each with how many of its bytes are read by then."""
     longest = max(config.max_line_bytes, 4 * config.quarantined_chars) + 1
-    with open_source(part.path, seekable=not part.is_compressed) as source:
+    with open_source(part.path) as source:
         if part.is_compressed:
             for piece in read_gzip(source, PART_BYTES, longest):
                 yield piece, source.tell()

@@ -13,23 +13,23 @@ from churn_spark.lakehouse.native_sources import is_reachable, locate, open_sour
 def test_local_file_is_read_in_parts_and_in_order(tmp_path: Path) -> None:
     path = tmp_path / "ö [1] %20.json"
     path.write_bytes(b"0123456789")
-    with open_source(f"file:{path}", seekable=True) as source:
+    with open_source(f"file:{path}") as source:
         assert source.read_at(3, 4) == b"456"
-    with open_source(f"file://{path}", seekable=False) as source:
+    with open_source(f"file://{path}") as source:
         assert source.read(4) == b"0123"
 
 
 def test_compressed_file_comes_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.json.gz"
     path.write_bytes(b"\x1f\x8bpacked")
-    with open_source(f"file:{path}", seekable=False) as source:
+    with open_source(f"file:{path}") as source:
         assert source.read() == b"\x1f\x8bpacked"
 
 
 @pytest.mark.parametrize("path", ["file:/nothing/there.json", "file:/nothing.json.gz"])
 def test_missing_file_is_said_to_be_missing(path: str) -> None:
     with pytest.raises(FileNotFoundError):
-        open_source(path, seekable=path.endswith("json"))
+        open_source(path))
 
 
 @pytest.mark.parametrize(
