@@ -29,7 +29,7 @@ def test_compressed_file_comes_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["file:/nothing/there.json", "file:/nothing.json.gz"])
 def test_missing_file_is_said_to_be_missing(path: str) -> None:
     with pytest.raises(FileNotFoundError):
-        open_source(path))
+        open_source(path)
 
 
 @pytest.mark.parametrize(
