@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import date as Date
 
+import pandas as pd
+
 from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS, TRANSITIONS
 from churn_spark.lakehouse.frames import Rows, join
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of
-from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
+from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.pipeline.transition_totals import read_counts
 from churn_spark.timeline import Horizon
 
 _KEYS = ("as_of", "user_id")
@@ -20,8 +24,27 @@ def behaviour_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> 
     if bundle.behaviour is None:
         return None
     horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
+    if isinstance(snapshots, pd.DataFrame) and lakehouse.is_native:
+        evidence = read_evidence(lakehouse, snapshots, bundle.behaviour)
+        return build_forecasts(evidence, bundle.behaviour, horizon)
     transitions = lakehouse.read(TRANSITIONS)
     return build_behaviour(snapshots, transitions, bundle.behaviour, horizon)
+
+
+def read_evidence(
+    lakehouse: Lakehouse, snapshots: pd.DataFrame, model: BehaviourModel
+) -> pd.DataFrame:
+    """What a behaviour model needs to know of the rows' users, from kept totals and the days since.
+
+    Grain: (as_of, user_id), that of `snapshots`.
+    """
+    if snapshots.empty:
+        return snapshots
+    parts = [
+        sum_evidence(snapshots[snapshots["as_of"] == as_of], counts, model)
+        for as_of, counts in read_counts(lakehouse, set(snapshots["as_of"]))
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def with_behaviour(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import date as Date
 
 from churn_spark.config import RetentionListConfig, ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR, DECISIONS, SCORES, SNAPSHOTS, TRANSITIONS
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    DECISIONS,
+    SCORES,
+    SNAPSHOTS,
+    TRANSITION_TOTALS,
+    TRANSITIONS,
+)
 from churn_spark.lakehouse.frames import count_by, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
@@ -21,9 +28,9 @@ USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS,),
-    writes=(BEHAVIOUR, SCORES),
+    writes=(BEHAVIOUR, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
-    reads_if_there=(TRANSITIONS, DECISIONS),
+    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final, overload
 
 import numpy as np
 import pandas as pd
+import polars as pl
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,8 +15,9 @@ from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS
 from churn_spark.lakehouse.frames import Batches, Rows, apply, on_side_of, to_spark
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
-from churn_spark.models.behaviour.fitting import cell_column
+from churn_spark.models.behaviour.counts import sum_cells
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
+from churn_spark.models.behaviour.user_cells import cell_column
 from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_start_millis
 
 _KEYS: Final = ("as_of", "user_id")
@@ -39,7 +41,8 @@ def build_behaviour(
 ) -> Rows:
     """The features of the set `behaviour` for every row of a snapshot.
 
-    The sums over all transitions are Spark's work wherever the snapshot is.
+    The sums over all transitions are Spark's work wherever the snapshot is; where totals of them
+    are at hand, see `sum_evidence`.
 
     Grain: (as_of, user_id), that of `snapshots`.
     """
@@ -87,6 +90,28 @@ def build_evidence(
         .select(facts["*"], *summed)
         .groupBy("as_of", "user_id", "tenure_days", "level")
         .agg(*[F.coalesce(F.sum(name), F.lit(0)).cast("double").alias(name) for name in summed])
+    )
+
+
+def sum_evidence(users: pd.DataFrame, counts: pl.DataFrame, model: BehaviourModel) -> pd.DataFrame:
+    """The same of one as-of date in this process, from the cells that its users went through.
+
+    Args:
+        users: rows of a snapshot.
+        counts: of the cells before the date; see `counts.sum_cells`.
+        model: weighs them.
+
+    Grain: (as_of, user_id), that of `users`.
+    """
+    found = sum_cells(counts, pl.Series(users["user_id"].to_list()), model.mixture.log_chances)
+    likelihoods = {
+        f"log_likelihood_{number}": values for number, values in enumerate(found.log_likelihoods.T)
+    }
+    return users[[*_KEYS, "tenure_days"]].assign(
+        level=users[_LEVEL],
+        n_visits=found.visits,
+        visit_millis=found.visit_millis,
+        **likelihoods,
     )
 
 
