@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import LABELS
-from churn_spark.lakehouse.schema import conform
+from churn_spark.lakehouse.frames import Batches, Rows, apply, join
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.timeline import Horizon
 
 
-def build_labels(
-    population: DataFrame, session_days: DataFrame, horizon: Horizon, log_end: date
-) -> DataFrame:
+def build_labels(population: Rows, first_cancels: Rows, horizon: Horizon, log_end: date) -> Rows:
     """The horizon label of each user of the population.
 
     1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while the log
@@ -22,32 +23,34 @@ def build_labels(
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
-        session_days: the whole table; the first cancellation is looked for in it.
+        first_cancels: `user_id` and `cancel_ts`, on the same side, see `build_first_cancels`.
         horizon: window and gap.
         log_end: the day after the newest event.
 
     Grain: (as_of, user_id, horizon_days, gap_days).
     """
-    days_ahead = F.date_diff(F.to_date("cancel_ts"), "as_of")
-    in_gap = F.coalesce(days_ahead.between(0, horizon.gap_days - 1), F.lit(False))
-    end = horizon.gap_days + horizon.days
-    in_window = F.coalesce(days_ahead.between(horizon.gap_days, end - 1), F.lit(False))
-    is_known = F.date_add("as_of", end) <= F.lit(log_end)
-    labelled = population.select("as_of", "user_id").join(
-        build_first_cancels(session_days), "user_id", "left"
-    )
-    return conform(
-        labelled.select(
-            "as_of",
-            "user_id",
-            F.lit(horizon.days).alias("horizon_days"),
-            F.lit(horizon.gap_days).alias("gap_days"),
-            F.when(is_known & ~in_gap, in_window.cast("integer")).alias("label"),
-            is_known.alias("is_known"),
-            in_gap.alias("is_gap_cancel"),
-        ),
-        LABELS,
-    )
+    label = partial(_label, horizon=horizon, log_end=log_end)
+    return apply(join(population, first_cancels, ["user_id"], "left"), label, struct_of(LABELS))
+
+
+def _label(batches: Batches, horizon: Horizon, log_end: date) -> Batches:
+    gap, end = horizon.gap_days, horizon.gap_days + horizon.days
+    for rows in batches:
+        as_of = pd.to_datetime(rows["as_of"])
+        days_ahead = (pd.to_datetime(rows["cancel_ts"]).dt.floor("D") - as_of).dt.days
+        in_gap, in_window = days_ahead.between(0, gap - 1), days_ahead.between(gap, end - 1)
+        is_known = as_of + pd.Timedelta(days=end) <= pd.Timestamp(log_end)
+        yield pd.DataFrame(
+            {
+                "as_of": rows["as_of"],
+                "user_id": rows["user_id"],
+                "horizon_days": horizon.days,
+                "gap_days": gap,
+                "label": in_window.astype("Int32").where(is_known & ~in_gap),
+                "is_known": is_known,
+                "is_gap_cancel": in_gap,
+            }
+        )
 
 
 def build_lifetime_labels(population: DataFrame, session_days: DataFrame) -> DataFrame:

@@ -13,10 +13,11 @@ from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.hashing import content_hash
-from churn_spark.lakehouse.selection import Between, Where
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import days_after
 
@@ -62,11 +63,16 @@ class KeptTotals:
                 self._keep(lakehouse, totals, cut, cuts)
         return totals
 
-    def read_days(self, lakehouse: Lakehouse, first: date, end: date) -> pl.DataFrame:
-        """The rows of the source in `[first, end)`."""
-        return self._read(
-            lakehouse, self.source, {"event_date": Between(first, end - timedelta(days=1))}
-        )
+    def read_days(
+        self,
+        lakehouse: Lakehouse,
+        first: date,
+        end: date,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The rows of the source in `[first, end)`; all columns where none are named."""
+        where = {"event_date": Between(first, end - timedelta(days=1))}
+        return _to_polars(lakehouse.read_arrow(self.source, where, columns))
 
     def _keep(
         self, lakehouse: Lakehouse, totals: pl.DataFrame, cut: date, cuts: Sequence[date]
@@ -81,7 +87,7 @@ class KeptTotals:
     ) -> tuple[date | None, pl.DataFrame]:
         """A cut and its totals; nothing before the first day where none hold."""
         for cut in reversed(cuts):
-            totals = self._read(lakehouse, self.table, {"before": [cut]})
+            totals = _to_polars(lakehouse.read_arrow(self.table, {"before": [cut]}))
             if totals["made_of"][0] == self._made_of(files, cut):
                 return cut, totals
         return None, self.nothing()
@@ -90,8 +96,8 @@ class KeptTotals:
         paths = [path for day, path in files if day < cut]
         return content_hash([self.definition, self.table.column_names, paths])
 
-    @staticmethod
-    def _read(lakehouse: Lakehouse, spec: TableSpec, where: Where) -> pl.DataFrame:
-        rows = pl.from_arrow(lakehouse.read_arrow(spec, where))
-        assert isinstance(rows, pl.DataFrame)
-        return rows
+
+def _to_polars(rows: pa.Table) -> pl.DataFrame:
+    found = pl.from_arrow(rows)
+    assert isinstance(found, pl.DataFrame)
+    return found

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date as Date
-from typing import Final
 
-from pyspark.sql import functions as F
+import pandas as pd
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_labels
+from churn_spark.features.labels import build_first_cancels, build_labels
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
+from churn_spark.lakehouse.frames import Rows, on_side_of
 from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Between, Where
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_dates, replace_users
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.pipeline.user_totals import cut_before, read_history
+from churn_spark.pipeline.user_totals import are_few_days, read_first_cancels, read_history
 from churn_spark.timeline import Horizon, LogSpan
 from churn_spark.wording import count_of
 
@@ -30,9 +31,6 @@ USE_CASE = UseCase(
     writes=(SNAPSHOTS, LABELS, USER_TOTALS),
     reads_if_there=(LABELS, USER_TOTALS),
 )
-
-_DAYS_OF_A_USER: Final = 20
-"""Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
 
 def run(
@@ -54,19 +52,14 @@ def run(
         InputError: if there is no event before one of the dates.
     """
     with USE_CASE.start(lakehouse) as facts:
-        session_days = lakehouse.read(SESSION_DAYS)
         span = span or read_log_span(lakehouse)
         if min(dates) <= span.start:
             raise InputError(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
                 f"{span.start}, up to {span.end}: choose another --date"
             )
-        write_snapshots(lakehouse, dates, span.start, config.snapshots.active_days)
-        horizon = config.labels.horizon
-        labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
-        population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
-        labels = build_labels(population, session_days, horizon, span.end)
-        lakehouse.replace(labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
+        write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
+        labelled = write_labels(lakehouse, dates, span, config.labels.horizon)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
@@ -75,24 +68,37 @@ def run(
 
 
 def write_snapshots(
-    lakehouse: Lakehouse, dates: Collection[Date], log_start: Date, active_days: int
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, active_days: int
 ) -> None:
     """Replace the snapshots of the dates.
 
     In this process while the session days that they are made of fit in it; by Spark's windows
     over all session days beyond, or where only Spark reaches them.
     """
-    most = lakehouse.max_local_users * _DAYS_OF_A_USER
-    where = {"event_date": Between(cut_before(min(dates)), max(dates))}
-    if lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most:
+    if are_few_days(lakehouse, dates):
         history = read_history(lakehouse, dates)
         found = build_from_totals(
-            history.session_days, history.totals, dates, log_start, active_days
+            history.session_days, history.totals, dates, span.start, active_days
         )
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
         by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days)
         lakehouse.replace(by_windows, SNAPSHOTS, {"as_of": dates})
+
+
+def write_labels(
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, horizon: Horizon
+) -> set[Date]:
+    """Replace the labels of the dates, and of those whose labels have become known; returns all."""
+    labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
+    population = read_dates(lakehouse, SNAPSHOTS, labelled, ["as_of", "user_id"])
+    if isinstance(population, pd.DataFrame) and lakehouse.is_native:
+        cancels: Rows = read_first_cancels(lakehouse, span.end)
+    else:
+        cancels = on_side_of(population, build_first_cancels(lakehouse.read(SESSION_DAYS)))
+    labels = build_labels(population, cancels, horizon, span.end)
+    replace_users(lakehouse, labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
+    return labelled
 
 
 def run_missing(

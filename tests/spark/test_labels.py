@@ -57,7 +57,9 @@ def _labels_by_log_end(
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
     """All labels in one job; the log's end is the first part of the key."""
     parts = [
-        build_labels(population, session_days, horizon, end).withColumn("log_end", F.lit(end))
+        build_labels(
+            population.select("as_of", "user_id"), build_first_cancels(session_days), horizon, end
+        ).withColumn("log_end", F.lit(end))
         for horizon in horizons
         for end in log_ends
     ]
