@@ -74,11 +74,14 @@ def _profile(draw: st.DrawFn, day: date) -> dict[str, Any]:
     return told
 
 
-def logs(max_size: int = 40) -> st.SearchStrategy[pl.DataFrame]:
+def logs(min_size: int = 0, max_size: int = 40) -> st.SearchStrategy[pl.DataFrame]:
     """Logs of some users over three months: sessions that come back after weeks, ties, silences."""
     key = ("user_id", "session_id", "event_date")
     rows = st.lists(
-        _session_day(), max_size=max_size, unique_by=lambda row: tuple(row[name] for name in key)
+        _session_day(),
+        min_size=min_size,
+        max_size=max_size,
+        unique_by=lambda row: tuple(row[name] for name in key),
     )
     return rows.map(session_days_of)
 

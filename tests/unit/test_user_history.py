@@ -61,8 +61,8 @@ def _check(lakehouse: Lakehouse, log: pl.DataFrame, as_of: date) -> None:
 @settings(max_examples=15)
 @given(
     logs(max_size=25),
-    logs(max_size=8),
-    st.lists(st.integers(70, 160), min_size=1, max_size=4),
+    logs(min_size=1, max_size=8),
+    st.lists(st.integers(70, 160), min_size=2, max_size=4),
     st.booleans(),
 )
 def test_history_is_whole_on_any_date_after_any_other_and_late_events(
@@ -103,6 +103,23 @@ def test_days_before_the_cut_are_read_once(
     assert history.totals["n_songs"].to_list() == [n_before]
     assert len(history.session_days) == len(log) - n_before
     assert (_LAST - cut_before(_LAST)).days < ASKED.longest_days + 7
+
+
+@pytest.mark.parametrize("days_later", [0, 7])
+def test_late_events_before_the_cut_are_in_the_totals(
+    days_later: int, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    lakehouse = _open(tmp_path)
+    _write(lakehouse, log, {*log["event_date"]})
+    before = read_history(lakehouse, [_LAST]).totals["n_songs"].sum()
+    late = session_days_of(
+        [{"user_id": "a", "session_id": -1, "event_date": START, "n_events": 1, "n_songs": 5}]
+    )
+    both = pl.concat([log, late])
+    _write(lakehouse, both, {START})
+    as_of = _LAST + timedelta(days=days_later)
+    _check(lakehouse, both, as_of)
+    assert read_history(lakehouse, [_LAST]).totals["n_songs"].sum() == before + 5
 
 
 def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> None:
