@@ -8,7 +8,7 @@ from datetime import date as Date
 import pandas as pd
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
+from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
 from churn_spark.features.labels import build_first_cancels, build_labels
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
@@ -18,6 +18,7 @@ from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_dates, replace_users
+from churn_spark.pipeline.built_dates import BuiltDates, horizon_of
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.user_totals import are_few_days, read_first_cancels, read_history
 from churn_spark.timeline import Horizon, LogSpan
@@ -28,8 +29,8 @@ USE_CASE = UseCase(
     "every feature of every living user, knowing only what came before the date; labels "
     "as they become known",
     reads=(SESSION_DAYS,),
-    writes=(SNAPSHOTS, LABELS, USER_TOTALS),
-    reads_if_there=(LABELS, USER_TOTALS),
+    writes=(SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES),
+    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES),
 )
 
 
@@ -58,8 +59,10 @@ def run(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
                 f"{span.start}, up to {span.end}: choose another --date"
             )
+        built = BuiltDates.read(lakehouse, span, config)
         write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
         labelled = write_labels(lakehouse, dates, span, config.labels.horizon)
+        built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
@@ -97,7 +100,7 @@ def write_labels(
     else:
         cancels = on_side_of(population, build_first_cancels(lakehouse.read(SESSION_DAYS)))
     labels = build_labels(population, cancels, horizon, span.end)
-    replace_users(lakehouse, labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
+    replace_users(lakehouse, labels, LABELS, {"as_of": labelled, **horizon_of(horizon)})
     return labelled
 
 
@@ -108,10 +111,18 @@ def run_missing(
 
     Labels are written last: a date that has them has its snapshot, however the job has ended.
     """
-    where: Where = {"as_of": dates, **_horizon_of(config.labels.horizon)}
+    where: Where = {"as_of": dates, **horizon_of(config.labels.horizon)}
     labelled = lakehouse.read_rows(LABELS, where, ["as_of"])
     if missing := set(dates) - set(labelled["as_of"]):
         run(lakehouse, missing, config, span)
+
+
+def run_stale(
+    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
+) -> None:
+    """Build the snapshots and labels of those of the dates that aren't of the log as it is."""
+    if stale := BuiltDates.read(lakehouse, span, config).stale(dates):
+        run(lakehouse, stale, config, span)
 
 
 def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
@@ -120,9 +131,5 @@ def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> 
     # A label that isn't known is null: the log names the few dates that have such.
     with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
     dates = [one for one in with_nulls if one <= newest_known]
-    where: Where = {"as_of": dates, "is_known": [False], **_horizon_of(horizon)}
+    where: Where = {"as_of": dates, "is_known": [False], **horizon_of(horizon)}
     return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))
-
-
-def _horizon_of(horizon: Horizon) -> Where:
-    return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
