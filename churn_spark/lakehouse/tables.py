@@ -175,7 +175,9 @@ class Lakehouse(SmallTables):
         """
         if (version + zlib.crc32(spec.path.encode())) % _COMMITS_A_CHECKPOINT == 0:
             log = self._jvm.org.apache.spark.sql.delta.DeltaLog
-            log.forTable(self.spark._jsparkSession, self.path(spec)).checkpoint()
+            # The log that Spark has at hand is of its own last look: this one looks again.
+            newest = log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))
+            newest._1().checkpoint()
 
     def newest_note(self, spec: TableSpec) -> dict[str, Any]:
         """The note of the newest commit that has one; empty where there is none."""
