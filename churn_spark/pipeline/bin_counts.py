@@ -15,6 +15,7 @@ from churn_spark.lakehouse.user_rows import are_few, read_as_of, read_dates, rep
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
 from churn_spark.monitoring.frames.bin_counts import Edges, count_bins_by_feature, share_edges
+from churn_spark.monitoring.frames.night_sums import find_own_nights, sum_nights
 from churn_spark.monitoring.frames.reference import Reference, encode_users
 from churn_spark.pipeline.behaviour import read_users, with_behaviour
 from churn_spark.scoring.scores import predict_rows
@@ -64,13 +65,18 @@ def _nights_of_others(lakehouse: Lakehouse, date: Date, version: str) -> list[Da
     return sorted({*counted["run_date"]} - {*own})
 
 
-def read_cells(lakehouse: Lakehouse, date: Date, version: str) -> Rows:
-    """What was counted for a champion on the date and in the weeks before."""
+def read_cells(lakehouse: Lakehouse, date: Date, reference: Reference) -> Rows:
+    """What was counted for a champion on the date and in the weeks before, summed where it may."""
     weeks = Between(date - timedelta(days=ROLLING_DAYS), date)
-    where: Where = {"run_date": weeks, "model_version": [version]}
-    if are_few(lakehouse, [date]):
-        return lakehouse.read_rows(DRIFT_CELLS, where)
-    return lakehouse.read(DRIFT_CELLS).filter(spark_condition(where))
+    where: Where = {"run_date": weeks, "model_version": [reference.version]}
+    if not are_few(lakehouse, [date]):
+        return lakehouse.read(DRIFT_CELLS).filter(spark_condition(where))
+    counted = lakehouse.read_rows(DRIFT_CELLS, where, ["run_date", "slice", "feature"])
+    nights = (
+        lakehouse.read_rows(DRIFT_CELLS, {**where, "run_date": [night]})
+        for night in sorted(set(counted["run_date"]))
+    )
+    return sum_nights(nights, find_own_nights(counted, date), reference.samples)
 
 
 def _count(users: Rows, night: Date, bundle: ModelBundle, edges: HasValue[Edges]) -> Rows:

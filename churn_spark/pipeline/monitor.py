@@ -111,7 +111,7 @@ def monitor_night(
         reference = Reference.of(bundle, limits.importance_rows)
         count_night(lakehouse, date, bundle, reference)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference)
-        cells = read_cells(lakehouse, date, bundle.version)
+        cells = read_cells(lakehouse, date, reference)
         drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
