@@ -17,6 +17,7 @@ from churn_spark.config import load_config
 from churn_spark.evaluation.metrics import evaluate
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import LearntRows
 
 
 def say_engines(spark: SparkSession, work: Path, n_rows: int) -> None:
@@ -32,7 +33,7 @@ def say_engines(spark: SparkSession, work: Path, n_rows: int) -> None:
     )
     path = str(work / "matrix")
     spark.createDataFrame(frame).repartition(2).write.parquet(path)
-    rows = spark.read.parquet(path)
+    rows = LearntRows.of(spark.read.parquet(path))
     encoding = Encoding(tuple(names), {}, {}, "")
     config = load_config().lightgbm
     plan = TreePlan(100, 1.0, 1, None)

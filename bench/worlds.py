@@ -18,10 +18,10 @@ from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.cells import N_CELLS
 from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
-from churn_spark.models.behaviour.fitting import cell_column
 from churn_spark.models.behaviour.mixture import Mixture, pseudo_counts, to_log_chances
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import solve_sessions
+from churn_spark.models.behaviour.user_cells import cell_column
 from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.settings import SimulationSettings

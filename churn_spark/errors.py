@@ -44,8 +44,16 @@ class InputError(UserError):
     """The input path has no readable event file, or an argument contradicts another."""
 
 
+class DamagedFileError(InputError):
+    """An input file can't be read to its end; what comes before is read."""
+
+
 class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
+
+
+class OldTableError(UserError):
+    """A table was made by an older release in a form that can't be continued."""
 
 
 class TooFewDatesError(UserError):

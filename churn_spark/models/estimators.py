@@ -1,29 +1,26 @@
-"""The two model families on one matrix: trees, by either of two engines, and their baseline.
+"""Trees, grown by either of two engines on one matrix.
 
-All take rows with the encoded feature columns as doubles, `label` and `split`. Trees come back
-as LightGBM's text, whichever engine has grown them.
+Both take rows with the encoded feature columns as doubles and `label`. Trees come back as
+LightGBM's text, whichever engine has grown them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
-import pandas as pd
-from pyspark.ml import Pipeline, PipelineModel
-from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, VectorAssembler
-from pyspark.ml.functions import vector_to_array
-from pyspark.sql import Column, DataFrame
+from pyspark.ml.feature import VectorAssembler
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
+from churn_spark.config import LightGBMConfig
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
 
-MAX_COLLECTED_ROWS = 500_000
 _OFFSET_COLUMN = "offset"
 
 
@@ -45,12 +42,12 @@ class TreePlan:
 
 
 def fit_trees(
-    rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan, engine: str
+    rows: LearntRows, encoding: Encoding, config: LightGBMConfig, plan: TreePlan, engine: str
 ) -> str:
     """Grow trees and give LightGBM's text of them.
 
     Args:
-        rows: read back from storage, so that no task recomputes its input.
+        rows: to learn from.
         encoding: names the columns and the categories.
         config: LightGBM's parameters.
         plan: of this fit.
@@ -62,7 +59,7 @@ def fit_trees(
 
 
 def _fit_synapseml(
-    rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan
+    rows: LearntRows, encoding: Encoding, config: LightGBMConfig, plan: TreePlan
 ) -> str:
     from synapse.ml.lightgbm import LightGBMClassifier
 
@@ -99,8 +96,9 @@ def _fit_synapseml(
     if plan.offset is not None:
         estimator.setInitScoreCol(_OFFSET_COLUMN)
         columns.append(offset_column(plan.offset).alias(_OFFSET_COLUMN))
-    chosen = assembler.transform(rows).select(*columns)
-    return str(estimator.fit(chosen).getNativeModel())
+    with all_tasks_at_once(rows.spark.sparkSession):
+        chosen = assembler.transform(rows.in_few_partitions()).select(*columns)
+        return str(estimator.fit(chosen).getNativeModel())
 
 
 def offset_column(offset: Offset) -> Column:
@@ -111,9 +109,11 @@ def offset_column(offset: Offset) -> Column:
     return F.log(inside / (1.0 - inside))
 
 
-def _fit_native(rows: DataFrame, encoding: Encoding, config: LightGBMConfig, plan: TreePlan) -> str:
+def _fit_native(
+    rows: LearntRows, encoding: Encoding, config: LightGBMConfig, plan: TreePlan
+) -> str:
     """As SynapseML does it, in this process; a fixed sample of users where there are too many."""
-    sample = collect_bounded(rows, MAX_COLLECTED_ROWS)
+    sample = rows.take(MAX_COLLECTED_ROWS)
     matrix = sample[list(encoding.features)].to_numpy(dtype=float)
     data = lightgbm.Dataset(
         matrix,
@@ -144,54 +144,12 @@ def _fit_native(rows: DataFrame, encoding: Encoding, config: LightGBMConfig, pla
     return str(booster.model_to_string())
 
 
-def fit_logistic_regression(
-    rows: DataFrame, encoding: Encoding, config: LogisticRegressionConfig
-) -> PipelineModel:
-    """Fit the baseline: medians for missing numbers, one-hot categories, unit variance.
-
-    Counts are long-tailed, so every number enters as its logarithm, signed; see `compress`.
-    """
-    categorical = encoding.categorical
-    numeric = [name for name in encoding.features if name not in encoding.levels]
-    filled, one_hot = _suffixed(numeric, "_filled"), _suffixed(categorical, "_one_hot")
-    stages: list[Any] = [
-        Imputer(strategy="median", inputCols=numeric, outputCols=filled),
-        OneHotEncoder(inputCols=categorical, outputCols=one_hot, handleInvalid="keep"),
-        VectorAssembler(inputCols=filled + one_hot, outputCol="assembled"),
-        StandardScaler(inputCol="assembled", outputCol="scaled"),
-        LogisticRegression(
-            featuresCol="scaled",
-            labelCol="label",
-            probabilityCol="both_probabilities",
-            regParam=config.reg_param,
-            maxIter=config.max_iter,
-            # The scaler has done it.
-            standardization=False,
-        ),
-    ]
-    return Pipeline(stages=stages).fit(compress(rows, encoding))
-
-
-def logistic_probabilities(model: PipelineModel, rows: DataFrame, encoding: Encoding) -> DataFrame:
-    """The rows with the baseline's `churn_probability`; its inputs come out compressed."""
-    both = vector_to_array(F.col("both_probabilities"))
-    scored = model.transform(compress(rows, encoding)).withColumn("churn_probability", both[1])
-    return scored.select(*rows.columns, "churn_probability")
-
-
-def compress(rows: DataFrame, encoding: Encoding) -> DataFrame:
-    """The rows with the sign and the logarithm of one plus the size of every number."""
-    numeric = [name for name in encoding.features if name not in encoding.levels]
-    return rows.withColumns(
-        {name: F.signum(name) * F.log1p(F.abs(F.col(name))) for name in numeric}
-    )
-
-
-def collect_bounded(rows: DataFrame, max_rows: int) -> pd.DataFrame:
-    """The rows on the driver, ordered; a fixed sample of users where there are too many."""
-    order = F.xxhash64("user_id")
-    return rows.orderBy(order, "as_of", "user_id").limit(max_rows).toPandas()
-
-
-def _suffixed(names: Sequence[str], suffix: str) -> list[str]:
-    return [f"{name}{suffix}" for name in names]
+@contextmanager
+def all_tasks_at_once(spark: SparkSession) -> Iterator[None]:
+    """Adaptive execution off: it may merge the partitions that LightGBM's tasks wait for."""
+    before = spark.conf.get("spark.sql.adaptive.enabled", "true")
+    spark.conf.set("spark.sql.adaptive.enabled", "false")
+    try:
+        yield
+    finally:
+        spark.conf.set("spark.sql.adaptive.enabled", str(before))

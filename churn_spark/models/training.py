@@ -8,14 +8,10 @@ The final model is then grown on training and stopping users and all dates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
@@ -27,19 +23,14 @@ from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.estimators import (
-    TreePlan,
-    collect_bounded,
-    fit_logistic_regression,
-    fit_trees,
-    logistic_probabilities,
-)
+from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
+from churn_spark.models.logistic import LogisticRegression, fit_logistic_regression
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
-_ROWS_PER_TASK = 50_000
 MAX_SCORED_ROWS = 200_000
 
 
@@ -73,15 +64,14 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression, and the encoding of its features."""
+    """The final logistic regression, and how good it is on the validation users."""
 
-    spark_model: PipelineModel
-    encoding: Encoding
+    model: LogisticRegression
     evaluation: Evaluation
 
 
 def train_trees(
-    rows: DataFrame,
+    rows: LearntRows,
     encoding: Encoding,
     config: LightGBMConfig,
     offset_feature: str | None,
@@ -90,32 +80,27 @@ def train_trees(
     """Choose the number of trees and the calibration, then fit on all but validation users.
 
     Args:
-        rows: the training rows as read back from storage.
+        rows: the training rows.
         encoding: of their features.
         config: LightGBM's parameters.
         offset_feature: a feature that is a probability, whose logit the trees add to; or none.
         seed: of every random choice.
     """
-    newest = rows.agg(F.max("as_of")).collect()[0][0]
-    is_earlier = F.col("as_of") < F.lit(newest)
-    has_earlier = not _of_split(rows, TRAIN).filter(is_earlier & (F.col("label") == 1)).isEmpty()
-    fitted_on = _of_split(rows, TRAIN, STOPPING)
-    base_rate = base_rate_of(fitted_on)
+    *earlier, newest = rows.dates
+    fitted_on, trained = rows.where("split", [TRAIN, STOPPING]), rows.where("split", [TRAIN])
+    before_newest = trained.where("as_of", earlier)
+    has_earlier = before_newest.n_positive > 0
+    first = before_newest if has_earlier else trained
+    base_rate = fitted_on.base_rate
     offset = Offset(offset_feature, base_rate) if offset_feature else None
-    with all_tasks_at_once(rows.sparkSession):
-        first = _of_split(rows, TRAIN).filter(is_earlier) if has_earlier else _of_split(rows, TRAIN)
-        plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
-        candidate = fit_trees(in_few_partitions(first), encoding, config, plan, config.engine)
-        stopping = collect_bounded(_of_split(rows, STOPPING), MAX_SCORED_ROWS)
-        rounds = _choose_rounds(stopping, encoding, candidate, plan, config)
-        weight = class_weight_of(fitted_on, config)
-        final_plan = TreePlan(rounds.rounds, weight, seed, offset)
-        native_text = fit_trees(
-            in_few_partitions(fitted_on), encoding, config, final_plan, config.engine
-        )
-    later = (
-        collect_bounded(fitted_on.filter(~is_earlier), MAX_SCORED_ROWS) if has_earlier else stopping
-    )
+    plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
+    candidate = fit_trees(first, encoding, config, plan, config.engine)
+    stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
+    rounds = _choose_rounds(stopping, encoding, candidate, plan, config)
+    weight = class_weight_of(fitted_on, config)
+    final_plan = TreePlan(rounds.rounds, weight, seed, offset)
+    native_text = fit_trees(fitted_on, encoding, config, final_plan, config.engine)
+    later = fitted_on.where("as_of", [newest]).take(MAX_SCORED_ROWS) if has_earlier else stopping
     calibration = choose_calibration(
         tree_margins(later, encoding, candidate, offset, rounds.rounds),
         later["label"].to_numpy(),
@@ -124,7 +109,7 @@ def train_trees(
     )
     stopping_margins = tree_margins(stopping, encoding, candidate, offset, rounds.rounds)
     stopping = _with_probabilities(stopping, stopping_margins, calibration.calibration)
-    validation = collect_bounded(_of_split(rows, VALIDATION), MAX_SCORED_ROWS)
+    validation = rows.where("split", [VALIDATION]).take(MAX_SCORED_ROWS)
     validation_margins = tree_margins(validation, encoding, native_text, offset)
     validation = _with_probabilities(validation, validation_margins, calibration.calibration)
     evaluation = _evaluate(validation, stopping)
@@ -132,30 +117,35 @@ def train_trees(
 
 
 def train_logistic_regression(
-    rows: DataFrame, encoding: Encoding, config: LogisticRegressionConfig
+    rows: LearntRows, encoding: Encoding, config: LogisticRegressionConfig
 ) -> FittedBaseline:
-    """Fit the baseline on the same rows, its threshold chosen in the same way."""
-    candidate = fit_logistic_regression(in_few_partitions(_of_split(rows, TRAIN)), encoding, config)
-    fitted_on = _of_split(rows, TRAIN, STOPPING)
-    final = fit_logistic_regression(in_few_partitions(fitted_on), encoding, config)
-    stopping, validation = (
-        collect_bounded(
-            logistic_probabilities(model, _of_split(rows, split), encoding), MAX_SCORED_ROWS
-        )
-        for model, split in ((candidate, STOPPING), (final, VALIDATION))
-    )
-    return FittedBaseline(final, encoding, _evaluate(validation, stopping))
+    """Fit the baseline on the same rows, its threshold chosen in the same way.
+
+    Where there are more than `MAX_COLLECTED_ROWS`, on a fixed sample of users.
+    """
+
+    def fit(*splits: str) -> LogisticRegression:
+        learnt = rows.where("split", splits).take(MAX_COLLECTED_ROWS)
+        return fit_logistic_regression(learnt, encoding, config)
+
+    def score(model: LogisticRegression, split: str) -> pd.DataFrame:
+        found = rows.where("split", [split]).take(MAX_SCORED_ROWS)
+        return found.assign(churn_probability=model.probabilities(found))
+
+    final = fit(TRAIN, STOPPING)
+    evaluation = _evaluate(score(final, VALIDATION), score(fit(TRAIN), STOPPING))
+    return FittedBaseline(final, evaluation)
 
 
 def build_baseline_rows(
-    rows: DataFrame, encoding: Encoding, trees: FittedTrees, max_rows: int
+    rows: LearntRows, encoding: Encoding, trees: FittedTrees, max_rows: int
 ) -> pd.DataFrame:
     """A sample of the rows the model was fitted on, without ids.
 
     Returns:
         The encoded features, `churn_probability`, and the segments as names.
     """
-    sample = collect_bounded(_of_split(rows, TRAIN, STOPPING), max_rows)
+    sample = rows.where("split", [TRAIN, STOPPING]).take(max_rows)
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
     return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
 
@@ -199,28 +189,11 @@ def _choose_rounds(
     return choose_rounds(losses, stopping["user_id"].to_numpy(), grid)
 
 
-def in_few_partitions(rows: DataFrame) -> DataFrame:
-    """The rows in few, ordered partitions: small data gives the same trees."""
-    n_slots = int(rows.sparkSession.sparkContext.defaultParallelism)
-    n_tasks = min(rows.count() // _ROWS_PER_TASK + 1, n_slots)
-    return rows.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
-
-
-def _of_split(rows: DataFrame, *splits: str) -> DataFrame:
-    return rows.filter(F.col("split").isin(*splits))
-
-
-def base_rate_of(rows: DataFrame) -> float:
-    """Share of the rows that cancel."""
-    return float(rows.agg(F.avg("label")).collect()[0][0])
-
-
-def class_weight_of(rows: DataFrame, config: LightGBMConfig) -> float:
+def class_weight_of(rows: LearntRows, config: LightGBMConfig) -> float:
     """1, or stayers per canceller."""
     if config.class_weight == "none":
         return 1.0
-    rate = base_rate_of(rows)
-    return (1.0 - rate) / rate
+    return (1.0 - rows.base_rate) / rows.base_rate
 
 
 def _with_probabilities(
@@ -235,14 +208,3 @@ def _evaluate(validation: pd.DataFrame, stopping: pd.DataFrame) -> Evaluation:
     )
     labels, probabilities = validation["label"], validation["churn_probability"]
     return Evaluation(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
-
-
-@contextmanager
-def all_tasks_at_once(spark: SparkSession) -> Iterator[None]:
-    """Adaptive execution off: it may merge the partitions that LightGBM's tasks wait for."""
-    before = spark.conf.get("spark.sql.adaptive.enabled", "true")
-    spark.conf.set("spark.sql.adaptive.enabled", "false")
-    try:
-        yield
-    finally:
-        spark.conf.set("spark.sql.adaptive.enabled", str(before))

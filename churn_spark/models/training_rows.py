@@ -9,13 +9,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import TrainingConfig
-from churn_spark.contracts.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX, SEGMENT_SOURCES
+from churn_spark.contracts.features.segments import SEGMENT_PREFIX, SEGMENT_SOURCES
 from churn_spark.contracts.features.spec import Feature, fingerprint
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.segments import segments_of
-from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of_users
 
 
@@ -38,14 +39,13 @@ def join_behaviour(rows: DataFrame, behaviour: DataFrame) -> DataFrame:
 
 
 def count_by_split(rows: DataFrame) -> DataFrame:
-    """Rows, cancellations and distinct cancelled users of each part.
+    """Rows and cancellations of each part.
 
-    Grain: (split); columns `n`, `n_positive`, `n_users`.
+    Grain: (split); columns `n`, `n_positive`.
     """
     return rows.groupBy("split").agg(
         F.count(F.lit(1)).alias("n"),
         F.sum("label").alias("n_positive"),
-        F.countDistinct("user_id").alias("n_users"),
     )
 
 
@@ -71,23 +71,11 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
         )
 
 
-def fit_encoding(fitted_rows: DataFrame, features: Sequence[Feature], max_levels: int) -> Encoding:
-    """The encoding of the rows that the model is fitted on; never of validation rows.
-
-    Per feature one small result comes to the driver: a median, or `max_levels` names.
-    """
-    numeric = [feature.name for feature in features if feature.is_numeric]
-    medians = fitted_rows.agg(*[F.median(name).alias(name) for name in numeric]).collect()[0]
+def fit_encoding(rows: LearntRows, features: Sequence[Feature], max_levels: int) -> Encoding:
+    """The encoding of the rows that the model is fitted on; never of validation rows."""
+    medians = rows.medians([feature.name for feature in features if feature.is_numeric])
     levels = {
-        feature.name: tuple(
-            row[feature.name]
-            for row in fitted_rows.filter(F.col(feature.name).isNotNull())
-            .groupBy(feature.name)
-            .count()
-            .orderBy(F.desc("count"), feature.name)
-            .limit(max_levels)
-            .collect()
-        )
+        feature.name: rows.most_frequent(feature.name, max_levels)
         for feature in features
         if not feature.is_numeric
     }
@@ -101,7 +89,7 @@ def fit_encoding(fitted_rows: DataFrame, features: Sequence[Feature], max_levels
     return Encoding(names, levels, typical, fingerprint(features))
 
 
-def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
+def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
     """The labelled rows with each feature as the number that the models see.
 
     A feature that is no input of the model (`gender` unless switched on) becomes null.
@@ -110,19 +98,20 @@ def encode_rows(rows: DataFrame, encoding: Encoding) -> DataFrame:
     """
     keys = ["as_of", "user_id", "label", "split"]
 
-    def encode(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
-        for batch in batches:
-            matrix = pd.DataFrame(
-                encoding.encode(batch), columns=list(encoding.features), index=batch.index
-            )
-            yield pd.concat([batch[keys], segments_of(batch, SEGMENT_PREFIX), matrix], axis=1)
+    def encode(batch: pd.DataFrame) -> pd.DataFrame:
+        matrix = pd.DataFrame(
+            encoding.encode(batch), columns=list(encoding.features), index=batch.index
+        )
+        encoded = pd.concat([batch[keys], segments_of(batch, SEGMENT_PREFIX), matrix], axis=1)
+        return encoded.reindex(columns=list(TRAINING_ROWS.column_names))
 
-    known = (*keys, *SEGMENT_COLUMNS, *encoding.features)
-    schema = struct_of(TRAINING_ROWS, [n for n in TRAINING_ROWS.column_names if n in known])
-    inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
-    encoded = rows.select(*inputs).mapInPandas(encode, schema)
-    absent = [name for name in TRAINING_ROWS.column_names if name not in encoded.columns]
-    return conform(
-        encoded.select("*", *[F.lit(None).cast("double").alias(name) for name in absent]),
-        TRAINING_ROWS,
-    )
+    def encode_batches(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+        return map(encode, batches)
+
+    schema = struct_of(TRAINING_ROWS)
+    if rows.collected is None:
+        inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
+        chosen = rows.spark.select(*inputs)
+        return LearntRows(chosen.mapInPandas(encode_batches, schema), None)
+    encoded = encode(rows.collected)
+    return LearntRows(rows.spark.sparkSession.createDataFrame(encoded, schema), encoded)

@@ -109,7 +109,7 @@ def run(
             (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),
         ):
             lakehouse.replace_rows(rows.assign(run_id=run_id), spec, {"run_id": [run_id]})
-        tested.data.described.unpersist()
+        tested.data.release()
         facts.extend(describe_run(plan, figures))
     return run_id
 

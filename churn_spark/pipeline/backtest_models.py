@@ -23,7 +23,6 @@ from churn_spark.features.labels import with_horizon
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.estimators import collect_bounded, logistic_probabilities
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.pipeline.dates import LogDates
@@ -41,7 +40,7 @@ class BacktestResult:
 
     Attributes:
         plan: the dates.
-        data: the rows in Spark, and what made them.
+        data: the rows, and what made them.
         trees: the primary model and how it came about.
         baseline: the logistic regression.
         bundle: the primary model with all that belongs to it.
@@ -74,9 +73,9 @@ def fit_and_predict(
     data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
-    rows = collect_bounded(data.described, MAX_ROWS)
-    is_held_out = (rows["split"] == VALIDATION).to_numpy()
-    rows["cell"] = cell_of(is_held_out, rows["as_of"].isin(plan.test).to_numpy())
+    found = data.described.take(MAX_ROWS)
+    is_held_out = (found["split"] == VALIDATION).to_numpy()
+    rows = found.assign(cell=cell_of(is_held_out, found["as_of"].isin(plan.test).to_numpy()))
     probabilities = predict(lakehouse, plan, data, rows, bundle, baseline, config, truth)
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
 
@@ -107,13 +106,11 @@ def predict(
         & ~held_out_users(F.col("user_id"), config.training)
     )
     hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
-    scored = logistic_probabilities(baseline.spark_model, data.encoded, baseline.encoding)
-    by_key = scored.select("as_of", "user_id", "churn_probability").toPandas()
-    logistic = rows[["as_of", "user_id"]].merge(by_key, how="left", on=["as_of", "user_id"])
+    encoded = pd.DataFrame(data.encoding.encode(rows), columns=list(data.encoding.features))
     found = {
         "base_rate": np.full(len(rows), learnt["label"].mean()),
         "rule": Rule.fit(learnt).probabilities(rows),
-        "logistic_regression": logistic["churn_probability"].to_numpy(),
+        "logistic_regression": baseline.model.probabilities(encoded),
         "hazard": hazard.probabilities(rows),
     }
     if bundle.behaviour is not None:

@@ -37,7 +37,7 @@ _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
 
 def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, FittedBaseline]:
     """Fit both families on the same rows."""
-    rows, offset = data.rows, offset_feature(data, config)
+    rows, offset = data.learnt, offset_feature(data, config)
     parameters = tree_parameters(config)
     trees = train_trees(rows, data.encoding, parameters, offset, config.training.seed)
     features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
@@ -72,7 +72,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         calibration=trees.calibration.calibration,
         base_rate=trees.base_rate,
         label=config.labels.model_dump(),
-        baseline=build_baseline_rows(data.rows, data.encoding, trees, config.max_reference_rows),
+        baseline=build_baseline_rows(data.learnt, data.encoding, trees, config.max_reference_rows),
         offset=trees.offset,
         behaviour=data.behaviour,
     )

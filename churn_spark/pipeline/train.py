@@ -72,7 +72,7 @@ def train(
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)
         trees, baseline = fit(data, config)
         version, alias = register(lakehouse, registry, date, data, (trees, baseline), config)
-        data.described.unpersist()
+        data.release()
         n_positive = sum(data.n_positive.values())
         facts.append(f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel")
         facts.append(describe_evaluation("LightGBM", trees.evaluation))

@@ -25,7 +25,8 @@ from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.splits import VALIDATION, held_out_users
+from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.splits import STOPPING, TRAIN, held_out_users
 from churn_spark.models.training_rows import (
     check_enough_cancels,
     count_by_split,
@@ -42,22 +43,24 @@ class TrainingData:
     """Encoded rows in a table, and what made them.
 
     Attributes:
-        rows: to learn from, encoded, as read back from the table.
-        encoded: all of the table, rows to be judged on included.
-        described: all rows, as people know them, with `label` and `split`.
+        learnt: the rows to learn from, encoded, as in the table.
+        described: all rows, as people know them, with `label`, `split` and segments.
         encoding: of their features, fitted on rows to learn from.
         behaviour: model of the features of the set `behaviour`; none where it isn't used.
         n_rows: split -> rows.
         n_positive: split -> cancellations.
     """
 
-    rows: DataFrame
-    encoded: DataFrame
-    described: DataFrame
+    learnt: LearntRows
+    described: LearntRows
     encoding: Encoding
     behaviour: BehaviourModel | None
     n_rows: dict[str, int]
     n_positive: dict[str, int]
+
+    def release(self) -> None:
+        """Let go of what Spark keeps of them."""
+        self.described.spark.unpersist()
 
 
 def label_snapshots(
@@ -98,26 +101,30 @@ def prepare(
     """
     is_learnt = F.col("as_of").isin(*train_dates) if train_dates else F.lit(True)
     sets = used_sets(config)
-    # Counted, measured and encoded: small jobs on rows that fit in memory, spilled if not.
+    # Counted, then joined twice: small jobs on rows that fit in memory, spilled if not.
     rows = join_labels(*labelled, config.training).persist()
     counts = {row.split: row for row in count_by_split(rows.filter(is_learnt)).collect()}
     n_rows = {split: row.n for split, row in counts.items()}
     n_positive = {split: row.n_positive for split, row in counts.items()}
     check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
     behaviour = fit_behaviour_before(lakehouse, log, date, config) if "behaviour" in sets else None
-    described = rows
+    joined = rows
     if behaviour is not None:
         transitions = lakehouse.read(TRANSITIONS)
         found = build_behaviour(rows, transitions, behaviour, config.labels.horizon)
-        described = join_behaviour(rows, found).persist()
+        joined = join_behaviour(rows, found)
+    described = LearntRows.of(joined.persist())
+    rows.unpersist()
     features = model_features(sets, use_gender=config.training.use_gender)
-    fitted_on = described.filter(is_learnt & (F.col("split") != VALIDATION))
+    learnt = described.where("as_of", train_dates) if train_dates else described
+    fitted_on = learnt.where("split", [TRAIN, STOPPING])
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
-    lakehouse.overwrite(encode_rows(described, encoding), spec)
-    encoded = lakehouse.read(spec)
-    return TrainingData(
-        encoded.filter(is_learnt), encoded, described, encoding, behaviour, n_rows, n_positive
-    )
+    encoded = encode_rows(described, encoding)
+    lakehouse.overwrite(encoded.spark, spec)
+    stored = LearntRows(lakehouse.read(spec), encoded.collected)
+    if train_dates:
+        stored = stored.where("as_of", train_dates)
+    return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive)
 
 
 def used_sets(config: LearningConfig) -> tuple[str, ...]:

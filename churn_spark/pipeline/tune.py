@@ -83,7 +83,7 @@ def run(
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)
         choice, found = tune(lakehouse, registry, date, data, dates, config, tuning)
         facts.extend(found)
-        data.described.unpersist()
+        data.release()
     return choice
 
 
@@ -106,7 +106,7 @@ def tune(
         ConfigError: if there is no place to keep the trials.
     """
     url = storage_url(tuning, lakehouse.root)
-    folds = build_folds(data.rows, dates, tuning.n_folds, config.training)
+    folds = build_folds(data.learnt.spark, dates, tuning.n_folds, config.training)
     study = open_study(
         url,
         study_name(data, dates, config, tuning),

@@ -43,7 +43,7 @@ def study_name(
 ) -> str:
     """A name that changes with the rows, their split or anything else a loss depends on."""
     about = {
-        "rows": hash_rows(data.rows.drop(*_REFITTED)),
+        "rows": hash_rows(data.learnt.spark.drop(*_REFITTED)),
         "features": data.encoding.fingerprint,
         "dates": dates.test,
         "space": tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),

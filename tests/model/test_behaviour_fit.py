@@ -15,6 +15,7 @@ from churn_spark.config import load_config
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.features.transitions import build_transitions
+from churn_spark.models.behaviour import user_cells
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
@@ -107,6 +108,19 @@ def test_model_is_the_same_when_repeated_and_nearly_so_in_smaller_blocks(
     in_blocks = _fit(transitions, session_days, "behaviour.block_users=250")
     assert in_blocks.mixture.shares == pytest.approx(fitted.mixture.shares, abs=1e-6)
     assert in_blocks.prior == fitted.prior
+
+
+@pytest.mark.parametrize("block_users", [250, 4096])
+def test_model_is_the_same_when_the_users_stay_in_spark(
+    block_users: int,
+    transitions: DataFrame,
+    session_days: DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_blocks = f"behaviour.block_users={block_users}"
+    collected = _fit(transitions, session_days, in_blocks)
+    monkeypatch.setattr(user_cells, "MAX_COLLECTED_CELLS", 1000)
+    assert _fit(transitions, session_days, in_blocks).to_json() == collected.to_json()
 
 
 def test_nothing_changes_when_the_future_does(

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from churn_spark.config import load_config
 from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset
 
@@ -38,7 +39,9 @@ def texts(rows: DataFrame) -> Texts:
     """Engine and offset -> the text of its trees."""
     config = load_config().lightgbm
     return {
-        (engine, name): fit_trees(rows, ENCODING, config, TreePlan(40, 1.0, 7, offset), engine)
+        (engine, name): fit_trees(
+            LearntRows.of(rows), ENCODING, config, TreePlan(40, 1.0, 7, offset), engine
+        )
         for engine in ENGINES
         for name, offset in OFFSETS.items()
     }

@@ -13,7 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config
-from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
+from churn_spark.evaluation.evaluation import Evaluation
+from churn_spark.lakehouse.frames import sample_rows
+from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.offset import Offset
 from churn_spark.models.training import FittedTrees, train_logistic_regression, train_trees
 
@@ -28,11 +31,16 @@ def rows(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataF
 
 def fit(rows: DataFrame, config: Config, **changes: Any) -> str:
     plan = TreePlan(**{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": None} | changes)
-    return fit_trees(rows, ENCODING, config.lightgbm, plan, "synapseml")
+    return fit_trees(LearntRows.of(rows), ENCODING, config.lightgbm, plan, "synapseml")
 
 
 def train(rows: DataFrame, config: Config) -> FittedTrees:
-    return train_trees(rows, ENCODING, config.lightgbm, None, 7)
+    return train_trees(LearntRows.of(rows), ENCODING, config.lightgbm, None, 7)
+
+
+def train_logistic(rows: DataFrame, config: Config) -> Evaluation:
+    learnt = LearntRows.of(rows)
+    return train_logistic_regression(learnt, ENCODING, config.logistic_regression).evaluation
 
 
 def test_every_round_that_was_asked_for_is_in_the_text(rows: DataFrame, config: Config) -> None:
@@ -75,7 +83,7 @@ def test_both_families_find_a_planted_signal_and_its_probabilities(
     rows: DataFrame, config: Config
 ) -> None:
     trees = train(rows, config).evaluation
-    logistic = train_logistic_regression(rows, ENCODING, config.logistic_regression).evaluation
+    logistic = train_logistic(rows, config)
     for found in (trees, logistic):
         assert found.metrics.roc_auc > 0.8
         mean = found.rows["churn_probability"].mean()
@@ -87,7 +95,7 @@ def test_no_family_finds_anything_in_shuffled_labels(spark: SparkSession, config
     frame["label"] = np.random.default_rng(3).permutation(frame["label"])
     shuffled = spark.createDataFrame(frame)
     trees = train(shuffled, config).evaluation
-    logistic = train_logistic_regression(shuffled, ENCODING, config.logistic_regression).evaluation
+    logistic = train_logistic(shuffled, config)
     for found in (trees, logistic):
         assert abs(found.metrics.roc_auc - 0.5) < 0.12
 
@@ -102,7 +110,7 @@ def test_validation_users_are_in_no_fit(rows: DataFrame, config: Config) -> None
 def test_collected_rows_are_a_fixed_sample_of_users_when_there_are_too_many(
     rows: DataFrame,
 ) -> None:
-    sample = collect_bounded(rows, 100)
-    again = collect_bounded(rows.repartition(5), 100)
+    sample = sample_rows(rows, 100)
+    again = sample_rows(rows.repartition(5), 100)
     assert len(sample) == 100
     assert list(sample["user_id"]) == list(again["user_id"])

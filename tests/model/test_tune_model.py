@@ -20,6 +20,7 @@ from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search.folds import build_folds, hash_rows
 from churn_spark.models.search.search import candidates_of, open_study, storage_url
@@ -73,7 +74,9 @@ Tune = Callable[..., tuple[JobContext, Any, list[str]]]
 def tune(spark: SparkSession, rows: DataFrame) -> Tune:
     """A function that searches in a lakehouse and gives the context, the choice and the facts."""
     counts = {"train": 1000, "stopping": 300, "validation": 300}
-    prepared = TrainingData(rows, rows, rows, ENCODING, None, counts, counts)
+    prepared = TrainingData(
+        LearntRows.of(rows), LearntRows.of(rows), ENCODING, None, counts, counts
+    )
 
     def run(folder: Path, *overrides: str) -> tuple[JobContext, Any, list[str]]:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
@@ -95,7 +98,8 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
 
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
-    prepared = TrainingData(rows, rows, rows, ENCODING, None, {}, {})
+    learnt = LearntRows.of(rows)
+    prepared = TrainingData(learnt, learnt, ENCODING, None, {}, {})
     dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
     config = context.config
@@ -175,7 +179,7 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
     folds = build_folds(rows, dates, 3, training)
     seen: set[str] = set()
     for number, fold in enumerate(folds):
-        learnt, judged = fold.train.toPandas(), fold.test
+        learnt, judged = fold.train.take(10_000), fold.test
         assert set(learnt["as_of"]) == set(dates.train)
         assert set(judged["as_of"]) == set(dates.test)
         assert not set(learnt["user_id"]) & set(judged["user_id"])

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.ks_samples import count_bins
 from churn_spark.monitoring.drift.comparisons import (
     COMPARISONS,
     PREVIOUS,
@@ -24,8 +23,12 @@ from churn_spark.monitoring.drift.comparisons import (
     compare_levels,
     compare_numbers,
 )
-from churn_spark.monitoring.drift.distances import place_bins
-from churn_spark.monitoring.drift.ks import SparseCounts, build_reference, locate_bins
+from churn_spark.monitoring.drift.ks import (
+    SparseCounts,
+    build_reference,
+    locate_bins,
+    place_bins,
+)
 
 TONIGHT = date(2024, 3, 31)
 
@@ -159,7 +162,7 @@ def test_each_place_lies_in_its_cell(values: list[float]) -> None:
 
 def test_a_night_is_a_baseline_of_its_own() -> None:
     baseline = build_reference([1.0, 3.0])
-    cells = count_bins(baseline, np.array([0.0, 1.0, 1.0, 2.0, 9.0]))
+    cells = counted(baseline.edges, np.array([0.0, 1.0, 1.0, 2.0, 9.0]))
     found = as_reference(baseline, cells, 4)
     assert found.counts.tolist() == [1, 2, 1, 1]
     assert found.edges[1:3].tolist() == [1.0, 2.0]
@@ -189,3 +192,13 @@ def test_level_without_a_training_row_has_a_code_of_its_own() -> None:
     found = dict(compare_levels(baseline, nights, TONIGHT))[TRAINING]
     assert found.test.total_variation == 1.0
     assert found.unseen == (0.0, 0.5)
+
+
+def test_nights_counted_against_another_reference_are_refused() -> None:
+    baseline = build_reference([1.0, 3.0])
+    night = np.array([1, 5]), np.array([2, 2])
+    with pytest.raises(ValueError, match="another reference"):
+        dict(compare_numbers(baseline, {TONIGHT: night}, TONIGHT))
+    nights = {TONIGHT: counted(baseline.edges, np.array([1.0])), before(1): night}
+    with pytest.raises(ValueError, match="another reference"):
+        dict(compare_numbers(baseline, nights, TONIGHT))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from nights import POLICY
 from numpy.typing import NDArray
+from scipy import stats
 
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins, count_missing
 from churn_spark.monitoring.drift.ks import (
@@ -19,11 +21,12 @@ from churn_spark.monitoring.drift.ks import (
     compare,
     locate_bins,
 )
+from churn_spark.monitoring.drift.p_values import MAX_EXACT_PAIRS, two_sided_p
 
 FloatArray = NDArray[np.float64]
 
 
-def assert_equals_scipy(reference: FloatArray, current: FloatArray) -> None:
+def assert_equals_scipy(reference: FloatArray, current: FloatArray, p_off_by: float = 0.0) -> None:
     found, expected = compare_samples(reference, current), compare_by_scipy(reference, current)
     assert found.n_baseline == np.count_nonzero(~np.isnan(reference))
     assert found.n_current == np.count_nonzero(~np.isnan(current))
@@ -31,7 +34,7 @@ def assert_equals_scipy(reference: FloatArray, current: FloatArray) -> None:
         assert found.status == "skipped"
         return
     assert found.statistic == pytest.approx(expected.statistic, rel=0, abs=1e-12)
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=0)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=p_off_by)
 
 
 @settings(max_examples=500, deadline=None)
@@ -54,18 +57,55 @@ def test_compare_equals_scipy_when_values_tie_or_are_missing(
         (10_000, 10_000, 0.02),
         (9_973, 9_967, 0.05),
         (10_001, 10_000, 0.0),
-        (10_007, 1, 0.5),
-        (1, 20_011, 0.5),
         (30_011, 12_007, 0.01),
         (20_000, 20_000, 3.0),
+        (1_000, 1_001, 0.06),
+        (60, 20_011, 0.1),
     ],
 )
-def test_compare_equals_scipy_when_samples_are_large(n: int, m: int, shift: float) -> None:
+def test_statistic_equals_scipy_and_p_nearly_when_samples_are_large(
+    n: int, m: int, shift: float
+) -> None:
+    assert_equals_scipy(*draw_pair(n, m, shift), p_off_by=0.0125)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1_000, 1_000), (997, 1_001), (100, 9_999), (10_007, 1)])
+def test_p_is_exact_when_the_samples_are_small(n: int, m: int) -> None:
+    reference, current = draw_pair(n, m, 0.05)
+    expected = stats.ks_2samp(reference, current, method="exact").pvalue
+    assert compare_samples(reference, current).p_value == pytest.approx(expected, rel=1e-9)
+
+
+def draw_pair(n: int, m: int, shift: float) -> tuple[FloatArray, FloatArray]:
+    """Two normal samples, one decimal in half of the rows: ties beside values that occur once."""
     rng = np.random.default_rng(n + m)
-    # One decimal in half of the rows: ties beside values that occur once.
     reference, current = rng.normal(size=n), rng.normal(shift, size=m)
     reference[: n // 2], current[: m // 2] = reference[: n // 2].round(1), 0.1
-    assert_equals_scipy(reference, current)
+    return reference, current
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "off_by"), [(1_000, 1_001, 0.0125), (1_100, 1_100, 0.0125), (3_000, 3_000, 0.0073)]
+)
+def test_p_of_large_samples_is_as_near_to_the_exact_one_as_is_said(
+    n: int, m: int, off_by: float
+) -> None:
+    rng = np.random.default_rng(n + m)
+    for shift in np.linspace(0, 3, 13) / math.sqrt(n):
+        reference, current = rng.normal(size=n), rng.normal(shift, size=m)
+        exact = stats.ks_2samp(reference, current, method="exact").pvalue
+        found = compare_samples(reference, current).p_value
+        assert found == pytest.approx(exact, abs=off_by, rel=0)
+        if 0.0005 < exact < 0.1:
+            assert found == pytest.approx(exact, rel=0.07)
+
+
+def test_a_shift_that_the_policy_acts_on_is_never_chance_when_the_samples_are_large() -> None:
+    n, m = 300, 3_334
+    statistic = POLICY.enter_lower_bound + 1.358 * math.sqrt((n + m) / (n * m))
+    adjusted = 100 * two_sided_p(np.array([n]), np.array([m]), statistic)
+    assert n * m > MAX_EXACT_PAIRS
+    assert adjusted < 0.03 < POLICY.enter_adjusted_p
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from churn_spark.contracts import pages
 
 START: Final = pages.VISIT_START
@@ -17,6 +19,12 @@ SOURCES: Final = (START, *PAGES)
 TARGETS: Final = (*PAGES, CANCELLED, END)
 N_CELLS: Final = len(LEVELS) * len(SOURCES) * len(TARGETS)
 SHAPE: Final = (len(LEVELS), len(SOURCES), len(TARGETS))
+
+_NUMBERS: Final = np.arange(N_CELLS).reshape(SHAPE)
+START_CELLS: Final[list[int]] = _NUMBERS[:, SOURCES.index(START)].ravel().tolist()
+"""Where visits begin."""
+CANCELLED_CELLS: Final[list[int]] = _NUMBERS[..., TARGETS.index(CANCELLED)].ravel().tolist()
+"""What ends a user."""
 
 
 def cell_of(level: str, page: str, next_page: str) -> int:

@@ -16,19 +16,14 @@ from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.estimators import TreePlan, collect_bounded, fit_trees
+from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.margins import margin_losses, staged_margins
 from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
 from churn_spark.models.splits import bucket_column, fold_column
-from churn_spark.models.training import (
-    MAX_SCORED_ROWS,
-    all_tasks_at_once,
-    base_rate_of,
-    class_weight_of,
-    in_few_partitions,
-)
+from churn_spark.models.training import MAX_SCORED_ROWS, class_weight_of
 
 GROUPS = 25
 """Groups of users in a fold: enough for a standard error, too few for one to reveal a user."""
@@ -39,16 +34,14 @@ class Fold:
     """Rows of some users to test on, and of the others to train on.
 
     Attributes:
-        train: rows of the other users, on earlier dates, in Spark.
+        train: rows of the other users, on earlier dates.
         test: rows of the fold's users, on the newest dates.
         groups: of each test row, by user, shape (rows,).
-        base_rate: share of cancellations among the training rows.
     """
 
-    train: DataFrame
+    train: LearntRows
     test: pd.DataFrame
     groups: Ints
-    base_rate: float
 
     @property
     def n_rows(self) -> Ints:
@@ -66,15 +59,14 @@ def build_folds(
     """
     bucket = bucket_column(F.col("user_id"), training.seed)
     numbered = rows.withColumn("fold", fold_column(bucket, training.validation_share, n_folds))
-    numbered = numbered.filter(F.col("fold").isNotNull())
-    earlier = numbered.filter(F.col("as_of").isin(*dates.train))
-    newest = collect_bounded(numbered.filter(F.col("as_of").isin(*dates.test)), MAX_SCORED_ROWS)
-    n_positive = {row.fold: row["n"] for row in _count_cancels(earlier).collect()}
+    known = LearntRows.of(numbered.filter(F.col("fold").isNotNull()))
+    newest = known.where("as_of", dates.test).take(MAX_SCORED_ROWS)
     folds = []
     for number in range(n_folds):
         test = newest[newest["fold"] == number]
-        n_train = sum(n for fold, n in n_positive.items() if fold != number)
-        n_test = int(test["label"].sum())
+        others = [fold for fold in range(n_folds) if fold != number]
+        train = known.where("as_of", dates.train).where("fold", others)
+        n_train, n_test = train.n_positive, int(test["label"].sum())
         if n_train < training.min_cancels or not n_test:
             raise TooFewCancelsError(
                 f"found {n_train} cancellations to learn from and {n_test} to judge on in part "
@@ -82,8 +74,7 @@ def build_folds(
                 "load more of the log, or lower tuning.n_folds"
             )
         _, user = np.unique(test["user_id"].astype(str), return_inverse=True)
-        train = earlier.filter(F.col("fold") != number)
-        folds.append(Fold(train, test, user % GROUPS, base_rate_of(train)))
+        folds.append(Fold(train, test, user % GROUPS))
     return folds
 
 
@@ -99,11 +90,10 @@ def evaluate_fold(
         offset_feature: a feature that is a probability, whose logit the trees add to; or none.
         seed: of every random choice.
     """
-    offset = Offset(offset_feature, fold.base_rate) if offset_feature else None
-    with all_tasks_at_once(fold.train.sparkSession):
-        weight = class_weight_of(fold.train, config)
-        plan = TreePlan(config.max_rounds, weight, seed, offset)
-        text = fit_trees(in_few_partitions(fold.train), encoding, config, plan, config.engine)
+    offset = Offset(offset_feature, fold.train.base_rate) if offset_feature else None
+    weight = class_weight_of(fold.train, config)
+    plan = TreePlan(config.max_rounds, weight, seed, offset)
+    text = fit_trees(fold.train, encoding, config, plan, config.engine)
     labels = fold.test["label"].to_numpy()
     margins = staged_margins(fold.test, encoding, text, offset, grid_of(config))
     losses = margin_losses(margins, labels, weight)
@@ -122,8 +112,3 @@ def hash_rows(rows: DataFrame) -> str:
     summed = rows.agg(F.count(F.lit(1)).alias("n"), F.bit_xor(F.xxhash64("*")).alias("hash"))
     found = summed.collect()[0]
     return f"{found.n}-{found['hash']}"
-
-
-def _count_cancels(rows: DataFrame) -> DataFrame:
-    """Cancellations of each fold; grain: (fold)."""
-    return rows.groupBy("fold").agg(F.sum("label").alias("n"))

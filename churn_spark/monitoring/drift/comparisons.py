@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -25,16 +25,17 @@ from churn_spark.monitoring.drift.distances import (
     compare_rates,
     count_zeros,
     measure_distances,
-    place_bins,
     wasserstein,
 )
 from churn_spark.monitoring.drift.ks import (
+    MISSING_BIN,
     KsComparison,
     ReferenceSample,
     SparseCounts,
     collect_bins,
     compare,
     locate_bins,
+    require_bins,
     sum_sparse,
 )
 
@@ -100,9 +101,9 @@ def compare_numbers(
         run_date: tonight.
         trained: the same of the training rows that belong to the slice; none: it has them all.
     """
-    tonight = collect_bins(reference, *nights[run_date])
+    tonight = _sum_values(reference, [nights[run_date]])
     if trained is None:
-        yield TRAINING, _compare(reference, *tonight)
+        yield TRAINING, _compare(reference, *collect_bins(reference, *nights[run_date]))
     else:
         yield TRAINING, _compare_counts(reference, [trained], tonight)
     for name, chosen in choose_nights(run_date, list(nights)).items():
@@ -146,18 +147,18 @@ def code_reference(codes: NDArray[np.float64], n_levels: int) -> ReferenceSample
 
 
 def as_reference(
-    reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int
+    reference: ReferenceSample, counted: SparseCounts, n_missing: int
 ) -> ReferenceSample:
     """Counted rows as a reference sample, each with the value that stands for its bin."""
-    filled = np.flatnonzero(bins)
-    counts = bins[filled]
-    return ReferenceSample(
-        place_bins(reference.edges)[filled], counts, int(counts.sum()), n_missing
-    )
+    bins, counts = counted
+    return ReferenceSample(reference.places[bins], counts, int(counts.sum()), n_missing)
 
 
 def _compare(
-    reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int
+    reference: ReferenceSample,
+    bins: NDArray[np.int64],
+    n_missing: int,
+    moved: float | None = None,
 ) -> NumberComparison:
     zeros = count_zeros(reference, bins)
     values = reference.n, int(bins.sum())
@@ -165,7 +166,7 @@ def _compare(
     rows = values[0] + missing[0], values[1] + missing[1]
     return NumberComparison(
         compare(reference, bins, n_missing),
-        measure_distances(reference, bins),
+        measure_distances(reference, bins, moved),
         compare_rates(missing, rows),
         compare_rates(zeros, values) if zeros else None,
     )
@@ -174,30 +175,45 @@ def _compare(
 def _compare_counts(
     reference: ReferenceSample,
     parts: Sequence[SparseCounts],
-    tonight: tuple[NDArray[np.int64], int],
+    tonight: tuple[SparseCounts, int],
 ) -> NumberComparison:
     """Tonight against the sum of some counts, all of them in the reference's bins."""
-    bins, n_missing = tonight
-    before, n_missing_before = collect_bins(reference, *sum_sparse(*zip(*parts, strict=True)))
+    now, n_missing = tonight
+    before, n_missing_before = _sum_values(reference, parts)
     earlier = as_reference(reference, before, n_missing_before)
-    found = _compare(earlier, _recount(reference, earlier, bins), n_missing)
-    if earlier.n and bins.any():
-        # Where both sides lie is known better than from the gaps of the earlier nights alone.
-        moved = wasserstein(place_bins(reference.edges), before, bins)
-        found = replace(found, distances=replace(found.distances, wasserstein=moved))
-    return found
+    # Where both sides lie is known better than from the gaps of the earlier nights alone.
+    moved = _move(reference, before, now)
+    return _compare(earlier, _recount(before[0], now), n_missing, moved)
 
 
-def _recount(
-    reference: ReferenceSample, other: ReferenceSample, bins: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Counts in the reference's bins as counts in the bins of another sample."""
-    filled = np.flatnonzero(bins)
-    values = place_bins(reference.edges)[filled]
-    recounted = np.zeros(2 * other.edges.size + 1, dtype=np.int64)
-    # The places ascend, and so they keep their order.
-    np.add.at(recounted, locate_bins(other.edges, values), bins[filled])
+def _sum_values(
+    reference: ReferenceSample, parts: Sequence[SparseCounts]
+) -> tuple[SparseCounts, int]:
+    """The sum of some counts in the bins that hold values, and the number of missing ones."""
+    bins, counts = parts[0] if len(parts) == 1 else sum_sparse(*zip(*parts, strict=True))
+    require_bins(reference, bins)
+    # The bin of missing values is the lowest of all.
+    n_missing = int(counts[bins == MISSING_BIN].sum())
+    return (bins[bins != MISSING_BIN], counts[bins != MISSING_BIN]), n_missing
+
+
+def _recount(edges: NDArray[np.int64], counted: SparseCounts) -> NDArray[np.int64]:
+    """Counts in the reference's bins as counts in the bins of a sample that fills some of these."""
+    bins, counts = counted
+    recounted = np.zeros(2 * edges.size + 1, dtype=np.int64)
+    np.add.at(recounted, locate_bins(edges.astype(np.float64), bins), counts)
     return recounted
+
+
+def _move(reference: ReferenceSample, before: SparseCounts, now: SparseCounts) -> float:
+    """W1 of two counts in the reference's bins; NaN if one is empty."""
+    filled = np.union1d(before[0], now[0])
+    dense = []
+    for bins, counts in (before, now):
+        rows = np.zeros(filled.size, dtype=np.int64)
+        rows[np.searchsorted(filled, bins)] = counts
+        dense.append(rows)
+    return wasserstein(reference.places[filled], dense[0], dense[1])
 
 
 def _compare_codes(

@@ -80,12 +80,15 @@ class CategoryComparison:
     n_current: int
 
 
-def measure_distances(reference: ReferenceSample, bins: NDArray[np.int64]) -> Distances:
+def measure_distances(
+    reference: ReferenceSample, bins: NDArray[np.int64], moved: float | None = None
+) -> Distances:
     """All distances between the reference and the counted current values.
 
     Args:
         reference: the reference sample, n values.
         bins: current values per bin of `ks.locate_bins`, shape (2K+1,).
+        moved: their `wasserstein` where the values are better known than by these bins.
     """
     n, m = reference.n, int(bins.sum())
     if n == 0 or m == 0:
@@ -98,7 +101,9 @@ def measure_distances(reference: ReferenceSample, bins: NDArray[np.int64]) -> Di
         psi=psi,
         psi_corrected=psi - by_chance,
         jensen_shannon=float(jensenshannon(expected, found, base=2)),
-        wasserstein=wasserstein(place_bins(reference.edges), reference.bins, bins),
+        wasserstein=(
+            wasserstein(reference.places, reference.bins, bins) if moved is None else moved
+        ),
         n_tenths=len(expected),
     )
 
@@ -116,13 +121,11 @@ def count_in_tenths(
     # The last edge of the reference closes no bin: beyond it there is only the outer one.
     ends = np.unique(np.searchsorted(upto, wanted))
     ends = ends[ends < reference.edges.size - 1]
-    # Cells 2i and 2i+1 are (b_i-1, b_i) and {b_i}: both are in b_i's bin, the last in the last.
-    edge_of_bin = np.minimum(np.arange(bins.size) // 2, reference.edges.size - 1)
-    tenths = np.searchsorted(ends, edge_of_bin)
-    current = np.zeros(ends.size + 1, dtype=np.int64)
-    np.add.at(current, tenths, bins)
-    expected = np.diff(np.concatenate([[0], upto[ends], [reference.n]])).astype(np.int64)
-    return expected, current
+    # Bins 2i and 2i+1 are (b_i-1, b_i) and {b_i}: up to b_i are all bins up to 2i+1.
+    seen = np.cumsum(bins)
+    expected = np.diff(np.concatenate([[0], upto[ends], [reference.n]]))
+    current = np.diff(np.concatenate([[0], seen[2 * ends + 1], seen[-1:]]))
+    return expected.astype(np.int64), current.astype(np.int64)
 
 
 def population_stability_index(expected: NDArray[Any], found: NDArray[Any]) -> float:
@@ -213,7 +216,7 @@ def _pool_rare(table: NDArray[Any]) -> NDArray[Any]:
 def wasserstein(
     places: NDArray[np.float64], before: NDArray[np.int64], now: NDArray[np.int64]
 ) -> float:
-    """W1 of two samples counted in the same bins; NaN if one has an infinite value.
+    """W1 of two samples counted in the same bins; NaN if one is empty or has an infinite value.
 
     Off by at most half the width of the bins that hold values, times their share.
 
@@ -223,34 +226,9 @@ def wasserstein(
         now: the same of the other sample.
     """
     filled = (before > 0) | (now > 0)
-    if not np.all(np.isfinite(places[filled])):
+    values = places[filled]
+    if not np.all(np.isfinite(values)) or not before.any() or not now.any():
         return math.nan
-    return float(
-        stats.wasserstein_distance(
-            places[filled], places[filled], before[filled].astype(float), now[filled].astype(float)
-        )
-    )
-
-
-def place_bins(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One value inside each bin, ascending, shape (2K+1,).
-
-    The reference's values stand for themselves, the middle for what is between two, and the
-    nearest float beyond for what is outside.
-    """
-    if not edges.size:
-        return np.zeros(1)
-    lower, upper = edges[:-1], edges[1:]
-    places = np.empty(2 * edges.size + 1)
-    places[1::2] = edges
-    # Next to the largest float comes infinity, and that is meant.
-    with np.errstate(over="ignore", invalid="ignore"):
-        middle = lower / 2 + upper / 2
-        # Next to an infinity there is no middle.
-        middle = np.where(np.isposinf(upper), np.nextafter(lower, np.inf), middle)
-        middle = np.where(np.isneginf(lower), np.nextafter(upper, -np.inf), middle)
-        middle[np.isneginf(lower) & np.isposinf(upper)] = 0.0
-        places[0] = np.nextafter(edges[0], -np.inf)
-        places[-1] = np.nextafter(edges[-1], np.inf)
-    places[2:-1:2] = middle
-    return places
+    # The places ascend, so the area between the two distribution functions needs no sorting.
+    upto = [np.cumsum(counts[filled]) / counts.sum() for counts in (before, now)]
+    return float(np.abs(upto[0] - upto[1])[:-1] @ np.diff(values))

@@ -13,22 +13,22 @@ Null and NaN are missing: they are counted, never compared. Infinities are value
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from churn_spark.monitoring.drift.p_values import two_sided_p
+
 MISSING_BIN = -1
 
 SparseCounts = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Distinct bins, ascending, and the rows in each."""
 
-# Same limit as scipy's `method='auto'`: beyond it the p-value is asymptotic.
-_MAX_EXACT_ROWS = 10_000
 # Gaps are at most n*m; below this they fit in int64 (2**63 is 9.223e18).
 _MAX_INT64_PRODUCT = 9_200_000_000_000_000_000
 # 95 % quantile of the Kolmogorov distribution: the half-width of a 95 % band on D.
@@ -51,12 +51,17 @@ class ReferenceSample:
     n: int
     n_missing: int
 
-    @property
+    @cached_property
     def bins(self) -> NDArray[np.int64]:
         """Its own rows per bin, int64, shape (2K+1,): each value is a bin, nothing is between."""
         bins = np.zeros(2 * self.edges.size + 1, dtype=np.int64)
         bins[1::2] = self.counts
         return bins
+
+    @cached_property
+    def places(self) -> NDArray[np.float64]:
+        """One value inside each of its bins, as of `place_bins`."""
+        return place_bins(self.edges)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class KsComparison:
         n_baseline: reference rows that have a value.
         n_current: current rows that have a value.
         statistic: D, the largest gap between the two distribution functions, in [0, 1].
-        p_value: two-sided, equal to `scipy.stats.ks_2samp`.
+        p_value: two-sided, as of `p_values.two_sided_p`.
         lower_bound: lower 95 % confidence bound of D, at least 0.
         location: reference value at which, or just left of which, the gap is largest; the
             smallest such value; NaN if D is 0.
@@ -126,6 +131,30 @@ def locate_bins(edges: NDArray[np.float64], values: ArrayLike) -> NDArray[np.int
     return bins
 
 
+def place_bins(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One value inside each bin, ascending, shape (2K+1,).
+
+    The reference's values stand for themselves, the middle for what is between two, and the
+    nearest float beyond for what is outside.
+    """
+    if not edges.size:
+        return np.zeros(1)
+    lower, upper = edges[:-1], edges[1:]
+    places = np.empty(2 * edges.size + 1)
+    places[1::2] = edges
+    # Next to the largest float comes infinity, and that is meant.
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle = lower / 2 + upper / 2
+        # Next to an infinity there is no middle.
+        middle = np.where(np.isposinf(upper), np.nextafter(lower, np.inf), middle)
+        middle = np.where(np.isneginf(lower), np.nextafter(upper, -np.inf), middle)
+        middle[np.isneginf(lower) & np.isposinf(upper)] = 0.0
+        places[0] = np.nextafter(edges[0], -np.inf)
+        places[-1] = np.nextafter(edges[-1], np.inf)
+    places[2:-1:2] = middle
+    return places
+
+
 def collect_bins(
     reference: ReferenceSample, numbers: ArrayLike, n: ArrayLike
 ) -> tuple[NDArray[np.int64], int]:
@@ -142,17 +171,26 @@ def collect_bins(
         ValueError: if a bin is outside [-1, 2K], or the columns differ in length.
     """
     bins, counts = np.asarray(numbers, dtype=np.int64), np.asarray(n, dtype=np.int64)
-    last = 2 * reference.edges.size
     if bins.shape != counts.shape or bins.ndim != 1:
         raise ValueError(f"bin numbers and n have shapes {bins.shape} and {counts.shape}")
+    require_bins(reference, bins)
+    dense = np.zeros(2 * reference.edges.size + 2, dtype=np.int64)
+    np.add.at(dense, bins + 1, counts)
+    return dense[1:], int(dense[0])
+
+
+def require_bins(reference: ReferenceSample, bins: NDArray[np.int64]) -> None:
+    """Raise where a bin isn't one of the reference.
+
+    Raises:
+        ValueError: if a bin is outside [-1, 2K].
+    """
+    last = 2 * reference.edges.size
     if bins.size and (bins.min() < MISSING_BIN or bins.max() > last):
         raise ValueError(
             f"found bins {bins.min()}..{bins.max()}, expected -1..{last}: "
             "were they counted against another reference?"
         )
-    dense = np.zeros(last + 2, dtype=np.int64)
-    np.add.at(dense, bins + 1, counts)
-    return dense[1:], int(dense[0])
 
 
 def sum_sparse(
@@ -200,7 +238,7 @@ def compare(reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int)
     # More reference than current mass so far: the current values lie further up.
     direction: Literal["higher", "lower", "none"]
     direction = "higher" if gap > 0 else "lower" if gap < 0 else "none"
-    p_value = _p_value(reference, bins, n, m, statistic)
+    p_value = two_sided_p(reference.bins, bins, statistic)
     return KsComparison("ok", n, m, statistic, p_value, lower_bound, location, direction, *rates)
 
 
@@ -237,18 +275,3 @@ def _gaps(reference: ReferenceSample, bins: NDArray[np.int64], n: int, m: int) -
     if n * m > _MAX_INT64_PRODUCT:
         c_b, c_m = c_b.astype(object), c_m.astype(object)
     return np.asarray(c_b * m - c_m * n)
-
-
-def _p_value(
-    reference: ReferenceSample, bins: NDArray[np.int64], n: int, m: int, statistic: float
-) -> float:
-    if max(n, m) <= _MAX_EXACT_ROWS:
-        # KS depends on ranks only, so the bin's number can stand in for the value.
-        own = np.repeat(2 * np.arange(reference.edges.size) + 1, reference.counts)
-        current = np.repeat(np.arange(bins.size), bins)
-        with warnings.catch_warnings():
-            # Rounding can lift an exact p of 1 above 1; scipy then warns and goes asymptotic.
-            warnings.filterwarnings("ignore", message="ks_2samp: Exact calculation unsuccessful")
-            return float(stats.ks_2samp(own, current).pvalue)
-    effective_n = np.round(float(n) * float(m) / (float(n) + float(m)))
-    return float(np.clip(stats.kstwo.sf(statistic, effective_n), 0.0, 1.0))

@@ -1,0 +1,112 @@
+"""The rows that models are fitted to: in Spark, and on the driver where all fit there.
+
+A training asks for parts of its rows a dozen times: a median, a share, the newest date, a
+sample. Up to `MAX_COLLECTED_ROWS` they are collected once and everything but SynapseML's fit is
+answered in this process; beyond, each answer is a query, with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from churn_spark.lakehouse.frames import sample_rows
+
+MAX_COLLECTED_ROWS = 500_000
+_ROWS_PER_TASK = 50_000
+_ORDER = "_order"
+
+
+@dataclass(frozen=True)
+class LearntRows:
+    """Rows with `as_of`, `user_id`, `label`, `split` and the features.
+
+    Attributes:
+        spark: the rows, persisted or in a table, so that no task recomputes its input.
+        collected: the same, in the order of `sample_rows`; none where there are too many.
+    """
+
+    spark: DataFrame
+    collected: pd.DataFrame | None
+
+    @staticmethod
+    def of(rows: DataFrame) -> LearntRows:
+        """Collect the rows if they are few enough."""
+        if rows.count() > MAX_COLLECTED_ROWS:
+            return LearntRows(rows, None)
+        # Sorted here: Spark would first read all to find out where to cut.
+        found = rows.withColumn(_ORDER, F.xxhash64("user_id")).toPandas()
+        ordered = found.sort_values([_ORDER, "as_of", "user_id"], ignore_index=True)
+        return LearntRows(rows, ordered.drop(columns=_ORDER))
+
+    def where(self, column: str, values: Collection[Any]) -> LearntRows:
+        """The rows that have one of the values in a column."""
+        some = self.spark.filter(F.col(column).isin(*values))
+        if self.collected is None:
+            return LearntRows(some, None)
+        is_chosen = self.collected[column].isin(list(values))
+        return LearntRows(some, self.collected[is_chosen].reset_index(drop=True))
+
+    def take(self, max_rows: int) -> pd.DataFrame:
+        """The rows on the driver, as `sample_rows` gives them."""
+        if self.collected is None:
+            return sample_rows(self.spark, max_rows)
+        return self.collected.head(max_rows)
+
+    @cached_property
+    def by_date(self) -> pd.DataFrame:
+        """Rows and cancellations of each date; columns `as_of`, `n`, `n_positive`, oldest first."""
+        if self.collected is None:
+            counted = self.spark.groupBy("as_of").agg(
+                F.count(F.lit(1)).alias("n"), F.sum("label").alias("n_positive")
+            )
+            return counted.orderBy("as_of").toPandas()
+        labels = self.collected.groupby("as_of", sort=True)["label"]
+        return labels.agg(n="size", n_positive="sum").reset_index()
+
+    def medians(self, names: Sequence[str]) -> dict[str, float | None]:
+        """The median of each number, of what is known; none where nothing is."""
+        if self.collected is None:
+            row = self.spark.agg(*[F.median(name).alias(name) for name in names]).collect()[0]
+            return dict(row.asDict())
+        found = self.collected[list(names)].astype("float64").median()
+        return {
+            str(name): None if pd.isna(value) else float(value) for name, value in found.items()
+        }
+
+    def most_frequent(self, name: str, n: int) -> tuple[str, ...]:
+        """The most frequent texts of a column, in order; of equally many the first by name."""
+        if self.collected is None:
+            known = self.spark.filter(F.col(name).isNotNull()).groupBy(name).count()
+            rows = known.orderBy(F.desc("count"), name).limit(n).collect()
+            return tuple(row[name] for row in rows)
+        counts = self.collected[name].value_counts().sort_index()
+        return tuple(counts.sort_values(ascending=False, kind="stable").index[:n])
+
+    @property
+    def dates(self) -> list[date]:
+        """The as-of dates, oldest first."""
+        return list(self.by_date["as_of"])
+
+    @property
+    def n_positive(self) -> int:
+        """How many rows cancel."""
+        return int(self.by_date["n_positive"].sum())
+
+    @property
+    def base_rate(self) -> float:
+        """Share of the rows that cancel."""
+        return float(self.by_date["n_positive"].sum() / self.by_date["n"].sum())
+
+    def in_few_partitions(self) -> DataFrame:
+        """The rows in Spark in few, ordered partitions: small data gives the same trees."""
+        n_slots = int(self.spark.sparkSession.sparkContext.defaultParallelism)
+        n_tasks = min(int(self.by_date["n"].sum()) // _ROWS_PER_TASK + 1, n_slots)
+        return self.spark.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
