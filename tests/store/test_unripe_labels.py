@@ -8,7 +8,7 @@ import pytest
 
 from churn_spark.contracts.tables import LABELS
 from churn_spark.pipeline.context import JobContext
-from churn_spark.pipeline.snapshots import find_unripe_dates
+from churn_spark.pipeline.labels import find_unripe_dates
 from churn_spark.timeline import Horizon
 
 _HEADLINE, _CONTEST = Horizon(14, 1), Horizon(10, 0)
