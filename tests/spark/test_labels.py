@@ -20,12 +20,12 @@ from churn_spark.features.labels import (
     build_lifetime_labels,
     with_horizon,
 )
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.timeline import Horizon, days_after
 from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
+from tests.rollup_builders import build_session_days
 
 _DAY = 86_400_000
 _HEADLINE, _CONTEST, _LONG = Horizon(14, 1), Horizon(10, 0), Horizon(7, 3)
