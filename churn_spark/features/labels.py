@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
-from functools import partial
+from datetime import date, timedelta
 
-import pandas as pd
+import polars as pl
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import LABELS
-from churn_spark.lakehouse.frames import Batches, Rows, apply, join
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.polars_schema import conform_polars
 from churn_spark.timeline import Horizon
 
 
-def build_labels(population: Rows, first_cancels: Rows, horizon: Horizon, log_end: date) -> Rows:
+def build_labels(
+    population: pl.DataFrame, cancellations: pl.DataFrame, horizon: Horizon, log_end: date
+) -> pl.DataFrame:
     """The horizon label of each user of the population.
 
     1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while the log
@@ -23,34 +23,34 @@ def build_labels(population: Rows, first_cancels: Rows, horizon: Horizon, log_en
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
-        first_cancels: `user_id` and `cancel_ts`, on the same side, see `build_first_cancels`.
+        cancellations: `user_id` and `cancel_ts` of all session days that have one.
         horizon: window and gap.
         log_end: the day after the newest event.
 
     Grain: (as_of, user_id, horizon_days, gap_days).
     """
-    label = partial(_label, horizon=horizon, log_end=log_end)
-    return apply(join(population, first_cancels, ["user_id"], "left"), label, struct_of(LABELS))
-
-
-def _label(batches: Batches, horizon: Horizon, log_end: date) -> Batches:
-    gap, end = horizon.gap_days, horizon.gap_days + horizon.days
-    for rows in batches:
-        as_of = pd.to_datetime(rows["as_of"])
-        days_ahead = (pd.to_datetime(rows["cancel_ts"]).dt.floor("D") - as_of).dt.days
-        in_gap, in_window = days_ahead.between(0, gap - 1), days_ahead.between(gap, end - 1)
-        is_known = as_of + pd.Timedelta(days=end) <= pd.Timestamp(log_end)
-        yield pd.DataFrame(
-            {
-                "as_of": rows["as_of"],
-                "user_id": rows["user_id"],
-                "horizon_days": horizon.days,
-                "gap_days": gap,
-                "label": in_window.astype("Int32").where(is_known & ~in_gap),
-                "is_known": is_known,
-                "is_gap_cancel": in_gap,
-            }
-        )
+    first = cancellations.group_by("user_id").agg(pl.col("cancel_ts").min())
+    days_ahead = (pl.col("cancel_ts").dt.date() - pl.col("as_of")).dt.total_days()
+    end = horizon.gap_days + horizon.days
+    in_gap = (days_ahead >= 0) & (days_ahead < horizon.gap_days)
+    in_window = (days_ahead >= horizon.gap_days) & (days_ahead < end)
+    labelled = population.join(first, on="user_id", how="left").with_columns(
+        is_known=pl.col("as_of") + timedelta(days=end) <= log_end,
+        is_gap_cancel=in_gap.fill_null(value=False),
+        in_window=in_window.fill_null(value=False).cast(pl.Int32),
+    )
+    return conform_polars(
+        labelled.select(
+            "as_of",
+            "user_id",
+            pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
+            pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
+            pl.when(pl.col("is_known") & ~pl.col("is_gap_cancel")).then("in_window").alias("label"),
+            "is_known",
+            "is_gap_cancel",
+        ),
+        LABELS,
+    )
 
 
 def build_lifetime_labels(population: DataFrame, session_days: DataFrame) -> DataFrame:

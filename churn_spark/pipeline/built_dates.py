@@ -17,6 +17,7 @@ from churn_spark.contracts.tables import BUILT_DATES, SESSION_DAYS
 from churn_spark.hashing import content_hash
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.labels import horizon_of
 from churn_spark.timeline import Horizon, LogSpan
 
 
@@ -88,8 +89,3 @@ class BuiltDates:
         end = self.horizon.end(day)
         paths = [path for one, path in self.files if day <= one < end]
         return content_hash([snapshots_of, self.horizon.is_known(day, self.span.end), paths])
-
-
-def horizon_of(horizon: Horizon) -> Where:
-    """The rows of one window and gap."""
-    return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}

@@ -13,7 +13,6 @@ from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.hashing import content_hash
@@ -63,16 +62,10 @@ class KeptTotals:
                 self._keep(lakehouse, totals, cut, cuts)
         return totals
 
-    def read_days(
-        self,
-        lakehouse: Lakehouse,
-        first: date,
-        end: date,
-        columns: Sequence[str] | None = None,
-    ) -> pl.DataFrame:
-        """The rows of the source in `[first, end)`; all columns where none are named."""
+    def read_days(self, lakehouse: Lakehouse, first: date, end: date) -> pl.DataFrame:
+        """The rows of the source in `[first, end)`."""
         where = {"event_date": Between(first, end - timedelta(days=1))}
-        return _to_polars(lakehouse.read_arrow(self.source, where, columns))
+        return pl.DataFrame(lakehouse.read_arrow(self.source, where))
 
     def _keep(
         self, lakehouse: Lakehouse, totals: pl.DataFrame, cut: date, cuts: Sequence[date]
@@ -87,7 +80,7 @@ class KeptTotals:
     ) -> tuple[date | None, pl.DataFrame]:
         """A cut and its totals; nothing before the first day where none hold."""
         for cut in reversed(cuts):
-            totals = _to_polars(lakehouse.read_arrow(self.table, {"before": [cut]}))
+            totals = pl.DataFrame(lakehouse.read_arrow(self.table, {"before": [cut]}))
             if totals["made_of"][0] == self._made_of(files, cut):
                 return cut, totals
         return None, self.nothing()
@@ -95,9 +88,3 @@ class KeptTotals:
     def _made_of(self, files: Files, cut: date) -> str:
         paths = [path for day, path in files if day < cut]
         return content_hash([self.definition, self.table.column_names, paths])
-
-
-def _to_polars(rows: pa.Table) -> pl.DataFrame:
-    found = pl.from_arrow(rows)
-    assert isinstance(found, pl.DataFrame)
-    return found

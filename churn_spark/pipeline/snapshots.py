@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date as Date
 
-import pandas as pd
-
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_first_cancels, build_labels
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.lakehouse.frames import Rows, on_side_of
 from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import read_dates, replace_users
-from churn_spark.pipeline.built_dates import BuiltDates, horizon_of
+from churn_spark.pipeline.built_dates import BuiltDates
+from churn_spark.pipeline.labels import find_unlabelled, write_labels
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.pipeline.user_totals import are_few_days, read_first_cancels, read_history
-from churn_spark.timeline import Horizon, LogSpan
+from churn_spark.pipeline.user_totals import are_few_days, read_history
+from churn_spark.timeline import LogSpan
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -61,7 +56,7 @@ def run(
             )
         built = BuiltDates.read(lakehouse, span, config)
         write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
-        labelled = write_labels(lakehouse, dates, span, config.labels.horizon)
+        labelled = write_labels(lakehouse, dates, config.labels.horizon, span.end)
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
@@ -89,21 +84,6 @@ def write_snapshots(
         lakehouse.replace(by_windows, SNAPSHOTS, {"as_of": dates})
 
 
-def write_labels(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, horizon: Horizon
-) -> set[Date]:
-    """Replace the labels of the dates, and of those whose labels have become known; returns all."""
-    labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
-    population = read_dates(lakehouse, SNAPSHOTS, labelled, ["as_of", "user_id"])
-    if isinstance(population, pd.DataFrame) and lakehouse.is_native:
-        cancels: Rows = read_first_cancels(lakehouse, span.end)
-    else:
-        cancels = on_side_of(population, build_first_cancels(lakehouse.read(SESSION_DAYS)))
-    labels = build_labels(population, cancels, horizon, span.end)
-    replace_users(lakehouse, labels, LABELS, {"as_of": labelled, **horizon_of(horizon)})
-    return labelled
-
-
 def run_missing(
     lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
 ) -> None:
@@ -111,9 +91,7 @@ def run_missing(
 
     Labels are written last: a date that has them has its snapshot, however the job has ended.
     """
-    where: Where = {"as_of": dates, **horizon_of(config.labels.horizon)}
-    labelled = lakehouse.read_rows(LABELS, where, ["as_of"])
-    if missing := set(dates) - set(labelled["as_of"]):
+    if dates and (missing := find_unlabelled(lakehouse, dates, config.labels.horizon)):
         run(lakehouse, missing, config, span)
 
 
@@ -123,13 +101,3 @@ def run_stale(
     """Build the snapshots and labels of those of the dates that aren't of the log as it is."""
     if stale := BuiltDates.read(lakehouse, span, config).stale(dates):
         run(lakehouse, stale, config, span)
-
-
-def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
-    """The as-of dates whose labels were not known when they were built, and are now."""
-    newest_known = horizon.newest_known(log_end)
-    # A label that isn't known is null: the log names the few dates that have such.
-    with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
-    dates = [one for one in with_nulls if one <= newest_known]
-    where: Where = {"as_of": dates, "is_known": [False], **horizon_of(horizon)}
-    return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))

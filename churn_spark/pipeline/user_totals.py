@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-import pandas as pd
 import polars as pl
 
 from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
@@ -49,18 +48,6 @@ def read_history(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> UserHis
     cut = cut_before(min(as_of_dates))
     totals = KEPT.read(lakehouse, cut)
     return UserHistory(KEPT.read_days(lakehouse, cut, max(as_of_dates)), totals)
-
-
-def read_first_cancels(lakehouse: Lakehouse, log_end: date) -> pd.DataFrame:
-    """The users who have cancelled by the end of the log, each with the first confirmation.
-
-    Grain: (user_id); column `cancel_ts`.
-    """
-    columns, cut = ["user_id", "cancel_ts"], cut_before(log_end)
-    since = KEPT.read_days(lakehouse, cut, log_end, columns)
-    cancels = pl.concat([KEPT.read(lakehouse, cut).select(columns), since]).drop_nulls()
-    first = cancels.group_by("user_id").agg(pl.col("cancel_ts").min().dt.replace_time_zone(None))
-    return first.to_pandas()
 
 
 def cut_before(as_of: date) -> date:

@@ -12,9 +12,7 @@ from pyspark.sql import functions as F
 
 from bench.expected_metrics import evaluate_expected
 from churn_spark.config import load_config
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour import user_cells
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
@@ -24,6 +22,7 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
 from tests.builders import read_events
+from tests.rollup_builders import build_session_days, build_transitions
 
 SETTINGS, AS_OF, HORIZON = (
     SimulationSettings(users=600, seed=11),
