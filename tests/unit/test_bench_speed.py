@@ -82,15 +82,17 @@ def test_picture_is_the_same_for_the_same_figures(sizes: list[Size], tmp_path: P
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
-def test_log_is_split_before_its_newest_day(tmp_path: Path) -> None:
-    file = tmp_path / "log.json.gz"
-    with gzip.open(file, "wt") as lines:
-        lines.writelines(f'{{"ts": {ts}}}\n' for ts in (86_400_000 * 3, 5, 86_400_000 * 3 - 1))
-    log = split(file, tmp_path)
+def test_log_is_split_before_its_newest_whole_day(tmp_path: Path) -> None:
+    day = 86_400_000
+    times = [5, 6, 7, 3 * day - 1, 2 * day, 3 * day, 3 * day + 1, 4 * day + 2]
+    with gzip.open(tmp_path / "log.json.gz", "wt") as lines:
+        lines.writelines(f'{{"ts": {ts}}}\n' for ts in [*times, *[day + 1] * 4])
+    log = split(tmp_path / "log.json.gz", tmp_path)
     log.deliver(tmp_path / "incoming", 0)
-    assert (tmp_path / "incoming" / "first.json").read_text().count("\n") == 2
+    assert (tmp_path / "incoming" / "first.json").read_text().count("\n") == 9
     log.deliver(tmp_path / "incoming", 1)
-    assert (tmp_path / "incoming" / "last.json").read_text() == '{"ts": 259200000}\n'
+    found = (tmp_path / "incoming" / "last.json").read_text()
+    assert found == '{"ts": 259200000}\n{"ts": 259200001}\n{"ts": 345600002}\n'
 
 
 def test_cpu_seconds_grow_with_work() -> None:
