@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench import smoke
 from bench.delivered_log import split
 from bench.measured_night import MeasuredNight, Step
 from bench.processes import cpu_seconds
@@ -112,3 +114,33 @@ def test_listener_is_told_each_step_that_is_done(capsys: pytest.CaptureFixture[s
     with console.closing_line("later"):
         pass
     assert told == ["score_users"]
+
+
+@pytest.mark.parametrize(
+    ("found", "runs", "code"),
+    [
+        ([Cost(100, 50.0)], 1, 0),
+        ([Cost(100, 60.0), Cost(100, 52.0)], 2, 0),
+        ([Cost(100, 60.0), Cost(100, 58.0), Cost(100, 59.0)], 3, 1),
+        ([Cost(150, 50.0), Cost(150, 50.0), Cost(150, 50.0)], 3, 1),
+    ],
+)
+def test_smoke_fails_when_the_cheapest_of_three_nights_is_too_dear(
+    found: list[Cost], runs: int, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    left = iter(found)
+    Cost(100, 50.0).write(tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "STORED", tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "simulate_log", lambda *_: None)
+    monkeypatch.setattr(smoke, "measure", lambda *_: next(left))
+    done = CliRunner().invoke(smoke.app, [])
+    assert (done.exit_code, len(list(left))) == (code, len(found) - runs)
+    assert ("is dearer than smoke.json says" in done.output) is bool(code)
+
+
+def test_smoke_stores_what_it_has_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(smoke, "STORED", tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "simulate_log", lambda *_: None)
+    monkeypatch.setattr(smoke, "measure", lambda *_: Cost(700, 99.0))
+    assert CliRunner().invoke(smoke.app, ["--store"]).exit_code == 0
+    assert Cost.read(tmp_path / "smoke.json") == Cost(700, 99.0)
