@@ -40,7 +40,7 @@ class StartingSession:
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        root = str(Path(__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[2])
         # Python workers don't inherit sys.path, only this.
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
