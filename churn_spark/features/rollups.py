@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import Final
 
 import polars as pl
@@ -67,12 +66,12 @@ def roll_up_frame(events: DataFrame, rollup: Rollup) -> DataFrame:
     Grain: that of the table. Each task holds the events of its users.
     """
     whole_users = events.select(*EVENT_COLUMNS).repartition("user_id")
-    return whole_users.mapInArrow(partial(roll_up_batches, rollup=rollup), struct_of(rollup.table))
+    return whole_users.mapInArrow(
+        lambda batches: roll_up_batches(batches, rollup), struct_of(rollup.table)
+    )
 
 
-def roll_up_batches(
-    batches: Iterable[pa.RecordBatch], *, rollup: Rollup
-) -> Iterator[pa.RecordBatch]:
+def roll_up_batches(batches: Iterable[pa.RecordBatch], rollup: Rollup) -> Iterator[pa.RecordBatch]:
     """The rows of one table, from all events of some users."""
     found = [pl.DataFrame(batch) for batch in batches if batch.num_rows]
     if found:
