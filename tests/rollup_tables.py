@@ -32,7 +32,7 @@ class LocalLakehouse(Lakehouse):
         super().__init__(cast(SparkSession, None), str(root))
 
     @property
-    def native_root(self) -> str:  # type: ignore[override]
+    def native_root(self) -> str:
         return self.root
 
     def version(self, spec: TableSpec) -> int:

@@ -35,7 +35,8 @@ _DAY = 86_400_000
 
 @pytest.fixture
 def lakehouse(tmp_path: Path) -> LocalLakehouse:
-    return LocalLakehouse(tmp_path / "lakehouse")
+    # A name that isn't the same in an address.
+    return LocalLakehouse(tmp_path / "a läke [1]*#{x}?")
 
 
 @pytest.fixture
