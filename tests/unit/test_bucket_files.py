@@ -12,7 +12,8 @@ from churn_spark.contracts.tables import EVENTS
 from churn_spark.lakehouse.bucket_files import BucketFiles, list_bucket_files, read_dates
 from churn_spark.pipeline.rollup_task import deal
 from tests.builders import millis, record
-from tests.rollup_tables import LocalLakehouse, deliver
+from tests.local_lakehouse import LocalLakehouse
+from tests.rollup_tables import deliver
 
 _DAY = 86_400_000
 _START = millis("2018-10-01 12:00:00")
@@ -32,7 +33,7 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def events(tmp_path: Path) -> DeltaTable:
     """Batches of the first and second, the second to the fifth, and the ninth of October."""
-    lakehouse = LocalLakehouse(tmp_path)
+    lakehouse = LocalLakehouse(str(tmp_path))
     for batch, days in enumerate([(1, 2), (2, 5), (9,)]):
         records = [
             record(ts=_START + (number - 1) * _DAY, userId=user)
@@ -74,7 +75,7 @@ def test_a_user_is_in_one_bucket_and_only_the_dates_are_read(
 
 
 def test_no_file_is_listed_of_an_empty_table(tmp_path: Path) -> None:
-    lakehouse = LocalLakehouse(tmp_path)
+    lakehouse = LocalLakehouse(str(tmp_path))
     deliver(lakehouse, [], 0)
     table = lakehouse.uri(EVENTS)
     assert list_bucket_files(DeltaTable(table), table, [day(1)]) == []

@@ -19,10 +19,10 @@ from churn_spark.lakehouse.commits import Once, append_files, create_table
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.pipeline import rollups, session_days, transitions
 from tests.builders import millis, random_records, record
+from tests.local_lakehouse import LocalLakehouse
 from tests.rollup_builders import event_frame
 from tests.rollup_tables import (
     BOTH,
-    LocalLakehouse,
     Records,
     assert_up_to_date,
     deliver,
@@ -36,7 +36,7 @@ _DAY = 86_400_000
 @pytest.fixture
 def lakehouse(tmp_path: Path) -> LocalLakehouse:
     # A name that isn't the same in an address.
-    return LocalLakehouse(tmp_path / "a läke [1]*#{x}?")
+    return LocalLakehouse(str(tmp_path / "a läke #{x}?"))
 
 
 @pytest.fixture
