@@ -53,7 +53,8 @@ class LocalLakehouse(SmallTables):
         return self.version(spec) >= 0
 
     def version(self, spec: TableSpec) -> int:
-        return len(list(Path(self.uri(spec), "_delta_log").glob("*.json"))) - 1
+        commits = Path(self.uri(spec), "_delta_log").glob("*.json")
+        return max((int(commit.stem) for commit in commits), default=-1)
 
     def create(self, spec: TableSpec) -> None:
         native_rows.create(self.uri(spec), self.storage_options, spec)
