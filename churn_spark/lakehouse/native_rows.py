@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from pyarrow import fs
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.arrow_schema import arrow_schema
@@ -35,6 +37,7 @@ class NativeTable:
         dataset = self.delta.to_pyarrow_dataset(
             schema=pa.schema([field for field in schema if field.name in there]),
             file_pruning_predicate=file_filters(where, self._partition_columns) or None,
+            filesystem=_arrows_own(self.delta.table_uri),
         )
         condition = arrow_condition(where, schema) if where else None
         found = dataset.to_table([name for name in columns if name in there], filter=condition)
@@ -160,3 +163,13 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
         for field in schema
     ]
     return pa.table(arrays, schema=schema)
+
+
+def _arrows_own(uri: str) -> fs.FileSystem | None:
+    """Arrow's own file system of a local table; none of others, which deltalake reads.
+
+    deltalake's is in Python, and Arrow's threads let go of it late: a process that ends within
+    a moment of such a read is aborted every other time.
+    """
+    path = unquote(uri.removeprefix("file://"))
+    return fs.SubTreeFileSystem(path, fs.LocalFileSystem()) if path.startswith("/") else None
