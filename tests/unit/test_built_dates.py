@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from churn_spark.config import LearningConfig, load_config
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
@@ -105,6 +106,39 @@ def test_stale_dates_become_what_they_are_without_anything_built_before(
     snapshots.run(anew, _AS_OF, config)
     for spec in (SNAPSHOTS, LABELS):
         assert_frame_equal(rows_of(built, spec), rows_of(anew, spec), check_row_order=False)
+
+
+@pytest.mark.parametrize("n_writes", range(4))
+def test_tables_are_the_same_after_a_run_that_was_killed(
+    n_writes: int,
+    built: Lakehouse,
+    config: LearningConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = [START + timedelta(days=_N_DAYS)]
+    snapshots.run(built, last, config)
+    killed = open_native(tmp_path / "killed")
+    _write(killed, rows_of(built, SESSION_DAYS), {*_log()["event_date"]})
+    snapshots.run(killed, _AS_OF, config)
+    calls = iter(range(4))
+    write = Lakehouse.replace_rows
+
+    def write_some(*arguments: Any) -> None:
+        if next(calls) == n_writes:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lakehouse, "replace_rows", write_some)
+        with pytest.raises(KeyboardInterrupt):
+            snapshots.run(killed, last, config)
+    snapshots.run_stale(killed, [*_AS_OF, *last], config, read_log_span(killed))
+    for spec in (SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES):
+        found, expected = rows_of(killed, spec), rows_of(built, spec)
+        # Their files have other names.
+        hashes = [name for name in found.columns if name.endswith("_of") and name != "as_of"]
+        assert_frame_equal(found.drop(hashes), expected.drop(hashes), check_row_order=False)
 
 
 def test_date_is_stale_while_its_labels_are_unknown_and_the_log_goes_on(
