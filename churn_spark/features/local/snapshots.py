@@ -10,7 +10,7 @@ import polars as pl
 
 from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SNAPSHOTS
-from churn_spark.features.local.past import FramePast, sum_column
+from churn_spark.features.local.past import ONE, FramePast, sum_column
 from churn_spark.features.local.profile import pick_newest
 from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
 from churn_spark.lakehouse.polars_schema import conform_polars, polars_schema_of
@@ -80,4 +80,5 @@ def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
         for feature in SNAPSHOT_FEATURES
     ]
     as_of = pl.lit(past.as_of).alias("as_of")
-    return conform_polars(history.select(as_of, "user_id", *columns), SNAPSHOTS)
+    ones = (pl.int_range(pl.len()) >= 0).cast(pl.Float64).alias(ONE)
+    return conform_polars(history.with_columns(ones).select(as_of, "user_id", *columns), SNAPSHOTS)
