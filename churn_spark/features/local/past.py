@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.past import Trailing
 from churn_spark.contracts.features.sources import PROFILE_FIELDS
 from churn_spark.timeline import day_start_millis
@@ -17,11 +18,6 @@ _PROFILE = frozenset(name for columns in PROFILE_FIELDS.values() for name in col
 ONE: Final = "one"
 """A column of ones. By a single number Polars multiplies with its reciprocal, whose last bit
 differs; by a column it divides."""
-
-
-def sum_column(source: str, days: Trailing) -> str:
-    """Name of the column with the sum of a source in a window."""
-    return f"{source}__{days.first}_{days.last}"
 
 
 def largest_column(source: str) -> str:

@@ -8,9 +8,10 @@ from typing import Final
 
 import polars as pl
 
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SNAPSHOTS
-from churn_spark.features.local.past import ONE, FramePast, sum_column
+from churn_spark.features.local.past import ONE, FramePast
 from churn_spark.features.local.profile import pick_newest
 from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
 from churn_spark.lakehouse.polars_schema import conform_polars, polars_schema_of
