@@ -17,7 +17,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config
-from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES, model_features
 from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.models import learnt_rows
@@ -102,7 +101,7 @@ def test_rows_are_encoded_alike_on_both_sides_of_the_bound(both: Both) -> None:
     for rows in both:
         spark = rows.spark.withColumns(
             {name: F.col(of) for name, of in names.items()}
-            | dict.fromkeys(SEGMENT_COLUMNS, F.lit("one"))
+            | {"last_subscription_level": F.lit("paid"), "tenure_days": F.col("signal") * 100}
         )
         wide = LearntRows(spark, None if rows.collected is None else spark.toPandas())
         encoding = fit_encoding(wide, features, 2)
