@@ -26,14 +26,19 @@ from typing import Any
 from bench import flow
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.files import Files
+from churn_spark.lakehouse.small_tables import SmallTables
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline import ingest_batch, rollups
 from churn_spark.pipeline.context import open_job
 
 WRITES = (
     (Lakehouse, "append"),
     (Lakehouse, "replace"),
     (Lakehouse, "overwrite"),
+    (SmallTables, "replace_rows"),
+    (ingest_batch, "append_files"),
+    (rollups, "replace_partitions"),
     (Files, "write"),
     (Files, "exchange"),
     (Files, "delete"),
@@ -75,7 +80,7 @@ def watch_writes(steps: Path, fatal: str | None, seconds: float) -> None:
     """Note every write from now on, and die at the fatal one."""
     seen: Counter[str] = Counter()
 
-    def watch(kind: type, method: str) -> None:
+    def watch(kind: Any, method: str) -> None:
         write: Callable[..., Any] = getattr(kind, method)
 
         @wraps(write)

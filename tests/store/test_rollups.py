@@ -70,7 +70,7 @@ def test_spark_merges_compacts_and_cleans_what_was_written_without_it(
     assert versions(lakehouse) == compacted
     assert_up_to_date(lakehouse, log)
 
-    user = str(log[0]["userId"])
+    user = event_frame(log)["user_id"][0]
     spark.sql(
         f"MERGE INTO delta.`{lakehouse.path(EVENTS)}` e USING (SELECT '{user}' AS user_id) u "
         "ON e.user_id = u.user_id WHEN MATCHED THEN DELETE"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
+from pyspark import cloudpickle
 
 from churn_spark.config import IngestConfig, load_config
 from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TRANSITIONS
@@ -58,6 +61,43 @@ def test_tables_are_those_of_the_whole_log_when_it_comes_in_parts(
     for batch, records in enumerate(parts):
         deliver(lakehouse, records, batch)
         rollups.run(lakehouse, config, BOTH)
+    assert_up_to_date(lakehouse, log)
+
+
+class TasksHere:
+    """Spark's way to deal work to tasks: each gets only what can be sent to it."""
+
+    def __init__(self) -> None:
+        self.hands: list[Any] = []
+
+    def parallelize(self, hands: list[Any], n: int) -> TasksHere:
+        assert len(hands) == n
+        self.hands = hands
+        return self
+
+    def map(self, task: Callable[[Any], Any]) -> TasksHere:
+        self.hands = [sent(sent(task)(sent(hand))) for hand in self.hands]
+        return self
+
+    def collect(self) -> list[Any]:
+        return self.hands
+
+
+def sent(what: Any) -> Any:
+    return cloudpickle.loads(cloudpickle.dumps(what))
+
+
+def test_tasks_write_what_the_driver_writes(
+    lakehouse: LocalLakehouse, config: IngestConfig, log: Records
+) -> None:
+    tasks = TasksHere()
+    context = SimpleNamespace(defaultParallelism=3, parallelize=tasks.parallelize)
+    lakehouse.__dict__["spark"] = SimpleNamespace(sparkContext=context)
+    deliver(lakehouse, log[::2], 0)
+    rollups.run(lakehouse, config.model_copy(update={"max_driver_events": 9}), BOTH)
+    assert len(tasks.hands) == 3
+    deliver(lakehouse, log[1::2], 1)
+    rollups.run(lakehouse, config, BOTH)
     assert_up_to_date(lakehouse, log)
 
 
