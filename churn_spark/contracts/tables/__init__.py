@@ -23,7 +23,7 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT_CELLS,
     PERFORMANCE,
 )
-from churn_spark.contracts.tables.silver import SESSION_DAYS, TRANSITIONS
+from churn_spark.contracts.tables.silver import EVENT_DAYS, SESSION_DAYS, TRANSITIONS
 from churn_spark.contracts.tables.table import Column, TableSpec
 
 TABLES = (
@@ -32,6 +32,7 @@ TABLES = (
     QUARANTINE,
     SESSION_DAYS,
     TRANSITIONS,
+    EVENT_DAYS,
     SNAPSHOTS,
     BEHAVIOUR,
     LABELS,
@@ -66,6 +67,7 @@ __all__ = [
     "DRIFT",
     "DRIFT_CELLS",
     "EVENTS",
+    "EVENT_DAYS",
     "FILES",
     "LABELS",
     "PERFORMANCE",
