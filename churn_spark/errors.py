@@ -44,6 +44,10 @@ class InputError(UserError):
     """The input path has no readable event file, or an argument contradicts another."""
 
 
+class DamagedFileError(InputError):
+    """An input file can't be read to its end; what comes before is read."""
+
+
 class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import TableSpec
-from churn_spark.events.clean import build_events, classify_records
-from churn_spark.events.lines import read_lines
-from churn_spark.events.parse import parse_lines
+from churn_spark.contracts.tables import EVENTS, TableSpec
+from churn_spark.events.block import Block, read_block
+from churn_spark.lakehouse.byte_ranges import ByteRange, Piece, read_gzip, read_plain
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.pipeline.context import JobContext
 
@@ -163,11 +164,35 @@ def _in_another_notation(rng: random.Random, one: Mapping[str, Any]) -> dict[str
     return same | {"extra": rng.random()}
 
 
+N_BUCKETS = 4
+
+
+def read_pieces(path: Path) -> list[Piece]:
+    """The lines of a file."""
+    part = ByteRange(str(path), 0, path.stat().st_size)
+    with pa.PythonFile(path.open("rb"), mode="r") as source:
+        if part.is_compressed:
+            return list(read_gzip(source, 1 << 20, 1 << 17))
+        return list(read_plain(source, part, 1 << 17))
+
+
+def read_file(path: Path, config: Config) -> Block:
+    """What becomes of the lines of a file that is one piece."""
+    [piece] = read_pieces(path) or [Piece(b"")]
+    return read_block(piece.data, config.ingest, N_BUCKETS)
+
+
 def read_events(spark: SparkSession, paths: Iterable[Path], config: Config) -> DataFrame:
     """The accepted events of files, as the ingest builds them."""
-    lines = read_lines(spark, [str(path) for path in paths])
-    parsed = parse_lines(lines, config.ingest.max_line_bytes)
-    return build_events(classify_records(parsed, config.ingest), batch=1)
+    frames = [
+        read_block(piece.data, config.ingest, N_BUCKETS).events.with_columns(
+            source_file=pl.lit(str(path)), ingest_batch=pl.lit(1, dtype=pl.Int64)
+        )
+        for path in paths
+        for piece in read_pieces(path)
+    ]
+    rows = pl.concat(frames).select(EVENTS.column_names).rows()
+    return spark.createDataFrame(rows, struct_of(EVENTS), verifySchema=False)
 
 
 def collect_dicts(frame: DataFrame, *key: str) -> dict[tuple[Any, ...], dict[str, Any]]:

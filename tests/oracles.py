@@ -92,9 +92,7 @@ def accept_events(
     accepted = []
     seen = set()
     for record in records:
-        numbers = [None if record.get(k) is None else float(record[k]) for k in _NUMBERS]
-        texts = [None if record.get(k) is None else str(record[k]) for k in _TEXTS]
-        everything = (*numbers, *texts)
+        everything = fields_of(record)
         if everything in seen:
             continue
         seen.add(everything)
@@ -107,6 +105,13 @@ def accept_events(
             continue
         accepted.append(_event(user_id, record))
     return accepted
+
+
+def fields_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """All fields of a record, however they are written: equal means the same event."""
+    numbers = [None if record.get(k) is None else float(record[k]) for k in _NUMBERS]
+    texts = [None if record.get(k) is None else str(record[k]) for k in _TEXTS]
+    return (*numbers, *texts)
 
 
 def population_as_of(

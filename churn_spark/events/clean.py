@@ -1,147 +1,125 @@
-"""Typed records -> events, anonymous rows and quarantined lines."""
+"""Records -> events, anonymous rows and rejected ones, each with its reason."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import polars as pl
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS, QUARANTINE
-from churn_spark.events import parse
-from churn_spark.events.agents import browser_of, os_of
+from churn_spark.events.hashes import hash_records
 from churn_spark.events.rules import (
     ANONYMOUS_IDS,
+    BROWSER_RULES,
     MAX_COUNT,
     MAX_SONG_SECONDS,
     MISSING_PAGE,
     MISSING_SESSION,
     MISSING_TS,
-    NO_NUMBER,
-    NO_TEXT,
     NUMBER_OUT_OF_RANGE,
-    NUMBERS,
-    REASONS,
-    TEXTS,
+    OS_RULES,
     TS_IN_SECONDS,
     TS_OUT_OF_RANGE,
+    WHITE_SPACE,
 )
-from churn_spark.lakehouse.schema import conform
+from churn_spark.events.values import family_of, state_of
 from churn_spark.timeline import day_start_millis
 
+REASON: Final = "reason"
+IS_ANONYMOUS: Final = "is_anonymous"
 
-def classify_records(parsed: DataFrame, config: IngestConfig) -> DataFrame:
-    """The parsed lines, each with what becomes of it.
+
+def classify_records(records: pl.DataFrame, config: IngestConfig) -> pl.DataFrame:
+    """The records, each with what becomes of it.
 
     Returns:
-        The columns of `parsed` and `reason` (null unless the line is quarantined) and
-        `is_anonymous` (no known user; false where quarantined).
+        The columns of `records`, `reason` (null unless it is rejected) and `is_anonymous` (no
+        known user; false where rejected).
     """
-    ts, page = F.col("record.ts"), F.col("record.page")
+    ts, page = pl.col("ts"), pl.col("page")
     earliest, latest = day_start_millis(config.earliest), day_start_millis(config.latest)
-    is_plausible = ts.between(earliest, latest)
-    is_anonymous = _is_anonymous(config.anonymous_user_ids)
-    reason = (
-        F.when(F.col("parse_problem").isNotNull(), F.col("parse_problem"))
-        .when(ts.isNull(), MISSING_TS)
-        .when(page.isNull() | (parse.strip(page) == ""), MISSING_PAGE)
-        .when((ts * 1000).between(earliest, latest), TS_IN_SECONDS)
-        .when(~is_plausible, TS_OUT_OF_RANGE)
-        .when(_has_wild_number(latest), NUMBER_OUT_OF_RANGE)
-        .when(~is_anonymous & F.col("record.sessionId").isNull(), MISSING_SESSION)
+    is_anonymous = _stripped("userId").is_in([*ANONYMOUS_IDS, *config.anonymous_user_ids])
+    rules = (
+        (ts.is_null(), MISSING_TS),
+        (_stripped("page") == "", MISSING_PAGE),
+        ((ts * 1000).is_between(earliest, latest), TS_IN_SECONDS),
+        (~ts.is_between(earliest, latest), TS_OUT_OF_RANGE),
+        (_has_wild_number(latest), NUMBER_OUT_OF_RANGE),
+        (~is_anonymous & page.is_not_null() & pl.col("sessionId").is_null(), MISSING_SESSION),
     )
-    return parsed.withColumn("reason", reason).withColumn(
-        "is_anonymous", F.col("reason").isNull() & is_anonymous
+    reason = pl.coalesce(
+        pl.when(is_broken).then(pl.lit(name)).otherwise(None) for is_broken, name in rules
+    )
+    return records.with_columns(reason.alias(REASON)).with_columns(
+        (pl.col(REASON).is_null() & is_anonymous).alias(IS_ANONYMOUS)
     )
 
 
-def count_lines() -> list[Column]:
-    """Aggregates over classified lines: read, accepted, anonymous, and one per reason."""
-    is_rejected = F.col("reason").isNotNull()
-    return [
-        F.count(F.lit(1)).alias("read"),
-        F.count_if(~is_rejected & ~F.col("is_anonymous")).alias("accepted"),
-        F.count_if(F.col("is_anonymous")).alias("anonymous"),
-        *(
-            F.count_if(F.coalesce(F.col("reason") == reason, F.lit(False))).alias(reason)
-            for reason in REASONS
-        ),
-    ]
+def build_events(classified: pl.DataFrame, n_buckets: int) -> pl.DataFrame:
+    """The accepted events: columns of `EVENTS`, but where they were delivered.
 
-
-def build_events(classified: DataFrame, batch: int) -> DataFrame:
-    """The accepted events of a batch.
-
-    Grain: one line. An event that was delivered twice is here twice, with the same hash.
+    Grain: one record. An event that was delivered twice is here twice, with the same hash.
     """
-    record = F.col("record")
-    event_ts = F.timestamp_millis(record.ts.cast("long"))
-    agent = record.userAgent
-    accepted = classified.filter(F.col("reason").isNull() & ~F.col("is_anonymous"))
-    return conform(
-        accepted.select(
-            F.to_date(event_ts).alias("event_date"),
-            event_ts.alias("event_ts"),
-            parse.strip(record.userId).alias("user_id"),
-            record.sessionId.cast("long").alias("session_id"),
-            record.itemInSession.cast("long").alias("item_in_session"),
-            record.page.alias("page"),
-            record.auth.alias("auth"),
-            record.level.alias("level"),
-            record.length.alias("song_seconds"),
-            F.timestamp_millis(record.registration.cast("long")).alias("registered_ts"),
-            record.gender.alias("gender"),
-            _state_of(record.location).alias("location"),
-            os_of(agent).alias("os"),
-            browser_of(agent).alias("browser"),
-            _hash_record().alias("event_hash"),
-            F.col("source_file"),
-            F.lit(batch).cast("long").alias("ingest_batch"),
+    is_left_out = classified[REASON].is_not_null() | classified[IS_ANONYMOUS]
+    accepted = classified.filter(~is_left_out) if is_left_out.any() else classified
+    event_ts = _instant("ts")
+    user_id = accepted.select(_stripped("userId")).to_series()
+    return accepted.select(
+        event_ts.dt.date().alias("event_date"),
+        event_ts.alias("event_ts"),
+        user_id.alias("user_id"),
+        pl.col("sessionId").cast(pl.Int64).alias("session_id"),
+        pl.col("itemInSession").cast(pl.Int64).alias("item_in_session"),
+        "page",
+        "auth",
+        "level",
+        pl.col("length").alias("song_seconds"),
+        _instant("registration").alias("registered_ts"),
+        "gender",
+        _map_texts(accepted["location"], state_of, pl.String()).alias("location"),
+        _map_texts(accepted["userAgent"], partial(family_of, rules=OS_RULES), pl.String()).alias(
+            "os"
         ),
-        EVENTS,
+        _map_texts(
+            accepted["userAgent"], partial(family_of, rules=BROWSER_RULES), pl.String()
+        ).alias("browser"),
+        hash_records(accepted),
+        _map_texts(user_id, partial(bucket_of, n_buckets=n_buckets), pl.Int32()).alias("bucket"),
     )
 
 
-def build_quarantine(classified: DataFrame, batch: int, max_chars: int) -> DataFrame:
-    """The rejected lines of a batch, each with its reason.
-
-    Grain: one line, cut to `max_chars`.
-    """
-    return conform(
-        classified.filter(F.col("reason").isNotNull()).select(
-            F.substring("value", 1, max_chars).alias("raw"),
-            F.col("reason"),
-            F.octet_length("value").cast("long").alias("line_bytes"),
-            F.col("source_file"),
-            F.lit(batch).cast("long").alias("ingest_batch"),
-        ),
-        QUARANTINE,
-    )
+def bucket_of(user_id: str, n_buckets: int) -> int:
+    """The bucket of a user's events, from 0 on."""
+    return zlib.crc32(user_id.encode()) % n_buckets
 
 
-def _is_anonymous(anonymous_user_ids: tuple[str, ...]) -> Column:
-    user_id = parse.strip(F.coalesce(F.col("record.userId"), F.lit("")))
-    return user_id.isin(*ANONYMOUS_IDS, *anonymous_user_ids)
+def _stripped(name: str) -> pl.Expr:
+    """The text without white space around it; empty where it is null."""
+    return pl.col(name).fill_null("").str.strip_chars(WHITE_SPACE)
 
 
-def _has_wild_number(latest: int) -> Column:
+def _has_wild_number(latest: int) -> pl.Expr:
     """Numbers that no real record has: negative, infinite, fractional where they count."""
-    session, item = F.col("record.sessionId"), F.col("record.itemInSession")
-    is_wild = ~F.col("record.registration").between(0, latest)
-    is_wild |= ~F.col("record.length").between(0, MAX_SONG_SECONDS)
-    for count in (session, item):
-        is_wild |= ~count.between(0, MAX_COUNT) | (count != F.floor(count))
-    return F.coalesce(is_wild, F.lit(False))
+    is_wild = ~pl.col("registration").is_between(0, latest)
+    is_wild |= ~pl.col("length").is_between(0, MAX_SONG_SECONDS)
+    for name in ("sessionId", "itemInSession"):
+        count = pl.col(name)
+        is_wild |= ~count.is_between(0, MAX_COUNT) | (count != count.floor())
+    return is_wild.fill_null(value=False)
 
 
-def _state_of(location: Column) -> Column:
-    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; null where nothing is left."""
-    states = F.substring_index(location, ",", -1)
-    state = parse.strip(F.substring_index(parse.strip(states), "-", 1))
-    return F.when(state != "", state)
+def _instant(name: str) -> pl.Expr:
+    millis = pl.col(name).cast(pl.Int64)
+    return (millis * 1000).cast(pl.Datetime("us", "UTC"))
 
 
-def _hash_record() -> Column:
-    """64 bits of all fields; a null is hashed like a value that no record has, never skipped."""
-    numbers = [F.coalesce(F.col(f"record.{name}"), F.lit(NO_NUMBER)) for name in NUMBERS]
-    texts = [F.coalesce(F.col(f"record.{name}"), F.lit(NO_TEXT)) for name in TEXTS]
-    return F.xxhash64(*numbers, *texts)
+def _map_texts(
+    texts: pl.Series, function: Callable[[str], str | int | None], returned: pl.DataType
+) -> pl.Series:
+    """The function of each text, asked once for each that differs; null for null."""
+    known = texts.unique().drop_nulls()
+    values = pl.Series([function(text) for text in known], dtype=returned)
+    return texts.replace_strict(known, values, default=None, return_dtype=returned)

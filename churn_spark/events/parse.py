@@ -1,134 +1,183 @@
-"""JSON lines -> typed records. What doesn't parse keeps a reason instead."""
+"""A block of JSON lines -> records; a line that is none keeps its reason instead.
+
+Polars parses a block as a whole and refuses it for a single line that isn't a plain record. What
+it would accept with another value than `line.read_line` is looked for, and those lines are read
+one by one; so both ways give the same records.
+"""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
 
-from churn_spark.events.rules import (
-    BROKEN_JSON,
-    INVALID_UTF8,
-    LINE_TOO_LONG,
-    NUMBERS,
-    STRICT_TEXTS,
-    TEXTS,
-    WHITE_SPACE,
-    WRONG_TYPE,
-)
+import orjson
+import polars as pl
 
-# Numbers are read as doubles: exports write the same field as 1540919166796 or 1540919166796.0,
-# and a double holds every millisecond exactly.
-_RECORD_SCHEMA = T.StructType(
-    [
-        *(T.StructField(name, T.DoubleType()) for name in NUMBERS),
-        *(T.StructField(name, T.StringType()) for name in TEXTS),
-        T.StructField("_corrupt_record", T.StringType()),
-    ]
-)
+from churn_spark.events.line import Record, read_line
+from churn_spark.events.rules import NUMBERS, TEXTS
 
-_OPTIONS = {"allowSingleQuotes": "false"}
+LINE: Final = "line"
+"""Column of a record's place: the number of its line in the block."""
+
+RECORD_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    **{name: pl.Float64() for name in NUMBERS},
+    **{name: pl.String() for name in TEXTS},
+}
+
+# Any text of a surrogate is one half of a pair, or Polars makes NUL of it.
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+# What a nested value, a boolean, or a number with digits of Polars' own, looks like as text.
+_NOT_TEXT: Final = r"^(?:[\[{]|-?[0-9]+\.[0-9]*$|-?[0-9]{22,}$|true$|false$)"
+_NOT_PAGE: Final = r"^(?:[\[{]|-?[0-9]|true$|false$)"
+_NUMBER_TYPES: Final = frozenset({int, float, type(None)})
+_TEXT_TYPES: Final = frozenset({str, int, float, type(None)})
 
 
-def parse_lines(lines: DataFrame, max_line_bytes: int) -> DataFrame:
-    """One row per line that isn't blank: the record's fields, or why it isn't a record.
+@dataclass(frozen=True)
+class Lines:
+    """A block's lines, cut only when one of them is asked for.
+
+    Attributes:
+        data: whole lines, each ended by a line feed; the last one's may be missing.
+    """
+
+    data: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> Lines:
+        """The lines of a block whose lines end with LF, CRLF or CR."""
+        return cls(data.replace(b"\r", b"\n") if b"\r" in data else data)
+
+    @cached_property
+    def each(self) -> Sequence[bytes]:
+        """Every line without its end, blank ones too."""
+        return self.data.split(b"\n")
+
+    @property
+    def n_ends(self) -> int:
+        """How many lines there are."""
+        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
+
+    def has_longer_than(self, n_bytes: int) -> bool:
+        """Whether any line is longer."""
+        at, end = 0, len(self.data)
+        while at + n_bytes < end:
+            found = self.data.rfind(b"\n", at, at + n_bytes + 1)
+            if found < 0:
+                return True
+            at = found + 1
+        return False
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the lines of a block are.
+
+    Attributes:
+        lines: the block.
+        records: one row per record: `RECORD_SCHEMA` and `LINE`.
+        problems: number of each other line that isn't blank -> why it is no record.
+    """
+
+    lines: Lines
+    records: pl.DataFrame
+    problems: Mapping[int, str]
+
+
+def parse_block(data: bytes, max_line_bytes: int) -> Parsed:
+    """The records of a block of whole lines.
 
     Args:
-        lines: `value` (one line, any bytes) and `source_file`.
+        data: lines that end with LF, CRLF or CR, without a byte-order mark.
         max_line_bytes: longer lines aren't parsed.
-
-    Returns:
-        `value`, `source_file`, `parse_problem` (null where there is none), `record` (struct of
-        `NUMBERS` as doubles, NaN as null, and `TEXTS`).
     """
-    line = F.col("value")
-    is_short = F.octet_length(line) <= max_line_bytes
-    parsed = lines.filter(_strip_line(line) != "").withColumn(
-        "parsed", F.from_json(F.when(is_short, line), _RECORD_SCHEMA, _OPTIONS)
-    )
-    problem = (
-        F.when(~is_short, LINE_TOO_LONG)
-        .when(~_is_valid_utf8(line), INVALID_UTF8)
-        .when(~_is_one_object(line), BROKEN_JSON)
-        .when(F.col("parsed").isNull(), BROKEN_JSON)
-        .when(
-            F.col("parsed._corrupt_record").isNotNull(),
-            F.when(_is_json(line), WRONG_TYPE).otherwise(BROKEN_JSON),
-        )
-        .when(_has_wrong_text(line), WRONG_TYPE)
-    )
-    numbers = [F.nanvl(F.col(f"parsed.{name}"), F.lit(None)).alias(name) for name in NUMBERS]
-    texts = [F.col(f"parsed.{name}") for name in TEXTS if name != "userId"]
-    texts.append(_user_id(line).alias("userId"))
-    return parsed.select(
-        "value",
-        "source_file",
-        problem.alias("parse_problem"),
-        F.struct(*numbers, *texts).alias("record"),
-    )
+    lines = Lines.of(data)
+    if not lines.has_longer_than(max_line_bytes):
+        records = _parse_strictly(lines.data)
+        if records is not None and records.height == lines.n_ends:
+            numbered = records.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(LINE))
+            return _read_doubtful(lines, numbered, {}, max_line_bytes)
+    return _parse_screened(lines, max_line_bytes)
 
 
-def _is_valid_utf8(line: Column) -> Column:
-    raw = line.cast("binary")
-    return F.encode(F.decode(raw, "UTF-8"), "UTF-8") == raw
+def _parse_screened(lines: Lines, max_line_bytes: int) -> Parsed:
+    """Plain lines by Polars, the others one by one."""
+    plain, others = [], []
+    for number, line in enumerate(lines.each):
+        if len(line) <= max_line_bytes and _is_plain(line):
+            plain.append(number)
+        elif line.strip():
+            others.append(number)
+    records = _parse_strictly(b"\n".join(lines.each[number] for number in plain))
+    if records is None or records.height != len(plain):
+        others += plain
+        numbered = _frame_of({})
+    else:
+        numbered = records.with_columns(pl.Series(LINE, plain, dtype=pl.Int64))
+    read, problems = _read_each(lines, others, max_line_bytes)
+    return _read_doubtful(lines, pl.concat([numbered, read]), problems, max_line_bytes)
 
 
-def strip(text: Column) -> Column:
-    """The text without white space around it; Spark's `trim` takes off spaces only."""
-    return F.btrim(text, F.lit(WHITE_SPACE))
+def _read_doubtful(
+    lines: Lines, records: pl.DataFrame, problems: Mapping[int, str], max_line_bytes: int
+) -> Parsed:
+    """Read again, one by one, the lines with a text that may have been no text."""
+    doubts = [
+        pl.col(name).str.contains(_NOT_PAGE if name == "page" else _NOT_TEXT) for name in TEXTS
+    ]
+    is_doubtful = records.select(pl.any_horizontal(doubts).fill_null(value=False)).to_series()
+    if not is_doubtful.any():
+        return Parsed(lines, records, problems)
+    numbers = records.filter(is_doubtful)[LINE].to_list()
+    read, found = _read_each(lines, numbers, max_line_bytes)
+    return Parsed(lines, pl.concat([records.filter(~is_doubtful), read]), {**problems, **found})
 
 
-def _strip_line(line: Column) -> Column:
-    """`strip` for lines: nearly all have braces at both ends, and `btrim` is slow on long text."""
-    trimmed = F.trim(line)
-    return F.when(trimmed.startswith("{") & trimmed.endswith("}"), trimmed).otherwise(strip(line))
+def _read_each(
+    lines: Lines, numbers: Iterable[int], max_line_bytes: int
+) -> tuple[pl.DataFrame, dict[int, str]]:
+    records: dict[int, Record] = {}
+    problems: dict[int, str] = {}
+    for number in numbers:
+        found = read_line(lines.each[number], max_line_bytes)
+        if isinstance(found, str):
+            problems[number] = found
+        else:
+            records[number] = found
+    return _frame_of(records), problems
 
 
-def _is_json(line: Column) -> Column:
-    """Whether the line is one JSON value and nothing else.
-
-    Inside brackets, what follows the first value is an error or a second element, instead of
-    being ignored.
-    """
-    bracketed = F.concat(F.lit("["), line, F.lit("]"))
-    first, second = (F.get_json_object(bracketed, path) for path in ("$[0]", "$[1]"))
-    return first.isNotNull() & second.isNull()
+def _frame_of(records: Mapping[int, Record]) -> pl.DataFrame:
+    rows = [(*record, number) for number, record in records.items()]
+    return pl.DataFrame(rows, schema={**RECORD_SCHEMA, LINE: pl.Int64()}, orient="row")
 
 
-def _is_one_object(line: Column) -> Column:
-    """Spark's parser stops after the first value; what is glued behind it must not vanish.
-
-    An event has no nested objects, so its first closing brace is its last character. Only a
-    line with an earlier one (in a title, or between two records) needs the strict check.
-    """
-    stripped = _strip_line(line)
-    is_braced = stripped.startswith("{") & stripped.endswith("}")
-    is_plain = F.instr(stripped, "}") == F.length(stripped)
-    return is_braced & F.when(is_plain, True).otherwise(_is_json(line))
-
-
-def _has_wrong_text(line: Column) -> Column:
-    """Whether a nested value, number or boolean stands where text belongs; ids may be numbers.
-
-    The parser turns any value into text, so what looks like another type is looked up in the
-    line: a page called "404" is text, the number 404 is not.
-    """
-    is_wrong = F.lit(False)
-    for name in STRICT_TEXTS:
-        text = F.col(f"parsed.{name}")
-        looks_other = F.substring(text, 1, 1).isin("{", "[") | text.isin("true", "false")
-        if name == "page":
-            looks_other |= text.rlike(r"^-?[0-9][0-9.eE+-]*$")
-        is_wrong |= looks_other & ~_is_quoted(line, name)
-    return F.coalesce(is_wrong, F.lit(False))
+def _parse_strictly(data: bytes) -> pl.DataFrame | None:
+    """The records of lines that are all plain; none if Polars refuses them, or should."""
+    surrogates = len(_SURROGATE.findall(data))
+    if surrogates and surrogates != 2 * len(_PAIR.findall(data)):
+        return None
+    if not data.strip():
+        return pl.DataFrame(schema=RECORD_SCHEMA)
+    try:
+        return pl.read_ndjson(data, schema=RECORD_SCHEMA)
+    except pl.exceptions.PolarsError:
+        return None
 
 
-def _user_id(line: Column) -> Column:
-    """The id as text: 7, 7.0 and "7" are the same user, "7.0" is another."""
-    user_id = F.col("parsed.userId")
-    is_float = user_id.endswith(".0") & ~_is_quoted(line, "userId")
-    return F.when(is_float, F.substring_index(user_id, ".", 1)).otherwise(user_id)
-
-
-def _is_quoted(line: Column, name: str) -> Column:
-    return line.rlike(rf'"{name}"\s*:\s*"')
+def _is_plain(line: bytes) -> bool:
+    """Whether Polars is likely to take the line; where this errs, lines are read one by one."""
+    try:
+        record: Any = orjson.loads(line)
+    except ValueError:
+        return False
+    if type(record) is not dict:
+        return False
+    get = record.get
+    return {type(get(name)) for name in NUMBERS} <= _NUMBER_TYPES and {
+        type(get(name)) for name in TEXTS
+    } <= _TEXT_TYPES

@@ -1,10 +1,11 @@
 """What a record is and what makes it an event: names, limits and reasons, wherever it is read.
 
-The ingest reads lines with Spark, the service single users without it; both go by these.
+The ingest reads blocks of lines, the service one user's records; both go by these.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 NUMBERS: Final = ("ts", "sessionId", "itemInSession", "status", "registration", "length")
@@ -25,8 +26,9 @@ TEXTS: Final = (
 STRICT_TEXTS: Final = ("page", "userId", "level", "auth", "gender", "location", "userAgent")
 """Texts in whose place a nested value or a boolean makes a record one of a wrong type."""
 
-NO_NUMBER, NO_TEXT = -1.0, "\u0000"
-"""What a null is hashed as: values that no record has."""
+NO_NUMBER, NO_TEXT = math.nan, 0
+"""What a null is hashed as: a number that no record has, and in place of a text's own hash."""
+HASH_SEED: Final = 42
 
 WHITE_SPACE: Final = " \t\r\n\f\u000b"
 MAX_SONG_SECONDS: Final = 86_400

@@ -77,20 +77,6 @@ def build_first_cancels(session_days: DataFrame) -> DataFrame:
     )
 
 
-def find_unripe_dates(labels: DataFrame, horizon: Horizon, log_end: date) -> DataFrame:
-    """The as-of dates whose labels were not known when they were built, and are now.
-
-    Grain: (as_of).
-    """
-    newest_known = horizon.newest_known(log_end)
-    return (
-        with_horizon(labels, horizon)
-        .filter(~F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
-        .select("as_of")
-        .distinct()
-    )
-
-
 def with_horizon(labels: DataFrame, horizon: Horizon) -> DataFrame:
     """The labels of one window and gap.
 

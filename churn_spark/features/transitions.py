@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
+from typing import Final
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+import polars as pl
 
 from churn_spark.contracts.pages import (
     LEVELS,
@@ -17,12 +17,13 @@ from churn_spark.contracts.pages import (
     Page,
 )
 from churn_spark.contracts.tables import TRANSITIONS
-from churn_spark.lakehouse.schema import conform
+from churn_spark.lakehouse.polars_schema import conform_polars
 
-_COLUMNS = ("user_id", "session_id", "event_ts", "item_in_session", "page", "level", "event_hash")
+_WHO: Final = ("user_id", "level")
+_IS_GONE: Final = pl.col("page") == Page.CANCELLATION_CONFIRMATION
 
 
-def build_transitions(events: DataFrame) -> DataFrame:
+def build_transitions(events: pl.DataFrame) -> pl.DataFrame:
     """Count the pages that follow each other within a visit.
 
     A visit opens with `START` -> its first page and closes with its last page -> `END`. A
@@ -32,49 +33,68 @@ def build_transitions(events: DataFrame) -> DataFrame:
 
     Grain: (user_id, event_date, level, page, next_page).
 
+    Args:
+        events: of `order_events`.
+
     Raises:
         SchemaError: if a column that the counts need has another type.
     """
-    in_visit = Window.partitionBy("user_id", "session_id").orderBy(
-        "event_ts", F.coalesce("item_in_session", F.lit(0)), "page", "event_hash"
+    visited = _find_neighbours(events).lazy()
+    page = events.schema["page"]
+    millis, none = pl.col("millis"), pl.lit(0, pl.Int64)
+    opening = visited.filter("is_first").select(
+        *_WHO, *_step(pl.lit(VISIT_START, page), pl.col("page"), none, known=millis)
     )
-    is_gone = F.col("page") == Page.CANCELLATION_CONFIRMATION
-    steps = (
-        events.filter(F.col("auth").isin(*VISIT_AUTHS) | is_gone)
-        .select(*_COLUMNS)
-        .distinct()
-        .select(
-            "user_id",
-            "level",
-            "page",
-            F.unix_millis("event_ts").alias("millis"),
-            F.lead("page").over(in_visit).alias("following"),
-            F.unix_millis(F.lead("event_ts").over(in_visit)).alias("following_millis"),
-            F.unix_millis(F.lag("event_ts").over(in_visit)).alias("preceding_millis"),
-        )
+    within = visited.filter(~pl.col("is_last")).select(
+        *_WHO,
+        *_step(pl.col("page"), pl.col("following"), pl.col("wait"), known=millis + pl.col("wait")),
     )
-    wait = F.col("following_millis") - F.col("millis")
-    goes_on = F.coalesce(wait <= SILENCE_MILLIS, F.lit(False))
-    opens = F.coalesce(F.col("millis") - F.col("preceding_millis") > SILENCE_MILLIS, F.lit(True))
-    proof = F.col("millis") + SILENCE_MILLIS
-    closing = (
-        F.when(goes_on, _step("page", F.col("following"), wait, F.col("following_millis")))
-        .when(~is_gone, _step("page", F.lit(VISIT_END), F.lit(0), proof))
-        .otherwise(None)
+    closing = visited.filter(pl.col("is_last") & ~_IS_GONE).select(
+        *_WHO, *_step(pl.col("page"), pl.lit(VISIT_END, page), none, known=millis + SILENCE_MILLIS)
     )
-    opening = F.when(opens, _step(F.lit(VISIT_START), F.col("page"), F.lit(0), F.col("millis")))
     counted = (
-        steps.select("user_id", "level", F.explode(F.array(opening, closing)).alias("step"))
-        .filter(F.col("step").isNotNull() & F.col("level").isin(*LEVELS))
-        .select("user_id", "level", "step.*")
-        .groupBy("user_id", "event_date", "level", "page", "next_page")
+        pl.concat([opening, within, closing])
+        .group_by(*_WHO, "event_date", "page", "next_page")
         .agg(
-            F.count(F.lit(1)).alias("n_transitions"),
+            n_transitions=pl.len().cast(pl.Int64),
             # Milliseconds as integers: their sum is exact in any order.
-            F.sum("millis").alias("total_millis"),
+            total_millis=pl.col("millis").sum(),
         )
+        .with_columns(pl.col(*_WHO, "page", "next_page").cast(pl.String))
+        .collect()
     )
-    return conform(counted, TRANSITIONS)
+    return conform_polars(counted, TRANSITIONS)
+
+
+def _find_neighbours(events: pl.DataFrame) -> pl.DataFrame:
+    """The events of visits with a known level: how long until the next, and whether it follows."""
+    is_same = pl.col("session") == pl.col("session").shift()
+    goes_on = (is_same & (pl.col("millis").diff() <= SILENCE_MILLIS)).fill_null(False)
+    return (
+        events.lazy()
+        .filter(pl.col("auth").is_in(VISIT_AUTHS) | _IS_GONE)
+        .select(
+            *_WHO,
+            "page",
+            "millis",
+            following=pl.col("page").shift(-1),
+            wait=pl.col("millis").diff().shift(-1),
+            is_first=~goes_on,
+            is_last=~goes_on.shift(-1, fill_value=False),
+        )
+        .filter(pl.col("level").is_in(LEVELS))
+        .collect()
+    )
+
+
+def _step(page: pl.Expr, next_page: pl.Expr, millis: pl.Expr, known: pl.Expr) -> list[pl.Expr]:
+    """One transition: the time it took, and the date of the moment at which it is known."""
+    return [
+        page.alias("page"),
+        next_page.alias("next_page"),
+        millis.alias("millis"),
+        pl.from_epoch(known, "ms").dt.date().alias("event_date"),
+    ]
 
 
 def dates_to_rebuild(touched: Collection[date]) -> list[date]:
@@ -93,13 +113,3 @@ def dates_to_read(rebuilt: Collection[date]) -> list[date]:
         OverflowError: if a date is the first there is.
     """
     return sorted({day - timedelta(days=n) for day in rebuilt for n in (0, 1)})
-
-
-def _step(page: Column | str, next_page: Column, millis: Column, known: Column) -> Column:
-    """One transition: the time it took, and the date of the moment at which it is known."""
-    return F.struct(
-        (F.col(page) if isinstance(page, str) else page).alias("page"),
-        next_page.alias("next_page"),
-        millis.cast("long").alias("millis"),
-        F.to_date(F.timestamp_millis(known)).alias("event_date"),
-    )

@@ -32,13 +32,13 @@ def read_of_run(lakehouse: Lakehouse, spec: TableSpec, run_date: date) -> DataFr
 
 
 def _read_date(lakehouse: Lakehouse, spec: TableSpec, column: str, day: date) -> DataFrame:
-    rows = lakehouse.read(spec).filter(F.col(column) == F.lit(day))
-    if rows.isEmpty():
+    rows = lakehouse.read(spec)
+    if not lakehouse.count_rows(spec, {column: [day]}):
         raise MissingTableError(
             f"found no rows as of {day} in {spec.layer}/{spec.name}, expected some: run the "
             "job that writes them for this date, or `nightly`, which runs them all"
         )
-    return rows
+    return rows.filter(F.col(column) == F.lit(day))
 
 
 def read_log_span(lakehouse: Lakehouse) -> LogSpan:
@@ -46,12 +46,13 @@ def read_log_span(lakehouse: Lakehouse) -> LogSpan:
 
     Raises:
         InputError: if there is no event.
+        MissingTableError: if no events were loaded yet.
     """
-    session_days = lakehouse.read(SESSION_DAYS)
-    first, last = session_days.agg(F.min("event_date"), F.max("event_date")).collect()[0]
-    if first is None:
+    lakehouse.require(SESSION_DAYS)
+    dates = lakehouse.partition_values(SESSION_DAYS, "event_date")
+    if not dates:
         raise InputError(
             "found no accepted event in the lakehouse, expected some: see the table "
             "bronze/quarantine for what was rejected and why"
         )
-    return LogSpan(first, days_after(last, 1))
+    return LogSpan(dates[0], days_after(dates[-1], 1))

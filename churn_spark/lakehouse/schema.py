@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.errors import SchemaError
+from churn_spark.lakehouse.fit import require_fit
 
 _REASON = T.StructType(
     [
@@ -50,19 +50,7 @@ def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
     Raises:
         SchemaError: if columns are missing, extra or of another type; all are listed.
     """
-    names = [field.name for field in frame.schema.fields]
-    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    found = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
     expected = {field.name: field.dataType.simpleString() for field in struct_of(spec).fields}
-    missing = [name for name in expected if name not in found]
-    extra = [name for name in names if name not in expected or names.count(name) > 1]
-    wrong = [
-        f"{name} is {found[name]} instead of {expected[name]}"
-        for name in expected
-        if name in found and found[name] != expected[name]
-    ]
-    if missing or extra or wrong:
-        raise SchemaError(
-            f"rows for {spec.layer}/{spec.name} don't fit its schema: "
-            f"missing {missing}, extra {extra}, wrong type {wrong}"
-        )
+    require_fit(spec, found, expected)
     return frame.select(*[F.col(name) for name in spec.column_names])

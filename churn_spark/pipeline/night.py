@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date as Date
 
-from pyspark.sql import functions as F
-
 from churn_spark.config import NightConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
@@ -20,6 +18,7 @@ from churn_spark.contracts.tables import (
     SCORES,
 )
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import (
@@ -183,9 +182,7 @@ def leave_out(lakehouse: Lakehouse, date: Date, error: TooFewCancelsError) -> No
 def withdraw(lakehouse: Lakehouse, date: Date) -> None:
     """Take back what the night said before its data were found to be broken."""
     for spec, column in _OF_NIGHT:
-        if not lakehouse.exists(spec):
-            continue
-        of_night = lakehouse.read(spec).filter(F.col(column) == F.lit(date))
-        if not of_night.isEmpty():
+        of_night: Where = {column: [date]}
+        if lakehouse.count_rows(spec, of_night):
             say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
-            lakehouse.replace_rows([], spec, {column: [date]})
+            lakehouse.replace_rows([], spec, of_night)

@@ -10,12 +10,13 @@ from pyspark.sql import functions as F
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_labels, find_unripe_dates, with_horizon
+from churn_spark.features.labels import build_labels
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.timeline import LogSpan
+from churn_spark.timeline import Horizon, LogSpan
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -57,14 +58,11 @@ def run(
         snapshots = build_snapshots(session_days, dates, config.snapshots.active_days)
         lakehouse.replace(snapshots, SNAPSHOTS, {"as_of": dates})
         horizon = config.labels.horizon
-        lakehouse.create(LABELS)
-        unripe = find_unripe_dates(lakehouse.read(LABELS), horizon, span.end).collect()
-        labelled = {*dates, *(row.as_of for row in unripe)}
+        labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
         population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
         labels = build_labels(population, session_days, horizon, span.end)
-        key = {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
-        lakehouse.replace(labels, LABELS, {"as_of": labelled, **key})
-        newest = lakehouse.read(SNAPSHOTS).filter(F.col("as_of") == max(dates)).count()
+        lakehouse.replace(labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
+        newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
         )
@@ -78,9 +76,21 @@ def run_missing(
 
     Labels are written last: a date that has them has its snapshot, however the job has ended.
     """
-    if not dates:
-        return
-    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
-    labelled = labels.filter(F.col("as_of").isin(*dates)).select("as_of").distinct()
-    if missing := set(dates) - {row.as_of for row in labelled.collect()}:
+    where: Where = {"as_of": dates, **_horizon_of(config.labels.horizon)}
+    labelled = lakehouse.read_rows(LABELS, where, ["as_of"])
+    if missing := set(dates) - set(labelled["as_of"]):
         run(lakehouse, missing, config, span)
+
+
+def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
+    """The as-of dates whose labels were not known when they were built, and are now."""
+    newest_known = horizon.newest_known(log_end)
+    # A label that isn't known is null: the log names the few dates that have such.
+    with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
+    dates = [one for one in with_nulls if one <= newest_known]
+    where: Where = {"as_of": dates, "is_known": [False], **_horizon_of(horizon)}
+    return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))
+
+
+def _horizon_of(horizon: Horizon) -> Where:
+    return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}

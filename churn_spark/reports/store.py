@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from churn_spark.config import CostsConfig
 from churn_spark.contracts.tables import (
@@ -14,6 +12,7 @@ from churn_spark.contracts.tables import (
     BACKTEST_RUNS,
     SESSION_DAYS,
     SNAPSHOTS,
+    TableSpec,
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.evaluation.examples import choose_examples
@@ -35,12 +34,11 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
         InputError: if its model card doesn't fit.
     """
     card = _newest_card(lakehouse)
-    of_run = F.col("run_id") == F.lit(card.run_id)
 
-    def rows_of(frame: DataFrame) -> pd.DataFrame:
-        return frame.filter(of_run).drop("run_id").toPandas()
+    def rows_of(spec: TableSpec) -> pd.DataFrame:
+        return lakehouse.read_rows(spec, {"run_id": [card.run_id]}).drop(columns="run_id")
 
-    predictions = rows_of(lakehouse.read(BACKTEST_PREDICTIONS))
+    predictions = rows_of(BACKTEST_PREDICTIONS)
     primary = select_primary(predictions, card.headline_cell, PRIMARY)
     if primary.empty:
         raise MissingTableError(
@@ -57,8 +55,8 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
     return EvaluationData(
         card=card,
         predictions=predictions,
-        figures=rows_of(lakehouse.read(BACKTEST_FIGURES)),
-        importance=rows_of(lakehouse.read(BACKTEST_IMPORTANCE)),
+        figures=rows_of(BACKTEST_FIGURES),
+        importance=rows_of(BACKTEST_IMPORTANCE),
         features=lakehouse.read(SNAPSHOTS).join(keys, ["as_of", "user_id"], "inner").toPandas(),
         timelines=build_timelines(lakehouse.read(SESSION_DAYS), chosen).toPandas(),
         costs=costs,
@@ -68,14 +66,14 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
 
 def has_backtest(lakehouse: Lakehouse) -> bool:
     """Whether a backtest has been kept."""
-    return lakehouse.exists(BACKTEST_RUNS) and not lakehouse.read(BACKTEST_RUNS).isEmpty()
+    return lakehouse.count_rows(BACKTEST_RUNS) > 0
 
 
 def _newest_card(lakehouse: Lakehouse) -> ModelCard:
-    if not has_backtest(lakehouse):
+    runs = lakehouse.collect_rows(BACKTEST_RUNS)
+    if not runs:
         raise MissingTableError(
             f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
             "then this again"
         )
-    runs = lakehouse.read(BACKTEST_RUNS).orderBy(F.desc("date"), F.desc("run_id"))
-    return ModelCard.from_json(runs.head(1)[0].card)
+    return ModelCard.from_json(max(runs, key=lambda run: (run.date, run.run_id)).card)

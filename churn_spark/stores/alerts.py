@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import ALERTS
 from churn_spark.lakehouse.tables import Lakehouse
@@ -15,12 +14,10 @@ from churn_spark.monitoring.alerts.alerts import Alert, Notice
 
 def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     """The alerts that were open after the newest night before this one."""
-    if not lakehouse.exists(ALERTS):
-        return []
-    earlier = lakehouse.read(ALERTS).filter(F.col("run_date") < F.lit(night))
-    newest = earlier.agg(F.max("run_date")).collect()[0][0]
-    rows = earlier.filter((F.col("run_date") == F.lit(newest)) & F.col("resolved").isNull())
-    return [alert_of(row) for row in rows.orderBy("key").collect()]
+    earlier = [one for one in lakehouse.partition_values(ALERTS, "run_date") if one < night]
+    rows = lakehouse.collect_rows(ALERTS, {"run_date": earlier[-1:]})
+    still_open = [alert_of(row) for row in rows if row.resolved is None]
+    return sorted(still_open, key=lambda alert: alert.key)
 
 
 def write_alerts(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import functions as F
-
 from churn_spark.contracts.tables import DATA_CHECKS
 from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
@@ -15,13 +13,9 @@ from churn_spark.monitoring.data_quality.checks import CheckResult
 
 def read_checks(lakehouse: Lakehouse, night: date) -> tuple[CheckResult, ...]:
     """The checks of a night, by name; empty where it was not checked."""
-    if not lakehouse.exists(DATA_CHECKS):
-        return ()
-    rows = lakehouse.read(DATA_CHECKS).filter(F.col("run_date") == F.lit(night)).orderBy("name")
-    return tuple(
-        CheckResult(row.name, row.found, row.expected, row.passed, row.sentence)
-        for row in rows.collect()
-    )
+    rows = lakehouse.collect_rows(DATA_CHECKS, {"run_date": [night]})
+    found = (CheckResult(r.name, r.found, r.expected, r.passed, r.sentence) for r in rows)
+    return tuple(sorted(found, key=lambda check: check.name))
 
 
 def require_checks(lakehouse: Lakehouse, night: date) -> tuple[CheckResult, ...]:
@@ -46,7 +40,5 @@ def write_checks(lakehouse: Lakehouse, night: date, results: Sequence[CheckResul
 
 def read_failed_nights(lakehouse: Lakehouse) -> frozenset[date]:
     """The nights on which a check failed and that were not mended since; one date a night."""
-    if not lakehouse.exists(DATA_CHECKS):
-        return frozenset()
-    failed = lakehouse.read(DATA_CHECKS).filter(~F.col("passed"))
-    return frozenset(row.run_date for row in failed.select("run_date").distinct().collect())
+    failed = lakehouse.collect_rows(DATA_CHECKS, {"passed": [False]}, ["run_date"])
+    return frozenset(row.run_date for row in failed)

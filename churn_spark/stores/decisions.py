@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import functions as F
-
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.tables import DECISIONS
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import Entry
@@ -17,11 +16,7 @@ from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, fr
 
 def read_entries(lakehouse: Lakehouse, first: date | None = None) -> tuple[Entry, ...]:
     """The decisions since a date, in their order; one to three a night come to the driver."""
-    if not lakehouse.exists(DECISIONS):
-        return ()
-    rows = lakehouse.read(DECISIONS)
-    if first is not None:
-        rows = rows.filter(F.col("run_date") >= F.lit(first))
+    rows = lakehouse.collect_rows(DECISIONS, {"run_date": Between(first)})
     return tuple(
         Entry(
             row.sequence,
@@ -31,7 +26,7 @@ def read_entries(lakehouse: Lakehouse, first: date | None = None) -> tuple[Entry
             from_json(PolicyState, row.state_after) if row.state_after else None,
             PolicyConfig.model_validate_json(row.policy),
         )
-        for row in rows.orderBy("run_date", "sequence").collect()
+        for row in sorted(rows, key=lambda row: (row.run_date, row.sequence))
     )
 
 

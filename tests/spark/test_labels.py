@@ -18,7 +18,6 @@ from churn_spark.features.labels import (
     build_first_cancels,
     build_labels,
     build_lifetime_labels,
-    find_unripe_dates,
     with_horizon,
 )
 from churn_spark.features.session_days import build_session_days
@@ -209,22 +208,6 @@ def _stored(spark: SparkSession) -> DataFrame:
         (date(2018, 10, 3), "a", days, _CONTEST.gap_days, None, False, False),
     ]
     return spark.createDataFrame(rows, struct_of(LABELS))
-
-
-@pytest.mark.parametrize(
-    ("log_end", "dates"),
-    [
-        (date(2018, 10, 22), []),
-        (date(2018, 10, 23), [date(2018, 10, 8)]),
-        (date(2018, 10, 29), [date(2018, 10, 8)]),
-        (date(2018, 10, 30), [date(2018, 10, 8), date(2018, 10, 15)]),
-    ],
-)
-def test_unripe_dates_are_those_that_became_known_when_log_ends(
-    log_end: date, dates: list[date], spark: SparkSession
-) -> None:
-    rows = find_unripe_dates(_stored(spark), _HEADLINE, log_end).collect()
-    assert sorted(row.as_of for row in rows) == dates
 
 
 def test_labels_are_of_one_window_and_gap_when_others_are_stored(spark: SparkSession) -> None:

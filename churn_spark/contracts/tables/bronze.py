@@ -13,7 +13,7 @@ FILES = TableSpec(
         Column("size_bytes", "long", "when it was listed"),
         Column("modified_ts", "timestamp", "when it was listed"),
         Column("problem", "string", "why it could not be read to its end; null if it could"),
-        Column("ingest_batch", "long", "micro-batch that read it"),
+        Column("ingest_batch", "long", "batch that read it"),
     ),
 )
 
@@ -37,9 +37,11 @@ EVENTS = TableSpec(
         Column("os", "string", "operating system, from the user agent"),
         Column("browser", "string", "browser, from the user agent"),
         Column("event_hash", "long", "of all fields of the record: equal means the same event"),
+        Column("bucket", "integer", "of the user: events of one are in one bucket"),
         Column("source_file", "string", "file that delivered it"),
-        Column("ingest_batch", "long", "micro-batch that loaded it"),
+        Column("ingest_batch", "long", "batch that loaded it"),
     ),
+    partition_by=("bucket",),
     # Logs arrive in time order, so ranges of these prune well; ranges of strings cost 20 %.
     skipping_columns=("event_date", "event_ts", "ingest_batch"),
     has_change_feed=True,
@@ -54,6 +56,6 @@ QUARANTINE = TableSpec(
         Column("reason", "string", "first rule it broke"),
         Column("line_bytes", "long", "length of the whole line"),
         Column("source_file", "string", "file that delivered it"),
-        Column("ingest_batch", "long", "micro-batch that rejected it"),
+        Column("ingest_batch", "long", "batch that rejected it"),
     ),
 )

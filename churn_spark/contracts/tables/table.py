@@ -48,6 +48,16 @@ class TableSpec:
         """Names, in order."""
         return [column.name for column in self.columns]
 
+    @property
+    def properties(self) -> dict[str, str]:
+        """Delta's properties of the table."""
+        found = {}
+        if self.has_change_feed:
+            found["delta.enableChangeDataFeed"] = "true"
+        if self.skipping_columns:
+            found["delta.dataSkippingStatsColumns"] = ",".join(self.skipping_columns)
+        return found
+
 
 def feature_column(feature: Feature) -> Column:
     """The column of a feature, as its declaration describes it."""

@@ -7,8 +7,6 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
@@ -19,9 +17,9 @@ from churn_spark.contracts.tables import (
     DRIFT,
     DRIFT_CELLS,
     PERFORMANCE,
-    TableSpec,
 )
 from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
@@ -39,12 +37,8 @@ _CHANGES = ("opened", "worsened", "resolved")
 
 def newest_night(lakehouse: Lakehouse) -> date | None:
     """The newest night that was checked, counted or decided; none before the first."""
-    found = [
-        lakehouse.read(spec).agg(F.max("run_date")).collect()[0][0]
-        for spec in _NIGHTLY
-        if lakehouse.exists(spec)
-    ]
-    return max((night for night in found if night is not None), default=None)
+    nights = {one for spec in _NIGHTLY for one in lakehouse.partition_values(spec, "run_date")}
+    return max(nights, default=None)
 
 
 def read_night(
@@ -65,7 +59,7 @@ def read_night(
         MissingTableError: if the night was neither checked, counted nor decided.
     """
     first = night - timedelta(days=HISTORY_DAYS - 1)
-    if not any(_has_night(lakehouse, spec, night) for spec in _NIGHTLY):
+    if not any(lakehouse.count_rows(spec, {"run_date": [night]}) for spec in _NIGHTLY):
         raise MissingTableError(
             f"found no night of {night} in {lakehouse.root}, expected its data checks, drift or "
             "decisions: run `nightly` for it, or choose another date"
@@ -78,9 +72,9 @@ def read_night(
         entries=entries,
         checks=read_checks(lakehouse, night),
         alerts=_read_alerts(lakehouse, first, night),
-        drift=with_statistic(_read_rows(lakehouse, DRIFT, counted, counted)),
+        drift=with_statistic(lakehouse.read_rows(DRIFT, {"run_date": [counted]})),
         history=history,
-        performance=_read_rows(lakehouse, PERFORMANCE, first, night),
+        performance=lakehouse.read_rows(PERFORMANCE, {"run_date": Between(first, night)}),
         shapes=(),
         policy=entries[-1].policy if entries else policy,
         trained=None,
@@ -99,36 +93,20 @@ def with_statistic(drift: pd.DataFrame) -> pd.DataFrame:
     return drift.assign(statistic=drift["ks_statistic"].fillna(drift["total_variation"]))
 
 
-def _has_night(lakehouse: Lakehouse, spec: TableSpec, night: date) -> bool:
-    return lakehouse.exists(spec) and not _between(lakehouse, spec, night, night).isEmpty()
-
-
-def _between(lakehouse: Lakehouse, spec: TableSpec, first: date, last: date) -> DataFrame:
-    return lakehouse.read(spec).filter(F.col("run_date").between(first, last))
-
-
-def _read_rows(lakehouse: Lakehouse, spec: TableSpec, first: date, last: date) -> pd.DataFrame:
-    if not lakehouse.exists(spec):
-        return pd.DataFrame(columns=spec.column_names)
-    return _between(lakehouse, spec, first, last).toPandas()
-
-
 def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
-    if not lakehouse.exists(ALERTS):
-        return pd.DataFrame(columns=ALERTS.column_names)
-    rows = _between(lakehouse, ALERTS, first, night)
-    return rows.filter((F.col("run_date") == night) | F.col("change").isin(*_CHANGES)).toPandas()
+    rows = lakehouse.read_rows(ALERTS, {"run_date": Between(first, night)})
+    return rows[(rows["run_date"] == night) | rows["change"].isin(_CHANGES)]
 
 
 def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
+    where: Where = {
+        "run_date": Between(first, night),
+        "comparison": [TRAINING],
+        "slice": [ALL],
+    }
+    tested = with_statistic(lakehouse.read_rows(DRIFT, where))
     columns = ["run_date", "feature", "model_version", "statistic", "lower_bound"]
-    if not lakehouse.exists(DRIFT):
-        return pd.DataFrame(columns=columns)
-    rows = _between(lakehouse, DRIFT, first, night)
-    tested = rows.filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL))
-    statistic = F.coalesce("ks_statistic", "total_variation").alias("statistic")
-    found = tested.select("run_date", "feature", "model_version", statistic, "lower_bound")
-    return found.orderBy("run_date", "feature").toPandas()
+    return tested[columns].sort_values(["run_date", "feature"], ignore_index=True)
 
 
 def _read_shapes(
@@ -137,10 +115,13 @@ def _read_shapes(
     """The distributions of the prediction and of the features that are shown."""
     assert data.drift_night is not None
     names = [PREDICTION, *data.shown]
-    bins = _between(lakehouse, DRIFT_CELLS, data.drift_night, data.drift_night)
-    of_version = bins.filter(F.col("model_version") == bundle.version)
-    rows = of_version.filter((F.col("slice") == ALL) & F.col("feature").isin(*names)).collect()
-    counted = {row.feature: (row.cells, row.counts) for row in rows}
+    where: Where = {
+        "run_date": [data.drift_night],
+        "model_version": [bundle.version],
+        "slice": [ALL],
+        "feature": names,
+    }
+    counted = {r.feature: (r.cells, r.counts) for r in lakehouse.collect_rows(DRIFT_CELLS, where)}
     levels = bundle.encoding.levels
     shapes: list[Overlay | Mix | None] = []
     for name in names:

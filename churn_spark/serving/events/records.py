@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,25 +21,17 @@ from churn_spark.events.rules import (
     NUMBER_OUT_OF_RANGE,
     NUMBERS,
     OS_RULES,
-    OTHER,
-    STRICT_TEXTS,
     TEXTS,
     TS_IN_SECONDS,
     TS_OUT_OF_RANGE,
     WHITE_SPACE,
     WRONG_TYPE,
 )
+from churn_spark.events.values import family_of, number_of, state_of, text_of
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
 ANONYMOUS: Final = "anonymous"
 DUPLICATE: Final = "duplicate"
-_INFINITY: Final = math.inf
-# How Spark's JSON reader takes text where a number belongs.
-_NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
-    "NaN": math.nan,
-    **dict.fromkeys(("+INF", "+Infinity", "Infinity"), _INFINITY),
-    **dict.fromkeys(("-INF", "-Infinity"), -_INFINITY),
-}
 
 
 @dataclass(frozen=True)
@@ -149,8 +139,8 @@ class _Rules:
         if sum(len(text) for text in record.values() if isinstance(text, str)) > self.max_bytes:
             return LINE_TOO_LONG
         try:
-            numbers = {name: _number(record.get(name)) for name in NUMBERS}
-            texts = {name: _text(name, record.get(name)) for name in TEXTS}
+            numbers = {name: number_of(record.get(name)) for name in NUMBERS}
+            texts = {name: text_of(name, record.get(name)) for name in TEXTS}
         except TypeError:
             return WRONG_TYPE
         user_id = (texts["userId"] or "").strip(WHITE_SPACE)
@@ -178,46 +168,6 @@ class _Rules:
         if not is_anonymous and numbers["sessionId"] is None:
             return MISSING_SESSION
         return ""
-
-
-def _number(value: object) -> float | None:
-    """A field of `NUMBERS`: NaN is missing, as where Spark reads it.
-
-    Raises:
-        TypeError: if it is of another type.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if value not in _NUMBERS_AS_TEXT:
-            raise TypeError
-        value = _NUMBERS_AS_TEXT[value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError
-    try:
-        number = float(value)
-    except OverflowError:
-        return _INFINITY if value > 0 else -_INFINITY
-    return None if math.isnan(number) else number
-
-
-def _text(name: str, value: object) -> str | None:
-    """A field of `TEXTS`; a number is its digits, 7 and 7.0 the same user.
-
-    Raises:
-        TypeError: if it is of a type that can't be told from text any more.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # A bare NaN is a word, which Spark takes for text, in quotes.
-    is_word = isinstance(value, float) and not math.isfinite(value)
-    if name in STRICT_TEXTS and (not is_number or (name == "page" and not is_word)):
-        raise TypeError
-    if name == "userId" and isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return f'"{text}"' if is_word else text
 
 
 def _is_wild(numbers: Mapping[str, float | None], latest: int) -> bool:
@@ -251,28 +201,15 @@ def _event(
         song_seconds=numbers["length"],
         registered_ts=_whole(numbers["registration"]),
         gender=texts["gender"],
-        location=_state_of(texts["location"]),
-        os=_family(texts["userAgent"], OS_RULES),
-        browser=_family(texts["userAgent"], BROWSER_RULES),
+        location=state_of(texts["location"]),
+        os=family_of(texts["userAgent"], OS_RULES),
+        browser=family_of(texts["userAgent"], BROWSER_RULES),
         record=(*numbers.values(), *texts.values()),
     )
 
 
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _state_of(location: str | None) -> str | None:
-    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left."""
-    states = (location or "").rpartition(",")[2].strip(WHITE_SPACE)
-    return states.partition("-")[0].strip(WHITE_SPACE) or None
-
-
-def _family(agent: str | None, rules: Sequence[tuple[str, str]]) -> str | None:
-    """What a user agent says of itself, by the first rule that fits."""
-    if not (agent or "").strip(" "):
-        return None
-    return next((name for mark, name in rules if mark in str(agent)), OTHER)
 
 
 def shown_reasons(reading: Reading, limit: int) -> list[dict[str, Any]]:

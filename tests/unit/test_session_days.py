@@ -5,49 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from churn_spark.config import Config, load_config
 from churn_spark.contracts.features.spec import PAGE_COUNTS
 from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.features.session_days import build_session_days
 from tests import oracles
-from tests.builders import collect_dicts, millis, random_records, read_events, record, write_lines
+from tests.builders import millis, random_records, record
+from tests.rollup_builders import event_frame, session_days_of
 
-_KEY = ("user_id", "session_id", "event_date")
-_INSTANTS = ("first_ts", "last_ts", "registered_ts", "cancel_ts")
 _ORDERS = [name for name in SESSION_DAYS.column_names if name.endswith("_seen")]
 
 SessionDays = dict[tuple[Any, ...], dict[str, Any]]
 
 
-def _collect(events: DataFrame) -> SessionDays:
-    """Session days by key, instants as milliseconds."""
-    millis_columns = {name: F.unix_millis(name) for name in _INSTANTS}
-    return collect_dicts(build_session_days(events).withColumns(millis_columns), *_KEY)
-
-
 @pytest.fixture(scope="module")
-def base() -> Config:
-    """The base configuration."""
-    return load_config()
-
-
-@pytest.fixture(scope="module")
-def random_events(
-    spark: SparkSession, base: Config, tmp_path_factory: pytest.TempPathFactory
-) -> DataFrame:
+def random_events() -> pl.DataFrame:
     """Events of the random log."""
-    path = write_lines(tmp_path_factory.mktemp("log") / "log.json", random_records(seed=1))
-    return read_events(spark, [path], base).cache()
+    return event_frame(random_records(seed=1))
 
 
 @pytest.fixture(scope="module")
-def random_days(random_events: DataFrame) -> SessionDays:
+def random_days(random_events: pl.DataFrame) -> SessionDays:
     """Session days of the random log."""
-    return _collect(random_events)
+    return session_days_of(random_events)
 
 
 @pytest.fixture(scope="module")
@@ -77,20 +58,18 @@ def test_events_add_up_when_pages_are_unknown(random_days: SessionDays) -> None:
         assert row["n_events"] == row["n_other_pages"] + sum(row[name] for name in PAGE_COUNTS)
 
 
-@pytest.mark.parametrize("how", ["delivered twice", "one partition", "seven partitions", "sorted"])
+@pytest.mark.parametrize("how", ["delivered twice", "shuffled", "sorted", "backwards"])
 def test_values_are_the_same_when_events_are(
-    how: str, random_events: DataFrame, random_days: SessionDays
+    how: str, random_events: pl.DataFrame, random_days: SessionDays
 ) -> None:
-    events = random_events
+    again = random_events.with_columns(source_file=pl.lit("other"), ingest_batch=pl.lit(9))
     changed = {
-        "delivered twice": lambda: events.unionByName(
-            events.withColumns({"source_file": F.lit("other"), "ingest_batch": F.lit(9)})
-        ),
-        "one partition": lambda: events.repartition(1),
-        "seven partitions": lambda: events.repartition(7, F.rand(5)),
-        "sorted": lambda: events.orderBy(F.desc("event_ts"), "event_hash"),
+        "delivered twice": lambda: pl.concat([random_events, again], how="vertical_relaxed"),
+        "shuffled": lambda: random_events.sample(fraction=1, shuffle=True, seed=5),
+        "sorted": lambda: random_events.sort("event_ts", "event_hash", descending=[True, False]),
+        "backwards": random_events.reverse,
     }[how]()
-    assert _collect(changed) == random_days
+    assert session_days_of(changed) == random_days
 
 
 _MIDNIGHT = millis("2018-10-02 00:00:00")
@@ -119,6 +98,10 @@ _CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "level by ts": [{"level": "paid", "ts": _MIDNIGHT - 1}, {"level": "free", "itemInSession": 5}],
     "level unknown at the end": [{"level": "paid"}, {"level": None, "ts": _MIDNIGHT - 1}],
+    "level by value": [
+        {"level": "free", "itemInSession": 2_000_000},
+        {"level": "paid", "itemInSession": 1_500_000},
+    ],
     "device as a pair": [
         {"userAgent": "Mozilla/5.0 (Macintosh) Safari/9", "itemInSession": 3},
         {"userAgent": None, "itemInSession": 4},
@@ -128,11 +111,10 @@ _CASES: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def cases(spark: SparkSession, base: Config, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def cases() -> Any:
     """Case -> its session days, oldest first; each case is a user."""
     records = [record(userId=case, **row) for case, rows in _CASES.items() for row in rows]
-    path = write_lines(tmp_path_factory.mktemp("cases") / "cases.json", records)
-    days = _collect(read_events(spark, [path], base))
+    days = session_days_of(event_frame(records))
     return {case: [days[key] for key in sorted(days) if key[0] == case] for case in _CASES}
 
 
@@ -176,7 +158,12 @@ def test_listening_is_exact_when_fractions_add_up(cases: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     ("case", "level"),
-    [("level by item", "free"), ("level by ts", "paid"), ("level unknown at the end", "paid")],
+    [
+        ("level by item", "free"),
+        ("level by ts", "paid"),
+        ("level unknown at the end", "paid"),
+        ("level by value", "paid"),
+    ],
 )
 def test_level_is_of_the_newest_event_when(case: str, level: str, cases: dict[str, Any]) -> None:
     assert cases[case][0]["level"] == level
@@ -200,11 +187,10 @@ def test_rows_stand_apart_when_users_share_a_session_id(random_days: SessionDays
 
 @pytest.mark.sample_data
 @pytest.mark.parametrize("name", ["seven_users.json.gz", "log_data"])
-def test_values_equal_the_oracle_on_real_logs(
-    name: str, spark: SparkSession, base: Config, sample_data: Path
-) -> None:
-    log = oracles.accept_events(oracles.read_records(sample_data / name))
-    days = _collect(read_events(spark, [sample_data / name], base))
+def test_values_equal_the_oracle_on_real_logs(name: str, sample_data: Path) -> None:
+    records = oracles.read_records(sample_data / name)
+    log = oracles.accept_events(records)
+    days = session_days_of(event_frame(records))
     told = {
         key: {name: value for name, value in row.items() if name not in _ORDERS}
         for key, row in days.items()

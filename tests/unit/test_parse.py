@@ -1,16 +1,25 @@
-"""Which lines are records, and what is wrong with the others; one Spark job for all cases."""
+"""Which lines are records, and what is wrong with the others; as a block and one by one."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from builders import record
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from churn_spark.events import parse
-from churn_spark.events.lines import read_lines
-from churn_spark.events.parse import BROKEN_JSON, INVALID_UTF8, LINE_TOO_LONG, WRONG_TYPE
-from tests.builders import record, write_lines
+from churn_spark.events.line import Record, read_line
+from churn_spark.events.parse import LINE, Parsed, parse_block
+from churn_spark.events.rules import (
+    BROKEN_JSON,
+    INVALID_UTF8,
+    LINE_TOO_LONG,
+    NUMBERS,
+    TEXTS,
+    WRONG_TYPE,
+)
 
 _MAX_LINE_BYTES = 2000
 _FIRST = json.dumps(record())
@@ -62,7 +71,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "glued": (_FIRST + _SECOND, BROKEN_JSON),
     "glued with a comma": (f"{_FIRST},{_SECOND}", BROKEN_JSON),
     "glued with a spaced comma": (f"{_FIRST} , {_SECOND}", BROKEN_JSON),
-    "single quotes": ("{'ts': 1538352000000, 'page': 'Home'}", WRONG_TYPE),
+    "single quotes": ("{'ts': 1538352000000, 'page': 'Home'}", BROKEN_JSON),
     "userId is a boolean": (_line(userId=True), WRONG_TYPE),
     "glued with a space": (f"{_FIRST} {_SECOND}", BROKEN_JSON),
     "glued with two spaces": (f"{_FIRST}  {_SECOND}", BROKEN_JSON),
@@ -109,55 +118,124 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
 BLANK = ("", " ", "    ")
 
 
+def parse(*lines: str | bytes) -> Parsed:
+    """A block of lines, parsed."""
+    raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    return parse_block(b"".join(line + b"\n" for line in raw), _MAX_LINE_BYTES)
+
+
+def outcomes(parsed: Parsed) -> dict[int, Record | str]:
+    """Number of each line that isn't blank -> its record, or why it is none."""
+    names = (*NUMBERS, *TEXTS)
+    records = {row[LINE]: tuple(row[n] for n in names) for row in parsed.records.to_dicts()}
+    return {**records, **parsed.problems}
+
+
 @pytest.fixture(scope="module")
-def parsed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """All cases in one file, parsed; in the order of the file, which one task keeps."""
+def by_case() -> dict[str, Record | str]:
+    """Name of the case -> its outcome, in a block with all others."""
     lines = [*RECORDS.values(), *BLANK, *(line for line, _ in BROKEN.values())]
-    path = write_lines(tmp_path_factory.mktemp("parse") / "cases.json", lines)
-    return parse.parse_lines(read_lines(spark, [str(path)]).coalesce(1), _MAX_LINE_BYTES).collect()
+    found = outcomes(parse(*lines))
+    names = [*RECORDS, *BLANK, *BROKEN]
+    return {names[number]: outcome for number, outcome in found.items()}
 
 
-@pytest.fixture(scope="module")
-def by_case(parsed: list[Row]) -> dict[str, Row]:
-    """Name of the case -> its row."""
-    return dict(zip([*RECORDS, *BROKEN], parsed, strict=True))
-
-
-def test_every_line_gives_one_row_unless_blank(parsed: list[Row]) -> None:
-    assert len(parsed) == len(RECORDS) + len(BROKEN)
+def test_every_line_gives_one_row_unless_blank(by_case: dict[str, Record | str]) -> None:
+    assert by_case.keys() == {*RECORDS, *BROKEN}
 
 
 @pytest.mark.parametrize("case", RECORDS)
-def test_line_is_a_record_when(case: str, by_case: dict[str, Row]) -> None:
-    assert by_case[case].parse_problem is None
+def test_line_is_a_record_when(case: str, by_case: dict[str, Record | str]) -> None:
+    assert not isinstance(by_case[case], str)
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_line_keeps_its_problem_when(case: str, by_case: dict[str, Row]) -> None:
-    assert by_case[case].parse_problem == BROKEN[case][1]
+def test_line_keeps_its_problem_when(case: str, by_case: dict[str, Record | str]) -> None:
+    assert by_case[case] == BROKEN[case][1]
 
 
 @pytest.mark.parametrize("case", RECORDS)
-def test_record_has_the_fields_of_the_line_when(case: str, by_case: dict[str, Row]) -> None:
+def test_record_has_the_fields_of_the_line_when(
+    case: str, by_case: dict[str, Record | str]
+) -> None:
     told = json.loads(RECORDS[case])
-    numbers = {name: told.get(name) for name in parse.NUMBERS}
-    texts = {name: told.get(name) for name in parse.TEXTS}
+    texts = {name: told.get(name) for name in TEXTS}
     if texts["userId"] is not None:
         texts["userId"] = str(texts["userId"])
-    assert by_case[case].record.asDict() == numbers | texts
+    assert by_case[case] == (*(told.get(name) for name in NUMBERS), *texts.values())
 
 
-@pytest.mark.parametrize("name", parse.NUMBERS)
-def test_not_a_number_is_null_when_a_number_is_expected(
-    name: str, not_numbers: dict[str, Row]
+@pytest.mark.parametrize("case", [*RECORDS, *BROKEN])
+def test_line_alone_in_its_block_is_the_same_when(
+    case: str, by_case: dict[str, Record | str]
 ) -> None:
-    assert not_numbers[name].record[name] is None
+    line = RECORDS[case] if case in RECORDS else BROKEN[case][0]
+    assert outcomes(parse(line)) == {0: by_case[case]}
 
 
-@pytest.fixture(scope="module")
-def not_numbers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
-    """Field -> the record that has NaN in it."""
-    lines = [_line(**{name: float("nan")}) for name in parse.NUMBERS]
-    path = write_lines(tmp_path_factory.mktemp("nan") / "cases.json", lines)
-    rows = parse.parse_lines(read_lines(spark, [str(path)]).coalesce(1), _MAX_LINE_BYTES).collect()
-    return dict(zip(parse.NUMBERS, rows, strict=True))
+@pytest.mark.parametrize("name", NUMBERS)
+def test_not_a_number_is_null_when_a_number_is_expected(name: str) -> None:
+    [found] = outcomes(parse(_line(**{name: float("nan")}))).values()
+    assert found[NUMBERS.index(name)] is None
+
+
+_NUMBERS_OF_ANY_KIND = (
+    st.integers()
+    | st.integers(-(10**45), 10**45)
+    | st.floats()
+    | st.floats(-1e16, 1e16).map(lambda number: round(number, 3))
+    | st.sampled_from([0, -0.0, 7.0, 2**53 + 1, 2**63, 2**64, 10**22, 1e22, 1.5e300, 1e-7])
+)
+_TEXTS_OF_ANY_KIND = st.text(max_size=6) | st.sampled_from(
+    ["true", "false", "null", "[untitled]", "{x}", "404", "-4.5", "7.0", "1e5", "NaN", "-INF"]
+    + ["9" * 40, "3.14", "\ud83d", "\ude00", "\ud83d\ude00", "a\x00b", " 7 ", "\u2028", "\ufeff"]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | _NUMBERS_OF_ANY_KIND | _TEXTS_OF_ANY_KIND,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+_PAIRS = st.lists(st.tuples(st.sampled_from([*NUMBERS, *TEXTS, "new"]), _VALUES), max_size=4)
+
+
+@st.composite
+def _odd_lines(draw: st.DrawFn) -> bytes:
+    """A record with some values of any kind, some keys twice or escaped, perhaps spoiled."""
+    pairs = draw(_PAIRS) + list(record().items()) + draw(_PAIRS)
+    is_ascii = draw(st.booleans())
+    told = [
+        f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=is_ascii)}" for name, value in pairs
+    ]
+    line = "{" + ",".join(told) + "}"
+    if draw(st.booleans()):
+        line = line.replace('"page"', '"p\\u0061ge"')
+    raw = line.encode("utf-8", "surrogatepass")
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(raw)))
+        spoilt = st.binary(max_size=2) | st.sampled_from(
+            [b"}{", b"\r", b"\\", b'"', b",", b" ", raw]
+        )
+        raw = raw[:at] + draw(spoilt) + raw[at + draw(st.integers(0, 2)) :]
+    return raw
+
+
+@given(st.lists(_odd_lines(), min_size=1, max_size=3))
+@example([b'{"ts":1,"ts":"x"}'])
+@example([b'{"song":"\\ud83d","artist":"\\ud83d\\ude00"}'])
+@example([b'{"userId":12345678901234567890123456789012345678901}'])
+@example([b'{"userId":2205971680782236.25}'])
+@example([b'{"song":[1, {"a": "\\u00e9"}]}'])
+@example([b'{"page":404}'])
+@example([b'{"level":true}'])
+@example([b'{"x":' + b"[" * 990 + b"]" * 990 + b"}"])
+@example([b'{"x":' + b"[" * 1100 + b"]" * 1100 + b"}"])
+def test_block_has_the_records_of_its_lines_read_one_by_one_whatever_they_are(
+    odd: list[bytes],
+) -> None:
+    lines = b"\n".join([_FIRST.encode(), *odd]).replace(b"\r", b"\n").split(b"\n")
+    expected = {
+        number: read_line(line, _MAX_LINE_BYTES)
+        for number, line in enumerate(lines)
+        if line.strip()
+    }
+    assert outcomes(parse(_FIRST, *odd)) == expected

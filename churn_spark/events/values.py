@@ -1,0 +1,91 @@
+"""A value of a JSON record -> the number or text that a field holds; raw texts -> profile."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from churn_spark.events.rules import OTHER, STRICT_TEXTS, WHITE_SPACE
+
+# Exporters write what JSON has no number for as text.
+_NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
+    "NaN": math.nan,
+    **dict.fromkeys(("+INF", "+Infinity", "Infinity"), math.inf),
+    **dict.fromkeys(("-INF", "-Infinity"), -math.inf),
+}
+
+
+def number_of(value: object) -> float | None:
+    """A field of `NUMBERS`: a double, which holds every millisecond; NaN is missing.
+
+    Raises:
+        TypeError: if it is of another type.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in _NUMBERS_AS_TEXT:
+            raise TypeError
+        value = _NUMBERS_AS_TEXT[value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
+
+
+def text_of(name: str, value: object) -> str | None:
+    """A field of `TEXTS`; a number is its digits, 7 and 7.0 the same user.
+
+    Half a surrogate pair becomes a question mark: UTF-8 can't hold it.
+
+    Raises:
+        TypeError: if it is of a type that can't be told from text any more.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _encodable(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # A bare NaN is a word, which is taken for text, in quotes.
+    is_word = isinstance(value, float) and not math.isfinite(value)
+    if name in STRICT_TEXTS and (not is_number or (name == "page" and not is_word)):
+        raise TypeError
+    if isinstance(value, float) and not is_word:
+        return _digits_of(value)
+    text = _encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return f'"{text}"' if is_word else text
+
+
+def state_of(location: str | None) -> str | None:
+    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left."""
+    states = (location or "").rpartition(",")[2].strip(WHITE_SPACE)
+    return states.partition("-")[0].strip(WHITE_SPACE) or None
+
+
+def family_of(agent: str | None, rules: Sequence[tuple[str, str]]) -> str | None:
+    """What a user agent says of itself, by the first rule that fits.
+
+    The strings are long, nearly unique and personal; the families are all that features use.
+
+    Returns:
+        None where there is no user agent, `other` where no rule fits.
+    """
+    if not (agent or "").strip(" "):
+        return None
+    return next((name for mark, name in rules if mark in str(agent)), OTHER)
+
+
+def _digits_of(number: float) -> str:
+    """The shortest digits that mean the number, without exponent: 10000042, not 1.0000042E7."""
+    digits = format(Decimal(repr(number)), "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

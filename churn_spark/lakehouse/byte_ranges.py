@@ -1,0 +1,188 @@
+"""Files of lines, read in parts: each line belongs to the part in which it starts."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from churn_spark.errors import DamagedFileError
+
+_LINE_END: Final = re.compile(rb"[\r\n]")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_STEP: Final = 1 << 20
+_SMALL_STEP: Final = 512
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True)
+class ByteRange:
+    """A part of a file that one task reads.
+
+    Attributes:
+        path: of the file, as listed.
+        offset: of the first byte.
+        length: in bytes; of a compressed file, which is read whole, that of the file.
+    """
+
+    path: str
+    offset: int
+    length: int
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is a gzip file, by its name."""
+        return self.path.endswith(".gz")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some whole lines.
+
+    Attributes:
+        data: lines with their ends, LF, CRLF or CR; without a byte-order mark.
+        n_cut: bytes that the last line has beyond these.
+    """
+
+    data: bytes
+    n_cut: int = 0
+
+
+def split_files(files: Iterable[tuple[str, int]], n_bytes: int) -> list[ByteRange]:
+    """The parts of files (path and size), in their order; an empty file has none."""
+    return [
+        part
+        for path, size in files
+        for part in (
+            [ByteRange(path, 0, size)] * (size > 0)
+            if path.endswith(".gz")
+            else [
+                ByteRange(path, offset, min(n_bytes, size - offset))
+                for offset in range(0, size, n_bytes)
+            ]
+        )
+    ]
+
+
+def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
+    """The lines that start in the part of a file; none where all of it is inside one line.
+
+    Args:
+        source: the opened file, with `read_at`.
+        part: of it.
+        longest: of a line that goes on beyond the part, no more bytes than this are kept.
+    """
+    before = min(part.offset, 1)
+    data = source.read_at(before + part.length, part.offset - before)
+    start = len(_BYTE_ORDER_MARK) * (part.offset == 0 and data.startswith(_BYTE_ORDER_MARK))
+    if before:
+        end = _LINE_END.search(data, 0, part.length)
+        start = end.end() if end else len(data)
+    if start >= len(data):
+        return
+    body = data[start:]
+    if body[-1:] in b"\r\n":
+        yield Piece(body)
+        return
+    tail, n_cut = _read_tail(source, part.offset + part.length, longest)
+    yield Piece(body + tail, n_cut)
+
+
+def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
+    """The lines of a gzip file.
+
+    Args:
+        source: the opened file, compressed.
+        n_bytes: size of a piece, roughly.
+        longest: of a longer line no more bytes than this are kept.
+
+    Raises:
+        DamagedFileError: where it is damaged; the whole lines before that were given.
+    """
+    rest, n_cut = b"", 0
+    for number, chunk in enumerate(_gather(_decompress(source), n_bytes)):
+        data = rest + (chunk if number else chunk.removeprefix(_BYTE_ORDER_MARK))
+        if n_cut:
+            end = _LINE_END.search(chunk)
+            n_cut += end.start() if end else len(chunk)
+            if not end:
+                continue
+            yield Piece(rest, n_cut)
+            n_cut, data = 0, chunk[end.end() :]
+        cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if cut:
+            yield Piece(data[:cut])
+        rest = data[cut:]
+        if len(rest) > longest:
+            rest, n_cut = rest[:longest], len(rest) - longest
+    if rest:
+        yield Piece(rest, n_cut)
+
+
+def _read_tail(source: Any, offset: int, longest: int) -> tuple[bytes, int]:
+    """The rest of a line: at most `longest` bytes of it, and how many more it has."""
+    kept, n_bytes = b"", 0
+    while chunk := source.read_at(_STEP, offset + n_bytes):
+        end = _LINE_END.search(chunk)
+        found = chunk[: end.start()] if end else chunk
+        kept += found[: longest - len(kept)]
+        n_bytes += len(found)
+        if end:
+            break
+    return kept, n_bytes - len(kept)
+
+
+def _gather(chunks: Iterable[bytes], n_bytes: int) -> Iterator[bytes]:
+    """The same bytes in chunks of a size or more; what came before an error comes before it."""
+    gathered: list[bytes] = []
+    size = 0
+    damage: DamagedFileError | None = None
+    try:
+        for chunk in chunks:
+            gathered.append(chunk)
+            size += len(chunk)
+            if size >= n_bytes:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+    except DamagedFileError as error:
+        damage = error
+    if gathered:
+        yield b"".join(gathered)
+    if damage:
+        raise damage
+
+
+def _decompress(source: Any) -> Iterator[bytes]:
+    """What a gzip file of one or several members holds, up to where it is damaged."""
+    member, n_members, is_inside = zlib.decompressobj(_GZIP), 0, False
+    while chunk := source.read(_STEP):
+        while chunk:
+            if n_members and not is_inside:
+                # Zeros behind a member are padding, as of a tape.
+                chunk = chunk.lstrip(b"\0")
+                if not chunk:
+                    break
+            yield from _inflate(member, chunk)
+            chunk, is_inside = member.unused_data, not member.eof
+            if member.eof:
+                member, n_members = zlib.decompressobj(_GZIP), n_members + 1
+    if is_inside:
+        raise DamagedFileError("the compressed data end too early")
+
+
+def _inflate(member: Any, chunk: bytes) -> Iterator[bytes]:
+    """A chunk inflated; where it is damaged, what comes before, in small steps."""
+    before = member.copy()
+    try:
+        yield member.decompress(chunk)
+        return
+    except zlib.error as error:
+        problem = f"the compressed data are damaged: {error}"
+    for at in range(0, len(chunk), _SMALL_STEP):
+        try:
+            yield before.decompress(chunk[at : at + _SMALL_STEP])
+        except zlib.error:
+            break
+    raise DamagedFileError(problem)

@@ -1,0 +1,150 @@
+"""Commits to Delta tables without Spark: files appended once, partitions replaced once.
+
+They bypass Spark's checks of schema and constraints, so rows are conformed when their files are
+written. Checkpoints of the log are left to Spark: readers of the two have disagreed about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.data_files import StorageOptions
+
+_NO_CHECKPOINT: Final = PostCommitHookProperties(
+    create_checkpoint=False, cleanup_expired_logs=False
+)
+_ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True)
+class Once:
+    """The name of a commit that a table takes once: a writer, and a number that only grows.
+
+    Attributes:
+        writer: who commits.
+        number: of the commit; one that isn't above the writer's last is done already.
+    """
+
+    writer: str
+    number: int
+
+
+def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
+    """Create a table, empty, as Spark would; one that is there gets the columns it lacks."""
+    if DeltaTable.is_deltatable(table, dict(options)):
+        delta = DeltaTable(table, storage_options=dict(options))
+        known = {field.name for field in delta.schema().fields}
+        declared = Schema.from_arrow(arrow_schema(spec)).fields
+        later = [field for field in declared if field.name not in known]
+        if later:
+            delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
+        return
+    DeltaTable.create(
+        table,
+        arrow_schema(spec),
+        mode="ignore",
+        partition_by=list(spec.partition_by),
+        description=spec.grain,
+        configuration=spec.properties,
+        storage_options=dict(options),
+        post_commithook_properties=_NO_CHECKPOINT,
+    )
+
+
+def append_files(
+    files: Sequence[AddAction], table: str, options: StorageOptions, once: Once
+) -> bool:
+    """Make files part of a table, all of them in one commit, unless that was done before.
+
+    An empty commit is one too: its number says that there was nothing to add.
+
+    Returns:
+        Whether this call made the commit.
+    """
+
+    def commit(delta: DeltaTable, properties: CommitProperties) -> None:
+        delta.create_write_transaction(
+            list(files),
+            "append",
+            delta.schema(),
+            delta.metadata().partition_columns,
+            commit_properties=properties,
+            post_commithook_properties=_NO_CHECKPOINT,
+        )
+
+    return _commit_once(commit, table, options, once)
+
+
+def replace_partitions(
+    files: Sequence[AddAction],
+    table: str,
+    options: StorageOptions,
+    partitions: Mapping[str, Collection[date | int | str]],
+    once: Once,
+) -> bool:
+    """Put files in the place of all files of some partitions, in one commit, unless done before.
+
+    Args:
+        files: of these partitions.
+        table: where it is.
+        options: of its storage.
+        partitions: partition column -> values whose files go.
+        once: the commit's name.
+
+    Returns:
+        Whether this call made the commit.
+    """
+    filters = [(name, "in", sorted(map(str, values))) for name, values in partitions.items()]
+
+    def commit(delta: DeltaTable, properties: CommitProperties) -> None:
+        delta.create_write_transaction(
+            list(files),
+            "overwrite",
+            delta.schema(),
+            delta.metadata().partition_columns,
+            partition_filters=filters,
+            commit_properties=properties,
+            post_commithook_properties=_NO_CHECKPOINT,
+        )
+
+    return _commit_once(commit, table, options, once)
+
+
+def last_number(table: str, options: StorageOptions, writer: str) -> int:
+    """The number of a writer's last commit to the table; -1 where there is none."""
+    if not DeltaTable.is_deltatable(table, dict(options)):
+        return -1
+    number = DeltaTable(table, storage_options=dict(options)).transaction_version(writer)
+    return -1 if number is None else number
+
+
+def _commit_once(
+    commit: Callable[[DeltaTable, CommitProperties], None],
+    table: str,
+    options: StorageOptions,
+    once: Once,
+) -> bool:
+    """Commit on the newest version; after a lost race look again, for it may have been this one."""
+    properties = CommitProperties(app_transactions=[Transaction(once.writer, once.number)])
+    for attempt in range(_ATTEMPTS):
+        delta = DeltaTable(table, storage_options=dict(options))
+        done = delta.transaction_version(once.writer)
+        if done is not None and done >= once.number:
+            return False
+        try:
+            commit(delta, properties)
+        except CommitFailedError:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            break
+    return True

@@ -1,0 +1,45 @@
+"""Where Python reaches the tables without Spark, and by which address."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pyspark.sql import SparkSession
+
+_OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
+"""Schemes that deltalake knows."""
+_SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
+
+
+def qualify(spark: SparkSession, path: str) -> str:
+    """The path with its scheme: Hadoop's `fs.defaultFS`, where it names none."""
+    if urlsplit(path).scheme in _OBJECT_STORES:
+        return path
+    jvm: Any = spark._jvm
+    as_path = jvm.org.apache.hadoop.fs.Path(path)
+    file_system = as_path.getFileSystem(spark._jsc.hadoopConfiguration())
+    return str(file_system.makeQualified(as_path).toString())
+
+
+def native_root(qualified: str) -> str | None:
+    """What deltalake calls a folder: a plain path, or an object store's; none where it can't.
+
+    Args:
+        qualified: with a scheme, as Hadoop writes it: not percent-encoded.
+    """
+    scheme, _, path = qualified.partition(":")
+    if scheme == "file":
+        return "/" + path.lstrip("/")
+    return qualified if scheme in _OBJECT_STORES else None
+
+
+def storage_options(root: str) -> dict[str, str]:
+    """The environment's keys and end points of an object store; none for a local path.
+
+    deltalake reads them itself where it runs; handed on, they hold in Spark's workers too.
+    """
+    if root.startswith("/"):
+        return {}
+    return {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}

@@ -1,0 +1,155 @@
+"""Rows of small tables, read and written by deltalake: no Spark job, no query to plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.selection import Where, arrow_condition, file_filters, sql_condition
+
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""Checkpoints, and the removal of the log files that these make needless, are Spark's."""
+
+
+@dataclass(frozen=True)
+class NativeTable:
+    """One version of a table, as its log describes it."""
+
+    delta: DeltaTable
+    spec: TableSpec
+
+    def read(self, where: Where, columns: Sequence[str]) -> pa.Table:
+        """The columns of the rows meant, with the declared types; columns of later are null."""
+        schema = arrow_schema(self.spec)
+        there = self._columns
+        if not there.issuperset(where):
+            return pa.schema([schema.field(name) for name in columns]).empty_table()
+        dataset = self.delta.to_pyarrow_dataset(
+            schema=pa.schema([field for field in schema if field.name in there]),
+            file_pruning_predicate=file_filters(where, self._partition_columns) or None,
+        )
+        condition = arrow_condition(where, schema) if where else None
+        found = dataset.to_table([name for name in columns if name in there], filter=condition)
+        arrays = [
+            found[name] if name in there else pa.nulls(len(found), schema.field(name).type)
+            for name in columns
+        ]
+        return pa.table(arrays, schema=pa.schema([schema.field(name) for name in columns]))
+
+    def count(self, where: Where) -> int:
+        """Number of the rows meant; from the log alone where they are meant by partition."""
+        files = self._files
+        if set(where) <= self._partition_columns and not files["num_records"].null_count:
+            chosen = files.filter(arrow_condition(where, files.schema)) if where else files
+            return int(pc.sum(chosen["num_records"]).as_py() or 0)
+        return len(self.read(where, [*where] or self.spec.column_names[:1]))
+
+    def partition_values(self, column: str, null_in: str | None) -> list[Any]:
+        """The values of a partition column that have rows, sorted, from the log alone.
+
+        Args:
+            column: the partition column.
+            null_in: another column: only values whose files may have rows without it.
+        """
+        files = self._files
+        if not len(files):
+            return []
+        chosen = pc.field("num_records") != 0
+        if null_in is not None and f"null_count.{null_in}" in files.column_names:
+            n_nulls = pc.field(f"null_count.{null_in}")
+            chosen &= n_nulls.is_null() | (n_nulls > 0)
+        return sorted(files.filter(chosen)[column].unique().to_pylist())
+
+    def data_files(self, column: str) -> list[tuple[Any, str]]:
+        """Value of a partition column and path of each file, in order; from the log alone."""
+        files = self._files
+        if not len(files):
+            return []
+        return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
+
+    @property
+    def _columns(self) -> set[str]:
+        return {field.name for field in self.delta.schema().fields}
+
+    @property
+    def _partition_columns(self) -> set[str]:
+        return set(self.delta.metadata().partition_columns)
+
+    @property
+    def _files(self) -> pa.Table:
+        files = pa.table(self.delta.get_add_actions(flatten=True))
+        return files.rename_columns(
+            [name.removeprefix("partition.") for name in files.column_names]
+        )
+
+
+def open_table(uri: str, options: Mapping[str, str], spec: TableSpec) -> NativeTable | None:
+    """The newest version of a table; none where there is no table."""
+    try:
+        return NativeTable(DeltaTable(uri, storage_options=dict(options)), spec)
+    except TableNotFoundError:
+        return None
+
+
+def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
+    """Create the table, empty, as it is declared; nothing happens if it exists."""
+    DeltaTable.create(
+        uri,
+        arrow_schema(spec),
+        mode="ignore",
+        partition_by=list(spec.partition_by),
+        description=spec.grain,
+        configuration=spec.properties,
+        storage_options=dict(options),
+        post_commithook_properties=_NO_HOOKS,
+    )
+
+
+def replace(
+    uri: str, options: Mapping[str, str], rows: pa.Table, spec: TableSpec, where: Where
+) -> int:
+    """Replace the rows meant in one commit, which also makes the table where it is missing.
+
+    Returns:
+        Number of the version written.
+    """
+    table = open_table(uri, options, spec)
+    delta = table.delta if table else None
+    write_deltalake(
+        delta or uri,
+        _fit(rows, delta) if delta else rows,
+        partition_by=list(spec.partition_by) or None,
+        mode="overwrite",
+        description=None if delta else spec.grain,
+        configuration=None if delta else spec.properties,
+        storage_options=dict(options),
+        predicate=sql_condition(where) or None,
+        post_commithook_properties=_NO_HOOKS,
+    )
+    return (delta or DeltaTable(uri, storage_options=dict(options))).version()
+
+
+def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
+    """The rows with the columns of a table that is there; it gets those declared since.
+
+    With the table's own comments: other words for a meaning would be refused.
+    """
+    there = {field.name for field in delta.schema().fields}
+    later = pa.schema([field for field in rows.schema if field.name not in there])
+    if later.names:
+        fields = Schema.from_arrow(later).fields
+        delta.alter.add_columns(fields, post_commithook_properties=_NO_HOOKS)
+    schema = pa.schema(delta.schema().to_arrow())
+    arrays = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
