@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -63,15 +64,16 @@ class LearntRows:
             return collect_bounded(self.spark, max_rows)
         return self.collected.head(max_rows)
 
-    def count_dates(self) -> pd.DataFrame:
+    @cached_property
+    def by_date(self) -> pd.DataFrame:
         """Rows and cancellations of each date; columns `as_of`, `n`, `n_positive`, oldest first."""
         if self.collected is None:
             counted = self.spark.groupBy("as_of").agg(
                 F.count(F.lit(1)).alias("n"), F.sum("label").alias("n_positive")
             )
             return counted.orderBy("as_of").toPandas()
-        by_date = self.collected.groupby("as_of", sort=True)["label"]
-        return by_date.agg(n="size", n_positive="sum").reset_index()
+        labels = self.collected.groupby("as_of", sort=True)["label"]
+        return labels.agg(n="size", n_positive="sum").reset_index()
 
     def medians(self, names: Sequence[str]) -> dict[str, float | None]:
         """The median of each number, of what is known; none where nothing is."""
@@ -95,21 +97,20 @@ class LearntRows:
     @property
     def dates(self) -> list[date]:
         """The as-of dates, oldest first."""
-        return list(self.count_dates()["as_of"])
+        return list(self.by_date["as_of"])
 
     @property
     def n_positive(self) -> int:
         """How many rows cancel."""
-        return int(self.count_dates()["n_positive"].sum())
+        return int(self.by_date["n_positive"].sum())
 
     @property
     def base_rate(self) -> float:
         """Share of the rows that cancel."""
-        counted = self.count_dates()
-        return float(counted["n_positive"].sum() / counted["n"].sum())
+        return float(self.by_date["n_positive"].sum() / self.by_date["n"].sum())
 
     def in_few_partitions(self) -> DataFrame:
         """The rows in Spark in few, ordered partitions: small data gives the same trees."""
         n_slots = int(self.spark.sparkSession.sparkContext.defaultParallelism)
-        n_tasks = min(int(self.count_dates()["n"].sum()) // _ROWS_PER_TASK + 1, n_slots)
+        n_tasks = min(int(self.by_date["n"].sum()) // _ROWS_PER_TASK + 1, n_slots)
         return self.spark.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")

@@ -55,7 +55,7 @@ def both(rows: DataFrame, monkeypatch: pytest.MonkeyPatch) -> Both:
         lambda rows: rows.dates,
         lambda rows: rows.n_positive,
         lambda rows: rows.base_rate,
-        lambda rows: rows.count_dates().to_numpy().tolist(),
+        lambda rows: rows.by_date.to_numpy().tolist(),
         lambda rows: rows.medians(["signal", "noise", "stated"]),
         lambda rows: rows.most_frequent("os", 2),
         lambda rows: rows.where("as_of", []).n_positive,
