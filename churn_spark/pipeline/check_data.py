@@ -1,4 +1,4 @@
-"""Facts of days and gold tables of a date -> `data_checks`: whether the night may be judged at all."""
+"""Facts of days and a snapshot -> `data_checks`: whether the night may be judged at all."""
 
 from __future__ import annotations
 
