@@ -36,12 +36,12 @@ def ingest_events(context: JobContext, location: str) -> IngestSummary:
 
 def build_session_days(context: JobContext) -> None:
     """Rebuild the session days that changed."""
-    session_days.run(context.lakehouse)
+    session_days.run(context.lakehouse, context.config.ingest)
 
 
 def build_transitions(context: JobContext) -> None:
     """Rebuild the transitions that changed."""
-    transitions.run(context.lakehouse)
+    transitions.run(context.lakehouse, context.config.ingest)
 
 
 def build_snapshots(context: JobContext, dates: Collection[date]) -> None:

@@ -14,7 +14,7 @@ app = new_app()
 def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Rebuild the dates whose events changed."""
     with open_job("build_session_days", env, overrides) as context:
-        session_days.run(context.lakehouse)
+        session_days.run(context.lakehouse, context.config.ingest)
 
 
 if __name__ == "__main__":

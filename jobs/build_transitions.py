@@ -14,7 +14,7 @@ app = new_app()
 def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Rebuild the dates whose events changed, and those after them."""
     with open_job("build_transitions", env, overrides) as context:
-        transitions.run(context.lakehouse)
+        transitions.run(context.lakehouse, context.config.ingest)
 
 
 if __name__ == "__main__":

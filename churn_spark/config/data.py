@@ -30,6 +30,7 @@ class IngestConfig(Section):
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]
+    max_driver_events: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:

@@ -51,7 +51,12 @@ class Piece:
 
 
 def split_files(files: Iterable[tuple[str, int]], n_bytes: int) -> list[ByteRange]:
-    """The parts of files (path and size), in their order; an empty file has none."""
+    """The parts of files (path and size), in their order; an empty file has none.
+
+    Args:
+        files: path as listed, and size in bytes.
+        n_bytes: of a part, more than a byte-order mark has.
+    """
     return [
         part
         for path, size in files

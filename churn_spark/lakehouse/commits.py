@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
 
@@ -39,25 +40,14 @@ class Once:
 
 
 def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
-    """Create a table, empty, as Spark would; one that is there gets the columns it lacks."""
-    if DeltaTable.is_deltatable(table, dict(options)):
-        delta = DeltaTable(table, storage_options=dict(options))
-        known = {field.name for field in delta.schema().fields}
-        declared = Schema.from_arrow(arrow_schema(spec)).fields
-        later = [field for field in declared if field.name not in known]
-        if later:
-            delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
-        return
-    DeltaTable.create(
-        table,
-        arrow_schema(spec),
-        mode="ignore",
-        partition_by=list(spec.partition_by),
-        description=spec.grain,
-        configuration=spec.properties,
-        storage_options=dict(options),
-        post_commithook_properties=_NO_CHECKPOINT,
-    )
+    """Create a table, empty; one that is there gets the columns that it was made without."""
+    native_rows.create(table, options, spec)
+    delta = DeltaTable(table, storage_options=dict(options))
+    known = {field.name for field in delta.schema().fields}
+    declared = Schema.from_arrow(arrow_schema(spec)).fields
+    later = [field for field in declared if field.name not in known]
+    if later:
+        delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
 
 
 def append_files(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +13,7 @@ from pyspark.sql import functions as F
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse import native_rows
+from churn_spark.lakehouse.commits import Once, last_number
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.location import qualify
 from churn_spark.lakehouse.schema import conform, struct_of
@@ -121,7 +121,7 @@ class Lakehouse(SmallTables):
         frame: DataFrame,
         spec: TableSpec,
         where: Where,
-        note: dict[str, Any] | None = None,
+        once: Once | None = None,
     ) -> None:
         """Replace the rows that have one of the values in each column named, in one commit.
 
@@ -129,7 +129,7 @@ class Lakehouse(SmallTables):
             frame: the new rows; all must have such values.
             spec: the table; created where it is missing.
             where: column -> values; where a column has none, nothing is replaced.
-            note: kept with the commit, see `newest_note`.
+            once: the commit's name, which keeps a second one of it from writing.
         """
         if is_empty(where):
             return
@@ -139,8 +139,8 @@ class Lakehouse(SmallTables):
             # Otherwise each task would write a small file into each partition.
             rows = rows.repartition(*spec.partition_by)
         writer = _writer(rows).mode("overwrite").option("replaceWhere", sql_condition(where))
-        if note is not None:
-            writer = writer.option("userMetadata", json.dumps(note))
+        if once is not None:
+            writer = writer.options(txnAppId=once.writer, txnVersion=once.number)
         writer.save(self.path(spec))
 
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
@@ -170,19 +170,16 @@ class Lakehouse(SmallTables):
             log = self._jvm.org.apache.spark.sql.delta.DeltaLog
             log.forTable(self.spark._jsparkSession, self.path(spec)).checkpoint()
 
-    def newest_note(self, spec: TableSpec) -> dict[str, Any]:
-        """The note of the newest commit that has one; empty where there is none."""
+    def last_number(self, spec: TableSpec, writer: str) -> int:
+        """The number of a writer's last commit to the table, see `Once`; -1 where it has none."""
+        if self.is_native:
+            return last_number(self.uri(spec), self.storage_options, writer)
         if not self.exists(spec):
-            return {}
-        notes = (
-            self._delta(spec)
-            .history()
-            .filter(F.col("userMetadata").isNotNull())
-            .orderBy(F.desc("version"))
-            .select("userMetadata")
-            .head(1)
-        )
-        return dict(json.loads(notes[0][0])) if notes else {}
+            return -1
+        log = self._jvm.org.apache.spark.sql.delta.DeltaLog
+        numbers = log.forTable(self.spark._jsparkSession, self.path(spec)).unsafeVolatileSnapshot()
+        number = numbers.transactions().get(writer)
+        return int(number.get()) if number.isDefined() else -1
 
     def write_report(self, text: str, name: str) -> str:
         """Write `<root>/reports/<name>`, replacing what is there; returns its path."""

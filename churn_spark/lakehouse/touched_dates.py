@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from churn_spark.contracts.tables import EVENTS, TableSpec
+from churn_spark.lakehouse.commits import Once
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.wording import count_of
+
+_WRITER: Final = "built_from_events"
 
 
 @dataclass(frozen=True)
@@ -23,24 +32,46 @@ class TouchedDates:
     version: int
 
     @property
-    def note(self) -> dict[str, int]:
-        """What the table's next commit must note."""
-        return {"events_version": self.version}
+    def once(self) -> Once:
+        """The name of the table's next commit, which notes what it is built from."""
+        return Once(_WRITER, self.version)
 
     def describe(self) -> str:
         """One line for people."""
         return f"events v{self.version}: {count_of(len(self.dates), 'date')} rebuilt"
 
 
-def find_touched_dates(lakehouse: Lakehouse, built: TableSpec) -> TouchedDates:
+def find_touched_dates(lakehouse: Lakehouse, built: TableSpec, version: int) -> TouchedDates:
     """The dates whose events changed since a table was last built from them.
 
     The events' version that a table was built from is noted in its own commits, so a run that
-    is killed leaves either the old rows and the old note or the new of both.
+    is killed leaves either the old rows and the old note or the new of both. A table without
+    such a note is built anew.
+
+    Args:
+        lakehouse: with the events.
+        built: the table.
+        version: of the events that it is to be built from now.
     """
-    version = lakehouse.version(EVENTS)
-    built_from = lakehouse.newest_note(built).get("events_version", -1)
+    built_from = lakehouse.last_number(built, _WRITER)
     if built_from >= version:
         return TouchedDates([], version)
-    changed = lakehouse.changes(EVENTS, since=built_from).select("event_date").distinct()
-    return TouchedDates(sorted(row.event_date for row in changed.collect()), version)
+    if lakehouse.is_native:
+        dates = _find_natively(lakehouse, built_from, version)
+    else:
+        changed = lakehouse.changes(EVENTS, since=built_from).select("event_date").distinct()
+        dates = [row.event_date for row in changed.collect()]
+    return TouchedDates(sorted(dates), version)
+
+
+def _find_natively(lakehouse: Lakehouse, since: int, version: int) -> list[date]:
+    events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=lakehouse.storage_options)
+    if since >= 0:
+        try:
+            changed = events.load_cdf(since + 1, version, columns=["event_date"])
+            return pl.DataFrame(pa.table(changed)).get_column("event_date").unique().to_list()
+        except DeltaError:
+            # The log of so long ago is gone, or files that were replaced since: any may be meant.
+            pass
+    rows = pl.scan_parquet(events.file_uris(), storage_options=lakehouse.storage_options)
+    return rows.select(pl.col("event_date").unique()).collect().to_series().to_list()

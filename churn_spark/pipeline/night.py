@@ -28,6 +28,7 @@ from churn_spark.pipeline import (
     monitor,
     report,
     retention_list,
+    rollups,
     score,
     session_days,
     snapshots,
@@ -100,8 +101,8 @@ def run(
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
         ingest.run(lakehouse, config.ingest, location)
-        session_days.run(lakehouse)
-        transitions.run(lakehouse)
+        # Both from one read of the events.
+        rollups.run(lakehouse, config.ingest, session_days.STEP | transitions.STEP)
         registry = opening.result()
     log = read_log_dates(lakehouse)
     night = read_night(lakehouse, registry, date or log.span.end, log)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, SESSION_DAYS
-from churn_spark.features.session_days import build_session_days
+from churn_spark.features.rollups import SESSION_DAY_ROLLUP
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline.touched import rebuild_touched
+from churn_spark.pipeline import rollups
 from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
@@ -14,12 +17,13 @@ USE_CASE = UseCase(
     reads=(EVENTS,),
     writes=(SESSION_DAYS,),
 )
+STEP: Final = {USE_CASE: SESSION_DAY_ROLLUP}
 
 
-def run(lakehouse: Lakehouse) -> None:
+def run(lakehouse: Lakehouse, config: IngestConfig) -> None:
     """Rebuild the dates that were touched since the last run.
 
     Raises:
         MissingTableError: if no events were loaded yet.
     """
-    rebuild_touched(lakehouse, USE_CASE, build_session_days)
+    rollups.run(lakehouse, config, STEP)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, TRANSITIONS
-from churn_spark.features.transitions import build_transitions, dates_to_read, dates_to_rebuild
+from churn_spark.features.rollups import TRANSITION_ROLLUP
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline.touched import rebuild_touched
+from churn_spark.pipeline import rollups
 from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
@@ -14,14 +17,13 @@ USE_CASE = UseCase(
     reads=(EVENTS,),
     writes=(TRANSITIONS,),
 )
+STEP: Final = {USE_CASE: TRANSITION_ROLLUP}
 
 
-def run(lakehouse: Lakehouse) -> None:
+def run(lakehouse: Lakehouse, config: IngestConfig) -> None:
     """Rebuild the dates that were touched since the last run, and those after them.
 
     Raises:
         MissingTableError: if no events were loaded yet.
     """
-    rebuild_touched(
-        lakehouse, USE_CASE, build_transitions, rebuilt=dates_to_rebuild, read=dates_to_read
-    )
+    rollups.run(lakehouse, config, STEP)

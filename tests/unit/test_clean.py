@@ -411,7 +411,8 @@ def test_hash_is_that_of_the_service() -> None:
 
 def test_hash_stays_what_it_is() -> None:
     """Tables hold it: events that come again later must have the same."""
-    assert hash_records(parse_block(_as_lines([record()]), 65_536).records).to_list() == [3409497411788377808]
+    parsed = parse_block(_as_lines([record()]), 65_536)
+    assert hash_records(parsed.records).to_list() == [3409497411788377808]
 
 
 def test_bucket_is_that_of_the_users_utf8() -> None:

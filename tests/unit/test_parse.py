@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from builders import record
@@ -186,9 +185,11 @@ _NUMBERS_OF_ANY_KIND = (
     | st.floats(-1e16, 1e16).map(lambda number: round(number, 3))
     | st.sampled_from([0, -0.0, 7.0, 2**53 + 1, 2**63, 2**64, 10**22, 1e22, 1.5e300, 1e-7])
 )
-_TEXTS_OF_ANY_KIND = st.text(max_size=6) | st.sampled_from(
-    ["true", "false", "null", "[untitled]", "{x}", "404", "-4.5", "7.0", "1e5", "NaN", "-INF"]
-    + ["9" * 40, "3.14", "\ud83d", "\ude00", "\ud83d\ude00", "a\x00b", " 7 ", "\u2028", "\ufeff"]
+_TEXTS_OF_ANY_KIND = (
+    st.text(max_size=6)
+    | st.sampled_from(["true", "false", "null", "[untitled]", "{x}", "NaN", "-INF", " 7 "])
+    | st.sampled_from(["404", "-4.5", "7.0", "1e5", "9" * 40, "3.14"])
+    | st.sampled_from(["\ud83d", "\ude00", "\ud83d\ude00", "a\x00b", "\u2028", "\ufeff"])
 )
 _VALUES = st.recursive(
     st.none() | st.booleans() | _NUMBERS_OF_ANY_KIND | _TEXTS_OF_ANY_KIND,

@@ -1,0 +1,77 @@
+"""The tables that are made of events, date by date: what each needs and how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from churn_spark.contracts.tables import SESSION_DAYS, TRANSITIONS, TableSpec
+from churn_spark.features.ordered_events import EVENT_COLUMNS, order_events
+from churn_spark.features.session_days import build_session_days
+from churn_spark.features.transitions import build_transitions, dates_to_read, dates_to_rebuild
+from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.schema import struct_of
+
+_Dates = Callable[[Collection[date]], list[date]]
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """One table that is made of events, user by user and date by date.
+
+    Attributes:
+        table: what is made.
+        build: ordered events -> rows with `event_date`.
+        rebuilt: dates whose events changed -> dates whose rows depend on them.
+        read: dates to rebuild -> dates whose events they depend on.
+    """
+
+    table: TableSpec
+    build: Callable[[pl.DataFrame], pl.DataFrame]
+    rebuilt: _Dates = sorted
+    read: _Dates = sorted
+
+
+SESSION_DAY_ROLLUP: Final = Rollup(SESSION_DAYS, build_session_days)
+TRANSITION_ROLLUP: Final = Rollup(
+    TRANSITIONS, build_transitions, rebuilt=dates_to_rebuild, read=dates_to_read
+)
+
+
+def roll_up(
+    events: pl.DataFrame, dates: Mapping[Rollup, Collection[date]]
+) -> dict[Rollup, pl.DataFrame]:
+    """The rows of some dates of each table, from one sorted pass over the events.
+
+    Args:
+        events: of whole users, on all dates that those of the tables depend on.
+        dates: table -> its dates.
+    """
+    ordered = order_events(events)
+    return {
+        rollup: rollup.build(ordered).filter(pl.col("event_date").is_in(list(wanted)))
+        for rollup, wanted in dates.items()
+    }
+
+
+def roll_up_frame(events: DataFrame, rollup: Rollup) -> DataFrame:
+    """The rows of one table on all dates of the events, as a Spark frame.
+
+    Grain: that of the table. Each task holds the events of its users.
+    """
+    schema = arrow_schema(rollup.table).remove_metadata()
+
+    def roll_up_batches(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        found = [pl.DataFrame(batch) for batch in batches if batch.num_rows]
+        if found:
+            rows = rollup.build(order_events(pl.concat(found)))
+            yield from rows.to_arrow().cast(schema).to_batches()
+
+    whole_users = events.select(*EVENT_COLUMNS).repartition("user_id")
+    return whole_users.mapInArrow(roll_up_batches, struct_of(rollup.table))

@@ -1,0 +1,78 @@
+"""The files of a table that is cut into buckets, and the rows of some dates in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.data_files import StorageOptions
+from churn_spark.lakehouse.polars_schema import polars_schema_of
+
+_ANY_WRITER: Final = pl.ScanCastOptions(datetime_cast=("nanosecond-downcast", "convert-timezone"))
+"""Spark writes an instant as one to the nanosecond, without a time zone."""
+
+
+@dataclass(frozen=True)
+class BucketFiles:
+    """The files of one bucket.
+
+    Attributes:
+        paths: of the files.
+        n_rows: rows in them.
+    """
+
+    paths: tuple[str, ...]
+    n_rows: int
+
+
+def list_bucket_files(delta: DeltaTable, dates: Collection[date]) -> list[BucketFiles]:
+    """The files of each bucket that may have rows of some dates; from the log alone.
+
+    Args:
+        delta: a table with `bucket`, its partition, and ranges of `event_date`.
+        dates: the dates.
+    """
+    files = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    uris = pl.Series("uri", delta.file_uris(), pl.String)
+    if files.is_empty():
+        return []
+    days = pl.Series(sorted(dates), dtype=pl.Date)
+    first, last = pl.col("min.event_date"), pl.col("max.event_date")
+    # How many of the dates end before the file begins, and how many begin before it ends.
+    n_before, n_until = (
+        days.search_sorted(files.select(bound).to_series(), side)
+        for bound, side in ((first, "left"), (last, "right"))
+    )
+    chosen = files.with_columns(uri=uris).filter(
+        pl.Series(n_until > n_before) | first.is_null() | last.is_null()
+    )
+    by_bucket = (
+        chosen.group_by("partition.bucket").agg("uri", pl.col("num_records").sum()).sort(pl.first())
+    )
+    return [BucketFiles(tuple(paths), n_rows) for _, paths, n_rows in by_bucket.iter_rows()]
+
+
+def read_dates(
+    files: BucketFiles,
+    dates: Collection[date],
+    spec: TableSpec,
+    columns: Sequence[str],
+    options: StorageOptions,
+) -> pl.DataFrame:
+    """The rows of some dates in the files of a bucket, by whatever writer these are."""
+    rows = pl.scan_parquet(
+        list(files.paths),
+        schema=polars_schema_of(spec),
+        cast_options=_ANY_WRITER,
+        missing_columns="insert",
+        extra_columns="ignore",
+        storage_options=dict(options),
+    )
+    return rows.filter(pl.col("event_date").is_in(list(dates))).select(columns).collect()
