@@ -25,16 +25,17 @@ from churn_spark.contracts.event_facts import (
 from churn_spark.contracts.pages import Page
 from churn_spark.contracts.tables import EVENT_DAYS
 
-_KEYS: Final = ("event_date", "bucket")
+FEED_COLUMNS: Final = ("ingest_batch",)
+"""What is counted beside the columns that other rollups read."""
 
 
 def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
-    """Count the events of each day and bucket.
+    """Count the events of each day.
 
-    Grain: (event_date, bucket, fact, value).
+    Grain: (event_date, fact, value).
 
     Args:
-        events: of whole buckets, those delivered twice twice.
+        events: of whole users, those delivered twice twice.
     """
     is_song = pl.col("page") == Page.NEXT_SONG
     nulls = {(NULL, name): pl.col(name).is_null().sum() for name in (*FIELDS, *CATEGORIES)}
@@ -46,11 +47,11 @@ def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
         (SONG_WITHOUT_LENGTH, ""): (is_song & pl.col("song_seconds").is_null()).sum(),
         **nulls,
     }
-    by_day = events.group_by(_KEYS).agg(
+    by_day = events.group_by("event_date").agg(
         figure.cast(pl.Int64).alias(f"{fact} {value}") for (fact, value), figure in figures.items()
     )
     counted = [
-        by_day.select(*_KEYS, fact=pl.lit(fact), value=pl.lit(value), n=f"{fact} {value}")
+        by_day.select("event_date", fact=pl.lit(fact), value=pl.lit(value), n=f"{fact} {value}")
         for fact, value in figures
     ]
     return pl.concat([*counted, *_count_values(events)]).select(EVENT_DAYS.column_names)
@@ -60,7 +61,7 @@ def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
     for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
         yield (
             events.filter(pl.col(column).is_not_null())
-            .group_by(*_KEYS, value=pl.col(column).cast(pl.String))
+            .group_by("event_date", value=pl.col(column).cast(pl.String))
             .agg(n=pl.len().cast(pl.Int64))
-            .select(*_KEYS, pl.lit(fact).alias("fact"), "value", "n")
+            .select("event_date", pl.lit(fact).alias("fact"), "value", "n")
         )

@@ -57,10 +57,9 @@ TRANSITIONS = TableSpec(
 EVENT_DAYS = TableSpec(
     "silver",
     "event_days",
-    "UTC date x bucket of users x fact x value",
+    "UTC date x fact x value x group of users; the counts of all groups add up",
     (
         Column("event_date", "date", "UTC date of the events"),
-        Column("bucket", "integer", "of the users, as in events"),
         Column("fact", "string", "what is counted: contracts/event_facts.py"),
         Column("value", "string", "of the field that the fact is about; empty if it is of none"),
         Column("n", "long", "events; of newest_millis the instant, epoch milliseconds"),
