@@ -33,10 +33,11 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Set up what is missing: virtual environment, Java 17, Spark jars
+setup: ## Set up what is missing: virtual environment, Java 17, Spark jars, their classes
 	@{ cmp -s $(LOCK) "$(INSTALLED)" && "$(PY)" -c ''; } || $(MAKE) --no-print-directory venv
 	@"$(PY)" -m churn_spark.runtime.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
 	@"$(PY)" -m churn_spark.runtime.jars
+	@"$(PY)" -m churn_spark.runtime.archive
 
 .PHONY: demo
 demo: setup ## The whole flow on a simulated log, for a few dates
@@ -59,7 +60,15 @@ test-slow: setup ## The slow tests
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-simulate bench-model leak-check bench-monitor ## All measurements that the docs quote (4 h)
+bench: bench-serve bench-speed bench-simulate bench-model leak-check bench-monitor ## All measurements that the docs quote (5 h)
+
+.PHONY: bench-speed
+bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)
+	@"$(PY)" -m bench.speed $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench-smoke
+bench-smoke: setup ## Has the mini night become dearer, in CPU or Spark jobs: [STORE=1] (2 min)
+	@"$(PY)" -m bench.smoke $(if $(STORE),--store)
 
 .PHONY: bench-simulate
 bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 min, 13 GB)

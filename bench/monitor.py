@@ -30,13 +30,14 @@ from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
 from bench.promises import choose_sections, holds
 from bench.season import rehearse
+from churn_spark.lakehouse.frames import collect
 from churn_spark.monitoring.drift.ks import (
     ReferenceSample,
     build_reference,
     collect_bins,
     compare,
 )
-from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
 from churn_spark.monitoring.performance.performance import estimate_auc
 from churn_spark.pipeline.context import open_job
 
@@ -87,10 +88,9 @@ def say_partitions(spark: SparkSession) -> None:
     names = [f"x{number}" for number in range(N_FEATURES)]
     baselines = {name: build_reference(columns[:7919, i]) for i, name in enumerate(names)}
     rows = spark.createDataFrame(pd.DataFrame(columns, columns=names))
-    found = {
-        repr(sorted(count_bins_by_feature(rows.repartition(n), baselines).collect()))
-        for n in (1, 7, 200)
-    }
+    edges = share_edges(rows, baselines)
+    counted = [collect(count_bins_by_feature(rows.repartition(n), edges)) for n in (1, 7, 200)]
+    found = {one.sort_values("feature").to_json(orient="records") for one in counted}
     console.print(f"Counts by 1, 7 and 200 partitions: the same bytes: {holds(len(found) == 1)}")
 
 
@@ -153,7 +153,9 @@ def measure_test(spark: SparkSession, path: str, baselines: dict[str, ReferenceS
     Path("/proc/self/clear_refs").write_text("5")
     held = memory_mb("VmRSS")
     before, started = processor_seconds(), time.monotonic()
-    for row in count_bins_by_feature(spark.read.parquet(path), baselines).toPandas().itertuples():
+    rows = spark.read.parquet(path)
+    counted = collect(count_bins_by_feature(rows, share_edges(rows, baselines)))
+    for row in counted.itertuples():
         baseline = baselines[str(row.feature)]
         cells: Any = row.cells
         compare(baseline, *collect_bins(baseline, cells, row.counts))  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Run a command and watch its time and the memory of all its processes."""
+"""Run a command and watch the time and the memory of all its processes."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -10,42 +11,47 @@ from pathlib import Path
 from typing import Final
 
 _EVERY_S: Final = 0.25
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_CPU_FIELDS: Final = slice(11, 15)
+"""Of `/proc/PID/stat` behind the name: user, system, and both of the children it has waited for."""
 
 
 @dataclass(frozen=True)
 class Usage:
     """What a command has used.
 
+    Memory is the proportional set size (shared pages counted once) in MiB, at the moment of
+    its highest sum; 0 where the system doesn't tell.
+
     Attributes:
         seconds: wall time.
-        peak_mb: highest sum of the proportional set sizes (shared pages counted once) of the
-            process and all processes below it, in MiB; 0 where the system doesn't tell.
+        peak_mb: of the process and all processes below it.
+        driver_mb: of all but Spark's Python workers.
+        workers_mb: of Spark's Python workers.
         last_line: the last line of its standard output.
     """
 
     seconds: float
     peak_mb: float
+    driver_mb: float
+    workers_mb: float
     last_line: str
 
 
-def _descendants(pid: int) -> list[int]:
-    """List a process and all below it."""
+def descendants(pid: int) -> list[int]:
+    """A process and all below it."""
     try:
         # Each thread has children of its own.
         lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
     children = map(int, " ".join(lists).split())
-    return [pid, *(below for child in children for below in _descendants(child))]
+    return [pid, *(below for child in children for below in descendants(child))]
 
 
-def _pss_kb(pid: int) -> int:
-    """Give the proportional set size of a process, 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and all below it, those that have ended and been waited for too."""
+    return sum(map(_ticks, descendants(pid))) / _TICKS
 
 
 def run_watched(*arguments: str) -> Usage:
@@ -54,15 +60,46 @@ def run_watched(*arguments: str) -> Usage:
     Raises:
         SystemExit: if it fails, with what it wrote to its standard error.
     """
-    started, peak = time.monotonic(), 0
+    started, peak, driver, workers = time.monotonic(), 0, 0, 0
     command = [sys.executable, "-m", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         while process.poll() is None:
-            peak = max(peak, sum(map(_pss_kb, _descendants(process.pid))))
+            found = [(_is_worker(pid), _pss_kb(pid)) for pid in descendants(process.pid)]
+            now = sum(size for is_worker, size in found if is_worker)
+            total = sum(size for _, size in found)
+            peak, driver, workers = max(peak, total), max(driver, total - now), max(workers, now)
             time.sleep(_EVERY_S)
         out, err = process.communicate()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{err}")
-    return Usage(time.monotonic() - started, peak / 1024, out.strip().splitlines()[-1])
+    return Usage(
+        time.monotonic() - started,
+        peak / 1024,
+        driver / 1024,
+        workers / 1024,
+        out.strip().splitlines()[-1],
+    )
+
+
+def _is_worker(pid: int) -> bool:
+    return b"pyspark.daemon" in _read(pid, "cmdline")
+
+
+def _ticks(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return sum(map(int, fields[_CPU_FIELDS]))
+
+
+def _pss_kb(pid: int) -> int:
+    """The proportional set size of a process, 0 when it is gone."""
+    lines = _read(pid, "smaps_rollup").splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), 0)
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""

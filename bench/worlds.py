@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import TRANSITIONS
+from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.cells import N_CELLS
 from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
@@ -114,8 +115,7 @@ def best_from_the_log(
     horizon = Horizon(labels.horizon_days, labels.gap_days)
     found = {}
     for name, said in (("true parameters", evidence), ("true personas", known)):
-        frame = context.spark.createDataFrame(said[evidence.columns])
-        forecast = build_forecasts(frame, model, horizon).toPandas()
+        forecast = collect(build_forecasts(said[evidence.columns], model, horizon))
         merged = rows[["user_id"]].merge(forecast, on="user_id", how="left")
         found[name] = merged["behaviour_probability"].to_numpy()
     return found

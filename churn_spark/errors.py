@@ -52,6 +52,10 @@ class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 
 
+class OldTableError(UserError):
+    """A table was made by an older release in a form that can't be continued."""
+
+
 class TooFewDatesError(UserError):
     """The log is too short to learn from some of its dates and to test on others."""
 

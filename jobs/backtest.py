@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline import backtest
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, OptionalDateOption, SetOption
@@ -28,6 +27,8 @@ def main(
 ) -> None:
     """Test on the newest dates that have labels; without a date, on those of the whole log."""
     with open_job("backtest", env, overrides) as context:
+        from churn_spark.pipeline import backtest
+
         config = context.config
         backtest.run(
             context.lakehouse,

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline import retention_list
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, SetOption
@@ -24,6 +23,8 @@ def main(
 ) -> None:
     """List those with the most value at risk as of the date; a rerun replaces its list."""
     with open_job("build_retention_list", env, overrides) as context:
+        from churn_spark.pipeline import retention_list
+
         config = context.config
         retention_list.run(
             context.lakehouse, context.registry, date, config.retention_list, config.scoring, csv

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, SetOption
@@ -14,6 +13,8 @@ app = new_app()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Build the snapshot as of the date, and the labels that the log has made known."""
     with open_job("build_snapshots", env, overrides) as context:
+        from churn_spark.pipeline import snapshots
+
         snapshots.run(context.lakehouse, [date], context.config.learning)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from churn_spark.errors import ExitCode
-from churn_spark.pipeline import check_data
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, SetOption
@@ -17,6 +16,8 @@ app = new_app()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Check the newest day of the log and the snapshot; exit with 30 if a check fails."""
     with open_job("check_data", env, overrides) as context:
+        from churn_spark.pipeline import check_data
+
         checks = context.config.checks
         results = check_data.run(context.lakehouse, context.registry, date, checks)
     if not all(check.passed for check in results):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import check_leaks
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, SetOption
@@ -14,6 +13,8 @@ app = new_app()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Look for leaks in the feature table as of the date; exit code 30 if there are any."""
     with open_job("check_leaks", env, overrides) as context:
+        from churn_spark.pipeline import check_leaks
+
         config = context.config
         check_leaks.run(context.lakehouse, date, config.learning, config.leakage)
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline import demo
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, SetOption
@@ -22,6 +21,8 @@ def main(
 ) -> None:
     """Simulate a mini log and run the last nights of it."""
     with open_job("demo", env, overrides) as context:
+        from churn_spark.pipeline import demo
+
         config = context.config
         demo.run(
             context.lakehouse,

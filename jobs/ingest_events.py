@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import ingest
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, EventsOption, SetOption
@@ -16,6 +15,8 @@ def main(
 ) -> None:
     """Load the files that are new."""
     with open_job("ingest_events", env, overrides) as context:
+        from churn_spark.pipeline import ingest
+
         ingest.run(context.lakehouse, context.config.ingest, events)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from churn_spark.errors import ExitCode
-from churn_spark.pipeline import monitor
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, FailOnAlertOption, SetOption
@@ -22,6 +21,8 @@ def main(
 ) -> None:
     """Compare the date with the training rows and with earlier nights, and judge new labels."""
     with open_job("monitor_model", env, overrides) as context:
+        from churn_spark.pipeline import monitor
+
         drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)
     if drift.moved and fail_on_alert:
         raise typer.Exit(ExitCode.ALERT)

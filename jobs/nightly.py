@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import night
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.context import open_job
-from churn_spark.pipeline.demo import refuse_demo_lakehouse
 from jobs._command import exit_with, new_app, run_app
 from jobs._options import (
     EnvOption,
@@ -28,9 +26,12 @@ def main(
 ) -> None:
     """Do all steps for one date; without one, for the day after the newest event."""
     with open_job("nightly", env, overrides) as context:
-        config, lakehouse = context.config, context.lakehouse
+        from churn_spark.pipeline import night
+        from churn_spark.pipeline.demo import refuse_demo_lakehouse
+
+        config = context.config
         refuse_demo_lakehouse(config.lakehouse)
-        outcome = night.run(lakehouse, lambda: context.registry, config.night, date, events)
+        outcome = night.run(context.lakehouse, lambda: context.registry, config.night, date, events)
         say("nightly", f"tables and MLflow store: {config.lakehouse}")
     exit_with(outcome, fail_on_alert=fail_on_alert)
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline import replay
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, SetOption
@@ -33,6 +32,8 @@ def main(
     `--set policy.KEY=VALUE`, what they would have decided otherwise is shown as well.
     """
     with open_job("replay", env, overrides) as context:
+        from churn_spark.pipeline import replay
+
         if max_false_alarms is not None:
             replay.find_thresholds(context.lakehouse, context.config.policy, max_false_alarms)
         else:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline import decide
 from churn_spark.pipeline.context import open_job
 from jobs._command import exit_with, new_app, run_app
 from jobs._options import DateOption, EnvOption, FailOnAlertOption, SetOption
@@ -33,6 +32,8 @@ def main(
 ) -> None:
     """Decide by the night's checks, drift and performance, and carry the decision out."""
     with open_job("retrain_if_needed", env, overrides) as context:
+        from churn_spark.pipeline import decide
+
         outcome = decide.run(
             context.lakehouse,
             context.registry,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import train
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import DateOption, EnvOption, SetOption
@@ -14,6 +13,8 @@ app = new_app()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Train with what is known by the date; the first model becomes champion."""
     with open_job("train_model", env, overrides) as context:
+        from churn_spark.pipeline import train
+
         train.run(context.lakehouse, context.registry, date, context.config.learning)
 
 

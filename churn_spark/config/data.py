@@ -18,6 +18,7 @@ class SparkConfig(Section):
     driver_memory: str
     shuffle_partitions: int = Field(ge=1)
     max_partition_bytes: str
+    max_local_users: int = Field(ge=0)
 
 
 class IngestConfig(Section):
@@ -31,6 +32,9 @@ class IngestConfig(Section):
     latest: date
     anonymous_user_ids: tuple[str, ...]
     max_driver_events: int = Field(ge=0)
+    buckets: int = Field(ge=1, le=4096)
+    reader: Literal["auto", "native", "spark"]
+    max_driver_bytes: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:

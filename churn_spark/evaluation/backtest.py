@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_spark.arrays import Bools, Floats
-from churn_spark.contracts.features.segments import LONGER, SEGMENTS, TENURE_BANDS, UNKNOWN
+from churn_spark.contracts.features.segments import SEGMENTS
 from churn_spark.evaluation.bootstrap import (
     Bootstrap,
     bootstrap_by_segment,
@@ -43,13 +43,6 @@ def headline_cell(cells: NDArray[np.object_], labels: Floats) -> Literal["both",
     """
     n_positive = int(labels[cells == "both"].sum())
     return "both" if n_positive >= MIN_HEADLINE_POSITIVES else "test"
-
-
-def tenure_band(tenure_days: pd.Series) -> NDArray[np.object_]:
-    """`up to 30 days`, `30 to 90 days` or `over 90 days` since registration, or `unknown`."""
-    conditions = [tenure_days.isna(), *(tenure_days <= limit for limit, _ in TENURE_BANDS)]
-    names = [UNKNOWN, *(name for _, name in TENURE_BANDS)]
-    return np.select(conditions, names, LONGER).astype(object)
 
 
 def measure(

@@ -41,13 +41,14 @@ class Block:
     counts: Mapping[str, int]
 
 
-def read_block(data: bytes, config: IngestConfig, n_buckets: int) -> Block:
+def read_block(data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0) -> Block:
     """Read whole lines.
 
     Args:
         data: lines that end with LF, CRLF or CR; without a byte-order mark.
         config: what counts as an event.
         n_buckets: into which the events are cut by their user.
+        n_cut: bytes that the last line has beyond these; it is too long then.
     """
     parsed = parse_block(data, config.max_line_bytes)
     classified = classify_records(parsed.records, config)
@@ -55,7 +56,7 @@ def read_block(data: bytes, config: IngestConfig, n_buckets: int) -> Block:
     refused = classified.filter(pl.col(REASON).is_not_null())
     reasons = dict(zip(refused[LINE].to_list(), refused[REASON].to_list(), strict=True))
     reasons |= parsed.problems
-    rejected = _build_rejected(parsed.lines, reasons, config.quarantined_chars)
+    rejected = _build_rejected(parsed.lines, reasons, config.quarantined_chars, n_cut)
     counts = dict.fromkeys(COUNTED, 0)
     for reason in reasons.values():
         counts[reason] += 1
@@ -65,11 +66,16 @@ def read_block(data: bytes, config: IngestConfig, n_buckets: int) -> Block:
     return Block(events, rejected, counts)
 
 
-def _build_rejected(lines: Lines, reasons: Mapping[int, str], max_chars: int) -> pl.DataFrame:
+def _build_rejected(
+    lines: Lines, reasons: Mapping[int, str], max_chars: int, n_cut: int
+) -> pl.DataFrame:
     rows = [
         (_cut(lines.each[number], max_chars), reason, len(lines.each[number]))
         for number, reason in sorted(reasons.items())
     ]
+    if n_cut:
+        raw, reason, n_bytes = rows[-1]
+        rows[-1] = raw, reason, n_bytes + n_cut
     return pl.DataFrame(rows, schema=_REJECTED_SCHEMA, orient="row")
 
 

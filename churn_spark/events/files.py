@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+import pandas as pd
+import polars as pl
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import SparkSession
 
 from churn_spark.contracts.tables import FILES
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.schema import conform
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 
-_FILE_NAMES = "*.{json,jsonl,ndjson,json.gz,jsonl.gz,ndjson.gz}"
-_ENDINGS = tuple(_FILE_NAMES[3:-1].split(","))
-_STREAM_SCHEMA = T.StructType(
-    [
-        T.StructField("path", T.StringType()),
-        T.StructField("modificationTime", T.TimestampType()),
-        T.StructField("length", T.LongType()),
-        T.StructField("content", T.BinaryType()),
-    ]
-)
+_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """An input file as the file system lists it.
+
+    Attributes:
+        path: with its scheme, not percent-encoded.
+        size_bytes: its size.
+        modified: milliseconds since the epoch.
+    """
+
+    path: str
+    size_bytes: int
+    modified: int
 
 
 @dataclass(frozen=True)
@@ -34,16 +40,37 @@ class Location:
     """An input location as the file system lists it.
 
     Attributes:
-        path: folder, file or glob, in the notation of globs.
-        is_folder: whether it names one folder, of which only JSON files are read.
-        files: (path, size in bytes, modified in ms since the epoch) of each file to read.
+        files: to read, by path; of a folder only JSON files.
         ignored: paths of the other files in the folder.
     """
 
-    path: str
-    is_folder: bool
-    files: Sequence[tuple[str, int, int]]
+    files: Sequence[ListedFile]
     ignored: Sequence[str]
+
+    def new_files(self, known: pd.DataFrame) -> list[ListedFile]:
+        """Those that no batch has read; an empty one waits until it has lines.
+
+        Args:
+            known: the table `FILES`.
+        """
+        names = set(known["source_file"])
+        return [one for one in self.files if one.path not in names and one.size_bytes]
+
+    def changed_files(self, known: pd.DataFrame) -> list[str]:
+        """Those whose size or time differ from when they were read.
+
+        Args:
+            known: the table `FILES`.
+        """
+        sizes = dict(zip(known["source_file"], known["size_bytes"], strict=True))
+        times = dict(zip(known["source_file"], known["modified_ts"], strict=True))
+        return [
+            one.path
+            for one in self.files
+            if one.path in sizes
+            and (sizes[one.path], times[one.path].tz_localize(UTC))
+            != (one.size_bytes, pd.Timestamp(one.modified, unit="ms", tz=UTC))
+        ]
 
 
 def list_location(spark: SparkSession, path: str) -> Location:
@@ -67,14 +94,14 @@ def list_location(spark: SparkSession, path: str) -> Location:
             f"can't list {path}: {reason}; expected a readable folder, file or glob"
         ) from error
     is_folder = len(matches) == 1 and matches[0].isDirectory()
-    files = [file for file in found if not is_folder or file[0].endswith(_ENDINGS)]
+    files = [file for file in found if not is_folder or file.path.endswith(_ENDINGS)]
     if not files:
         raise InputError(
             f"found no event file at {path}; expected a folder with .json or .json.gz files, "
             "a file or a glob: check the path"
         )
-    ignored = sorted({file[0] for file in found} - {file[0] for file in files})
-    return Location(pattern, is_folder, sorted(files), ignored)
+    ignored = sorted({file.path for file in found} - {file.path for file in files})
+    return Location(sorted(files, key=lambda file: file.path), ignored)
 
 
 def escape_glob(path: str) -> str:
@@ -82,65 +109,29 @@ def escape_glob(path: str) -> str:
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
-def stream_files(spark: SparkSession, location: Location, max_files_per_batch: int) -> DataFrame:
-    """A stream with one row per new file: path, modificationTime, length; contents unread.
-
-    Structured Streaming remembers the files in its checkpoint, so each is delivered once.
-    """
-    reader = (
-        spark.readStream.format("binaryFile")
-        .schema(_STREAM_SCHEMA)
-        .option("recursiveFileLookup", "true")
-        .option("maxFilesPerTrigger", max_files_per_batch)
-        # Without it, files older than 7 days before the newest one would vanish silently.
-        .option("maxFileAge", "3650d")
-    )
-    if location.is_folder:
-        reader = reader.option("pathGlobFilter", _FILE_NAMES)
-    return reader.load(location.path).select("path", "modificationTime", "length")
-
-
-def build_files(batch_files: DataFrame, broken: Mapping[str, str], batch: int) -> DataFrame:
+def build_files(files: Iterable[ListedFile], broken: Mapping[str, str], batch: int) -> pl.DataFrame:
     """The files of one batch, each with its problem if it has one.
 
     Grain: one file.
     """
-    problem = F.lit(None).cast("string")
-    for path, reason in broken.items():
-        problem = F.when(F.col("path") == path, reason).otherwise(problem)
-    return conform(
-        batch_files.select(
-            F.col("path").alias("source_file"),
-            F.col("length").alias("size_bytes"),
-            F.col("modificationTime").alias("modified_ts"),
-            problem.alias("problem"),
-            F.lit(batch).cast("long").alias("ingest_batch"),
-        ),
-        FILES,
-    )
+    rows = [
+        (
+            file.path,
+            file.size_bytes,
+            datetime.fromtimestamp(file.modified / 1000, tz=UTC),
+            broken.get(file.path),
+            batch,
+        )
+        for file in files
+    ]
+    return pl.DataFrame(rows, schema=polars_schema_of(FILES), orient="row")
 
 
-def find_changed_files(read_files: DataFrame, location: Location) -> DataFrame:
-    """The files of the location whose size or time differ from when they were read.
-
-    Grain: one file; column `source_file`.
-    """
-    listed = read_files.sparkSession.createDataFrame(
-        [
-            (path, size, datetime.fromtimestamp(millis / 1000, tz=UTC))
-            for path, size, millis in location.files
-        ],
-        "source_file string, size_now long, modified_now timestamp",
-    )
-    is_changed = (F.col("size_now") != F.col("size_bytes")) | (
-        F.col("modified_now") != F.col("modified_ts")
-    )
-    return read_files.join(listed, "source_file", "inner").filter(is_changed).select("source_file")
-
-
-def _walk(file_system: Any, path: Any) -> Iterator[tuple[str, int, int]]:
+def _walk(file_system: Any, path: Any) -> Iterator[ListedFile]:
     walker = file_system.listFiles(path, True)
     while walker.hasNext():
         status = walker.next()
         if not status.getPath().getName().startswith(("_", ".")):
-            yield status.getPath().toString(), status.getLen(), status.getModificationTime()
+            yield ListedFile(
+                status.getPath().toString(), status.getLen(), status.getModificationTime()
+            )

@@ -1,4 +1,4 @@
-"""Files -> lines; and which files can't be read to their end."""
+"""Files -> lines, read by Spark; and which files can't be read to their end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from churn_spark.events.files import escape_glob
 def read_lines(
     spark: SparkSession, paths: Sequence[str], *, up_to_damage: bool = False
 ) -> DataFrame:
-    """The lines of plain or gzip files: `value` (its bytes as they are) and `source_file`.
+    """The lines of plain or gzip files: `value` (their bytes) and `source_file` (as an URI).
 
     A byte-order mark and the line ends (LF or CRLF) are taken off.
 
@@ -29,7 +29,10 @@ def read_lines(
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
         .text([escape_glob(path) for path in paths])
-        .select("value", F.col("_metadata.file_path").alias("source_file"))
+        .select(
+            F.col("value").cast("binary").alias("value"),
+            F.col("_metadata.file_path").alias("source_file"),
+        )
     )
     # A gzip file is one task however large it is; parsing costs more than moving the lines.
     n_tasks = spark.sparkContext.defaultParallelism
@@ -45,7 +48,7 @@ def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, st
     broken = {}
     for path in paths:
         try:
-            read_lines(spark, [path]).agg(F.max(F.octet_length("value"))).collect()
+            read_lines(spark, [path]).agg(F.max(F.length("value"))).collect()
         except (PySparkException, Py4JJavaError) as error:
             broken[path] = _innermost_cause(str(error))
     return broken

@@ -1,1 +1,1 @@
-"""Events -> session days, transitions, snapshots and labels, as Spark frames."""
+"""Events -> session days, transitions, snapshots and labels: Spark, and Polars in `local`."""

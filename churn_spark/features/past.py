@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from churn_spark.contracts.features.feature import LogFeature
 from churn_spark.contracts.features.past import Trailing
 from churn_spark.contracts.features.sources import PROFILE_FIELDS
 from churn_spark.features.windows import sum_column
@@ -16,34 +12,15 @@ from churn_spark.features.windows import sum_column
 _FIELD_OF = {name: field for field, columns in PROFILE_FIELDS.items() for name in columns}
 
 
-@dataclass(frozen=True)
 class ColumnPast:
-    """Answers formulas in columns of a user's history, and remembers which they asked for.
-
-    Attributes:
-        sums: source and window of the sums.
-        maxima: columns whose largest value was asked for.
-    """
-
-    sums: set[tuple[str, Trailing]] = field(default_factory=set)
-    maxima: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, features: Iterable[LogFeature]) -> ColumnPast:
-        """A past that some features have been asked of: it knows all that they are made of."""
-        past = cls()
-        for feature in features:
-            feature.formula.value(past)
-        return past
+    """Answers formulas in columns of a user's history."""
 
     def sum_in(self, source: str, days: Trailing, /) -> Column:
         """Sum of a column of the user's days; 0 where there is no such day."""
-        self.sums.add((source, days))
         return F.col(sum_column(source, days))
 
     def largest(self, source: str, /) -> Column:
         """Largest value that a column has on a day; unknown where all are 0."""
-        self.maxima.add(source)
         return F.when(F.col(source) > 0, F.col(source))
 
     def profile(self, column: str, /) -> Column:

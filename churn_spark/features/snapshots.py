@@ -8,6 +8,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.contracts.features.asked import Asked
 from churn_spark.contracts.features.spec import PROFILE_FIELDS, SNAPSHOT_FEATURES, LogFeature
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.past import ColumnPast
@@ -59,7 +60,7 @@ def build_user_history(
     user_days = build_user_days(session_days).withColumn(
         "last_active_date", F.when(is_active, F.col("event_date"))
     )
-    asked = ColumnPast.of(features)
+    asked = Asked.by(feature.formula for feature in features)
     maxima = [*_NEWEST, *sorted(asked.maxima)]
     history = lay_windows(user_days, as_of_dates, asked.sums, maxima, ["cancel_ts"])
     log_start = session_days.agg(F.min("event_date").cast("timestamp").alias("log_start"))

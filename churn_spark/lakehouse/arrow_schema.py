@@ -73,18 +73,18 @@ def to_arrow(rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec) -> 
 
 def to_frame(rows: pa.Table) -> pd.DataFrame:
     """The rows as Spark's `toPandas` gives them: instants without a zone, which is UTC."""
-    frame: pd.DataFrame = _without_zone(rows, "ns").to_pandas(date_as_object=True)
+    frame: pd.DataFrame = _without_zone(rows).to_pandas(date_as_object=True)
     return frame
 
 
 def to_rows(rows: pa.Table) -> list[Row]:
     """The rows as Spark's `collect` gives them."""
     record = Row(*rows.column_names)
-    return [record(*row.values()) for row in _without_zone(rows, "us").to_pylist()]
+    return [record(*row.values()) for row in _without_zone(rows).to_pylist()]
 
 
-def _without_zone(rows: pa.Table, unit: str) -> pa.Table:
-    types = [pa.timestamp(unit) if pa.types.is_timestamp(t) else t for t in rows.schema.types]
+def _without_zone(rows: pa.Table) -> pa.Table:
+    types = [pa.timestamp("us") if pa.types.is_timestamp(t) else t for t in rows.schema.types]
     return rows.cast(pa.schema(list(zip(rows.column_names, types, strict=True))))
 
 

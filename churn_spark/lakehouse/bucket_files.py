@@ -44,15 +44,10 @@ def list_bucket_files(delta: DeltaTable, dates: Collection[date]) -> list[Bucket
     if files.is_empty():
         return []
     days = pl.Series(sorted(dates), dtype=pl.Date)
-    first, last = pl.col("min.event_date"), pl.col("max.event_date")
-    # How many of the dates end before the file begins, and how many begin before it ends.
-    n_before, n_until = (
-        days.search_sorted(files.select(bound).to_series(), side)
-        for bound, side in ((first, "left"), (last, "right"))
-    )
-    chosen = files.with_columns(uri=uris).filter(
-        pl.Series(n_until > n_before) | first.is_null() | last.is_null()
-    )
+    first, last = files.get_column("min.event_date"), files.get_column("max.event_date")
+    # Of the dates, more begin before the end of the file than end before its begin.
+    has_date = days.search_sorted(last, "right") > days.search_sorted(first, "left")
+    chosen = files.with_columns(uri=uris).filter(has_date | first.is_null() | last.is_null())
     by_bucket = (
         chosen.group_by("partition.bucket").agg("uri", pl.col("num_records").sum()).sort(pl.first())
     )

@@ -40,6 +40,9 @@ def storage_options(root: str) -> dict[str, str]:
 
     deltalake reads them itself where it runs; handed on, they hold in Spark's workers too.
     """
-    if root.startswith("/"):
-        return {}
+    return {} if root.startswith("/") else object_store_settings()
+
+
+def object_store_settings() -> dict[str, str]:
+    """What the environment says of object stores: their keys and end points."""
     return {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}

@@ -99,6 +99,11 @@ def open_table(uri: str, options: Mapping[str, str], spec: TableSpec) -> NativeT
         return None
 
 
+def properties(uri: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The properties of a table."""
+    return dict(DeltaTable(uri, storage_options=dict(options)).metadata().configuration)
+
+
 def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
     """Create the table, empty, as it is declared; nothing happens if it exists."""
     DeltaTable.create(
@@ -108,6 +113,8 @@ def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
         partition_by=list(spec.partition_by),
         description=spec.grain,
         configuration=spec.properties,
+        # Some are the project's own.
+        raise_if_key_not_exists=False,
         storage_options=dict(options),
         post_commithook_properties=_NO_HOOKS,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -34,14 +36,18 @@ _TYPES: dict[str, T.DataType] = {
 }
 
 
-def struct_of(spec: TableSpec) -> T.StructType:
-    """The Spark schema of a table; every column is nullable, as Delta writes them."""
-    return T.StructType(
-        [
-            T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
-            for c in spec.columns
-        ]
-    )
+def struct_of(spec: TableSpec, names: Iterable[str] | None = None) -> T.StructType:
+    """The Spark schema of a table; every column is nullable, as Delta writes them.
+
+    Args:
+        spec: the table.
+        names: of the columns, in this order; all where there are none.
+    """
+    fields = {
+        c.name: T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
+        for c in spec.columns
+    }
+    return T.StructType([fields[name] for name in names or fields])
 
 
 def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:

@@ -26,10 +26,17 @@ _COMMITS_A_CHECKPOINT: Final = 50
 
 @dataclass(frozen=True)
 class Lakehouse(SmallTables):
-    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows."""
+    """A folder of Delta tables, `<root>/<layer>/<table>`, on any file system that Hadoop knows.
+
+    Attributes:
+        spark: reads and writes what is large.
+        root: of the tables.
+        max_local_users: of the dates at hand; with more, their rows are Spark's work.
+    """
 
     spark: SparkSession
     root: str
+    max_local_users: int = 200_000
 
     def path(self, spec: TableSpec) -> str:
         """Where the table is."""
@@ -100,6 +107,12 @@ class Lakehouse(SmallTables):
             builder = builder.property(name, value)
         builder.execute()
 
+    def properties(self, spec: TableSpec) -> dict[str, str]:
+        """Delta's properties of the table, and the project's own."""
+        if self.is_native:
+            return native_rows.properties(self.uri(spec), self.storage_options)
+        return dict(self._delta(spec).detail().select("properties").collect()[0].properties)
+
     def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
         """Append rows once: a repeated call with the same writer and batch writes nothing.
 
@@ -168,7 +181,9 @@ class Lakehouse(SmallTables):
         """
         if (version + zlib.crc32(spec.path.encode())) % _COMMITS_A_CHECKPOINT == 0:
             log = self._jvm.org.apache.spark.sql.delta.DeltaLog
-            log.forTable(self.spark._jsparkSession, self.path(spec)).checkpoint()
+            # The log that Spark has at hand is of its own last look: this one looks again.
+            newest = log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))
+            newest._1().checkpoint()
 
     def last_number(self, spec: TableSpec, writer: str) -> int:
         """The number of a writer's last commit to the table, see `Once`; -1 where it has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -65,13 +66,16 @@ def find_touched_dates(lakehouse: Lakehouse, built: TableSpec, version: int) -> 
 
 
 def _find_natively(lakehouse: Lakehouse, since: int, version: int) -> list[date]:
-    events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=lakehouse.storage_options)
+    """Dates of the rows added or deleted after a version of the events; of all where it can't say.
+
+    It can't before the first version, and where the log of so long ago or the files that were
+    replaced since are gone.
+    """
+    options = lakehouse.storage_options
+    events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=options)
     if since >= 0:
-        try:
-            changed = events.load_cdf(since + 1, version, columns=["event_date"])
-            return pl.DataFrame(pa.table(changed)).get_column("event_date").unique().to_list()
-        except DeltaError:
-            # The log of so long ago is gone, or files that were replaced since: any may be meant.
-            pass
-    rows = pl.scan_parquet(events.file_uris(), storage_options=lakehouse.storage_options)
+        with suppress(DeltaError, pa.ArrowInvalid):
+            changed = pa.table(events.load_cdf(since + 1, version, columns=["event_date"]))
+            return pl.DataFrame(changed).get_column("event_date").unique().to_list()
+    rows = pl.scan_parquet(events.file_uris(), storage_options=options)
     return rows.select(pl.col("event_date").unique()).collect().to_series().to_list()

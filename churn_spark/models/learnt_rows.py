@@ -17,15 +17,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from churn_spark.lakehouse.frames import sample_rows
+
 MAX_COLLECTED_ROWS = 500_000
 _ROWS_PER_TASK = 50_000
 _ORDER = "_order"
-
-
-def collect_bounded(rows: DataFrame, max_rows: int) -> pd.DataFrame:
-    """The rows on the driver, ordered; a fixed sample of users where there are too many."""
-    order = F.xxhash64("user_id")
-    return rows.orderBy(order, "as_of", "user_id").limit(max_rows).toPandas()
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class LearntRows:
 
     Attributes:
         spark: the rows, persisted or in a table, so that no task recomputes its input.
-        collected: the same, in the order of `collect_bounded`; none where there are too many.
+        collected: the same, in the order of `sample_rows`; none where there are too many.
     """
 
     spark: DataFrame
@@ -59,9 +55,9 @@ class LearntRows:
         return LearntRows(some, self.collected[is_chosen].reset_index(drop=True))
 
     def take(self, max_rows: int) -> pd.DataFrame:
-        """The rows on the driver, as `collect_bounded` gives them."""
+        """The rows on the driver, as `sample_rows` gives them."""
         if self.collected is None:
-            return collect_bounded(self.spark, max_rows)
+            return sample_rows(self.spark, max_rows)
         return self.collected.head(max_rows)
 
     @cached_property

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import TrainingConfig
-from churn_spark.contracts.features.segments import SEGMENT_COLUMNS, SEGMENT_PREFIX
+from churn_spark.contracts.features.segments import SEGMENT_PREFIX, SEGMENT_SOURCES
 from churn_spark.contracts.features.spec import Feature, fingerprint
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.features.segments import segment_columns
+from churn_spark.evaluation.segments import segments_of
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import LearntRows
@@ -89,14 +89,6 @@ def fit_encoding(rows: LearntRows, features: Sequence[Feature], max_levels: int)
     return Encoding(names, levels, typical, fingerprint(features))
 
 
-def name_segments(rows: DataFrame) -> DataFrame:
-    """The rows with the names of their segments, `SEGMENT_COLUMNS`.
-
-    Grain: that of `rows`.
-    """
-    return rows.select("*", *segment_columns(SEGMENT_PREFIX))
-
-
 def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
     """The labelled rows with each feature as the number that the models see.
 
@@ -104,13 +96,13 @@ def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
 
     Grain: that of `rows`, (as_of, user_id).
     """
-    keys = ["as_of", "user_id", "label", "split", *SEGMENT_COLUMNS]
+    keys = ["as_of", "user_id", "label", "split"]
 
     def encode(batch: pd.DataFrame) -> pd.DataFrame:
         matrix = pd.DataFrame(
             encoding.encode(batch), columns=list(encoding.features), index=batch.index
         )
-        encoded = pd.concat([batch[keys], matrix], axis=1)
+        encoded = pd.concat([batch[keys], segments_of(batch, SEGMENT_PREFIX), matrix], axis=1)
         return encoded.reindex(columns=list(TRAINING_ROWS.column_names))
 
     def encode_batches(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
@@ -118,7 +110,8 @@ def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
 
     schema = struct_of(TRAINING_ROWS)
     if rows.collected is None:
-        chosen = rows.spark.select(*keys, *encoding.features)
+        inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
+        chosen = rows.spark.select(*inputs)
         return LearntRows(chosen.mapInPandas(encode_batches, schema), None)
     encoded = encode(rows.collected)
     return LearntRows(rows.spark.sparkSession.createDataFrame(encoded, schema), encoded)

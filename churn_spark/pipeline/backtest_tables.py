@@ -11,9 +11,9 @@ from churn_spark.evaluation.backtest import (
     PRIMARY,
     TEST,
     headline_cell,
-    tenure_band,
 )
 from churn_spark.evaluation.metrics import best_f1_threshold
+from churn_spark.evaluation.segments import tenure_band
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.splits import STOPPING
 from churn_spark.pipeline.backtest_models import BacktestResult

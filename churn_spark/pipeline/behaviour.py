@@ -4,35 +4,56 @@ from __future__ import annotations
 
 from datetime import date as Date
 
-from pyspark.sql import DataFrame
+import pandas as pd
 
 from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS, TRANSITIONS
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.frames import Rows, join
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.lakehouse.user_rows import read_as_of
+from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
+from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.training_rows import join_behaviour
+from churn_spark.pipeline.transition_totals import read_counts
 from churn_spark.timeline import Horizon
 
+_KEYS = ("as_of", "user_id")
 
-def behaviour_of(
-    lakehouse: Lakehouse, snapshots: DataFrame, bundle: ModelBundle
-) -> DataFrame | None:
+
+def behaviour_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows | None:
     """What the model's behaviour model says of the rows' users; none if it has no such model."""
     if bundle.behaviour is None:
         return None
     horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
+    if isinstance(snapshots, pd.DataFrame) and lakehouse.is_native:
+        evidence = read_evidence(lakehouse, snapshots, bundle.behaviour)
+        return build_forecasts(evidence, bundle.behaviour, horizon)
     transitions = lakehouse.read(TRANSITIONS)
     return build_behaviour(snapshots, transitions, bundle.behaviour, horizon)
 
 
-def with_behaviour(lakehouse: Lakehouse, snapshots: DataFrame, bundle: ModelBundle) -> DataFrame:
+def read_evidence(
+    lakehouse: Lakehouse, snapshots: pd.DataFrame, model: BehaviourModel
+) -> pd.DataFrame:
+    """What a behaviour model needs to know of the rows' users, from kept totals and the days since.
+
+    Grain: (as_of, user_id), that of `snapshots`.
+    """
+    if snapshots.empty:
+        return snapshots
+    parts = [
+        sum_evidence(snapshots[snapshots["as_of"] == as_of], counts, model)
+        for as_of, counts in read_counts(lakehouse, set(snapshots["as_of"]))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_behaviour(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows:
     """Snapshot rows of any dates with what the behaviour model says, if the model has one."""
     behaviour = behaviour_of(lakehouse, snapshots, bundle)
-    return snapshots if behaviour is None else join_behaviour(snapshots, behaviour)
+    return snapshots if behaviour is None else join(snapshots, behaviour, _KEYS, "left")
 
 
-def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> DataFrame:
+def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:
     """The date's snapshot with what was stored of the behaviour model, if the model has one.
 
     Raises:
@@ -41,5 +62,5 @@ def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> DataFra
     snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
     if bundle.behaviour is None:
         return snapshots
-    behaviour = read_as_of(lakehouse, BEHAVIOUR, date).drop("model_version")
-    return join_behaviour(snapshots, behaviour)
+    columns = [name for name in BEHAVIOUR.column_names if name != "model_version"]
+    return join(snapshots, read_as_of(lakehouse, BEHAVIOUR, date, columns), _KEYS, "left")

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from datetime import date as Date
 from datetime import timedelta
-from functools import reduce
+from functools import partial
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from churn_spark.contracts.features.segments import SEGMENT_PREFIX, SEGMENTS
+from churn_spark.contracts.features.segments import SEGMENTS
 from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
-from churn_spark.features.segments import segment_columns
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.frames import HasValue, Rows, join, kept, only, stack, with_constants
+from churn_spark.lakehouse.selection import Between, Where, spark_condition
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import are_few, read_as_of, read_dates, replace_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
-from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.reference import Reference, encode_categories
+from churn_spark.monitoring.frames.bin_counts import Edges, count_bins_by_feature, share_edges
+from churn_spark.monitoring.frames.night_sums import find_own_nights, sum_nights
+from churn_spark.monitoring.frames.reference import Reference, encode_users
 from churn_spark.pipeline.behaviour import read_users, with_behaviour
 from churn_spark.scoring.scores import predict_rows
+
+_KEYS = ("as_of", "user_id")
 
 
 def count_night(
     lakehouse: Lakehouse, date: Date, bundle: ModelBundle, reference: Reference
 ) -> None:
     """Replace the counts of the date's inputs and scores."""
-    scores = read_as_of(lakehouse, SCORES, date).select("user_id", "churn_probability")
-    users = read_users(lakehouse, date, bundle).join(scores, "user_id", "inner")
-    cells = count_bins_by_feature(_encode(users, bundle), reference.samples, SEGMENTS)
-    lakehouse.replace(_of(cells, date, bundle), DRIFT_CELLS, {"run_date": [date]})
+    scores = read_as_of(lakehouse, SCORES, date, [*_KEYS, "churn_probability"])
+    users = join(read_users(lakehouse, date, bundle), scores, _KEYS, "inner")
+    cells = _count(users, date, bundle, share_edges(users, reference.samples))
+    replace_users(lakehouse, cells, DRIFT_CELLS, {"run_date": [date]})
 
 
 def count_past_nights(
@@ -47,63 +48,40 @@ def count_past_nights(
     nights = _nights_of_others(lakehouse, date, bundle.version)
     if not nights:
         return 0
-    snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*nights))
-    described = with_behaviour(lakehouse, snapshots, bundle)
-    users = described.join(predict_rows(described, bundle), ["as_of", "user_id"])
-    # Read once a night: spilled where it doesn't fit.
-    encoded = _encode(users, bundle).persist()
-    edges = share_edges(lakehouse.spark, reference.samples)
-    parts = [
-        _of(
-            count_bins_by_feature(
-                encoded.filter(F.col("as_of") == F.lit(night)),
-                reference.samples,
-                SEGMENTS,
-                edges,
-            ),
-            night,
-            bundle,
-        )
-        for night in nights
-    ]
-    where: dict[str, list[Date] | list[str]] = {
-        "run_date": nights,
-        "model_version": [bundle.version],
-    }
-    lakehouse.replace(reduce(DataFrame.unionByName, parts), DRIFT_CELLS, where)
-    encoded.unpersist()
-    edges.destroy()
+    described = with_behaviour(lakehouse, read_dates(lakehouse, SNAPSHOTS, nights), bundle)
+    scored = join(described, predict_rows(described, bundle), _KEYS, "inner")
+    edges = share_edges(scored, reference.samples)
+    with kept(scored) as users:
+        parts = [_count(only(users, as_of=[n]), n, bundle, edges) for n in nights]
+        where: Where = {"run_date": nights, "model_version": [bundle.version]}
+        replace_users(lakehouse, stack(parts), DRIFT_CELLS, where)
     return len(nights)
 
 
 def _nights_of_others(lakehouse: Lakehouse, date: Date, version: str) -> list[Date]:
-    counted = (
-        lakehouse.read(DRIFT_CELLS)
-        .filter(
-            F.col("run_date").between(
-                F.lit(date - timedelta(days=ROLLING_DAYS)), F.lit(date - timedelta(days=1))
-            )
-        )
-        .select("run_date", "model_version")
-        .distinct()
-        .collect()
+    weeks = Between(date - timedelta(days=ROLLING_DAYS), date - timedelta(days=1))
+    counted = lakehouse.read_rows(DRIFT_CELLS, {"run_date": weeks}, ["run_date", "model_version"])
+    own = counted.loc[counted["model_version"] == version, "run_date"]
+    return sorted({*counted["run_date"]} - {*own})
+
+
+def read_cells(lakehouse: Lakehouse, date: Date, reference: Reference) -> Rows:
+    """What was counted for a champion on the date and in the weeks before, summed where it may."""
+    weeks = Between(date - timedelta(days=ROLLING_DAYS), date)
+    where: Where = {"run_date": weeks, "model_version": [reference.version]}
+    if not are_few(lakehouse, [date]):
+        return lakehouse.read(DRIFT_CELLS).filter(spark_condition(where))
+    counted = lakehouse.read_rows(DRIFT_CELLS, where, ["run_date", "slice", "feature"])
+    nights = (
+        lakehouse.read_rows(DRIFT_CELLS, {**where, "run_date": [night]})
+        for night in sorted(set(counted["run_date"]))
     )
-    own = {row.run_date for row in counted if row.model_version == version}
-    return sorted({row.run_date for row in counted} - own)
+    return sum_nights(nights, find_own_nights(counted, date), reference.samples)
 
 
-def read_cells(lakehouse: Lakehouse, date: Date, version: str) -> DataFrame:
-    """What was counted for a champion on the date and in the weeks before."""
-    return lakehouse.read(DRIFT_CELLS).filter(
-        F.col("run_date").between(F.lit(date - timedelta(days=ROLLING_DAYS)), F.lit(date))
-        & (F.col("model_version") == version)
-    )
-
-
-def _encode(users: DataFrame, bundle: ModelBundle) -> DataFrame:
-    segments = segment_columns(SEGMENT_PREFIX)
-    return encode_categories(users.select("*", *segments), bundle.encoding)
-
-
-def _of(cells: DataFrame, night: Date, bundle: ModelBundle) -> DataFrame:
-    return cells.withColumns({"run_date": F.lit(night), "model_version": F.lit(bundle.version)})
+def _count(users: Rows, night: Date, bundle: ModelBundle, edges: HasValue[Edges]) -> Rows:
+    """The bins of one night's users, as rows of `DRIFT_CELLS`."""
+    encode = partial(encode_users, encoding=bundle.encoding)
+    cells = count_bins_by_feature(users, edges, SEGMENTS, encode)
+    dated = with_constants(cells, run_date=night, model_version=bundle.version)
+    return dated[DRIFT_CELLS.column_names]

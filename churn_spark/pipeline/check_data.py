@@ -13,8 +13,8 @@ from churn_spark.contracts.tables import (
     SESSION_DAYS,
     SNAPSHOTS,
 )
-from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks, run_checks
 from churn_spark.monitoring.data_quality.event_days import (
@@ -22,7 +22,7 @@ from churn_spark.monitoring.data_quality.event_days import (
     measure_events,
     measure_feed,
 )
-from churn_spark.monitoring.frames.feed import read_snapshot_facts
+from churn_spark.monitoring.frames.snapshot_facts import read_snapshot_facts
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import write_checks

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_listeners: Final[list[Callable[[str], None]]] = []
+
+
+@contextmanager
+def each_step_told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Tell a function the name of each step that is done in the block, for a measurement."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 @contextmanager
@@ -18,6 +31,8 @@ def closing_line(step: str) -> Iterator[list[str]]:
     facts: list[str] = []
     yield facts
     say(step, "; ".join(facts), time.monotonic() - started)
+    for listener in _listeners:
+        listener(step)
 
 
 def say(step: str, text: str, seconds: float | None = None) -> None:

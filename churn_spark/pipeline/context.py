@@ -1,28 +1,48 @@
-"""What a run is opened with: the configuration, the lakehouse and the model registry, each once."""
+"""What a run is opened with: the configuration, the lakehouse and the model registry, each once.
+
+The JVM starts first. What a job needs besides takes as long to import, so a job imports its use
+case in the block of `open_job`, and the libraries are imported here where they are used.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
-from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry
-from churn_spark.runtime.session import build_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from churn_spark.lakehouse.tables import Lakehouse
+    from churn_spark.models.registry import ModelRegistry
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a job hands to its use case, piece by piece."""
+    """What a job hands to its use case, piece by piece.
+
+    Attributes:
+        config: the whole configuration.
+        opened: the lakehouse, or what waits for its session and opens it.
+    """
 
     config: Config
-    lakehouse: Lakehouse
+    opened: Lakehouse | Callable[[], Lakehouse]
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        """The lakehouse, as soon as its session is up.
+
+        Raises:
+            MachineError: if Java or the jars are missing.
+        """
+        return self.opened() if callable(self.opened) else self.opened
 
     @property
     def spark(self) -> SparkSession:
@@ -32,16 +52,18 @@ class JobContext:
     @cached_property
     def registry(self) -> ModelRegistry:
         """The model registry, opened when it is first asked for."""
+        from churn_spark.models.registry import ModelRegistry
+
         return ModelRegistry(self.config.registry, self.config.lakehouse)
 
 
 @contextmanager
 def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobContext]:
-    """Read the configuration and start the session; stop it at the end.
+    """Read the configuration and let the session start meanwhile; stop it at the end.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
-        MachineError: if Java or the jars are missing.
+        MachineError: if Java or the jars are missing, and the lakehouse is asked for.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
@@ -51,8 +73,16 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())
-    session = build_session(config.spark, name)
+    from churn_spark.runtime.session import StartingSession
+
+    session = StartingSession(config.spark, name)
+
+    def open_lakehouse() -> Lakehouse:
+        from churn_spark.lakehouse.tables import Lakehouse
+
+        return Lakehouse(session.wait(), config.lakehouse, config.spark.max_local_users)
+
     try:
-        yield JobContext(config, Lakehouse(session, config.lakehouse))
+        yield JobContext(config, open_lakehouse)
     finally:
         session.stop()

@@ -12,7 +12,6 @@ from rich.table import Table
 from churn_spark.config import BacktestConfig, CostsConfig, NightConfig
 from churn_spark.contracts.tables import RETENTION_LISTS, TABLES
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.reads import read_as_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import backtest, night, report
@@ -94,9 +93,9 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
 
 def show_list(lakehouse: Lakehouse, date: Date, n_users: int = 5) -> None:
     """Print the head of the list that a retention team would read."""
-    listed = read_as_of(lakehouse, RETENTION_LISTS, date)
+    listed = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [date]})
     table = Table("rank", "user", "probability", "days", "reasons", title=f"The list of {date}")
-    for row in listed.orderBy("list_rank").limit(n_users).collect():
+    for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(
             str(row.list_rank),
             row.user_id,

@@ -8,13 +8,13 @@ from datetime import date as Date
 from datetime import timedelta
 
 import pandas as pd
-from pyspark.sql import functions as F
 
 from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import require_rows
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.frames.drift import drift_facts
@@ -44,7 +44,7 @@ def gather_evidence(
 ) -> Evidence:
     """All that is known on the night; the snapshots of the dates on probation are there."""
     failed = tuple(sorted(failed_checks(checks)))
-    n_rows = read_as_of(lakehouse, SNAPSHOTS, night.date).count()
+    n_rows = require_rows(lakehouse, SNAPSHOTS, {"as_of": [night.date]}, night.date)
     if failed:
         return Evidence(n_rows, failed)
     of_champion = [row for row in drift.rows if row.model_version == state.champion]
@@ -58,13 +58,13 @@ def read_metric_changes(
     lakehouse: Lakehouse, date: Date, champion: str, log: LogDates
 ) -> tuple[MetricChange, ...]:
     """The champion's metrics on the newest labelled window whose data were sound."""
-    measured = lakehouse.read(PERFORMANCE).filter(
-        (F.col("run_date") <= F.lit(date))
-        & (F.col("model_version") == champion)
-        & (F.col("basis") == LABELS)
-        & (F.col("slice") == ALL)
-    )
-    labelled = measured.collect()
+    where: Where = {
+        "run_date": Between(last=date),
+        "model_version": [champion],
+        "basis": [LABELS],
+        "slice": [ALL],
+    }
+    labelled = lakehouse.collect_rows(PERFORMANCE, where)
     newest = max(log.sound(row.window_start for row in labelled), default=None)
     return metric_changes(row for row in labelled if row.window_start == newest)
 

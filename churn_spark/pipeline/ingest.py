@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import replace
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Observation
+import pandas as pd
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.events.clean import build_events, build_quarantine, classify_records, count_lines
-from churn_spark.events.files import build_files, find_changed_files, list_location, stream_files
-from churn_spark.events.lines import find_broken_files, read_lines
-from churn_spark.events.parse import parse_lines
+from churn_spark.contracts.tables.table import BUCKETS
+from churn_spark.errors import InputError, OldTableError
+from churn_spark.events.files import ListedFile, list_location
 from churn_spark.events.summary import BatchFacts, IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import ingest_batch, native_feed
 from churn_spark.pipeline.console import warn
+from churn_spark.pipeline.ingest_batch import PendingBatch
+from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
@@ -36,68 +38,101 @@ def run(lakehouse: Lakehouse, config: IngestConfig, location: str | None = None)
         location: where the files are; `ingest.events` where none is given.
 
     Raises:
-        InputError: if there is no file at all.
+        InputError: if there is no file at all, or the one way to read them can't.
+        OldTableError: if the events were loaded by a release that didn't cut them by user.
     """
     with USE_CASE.start(lakehouse) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
-        for spec in USE_CASE.writes:
-            lakehouse.create(spec)
-        checkpoint = lakehouse.checkpoint("ingest_events")
-        batches: list[BatchFacts] = []
-
-        def load(files: DataFrame, batch: int) -> None:
-            # A new checkpoint has a new id, so its batch 0 is never taken for an old one.
-            metadata = lakehouse.spark.read.text(f"{checkpoint}/metadata").collect()[0].value
-            writer = json.loads(metadata)["id"]
-            batches.append(load_batch(lakehouse, config, files, writer, batch))
-
-        (
-            stream_files(lakehouse.spark, listed, config.max_files_per_batch)
-            .writeStream.foreachBatch(load)
-            .option("checkpointLocation", checkpoint)
-            .trigger(availableNow=True)
-            .start()
-            .awaitTermination()
-        )
-        changed = find_changed_files(lakehouse.read(FILES), listed).collect()
-        summary = IngestSummary(batches, [row.source_file for row in changed], listed.ignored)
+        loader = _Loader(lakehouse, config, _prepare_tables(lakehouse, config))
+        finished = loader.finish_pending()
+        known = lakehouse.read_rows(FILES)
+        started = loader.load_all(listed.new_files(known), loader.next_number(known))
+        known = lakehouse.read_rows(FILES)
+        summary = IngestSummary([*finished, *started], listed.changed_files(known), listed.ignored)
         facts.append(summary.describe())
     for warning in summary.warnings():
         warn(warning)
     return summary
 
 
-def load_batch(
-    lakehouse: Lakehouse, config: IngestConfig, files: DataFrame, writer: str, batch: int
-) -> BatchFacts:
-    """Write one batch of files to the three tables; a batch that is repeated writes nothing.
-
-    The files' names come to the driver: at most `ingest.max_files_per_batch`.
-    """
-    paths = [row.path for row in files.collect()]
-    broken: dict[str, str] = {}
-    try:
-        lines = _write_lines(lakehouse, config, read_lines(lakehouse.spark, paths), writer, batch)
-    except (PySparkException, Py4JJavaError):
-        broken = find_broken_files(lakehouse.spark, paths)
-        if not broken:
-            raise
-        readable = read_lines(lakehouse.spark, paths, up_to_damage=True)
-        lines = _write_lines(lakehouse, config, readable, writer, batch)
-    lakehouse.append(build_files(files, broken, batch), FILES, writer=writer, batch=batch)
-    return BatchFacts(len(paths), lines, broken)
+def _prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
+    """Create the tables that are missing; returns the number of the events' buckets."""
+    there = [spec for spec in USE_CASE.writes if lakehouse.exists(spec)]
+    if len(there) < len(USE_CASE.writes):
+        # What waited for its commit went with the table that is gone.
+        ingest_batch.forget_pending(lakehouse)
+    for spec in USE_CASE.writes:
+        if spec not in there:
+            lakehouse.create(replace(spec, n_buckets=config.buckets) if spec is EVENTS else spec)
+    n_buckets = lakehouse.properties(EVENTS).get(BUCKETS)
+    if n_buckets is None:
+        raise OldTableError(
+            f"found {EVENTS.path} in {lakehouse.root} as an older release has made it, expected "
+            "events cut into buckets by their user: load the logs into a new lakehouse"
+        )
+    return int(n_buckets)
 
 
-def _write_lines(
-    lakehouse: Lakehouse, config: IngestConfig, lines: DataFrame, writer: str, batch: int
-) -> dict[str, int]:
-    classified = classify_records(parse_lines(lines, config.max_line_bytes), config)
-    counts = Observation()
-    events = build_events(classified.observe(counts, *count_lines()), batch)
-    is_new = lakehouse.append(events, EVENTS, writer=writer, batch=batch)
-    # A batch repeated after a crash isn't written again, so nothing was observed: count apart.
-    facts = counts.get if is_new else classified.agg(*count_lines()).collect()[0].asDict()
-    if facts["read"] > facts["accepted"] + facts["anonymous"]:
-        rejected = build_quarantine(classified, batch, config.quarantined_chars)
-        lakehouse.append(rejected, QUARANTINE, writer=writer, batch=batch)
-    return {name: int(n) for name, n in facts.items()}
+class _Loader:
+    """What all batches of a run have in common."""
+
+    def __init__(self, lakehouse: Lakehouse, config: IngestConfig, n_buckets: int) -> None:
+        self._lakehouse, self._config, self._n_buckets = lakehouse, config, n_buckets
+
+    def finish_pending(self) -> list[BatchFacts]:
+        """Finish the batch that an earlier run has decided on, if there is one."""
+        pending = ingest_batch.read_pending(self._lakehouse)
+        return [] if pending is None else [self._finish(pending)]
+
+    def next_number(self, known: pd.DataFrame) -> int:
+        """A batch number that no commit and no row has."""
+        taken = [ingest_batch.last_number(self._lakehouse, spec) for spec in USE_CASE.writes]
+        return 1 + max(int(known["ingest_batch"].max()) if len(known) else -1, *taken)
+
+    def load_all(self, files: Sequence[ListedFile], number: int) -> list[BatchFacts]:
+        """Load files in batches, in their order.
+
+        Raises:
+            InputError: if they are to be read natively and can't.
+        """
+        if not files:
+            return []
+        is_native = self._is_native(files)
+        progress = IngestProgress(USE_CASE.name, sum(file.size_bytes for file in files))
+        n_files = self._config.max_files_per_batch
+        done = []
+        with progress.shown():
+            for start in range(0, len(files), n_files):
+                chosen = files[start : start + n_files]
+                if is_native:
+                    batch = native_feed.load_natively(
+                        self._lakehouse, self._config, self._n_buckets, chosen, number, progress
+                    )
+                else:
+                    batch = PendingBatch(number, chosen, {}, {}, None)
+                ingest_batch.write_pending(self._lakehouse, batch)
+                done.append(self._finish(batch))
+                if not is_native:
+                    progress.add(sum(f.size_bytes for f in chosen), done[-1].lines.get("read", 0))
+                number += 1
+        return done
+
+    def _finish(self, batch: PendingBatch) -> BatchFacts:
+        if batch.added is None:
+            batch = load_by_spark(self._lakehouse, self._config, self._n_buckets, batch)
+        else:
+            ingest_batch.commit(self._lakehouse, batch)
+        ingest_batch.forget_pending(self._lakehouse)
+        return batch.facts
+
+    def _is_native(self, files: Sequence[ListedFile]) -> bool:
+        if self._config.reader == "spark":
+            return False
+        can = native_feed.can_read(files) and native_feed.takes_native_commits(self._lakehouse)
+        if self._config.reader == "native" and not can:
+            raise InputError(
+                f"found ingest.reader native, and {files[0].path} or {self._lakehouse.root} is "
+                "where only Spark reads or writes; expected storage that Python reaches: "
+                "leave it at auto"
+            )
+        return can

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date as Date
 
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL
@@ -24,8 +23,9 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
-from churn_spark.lakehouse.reads import read_of_run
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import replace_users, require_rows
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
@@ -77,10 +77,9 @@ def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
     Raises:
         MissingTableError: if there is none; `monitor_model` writes it.
     """
-    rows = read_of_run(lakehouse, DRIFT, date)
-    return Drift(
-        tuple(rows.filter((F.col("comparison") == TRAINING) & (F.col("slice") == ALL)).collect())
-    )
+    require_rows(lakehouse, DRIFT, {"run_date": [date]}, date)
+    where: Where = {"run_date": [date], "comparison": [TRAINING], "slice": [ALL]}
+    return Drift(tuple(lakehouse.collect_rows(DRIFT, where)))
 
 
 def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: NightConfig) -> Drift:
@@ -112,9 +111,9 @@ def monitor_night(
         reference = Reference.of(bundle, limits.importance_rows)
         count_night(lakehouse, date, bundle, reference)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference)
-        cells = read_cells(lakehouse, date, bundle.version)
+        cells = read_cells(lakehouse, date, reference)
         drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
-        lakehouse.replace(drift, DRIFT, {"run_date": [date]})
+        replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
         n_breached = sum(bool(row.is_breached) for row in found.rows)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date as Date
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig, MonitoringConfig
+from churn_spark.contracts.features.segments import SEGMENT_SOURCES
 from churn_spark.contracts.tables import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
-from churn_spark.features.labels import with_horizon
-from churn_spark.features.segments import segment_columns
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.evaluation.segments import segments_of
+from churn_spark.lakehouse.frames import join, on_side_of, only, sample_rows, to_spark
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_as_of, read_dates
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.learnt_rows import collect_bounded
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
 from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows
@@ -24,6 +26,8 @@ from churn_spark.pipeline.behaviour import with_behaviour
 from churn_spark.pipeline.dates import unseen_dates
 from churn_spark.pipeline.gather import Night
 from churn_spark.scoring.scores import predict_rows
+
+_KEYS = ("as_of", "user_id")
 
 
 def newest_window(
@@ -41,16 +45,13 @@ def newest_window(
     dates = unseen_dates(night.log, config, night.date, trained)
     if not dates:
         return None
-    if lakehouse.exists(PERFORMANCE):
-        measured = lakehouse.read(PERFORMANCE).filter(
-            (F.col("run_date") < F.lit(night.date))
-            & (F.col("model_version") == version)
-            & (F.col("basis") == "labels")
-            & (F.col("window_start") == F.lit(dates[-1]))
-        )
-        if not measured.isEmpty():
-            return None
-    return dates[-1]
+    measured: Where = {
+        "run_date": Between(last=night.date - timedelta(days=1)),
+        "model_version": [version],
+        "basis": ["labels"],
+        "window_start": dates[-1:],
+    }
+    return None if lakehouse.count_rows(PERFORMANCE, measured) else dates[-1]
 
 
 def measure_performance(
@@ -73,7 +74,8 @@ def measure_performance(
         config: of the labels and the split of the users.
         limits: how many rows may come to the driver.
     """
-    scores = collect_bounded(read_as_of(lakehouse, SCORES, date), limits.max_labelled_rows)
+    columns = [*_KEYS, "churn_probability"]
+    scores = sample_rows(read_as_of(lakehouse, SCORES, date, columns), limits.max_labelled_rows)
     rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     if window is not None:
         labelled = read_labelled(lakehouse, {"churn_probability": bundle}, [window], config, limits)
@@ -104,24 +106,30 @@ def read_labelled(
     Returns:
         Columns as_of, user_id, label, those of `SEGMENTS` and one per model.
     """
-    is_chosen = F.col("as_of").isin(*dates)
-    snapshots = lakehouse.read(SNAPSHOTS).filter(is_chosen)
+    snapshots = read_dates(lakehouse, SNAPSHOTS, dates)
     if held_out:
-        snapshots = snapshots.filter(held_out_users(F.col("user_id"), config.training))
-    labels = with_horizon(lakehouse.read(LABELS).filter(is_chosen), config.labels.horizon)
-    known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
-    rows = snapshots.join(known, ["as_of", "user_id"])
-    found = rows.select("as_of", "user_id", "label", *segment_columns())
+        users = to_spark(snapshots[[*_KEYS]], SNAPSHOTS, lakehouse.spark)
+        chosen = users.filter(held_out_users(F.col("user_id"), config.training))
+        snapshots = join(snapshots, on_side_of(snapshots, chosen), _KEYS, "inner")
+    labels = read_dates(lakehouse, LABELS, dates)
+    horizon = config.labels.horizon
+    known = only(labels, horizon_days=[horizon.days], gap_days=[horizon.gap_days], label=[0, 1])
+    known = known[[*_KEYS, "label"]]
+    found = join(snapshots[[*_KEYS, *SEGMENT_SOURCES]], known, _KEYS, "inner")
     for name, bundle in bundles.items():
         described = with_behaviour(lakehouse, snapshots, bundle)
-        predicted = predict_rows(described, bundle).withColumnRenamed("churn_probability", name)
-        found = found.join(predicted, ["as_of", "user_id"])
-    return collect_bounded(found, limits.max_labelled_rows)
+        found = join(found, predict_rows(described, bundle, name), _KEYS, "inner")
+    return _with_segments(sample_rows(found, limits.max_labelled_rows))
 
 
 def read_validation(lakehouse: Lakehouse, run_id: str, limits: MonitoringConfig) -> pd.DataFrame:
     """The rows that a run's model was validated on, with their segments: the reference."""
     scores = lakehouse.read(VALIDATION_SCORES).filter(F.col("run_id") == run_id)
-    users = lakehouse.read(SNAPSHOTS).select("as_of", "user_id", *segment_columns())
-    rows = scores.select("as_of", "user_id", "label", "churn_probability")
-    return collect_bounded(rows.join(users, ["as_of", "user_id"]), limits.max_labelled_rows)
+    users = lakehouse.read(SNAPSHOTS).select(*_KEYS, *SEGMENT_SOURCES)
+    rows = scores.select(*_KEYS, "label", "churn_probability")
+    return _with_segments(sample_rows(rows.join(users, [*_KEYS]), limits.max_labelled_rows))
+
+
+def _with_segments(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their segments in place of what these follow from."""
+    return pd.concat([rows.drop(columns=[*SEGMENT_SOURCES]), segments_of(rows)], axis=1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import date as Date
+from datetime import timedelta
 from pathlib import Path
 
-from pyspark.sql import functions as F
+import pandas as pd
 
 from churn_spark.config import RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import BEHAVIOUR, RETENTION_LISTS, SCORES, SNAPSHOTS
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.lakehouse.frames import first_rows
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import read_users
 from churn_spark.pipeline.use_case import UseCase
@@ -48,18 +51,24 @@ def run(
         suppressed = read_suppressed(lakehouse.spark, config.suppressed)
         scores = read_as_of(lakehouse, SCORES, date)
         # What would help is asked of the model that scored, which may be champion no more.
-        version = scores.select("model_version").head(1)[0][0]
+        version = first_rows(scores, ["user_id"], 1)["model_version"].iloc[0]
         bundle = registry.load(version)
-        lakehouse.create(RETENTION_LISTS)
-        earlier = lakehouse.read(RETENTION_LISTS)
+        earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
         chosen = build_retention_list(scores, suppressed, earlier, date, config)
         listed = add_changes(chosen, read_users(lakehouse, date, bundle), bundle, config)
-        lakehouse.replace(listed, RETENTION_LISTS, {"as_of": [date]})
-        written = lakehouse.read(RETENTION_LISTS).filter(F.col("as_of") == F.lit(date))
-        stability = measure_stability(written, earlier, date)
+        lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
+        stability = measure_stability(listed, earlier, date)
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:
-            save_list_csv(written.toPandas(), csv, scoring.n_reasons, config.n_changes)
+            save_list_csv(listed, csv, scoring.n_reasons, config.n_changes)
             facts.append(str(csv))
+
+
+def read_earlier_lists(lakehouse: Lakehouse, date: Date, quiet_days: int) -> pd.DataFrame:
+    """The newest list before a date, and those from which users still rest: who, since when."""
+    before = [day for day in lakehouse.partition_values(RETENTION_LISTS, "as_of") if day < date]
+    first = min([*before[-1:], date - timedelta(days=quiet_days)])
+    columns = ["as_of", "user_id", "list_rank", "on_list_since"]
+    return lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(first, date)}, columns)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import date as Date
 
-from pyspark.sql import functions as F
-
 from churn_spark.config import RetentionListConfig, ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR, DECISIONS, SCORES, SNAPSHOTS, TRANSITIONS
-from churn_spark.lakehouse.reads import read_as_of
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    DECISIONS,
+    SCORES,
+    SNAPSHOTS,
+    TRANSITION_TOTALS,
+    TRANSITIONS,
+)
+from churn_spark.lakehouse.frames import count_by, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import behaviour_of, read_users
@@ -22,9 +28,9 @@ USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS,),
-    writes=(BEHAVIOUR, SCORES),
+    writes=(BEHAVIOUR, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
-    reads_if_there=(TRANSITIONS, DECISIONS),
+    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS),
 )
 
 
@@ -64,14 +70,8 @@ def score_night(
         write_behaviour(lakehouse, date, bundle)
         users = read_users(lakehouse, date, bundle)
         scores = build_scores(users, bundle, config, listing.value_by_level)
-        lakehouse.replace(scores, SCORES, {"as_of": [date]})
-        bands: dict[str, int] = dict(
-            lakehouse.read(SCORES)
-            .filter(F.col("as_of") == F.lit(date))
-            .groupBy("risk_band")
-            .count()
-            .collect()
-        )
+        replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
+        bands = count_by(read_as_of(lakehouse, SCORES, date, ["risk_band"]), "risk_band")
         facts.append(f"{count_of(sum(bands.values()), 'user')} as of {date}")
         facts.append(
             ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
@@ -85,8 +85,7 @@ def write_behaviour(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> No
     Raises:
         MissingTableError: if the date has no snapshot.
     """
-    snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
-    behaviour = behaviour_of(lakehouse, snapshots, bundle)
+    behaviour = behaviour_of(lakehouse, read_as_of(lakehouse, SNAPSHOTS, date), bundle)
     if behaviour is not None:
-        rows = behaviour.withColumn("model_version", F.lit(bundle.version))
-        lakehouse.replace(rows, BEHAVIOUR, {"as_of": [date]})
+        rows = with_constants(behaviour, model_version=bundle.version)[BEHAVIOUR.column_names]
+        replace_users(lakehouse, rows, BEHAVIOUR, {"as_of": [date]})

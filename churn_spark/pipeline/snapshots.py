@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date as Date
+from typing import Final
 
 from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
 from churn_spark.features.labels import build_labels
+from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.pipeline.user_totals import cut_before, read_history
 from churn_spark.timeline import Horizon, LogSpan
 from churn_spark.wording import count_of
 
@@ -24,9 +27,12 @@ USE_CASE = UseCase(
     "every feature of every living user, knowing only what came before the date; labels "
     "as they become known",
     reads=(SESSION_DAYS,),
-    writes=(SNAPSHOTS, LABELS),
-    reads_if_there=(LABELS,),
+    writes=(SNAPSHOTS, LABELS, USER_TOTALS),
+    reads_if_there=(LABELS, USER_TOTALS),
 )
+
+_DAYS_OF_A_USER: Final = 20
+"""Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
 
 def run(
@@ -55,8 +61,7 @@ def run(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
                 f"{span.start}, up to {span.end}: choose another --date"
             )
-        snapshots = build_snapshots(session_days, dates, config.snapshots.active_days)
-        lakehouse.replace(snapshots, SNAPSHOTS, {"as_of": dates})
+        write_snapshots(lakehouse, dates, span.start, config.snapshots.active_days)
         horizon = config.labels.horizon
         labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
         population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
@@ -67,6 +72,27 @@ def run(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
         )
         facts.append(f"{count_of(len(labelled), 'date')} labelled")
+
+
+def write_snapshots(
+    lakehouse: Lakehouse, dates: Collection[Date], log_start: Date, active_days: int
+) -> None:
+    """Replace the snapshots of the dates.
+
+    In this process while the session days that they are made of fit in it; by Spark's windows
+    over all session days beyond, or where only Spark reaches them.
+    """
+    most = lakehouse.max_local_users * _DAYS_OF_A_USER
+    where = {"event_date": Between(cut_before(min(dates)), max(dates))}
+    if lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most:
+        history = read_history(lakehouse, dates)
+        found = build_from_totals(
+            history.session_days, history.totals, dates, log_start, active_days
+        )
+        lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
+    else:
+        by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days)
+        lakehouse.replace(by_windows, SNAPSHOTS, {"as_of": dates})
 
 
 def run_missing(

@@ -34,7 +34,6 @@ from churn_spark.models.training_rows import (
     fit_encoding,
     join_behaviour,
     join_labels,
-    name_segments,
 )
 from churn_spark.pipeline.dates import LogDates, training_dates
 
@@ -114,7 +113,7 @@ def prepare(
         transitions = lakehouse.read(TRANSITIONS)
         found = build_behaviour(rows, transitions, behaviour, config.labels.horizon)
         joined = join_behaviour(rows, found)
-    described = LearntRows.of(name_segments(joined).persist())
+    described = LearntRows.of(joined.persist())
     rows.unpersist()
     features = model_features(sets, use_gender=config.training.use_gender)
     learnt = described.where("as_of", train_dates) if train_dates else described

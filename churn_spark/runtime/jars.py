@@ -12,6 +12,7 @@ a line.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -42,18 +43,37 @@ EXCLUDES = (
 _LOG_TAIL = 15  # lines: Ivy ends its log with the artifacts that it missed and why
 
 
-def spark_jar_settings() -> dict[str, str]:
+def spark_jar_settings(master: str) -> dict[str, str]:
     """The session settings that bring the jars, for a JVM that has not started yet.
 
     Returns:
         `spark.jars` with local paths where set-up has resolved them and all are still there,
-        else the coordinates for the resolver. Nothing under spark-submit: its JVM is up
-        already and has got its jars from the command line.
+        else the coordinates for the resolver. Nothing where the jars are on the class path
+        (`class_path_environment`), and nothing under spark-submit: its JVM is up already and
+        has got its jars from the command line.
     """
-    if "PYSPARK_GATEWAY_PORT" in os.environ:
+    if "PYSPARK_GATEWAY_PORT" in os.environ or class_path_environment(master):
         return {}
     jars = _listed_jars()
     return {"spark.jars": ",".join(jars)} if jars else _resolver_settings()
+
+
+def class_path_environment(master: str) -> dict[str, str]:
+    """The environment variable that puts the jars behind Spark's own on the JVM's class path.
+
+    There the executor of a local master needs no copy of them, and the archive of classes
+    (`runtime/archive.py`) holds theirs too. Behind, so that of two versions of a library
+    Spark's own is taken, as with `spark.jars`.
+
+    Returns:
+        Nothing for a cluster, whose executors get the jars by `spark.jars`, and nothing where
+        set-up has resolved none.
+    """
+    jars = _listed_jars()
+    if not jars or not re.fullmatch(r"local(\[.*\])?", master):
+        return {}
+    own = os.environ.get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
+    return {"SPARK_DIST_CLASSPATH": os.pathsep.join(dict.fromkeys([*filter(None, own), *jars]))}
 
 
 def spark_submit_arguments() -> list[str]:

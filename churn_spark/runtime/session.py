@@ -1,16 +1,23 @@
-"""The Spark session: one way to build it, at a desk and under `spark-submit`."""
+"""The Spark session: one way to build it, at a desk and under `spark-submit`.
+
+A JVM takes seconds to start, and so do the imports of a job: with `StartingSession` the caller
+imports while the JVM comes up.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from churn_spark.config import SparkConfig, conf_folder
-from churn_spark.runtime.jars import spark_jar_settings
+from churn_spark.runtime.archive import archive_options
+from churn_spark.runtime.jars import class_path_environment, spark_jar_settings
 from churn_spark.runtime.java import configure_java
 
 
@@ -23,33 +30,72 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     Raises:
         MachineError: if no Java 17 is to be found.
     """
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    root = str(Path(__file__).resolve().parent.parent)
-    # Python workers don't inherit sys.path, only this.
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        dict.fromkeys([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-    )
-    builder = SparkSession.builder.appName(app_name)
+    return StartingSession(config, app_name).wait()
+
+
+class StartingSession:
+    """A session whose JVM starts in a thread, from the moment on that this is made."""
+
+    def __init__(self, config: SparkConfig, app_name: str, java_options: str | None = None) -> None:
+        os.environ["TZ"] = "UTC"
+        time.tzset()
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        root = str(Path(__file__).resolve().parent.parent)
+        # Python workers don't inherit sys.path, only this.
+        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+        self._settings = _sql_settings(config)
+        thread = ThreadPoolExecutor(1, "start-spark")
+        self._started = thread.submit(_start_context, config, app_name, java_options)
+        thread.shutdown(wait=False)
+
+    def wait(self) -> SparkSession:
+        """The session, as soon as its JVM is up.
+
+        It is made here and not in the thread that starts the JVM: Spark keeps the active
+        session, and so its settings, by thread.
+
+        Raises:
+            MachineError: if no Java 17 is to be found.
+        """
+        self._started.result()
+        builder = SparkSession.builder
+        for key, value in self._settings.items():
+            builder = builder.config(key, value)
+        return builder.getOrCreate()
+
+    def stop(self) -> None:
+        """Stop it once it is up; what could not start has nothing to stop."""
+        if self._started.exception() is None:
+            self.wait().stop()
+
+
+def _start_context(config: SparkConfig, app_name: str, java_options: str | None) -> None:
+    settings = _sql_settings(config) | _worker_settings()
+    conf = SparkConf().setAppName(app_name).setAll(list(settings.items()))
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         configure_java()
-        builder = builder.master(config.master)
-        for key, value in (_launch_settings(config) | spark_jar_settings()).items():
-            builder = builder.config(key, value)
-    for key, value in _sql_settings(config).items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+        os.environ.update(class_path_environment(config.master))
+        conf.setMaster(config.master).setAll(list(_launch_settings(config, java_options).items()))
+    SparkContext.getOrCreate(conf).setLogLevel("ERROR")
 
 
-def _launch_settings(config: SparkConfig) -> dict[str, str]:
-    return {
+def _launch_settings(config: SparkConfig, java_options: str | None) -> dict[str, str]:
+    """What the JVM is started with.
+
+    Args:
+        config: the section of the configuration.
+        java_options: further options of the JVM, in place of those that use the archive of
+            classes.
+    """
+    return spark_jar_settings(config.master) | {
         "spark.driver.memory": config.driver_memory,
-        "spark.driver.extraJavaOptions": (
-            "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC "
-            f"-Dlog4j2.configurationFile=file:{conf_folder() / 'log4j2.properties'}"
+        "spark.driver.extraJavaOptions": " ".join(
+            [
+                "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC",
+                f"-Dlog4j2.configurationFile=file:{conf_folder() / 'log4j2.properties'}",
+                archive_options() if java_options is None else java_options,
+            ]
         ),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -58,6 +104,17 @@ def _launch_settings(config: SparkConfig) -> dict[str, str]:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
+
+
+def _worker_settings() -> dict[str, str]:
+    """The environment of Python workers, each of which has one core."""
+    environment = {
+        "POLARS_MAX_THREADS": "1",
+        # Buffers of tens of megabytes come and go: given back each time, each is faulted in anew.
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "MALLOC_TRIM_THRESHOLD_": str(2 << 30),
+    }
+    return {f"spark.executorEnv.{name}": value for name, value in environment.items()}
 
 
 def _sql_settings(config: SparkConfig) -> dict[str, str]:

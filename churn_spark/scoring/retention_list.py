@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
 
 from churn_spark.config import MAX_LISTED, RetentionListConfig
 from churn_spark.contracts.tables import RETENTION_LISTS
-from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.lakehouse.frames import (
+    Batches,
+    Rows,
+    apply,
+    collect,
+    count_rows,
+    first_rows,
+    of_users,
+)
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.what_if import behaviour_candidates, best_changes
+
+# A total order: two users never share all three.
+_BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
 
 
 @dataclass(frozen=True)
@@ -53,12 +65,12 @@ class Stability:
 
 
 def build_retention_list(
-    scores: DataFrame,
-    suppressed: DataFrame,
-    earlier_lists: DataFrame,
+    scores: Rows,
+    suppressed: Collection[tuple[str, date | None]],
+    earlier_lists: pd.DataFrame,
     as_of: date,
     config: RetentionListConfig,
-) -> DataFrame:
+) -> pd.DataFrame:
     """The users with most value at risk, as many as the team can call, and since when listed.
 
     A user is left out who has nothing at risk, who is suppressed (`until` is the first date on
@@ -80,43 +92,26 @@ def build_retention_list(
         as_of: date of the list.
         config: capacity and quiet days.
     """
-    before = earlier_lists.filter(F.col("as_of") < F.lit(as_of))
-    kept_away = suppressed.filter(F.col("until").isNull() | (F.col("until") > F.lit(as_of)))
-    resting = before.filter(F.col("as_of") > F.lit(as_of - timedelta(days=config.quiet_days)))
-    everybody = Window.partitionBy("as_of")
-    # A total order: two users never share all three.
-    by_value = everybody.orderBy(F.desc("value_at_risk"), F.desc("churn_probability"), "user_id")
-    listed = (
-        scores.withColumn("capacity", _capacity(F.count(F.lit(1)).over(everybody), config))
-        .filter(F.col("value_at_risk") > 0)
-        .join(kept_away, "user_id", "left_anti")
-        .join(resting.select("user_id"), "user_id", "left_anti")
-        .withColumn("list_rank", F.row_number().over(by_value))
-        .filter(F.col("list_rank") <= F.col("capacity"))
-        .join(newest_list(before), "user_id", "left")
+    before = earlier_lists[earlier_lists["as_of"] < as_of]
+    resting = before[before["as_of"] > as_of - timedelta(days=config.quiet_days)]
+    left_out = {user for user, until in suppressed if until is None or until > as_of}
+    left_out.update(resting["user_id"])
+    capacity = _capacity(count_rows(scores), config)
+    # However many are left out, no more than these are needed to fill the list.
+    first = first_rows(scores, _BY_VALUE, capacity + len(left_out))
+    may_be_called = (first["value_at_risk"] > 0) & ~first["user_id"].isin(left_out)
+    listed = first[may_be_called].head(capacity)
+    listed = listed.merge(newest_list(before), how="left", on="user_id")
+    since = listed["since_before"].where(listed["since_before"].notna(), as_of)
+    ranked = listed.assign(
+        list_rank=range(1, len(listed) + 1),
+        on_list_since=since,
+        days_on_list=[(as_of - day).days + 1 for day in since],
     )
-    since = F.coalesce("since_before", "as_of")
-    return conform(
-        listed.select(
-            "as_of",
-            "user_id",
-            "model_version",
-            "list_rank",
-            "churn_probability",
-            "risk_band",
-            "value_at_risk",
-            "reasons",
-            "reason_fields",
-            F.array().cast("array<string>").alias("would_help"),
-            since.alias("on_list_since"),
-            (F.datediff("as_of", since) + 1).alias("days_on_list"),
-            "previous_rank",
-        ),
-        RETENTION_LISTS,
-    )
+    return ranked.assign(would_help=_no_texts(ranked))[RETENTION_LISTS.column_names]
 
 
-def measure_stability(listed: DataFrame, earlier_lists: DataFrame, as_of: date) -> Stability:
+def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: date) -> Stability:
     """How much of the newest list before `as_of` is still there.
 
     Args:
@@ -124,27 +119,23 @@ def measure_stability(listed: DataFrame, earlier_lists: DataFrame, as_of: date) 
         earlier_lists: rows of `RETENTION_LISTS`; only those before `as_of` count.
         as_of: date of the list.
     """
-    n_listed, n_kept = listed.select(F.count(F.lit(1)), F.count("previous_rank")).first() or (0, 0)
-    before = newest_list(earlier_lists.filter(F.col("as_of") < F.lit(as_of)))
-    return Stability(n_listed, before.count(), n_kept)
+    before = newest_list(earlier_lists[earlier_lists["as_of"] < as_of])
+    return Stability(len(listed), len(before), int(listed["previous_rank"].notna().sum()))
 
 
-def newest_list(lists: DataFrame) -> DataFrame:
+def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
     """The newest of some lists: since when each user is on it, and where.
 
     Grain: user_id.
     """
-    newest = lists.agg(F.max("as_of").alias("as_of"))
-    return lists.join(F.broadcast(newest), "as_of", "left_semi").select(
-        "user_id",
-        F.col("on_list_since").alias("since_before"),
-        F.col("list_rank").alias("previous_rank"),
-    )
+    newest: pd.DataFrame = lists[lists["as_of"] == lists["as_of"].max()]
+    names = {"on_list_since": "since_before", "list_rank": "previous_rank"}
+    return newest[["user_id", *names]].rename(columns=names)
 
 
 def add_changes(
-    listed: DataFrame, users: DataFrame, bundle: ModelBundle, config: RetentionListConfig
-) -> DataFrame:
+    listed: pd.DataFrame, users: Rows, bundle: ModelBundle, config: RetentionListConfig
+) -> pd.DataFrame:
     """The list with what would lower each user's risk most, by the model that scored them.
 
     At most four values a feature are tried, on the users of the list and never on everybody:
@@ -162,10 +153,9 @@ def add_changes(
         bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
     )
     declared = {feature.name: feature for feature in bundle.features}
-    # Workers need no baseline.
-    model = replace(bundle, baseline=bundle.baseline.iloc[:0])
+    model = bundle.without_baseline()
 
-    def try_changes(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+    def try_changes(batches: Batches) -> Batches:
         for batch in batches:
             found = best_changes(
                 batch, model.probabilities, candidates, config.n_changes, config.min_drop
@@ -174,19 +164,23 @@ def add_changes(
                 [change.describe(declared[change.feature]) for change in changes]
                 for changes in found
             ]
-            would_help = pd.Series(texts, index=batch.index, dtype=object)
-            yield batch[RETENTION_LISTS.column_names].assign(would_help=would_help)
+            yield pd.DataFrame({"user_id": batch["user_id"], "would_help": texts})
 
-    inputs = users.select("as_of", "user_id", *bundle.encoding.features)
-    # In one pass with the list's own columns: joining the answers back would build it twice.
-    known = listed.join(inputs, ["as_of", "user_id"], "left")
-    return conform(known.mapInPandas(try_changes, struct_of(RETENTION_LISTS)), RETENTION_LISTS)
+    schema = struct_of(RETENTION_LISTS, ["user_id", "would_help"])
+    inputs = of_users(users[["user_id", *bundle.encoding.features]], listed["user_id"])
+    would_help = collect(apply(inputs, try_changes, schema))
+    known = listed.drop(columns="would_help").merge(would_help, on="user_id")
+    return known[RETENTION_LISTS.column_names]
 
 
-def _capacity(n_scored: Column, config: RetentionListConfig) -> Column:
+def _no_texts(rows: pd.DataFrame) -> pd.Series:
+    return pd.Series([[] for _ in range(len(rows))], rows.index, dtype=object)
+
+
+def _capacity(n_scored: int, config: RetentionListConfig) -> int:
     """How many fit on the list: the number itself, or that share of the scored, at least one."""
     if isinstance(config.capacity, int):
-        return F.lit(config.capacity)
+        return config.capacity
     # 0.29 x 100 is 28.999...: a share that is meant to be a whole number is one.
-    share = F.floor(F.lit(config.capacity) * n_scored + F.lit(1e-9))
-    return F.least(F.greatest(share, F.lit(1)), F.lit(MAX_LISTED))
+    share = math.floor(config.capacity * n_scored + 1e-9)
+    return min(max(share, 1), MAX_LISTED)

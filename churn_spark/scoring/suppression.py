@@ -10,7 +10,7 @@ from datetime import date, datetime
 import pyarrow
 from pyarrow import parquet
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
 from churn_spark.timeline import parse_date
@@ -18,14 +18,13 @@ from churn_spark.wording import count_of, name_some
 
 Row = Sequence[object]
 
-_SCHEMA = "user_id string, until date"
 _COLUMNS = ("user_id", "until")
 _PARQUET_MAGIC = b"PAR1"
 _N_SHOWN = 3
 
 
-def read_suppressed(spark: SparkSession, path: str) -> DataFrame:
-    """The rows of the suppression list; none where no path is configured.
+def read_suppressed(spark: SparkSession, path: str) -> list[tuple[str, date | None]]:
+    """The rows of the suppression list: user_id, until; none where no path is configured.
 
     The files pass through the driver, which checks them whole: some 10 bytes a user.
 
@@ -47,8 +46,7 @@ def read_suppressed(spark: SparkSession, path: str) -> DataFrame:
                 f"found no suppression list at {path}, expected a CSV or Parquet file: correct "
                 "retention_list.suppressed, or leave it empty"
             )
-    rows = [row for file in files for row in parse_suppressed(bytes(file.content), file.path)]
-    return spark.createDataFrame(rows, _SCHEMA)
+    return [row for file in files for row in parse_suppressed(bytes(file.content), file.path)]
 
 
 def parse_suppressed(content: bytes, name: str) -> list[tuple[str, date | None]]:

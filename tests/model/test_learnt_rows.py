@@ -17,10 +17,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import Config
-from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES, model_features
+from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.models import learnt_rows
-from churn_spark.models.learnt_rows import LearntRows, collect_bounded
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.logistic import fit_logistic_regression
 from churn_spark.models.training import train_trees
 from churn_spark.models.training_rows import encode_rows, fit_encoding
@@ -84,7 +84,7 @@ def test_median_of_what_nobody_has_is_none(both: Both) -> None:
 
 def test_collected_rows_are_ordered_as_a_sample_is(rows: DataFrame) -> None:
     found = LearntRows.of(rows).take(10_000)
-    pd.testing.assert_frame_equal(found, collect_bounded(rows, 10_000))
+    pd.testing.assert_frame_equal(found, sample_rows(rows, 10_000))
 
 
 def test_trees_are_the_same_on_both_sides_of_the_bound(both: Both, config: Config) -> None:
@@ -101,11 +101,11 @@ def test_rows_are_encoded_alike_on_both_sides_of_the_bound(both: Both) -> None:
     for rows in both:
         spark = rows.spark.withColumns(
             {name: F.col(of) for name, of in names.items()}
-            | dict.fromkeys(SEGMENT_COLUMNS, F.lit("one"))
+            | {"last_subscription_level": F.lit("paid"), "tenure_days": F.col("signal") * 100}
         )
         wide = LearntRows(spark, None if rows.collected is None else spark.toPandas())
         encoding = fit_encoding(wide, features, 2)
-        encoded.append((encoding, collect_bounded(encode_rows(wide, encoding).spark, 10_000)))
+        encoded.append((encoding, sample_rows(encode_rows(wide, encoding).spark, 10_000)))
     (few, few_rows), (many, many_rows) = encoded
     assert few == many
     pd.testing.assert_frame_equal(few_rows, many_rows)

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import Config
 from churn_spark.evaluation.evaluation import Evaluation
+from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.models.estimators import TreePlan, fit_trees
-from churn_spark.models.learnt_rows import LearntRows, collect_bounded
+from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.offset import Offset
 from churn_spark.models.training import FittedTrees, train_logistic_regression, train_trees
 
@@ -109,7 +110,7 @@ def test_validation_users_are_in_no_fit(rows: DataFrame, config: Config) -> None
 def test_collected_rows_are_a_fixed_sample_of_users_when_there_are_too_many(
     rows: DataFrame,
 ) -> None:
-    sample = collect_bounded(rows, 100)
-    again = collect_bounded(rows.repartition(5), 100)
+    sample = sample_rows(rows, 100)
+    again = sample_rows(rows.repartition(5), 100)
     assert len(sample) == 100
     assert list(sample["user_id"]) == list(again["user_id"])

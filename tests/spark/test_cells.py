@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from chispa import assert_df_equality
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from bench.ks_samples import count_bins, count_missing
@@ -19,7 +22,7 @@ from churn_spark.monitoring.drift.ks import (
     compare,
     sum_sparse,
 )
-from churn_spark.monitoring.frames.bin_counts import BINS_SCHEMA, count_bins_by_feature
+from churn_spark.monitoring.frames.bin_counts import BINS_SCHEMA, count_bins_by_feature, share_edges
 
 pytestmark = pytest.mark.spark
 
@@ -59,6 +62,14 @@ def baselines() -> dict[str, ReferenceSample]:
     }
 
 
+def count(
+    users: DataFrame, baselines: dict[str, ReferenceSample], segments: Sequence[str] = ()
+) -> DataFrame:
+    counted = count_bins_by_feature(users, share_edges(users, baselines), segments)
+    assert isinstance(counted, DataFrame)
+    return counted
+
+
 def sorted_rows(counts: DataFrame) -> list[Row]:
     return sorted(counts.collect())
 
@@ -67,7 +78,7 @@ def test_counts_equal_the_pure_core(
     spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
     rows = user_rows(500)
-    found = count_bins_by_feature(spark.createDataFrame(rows, _SCHEMA), baselines).collect()
+    found = count(spark.createDataFrame(rows, _SCHEMA), baselines).collect()
     positions: dict[str, Literal[1, 2, 3]] = {"n_songs": 1, "seconds": 2, "is_paid": 3}
     assert sorted((row.slice, row.feature) for row in found) == [
         ("all", f) for f in sorted(positions)
@@ -90,11 +101,11 @@ def test_slices_of_a_segment_count_their_own_rows(
     users = spark.createDataFrame(rows, _SCHEMA).selectExpr(
         "*", "if(hash(user_id) % 3 = 0, 'free', 'paid') as segment_level"
     )
-    counted = count_bins_by_feature(users.repartition(5), baselines, ["level"]).collect()
+    counted = count(users.repartition(5), baselines, ["level"]).collect()
     whole = {row.feature: row for row in counted if row.slice == "all"}
     for level in ("free", "paid"):
         part = users.filter(f"segment_level = '{level}'")
-        expected = {row.feature: row for row in count_bins_by_feature(part, baselines).collect()}
+        expected = {row.feature: row for row in count(part, baselines).collect()}
         found = {row.feature: row for row in counted if row.slice == f"level={level}"}
         assert set(found) == set(baselines)
         for feature, row in found.items():
@@ -102,10 +113,28 @@ def test_slices_of_a_segment_count_their_own_rows(
             assert sum(row.counts) < sum(whole[feature].counts) == 700
 
 
+def test_counts_are_the_same_on_the_driver(
+    spark: SparkSession, baselines: dict[str, ReferenceSample]
+) -> None:
+    users = spark.createDataFrame(user_rows(500), _SCHEMA).selectExpr(
+        "*", "if(hash(user_id) % 3 = 0, 'free', 'paid') as segment_level"
+    )
+    here = users.toPandas()
+    found = count_bins_by_feature(here, share_edges(here, baselines), ["level"])
+    assert isinstance(found, pd.DataFrame)
+    rows = sorted(
+        (row.slice, row.feature, list(row.cells), list(row.counts)) for row in found.itertuples()
+    )
+    assert rows == [
+        tuple(row) for row in sorted_rows(count(users.repartition(5), baselines, ["level"]))
+    ]
+    assert len(rows) == 9
+
+
 def test_nights_add_up(spark: SparkSession, baselines: dict[str, ReferenceSample]) -> None:
     rows = user_rows(300)
     both, *nights = (
-        {row.feature: row for row in count_bins_by_feature(part, baselines).collect()}
+        {row.feature: row for row in count(part, baselines).collect()}
         for part in (
             spark.createDataFrame(rows, _SCHEMA),
             spark.createDataFrame(rows[:100], _SCHEMA),
@@ -125,9 +154,9 @@ def test_counts_are_the_same_when_partitions_differ(
     users = spark.createDataFrame(user_rows(500), _SCHEMA)
     # Three keys, so at least 17 of the 20 partitions are empty.
     lopsided = users.repartition(20, "is_paid")
-    whole = count_bins_by_feature(users.coalesce(1), baselines).cache()
+    whole = count(users.coalesce(1), baselines).cache()
     for split in (users.repartition(7), users.repartition(20), lopsided):
-        found = count_bins_by_feature(split, baselines)
+        found = count(split, baselines)
         assert_df_equality(found, whole, ignore_row_order=True)
 
 
@@ -137,10 +166,10 @@ def test_counts_are_the_same_when_batches_are_small(
     users = spark.createDataFrame(user_rows(100), _SCHEMA).coalesce(1)
     option = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(option)
-    whole = sorted_rows(count_bins_by_feature(users, baselines))
+    whole = sorted_rows(count(users, baselines))
     try:
         spark.conf.set(option, "7")
-        assert sorted_rows(count_bins_by_feature(users, baselines)) == whole
+        assert sorted_rows(count(users, baselines)) == whole
     finally:
         spark.conf.set(option, str(before))
 
@@ -148,7 +177,7 @@ def test_counts_are_the_same_when_batches_are_small(
 def test_result_is_empty_when_there_are_no_rows(
     spark: SparkSession, baselines: dict[str, ReferenceSample]
 ) -> None:
-    found = count_bins_by_feature(spark.createDataFrame([], _SCHEMA), baselines)
+    found = count(spark.createDataFrame([], _SCHEMA), baselines)
     assert_df_equality(found, spark.createDataFrame([], BINS_SCHEMA), ignore_nullable=True)
     cells, n_missing = collect_bins(baselines["seconds"], [], [])
     assert compare(baselines["seconds"], cells, n_missing).status == "skipped"
@@ -159,10 +188,13 @@ def test_all_wrong_columns_are_named_at_once(
 ) -> None:
     users = spark.createDataFrame(user_rows(1), _SCHEMA)
     wrong = {**baselines, "user_id": baselines["seconds"], "absent": baselines["seconds"]}
-    with pytest.raises(SchemaError, match=r"missing: \['absent'\].*user_id \(string\)"):
-        count_bins_by_feature(users, wrong)
+    message = r"missing: \['absent'\].*user_id \(string\)"
+    with pytest.raises(SchemaError, match=message):
+        count_bins_by_feature(users.toPandas(), share_edges(users.toPandas(), wrong))
+    with pytest.raises(PythonException, match=message):
+        count(users, wrong).collect()
 
 
 def test_no_references_are_refused(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="no reference"):
-        count_bins_by_feature(spark.createDataFrame(user_rows(1), _SCHEMA), {})
+        count(spark.createDataFrame(user_rows(1), _SCHEMA), {})

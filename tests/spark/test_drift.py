@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,14 @@ from pyspark.sql import DataFrame, SparkSession
 from scipy import stats
 
 from churn_spark.config import load_config
+from churn_spark.lakehouse.frames import Rows, collect, stack, with_constants
 from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.drift.comparisons import code_reference
 from churn_spark.monitoring.drift.distances import compare_rates
 from churn_spark.monitoring.drift.ks import build_reference
-from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature
+from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
 from churn_spark.monitoring.frames.drift import build_drift, drift_facts
-from churn_spark.monitoring.frames.reference import Reference, count_slices, encode_categories
+from churn_spark.monitoring.frames.reference import Reference, count_slices, encode_users
 from churn_spark.monitoring.performance.performance import measure
 
 pytestmark = pytest.mark.spark
@@ -39,13 +41,14 @@ def draw_users(seed: int, shift: float = 0.0) -> pd.DataFrame:
             "tenure_days": rng.normal(90 + 40 * shift, 20, n),
             "churn_probability": rng.random(n),
             "os": rng.choice([*LEVELS, "Linux"], n, p=[0.6, 0.3, 0.1]),
-            "segment_level": rng.choice(["free", "paid"], n, p=[0.1, 0.9]),
+            "last_subscription_level": rng.choice(["free", "paid"], n, p=[0.1, 0.9]),
         }
     )
 
 
 def encode(users: pd.DataFrame) -> pd.DataFrame:
-    return users.assign(os=users["os"].map({"Windows": 0.0, "Mac": 1.0}).fillna(2.0))
+    codes = users["os"].map({"Windows": 0.0, "Mac": 1.0}).fillna(2.0)
+    return users.assign(os=codes, segment_level=users["last_subscription_level"])
 
 
 TRAINING = draw_users(1)
@@ -64,23 +67,40 @@ REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.s
 NIGHTS = {0: draw_users(2, shift=3.0), 1: draw_users(3), 7: draw_users(4), 30: draw_users(5)}
 
 
+def count_users(users: Rows) -> Rows:
+    edges = share_edges(users, REFERENCE.samples)
+    return count_bins_by_feature(users, edges, ["level"], partial(encode_users, encoding=ENCODING))
+
+
 @pytest.fixture(scope="module")
 def cells(spark: SparkSession) -> DataFrame:
     frames = []
     for days, users in NIGHTS.items():
-        encoded = encode_categories(spark.createDataFrame(users), ENCODING)
-        counted = count_bins_by_feature(encoded, REFERENCE.samples, ["level"])
+        counted = count_users(spark.createDataFrame(users))
         night = TONIGHT - timedelta(days=days)
-        frames.append(counted.selectExpr("*", f"date'{night}' as run_date"))
-    first, *others = frames
-    for other in others:
-        first = first.union(other)
-    return first.cache()
+        frames.append(with_constants(counted, run_date=night))
+    return stack(frames).cache()
 
 
 @pytest.fixture(scope="module")
 def drift(cells: DataFrame) -> pd.DataFrame:
-    return build_drift(cells, REFERENCE, TONIGHT, 200, POLICY).toPandas()
+    return collect(build_drift(cells, REFERENCE, TONIGHT, 200, POLICY))
+
+
+def test_drift_is_the_same_on_the_driver(cells: DataFrame, drift: pd.DataFrame) -> None:
+    here = pd.concat(
+        with_constants(count_users(users), run_date=TONIGHT - timedelta(days=days))
+        for days, users in NIGHTS.items()
+    )
+    found = build_drift(here, REFERENCE, TONIGHT, 200, POLICY)
+    key = ["comparison", "slice", "feature"]
+    pd.testing.assert_frame_equal(
+        collect(found).sort_values(key, ignore_index=True),
+        drift.sort_values(key, ignore_index=True),
+        check_exact=True,
+    )
+    missing = found[["psi", "chi_square"]].isna().sum()
+    assert (missing > 0).all()
 
 
 def row_of(drift: pd.DataFrame, feature: str, comparison: str, place: str = "all") -> pd.Series:
@@ -128,7 +148,9 @@ def test_tests_are_those_of_scipy_on_the_values(
 
 
 def test_slice_is_compared_with_its_own_training_rows(drift: pd.DataFrame) -> None:
-    before, now = (users[users["segment_level"] == "paid"] for users in (TRAINING, NIGHTS[0]))
+    before, now = (
+        users[users["last_subscription_level"] == "paid"] for users in (TRAINING, NIGHTS[0])
+    )
     found = row_of(drift, "songs", "training", "level=paid")
     expected = stats.ks_2samp(before["songs"].dropna(), now["songs"].dropna())
     assert found["ks_statistic"] == pytest.approx(expected.statistic, abs=1e-12)
@@ -175,9 +197,8 @@ def test_night_without_counts_has_no_rows(cells: DataFrame) -> None:
 
 
 def test_the_training_rows_again_have_not_moved_at_all(spark: SparkSession) -> None:
-    encoded = encode_categories(spark.createDataFrame(TRAINING), ENCODING)
-    counted = count_bins_by_feature(encoded, REFERENCE.samples, ["level"])
-    night = counted.selectExpr("*", f"date'{TONIGHT}' as run_date")
+    counted = count_users(spark.createDataFrame(TRAINING))
+    night = with_constants(counted, run_date=TONIGHT)
     rows = build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect()
     assert {row.slice for row in rows} == {"all", "level=paid"}
     for row in rows:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
-from chispa import assert_df_equality
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from churn_spark.config import RetentionListConfig, load_config
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.arrow_schema import to_arrow
+from churn_spark.lakehouse.frames import Rows, collect
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.retention_list import (
@@ -101,100 +103,87 @@ def expected_list(
     return found
 
 
-def found_list(listed: DataFrame) -> dict[str, Row]:
+def found_list(listed: pd.DataFrame) -> dict[str, Row]:
     return {
         row.user_id: {
             "rank": row.list_rank,
             "since": row.on_list_since,
             "days": row.days_on_list,
-            "before": row.previous_rank,
+            "before": None if pd.isna(row.previous_rank) else row.previous_rank,
         }
-        for row in listed.collect()
+        for row in listed.itertuples()
     }
 
 
-def scores_of(spark: SparkSession, rows: Iterable[Row]) -> DataFrame:
-    return spark.createDataFrame(
-        [tuple(row[name] for name in SCORES.column_names) for row in rows], struct_of(SCORES)
+def scores_of(rows: Iterable[Row]) -> pd.DataFrame:
+    return pd.DataFrame([[row[name] for name in SCORES.column_names] for row in rows]).set_axis(
+        SCORES.column_names, axis=1
     )
 
 
-def suppressed_of(spark: SparkSession, rows: Suppressed) -> DataFrame:
-    return spark.createDataFrame(rows, "user_id string, until date")
+def lists_of(*lists: pd.DataFrame) -> pd.DataFrame:
+    """Lists as they are read back."""
+    tables = [to_arrow([], RETENTION_LISTS), *(to_arrow(one, RETENTION_LISTS) for one in lists)]
+    return pa.concat_tables(tables).to_pandas()
 
 
-@pytest.fixture
-def nothing(spark: SparkSession) -> tuple[DataFrame, DataFrame]:
-    """Nobody suppressed, no list yet."""
-    return suppressed_of(spark, []), spark.createDataFrame([], struct_of(RETENTION_LISTS))
+NOTHING: tuple[Suppressed, pd.DataFrame] = ([], lists_of())
+"""Nobody suppressed, no list yet."""
 
 
 @pytest.mark.parametrize("quiet_days", [0, 3])
+@pytest.mark.parametrize("in_spark", [False, True])
 def test_lists_equal_the_oracle_over_several_dates(
-    spark: SparkSession, nothing: tuple[DataFrame, DataFrame], quiet_days: int
+    spark: SparkSession, quiet_days: int, in_spark: bool
 ) -> None:
     rng = random.Random(quiet_days)
     config = configured(capacity=9, quiet_days=quiet_days)
-    earlier = nothing[1]
+    earlier = lists_of()
     expected: dict[date, dict[str, Row]] = {}
     # A night without a list is no gap: the newest earlier list is the one before it.
     for as_of in (_D, _D + timedelta(days=1), _D + timedelta(days=3)):
         scores = random_scores(rng, as_of)
         days = [None, as_of - timedelta(days=1), as_of, as_of + timedelta(days=1)]
         suppressed = [(f"u{rng.randrange(40)}", rng.choice(days)) for _ in range(12)]
-        listed = build_retention_list(
-            scores_of(spark, scores), suppressed_of(spark, suppressed), earlier, as_of, config
-        )
+        known: Rows = scores_of(scores)
+        if in_spark:
+            known = spark.createDataFrame(known, struct_of(SCORES)).repartition(3)
+        listed = build_retention_list(known, suppressed, earlier, as_of, config)
         expected[as_of] = expected_list(scores, suppressed, expected, as_of, 9, quiet_days)
         assert found_list(listed) == expected[as_of]
-        earlier = spark.createDataFrame(
-            earlier.collect() + listed.collect(), struct_of(RETENTION_LISTS)
-        )
+        earlier = lists_of(earlier, listed)
     # After three days somebody comes back; after one, only where nobody rests.
     assert bool(expected[_D].keys() & expected[_D + timedelta(days=1)]) == (quiet_days == 0)
     assert expected[_D].keys() & expected[_D + timedelta(days=3)]
 
 
-def test_list_is_the_same_when_built_again_beside_its_own_and_later_rows(
-    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
-) -> None:
+def test_list_is_the_same_when_built_again_beside_its_own_and_later_rows() -> None:
     rng = random.Random(1)
     dates = [_D, _D + timedelta(days=2)]
     config = configured(capacity=9, quiet_days=2)
-    scores = {day: scores_of(spark, random_scores(rng, day)).cache() for day in dates}
+    scores = {day: scores_of(random_scores(rng, day)) for day in dates}
 
-    def listed(rows: list[Any]) -> DataFrame:
-        return spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
+    def build(day: date, *lists: pd.DataFrame) -> pd.DataFrame:
+        return build_retention_list(scores[day], [], lists_of(*lists), day, config)
 
-    def build(day: date, rows: list[Any]) -> DataFrame:
-        return build_retention_list(scores[day], nothing[0], listed(rows), day, config)
-
-    rows: list[Any] = []
+    first: dict[date, pd.DataFrame] = {}
     for day in dates:
-        rows += build(day, rows).collect()
+        first[day] = build(day, *first.values())
     for day in dates:
-        first = listed([row for row in rows if row.as_of == day])
-        again = build(day, rows)
-        assert_df_equality(
-            again, first, ignore_row_order=True, ignore_nullable=True, ignore_metadata=True
-        )
+        pd.testing.assert_frame_equal(build(day, *first.values()), first[day])
 
 
-def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days(
-    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
-) -> None:
+def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days() -> None:
     rng = random.Random(2)
     config = configured(capacity=9)
-    scores = {
-        day: scores_of(spark, random_scores(rng, day)) for day in (_D, _D + timedelta(days=1))
-    }
+    scores = {day: scores_of(random_scores(rng, day)) for day in (_D, _D + timedelta(days=1))}
     ranks = {}
     for order in (list(scores), list(scores)[::-1]):
-        rows: list[Any] = []
+        lists = lists_of()
         for day in order:
-            earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
-            rows += build_retention_list(scores[day], nothing[0], earlier, day, config).collect()
-        ranks[tuple(order)] = {(row.as_of, row.user_id): row.list_rank for row in rows}
+            listed = build_retention_list(scores[day], [], lists, day, config)
+            lists = lists_of(lists, listed)
+        ranks[tuple(order)] = {(r.as_of, r.user_id): r.list_rank for r in lists.itertuples()}
     forward, backward = ranks.values()
     assert forward == backward
 
@@ -203,39 +192,27 @@ def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days(
     ("capacity", "n_users", "size"),
     [(1, 7, 1), (50, 7, 7), (0.29, 100, 29), (0.01, 7, 1)],
 )
-def test_list_has_the_capacity_of_the_team(
-    spark: SparkSession,
-    nothing: tuple[DataFrame, DataFrame],
-    capacity: float,
-    n_users: int,
-    size: int,
-) -> None:
-    scores = scores_of(spark, [score(_D, f"u{user:03}", 0.1, 0.1) for user in range(n_users)])
-    listed = build_retention_list(scores, *nothing, _D, configured(capacity=capacity))
+def test_list_has_the_capacity_of_the_team(capacity: float, n_users: int, size: int) -> None:
+    scores = scores_of([score(_D, f"u{user:03}", 0.1, 0.1) for user in range(n_users)])
+    listed = build_retention_list(scores, *NOTHING, _D, configured(capacity=capacity))
     assert sorted(found_list(listed)) == [f"u{user:03}" for user in range(size)]
 
 
-def test_share_is_of_all_who_were_scored_whoever_is_left_out(spark: SparkSession) -> None:
-    scores = scores_of(spark, [score(_D, f"u{user}", 0.1, 0.1) for user in range(10)])
-    suppressed = suppressed_of(spark, [(f"u{user}", None) for user in range(5)])
-    empty = spark.createDataFrame([], struct_of(RETENTION_LISTS))
-    listed = build_retention_list(scores, suppressed, empty, _D, configured(capacity=0.4))
+def test_share_is_of_all_who_were_scored_whoever_is_left_out() -> None:
+    scores = scores_of([score(_D, f"u{user}", 0.1, 0.1) for user in range(10)])
+    suppressed = [(f"u{user}", None) for user in range(5)]
+    listed = build_retention_list(scores, suppressed, lists_of(), _D, configured(capacity=0.4))
     assert sorted(found_list(listed)) == ["u5", "u6", "u7", "u8"]
 
 
-def test_stability_compares_with_the_newest_list_before(
-    spark: SparkSession, nothing: tuple[DataFrame, DataFrame]
-) -> None:
+def test_stability_compares_with_the_newest_list_before() -> None:
     days = [_D + timedelta(days=day) for day in range(3)]
     users = {days[0]: "abc", days[1]: "bcde", days[2]: "cdx"}
-    rows: list[Any] = []
+    lists = lists_of()
     for day in days:
-        scores = scores_of(spark, [score(day, user, 0.1, 0.1) for user in users[day]])
-        earlier = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
-        listed = build_retention_list(scores, nothing[0], earlier, day, configured())
-        rows += listed.collect()
-    lists = spark.createDataFrame(rows, struct_of(RETENTION_LISTS))
-    found = [measure_stability(lists.filter(lists.as_of == day), lists, day) for day in days]
+        scores = scores_of([score(day, user, 0.1, 0.1) for user in users[day]])
+        lists = lists_of(lists, build_retention_list(scores, [], lists, day, configured()))
+    found = [measure_stability(lists[lists["as_of"] == day], lists, day) for day in days]
     assert found == [Stability(3, 0, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
 
 
@@ -244,37 +221,33 @@ def bundle() -> ModelBundle:
     return small_bundle()
 
 
-@pytest.fixture(scope="module")
-def users(spark: SparkSession) -> DataFrame:
+@pytest.fixture(params=["on the driver", "in Spark"])
+def users(request: pytest.FixtureRequest, spark: SparkSession) -> Rows:
     rows = [(_D, "a", 3, "free"), (_D, "b", 50, "paid"), (_D, "c", 3, None), (_D, "d", 2, "gone")]
     schema = "as_of date, user_id string, songs_7d long, last_subscription_level string"
-    return spark.createDataFrame(rows, schema)
+    frame = spark.createDataFrame(rows, schema)
+    return frame if request.param == "in Spark" else frame.toPandas()
 
 
 def test_value_at_risk_is_the_probability_times_the_value_of_the_level(
-    users: DataFrame, bundle: ModelBundle
+    users: Rows, bundle: ModelBundle
 ) -> None:
     scoring = load_config().scoring
-    scores = build_scores(users, bundle, scoring, {"paid": 10.0, "free": 2.0}).collect()
-    values = {row.user_id: row.value_at_risk / row.churn_probability for row in scores}
+    scores = collect(build_scores(users, bundle, scoring, {"paid": 10.0, "free": 2.0}))
+    values = {row.user_id: row.value_at_risk / row.churn_probability for row in scores.itertuples()}
     # An unknown level counts as the least.
     assert values == pytest.approx({"a": 2.0, "b": 10.0, "c": 2.0, "d": 2.0})
-    assert all(row.reasons for row in scores)
+    assert scores["reasons"].map(len).all()
 
 
-def test_list_says_what_would_help_those_on_it(
-    spark: SparkSession,
-    users: DataFrame,
-    bundle: ModelBundle,
-    nothing: tuple[DataFrame, DataFrame],
-) -> None:
+def test_list_says_what_would_help_those_on_it(users: Rows, bundle: ModelBundle) -> None:
     config = configured(capacity=3, n_changes=2)
     scores = build_scores(users, bundle, load_config().scoring, {"paid": 0.0, "free": 1.0})
     # Only the level free is worth something, so that c and d count for nothing.
-    listed = build_retention_list(scores, *nothing, _D, config)
-    found = add_changes(listed, users, bundle, config).collect()
-    assert [row.user_id for row in found] == ["a"]
-    first, second = found[0].would_help
+    listed = build_retention_list(scores, *NOTHING, _D, config)
+    found = add_changes(listed, users, bundle, config)
+    assert found["user_id"].tolist() == ["a"]
+    first, second = found["would_help"].iloc[0]
     assert first.startswith("if played ")
     assert " songs in 7 days instead of 3: " in first
     assert second.startswith("if subscription is paid instead of free: ")
@@ -283,13 +256,15 @@ def test_list_says_what_would_help_those_on_it(
 
 
 def test_nothing_would_help_who_is_at_no_risk_that_can_be_lowered(
-    users: DataFrame, bundle: ModelBundle, nothing: tuple[DataFrame, DataFrame]
+    users: Rows, bundle: ModelBundle
 ) -> None:
     config = configured(min_drop=0.99)
     scores = build_scores(users, bundle, load_config().scoring, {"paid": 1.0})
-    listed = build_retention_list(scores, *nothing, _D, config)
-    found = add_changes(listed, users, bundle, config).collect()
-    assert {row.user_id: list(row.would_help) for row in found} == {user: [] for user in "abcd"}
+    listed = build_retention_list(scores, *NOTHING, _D, config)
+    found = add_changes(listed, users, bundle, config)
+    assert dict(zip(found["user_id"], map(list, found["would_help"]), strict=True)) == {
+        user: [] for user in "abcd"
+    }
 
 
 def test_suppression_list_is_read_from_a_file_or_a_folder(
@@ -297,11 +272,11 @@ def test_suppression_list_is_read_from_a_file_or_a_folder(
 ) -> None:
     (tmp_path / "a.csv").write_text("user_id,until\n7,2018-12-01\n")
     pd.DataFrame({"user_id": ["8"], "until": [None]}).to_parquet(tmp_path / "b.parquet")
-    one = read_suppressed(spark, str(tmp_path / "a.csv")).collect()
-    assert [tuple(row) for row in one] == [("7", date(2018, 12, 1))]
-    both = read_suppressed(spark, str(tmp_path)).collect()
-    assert sorted(map(tuple, both)) == [("7", date(2018, 12, 1)), ("8", None)]
-    assert read_suppressed(spark, "").collect() == []
+    one = read_suppressed(spark, str(tmp_path / "a.csv"))
+    assert one == [("7", date(2018, 12, 1))]
+    both = read_suppressed(spark, str(tmp_path))
+    assert sorted(both) == [("7", date(2018, 12, 1)), ("8", None)]
+    assert read_suppressed(spark, "") == []
 
 
 def test_suppression_list_is_refused_when_there_is_none(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any, ClassVar
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from serving_builders import add_behaviour, make_bundle
 from threadpoolctl import threadpool_limits
 
@@ -21,10 +19,6 @@ from churn_spark.contracts.features.formulas import Formula
 from churn_spark.contracts.features.past import Past, Q, Trailing
 from churn_spark.contracts.features.spec import FEATURES, LogFeature
 from churn_spark.errors import RequestError
-from churn_spark.events.clean import build_events, classify_records
-from churn_spark.events.lines import read_lines
-from churn_spark.events.parse import parse_lines
-from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
 from churn_spark.features.transitions import build_transitions
@@ -33,23 +27,16 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.training_rows import join_behaviour
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
-from churn_spark.serving.events.hashes import hash_record
-from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
+from churn_spark.serving.events.records import Event, read_records
 from churn_spark.serving.events.request import parse_events
 from churn_spark.serving.events.values import compute_values
 from churn_spark.serving.predictor import build_predictor
 from churn_spark.timeline import Horizon
 from tests import oracles
-from tests.builders import collect_dicts, random_records, record, write_lines
+from tests.builders import collect_dicts, random_records, read_events, write_lines
 
 DATES = (date(2018, 10, 9), date(2018, 11, 30), date(2019, 1, 20))
 HORIZON = Horizon(14, 1)
-WILD: tuple[Any, ...] = (
-    *(None, True, False, 0, 7, 7.0, -1, 1.5, 2**53, 2**54, 1e300, 10**400),
-    *("", " ", "\t7 ", "7", "7.0", "NaN", "Infinity", "-INF", "inf", "true", "{", '""', "é" * 20),
-    *([], {}, [7], {"a": None}, float("nan"), float("inf"), float("-inf")),
-)
-
 Record = dict[str, Any]
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 
@@ -74,9 +61,8 @@ def bundle() -> ModelBundle:
     return replace(add_behaviour(make_bundle()), version="1")
 
 
-def classify(spark: SparkSession, path: Path, records: Iterable[Record], base: Config) -> DataFrame:
-    lines = read_lines(spark, [str(write_lines(path, records))])
-    return classify_records(parse_lines(lines, base.ingest.max_line_bytes), base.ingest)
+def make_log(spark: SparkSession, path: Path, records: list[Record], base: Config) -> Log:
+    return Log(records, read_events(spark, [write_lines(path, records)], base).cache())
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +76,7 @@ def log(spark: SparkSession, base: Config, tmp_path_factory: pytest.TempPathFact
         if one.get("level") in other
     ]
     path = tmp_path_factory.mktemp("log") / "log.json"
-    return Log(records, build_events(classify(spark, path, records, base), batch=1).cache())
+    return make_log(spark, path, records, base)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +90,7 @@ def real_log(
     chosen = sorted({str(one["userId"]) for one in others} - seven - {""})[::7]
     records += [one for one in others if str(one["userId"]) in chosen]
     path = tmp_path_factory.mktemp("log") / "log.json"
-    return Log(records, build_events(classify(spark, path, records, base), batch=1).cache())
+    return make_log(spark, path, records, base)
 
 
 def in_tables(log: Log, bundle: ModelBundle, base: Config) -> Rows:
@@ -225,47 +211,3 @@ def test_new_formula_is_known_to_tables_and_service_without_another_edit(log: Lo
     values = [row["busiest_day"] for row in found.values()]
     assert len({value for value in values if value is not None}) > 10
     assert None in values
-
-
-def test_records_become_the_events_of_the_ingest_whatever_is_in_them(
-    spark: SparkSession, base: Config, tmp_path: Path
-) -> None:
-    spoiled = [
-        record(**{"song": f"{name} {number}", "lastName": str(number), name: value})
-        for name in (*NUMBERS, *TEXTS)
-        for number, value in enumerate(WILD)
-        # As text, Java writes it in digits of its own.
-        if name in NUMBERS or value != 1e300
-    ]
-    classified = classify(spark, tmp_path / "log.json", spoiled, base).cache()
-    fates = [
-        row.reason or (ANONYMOUS if row.is_anonymous else "")
-        for row in classified.withColumn("at", F.monotonically_increasing_id())
-        .orderBy("at")
-        .collect()
-    ]
-    reading = read_records(json.loads(json.dumps(spoiled)), base.ingest)
-    found = [reading.left_out.get(position, "") for position in range(len(spoiled))]
-    assert [
-        (one, at, want) for one, at, want in zip(spoiled, found, fates, strict=True) if at != want
-    ] == []
-    events = collect_dicts(build_events(classified, batch=1), "event_hash")
-    for event in reading.events:
-        row = events[(hash_record(event.record),)]
-        assert _comparable(event) == {name: _plain(row[name]) for name in _comparable(event)}
-    assert len(events) == len(reading.events)
-
-
-def _comparable(event: Event) -> dict[str, Any]:
-    same = ("user_id", "session_id", "page", "auth", "level", "song_seconds", "gender")
-    places = {name: getattr(event, name) for name in (*same, "location", "os", "browser")}
-    return places | {
-        "event_ts": event.ts,
-        "item_in_session": event.item,
-        "registered_ts": event.registered_ts,
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A timestamp as milliseconds."""
-    return round(value.timestamp() * 1000) if hasattr(value, "timestamp") else value

@@ -14,13 +14,12 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import load_config
-from churn_spark.evaluation.backtest import tenure_band
-from churn_spark.features.segments import segment_columns
+from churn_spark.contracts.features.segments import SEGMENT_SOURCES
+from churn_spark.evaluation.segments import segments_of, tenure_band
 from churn_spark.models.estimators import offset_column
 from churn_spark.models.offset import Offset
 from churn_spark.models.splits import bucket_column, held_out_users, split_column
 from churn_spark.scoring.bands import BandLimits
-from churn_spark.scoring.scores import risk_band
 from tests import oracle_users
 
 CONFIG = load_config()
@@ -68,36 +67,28 @@ def test_bucket_at_a_border_belongs_to_the_part_above(
     assert found == [(oracle_users.split(bucket, *shares),) for bucket in buckets]
 
 
-def test_band_has_its_lower_end_in_the_table_and_in_the_service(spark: SparkSession) -> None:
+def test_band_has_its_lower_end() -> None:
     base_rate = 0.037
     high = CONFIG.scoring.high_risk_lift * base_rate
     medium = CONFIG.scoring.medium_risk_lift * base_rate
     probabilities = [0.0, 1.0, *around(high, medium), *_DRAWN, *(p / 10 for p in _DRAWN)]
     expected = [oracle_users.risk_band(p, high, medium) for p in probabilities]
     assert set(expected) == {"high", "medium", "low"}
-    column = risk_band(F.col("value"), base_rate, CONFIG.scoring)
-    assert computed(spark, probabilities, "double", column) == [(band,) for band in expected]
     limits = BandLimits.of(base_rate, CONFIG.scoring)
     assert [limits.band(p) for p in probabilities] == expected
 
 
-def test_tenure_band_has_its_upper_end_in_the_table_and_in_the_backtest(
-    spark: SparkSession,
-) -> None:
+def test_tenure_band_has_its_upper_end() -> None:
     tenures = [None, math.nan, -1.0, 0.0, *around(30.0, 90.0), 1e9, *(200 * x for x in _DRAWN)]
     expected = [oracle_users.tenure_band(tenure) for tenure in tenures]
-    rows = spark.createDataFrame(list(enumerate(tenures)), "place int, tenure_days double")
-    known = rows.withColumns({"last_subscription_level": F.lit("paid"), "os": F.lit("iOS")})
-    found = known.select("place", *segment_columns()).orderBy("place").collect()
-    assert [row.tenure_band for row in found] == expected
     assert list(tenure_band(pd.Series(tenures, dtype=float))) == expected
 
 
-def test_segments_of_a_user_of_whom_nothing_is_known_are_unknown(spark: SparkSession) -> None:
-    columns = "last_subscription_level string, tenure_days double, os string"
-    rows = spark.createDataFrame([(None, None, None), ("free", 1.0, "iOS")], columns)
-    found = {tuple(row) for row in rows.select(segment_columns("of_")).collect()}
-    assert found == {("unknown",) * 3, ("free", "up to 30 days", "iOS")}
+def test_segments_of_a_user_of_whom_nothing_is_known_are_unknown() -> None:
+    rows = pd.DataFrame([(None, None, None), ("free", 1.0, "iOS")], columns=[*SEGMENT_SOURCES])
+    found = segments_of(rows, "of_")
+    assert list(found.columns) == ["of_level", "of_tenure_band", "of_os"]
+    assert found.to_numpy().tolist() == [["unknown"] * 3, ["free", "up to 30 days", "iOS"]]
 
 
 def test_offset_is_the_log_odds_for_spark_and_for_a_matrix(spark: SparkSession) -> None:

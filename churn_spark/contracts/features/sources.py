@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from churn_spark.contracts.pages import COUNTED_PAGES, HAZARD_PAGES, LEVEL_AFTER, Page
+from churn_spark.hashing import content_hash
 
 
 def _column_of(page: str) -> str:
@@ -49,6 +50,12 @@ DERIVED_SOURCES: Final[dict[str, str]] = {
 }
 """Column of a user's day that is no sum of session-day columns -> what it counts."""
 
+SUMMED_COLUMNS: Final = (*PAGE_COUNTS, "listened_micros")
+"""Columns of session days that a user's day is the sum of."""
+
+SOURCES: Final = (*SUMMED_COLUMNS, *DERIVED_SOURCES)
+"""Columns of a user's day that formulas may ask the sum of."""
+
 MORNING_HOURS: Final = tuple(range(4, 12))
 EVENING_HOURS: Final = (*range(20, 24), *range(4))
 """Hours of the day, UTC, at which a morning or an evening session begins."""
@@ -58,3 +65,11 @@ SATURDAY: Final = 5
 
 MAX_ITEM: Final = 999_999
 """Places in a session beyond this one count as this one when the newest event is looked for."""
+
+SOURCES_FINGERPRINT: Final = content_hash(
+    [
+        *(PAGE_COUNTS, HAZARD_COUNTS, LEVEL_CHANGE_COUNTS, THUMB_COUNTS, PROFILE_FIELDS),
+        *(DERIVED_SOURCES, MORNING_HOURS, EVENING_HOURS, SATURDAY),
+    ]
+)
+"""Hash of all of the above: sums that are stored are of the same sources only where it is equal."""

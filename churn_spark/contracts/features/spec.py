@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from churn_spark.contracts.features.activity import ACTIVITY_FEATURES
+from churn_spark.contracts.features.asked import Asked
 from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
 from churn_spark.contracts.features.feature import Feature, LogFeature
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
@@ -18,9 +19,9 @@ from churn_spark.contracts.features.sources import DERIVED_SOURCES, PAGE_COUNTS,
 from churn_spark.hashing import content_hash
 
 __all__ = [
-    "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS", "PAGE_COUNTS",
-    "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature", "fingerprint",
-    "model_features", "named",
+    "ASKED", "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS",
+    "PAGE_COUNTS", "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature",
+    "fingerprint", "model_features", "named",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
@@ -32,6 +33,9 @@ FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
 
 SNAPSHOT_FEATURES: Final[tuple[LogFeature, ...]] = REPORT_FEATURES + ACTIVITY_FEATURES
 """What follows from the log alone: the columns of `snapshots`."""
+
+ASKED: Final = Asked.by(feature.formula for feature in SNAPSHOT_FEATURES)
+"""The sums and extremes that `snapshots` are made of."""
 
 FEATURES: Final[tuple[Feature, ...]] = (*SNAPSHOT_FEATURES, *BEHAVIOUR_FEATURES)
 """All features; those of the behaviour model follow from the log and the champion."""

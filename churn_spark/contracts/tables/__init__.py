@@ -23,7 +23,13 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT_CELLS,
     PERFORMANCE,
 )
-from churn_spark.contracts.tables.silver import EVENT_DAYS, SESSION_DAYS, TRANSITIONS
+from churn_spark.contracts.tables.silver import (
+    EVENT_DAYS,
+    SESSION_DAYS,
+    TRANSITION_TOTALS,
+    TRANSITIONS,
+    USER_TOTALS,
+)
 from churn_spark.contracts.tables.table import Column, TableSpec
 
 TABLES = (
@@ -31,7 +37,9 @@ TABLES = (
     EVENTS,
     QUARANTINE,
     SESSION_DAYS,
+    USER_TOTALS,
     TRANSITIONS,
+    TRANSITION_TOTALS,
     EVENT_DAYS,
     SNAPSHOTS,
     BEHAVIOUR,
@@ -79,6 +87,8 @@ __all__ = [
     "TABLES",
     "TRAINING_ROWS",
     "TRANSITIONS",
+    "TRANSITION_TOTALS",
+    "USER_TOTALS",
     "VALIDATION_SCORES",
     "Column",
     "TableSpec",

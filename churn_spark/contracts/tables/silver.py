@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from churn_spark.contracts.features.spec import PAGE_COUNTS
+from churn_spark.contracts.features.sources import SOURCES
+from churn_spark.contracts.features.spec import ASKED, PAGE_COUNTS
 from churn_spark.contracts.tables.table import Column, TableSpec
+
+_PROFILE = (
+    Column("level", "string", "newest known"),
+    Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
+    Column("gender", "string", "newest known"),
+    Column("gender_seen", "long", "order of the event that told it"),
+    Column("location", "string", "newest known"),
+    Column("location_seen", "long", "order of the event that told it"),
+    Column("os", "string", "of the newest event that has a user agent"),
+    Column("browser", "string", "of the newest event that has a user agent"),
+    Column("agent_seen", "long", "order of the event that told it"),
+    Column("registered_ts", "timestamp", "newest known"),
+    Column("registration_seen", "long", "order of the event that told it"),
+)
 
 SESSION_DAYS = TableSpec(
     "silver",
@@ -22,20 +37,34 @@ SESSION_DAYS = TableSpec(
         Column("listened_micros", "long", "sum of song lengths, microseconds: exact in any order"),
         Column("first_ts", "timestamp", "first logged-in event other than Cancel"),
         Column("last_ts", "timestamp", "last logged-in event other than Cancel"),
-        Column("level", "string", "newest known"),
-        Column("level_seen", "long", "order of the event that told it: ts in ms x 1e6 + item"),
-        Column("gender", "string", "newest known"),
-        Column("gender_seen", "long", "order of the event that told it"),
-        Column("location", "string", "newest known"),
-        Column("location_seen", "long", "order of the event that told it"),
-        Column("os", "string", "of the newest event that has a user agent"),
-        Column("browser", "string", "of the newest event that has a user agent"),
-        Column("agent_seen", "long", "order of the event that told it"),
-        Column("registered_ts", "timestamp", "newest known"),
-        Column("registration_seen", "long", "order of the event that told it"),
+        *_PROFILE,
         Column("cancel_ts", "timestamp", "first Cancellation Confirmation, whatever its auth"),
     ),
     partition_by=("event_date",),
+)
+
+USER_TOTALS = TableSpec(
+    "silver",
+    "user_totals",
+    "cut date x user seen before it",
+    (
+        Column("before", "date", "the cut: only session days before this date are in it"),
+        Column("made_of", "string", "hash of the files of these session days and of what is kept"),
+        Column("user_id", "string", ""),
+        *(Column(name, "long", f"sum of {name} over the user's days") for name in SOURCES),
+        *(
+            Column(f"largest_{name}", "long", f"largest {name} of a day")
+            for name in sorted(ASKED.maxima)
+        ),
+        *_PROFILE,
+        Column("last_ts", "timestamp", "last logged-in event other than Cancel"),
+        Column("cancel_ts", "timestamp", "first Cancellation Confirmation, whatever its auth"),
+        Column("level_changed_ts", "timestamp", "date of the last completed up- or downgrade"),
+        Column("last_active_date", "date", "last one with a logged-in event"),
+        Column("last_visit_date", "date", "last one with such an event other than Cancel"),
+        Column("session_ids", "longs", "sessions with a logged-in event: they don't begin again"),
+    ),
+    partition_by=("before",),
 )
 
 TRANSITIONS = TableSpec(
@@ -52,6 +81,21 @@ TRANSITIONS = TableSpec(
         Column("total_millis", "long", "time from page to page, summed; 0 at START and END"),
     ),
     partition_by=("event_date",),
+)
+
+TRANSITION_TOTALS = TableSpec(
+    "silver",
+    "transition_totals",
+    "cut date x user seen before it x cell",
+    (
+        Column("before", "date", "the cut: only transitions known before this date are in it"),
+        Column("made_of", "string", "hash of the files of these transitions and of the cells"),
+        Column("user_id", "string", ""),
+        Column("cell", "integer", "level, page and next page, as the behaviour model counts them"),
+        Column("n_transitions", "long", "how often"),
+        Column("total_millis", "long", "time from page to page, summed"),
+    ),
+    partition_by=("before",),
 )
 
 EVENT_DAYS = TableSpec(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from churn_spark.contracts.features.spec import Feature
+
+BUCKETS: Final = "churn_spark.buckets"
+"""Property of a table that is cut by user: the number of its buckets."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class TableSpec:
         partition_by: columns that are replaced as a whole.
         skipping_columns: columns whose ranges Delta keeps per file; empty keeps its default.
         has_change_feed: whether later steps ask which rows changed since a version.
+        n_buckets: where rows are cut by their user, into how many parts; fixed with the table.
     """
 
     layer: str
@@ -37,6 +42,7 @@ class TableSpec:
     partition_by: tuple[str, ...] = ()
     skipping_columns: tuple[str, ...] = ()
     has_change_feed: bool = False
+    n_buckets: int | None = None
 
     @property
     def path(self) -> str:
@@ -56,6 +62,8 @@ class TableSpec:
             found["delta.enableChangeDataFeed"] = "true"
         if self.skipping_columns:
             found["delta.dataSkippingStatsColumns"] = ",".join(self.skipping_columns)
+        if self.n_buckets:
+            found[BUCKETS] = str(self.n_buckets)
         return found
 
 

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import Final, overload
 
 import numpy as np
 import pandas as pd
+import polars as pl
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS
+from churn_spark.lakehouse.frames import Batches, Rows, apply, on_side_of, to_spark
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
+from churn_spark.models.behaviour.counts import sum_cells
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
 from churn_spark.models.behaviour.user_cells import cell_column
 from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_start_millis
 
+_KEYS: Final = ("as_of", "user_id")
+_LEVEL: Final = "last_subscription_level"
 
+
+@overload
 def build_behaviour(
     snapshots: DataFrame, transitions: DataFrame, model: BehaviourModel, horizon: Horizon
-) -> DataFrame:
+) -> DataFrame: ...
+
+
+@overload
+def build_behaviour(
+    snapshots: Rows, transitions: DataFrame, model: BehaviourModel, horizon: Horizon
+) -> Rows: ...
+
+
+def build_behaviour(
+    snapshots: Rows, transitions: DataFrame, model: BehaviourModel, horizon: Horizon
+) -> Rows:
     """The features of the set `behaviour` for every row of a snapshot.
+
+    The sums over all transitions are Spark's work wherever the snapshot is; where totals of them
+    are at hand, see `sum_evidence`.
 
     Grain: (as_of, user_id), that of `snapshots`.
     """
-    return build_forecasts(build_evidence(snapshots, transitions, model), model, horizon)
+    facts = snapshots[[*_KEYS, "tenure_days", _LEVEL]]
+    evidence = build_evidence(
+        to_spark(facts, SNAPSHOTS, transitions.sparkSession), transitions, model
+    )
+    return build_forecasts(on_side_of(snapshots, evidence), model, horizon)
 
 
 def build_evidence(
@@ -55,9 +82,7 @@ def build_evidence(
             F.sum("total_millis").alias("visit_millis"),
         )
     )
-    facts = snapshots.select(
-        "as_of", "user_id", "tenure_days", F.col("last_subscription_level").alias("level")
-    )
+    facts = snapshots.select(*_KEYS, "tenure_days", F.col(_LEVEL).alias("level"))
     summed = [*names, "n_visits", "visit_millis"]
     is_before = (facts.user_id == by_day.user_id) & (by_day.event_date < facts.as_of)
     return (
@@ -68,7 +93,29 @@ def build_evidence(
     )
 
 
-def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon) -> DataFrame:
+def sum_evidence(users: pd.DataFrame, counts: pl.DataFrame, model: BehaviourModel) -> pd.DataFrame:
+    """The same of one as-of date in this process, from the cells that its users went through.
+
+    Args:
+        users: rows of a snapshot.
+        counts: of the cells before the date; see `counts.sum_cells`.
+        model: weighs them.
+
+    Grain: (as_of, user_id), that of `users`.
+    """
+    found = sum_cells(counts, pl.Series(users["user_id"].to_list()), model.mixture.log_chances)
+    likelihoods = {
+        f"log_likelihood_{number}": values for number, values in enumerate(found.log_likelihoods.T)
+    }
+    return users[[*_KEYS, "tenure_days"]].assign(
+        level=users[_LEVEL],
+        n_visits=found.visits,
+        visit_millis=found.visit_millis,
+        **likelihoods,
+    )
+
+
+def build_forecasts(evidence: Rows, model: BehaviourModel, horizon: Horizon) -> Rows:
     """The model's forecast for every row of evidence.
 
     Grain: (as_of, user_id).
@@ -76,8 +123,8 @@ def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon
     n_classes = len(model.mixture.shares)
     likelihoods = [f"log_likelihood_{number}" for number in range(n_classes)]
 
-    def forecast(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for frame in frames:
+    def forecast(batches: Batches) -> Batches:
+        for frame in batches:
             for as_of in sorted(set(frame["as_of"])):
                 rows = frame[frame["as_of"] == as_of]
                 days = rows["tenure_days"].to_numpy(dtype=np.float64)
@@ -99,5 +146,5 @@ def build_forecasts(evidence: DataFrame, model: BehaviourModel, horizon: Horizon
                     cancel_per_visit=found.cancel_per_visit,
                 )
 
-    columns = ", ".join(f"{feature.name} double" for feature in BEHAVIOUR_FEATURES)
-    return evidence.mapInPandas(forecast, f"as_of date, user_id string, {columns}")
+    names = (*_KEYS, *(feature.name for feature in BEHAVIOUR_FEATURES))
+    return apply(evidence, forecast, struct_of(BEHAVIOUR, names))

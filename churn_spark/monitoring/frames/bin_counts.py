@@ -7,18 +7,17 @@ Counts add up: over partitions, and over nights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.broadcast import Broadcast
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, NumericType
 
 from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
+from churn_spark.contracts.tables import DRIFT_CELLS
 from churn_spark.errors import SchemaError
+from churn_spark.lakehouse.frames import Batches, HasValue, Rows, apply, apply_by, share
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.monitoring.drift.ks import (
     MISSING_BIN,
     ReferenceSample,
@@ -27,25 +26,34 @@ from churn_spark.monitoring.drift.ks import (
     sum_sparse,
 )
 
-BINS_SCHEMA = "slice string, feature string, cells array<long>, counts array<long>"
+BINS_SCHEMA: Final = struct_of(DRIFT_CELLS, ["slice", "feature", "cells", "counts"])
 
+_NUMBERS: Final = ("floating", "integer", "mixed-integer-float", "boolean", "empty")
 
 Edges = dict[str, NDArray[np.float64]]
 """Feature -> sorted distinct values of its reference."""
 
+Prepare = Callable[[pd.DataFrame], pd.DataFrame]
+"""A batch of rows -> the same rows with a number for each feature, and their segments."""
 
-def share_edges(spark: SparkSession, samples: Mapping[str, ReferenceSample]) -> Broadcast[Edges]:
-    """Send the edges of the samples to the workers, once for several counts."""
-    edges = {feature: samples[feature].edges for feature in sorted(samples)}
-    return spark.sparkContext.broadcast(edges)
+
+def share_edges(rows: Rows, samples: Mapping[str, ReferenceSample]) -> HasValue[Edges]:
+    """Send the edges of the samples to where the rows are counted, once for several counts.
+
+    Raises:
+        ValueError: if `samples` is empty.
+    """
+    if not samples:
+        raise ValueError("found no reference, expected one per feature to count")
+    return share(rows, {feature: samples[feature].edges for feature in sorted(samples)})
 
 
 def count_bins_by_feature(
-    current: DataFrame,
-    samples: Mapping[str, ReferenceSample],
+    current: Rows,
+    edges: HasValue[Edges],
     segments: Sequence[str] = (),
-    edges: Broadcast[Edges] | None = None,
-) -> DataFrame:
+    prepare: Prepare = pd.DataFrame,
+) -> Rows:
     """Count the rows of each feature in the bins of its reference, for all users and by segment.
 
     Grain: (slice, feature). `cells` are in [0, 2K], ascending, only those that hold rows, and -1
@@ -58,28 +66,18 @@ def count_bins_by_feature(
     comes back has at most 2K+2 bins.
 
     Args:
-        current: one row per user; extra columns are not read.
-        samples: the reference sample of each numeric or boolean column to count.
+        current: one row per user.
+        edges: of the features to count, as `share_edges` gives them.
         segments: names of text columns, there with the prefix `segment_`.
-        edges: of the samples, as `share_edges` has sent them; sent now where none are given.
+        prepare: gives the numbers and segments of a batch; it holds them already if none is given.
 
     Raises:
-        SchemaError: if a feature is not a column of `current`, or not a numeric one.
-        ValueError: if `samples` is empty.
+        SchemaError: if a feature is no column of what is counted, or not a numeric one; from
+            Spark's workers it comes as the message of their exception.
     """
-    if not samples:
-        raise ValueError("found no reference, expected one per feature to count")
-    features = sorted(samples)
-    _check_columns(current, features)
-    shared = edges or share_edges(current.sparkSession, samples)
-    # One type for all columns: the JVM's cast rounds long integers as numpy does.
-    values = current.select(
-        *[F.col(f"`{feature}`").cast("double") for feature in features],
-        *[F.col(f"{SEGMENT_PREFIX}{segment}") for segment in segments],
-    )
-    counted = values.mapInArrow(_count_partition(shared, segments), BINS_SCHEMA)
+    counted = apply(current, _count_partition(edges, segments, prepare), BINS_SCHEMA)
     # Starting a group costs more than its work: one a feature, with all its slices.
-    return counted.groupBy("feature").applyInPandas(add_counts, BINS_SCHEMA)
+    return apply_by(counted, "feature", add_counts, BINS_SCHEMA)
 
 
 def add_counts(parts: pd.DataFrame) -> pd.DataFrame:
@@ -88,60 +86,63 @@ def add_counts(parts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, places in parts.groupby("slice", sort=True).indices.items():
         part = parts.iloc[places]
-        rows.append((name, feature, *sum_sparse(part["cells"], part["counts"])))
+        # One part, as where all is counted in one process, is a sum already.
+        parts_of = part["cells"], part["counts"]
+        summed = sum_sparse(*parts_of) if len(part) > 1 else (one.iloc[0] for one in parts_of)
+        rows.append((name, feature, *summed))
     return pd.DataFrame(rows, columns=parts.columns)
 
 
-def _check_columns(current: DataFrame, features: list[str]) -> None:
-    types = {field.name: field.dataType for field in current.schema.fields}
-    missing = [feature for feature in features if feature not in types]
-    textual = [
-        f"{feature} ({types[feature].simpleString()})"
-        for feature in features
-        if feature in types and not isinstance(types[feature], NumericType | BooleanType)
-    ]
+def _check_columns(batch: pd.DataFrame, features: Iterable[str]) -> None:
+    wanted = {feature: feature in batch.columns for feature in features}
+    missing = [feature for feature, is_there in wanted.items() if not is_there]
+    types = {one: pd.api.types.infer_dtype(batch[one]) for one in wanted if wanted[one]}
+    textual = [f"{name} ({found})" for name, found in types.items() if found not in _NUMBERS]
     if missing or textual:
         raise SchemaError(
-            f"found columns {sorted(types)}; expected numeric columns for every reference, "
-            f"but missing: {missing}, not numeric: {textual}; "
+            f"found columns {sorted(batch.columns)}; expected numeric columns for every "
+            f"reference, but missing: {missing}, not numeric: {textual}; "
             "compare features of the same fingerprint"
         )
 
 
 def _count_partition(
-    shared: Broadcast[Edges], segments: Sequence[str]
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    shared: HasValue[Edges], segments: Sequence[str], prepare: Prepare
+) -> Callable[[Batches], Batches]:
     """Return the function that turns a partition's batches into its sparse counts."""
 
-    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def count(batches: Batches) -> Batches:
         edges = shared.value
         # Shifted by one, so that the missing bin has a place: index 0.
         tallies = {f: np.zeros(2 * e.size + 2, dtype=np.int64) for f, e in edges.items()}
         parts: dict[tuple[str, str], _Pile] = {}
-        for batch in batches:
-            groups = list(_groups(batch, segments, len(edges)))
-            for position, feature in enumerate(edges):
-                values = batch.column(position).to_numpy(zero_copy_only=False)
+        for batch in map(prepare, batches):
+            _check_columns(batch, edges)
+            groups = list(_groups(batch, segments))
+            for feature in edges:
+                values = batch[feature].to_numpy(dtype=np.float64, na_value=np.nan)
                 np.add.at(tallies[feature], locate_bins(edges[feature], values) + 1, 1)
                 for name, rows in groups:
                     pile = parts.setdefault((name, feature), _Pile())
                     pile.add(locate_bins(edges[feature], values[rows]))
-        for feature, tally in tallies.items():
-            filled = np.flatnonzero(tally)
-            if filled.size:
-                yield _row(ALL, feature, (filled + MISSING_BIN, tally[filled]))
-        for (name, feature), pile in parts.items():
-            yield _row(name, feature, pile.total())
+        filled = ((feature, np.flatnonzero(tally)) for feature, tally in tallies.items())
+        found = [
+            (ALL, feature, bins + MISSING_BIN, tallies[feature][bins])
+            for feature, bins in filled
+            if bins.size
+        ]
+        found += [(name, feature, *pile.total()) for (name, feature), pile in parts.items()]
+        yield pd.DataFrame(found, columns=BINS_SCHEMA.names)
 
     return count
 
 
 def _groups(
-    batch: pa.RecordBatch, segments: Sequence[str], first: int
+    batch: pd.DataFrame, segments: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """The name of each slice in the batch, and its rows."""
-    for position, segment in enumerate(segments):
-        values = pd.Series(batch.column(first + position).to_pandas())
+    for segment in segments:
+        values = batch[f"{SEGMENT_PREFIX}{segment}"].reset_index(drop=True)
         for value, rows in values.groupby(values).indices.items():
             yield f"{segment}={value}", np.asarray(rows)
 
@@ -169,8 +170,3 @@ class _Pile:
         self._sum = sum_sparse([self._sum[0], loose], [self._sum[1], n])
         self._loose, self._n_loose = [], 0
         return self._sum
-
-
-def _row(name: str, feature: str, counts: SparseCounts) -> pa.RecordBatch:
-    arrays = [pa.array([name]), pa.array([feature]), *(pa.array([part]) for part in counts)]
-    return pa.RecordBatch.from_arrays(arrays, names=["slice", "feature", "cells", "counts"])

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.broadcast import Broadcast
-from pyspark.sql import DataFrame, Row
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import Row
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables import DRIFT
-from churn_spark.lakehouse.schema import conform, struct_of
+from churn_spark.lakehouse.frames import HasValue, Rows, apply_by, share
+from churn_spark.lakehouse.schema import struct_of
 from churn_spark.monitoring.drift.comparisons import (
     TRAINING,
     LevelComparison,
@@ -35,12 +33,11 @@ from churn_spark.monitoring.policy.hysteresis import is_entering
 from churn_spark.monitoring.policy.policy import PREDICTION
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
-_NUMBERS = [f.name for f in struct_of(DRIFT).fields if isinstance(f.dataType, T.DoubleType)]
 
 
 def build_drift(
-    bins: DataFrame, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
-) -> DataFrame:
+    bins: Rows, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+) -> Rows:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
     Grain: (run_date, comparison, slice, feature).
@@ -52,19 +49,11 @@ def build_drift(
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
     """
-    shared = bins.sparkSession.sparkContext.broadcast(reference)
-    schema = T.StructType(
-        [f for f in struct_of(DRIFT) if f.name not in ("adjusted_p_value", "is_breached")]
-    )
+    shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
-    tests = bins.groupBy("feature").applyInPandas(
-        _compare_feature(shared, run_date, min_rows), schema
-    )
-    judged = tests.groupBy("run_date").applyInPandas(_judge(config), struct_of(DRIFT))
-    # pandas writes "no value" as NaN, Spark as null.
-    return conform(
-        judged.withColumns({name: F.nanvl(name, F.lit(None)) for name in _NUMBERS}), DRIFT
-    )
+    compare = _compare_feature(shared, run_date, min_rows)
+    tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
+    return apply_by(tests, "run_date", _judge(config), struct_of(DRIFT))
 
 
 def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
@@ -89,7 +78,7 @@ def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact 
 
 
 def _compare_feature(
-    shared: Broadcast[Reference], run_date: date, min_rows: int
+    shared: HasValue[Reference], run_date: date, min_rows: int
 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that compares the nights of one feature, slice by slice."""
 

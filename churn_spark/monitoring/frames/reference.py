@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.segments import SEGMENT_PREFIX
+from churn_spark.evaluation.segments import segments_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.drift.comparisons import code_reference
@@ -103,18 +102,11 @@ def _count_sparse(reference: ReferenceSample, values: NDArray[np.float64]) -> Sp
     return bins, counts.astype(np.int64)
 
 
-def encode_categories(rows: DataFrame, encoding: Encoding) -> DataFrame:
-    """The rows with the code of each category that the model reads, as `Encoding.encode` does.
+def encode_users(batch: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
+    """Scored snapshot rows as the numbers of the reference: inputs, prediction and segments.
 
-    Grain: that of `rows`.
+    Grain: that of `batch`.
     """
-    return rows.withColumns(
-        {name: _code(F.col(name), levels) for name, levels in encoding.levels.items()}
-    )
-
-
-def _code(value: Column, levels: tuple[str, ...]) -> Column:
-    code = F.lit(None).cast("double")
-    for number, level in enumerate(levels):
-        code = F.when(value == level, float(number)).otherwise(code)
-    return F.coalesce(code, F.lit(float(len(levels))))
+    inputs = pd.DataFrame(encoding.encode(batch), batch.index, encoding.features)
+    segments = segments_of(batch, SEGMENT_PREFIX)
+    return pd.concat([inputs, batch[[PREDICTION]], segments], axis=1)

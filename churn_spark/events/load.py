@@ -1,0 +1,145 @@
+"""Parts of files -> data files of the bronze tables, written by whoever runs this.
+
+A Spark task calls it where its part of the work lies, the driver itself where the work is small;
+what comes back is small: what a commit needs to know of the files, and the account.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+from deltalake.transaction import AddAction
+
+from churn_spark.config import IngestConfig
+from churn_spark.contracts.tables import EVENTS, QUARANTINE, TableSpec
+from churn_spark.errors import DamagedFileError
+from churn_spark.events.block import read_block
+from churn_spark.lakehouse.byte_ranges import ByteRange, Piece, read_gzip, read_plain
+from churn_spark.lakehouse.data_files import StorageOptions, write_data_files
+from churn_spark.lakehouse.native_sources import open_source
+
+PART_BYTES: Final = 48 << 20
+"""Of JSON, parsed at once: .6 s of work, half a GiB of memory."""
+_MAX_ROWS: Final = 1_200_000
+"""Kept before they are written: 300 MiB."""
+
+Note = Callable[[int, int], None]
+"""Told of progress: bytes and lines that were read."""
+
+
+@dataclass(frozen=True)
+class LoadTask:
+    """What all parts of a batch have in common.
+
+    Attributes:
+        config: what counts as an event.
+        n_buckets: of the events.
+        batch: number of the batch.
+        tables: path of a table in the lakehouse -> where it is.
+        options: of their storage.
+    """
+
+    config: IngestConfig
+    n_buckets: int
+    batch: int
+    tables: Mapping[str, str]
+    options: StorageOptions
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of some parts.
+
+    Attributes:
+        files: path of a table in the lakehouse -> files that a commit is to add.
+        lines: what became of the lines -> how many.
+        broken: file -> why it can't be read to its end.
+    """
+
+    files: Mapping[str, Sequence[AddAction]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def sum_of(cls, many: Iterable[Loaded]) -> Loaded:
+        """All of them together."""
+        files: dict[str, list[AddAction]] = {}
+        lines: Counter[str] = Counter()
+        broken: dict[str, str] = {}
+        for one in many:
+            for table, added in one.files.items():
+                files.setdefault(table, []).extend(added)
+            lines.update(one.lines)
+            broken.update(one.broken)
+        return cls(files, lines, broken)
+
+
+def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded:
+    """Read parts of files and write what they hold, a file a bucket, in the parts' order.
+
+    Args:
+        parts: each is read once.
+        task: what they have in common.
+        note: called for each piece that was read.
+    """
+    rows = _Rows(task)
+    lines: Counter[str] = Counter()
+    broken: dict[str, str] = {}
+    for part in parts:
+        try:
+            for piece in _read(part, task.config):
+                block = read_block(piece.data, task.config, task.n_buckets, piece.n_cut)
+                rows.add(EVENTS, block.events, part.path)
+                rows.add(QUARANTINE, block.rejected, part.path)
+                lines.update(block.counts)
+                note(0, block.counts["read"])
+        except (DamagedFileError, FileNotFoundError, PermissionError) as error:
+            broken[part.path] = str(error)
+        note(part.length, 0)
+    return Loaded(rows.written(), lines, broken)
+
+
+def _read(part: ByteRange, config: IngestConfig) -> Iterator[Piece]:
+    longest = max(config.max_line_bytes, 4 * config.quarantined_chars) + 1
+    with open_source(part.path, seekable=not part.is_compressed) as source:
+        if part.is_compressed:
+            yield from read_gzip(source, PART_BYTES, longest)
+        else:
+            yield from read_plain(source, part, longest)
+
+
+class _Rows:
+    """Rows on their way into files: kept until they are many."""
+
+    def __init__(self, task: LoadTask) -> None:
+        self._task = task
+        self._frames: dict[str, list[pl.DataFrame]] = {EVENTS.path: [], QUARANTINE.path: []}
+        self._files: dict[str, list[AddAction]] = {EVENTS.path: [], QUARANTINE.path: []}
+
+    def add(self, spec: TableSpec, rows: pl.DataFrame, source_file: str) -> None:
+        """Take rows of a file."""
+        delivered = rows.with_columns(
+            source_file=pl.lit(source_file), ingest_batch=pl.lit(self._task.batch, pl.Int64())
+        )
+        frames = self._frames[spec.path]
+        frames.append(delivered)
+        if sum(frame.height for frame in frames) >= _MAX_ROWS:
+            self._write(spec)
+
+    def written(self) -> Mapping[str, Sequence[AddAction]]:
+        """Write what is left; path of a table -> its files."""
+        for spec in (EVENTS, QUARANTINE):
+            self._write(spec)
+        return self._files
+
+    def _write(self, spec: TableSpec) -> None:
+        frames, self._frames[spec.path] = self._frames[spec.path], []
+        if frames:
+            rows = pl.concat(frames).select(spec.column_names)
+            self._files[spec.path] += write_data_files(
+                rows, spec, self._task.tables[spec.path], self._task.options
+            )

@@ -1,0 +1,89 @@
+"""Session days -> snapshots, in one process: every feature of every living user as of dates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date
+
+import polars as pl
+
+from churn_spark.contracts.features.past import ALL_DAYS, Trailing
+from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
+from churn_spark.contracts.tables import SNAPSHOTS
+from churn_spark.features.local.past import FramePast, sum_column
+from churn_spark.features.local.profile import pick_newest
+from churn_spark.features.local.schema import TYPES
+from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
+
+
+def build_snapshots(
+    session_days: pl.DataFrame,
+    totals: pl.DataFrame,
+    as_of_dates: Collection[date],
+    log_start: date,
+    active_days: int,
+) -> pl.DataFrame:
+    """The population as of each date, with every feature that follows from the log.
+
+    The rows are those of `features.snapshots.build_snapshots`, to the last bit.
+
+    Args:
+        session_days: all from the totals' cut on, up to the last date.
+        totals: of the days before; their cut is before the longest window of each date.
+        as_of_dates: the dates.
+        log_start: first date of the log.
+        active_days: how long a user counts as active.
+
+    Grain: (as_of, user_id).
+    """
+    days = stack_days(session_days, totals)
+    profiles = stack_profiles(session_days, totals)
+    found = []
+    for as_of in sorted(as_of_dates):
+        history = _history_of(days, profiles, as_of)
+        is_active = (as_of - pl.col("last_active_date")).dt.total_days() <= active_days
+        living = history.filter(is_active & pl.col("cancel_ts").is_null())
+        found.append(_features_of(living, FramePast(as_of, log_start)))
+    return pl.concat(found)
+
+
+def _history_of(days: pl.DataFrame, profiles: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """What each user has done before a date: all that the features are made of.
+
+    Grain: (user_id) for users with any row before the date.
+    """
+    before = days.filter(pl.col("event_date") < as_of)
+    in_window: dict[Trailing, list[str]] = defaultdict(list)
+    for source, window in sorted(ASKED.sums):
+        in_window[window].append(source)
+    history = before.group_by("user_id").agg(
+        *[
+            pl.col(source).sum().alias(sum_column(source, ALL_DAYS))
+            for source in in_window.pop(ALL_DAYS, [])
+        ],
+        pl.col(*LATEST).max(),
+        pl.col("cancel_ts").min(),
+    )
+    age = (as_of - pl.col("event_date")).dt.total_days()
+    for window, sources in in_window.items():
+        first = window.first or days.height
+        summed = (
+            before.filter(age.is_between(window.last, first))
+            .group_by("user_id")
+            .agg(pl.col(source).sum().alias(sum_column(source, window)) for source in sources)
+        )
+        history = history.join(summed, "user_id", "left")
+    known = pick_newest(profiles.filter(pl.col("event_date") < as_of))
+    is_sum = pl.col(*(sum_column(*one) for one in ASKED.sums))
+    return history.with_columns(is_sum.fill_null(0)).join(known, "user_id", "left")
+
+
+def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
+    """The declared features, from what users have done."""
+    columns = [
+        feature.formula.value(past).expr.cast(TYPES[feature.data_type]).alias(feature.name)
+        for feature in SNAPSHOT_FEATURES
+    ]
+    as_of = pl.lit(past.as_of).alias("as_of")
+    return history.select(as_of, "user_id", *columns).select(SNAPSHOTS.column_names)

@@ -1,0 +1,53 @@
+"""Input files as Python reads them, wherever a task runs: local disks and object stores."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+_SCHEMES: Final = frozenset({"file", "s3", "s3a", "gs", "abfs", "abfss"})
+
+
+def is_reachable(path: str) -> bool:
+    """Whether Python reads the file, by the scheme of its path as Hadoop lists it."""
+    return path.partition(":")[0] in _SCHEMES
+
+
+def open_source(path: str, *, seekable: bool) -> pa.NativeFile:
+    """The opened file; keys and end points of an object store come from the environment.
+
+    Args:
+        path: as Hadoop lists it: with a scheme, not percent-encoded.
+        seekable: whether parts of it are to be read, or all of it in order.
+
+    Raises:
+        FileNotFoundError: if it is gone.
+        PermissionError: if it may not be read.
+    """
+    system, name = _locate(path)
+    if seekable:
+        return system.open_input_file(name)
+    return system.open_input_stream(name, compression=None)
+
+
+def _locate(path: str) -> tuple[Any, str]:
+    scheme, _, rest = path.partition(":")
+    if scheme == "file":
+        return fs.LocalFileSystem(), "/" + rest.lstrip("/")
+    container, _, key = rest.removeprefix("//").partition("/")
+    if scheme in ("s3", "s3a"):
+        return (
+            fs.S3FileSystem(endpoint_override=os.environ.get("AWS_ENDPOINT_URL")),
+            f"{container}/{key}",
+        )
+    if scheme == "gs":
+        return fs.GcsFileSystem(), f"{container}/{key}"
+    account = urlsplit(f"//{container}").hostname or ""
+    return (
+        fs.AzureFileSystem(account.partition(".")[0]),
+        f"{container.partition('@')[0]}/{key}",
+    )

@@ -1,0 +1,71 @@
+"""The users of as-of dates, read and written: on the driver while they are few, by Spark beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+
+import pandas as pd
+from pyspark.sql import functions as F
+
+from churn_spark.contracts.tables import SNAPSHOTS, TableSpec
+from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.frames import Rows
+from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.tables import Lakehouse
+
+
+def are_few(lakehouse: Lakehouse, dates: Collection[date]) -> bool:
+    """Whether the users of the dates fit on the driver: all tables of the dates go by that."""
+    return lakehouse.count_rows(SNAPSHOTS, {"as_of": dates}) <= lakehouse.max_local_users
+
+
+def read_dates(
+    lakehouse: Lakehouse,
+    spec: TableSpec,
+    dates: Collection[date],
+    columns: Sequence[str] | None = None,
+) -> Rows:
+    """The rows of some as-of dates; none where there are none.
+
+    Raises:
+        MissingTableError: if no step has written the table yet, and the users are many.
+    """
+    if are_few(lakehouse, dates):
+        return lakehouse.read_rows(spec, {"as_of": dates}, columns)
+    rows = lakehouse.read(spec).filter(F.col("as_of").isin(*dates))
+    return rows.select(*columns or spec.column_names)
+
+
+def read_as_of(
+    lakehouse: Lakehouse, spec: TableSpec, as_of: date, columns: Sequence[str] | None = None
+) -> Rows:
+    """The rows of one as-of date.
+
+    Raises:
+        MissingTableError: if the table has none; a job before this one writes them.
+    """
+    require_rows(lakehouse, spec, {"as_of": [as_of]}, as_of)
+    return read_dates(lakehouse, spec, [as_of], columns)
+
+
+def require_rows(lakehouse: Lakehouse, spec: TableSpec, where: Where, day: date) -> int:
+    """How many rows of a day there are.
+
+    Raises:
+        MissingTableError: if the table has none; a job before this one writes them.
+    """
+    if n_rows := lakehouse.count_rows(spec, where):
+        return n_rows
+    raise MissingTableError(
+        f"found no rows as of {day} in {spec.layer}/{spec.name}, expected some: run the "
+        "job that writes them for this date, or `nightly`, which runs them all"
+    )
+
+
+def replace_users(lakehouse: Lakehouse, rows: Rows, spec: TableSpec, where: Where) -> None:
+    """Replace the rows meant, in one commit."""
+    if isinstance(rows, pd.DataFrame):
+        lakehouse.replace_rows(rows, spec, where)
+    else:
+        lakehouse.replace(rows, spec, where)

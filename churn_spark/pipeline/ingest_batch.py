@@ -1,0 +1,94 @@
+"""One batch of files on its way into bronze: fixed before the first commit, so done once.
+
+A batch is written down beside the tables before any of them takes it: its files, and what the
+commits will add. Killed before that, nothing has happened; killed later, the next run commits what
+was written down, whatever has become of the input meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from deltalake.transaction import AddAction
+
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, TableSpec
+from churn_spark.events.files import ListedFile
+from churn_spark.events.summary import BatchFacts
+from churn_spark.lakehouse.commits import Once, append_files
+from churn_spark.lakehouse.tables import Lakehouse
+
+WRITER: Final = "ingest_events"
+_PENDING: Final = f"_checkpoints/{WRITER}/pending.json"
+TABLES: Final = (EVENTS, QUARANTINE, FILES)
+"""In the order of the commits: the files come last, so that a file is known when all is there."""
+
+
+@dataclass(frozen=True)
+class PendingBatch:
+    """A batch that is decided on.
+
+    Attributes:
+        number: of the batch.
+        files: that it reads.
+        broken: file -> why it can't be read to its end.
+        lines: what became of the lines -> how many.
+        added: path of a table -> data files that are written and wait for their commit; none
+            where Spark is to read the files and write the rows.
+    """
+
+    number: int
+    files: Sequence[ListedFile]
+    broken: Mapping[str, str]
+    lines: Mapping[str, int]
+    added: Mapping[str, Sequence[AddAction]] | None
+
+    @property
+    def facts(self) -> BatchFacts:
+        """What the summary says of it."""
+        return BatchFacts(len(self.files), self.lines, self.broken)
+
+    def once(self, spec: TableSpec) -> Once:
+        """The name of its commit to a table."""
+        return Once(f"{WRITER}/{spec.name}", self.number)
+
+
+def write_pending(lakehouse: Lakehouse, batch: PendingBatch) -> None:
+    """Decide on a batch: from here on it will be done, by this run or another."""
+    lakehouse.files.exchange(_PENDING, json.dumps(asdict(batch)).encode())
+
+
+def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
+    """The batch that an earlier run has decided on and not finished, if there is one."""
+    content = lakehouse.files.read(_PENDING)
+    if content is None:
+        return None
+    told: dict[str, Any] = json.loads(content)
+    added = told["added"]
+    return PendingBatch(
+        told["number"],
+        [ListedFile(**one) for one in told["files"]],
+        told["broken"],
+        told["lines"],
+        added and {table: [AddAction(**one) for one in many] for table, many in added.items()},
+    )
+
+
+def forget_pending(lakehouse: Lakehouse) -> None:
+    """The batch is done, or its tables are gone."""
+    lakehouse.files.delete(_PENDING)
+
+
+def last_number(lakehouse: Lakehouse, spec: TableSpec) -> int:
+    """The number of the last batch that a table has taken; -1 where there is none."""
+    return lakehouse.last_number(spec, f"{WRITER}/{spec.name}")
+
+
+def commit(lakehouse: Lakehouse, batch: PendingBatch) -> None:
+    """Make the batch's data files part of the tables; what was done before isn't done again."""
+    for spec in TABLES:
+        if files := (batch.added or {}).get(spec.path):
+            append_files(files, lakehouse.uri(spec), lakehouse.storage_options, batch.once(spec))
+            lakehouse.shorten_log(spec, lakehouse.version(spec))

@@ -1,0 +1,114 @@
+"""Files read and written by Python: by the driver where they are small, else by Spark's tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from deltalake import DeltaTable
+
+from churn_spark.config import IngestConfig
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
+from churn_spark.events.files import ListedFile, build_files
+from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
+from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
+from churn_spark.lakehouse.data_files import write_data_files
+from churn_spark.lakehouse.location import object_store_settings
+from churn_spark.lakehouse.native_sources import is_reachable
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.ingest_batch import PendingBatch
+from churn_spark.pipeline.ingest_progress import IngestProgress
+
+_TASK_BYTES: Final = 512 << 20
+"""Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
+_GZIP_RATIO: Final = 10
+_KNOWN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
+_LEGACY_WRITER: Final = 7
+"""From this version of the protocol on, a table lists the features that a writer must know."""
+
+
+def takes_native_commits(lakehouse: Lakehouse) -> bool:
+    """Whether the bronze tables are reached by Python and none needs what only Spark does."""
+    if not lakehouse.is_native:
+        return False
+    for spec in (EVENTS, QUARANTINE, FILES):
+        table = DeltaTable(lakehouse.uri(spec), storage_options=lakehouse.storage_options)
+        protocol = table.protocol()
+        if protocol.min_writer_version >= _LEGACY_WRITER and not (
+            set(protocol.writer_features or ()) <= _KNOWN_FEATURES
+        ):
+            return False
+        if any(name.startswith("delta.constraints.") for name in table.metadata().configuration):
+            return False
+    return True
+
+
+def load_natively(
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    n_buckets: int,
+    files: Sequence[ListedFile],
+    number: int,
+    progress: IngestProgress,
+) -> PendingBatch:
+    """Write what files hold; the batch then waits for its commits.
+
+    The files' names come to the driver: at most `ingest.max_files_per_batch`.
+    """
+    options = lakehouse.storage_options
+    tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
+    task = LoadTask(config, n_buckets, number, tables, options)
+    parts = split_files([(file.path, file.size_bytes) for file in files], PART_BYTES)
+    if sum(map(_weight, parts)) <= config.max_driver_bytes:
+        loaded = load_parts(parts, task, progress.add)
+    else:
+        loaded = _load_by_tasks(lakehouse, parts, task, progress)
+    rows = build_files(files, loaded.broken, number)
+    noted = write_data_files(rows, FILES, lakehouse.uri(FILES), options)
+    return PendingBatch(
+        number, files, loaded.broken, loaded.lines, {**loaded.files, FILES.path: noted}
+    )
+
+
+def can_read(files: Sequence[ListedFile]) -> bool:
+    """Whether Python reads all of the files."""
+    return all(is_reachable(file.path) for file in files)
+
+
+def deal_parts(parts: Sequence[ByteRange], n_cores: int) -> list[list[ByteRange]]:
+    """The parts dealt to tasks: neighbours together, about the same work for each."""
+    total = sum(map(_weight, parts))
+    n_tasks = min(len(parts), max(n_cores, -(-total // _TASK_BYTES)))
+    hands: list[list[ByteRange]] = [[] for _ in range(n_tasks)]
+    before = 0
+    for part in parts:
+        # By the middle of the part, so that no task takes what is nearly all another's.
+        hands[min(n_tasks - 1, (2 * before + _weight(part)) * n_tasks // (2 * total))].append(part)
+        before += _weight(part)
+    return [hand for hand in hands if hand]
+
+
+def _load_by_tasks(
+    lakehouse: Lakehouse, parts: Sequence[ByteRange], task: LoadTask, progress: IngestProgress
+) -> Loaded:
+    context = lakehouse.spark.sparkContext
+    hands = deal_parts(parts, context.defaultParallelism)
+    n_bytes, n_lines = context.accumulator(0), context.accumulator(0)
+    settings = object_store_settings()
+
+    def note(more_bytes: int, more_lines: int) -> None:
+        n_bytes.add(more_bytes)
+        n_lines.add(more_lines)
+
+    def load(hand: Sequence[ByteRange]) -> Loaded:
+        os.environ.update(settings)
+        return load_parts(hand, task, note)
+
+    with progress.following(lambda: (n_bytes.value, n_lines.value)):
+        return Loaded.sum_of(context.parallelize(hands, len(hands)).map(load).collect())
+
+
+def _weight(part: ByteRange) -> int:
+    """Bytes of JSON, roughly."""
+    return part.length * (_GZIP_RATIO if part.is_compressed else 1)

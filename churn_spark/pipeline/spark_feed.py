@@ -1,0 +1,65 @@
+"""Files read and written by Spark, for storage that Python doesn't reach: the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from churn_spark.config import IngestConfig
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, TableSpec
+from churn_spark.events.files import build_files
+from churn_spark.events.lines import find_broken_files, read_lines
+from churn_spark.events.spark_blocks import SparkBlocks
+from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.ingest_batch import WRITER, PendingBatch
+
+
+def load_by_spark(
+    lakehouse: Lakehouse, config: IngestConfig, n_buckets: int, batch: PendingBatch
+) -> PendingBatch:
+    """Read the files of a batch and write their rows; what was done before isn't done again.
+
+    Returns:
+        The batch, with the account of its lines.
+    """
+    paths = [file.path for file in batch.files]
+    spark = lakehouse.spark
+    broken: dict[str, str] = {}
+    try:
+        lines = _write(lakehouse, config, n_buckets, batch, read_lines(spark, paths))
+    except (PySparkException, Py4JJavaError):
+        broken = find_broken_files(spark, paths)
+        if not broken:
+            raise
+        readable = read_lines(spark, paths, up_to_damage=True)
+        lines = _write(lakehouse, config, n_buckets, batch, readable)
+    rows = build_files(batch.files, broken, batch.number).rows()
+    _append(lakehouse, spark.createDataFrame(rows, struct_of(FILES)), FILES, batch)
+    return replace(batch, lines=lines, broken=broken)
+
+
+def _write(
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    n_buckets: int,
+    batch: PendingBatch,
+    lines: DataFrame,
+) -> dict[str, int]:
+    blocks = SparkBlocks.of(lines, config, n_buckets, batch.number)
+    blocks.rows.persist()
+    try:
+        counts = dict(blocks.count_lines())
+        _append(lakehouse, blocks.events, EVENTS, batch)
+        if counts.get("read", 0) > counts.get("accepted", 0) + counts.get("anonymous", 0):
+            _append(lakehouse, blocks.rejected, QUARANTINE, batch)
+    finally:
+        blocks.rows.unpersist()
+    return counts
+
+
+def _append(lakehouse: Lakehouse, rows: DataFrame, spec: TableSpec, batch: PendingBatch) -> None:
+    lakehouse.append(rows, spec, writer=WRITER, batch=batch.number)

@@ -1,0 +1,40 @@
+"""Silver `transitions` -> the cells that users went through before a date, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from churn_spark.contracts.tables import TRANSITION_TOTALS, TRANSITIONS
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.behaviour.counts import (
+    CELLS_FINGERPRINT,
+    add_counts,
+    no_counts,
+    stack_counts,
+    sum_counts,
+)
+from churn_spark.pipeline.kept_totals import KeptTotals
+
+KEPT: Final = KeptTotals(TRANSITION_TOTALS, TRANSITIONS, CELLS_FINGERPRINT, no_counts, add_counts)
+_LATE_DAYS: Final = 7
+"""The days before a date in which most late events fall: they don't touch what is kept."""
+
+
+def read_counts(
+    lakehouse: Lakehouse, as_of_dates: Collection[date]
+) -> Iterator[tuple[date, pl.DataFrame]]:
+    """What each user was known to have done before each of the dates, by cell, the oldest first.
+
+    Columns `user_id`, `cell`, `n_transitions`, `total_millis`; a user may have a cell in many rows.
+    """
+    last = min(as_of_dates) - timedelta(days=_LATE_DAYS)
+    first = last - timedelta(days=last.weekday())
+    totals = KEPT.read(lakehouse, first)
+    for as_of in sorted(as_of_dates):
+        counts = stack_counts(KEPT.read_days(lakehouse, first, as_of), totals)
+        yield as_of, counts
+        totals, first = sum_counts(counts), as_of

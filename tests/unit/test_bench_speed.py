@@ -1,0 +1,112 @@
+"""What the measurements of speed say: dearer nights, pages with figures, processes' CPU."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.delivered_log import split
+from bench.measured_night import MeasuredNight, Step
+from bench.processes import cpu_seconds
+from bench.smoke import STORED, Cost
+from bench.speed_page import BEGIN, END, Size, describe, draw, update_page
+from bench.speed_run import NIGHTS, PIPELINE, Run
+from churn_spark.pipeline import console
+
+NIGHT = MeasuredNight("2018-12-02", [Step("start", 3.0, 5.0, 0, 0.0), Step("x", 1.0, 2.0, 7, 4.5)])
+
+
+def _run(who: str, wall_s: float, night: str = NIGHTS[0]) -> Run:
+    steps = [vars(step) for step in NIGHT.steps]
+    return Run(who, night, wall_s, 7.0, 900.0, 800.0, 100.0, steps, [])
+
+
+@pytest.fixture
+def sizes() -> list[Size]:
+    """Two logs with two nights each and a script beside the first."""
+    return [
+        Size(
+            "A log",
+            users,
+            80.0,
+            [_run(PIPELINE, 30), _run("DuckDB", 10), _run(PIPELINE, 20, NIGHTS[1])],
+        )
+        for users in (226, 2250)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (Cost(110, 55.0), []),
+        (Cost(111, 50.0), ["Spark jobs: found 111, expected at most 1.1 x 100"]),
+        (Cost(100, 56.0), ["CPU in calibration loops: found 56, expected at most 1.1 x 50"]),
+        (Cost(10, 5.0), []),
+    ],
+)
+def test_night_is_dearer_beyond_a_tenth(now: Cost, told: list[str]) -> None:
+    assert now.grown_beyond(Cost(100, 50.0)) == told
+
+
+def test_cost_is_the_same_when_stored_and_read(tmp_path: Path) -> None:
+    Cost(100, 50.5).write(tmp_path / "cost.json")
+    assert Cost.read(tmp_path / "cost.json") == Cost(100, 50.5)
+    assert Cost.read(STORED).jobs > 0
+
+
+def test_totals_are_over_all_steps() -> None:
+    assert (NIGHT.total("wall_s"), NIGHT.total("jobs")) == (4.0, 7)
+    text = json.dumps({"night": NIGHT.night, "steps": [vars(step) for step in NIGHT.steps]})
+    assert MeasuredNight.from_json(text) == NIGHT
+
+
+def test_page_holds_the_figures_between_its_marks(sizes: list[Size]) -> None:
+    figures = describe(sizes, "2 cores", "make bench-speed")
+    page = update_page(f"before\n{BEGIN}\nold\n{END}\nafter\n", figures)
+    assert page.startswith(f"before\n{BEGIN}\nMachine: 2 cores.")
+    assert page.endswith(f"{END}\nafter\n")
+    assert "first night, 3.0 times DuckDB" in page
+    assert "| x | 1.0 | 2.0 | 7 | 4.5 | 1.0 | 2.0 | 7 | 4.5 |" in page
+    assert update_page(page, figures) == page
+    with pytest.raises(ValueError, match="expected both"):
+        update_page("no marks", figures)
+
+
+def test_picture_is_the_same_for_the_same_figures(sizes: list[Size], tmp_path: Path) -> None:
+    for name in ("one.svg", "two.svg"):
+        draw(sizes, tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_log_is_split_before_its_newest_day(tmp_path: Path) -> None:
+    file = tmp_path / "log.json.gz"
+    with gzip.open(file, "wt") as lines:
+        lines.writelines(f'{{"ts": {ts}}}\n' for ts in (86_400_000 * 3, 5, 86_400_000 * 3 - 1))
+    log = split(file, tmp_path)
+    log.deliver(tmp_path / "incoming", 0)
+    assert (tmp_path / "incoming" / "first.json").read_text().count("\n") == 2
+    log.deliver(tmp_path / "incoming", 1)
+    assert (tmp_path / "incoming" / "last.json").read_text() == '{"ts": 259200000}\n'
+
+
+def test_cpu_seconds_grow_with_work() -> None:
+    before = cpu_seconds(os.getpid())
+    total = sum(number * number for number in range(2_000_000))
+    assert total > 0
+    assert cpu_seconds(os.getpid()) > before
+
+
+def test_listener_is_told_each_step_that_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+    with console.each_step_told_to(told.append):
+        with console.closing_line("score_users"):
+            pass
+        with pytest.raises(ZeroDivisionError), console.closing_line("monitor_model"):
+            raise ZeroDivisionError
+    with console.closing_line("later"):
+        pass
+    assert told == ["score_users"]
