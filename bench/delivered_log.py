@@ -1,4 +1,4 @@
-"""A log that comes in two deliveries: all days but the last, then the last one."""
+"""A log that comes in two deliveries: all days but the last whole one, then the rest."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from bench.processes import run_watched
 from churn_spark.timeline import MILLIS_PER_DAY
@@ -18,8 +20,8 @@ class DeliveredLog:
     """Two folders with the files of a log.
 
     Attributes:
-        first: all days but the last.
-        last: the last day.
+        first: all days but the last whole one.
+        last: that day, and what little there is after it.
     """
 
     first: Path
@@ -50,13 +52,15 @@ def simulate(users: int, work: Path) -> DeliveredLog:
 
 
 def split(file: Path, work: Path) -> DeliveredLog:
-    """The log in a file, cut before its newest day."""
+    """The log in a file, cut before its newest whole day: the last one may end after minutes."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         dated = [(json.loads(line)["ts"] // MILLIS_PER_DAY, line) for line in lines]
-    newest = max(day for day, _ in dated)
+    counts = Counter(day for day, _ in dated)
+    whole = median(counts.values()) / 2
+    newest = max(day for day, count in counts.items() if count >= whole)
     log = DeliveredLog(work / "first", work / "last")
     for folder, is_last in ((log.first, False), (log.last, True)):
         folder.mkdir(parents=True)
         with (folder / f"{folder.name}.json").open("w", encoding="utf-8") as out:
-            out.writelines(line for day, line in dated if (day == newest) is is_last)
+            out.writelines(line for day, line in dated if (day >= newest) is is_last)
     return log

@@ -142,7 +142,7 @@ def _describe_steps(size: Size) -> str:
 def _step_cells(run: Run | None, name: str) -> str:
     found = [step for step in run.steps if step["name"] == name] if run else []
     if not found:
-        return " | | | "
+        return " |  |  | "
     wall, cpu, jobs, written = (
         sum(step[key] for step in found) for key in ("wall_s", "cpu_s", "jobs", "written_mb")
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+
+import typer
 
 from bench.delivered_log import DeliveredLog
 from bench.measured_night import MeasuredNight
@@ -73,12 +74,17 @@ def run_nights(log: DeliveredLog, work: Path, memory: str) -> Iterator[Run]:
             )  # fmt: skip
     for engine in ENGINES:
         if engine == "sail" and find_spec("pysail") is None:
-            sys.stderr.write(f"{NO_SAIL}\n")
+            typer.echo(NO_SAIL, err=True)
             continue
-        yield _measure(
-            engine, NIGHTS[-1], lakehouse, work, "bench.peers.with_sail", engine, str(lakehouse),
-            str(work / "script"), *dates,
-        )  # fmt: skip
+        try:
+            yield _measure(
+                engine, NIGHTS[-1], lakehouse, work, "bench.peers.with_sail", engine,
+                str(lakehouse), str(work / "script"), *dates,
+            )  # fmt: skip
+        except SystemExit as error:
+            # Another engine may lack what a transform needs; that is a result as well.
+            typer.echo(f"{engine} left out: {error}", err=True)
+            shutil.rmtree(work / "script", ignore_errors=True)
 
 
 def _measure(who: str, night: str, lakehouse: Path, work: Path, *command: str) -> Run:

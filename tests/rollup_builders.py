@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
+from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import EVENTS
 from churn_spark.features.ordered_events import order_events
-from churn_spark.features.session_days import build_session_days
-from churn_spark.features.transitions import build_transitions
+from churn_spark.features.rollups import SESSION_DAY_ROLLUP, TRANSITION_ROLLUP, roll_up_frame
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 from tests import oracles
 
@@ -33,16 +33,26 @@ def event_frame(records: Iterable[Mapping[str, Any]], source_file: str = "log") 
 
 def session_days_of(events: pl.DataFrame) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Session days by user, session and date, instants as milliseconds."""
-    rows = build_session_days(order_events(events))
+    rows = SESSION_DAY_ROLLUP.build(order_events(events))
     instants = pl.selectors.datetime().dt.epoch("ms")
     return _by_key(rows.with_columns(instants), "user_id", "session_id", "event_date")
 
 
 def transitions_of(events: pl.DataFrame) -> dict[tuple[Any, ...], tuple[int, int]]:
     """Count and milliseconds by user, date, level, page and next page."""
-    rows = build_transitions(order_events(events))
+    rows = TRANSITION_ROLLUP.build(order_events(events))
     keyed = _by_key(rows, "user_id", "event_date", "level", "page", "next_page")
     return {key: (row["n_transitions"], row["total_millis"]) for key, row in keyed.items()}
+
+
+def build_session_days(events: DataFrame) -> DataFrame:
+    """Session days as a Spark frame."""
+    return roll_up_frame(events, SESSION_DAY_ROLLUP)
+
+
+def build_transitions(events: DataFrame) -> DataFrame:
+    """Transitions as a Spark frame."""
+    return roll_up_frame(events, TRANSITION_ROLLUP)
 
 
 def _by_key(rows: pl.DataFrame, *key: str) -> dict[tuple[Any, ...], dict[str, Any]]:

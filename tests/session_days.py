@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from churn_spark.contracts.features.sources import MAX_ITEM, PAGE_COUNTS
 from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.features.local.schema import schema_of
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 START = date(2018, 10, 1)
 _N_DAYS = 90
@@ -21,7 +21,7 @@ def session_days_of(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows as the frame that is read from the table; counts that aren't given are 0."""
     zeros = {c.name: 0 for c in SESSION_DAYS.columns if c.name.startswith("n_")}
     whole = [{**zeros, "listened_micros": 0, **row} for row in rows]
-    return pl.DataFrame(whole, schema=schema_of(SESSION_DAYS))
+    return pl.DataFrame(whole, schema=polars_schema_of(SESSION_DAYS))
 
 
 def instant(day: date, hour: int) -> datetime:
@@ -74,11 +74,14 @@ def _profile(draw: st.DrawFn, day: date) -> dict[str, Any]:
     return told
 
 
-def logs(max_size: int = 40) -> st.SearchStrategy[pl.DataFrame]:
+def logs(min_size: int = 0, max_size: int = 40) -> st.SearchStrategy[pl.DataFrame]:
     """Logs of some users over three months: sessions that come back after weeks, ties, silences."""
     key = ("user_id", "session_id", "event_date")
     rows = st.lists(
-        _session_day(), max_size=max_size, unique_by=lambda row: tuple(row[name] for name in key)
+        _session_day(),
+        min_size=min_size,
+        max_size=max_size,
+        unique_by=lambda row: tuple(row[name] for name in key),
     )
     return rows.map(session_days_of)
 

@@ -25,15 +25,17 @@ def find_differences(lakehouse: Path, features: Path) -> list[str]:
     local = pafs.SubTreeFileSystem(folder, pafs.LocalFileSystem())
     ours = DeltaTable(folder).to_pyarrow_table(filesystem=local).to_pandas()
     theirs = pd.read_parquet(features)
-    return list(_differences(_ordered(ours), _ordered(theirs)))
+    return list(differences_of(ordered(ours), ordered(theirs)))
 
 
-def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by date and user, the dates of one type."""
     dated = rows.assign(as_of=pd.to_datetime(rows["as_of"]).astype("datetime64[ns]"))
     return dated.sort_values(KEY).reset_index(drop=True)
 
 
-def _differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[str]:
+def differences_of(ours: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[str]:
+    """What differs between two tables of features, in words."""
     if not ours[KEY].equals(theirs[KEY]):
         yield f"{len(ours)} rows here, {len(theirs)} there, or of other users"
         return

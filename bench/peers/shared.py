@@ -139,7 +139,7 @@ def finish(task: Task, features: pd.DataFrame, watch: Stopwatch) -> None:
         data = lightgbm.Dataset(_matrix(known, levels), known["label"].to_numpy(dtype=float))
         trees = lightgbm.train(_PARAMETERS, data, _ROUNDS)
     with watch.stage("score"):
-        chances = trees.predict(_matrix(tonight, levels))
+        chances = np.asarray(trees.predict(_matrix(tonight, levels)))
         scores = tonight[KEY].assign(churn_probability=chances)
         scores.to_parquet(task.out / "scores.parquet", index=False)
     with watch.stage("drift"):
@@ -161,6 +161,6 @@ def _matrix(rows: pd.DataFrame, levels: dict[str, list[str]]) -> pd.DataFrame:
 
 
 def _test(before: pd.Series, now: pd.Series) -> dict[str, float]:
-    values = [np.asarray(part.dropna(), dtype=float) for part in (before, now)]
-    found = ks_2samp(*values, method="asymp")
+    known_before, known_now = (part.dropna().to_numpy(dtype=float) for part in (before, now))
+    found = ks_2samp(known_before, known_now, method="asymp")
     return {"distance": found.statistic, "p_value": found.pvalue}

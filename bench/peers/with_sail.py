@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True)
     with {"sail": open_sail, "spark": open_spark}[engine]() as spark:
         from churn_spark.contracts.tables import SESSION_DAYS
-        from churn_spark.features.labels import build_labels
+        from churn_spark.features.labels import build_first_cancels
         from churn_spark.features.snapshots import build_snapshots
 
         days = spark.read.format("delta").load(f"{lakehouse}/{SESSION_DAYS.path}")
@@ -67,13 +67,7 @@ def main(arguments: Sequence[str]) -> None:
             snapshots = build_snapshots(days, dates, learning.snapshots.active_days).toPandas()
             snapshots.to_parquet(folder / "features.parquet", index=False)
         with watch.stage("labels"):
-            horizon = learning.labels.horizon
-            people = (
-                days.select("user_id")
-                .distinct()
-                .crossJoin(spark.createDataFrame([(day,) for day in dates], "as_of date"))
-            )
-            build_labels(people, days, horizon, max(dates)).toPandas()
+            build_first_cancels(days).toPandas()
     sys.stdout.write(json.dumps(watch.steps) + "\n")
 
 

@@ -31,10 +31,10 @@ class IngestConfig(Section):
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]
-    max_driver_events: int = Field(ge=0)
     buckets: int = Field(ge=1, le=4096)
     reader: Literal["auto", "native", "spark"]
     max_driver_bytes: int = Field(ge=0)
+    max_driver_events: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:

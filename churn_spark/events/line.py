@@ -66,7 +66,10 @@ def _parse_object(text: str) -> object:
 
 def _first_of_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object's values; of a key that is there twice the first, as where blocks are parsed."""
-    return dict(reversed(pairs))
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_first_of_each)

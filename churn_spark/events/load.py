@@ -75,7 +75,7 @@ class Loaded:
                 files.setdefault(table, []).extend(added)
             lines.update(one.lines)
             broken.update(one.broken)
-        return cls(files, lines, broken)
+        return cls(files, dict(lines), broken)
 
 
 def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded:
@@ -90,26 +90,31 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
     lines: Counter[str] = Counter()
     broken: dict[str, str] = {}
     for part in parts:
+        told = 0
         try:
-            for piece in _read(part, task.config):
+            for piece, n_bytes in _read(part, task.config):
                 block = read_block(piece.data, task.config, task.n_buckets, piece.n_cut)
                 rows.add(EVENTS, block.events, part.path)
                 rows.add(QUARANTINE, block.rejected, part.path)
                 lines.update(block.counts)
-                note(0, block.counts["read"])
+                note(n_bytes - told, block.counts["read"])
+                told = n_bytes
         except (DamagedFileError, FileNotFoundError, PermissionError) as error:
             broken[part.path] = str(error)
-        note(part.length, 0)
-    return Loaded(rows.written(), lines, broken)
+        note(part.length - told, 0)
+    return Loaded(rows.written(), dict(lines), broken)
 
 
-def _read(part: ByteRange, config: IngestConfig) -> Iterator[Piece]:
+def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int]]:
+    """The pieces of a part, each with how many of its bytes are read by then."""
     longest = max(config.max_line_bytes, 4 * config.quarantined_chars) + 1
-    with open_source(part.path, seekable=not part.is_compressed) as source:
+    with open_source(part.path) as source:
         if part.is_compressed:
-            yield from read_gzip(source, PART_BYTES, longest)
+            for piece in read_gzip(source, PART_BYTES, longest):
+                yield piece, source.tell()
         else:
-            yield from read_plain(source, part, longest)
+            for piece in read_plain(source, part, longest):
+                yield piece, part.length
 
 
 class _Rows:

@@ -161,7 +161,7 @@ def _parse_strictly(data: bytes) -> pl.DataFrame | None:
     surrogates = len(_SURROGATE.findall(data))
     if surrogates and surrogates != 2 * len(_PAIR.findall(data)):
         return None
-    if not data.strip():
+    if not data or data.isspace():
         return pl.DataFrame(schema=RECORD_SCHEMA)
     try:
         return pl.read_ndjson(data, schema=RECORD_SCHEMA)

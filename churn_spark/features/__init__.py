@@ -1,1 +1,1 @@
-"""Events -> session days, transitions, snapshots and labels: Spark, and Polars in `local`."""
+"""Events -> session days, transitions, snapshots and labels: by Polars, and by Spark beyond."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+import polars as pl
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import LABELS
-from churn_spark.lakehouse.schema import conform
+from churn_spark.lakehouse.polars_schema import conform_polars
 from churn_spark.timeline import Horizon
 
 
 def build_labels(
-    population: DataFrame, session_days: DataFrame, horizon: Horizon, log_end: date
-) -> DataFrame:
+    population: pl.DataFrame, cancellations: pl.DataFrame, horizon: Horizon, log_end: date
+) -> pl.DataFrame:
     """The horizon label of each user of the population.
 
     1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while the log
@@ -22,29 +23,31 @@ def build_labels(
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
-        session_days: the whole table; the first cancellation is looked for in it.
+        cancellations: `user_id` and `cancel_ts` of all session days that have one.
         horizon: window and gap.
         log_end: the day after the newest event.
 
     Grain: (as_of, user_id, horizon_days, gap_days).
     """
-    days_ahead = F.date_diff(F.to_date("cancel_ts"), "as_of")
-    in_gap = F.coalesce(days_ahead.between(0, horizon.gap_days - 1), F.lit(False))
+    first = cancellations.group_by("user_id").agg(pl.col("cancel_ts").min())
+    days_ahead = (pl.col("cancel_ts").dt.date() - pl.col("as_of")).dt.total_days()
     end = horizon.gap_days + horizon.days
-    in_window = F.coalesce(days_ahead.between(horizon.gap_days, end - 1), F.lit(False))
-    is_known = F.date_add("as_of", end) <= F.lit(log_end)
-    labelled = population.select("as_of", "user_id").join(
-        build_first_cancels(session_days), "user_id", "left"
+    in_gap = (days_ahead >= 0) & (days_ahead < horizon.gap_days)
+    in_window = (days_ahead >= horizon.gap_days) & (days_ahead < end)
+    labelled = population.join(first, on="user_id", how="left").with_columns(
+        is_known=pl.col("as_of") + timedelta(days=end) <= log_end,
+        is_gap_cancel=in_gap.fill_null(value=False),
+        in_window=in_window.fill_null(value=False).cast(pl.Int32),
     )
-    return conform(
+    return conform_polars(
         labelled.select(
             "as_of",
             "user_id",
-            F.lit(horizon.days).alias("horizon_days"),
-            F.lit(horizon.gap_days).alias("gap_days"),
-            F.when(is_known & ~in_gap, in_window.cast("integer")).alias("label"),
-            is_known.alias("is_known"),
-            in_gap.alias("is_gap_cancel"),
+            pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
+            pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
+            pl.when(pl.col("is_known") & ~pl.col("is_gap_cancel")).then("in_window").alias("label"),
+            "is_known",
+            "is_gap_cancel",
         ),
         LABELS,
     )

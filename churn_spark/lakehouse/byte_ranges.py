@@ -12,7 +12,7 @@ from churn_spark.errors import DamagedFileError
 
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_STEP: Final = 1 << 20
+_STEP: Final = 4 << 20
 _SMALL_STEP: Final = 512
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

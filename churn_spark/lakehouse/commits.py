@@ -24,6 +24,9 @@ _NO_CHECKPOINT: Final = PostCommitHookProperties(
     create_checkpoint=False, cleanup_expired_logs=False
 )
 _ATTEMPTS: Final = 10
+_PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
+_LISTS_FEATURES: Final = 7
+"""From this version of the protocol on, a table names what a writer must know."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,19 @@ def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
     later = [field for field in declared if field.name not in known]
     if later:
         delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
+
+
+def takes_commits(table: str, options: StorageOptions) -> bool:
+    """Whether a table needs nothing of who reads and writes it that only Spark does.
+
+    Such as deletion vectors, other names of columns in the files, or checks of each row.
+    """
+    delta = DeltaTable(table, storage_options=dict(options))
+    protocol = delta.protocol()
+    features = {*(protocol.writer_features or ()), *(protocol.reader_features or ())}
+    is_plain = protocol.min_writer_version < _LISTS_FEATURES or features <= _PLAIN_FEATURES
+    checks = [name for name in delta.metadata().configuration if "delta.constraints." in name]
+    return protocol.min_reader_version == 1 and is_plain and not checks
 
 
 def append_files(

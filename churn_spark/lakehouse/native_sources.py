@@ -17,24 +17,22 @@ def is_reachable(path: str) -> bool:
     return path.partition(":")[0] in _SCHEMES
 
 
-def open_source(path: str, *, seekable: bool) -> pa.NativeFile:
+def open_source(path: str) -> pa.NativeFile:
     """The opened file; keys and end points of an object store come from the environment.
 
     Args:
         path: as Hadoop lists it: with a scheme, not percent-encoded.
-        seekable: whether parts of it are to be read, or all of it in order.
 
     Raises:
         FileNotFoundError: if it is gone.
         PermissionError: if it may not be read.
     """
-    system, name = _locate(path)
-    if seekable:
-        return system.open_input_file(name)
-    return system.open_input_stream(name, compression=None)
+    system, name = locate(path)
+    return system.open_input_file(name)
 
 
-def _locate(path: str) -> tuple[Any, str]:
+def locate(path: str) -> tuple[Any, str]:
+    """The file system of a path, and the path's name there."""
     scheme, _, rest = path.partition(":")
     if scheme == "file":
         return fs.LocalFileSystem(), "/" + rest.lstrip("/")

@@ -47,7 +47,7 @@ def struct_of(spec: TableSpec, names: Iterable[str] | None = None) -> T.StructTy
         c.name: T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
         for c in spec.columns
     }
-    return T.StructType([fields[name] for name in names or fields])
+    return T.StructType([fields[name] for name in (fields if names is None else names)])
 
 
 def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:

@@ -93,14 +93,15 @@ class SmallTables(ABC):
     def read_arrow(
         self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
-        """The same with the declared types: whole numbers stay whole. Only where `is_native`.
-
-        Raises:
-            ValueError: where only Spark reaches the table.
-        """
+        """The same with the declared types: whole numbers stay whole."""
         meant, names = where or {}, columns or spec.column_names
-        table = None if is_empty(meant) else self._open(spec)
-        return table.read(meant, names) if table else arrow_schema(spec).empty_table().select(names)
+        nothing = arrow_schema(spec).empty_table().select(names)
+        if is_empty(meant):
+            return nothing
+        if self.is_native:
+            table = self._open(spec)
+            return table.read(meant, names) if table else nothing
+        return pa.Table.from_pandas(self.read_rows(spec, meant, names), nothing.schema)
 
     def collect_rows(
         self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None

@@ -192,8 +192,8 @@ class Lakehouse(SmallTables):
         if not self.exists(spec):
             return -1
         log = self._jvm.org.apache.spark.sql.delta.DeltaLog
-        numbers = log.forTable(self.spark._jsparkSession, self.path(spec)).unsafeVolatileSnapshot()
-        number = numbers.transactions().get(writer)
+        newest = log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))._2()
+        number = newest.transactions().get(writer)
         return int(number.get()) if number.isDefined() else -1
 
     def write_report(self, text: str, name: str) -> str:

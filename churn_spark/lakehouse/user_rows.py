@@ -10,14 +10,33 @@ from pyspark.sql import functions as F
 
 from churn_spark.contracts.tables import SNAPSHOTS, TableSpec
 from churn_spark.errors import MissingTableError
-from churn_spark.lakehouse.frames import Rows
+from churn_spark.lakehouse.frames import Rows, to_spark
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+
+_KEYS = ("as_of", "user_id")
 
 
 def are_few(lakehouse: Lakehouse, dates: Collection[date]) -> bool:
     """Whether the users of the dates fit on the driver: all tables of the dates go by that."""
     return lakehouse.count_rows(SNAPSHOTS, {"as_of": dates}) <= lakehouse.max_local_users
+
+
+def group_dates(lakehouse: Lakehouse, dates: Collection[date]) -> list[list[date]]:
+    """The dates in groups: of each the users fit on the driver, but those of a last one."""
+    groups: list[list[date]] = []
+    beyond, room = [], 0
+    for day in sorted(dates):
+        n_users = lakehouse.count_rows(SNAPSHOTS, {"as_of": [day]})
+        if n_users > lakehouse.max_local_users:
+            beyond.append(day)
+            continue
+        if not groups or n_users > room:
+            groups.append([])
+            room = lakehouse.max_local_users
+        groups[-1].append(day)
+        room -= n_users
+    return [*groups, beyond] if beyond else groups
 
 
 def read_dates(
@@ -47,6 +66,24 @@ def read_as_of(
     """
     require_rows(lakehouse, spec, {"as_of": [as_of]}, as_of)
     return read_dates(lakehouse, spec, [as_of], columns)
+
+
+def read_known(
+    lakehouse: Lakehouse, spec: TableSpec, keys: pd.DataFrame, columns: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of some users as of some dates, on the driver: of no more than fit there.
+
+    Grain: (as_of, user_id), that of `keys`; those without a row are left out.
+    """
+    found = [keys.iloc[:0].reindex(columns=list(columns))]
+    for dates in group_dates(lakehouse, set(keys["as_of"])):
+        asked = keys.loc[keys["as_of"].isin(dates), [*_KEYS]]
+        rows = read_dates(lakehouse, spec, dates, columns)
+        if not isinstance(rows, pd.DataFrame):
+            named = F.broadcast(to_spark(asked, spec, lakehouse.spark))
+            rows = rows.join(named, [*_KEYS], "left_semi").toPandas()
+        found.append(rows.merge(asked, on=[*_KEYS]))
+    return pd.concat(found, ignore_index=True)
 
 
 def require_rows(lakehouse: Lakehouse, spec: TableSpec, where: Where, day: date) -> int:

@@ -87,7 +87,7 @@ def run(
     log = read_log_dates(lakehouse)
     end = min(date or Date.max, log.span.end)
     plan = choose_dates(log, end, config, backtest)
-    snapshots.run(lakehouse, {*plan.train, *plan.test}, config, log.span)
+    snapshots.run_stale(lakehouse, {*plan.train, *plan.test}, config, log.span)
     with USE_CASE.start(lakehouse) as facts:
         tested = fit_and_predict(lakehouse, log, plan, config, truth)
         predictions = describe_predictions(tested)

@@ -11,7 +11,13 @@ from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
 from churn_spark.lakehouse.frames import HasValue, Rows, join, kept, only, stack, with_constants
 from churn_spark.lakehouse.selection import Between, Where, spark_condition
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import are_few, read_as_of, read_dates, replace_users
+from churn_spark.lakehouse.user_rows import (
+    are_few,
+    group_dates,
+    read_as_of,
+    read_dates,
+    replace_users,
+)
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS
 from churn_spark.monitoring.frames.bin_counts import Edges, count_bins_by_feature, share_edges
@@ -46,8 +52,14 @@ def count_past_nights(
         How many nights were counted.
     """
     nights = _nights_of_others(lakehouse, date, bundle.version)
-    if not nights:
-        return 0
+    for some in group_dates(lakehouse, nights):
+        _count_nights(lakehouse, some, bundle, reference)
+    return len(nights)
+
+
+def _count_nights(
+    lakehouse: Lakehouse, nights: list[Date], bundle: ModelBundle, reference: Reference
+) -> None:
     described = with_behaviour(lakehouse, read_dates(lakehouse, SNAPSHOTS, nights), bundle)
     scored = join(described, predict_rows(described, bundle), _KEYS, "inner")
     edges = share_edges(scored, reference.samples)
@@ -55,7 +67,6 @@ def count_past_nights(
         parts = [_count(only(users, as_of=[n]), n, bundle, edges) for n in nights]
         where: Where = {"run_date": nights, "model_version": [bundle.version]}
         replace_users(lakehouse, stack(parts), DRIFT_CELLS, where)
-    return len(nights)
 
 
 def _nights_of_others(lakehouse: Lakehouse, date: Date, version: str) -> list[Date]:

@@ -16,7 +16,7 @@ import polars as pl
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.hashing import content_hash
-from churn_spark.lakehouse.selection import Between, Where
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import days_after
 
@@ -64,9 +64,8 @@ class KeptTotals:
 
     def read_days(self, lakehouse: Lakehouse, first: date, end: date) -> pl.DataFrame:
         """The rows of the source in `[first, end)`."""
-        return self._read(
-            lakehouse, self.source, {"event_date": Between(first, end - timedelta(days=1))}
-        )
+        where = {"event_date": Between(first, end - timedelta(days=1))}
+        return pl.DataFrame(lakehouse.read_arrow(self.source, where))
 
     def _keep(
         self, lakehouse: Lakehouse, totals: pl.DataFrame, cut: date, cuts: Sequence[date]
@@ -81,7 +80,7 @@ class KeptTotals:
     ) -> tuple[date | None, pl.DataFrame]:
         """A cut and its totals; nothing before the first day where none hold."""
         for cut in reversed(cuts):
-            totals = self._read(lakehouse, self.table, {"before": [cut]})
+            totals = pl.DataFrame(lakehouse.read_arrow(self.table, {"before": [cut]}))
             if totals["made_of"][0] == self._made_of(files, cut):
                 return cut, totals
         return None, self.nothing()
@@ -89,9 +88,3 @@ class KeptTotals:
     def _made_of(self, files: Files, cut: date) -> str:
         paths = [path for day, path in files if day < cut]
         return content_hash([self.definition, self.table.column_names, paths])
-
-    @staticmethod
-    def _read(lakehouse: Lakehouse, spec: TableSpec, where: Where) -> pl.DataFrame:
-        rows = pl.from_arrow(lakehouse.read_arrow(spec, where))
-        assert isinstance(rows, pl.DataFrame)
-        return rows

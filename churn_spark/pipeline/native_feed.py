@@ -6,13 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from deltalake import DeltaTable
-
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import ListedFile, build_files
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
 from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
+from churn_spark.lakehouse.commits import takes_commits
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.location import object_store_settings
 from churn_spark.lakehouse.native_sources import is_reachable
@@ -23,25 +22,14 @@ from churn_spark.pipeline.ingest_progress import IngestProgress
 _TASK_BYTES: Final = 512 << 20
 """Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
 _GZIP_RATIO: Final = 10
-_KNOWN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
-_LEGACY_WRITER: Final = 7
-"""From this version of the protocol on, a table lists the features that a writer must know."""
 
 
 def takes_native_commits(lakehouse: Lakehouse) -> bool:
     """Whether the bronze tables are reached by Python and none needs what only Spark does."""
-    if not lakehouse.is_native:
-        return False
-    for spec in (EVENTS, QUARANTINE, FILES):
-        table = DeltaTable(lakehouse.uri(spec), storage_options=lakehouse.storage_options)
-        protocol = table.protocol()
-        if protocol.min_writer_version >= _LEGACY_WRITER and not (
-            set(protocol.writer_features or ()) <= _KNOWN_FEATURES
-        ):
-            return False
-        if any(name.startswith("delta.constraints.") for name in table.metadata().configuration):
-            return False
-    return True
+    return lakehouse.is_native and all(
+        takes_commits(lakehouse.uri(spec), lakehouse.storage_options)
+        for spec in (EVENTS, QUARANTINE, FILES)
+    )
 
 
 def load_natively(

@@ -14,10 +14,10 @@ from churn_spark.config import LearningConfig, MonitoringConfig
 from churn_spark.contracts.features.segments import SEGMENT_SOURCES
 from churn_spark.contracts.tables import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.evaluation.segments import segments_of
-from churn_spark.lakehouse.frames import join, on_side_of, only, sample_rows, to_spark
-from churn_spark.lakehouse.selection import Between, Where
+from churn_spark.lakehouse.frames import Rows, join, on_side_of, only, sample_rows, to_spark
+from churn_spark.lakehouse.selection import Between, Where, spark_condition
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import read_as_of, read_dates
+from churn_spark.lakehouse.user_rows import read_as_of, read_dates, read_known
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
@@ -124,10 +124,17 @@ def read_labelled(
 
 def read_validation(lakehouse: Lakehouse, run_id: str, limits: MonitoringConfig) -> pd.DataFrame:
     """The rows that a run's model was validated on, with their segments: the reference."""
-    scores = lakehouse.read(VALIDATION_SCORES).filter(F.col("run_id") == run_id)
-    users = lakehouse.read(SNAPSHOTS).select(*_KEYS, *SEGMENT_SOURCES)
-    rows = scores.select(*_KEYS, "label", "churn_probability")
-    return _with_segments(sample_rows(rows.join(users, [*_KEYS]), limits.max_labelled_rows))
+    where: Where = {"run_id": [run_id]}
+    columns, of_segments = [*_KEYS, "label", "churn_probability"], [*_KEYS, *SEGMENT_SOURCES]
+    rows: Rows
+    if lakehouse.count_rows(VALIDATION_SCORES, where) <= lakehouse.max_local_users:
+        scores = lakehouse.read_rows(VALIDATION_SCORES, where, columns)
+        rows = scores.merge(read_known(lakehouse, SNAPSHOTS, scores, of_segments), on=[*_KEYS])
+    else:
+        chosen = lakehouse.read(VALIDATION_SCORES).filter(spark_condition(where))
+        users = lakehouse.read(SNAPSHOTS).select(of_segments)
+        rows = chosen.select(columns).join(users, [*_KEYS])
+    return _with_segments(sample_rows(rows, limits.max_labelled_rows))
 
 
 def _with_segments(rows: pd.DataFrame) -> pd.DataFrame:

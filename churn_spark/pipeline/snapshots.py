@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date as Date
-from typing import Final
-
-from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
+from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.errors import InputError
-from churn_spark.features.labels import build_labels
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.built_dates import BuiltDates
+from churn_spark.pipeline.labels import find_unlabelled, write_labels
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.pipeline.user_totals import cut_before, read_history
-from churn_spark.timeline import Horizon, LogSpan
+from churn_spark.pipeline.user_totals import are_few_days, read_history
+from churn_spark.timeline import LogSpan
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -27,12 +24,9 @@ USE_CASE = UseCase(
     "every feature of every living user, knowing only what came before the date; labels "
     "as they become known",
     reads=(SESSION_DAYS,),
-    writes=(SNAPSHOTS, LABELS, USER_TOTALS),
-    reads_if_there=(LABELS, USER_TOTALS),
+    writes=(SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES),
+    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES),
 )
-
-_DAYS_OF_A_USER: Final = 20
-"""Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
 
 def run(
@@ -54,19 +48,16 @@ def run(
         InputError: if there is no event before one of the dates.
     """
     with USE_CASE.start(lakehouse) as facts:
-        session_days = lakehouse.read(SESSION_DAYS)
         span = span or read_log_span(lakehouse)
         if min(dates) <= span.start:
             raise InputError(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
                 f"{span.start}, up to {span.end}: choose another --date"
             )
-        write_snapshots(lakehouse, dates, span.start, config.snapshots.active_days)
-        horizon = config.labels.horizon
-        labelled = {*dates, *find_unripe_dates(lakehouse, horizon, span.end)}
-        population = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*labelled))
-        labels = build_labels(population, session_days, horizon, span.end)
-        lakehouse.replace(labels, LABELS, {"as_of": labelled, **_horizon_of(horizon)})
+        built = BuiltDates.read(lakehouse, span, config)
+        write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
+        labelled = write_labels(lakehouse, dates, config.labels.horizon, span.end)
+        built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
             f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
@@ -75,19 +66,17 @@ def run(
 
 
 def write_snapshots(
-    lakehouse: Lakehouse, dates: Collection[Date], log_start: Date, active_days: int
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, active_days: int
 ) -> None:
     """Replace the snapshots of the dates.
 
     In this process while the session days that they are made of fit in it; by Spark's windows
     over all session days beyond, or where only Spark reaches them.
     """
-    most = lakehouse.max_local_users * _DAYS_OF_A_USER
-    where = {"event_date": Between(cut_before(min(dates)), max(dates))}
-    if lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most:
+    if are_few_days(lakehouse, dates):
         history = read_history(lakehouse, dates)
         found = build_from_totals(
-            history.session_days, history.totals, dates, log_start, active_days
+            history.session_days, history.totals, dates, span.start, active_days
         )
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
@@ -102,21 +91,13 @@ def run_missing(
 
     Labels are written last: a date that has them has its snapshot, however the job has ended.
     """
-    where: Where = {"as_of": dates, **_horizon_of(config.labels.horizon)}
-    labelled = lakehouse.read_rows(LABELS, where, ["as_of"])
-    if missing := set(dates) - set(labelled["as_of"]):
+    if dates and (missing := find_unlabelled(lakehouse, dates, config.labels.horizon)):
         run(lakehouse, missing, config, span)
 
 
-def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
-    """The as-of dates whose labels were not known when they were built, and are now."""
-    newest_known = horizon.newest_known(log_end)
-    # A label that isn't known is null: the log names the few dates that have such.
-    with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
-    dates = [one for one in with_nulls if one <= newest_known]
-    where: Where = {"as_of": dates, "is_known": [False], **_horizon_of(horizon)}
-    return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))
-
-
-def _horizon_of(horizon: Horizon) -> Where:
-    return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
+def run_stale(
+    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
+) -> None:
+    """Build the snapshots and labels of those of the dates that aren't of the log as it is."""
+    if stale := BuiltDates.read(lakehouse, span, config).stale(dates):
+        run(lakehouse, stale, config, span)

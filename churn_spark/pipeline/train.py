@@ -51,7 +51,7 @@ def run(
     USE_CASE.check_inputs(lakehouse)
     log = log or read_log_dates(lakehouse)
     if dates := training_dates(log, config, date):
-        snapshots.run(lakehouse, dates, config, log.span)
+        snapshots.run_stale(lakehouse, dates, config, log.span)
     return train(lakehouse, registry, date, config, log)
 
 

@@ -77,7 +77,7 @@ def run(
     log = read_log_dates(lakehouse)
     known = training_dates(log, config, date)
     dates = split_dates(known, config.labels.horizon, tuning.n_dates)
-    snapshots.run(lakehouse, known, config, log.span)
+    snapshots.run_stale(lakehouse, known, config, log.span)
     with USE_CASE.start(lakehouse) as facts:
         labelled = label_snapshots(lakehouse, log, date, config)
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)

@@ -13,10 +13,14 @@ from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
 from churn_spark.contracts.features.spec import ASKED
 from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS
 from churn_spark.features.local.totals import add_days, no_totals
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.kept_totals import KeptTotals
 
 KEPT: Final = KeptTotals(USER_TOTALS, SESSION_DAYS, SOURCES_FINGERPRINT, no_totals, add_days)
+
+_DAYS_OF_A_USER: Final = 20
+"""Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,18 @@ class UserHistory:
 
     Attributes:
         session_days: from the totals' cut on.
-        totals: of the days before; of nobody where all days are among the session days.
+        totals: of the days before; of nobody where there are none.
     """
 
     session_days: pl.DataFrame
     totals: pl.DataFrame
+
+
+def are_few_days(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> bool:
+    """Whether the session days that snapshots as of the dates are made of fit in this process."""
+    where = {"event_date": Between(cut_before(min(as_of_dates)), max(as_of_dates))}
+    most = lakehouse.max_local_users * _DAYS_OF_A_USER
+    return lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most
 
 
 def read_history(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> UserHistory:

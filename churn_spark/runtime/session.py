@@ -40,7 +40,7 @@ class StartingSession:
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        root = str(Path(__file__).resolve().parent.parent)
+        root = str(Path(__file__).resolve().parents[2])
         # Python workers don't inherit sys.path, only this.
         paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
@@ -108,13 +108,7 @@ def _launch_settings(config: SparkConfig, java_options: str | None) -> dict[str,
 
 def _worker_settings() -> dict[str, str]:
     """The environment of Python workers, each of which has one core."""
-    environment = {
-        "POLARS_MAX_THREADS": "1",
-        # Buffers of tens of megabytes come and go: given back each time, each is faulted in anew.
-        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-        "MALLOC_TRIM_THRESHOLD_": str(2 << 30),
-    }
-    return {f"spark.executorEnv.{name}": value for name, value in environment.items()}
+    return {"spark.executorEnv.POLARS_MAX_THREADS": "1"}
 
 
 def _sql_settings(config: SparkConfig) -> dict[str, str]:

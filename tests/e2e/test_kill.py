@@ -48,7 +48,7 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
     assert start_ingest(logs, whole).wait(timeout=300) == 0
 
     process = start_ingest(logs, killed)
-    third_batch = killed / "_checkpoints" / "ingest_events" / "offsets" / "2"
+    third_batch = killed / EVENTS.path / "_delta_log" / f"{3:020}.json"
     deadline = time.monotonic() + 300
     while not third_batch.exists() and time.monotonic() < deadline:
         assert process.poll() is None, "the ingest ended before it could be killed"

@@ -6,17 +6,17 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import polars as pl
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bench.expected_metrics import evaluate_expected
 from churn_spark.config import load_config
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour import user_cells
-from churn_spark.models.behaviour.evidence import build_behaviour
+from churn_spark.models.behaviour.counts import count_cells
+from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
 from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.simulate.probabilities import build_probabilities
@@ -24,6 +24,7 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
 from tests.builders import read_events
+from tests.rollup_builders import build_session_days, build_transitions
 
 SETTINGS, AS_OF, HORIZON = (
     SimulationSettings(users=600, seed=11),
@@ -121,6 +122,21 @@ def test_model_is_the_same_when_the_users_stay_in_spark(
     collected = _fit(transitions, session_days, in_blocks)
     monkeypatch.setattr(user_cells, "MAX_COLLECTED_CELLS", 1000)
     assert _fit(transitions, session_days, in_blocks).to_json() == collected.to_json()
+
+
+def test_forecasts_are_the_same_from_counts_of_cells_in_this_process(
+    fitted: BehaviourModel,
+    forecasts: pd.DataFrame,
+    transitions: DataFrame,
+    session_days: DataFrame,
+) -> None:
+    known = pl.from_pandas(transitions.filter(F.col("event_date") < F.lit(AS_OF)).toPandas())
+    snapshots = build_snapshots(session_days, [AS_OF], 60).toPandas()
+    evidence = sum_evidence(snapshots, count_cells(known), fitted)
+    found = build_forecasts(evidence, fitted, HORIZON).sort_values("user_id", ignore_index=True)
+    assert list(found["user_id"]) == list(forecasts["user_id"])
+    for name in ("behaviour_probability", "visits_a_week", "cancel_per_visit"):
+        assert found[name].to_numpy() == pytest.approx(forecasts[name].to_numpy(), rel=1e-12)
 
 
 def test_nothing_changes_when_the_future_does(

@@ -17,7 +17,6 @@ from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.errors import LeakFoundError, MissingTableError
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_features
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.inputs import poison_session_days
@@ -28,6 +27,7 @@ from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from tests.builders import read_events
+from tests.rollup_builders import build_session_days
 
 DATES = [date(2018, 10, 15), date(2018, 10, 22)]
 NIGHT = date(2018, 11, 6)

@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import ASKED
 from churn_spark.contracts.tables import SESSION_DAYS, SNAPSHOTS
-from churn_spark.features.local.schema import schema_of
 from churn_spark.features.local.snapshots import build_snapshots
 from churn_spark.features.local.totals import add_days, no_totals
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_by_windows
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 from tests.builders import random_records, read_events, write_lines
 
 _DATES = (date(2018, 10, 1), date(2018, 10, 9), date(2018, 11, 26), date(2019, 1, 20))
@@ -43,7 +43,7 @@ def _check(session_days: DataFrame, dates: tuple[date, ...], read_rows: ReadRows
     """Of all dates from all days, and of the last one from totals and the days since."""
     expected = read_rows(build_by_windows(session_days, dates, _ACTIVE_DAYS))
     days = read_rows(session_days).select(SESSION_DAYS.column_names)
-    assert dict(days.schema) == schema_of(SESSION_DAYS)
+    assert dict(days.schema) == polars_schema_of(SESSION_DAYS)
     log_start = days["event_date"].min()
     assert isinstance(log_start, date)
     before_dates = days.filter(pl.col("event_date") < max(dates))

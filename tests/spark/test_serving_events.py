@@ -19,9 +19,7 @@ from churn_spark.contracts.features.formulas import Formula
 from churn_spark.contracts.features.past import Past, Q, Trailing
 from churn_spark.contracts.features.spec import FEATURES, LogFeature
 from churn_spark.errors import RequestError
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
-from churn_spark.features.transitions import build_transitions
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.training_rows import join_behaviour
@@ -34,6 +32,7 @@ from churn_spark.serving.predictor import build_predictor
 from churn_spark.timeline import Horizon
 from tests import oracles
 from tests.builders import collect_dicts, random_records, read_events, write_lines
+from tests.rollup_builders import build_session_days, build_transitions
 
 DATES = (date(2018, 10, 9), date(2018, 11, 30), date(2019, 1, 20))
 HORIZON = Horizon(14, 1)

@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.tables import SNAPSHOTS
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
 from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
+from tests.rollup_builders import build_session_days
 
 _DATES = (date(2018, 10, 1), date(2018, 10, 9), date(2018, 11, 26), date(2019, 1, 20))
 _ACTIVE_DAYS = 60

@@ -171,9 +171,9 @@ def test_rows_are_chosen_by_values_and_ranges(lakehouse: Lakehouse) -> None:
 
 
 def test_counts_and_nights_follow_what_was_written(lakehouse: Lakehouse) -> None:
-    assert lakehouse.count_rows(DATA_CHECKS) == 0
-    assert lakehouse.partition_values(DATA_CHECKS, "run_date") == []
-    assert lakehouse.read_rows(DATA_CHECKS).empty
+    assert _facts(lakehouse) == (0, 0, [], True)
+    lakehouse.create(DATA_CHECKS)
+    assert _facts(lakehouse) == (0, 0, [], True)
     rows = [check(NEXT, "c"), check(NIGHT, "a"), check(NIGHT, "b")]
     lakehouse.replace_rows(rows, DATA_CHECKS, {"run_date": [NIGHT, NEXT]})
     assert lakehouse.count_rows(DATA_CHECKS) == 3
@@ -182,7 +182,16 @@ def test_counts_and_nights_follow_what_was_written(lakehouse: Lakehouse) -> None
     assert lakehouse.count_rows(DATA_CHECKS, {"name": ["a", "c"]}) == 2
     assert lakehouse.partition_values(DATA_CHECKS, "run_date") == [NIGHT, NEXT]
     lakehouse.replace_rows([], DATA_CHECKS, {"run_date": [NIGHT]})
-    assert lakehouse.partition_values(DATA_CHECKS, "run_date") == [NEXT]
+    assert _facts(lakehouse) == (1, 0, [NEXT], False)
+
+
+def _facts(lakehouse: Lakehouse) -> tuple[int, int, list[date], bool]:
+    return (
+        lakehouse.count_rows(DATA_CHECKS),
+        lakehouse.count_rows(DATA_CHECKS, {"run_date": [NIGHT]}),
+        lakehouse.partition_values(DATA_CHECKS, "run_date"),
+        lakehouse.read_rows(DATA_CHECKS).empty,
+    )
 
 
 def test_rows_of_part_of_a_partition_are_replaced(lakehouse: Lakehouse) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import LABELS, QUARANTINE
 from churn_spark.errors import MissingTableError, SchemaError
+from churn_spark.lakehouse.commits import Once
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
@@ -37,14 +38,22 @@ def test_replace_touches_only_the_dates_named(context: JobContext) -> None:
     assert_df_equality(context.lakehouse.read(LABELS), expected, ignore_row_order=True)
 
 
-def test_replace_keeps_its_note_and_does_nothing_without_dates(context: JobContext) -> None:
+def test_replace_is_done_once_under_its_name_and_not_without_dates(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     day = {"as_of": [date(2018, 11, 5)]}
     rows = labels(context, ("2018-11-05", "a", 0))
-    context.lakehouse.replace(rows, LABELS, day, note={"events_version": 3})
+    context.lakehouse.replace(rows, LABELS, day, once=Once("built", 3))
     version = context.lakehouse.version(LABELS)
     context.lakehouse.replace(rows, LABELS, {"as_of": []})
     assert context.lakehouse.version(LABELS) == version
-    assert context.lakehouse.newest_note(LABELS) == {"events_version": 3}
+    context.lakehouse.replace(rows, LABELS, day, once=Once("built", 3))
+    assert context.lakehouse.version(LABELS) == version
+    assert context.lakehouse.last_number(LABELS, "built") == 3
+    monkeypatch.setattr(Lakehouse, "is_native", False)
+    assert context.lakehouse.last_number(LABELS, "built") == 3
+    assert context.lakehouse.last_number(LABELS, "another") == -1
+    assert context.lakehouse.last_number(QUARANTINE, "built") == -1
 
 
 def test_table_without_a_later_column_is_read_and_written_on(context: JobContext) -> None:

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench import smoke
 from bench.delivered_log import split
 from bench.measured_night import MeasuredNight, Step
 from bench.processes import cpu_seconds
@@ -82,15 +84,17 @@ def test_picture_is_the_same_for_the_same_figures(sizes: list[Size], tmp_path: P
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
-def test_log_is_split_before_its_newest_day(tmp_path: Path) -> None:
-    file = tmp_path / "log.json.gz"
-    with gzip.open(file, "wt") as lines:
-        lines.writelines(f'{{"ts": {ts}}}\n' for ts in (86_400_000 * 3, 5, 86_400_000 * 3 - 1))
-    log = split(file, tmp_path)
+def test_log_is_split_before_its_newest_whole_day(tmp_path: Path) -> None:
+    day = 86_400_000
+    times = [number * day + i for number in (3, 0, 1, 2) for i in range(4)] + [4 * day]
+    with gzip.open(tmp_path / "log.json.gz", "wt") as lines:
+        lines.writelines(f'{{"ts": {ts}}}\n' for ts in times)
+    log = split(tmp_path / "log.json.gz", tmp_path)
     log.deliver(tmp_path / "incoming", 0)
-    assert (tmp_path / "incoming" / "first.json").read_text().count("\n") == 2
+    assert (tmp_path / "incoming" / "first.json").read_text().count("\n") == 12
     log.deliver(tmp_path / "incoming", 1)
-    assert (tmp_path / "incoming" / "last.json").read_text() == '{"ts": 259200000}\n'
+    found = (tmp_path / "incoming" / "last.json").read_text()
+    assert [json.loads(line)["ts"] // day for line in found.splitlines()] == [3, 3, 3, 3, 4]
 
 
 def test_cpu_seconds_grow_with_work() -> None:
@@ -110,3 +114,33 @@ def test_listener_is_told_each_step_that_is_done(capsys: pytest.CaptureFixture[s
     with console.closing_line("later"):
         pass
     assert told == ["score_users"]
+
+
+@pytest.mark.parametrize(
+    ("found", "runs", "code"),
+    [
+        ([Cost(100, 50.0)], 1, 0),
+        ([Cost(100, 60.0), Cost(100, 52.0)], 2, 0),
+        ([Cost(100, 60.0), Cost(100, 58.0), Cost(100, 59.0)], 3, 1),
+        ([Cost(150, 50.0), Cost(150, 50.0), Cost(150, 50.0)], 3, 1),
+    ],
+)
+def test_smoke_fails_when_the_cheapest_of_three_nights_is_too_dear(
+    found: list[Cost], runs: int, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    left = iter(found)
+    Cost(100, 50.0).write(tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "STORED", tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "simulate_log", lambda *_: None)
+    monkeypatch.setattr(smoke, "measure", lambda *_: next(left))
+    done = CliRunner().invoke(smoke.app, [])
+    assert (done.exit_code, len(list(left))) == (code, len(found) - runs)
+    assert ("is dearer than smoke.json says" in done.output) is bool(code)
+
+
+def test_smoke_stores_what_it_has_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(smoke, "STORED", tmp_path / "smoke.json")
+    monkeypatch.setattr(smoke, "simulate_log", lambda *_: None)
+    monkeypatch.setattr(smoke, "measure", lambda *_: Cost(700, 99.0))
+    assert CliRunner().invoke(smoke.app, ["--store"]).exit_code == 0
+    assert Cost.read(tmp_path / "smoke.json") == Cost(700, 99.0)

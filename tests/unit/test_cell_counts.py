@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_spark.contracts.tables import TRANSITIONS
-from churn_spark.features.local.schema import schema_of
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 from churn_spark.models.behaviour.cells import CANCEL, END, N_CELLS, START, cell_of
 from churn_spark.models.behaviour.counts import (
     add_counts,
@@ -38,7 +38,7 @@ _ROWS = st.fixed_dictionaries(
 )
 _KEY = ("event_date", "user_id", "level", "page", "next_page")
 _LOGS = st.lists(_ROWS, max_size=30, unique_by=lambda row: tuple(row[name] for name in _KEY)).map(
-    lambda rows: pl.DataFrame(rows, schema=schema_of(TRANSITIONS))
+    lambda rows: pl.DataFrame(rows, schema=polars_schema_of(TRANSITIONS))
 )
 
 

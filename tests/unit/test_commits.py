@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, TableFeatures
 
 from churn_spark.contracts.tables import EVENTS, TRANSITIONS
 from churn_spark.errors import SchemaError
@@ -20,6 +20,7 @@ from churn_spark.lakehouse.commits import (
     create_table,
     last_number,
     replace_partitions,
+    takes_commits,
 )
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
@@ -126,6 +127,29 @@ def test_a_table_gets_the_columns_that_were_declared_later(tmp_path: Path) -> No
     append(table, 1, (MONDAY, "b", 2))
     rows = DeltaTable(table).to_pyarrow_table(columns=["total_millis"]).column(0)
     assert set(rows.to_pylist()) == {None, 2000}
+
+
+@pytest.mark.parametrize(
+    ("what", "is_plain"),
+    [
+        ({}, True),
+        ({"delta.enableChangeDataFeed": "true"}, True),
+        ({"delta.enableDeletionVectors": "true"}, False),
+        ({"delta.constraints.positive": "n_transitions > 0"}, False),
+    ],
+)
+def test_a_table_that_only_spark_may_write_is_left_to_it(
+    what: dict[str, str], is_plain: bool, tmp_path: Path
+) -> None:
+    table = str(tmp_path / "t")
+    create_table(TRANSITIONS, table, {})
+    delta = DeltaTable(table)
+    if "delta.enableDeletionVectors" in what:
+        delta.alter.add_feature([TableFeatures.DeletionVectors], True)
+    delta.alter.set_table_properties(
+        {"delta.appendOnly": "false", **what}, raise_if_not_exists=False
+    )
+    assert takes_commits(table, {}) is is_plain
 
 
 def test_rows_that_dont_fit_are_refused(table: str) -> None:

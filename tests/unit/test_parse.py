@@ -178,6 +178,40 @@ def test_not_a_number_is_null_when_a_number_is_expected(name: str) -> None:
     assert found[NUMBERS.index(name)] is None
 
 
+TEXTS_OF_OTHER_VALUES: dict[str, tuple[object, str]] = {
+    "user of digits": (10000042, "10000042"),
+    "user of digits, as a float": (10000042.0, "10000042"),
+    "user of many digits": (12345678901234567890123, "12345678901234567890123"),
+    "user with a fraction": (7.5, "7.5"),
+    "user with an exponent": (1e22, "10000000000000000000000"),
+    "user in quotes": ("7.0", "7.0"),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS_OF_OTHER_VALUES)
+def test_user_id_is_the_digits_of_a_number_when(case: str) -> None:
+    value, expected = TEXTS_OF_OTHER_VALUES[case]
+    for odd in ("", "{broken"):
+        found = outcomes(parse(_line(userId=value), odd))[0]
+        assert found[len(NUMBERS) + TEXTS.index("userId")] == expected
+
+
+def test_object_in_place_of_a_title_is_its_json() -> None:
+    [found] = outcomes(parse(_line(song={"b": [1, None], "a": "\U0001f60d"}))).values()
+    assert found[len(NUMBERS) + TEXTS.index("song")] == '{"b":[1,null],"a":"\U0001f60d"}'
+
+
+def test_half_a_surrogate_pair_is_a_question_mark() -> None:
+    [found] = outcomes(parse(_line(song="a\ud83db"))).values()
+    assert found[len(NUMBERS) + TEXTS.index("song")] == "a?b"
+
+
+def test_first_value_counts_when_a_key_is_there_twice() -> None:
+    for line in ('{"ts":1,"page":"a","ts":2}', '{"ts":1,"page":"a","ts":2,"x":NaN}'):
+        [found] = outcomes(parse(line)).values()
+        assert found[NUMBERS.index("ts")] == 1
+
+
 _NUMBERS_OF_ANY_KIND = (
     st.integers()
     | st.integers(-(10**45), 10**45)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,13 +31,27 @@ def test_jobs_import_no_heavy_library_before_the_jvm_starts() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_start_is_refused_where_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which nothing starts."""
+
     def fail() -> None:
         raise MachineError("found no Java")
 
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
     monkeypatch.setattr(session, "configure_java", fail)
+
+
+def test_start_is_refused_where_it_is_waited_for(without_java: None) -> None:
     starting = session.StartingSession(load_config().spark, "test")
     with pytest.raises(MachineError, match="found no Java"):
         starting.wait()
     starting.stop()
+
+
+def test_python_workers_find_the_packages_from_any_folder(
+    without_java: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/own")
+    session.StartingSession(load_config().spark, "test").stop()
+    assert os.environ["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/own"])

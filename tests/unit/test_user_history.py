@@ -14,31 +14,16 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from churn_spark.contracts.features.spec import ASKED
-from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS, TableSpec
+from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS
 from churn_spark.features.local.totals import add_days, no_totals
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import user_totals
 from churn_spark.pipeline.kept_totals import N_KEPT
 from churn_spark.pipeline.user_totals import KEPT, cut_before, read_history
+from tests.native import open_native
 from tests.session_days import START, instant, logs, session_days_of
 
 _LAST = START + timedelta(days=160)
-
-
-class NativeLakehouse(Lakehouse):
-    """A lakehouse in a local folder, for what needs no Spark."""
-
-    @property
-    def native_root(self) -> str:
-        """The folder."""
-        return self.root
-
-    def shorten_log(self, spec: TableSpec, version: int) -> None:
-        """Nothing: checkpoints are Spark's."""
-
-
-def _open(folder: Path | str) -> Lakehouse:
-    return NativeLakehouse(None, str(folder))  # type: ignore[arg-type]
 
 
 def _write(lakehouse: Lakehouse, log: pl.DataFrame, dates: set[date]) -> None:
@@ -61,8 +46,8 @@ def _check(lakehouse: Lakehouse, log: pl.DataFrame, as_of: date) -> None:
 @settings(max_examples=15)
 @given(
     logs(max_size=25),
-    logs(max_size=8),
-    st.lists(st.integers(70, 160), min_size=1, max_size=4),
+    logs(min_size=1, max_size=8),
+    st.lists(st.integers(70, 160), min_size=2, max_size=4),
     st.booleans(),
 )
 def test_history_is_whole_on_any_date_after_any_other_and_late_events(
@@ -70,7 +55,7 @@ def test_history_is_whole_on_any_date_after_any_other_and_late_events(
 ) -> None:
     key = ["user_id", "session_id", "event_date"]
     with TemporaryDirectory() as folder:
-        lakehouse = _open(folder)
+        lakehouse = open_native(folder)
         _write(lakehouse, log, {START, *log["event_date"]})
         for number, days in enumerate(nights):
             if number == 1:
@@ -94,7 +79,7 @@ def log() -> pl.DataFrame:
 def test_days_before_the_cut_are_read_once(
     log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lakehouse = _open(tmp_path)
+    lakehouse = open_native(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     read_history(lakehouse, [_LAST])
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, add=None))  # type: ignore[arg-type]
@@ -105,8 +90,25 @@ def test_days_before_the_cut_are_read_once(
     assert (_LAST - cut_before(_LAST)).days < ASKED.longest_days + 7
 
 
+@pytest.mark.parametrize("days_later", [0, 7])
+def test_late_events_before_the_cut_are_in_the_totals(
+    days_later: int, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    lakehouse = open_native(tmp_path)
+    _write(lakehouse, log, {*log["event_date"]})
+    before = read_history(lakehouse, [_LAST]).totals["n_songs"].sum()
+    late = session_days_of(
+        [{"user_id": "a", "session_id": -1, "event_date": START, "n_events": 1, "n_songs": 5}]
+    )
+    both = pl.concat([log, late])
+    _write(lakehouse, both, {START})
+    as_of = _LAST + timedelta(days=days_later)
+    _check(lakehouse, both, as_of)
+    assert read_history(lakehouse, [_LAST]).totals["n_songs"].sum() == before + 5
+
+
 def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> None:
-    lakehouse = _open(tmp_path)
+    lakehouse = open_native(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     nights = [_LAST - timedelta(days=7 * number) for number in range(6, -1, -1)]
     for as_of in nights:
@@ -120,7 +122,7 @@ def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> 
 def test_totals_of_other_sources_are_made_anew(
     log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lakehouse = _open(tmp_path)
+    lakehouse = open_native(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     before = read_history(lakehouse, [_LAST]).totals
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, definition="other sources"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from churn_spark.contracts.tables.bronze import EVENTS, FILES, QUARANTINE
-from churn_spark.contracts.tables.gold import BEHAVIOUR, LABELS, SNAPSHOTS
+from churn_spark.contracts.tables.gold import BEHAVIOUR, BUILT_DATES, LABELS, SNAPSHOTS
 from churn_spark.contracts.tables.ml import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
@@ -44,6 +44,7 @@ TABLES = (
     SNAPSHOTS,
     BEHAVIOUR,
     LABELS,
+    BUILT_DATES,
     TRAINING_ROWS,
     BACKTEST_ROWS,
     VALIDATION_SCORES,
@@ -70,6 +71,7 @@ __all__ = [
     "BACKTEST_ROWS",
     "BACKTEST_RUNS",
     "BEHAVIOUR",
+    "BUILT_DATES",
     "DATA_CHECKS",
     "DECISIONS",
     "DRIFT",

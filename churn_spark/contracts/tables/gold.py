@@ -47,3 +47,16 @@ LABELS = TableSpec(
     ),
     partition_by=("as_of",),
 )
+
+BUILT_DATES = TableSpec(
+    "gold",
+    "built_dates",
+    "as-of date x horizon x gap",
+    (
+        Column("as_of", "date", ""),
+        Column("horizon_days", "integer", "length of the window"),
+        Column("gap_days", "integer", "days between as_of and the window"),
+        Column("snapshots_of", "string", "hash of the files that the snapshot was made of"),
+        Column("labels_of", "string", "the same of the labels, with that of the snapshot"),
+    ),
+)

@@ -13,8 +13,8 @@ from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.local.past import FramePast, sum_column
 from churn_spark.features.local.profile import pick_newest
-from churn_spark.features.local.schema import TYPES
 from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
+from churn_spark.lakehouse.polars_schema import conform_polars, polars_schema_of
 
 
 def build_snapshots(
@@ -81,9 +81,10 @@ def _history_of(days: pl.DataFrame, profiles: pl.DataFrame, as_of: date) -> pl.D
 
 def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
     """The declared features, from what users have done."""
+    types = polars_schema_of(SNAPSHOTS)
     columns = [
-        feature.formula.value(past).expr.cast(TYPES[feature.data_type]).alias(feature.name)
+        feature.formula.value(past).expr.cast(types[feature.name]).alias(feature.name)
         for feature in SNAPSHOT_FEATURES
     ]
     as_of = pl.lit(past.as_of).alias("as_of")
-    return history.select(as_of, "user_id", *columns).select(SNAPSHOTS.column_names)
+    return conform_polars(history.select(as_of, "user_id", *columns), SNAPSHOTS)

@@ -12,8 +12,8 @@ from churn_spark.contracts.features.spec import ASKED
 from churn_spark.contracts.tables import USER_TOTALS
 from churn_spark.features.local.past import largest_column
 from churn_spark.features.local.profile import PROFILE_COLUMNS, pick_newest
-from churn_spark.features.local.schema import schema_of
 from churn_spark.features.local.user_days import build_user_days
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 LATEST: Final = (
     *("last_ts", "level_changed_ts", "last_active_date", "last_visit_date"),
@@ -24,7 +24,7 @@ LATEST: Final = (
 
 def no_totals() -> pl.DataFrame:
     """The totals before a log began: of nobody."""
-    return pl.DataFrame(schema=schema_of(USER_TOTALS))
+    return pl.DataFrame(schema=polars_schema_of(USER_TOTALS))
 
 
 def add_days(

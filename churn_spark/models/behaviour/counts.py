@@ -13,8 +13,8 @@ from scipy.sparse import csr_matrix
 
 from churn_spark.arrays import Floats
 from churn_spark.contracts.tables import TRANSITION_TOTALS
-from churn_spark.features.local.schema import schema_of
 from churn_spark.hashing import content_hash
+from churn_spark.lakehouse.polars_schema import polars_schema_of
 from churn_spark.models.behaviour.cells import (
     CANCEL,
     LEVELS,
@@ -32,7 +32,7 @@ CELLS_FINGERPRINT: Final = content_hash([LEVELS, SOURCES, TARGETS])
 
 def no_counts() -> pl.DataFrame:
     """The counts before a log began: of nobody."""
-    return pl.DataFrame(schema=schema_of(TRANSITION_TOTALS))
+    return pl.DataFrame(schema=polars_schema_of(TRANSITION_TOTALS))
 
 
 def count_cells(transitions: pl.DataFrame) -> pl.DataFrame:

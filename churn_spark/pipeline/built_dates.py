@@ -1,0 +1,91 @@
+"""Which as-of dates have the snapshot and the labels of the log as it is.
+
+Both follow from files of session days, which never change, and from what is configured. So it is
+noted of which they were made, after they are written: a date whose note differs is built again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from churn_spark.config import LearningConfig
+from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
+from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES, fingerprint
+from churn_spark.contracts.tables import BUILT_DATES, SESSION_DAYS
+from churn_spark.hashing import content_hash
+from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.labels import horizon_of
+from churn_spark.timeline import Horizon, LogSpan
+
+
+@dataclass(frozen=True)
+class BuiltDates:
+    """What is noted of dates, and what would be noted of them now.
+
+    Attributes:
+        files: date and path of the files of session days.
+        span: of the log.
+        horizon: of the labels.
+        active_days: how long a user counts as active.
+        noted: date -> hashes of snapshot and labels.
+    """
+
+    files: Sequence[tuple[date, str]]
+    span: LogSpan
+    horizon: Horizon
+    active_days: int
+    noted: Mapping[date, tuple[str | None, str]]
+
+    @classmethod
+    def read(cls, lakehouse: Lakehouse, span: LogSpan, config: LearningConfig) -> BuiltDates:
+        """The notes and the files; none where only Spark reaches them: all dates are stale then."""
+        horizon, active_days = config.labels.horizon, config.snapshots.active_days
+        if not lakehouse.is_native:
+            return cls((), span, horizon, active_days, {})
+        rows = lakehouse.collect_rows(BUILT_DATES, horizon_of(horizon))
+        noted = {row.as_of: (row.snapshots_of, row.labels_of) for row in rows}
+        files = lakehouse.data_files(SESSION_DAYS, "event_date")
+        return cls(files, span, horizon, active_days, noted)
+
+    def stale(self, dates: Collection[date]) -> set[date]:
+        """Those of the dates that are to be built."""
+        return {day for day in dates if self.noted.get(day) != self._hashes(day)}
+
+    def write(
+        self, lakehouse: Lakehouse, built: Collection[date], labelled: Collection[date]
+    ) -> None:
+        """Note that snapshots and labels were built.
+
+        Args:
+            lakehouse: to note it in.
+            built: dates of the snapshots.
+            labelled: dates of the labels, of which those of other snapshots are no more than
+                these were.
+        """
+        if not lakehouse.is_native:
+            return
+        rows = []
+        for day in sorted(labelled):
+            before, _ = self.noted.get(day, (None, ""))
+            snapshots_of = self._snapshot_hash(day) if day in built else before
+            labels_of = self._label_hash(day, snapshots_of)
+            rows.append((day, self.horizon.days, self.horizon.gap_days, snapshots_of, labels_of))
+        where: Where = {"as_of": labelled, **horizon_of(self.horizon)}
+        lakehouse.replace_rows(rows, BUILT_DATES, where)
+
+    def _hashes(self, day: date) -> tuple[str, str]:
+        snapshots_of = self._snapshot_hash(day)
+        return snapshots_of, self._label_hash(day, snapshots_of)
+
+    def _snapshot_hash(self, day: date) -> str:
+        features = fingerprint(SNAPSHOT_FEATURES)
+        paths = [path for one, path in self.files if one < day]
+        return content_hash([SOURCES_FINGERPRINT, features, self.active_days, paths])
+
+    def _label_hash(self, day: date, snapshots_of: str | None) -> str:
+        end = self.horizon.end(day)
+        paths = [path for one, path in self.files if day <= one < end]
+        return content_hash([snapshots_of, self.horizon.is_known(day, self.span.end), paths])

@@ -1,0 +1,86 @@
+"""A lakehouse on the local disk without a JVM, for what reads and writes through Python alone."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.events.files import ListedFile, Location
+from churn_spark.lakehouse import native_rows
+from churn_spark.lakehouse.commits import last_number
+from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.small_tables import SmallTables
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """Small files below a folder."""
+
+    root: str
+
+    def read(self, path: str) -> bytes | None:
+        target = Path(self.root, path)
+        return target.read_bytes() if target.exists() else None
+
+    def exchange(self, path: str, content: bytes) -> None:
+        target = Path(self.root, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+    def delete(self, path: str) -> None:
+        Path(self.root, path).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class LocalLakehouse(SmallTables):
+    """What the native way through the pipeline asks of a lakehouse."""
+
+    root: str
+
+    @property
+    def native_root(self) -> str:  # type: ignore[override]
+        return self.root
+
+    @property
+    def files(self) -> LocalFiles:
+        return LocalFiles(self.root)
+
+    def exists(self, spec: TableSpec) -> bool:
+        return self.version(spec) >= 0
+
+    def version(self, spec: TableSpec) -> int:
+        return len(list(Path(self.uri(spec), "_delta_log").glob("*.json"))) - 1
+
+    def create(self, spec: TableSpec) -> None:
+        native_rows.create(self.uri(spec), self.storage_options, spec)
+
+    def properties(self, spec: TableSpec) -> dict[str, str]:
+        return native_rows.properties(self.uri(spec), self.storage_options)
+
+    def last_number(self, spec: TableSpec, writer: str) -> int:
+        return last_number(self.uri(spec), self.storage_options, writer)
+
+    def shorten_log(self, spec: TableSpec, version: int) -> None:
+        """No checkpoint without Spark."""
+
+    def drop(self, spec: TableSpec) -> None:
+        shutil.rmtree(self.uri(spec))
+
+    def read(self, spec: TableSpec) -> DataFrame:
+        raise NotImplementedError
+
+    def replace(self, frame: DataFrame, spec: TableSpec, where: Where) -> None:
+        raise NotImplementedError
+
+
+def list_folder(folder: Path) -> Location:
+    """The JSON files of a folder, as Hadoop lists them."""
+    files = [
+        ListedFile(f"file:{one}", one.stat().st_size, int(one.stat().st_mtime * 1000))
+        for one in sorted(folder.rglob("*.json*"))
+    ]
+    return Location(files, [])

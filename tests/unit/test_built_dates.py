@@ -1,0 +1,134 @@
+"""Snapshots and labels are built again where the log has changed under them, and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from churn_spark.config import LearningConfig, load_config
+from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.built_dates import BuiltDates
+from tests.native import open_native, rows_of
+from tests.session_days import START, instant, session_days_of
+
+_AS_OF = (START + timedelta(days=60), START + timedelta(days=67))
+_N_DAYS = 90
+
+
+def _log(n_days: int = _N_DAYS) -> pl.DataFrame:
+    """Two users, here on every second day, of whom one cancels on the 70th."""
+    rows = [
+        {
+            "user_id": user,
+            "session_id": number,
+            "event_date": day,
+            "n_events": 3,
+            "n_songs": number % 5,
+            "last_ts": instant(day, 2),
+            "cancel_ts": instant(day, 3) if (user, number) == ("a", 70) else None,
+        }
+        for user in "ab"
+        for number in range(0, n_days, 2)
+        for day in [START + timedelta(days=number)]
+    ]
+    return session_days_of(rows)
+
+
+def _write(lakehouse: Lakehouse, log: pl.DataFrame, dates: set[date]) -> None:
+    rows = log.filter(pl.col("event_date").is_in(dates))
+    lakehouse.replace_rows(rows.to_arrow(), SESSION_DAYS, {"event_date": dates})
+
+
+def _stale(lakehouse: Lakehouse, config: LearningConfig) -> set[date]:
+    return BuiltDates.read(lakehouse, read_log_span(lakehouse), config).stale(_AS_OF)
+
+
+@pytest.fixture
+def config() -> LearningConfig:
+    """The base configuration: two weeks and a day."""
+    return load_config().learning
+
+
+@pytest.fixture
+def built(tmp_path: Path, config: LearningConfig) -> Lakehouse:
+    """A lakehouse with both dates built."""
+    lakehouse = open_native(tmp_path)
+    log = _log()
+    _write(lakehouse, log, {*log["event_date"]})
+    snapshots.run(lakehouse, _AS_OF, config)
+    return lakehouse
+
+
+def test_dates_are_built_once(
+    built: Lakehouse, config: LearningConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "run", None)
+    snapshots.run_stale(built, _AS_OF, config, read_log_span(built))
+
+
+@pytest.mark.parametrize(
+    ("day", "stale"),
+    [
+        (START, {*_AS_OF}),
+        (_AS_OF[0] - timedelta(days=1), {*_AS_OF}),
+        (_AS_OF[0], {*_AS_OF}),
+        (_AS_OF[0] + timedelta(days=14), {*_AS_OF}),
+        (_AS_OF[0] + timedelta(days=15), {_AS_OF[1]}),
+        (_AS_OF[1] + timedelta(days=15), set()),
+    ],
+)
+def test_dates_are_stale_where_an_event_before_or_in_the_window_is_late(
+    day: date, stale: set[date], built: Lakehouse, config: LearningConfig
+) -> None:
+    late = {"user_id": "c", "session_id": 1, "event_date": day, "n_events": 1, "n_songs": 1}
+    of_day = pl.concat([_log(), session_days_of([{**late, "last_ts": instant(day, 1)}])])
+    _write(built, of_day, {day})
+    assert _stale(built, config) == stale
+
+
+def test_stale_dates_become_what_they_are_without_anything_built_before(
+    built: Lakehouse, config: LearningConfig, tmp_path: Path
+) -> None:
+    log = _log().with_columns(pl.col("n_songs") + 1)
+    _write(built, log, {START})
+    snapshots.run_stale(built, _AS_OF, config, read_log_span(built))
+    assert _stale(built, config) == set()
+    anew = open_native(tmp_path / "anew")
+    _write(anew, rows_of(built, SESSION_DAYS), {*log["event_date"]})
+    snapshots.run(anew, _AS_OF, config)
+    for spec in (SNAPSHOTS, LABELS):
+        assert_frame_equal(rows_of(built, spec), rows_of(anew, spec), check_row_order=False)
+
+
+def test_date_is_stale_while_its_labels_are_unknown_and_the_log_goes_on(
+    tmp_path: Path, config: LearningConfig
+) -> None:
+    lakehouse, log = open_native(tmp_path), _log()
+    days = {*log["event_date"]}
+    short = {day for day in days if day < _AS_OF[1] + timedelta(days=14)}
+    _write(lakehouse, log, short)
+    snapshots.run(lakehouse, _AS_OF, config)
+    assert _stale(lakehouse, config) == set()
+    _write(lakehouse, log, days - short)
+    assert _stale(lakehouse, config) == {_AS_OF[1]}
+    # A later night labels the date without building its snapshot again.
+    snapshots.run(lakehouse, [START + timedelta(days=_N_DAYS)], config)
+    assert _stale(lakehouse, config) == set()
+    labels = rows_of(lakehouse, LABELS).filter(pl.col("as_of") == _AS_OF[1])
+    assert dict(labels.select("user_id", "label").iter_rows()) == {"a": 1, "b": 0}
+
+
+def test_dates_are_stale_under_another_configuration(
+    built: Lakehouse, config: LearningConfig
+) -> None:
+    active = config.snapshots.model_copy(update={"active_days": 30})
+    assert _stale(built, config.model_copy(update={"snapshots": active})) == {*_AS_OF}
+    labels = config.labels.model_copy(update={"horizon_days": 10})
+    assert _stale(built, config.model_copy(update={"labels": labels})) == {*_AS_OF}

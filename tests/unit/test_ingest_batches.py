@@ -1,0 +1,204 @@
+"""Batches without Spark: exactly once, wherever a run ends and whatever the input does then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from builders import record, write_lines
+from local_lakehouse import LocalFiles, LocalLakehouse, list_folder
+
+from churn_spark.config import load_config
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
+from churn_spark.errors import OldTableError
+from churn_spark.events.summary import IngestSummary
+from churn_spark.lakehouse import commits, native_rows
+from churn_spark.lakehouse.data_files import write_data_files
+from churn_spark.pipeline import ingest, ingest_batch, native_feed
+
+CONFIG = load_config(overrides=["ingest.max_files_per_batch=2"]).ingest
+TABLES = (EVENTS, QUARANTINE, FILES)
+
+
+class PowerCutError(BaseException):
+    """The end of a process, which nothing in it can catch on purpose."""
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> LocalLakehouse:
+    """An empty one."""
+    return LocalLakehouse(str(tmp_path / "lakehouse"))
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Five files, so three batches; each with lines of two kinds."""
+    for number in range(5):
+        lines = [record(userId=str(user), itemInSession=number) for user in range(9)]
+        write_lines(tmp_path / "logs" / f"{number}.json", [*lines, f"{{broken {number}"])
+    return tmp_path / "logs"
+
+
+@pytest.fixture
+def load(
+    lakehouse: LocalLakehouse, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], IngestSummary]:
+    """Load what is new."""
+    monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
+    monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
+    as_lakehouse: Any = lakehouse
+    return lambda: ingest.run(as_lakehouse, CONFIG, str(logs))
+
+
+def content(lakehouse: LocalLakehouse) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        spec.name: sorted(
+            pl.read_delta(lakehouse.uri(spec)).select(spec.column_names).rows(), key=repr
+        )
+        for spec in TABLES
+    }
+
+
+@contextmanager
+def power_until(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Let the process end right before or after a write to the storage; gives those done."""
+    done: list[str] = []
+
+    def watched(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            if len(done) + 1 == n_writes:
+                raise PowerCutError(f"before {name}")
+            result = write(*args, **named)
+            done.append(name)
+            if len(done) + 1 == n_writes:
+                raise PowerCutError(f"after {name}")
+            return result
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for owner, name in (
+            (ingest_batch, "append_files"),
+            (native_feed, "write_data_files"),
+            (native_rows, "create"),
+            (LocalFiles, "exchange"),
+            (LocalFiles, "delete"),
+        ):
+            patched.setattr(owner, name, watched(name, getattr(owner, name)))
+        yield done
+
+
+def test_every_file_is_loaded_once_in_batches(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+) -> None:
+    summary = load()
+    assert summary.lines == {"read": 50, "accepted": 45, "broken JSON": 5}
+    assert [batch.n_files for batch in summary.batches] == [2, 2, 1]
+    assert load().describe() == "no new file"
+    rows = content(lakehouse)
+    assert len(rows["events"]) == 45
+    assert [row[-1] for row in rows["files"]] == [0, 0, 1, 1, 2]
+
+
+def test_tables_are_the_same_wherever_a_run_ends(
+    load: Callable[[], IngestSummary],
+    lakehouse: LocalLakehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with power_until(-1, monkeypatch) as writes:
+        load()
+    expected = content(lakehouse)
+    assert len(writes) > 15
+    for n_writes in range(1, len(writes) + 2):
+        for spec in TABLES:
+            lakehouse.drop(spec)
+        with power_until(n_writes, monkeypatch), pytest.raises(PowerCutError):
+            load()
+        load()
+        assert content(lakehouse) == expected, n_writes
+
+
+def test_batch_that_was_decided_on_stands_when_the_input_moves(
+    load: Callable[[], IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crash(*_: Any) -> None:
+        raise PowerCutError
+
+    monkeypatch.setattr(ingest_batch, "append_files", crash)
+    with pytest.raises(PowerCutError):
+        load()
+    monkeypatch.setattr(ingest_batch, "append_files", commits.append_files)
+    for path in logs.iterdir():
+        path.unlink()
+    write_lines(logs / "0.json", [record(userId="other")])
+    summary = load()
+    assert summary.lines == {"read": 20, "accepted": 18, "broken JSON": 2}
+    assert [name.rpartition("/")[2] for name in summary.changed] == ["0.json"]
+    assert {row[1] for row in content(lakehouse)["quarantine"]} == {"broken JSON"}
+
+
+def test_pending_batch_goes_with_its_tables(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
+        load()
+    assert ingest_batch.read_pending(lakehouse) is not None  # type: ignore[arg-type]
+    lakehouse.drop(EVENTS)
+    lakehouse.drop(QUARANTINE)
+    lakehouse.drop(FILES)
+    assert load().lines["accepted"] == 45
+
+
+def test_numbers_go_on_after_those_of_a_stream(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+) -> None:
+    for spec in TABLES:
+        lakehouse.create(replace(spec, n_buckets=4) if spec is EVENTS else spec)
+    row = {"source_file": "file:/old.json", "size_bytes": 1, "ingest_batch": 41}
+    rows = pl.DataFrame(
+        [row],
+        schema={**dict.fromkeys(FILES.column_names, pl.String)}
+        | {
+            "size_bytes": pl.Int64,
+            "modified_ts": pl.Datetime("us", "UTC"),
+            "ingest_batch": pl.Int64,
+        },
+    )
+    files = write_data_files(rows, FILES, lakehouse.uri(FILES), {})
+    commits.append_files(files, lakehouse.uri(FILES), {}, commits.Once("stream", 0))
+    load()
+    assert {row[-1] for row in content(lakehouse)["events"]} == {42, 43, 44}
+    assert {row[-3] for row in content(lakehouse)["events"]} <= {0, 1, 2, 3}
+
+
+def test_events_of_an_older_release_are_refused(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+) -> None:
+    columns = tuple(one for one in EVENTS.columns if one.name != "bucket")
+    lakehouse.create(replace(EVENTS, columns=columns, partition_by=()))
+    with pytest.raises(OldTableError, match=r"found bronze/events .* load .* new lakehouse"):
+        load()
+    assert OldTableError.exit_code == 2
+
+
+def test_pending_batch_is_the_same_when_read_again(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
+        load()
+    stored: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
+    pending: Any = ingest_batch.read_pending(lakehouse)  # type: ignore[arg-type]
+    ingest_batch.write_pending(lakehouse, pending)  # type: ignore[arg-type]
+    again: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
+    assert json.loads(again) == json.loads(stored)
+    assert pending.number == 0
