@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import polars as pl
 from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import TableSpec
@@ -14,6 +16,7 @@ from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.commits import last_number
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.small_tables import SmallTables
+from churn_spark.lakehouse.tables import Lakehouse
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class LocalLakehouse(SmallTables):
     """What the native way through the pipeline asks of a lakehouse."""
 
     root: str
+    max_local_users: int = 200_000
 
     @property
     def native_root(self) -> str:  # type: ignore[override]
@@ -52,8 +56,12 @@ class LocalLakehouse(SmallTables):
     def exists(self, spec: TableSpec) -> bool:
         return self.version(spec) >= 0
 
+    def require(self, spec: TableSpec) -> None:
+        assert self.exists(spec)
+
     def version(self, spec: TableSpec) -> int:
-        return len(list(Path(self.uri(spec), "_delta_log").glob("*.json"))) - 1
+        commits = Path(self.uri(spec), "_delta_log").glob("*.json")
+        return max((int(commit.stem) for commit in commits), default=-1)
 
     def create(self, spec: TableSpec) -> None:
         native_rows.create(self.uri(spec), self.storage_options, spec)
@@ -84,3 +92,13 @@ def list_folder(folder: Path) -> Location:
         for one in sorted(folder.rglob("*.json*"))
     ]
     return Location(files, [])
+
+
+def open_local(folder: Path | str) -> Lakehouse:
+    """The lakehouse in a folder, for use cases that run without Spark."""
+    return cast(Lakehouse, LocalLakehouse(str(folder)))
+
+
+def rows_of(lakehouse: Lakehouse, spec: TableSpec) -> pl.DataFrame:
+    """All rows of a table."""
+    return pl.DataFrame(lakehouse.read_arrow(spec))

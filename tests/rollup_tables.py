@@ -1,15 +1,13 @@
-"""A lakehouse of events and of what is rolled up from them, for tests that need no Spark."""
+"""Events in a lakehouse and what is rolled up from them, for tests that may need no Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
 
 from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TRANSITIONS, TableSpec
 from churn_spark.features.ordered_events import order_events
@@ -17,7 +15,7 @@ from churn_spark.features.session_days import build_session_days
 from churn_spark.features.transitions import build_transitions
 from churn_spark.lakehouse.commits import Once, append_files, create_table
 from churn_spark.lakehouse.data_files import write_data_files
-from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.small_tables import SmallTables
 from churn_spark.pipeline import session_days, transitions
 from tests.rollup_builders import event_frame
 
@@ -25,25 +23,7 @@ BOTH = session_days.STEP | transitions.STEP
 Records = list[dict[str, Any]]
 
 
-class LocalLakehouse(Lakehouse):
-    """A lakehouse on the local disk that asks Spark nothing."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(cast(SparkSession, None), str(root))
-
-    @property
-    def native_root(self) -> str:  # type: ignore[override]
-        return self.root
-
-    def version(self, spec: TableSpec) -> int:
-        uri = self.uri(spec)
-        return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else -1
-
-    def shorten_log(self, spec: TableSpec, version: int) -> None:
-        """Nothing: that is Spark's."""
-
-
-def deliver(lakehouse: Lakehouse, records: Iterable[Mapping[str, Any]], batch: int) -> None:
+def deliver(lakehouse: SmallTables, records: Iterable[Mapping[str, Any]], batch: int) -> None:
     """Add the events of records, as the ingest does."""
     table = lakehouse.uri(EVENTS)
     create_table(EVENTS, table, {})
@@ -51,12 +31,12 @@ def deliver(lakehouse: Lakehouse, records: Iterable[Mapping[str, Any]], batch: i
     append_files(files, table, {}, Once("test", batch))
 
 
-def versions(lakehouse: Lakehouse) -> tuple[int, int]:
+def versions(lakehouse: SmallTables) -> tuple[int, int]:
     """Those of the two tables."""
     return lakehouse.version(SESSION_DAYS), lakehouse.version(TRANSITIONS)
 
 
-def assert_up_to_date(lakehouse: Lakehouse, records: Iterable[Mapping[str, Any]]) -> None:
+def assert_up_to_date(lakehouse: SmallTables, records: Iterable[Mapping[str, Any]]) -> None:
     """Both tables are those of all records at once."""
     ordered = order_events(event_frame(records))
     for spec, expected in (
@@ -67,7 +47,7 @@ def assert_up_to_date(lakehouse: Lakehouse, records: Iterable[Mapping[str, Any]]
         assert found.sort(spec.column_names).equals(expected.sort(spec.column_names)), spec.name
 
 
-def files_by_date(lakehouse: Lakehouse, spec: TableSpec) -> dict[date, set[str]]:
+def files_by_date(lakehouse: SmallTables, spec: TableSpec) -> dict[date, set[str]]:
     """The data files of each date."""
     files = pl.DataFrame(DeltaTable(lakehouse.uri(spec)).get_add_actions(flatten=True))
     by_date = files.group_by("partition.event_date").agg("path")

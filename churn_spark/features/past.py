@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.past import Trailing
 from churn_spark.contracts.features.sources import PROFILE_FIELDS
-from churn_spark.features.windows import sum_column
 
 _FIELD_OF = {name: field for field, columns in PROFILE_FIELDS.items() for name in columns}
 

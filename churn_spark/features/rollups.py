@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -73,14 +73,16 @@ def roll_up_frame(events: DataFrame, rollup: Rollup) -> DataFrame:
 
     Grain: that of the table. Each task holds the events of its users.
     """
-    schema = arrow_schema(rollup.table).remove_metadata()
-
-    def roll_up_batches(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-        found = [pl.DataFrame(batch) for batch in batches if batch.num_rows]
-        if found:
-            rows = pl.concat(found)
-            rows = rollup.build(order_events(rows) if rollup.is_ordered else rows)
-            yield from rows.to_arrow().cast(schema).to_batches()
-
     whole_users = events.select(*READ_COLUMNS).repartition("user_id")
-    return whole_users.mapInArrow(roll_up_batches, struct_of(rollup.table))
+    return whole_users.mapInArrow(
+        lambda batches: roll_up_batches(batches, rollup), struct_of(rollup.table)
+    )
+
+
+def roll_up_batches(batches: Iterable[pa.RecordBatch], rollup: Rollup) -> Iterator[pa.RecordBatch]:
+    """The rows of one table, from all events of some users."""
+    found = [pl.DataFrame(batch) for batch in batches if batch.num_rows]
+    if found:
+        events = pl.concat(found)
+        rows = rollup.build(order_events(events) if rollup.is_ordered else events)
+        yield from rows.to_arrow().cast(arrow_schema(rollup.table)).to_batches()

@@ -8,12 +8,8 @@ from datetime import date
 from pyspark.sql import DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.past import ALL_DAYS, Trailing
-
-
-def sum_column(source: str, days: Trailing) -> str:
-    """Name of the column in which `lay_windows` puts the sum of a source."""
-    return f"{source}__{days.first}_{days.last}"
 
 
 def lay_windows(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -32,26 +33,41 @@ class BucketFiles:
     n_rows: int
 
 
-def list_bucket_files(delta: DeltaTable, dates: Collection[date]) -> list[BucketFiles]:
+def list_paths(delta: DeltaTable, table: str) -> list[str]:
+    """The data files of a table, as Polars takes them.
+
+    deltalake's own names of them are percent-encoded, also where it is a local path.
+    """
+    return [f"{table}/{unquote(path)}" for path in _describe_files(delta).get_column("path")]
+
+
+def list_bucket_files(delta: DeltaTable, table: str, dates: Collection[date]) -> list[BucketFiles]:
     """The files of each bucket that may have rows of some dates; from the log alone.
 
     Args:
         delta: a table with `bucket`, its partition, and ranges of `event_date`.
+        table: where it is.
         dates: the dates.
     """
-    files = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
-    uris = pl.Series("uri", delta.file_uris(), pl.String)
+    files = _describe_files(delta)
     if files.is_empty():
         return []
     days = pl.Series(sorted(dates), dtype=pl.Date)
     first, last = files.get_column("min.event_date"), files.get_column("max.event_date")
     # Of the dates, more begin before the end of the file than end before its begin.
     has_date = days.search_sorted(last, "right") > days.search_sorted(first, "left")
-    chosen = files.with_columns(uri=uris).filter(has_date | first.is_null() | last.is_null())
+    paths = pl.Series("path", list_paths(delta, table), pl.String)
+    chosen = files.with_columns(paths).filter(has_date | first.is_null() | last.is_null())
     by_bucket = (
-        chosen.group_by("partition.bucket").agg("uri", pl.col("num_records").sum()).sort(pl.first())
+        chosen.group_by("partition.bucket")
+        .agg("path", pl.col("num_records").sum())
+        .sort(pl.first())
     )
     return [BucketFiles(tuple(paths), n_rows) for _, paths, n_rows in by_bucket.iter_rows()]
+
+
+def _describe_files(delta: DeltaTable) -> pl.DataFrame:
+    return pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
 
 
 def read_dates(
@@ -64,6 +80,7 @@ def read_dates(
     """The rows of some dates in the files of a bucket, by whatever writer these are."""
     rows = pl.scan_parquet(
         list(files.paths),
+        glob=False,
         schema=polars_schema_of(spec),
         cast_options=_ANY_WRITER,
         missing_columns="insert",

@@ -83,7 +83,7 @@ def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
     data = source.read_at(before + part.length, part.offset - before)
     start = len(_BYTE_ORDER_MARK) * (part.offset == 0 and data.startswith(_BYTE_ORDER_MARK))
     if before:
-        end = _LINE_END.search(data, 0, part.length)
+        end = _LINE_END.search(data)
         start = end.end() if end else len(data)
     if start >= len(data):
         return

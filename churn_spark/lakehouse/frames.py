@@ -55,7 +55,8 @@ def apply(rows: Rows, function: Callable[[Batches], Batches], schema: T.StructTy
     """The rows that the function makes of batches of these."""
     if isinstance(rows, DataFrame):
         return rows.mapInPandas(function, schema)
-    return _collect_parts(function([rows]), schema)
+    # A part of Spark's without rows has no batch either.
+    return _collect_parts(function([rows] if len(rows) else []), schema)
 
 
 def apply_by(

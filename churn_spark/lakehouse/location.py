@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from pyspark.sql import SparkSession
 
 _OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
 """Schemes that deltalake knows."""
+_MISREAD: Final = re.compile(r"[\[\]\\^|\x00-\x1f]|%[0-9A-Fa-f]{2}")
+"""What deltalake takes for something else in a path, or fails at."""
 _SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -30,6 +33,8 @@ def native_root(qualified: str) -> str | None:
         qualified: with a scheme, as Hadoop writes it: not percent-encoded.
     """
     scheme, _, path = qualified.partition(":")
+    if _MISREAD.search(path):
+        return None
     if scheme == "file":
         return "/" + path.lstrip("/")
     return qualified if scheme in _OBJECT_STORES else None

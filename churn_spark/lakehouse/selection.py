@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from operator import and_
-from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column
@@ -58,23 +58,14 @@ def arrow_condition(where: Where, schema: pa.Schema) -> pc.Expression:
     )
 
 
+def polars_condition(where: Where) -> pl.Expr:
+    """The rows meant, for a Polars frame."""
+    return reduce(and_, (_polars(name, values) for name, values in where.items()), pl.lit(True))
+
+
 def spark_condition(where: Where) -> Column:
     """The rows meant, for a Spark frame."""
     return reduce(and_, (_spark(name, values) for name, values in where.items()), F.lit(True))
-
-
-def file_filters(where: Where, columns: Collection[str]) -> list[tuple[str, str, Any]]:
-    """What of it is said of some columns, as filters that choose a table's files."""
-    filters: list[tuple[str, str, Any]] = []
-    for name, values in where.items():
-        if name not in columns:
-            continue
-        if isinstance(values, Between):
-            filters += [(name, ">=", values.first)] if values.first is not None else []
-            filters += [(name, "<=", values.last)] if values.last is not None else []
-        else:
-            filters.append((name, "in", list(values)))
-    return filters
 
 
 def sql_condition(where: Where) -> str:
@@ -91,6 +82,18 @@ def _arrow(name: str, values: Collection[Value] | Between, schema: pa.Schema) ->
         bounds.append(field >= values.first)
     if values.last is not None:
         bounds.append(field <= values.last)
+    return reduce(and_, bounds)
+
+
+def _polars(name: str, values: Collection[Value] | Between) -> pl.Expr:
+    column = pl.col(name)
+    if not isinstance(values, Between):
+        return column.is_in(list(values))
+    bounds = [column.is_not_null()]
+    if values.first is not None:
+        bounds.append(column >= values.first)
+    if values.last is not None:
+        bounds.append(column <= values.last)
     return reduce(and_, bounds)
 
 

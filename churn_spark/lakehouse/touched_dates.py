@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from churn_spark.contracts.tables import EVENTS, TableSpec
+from churn_spark.lakehouse.bucket_files import list_paths
 from churn_spark.lakehouse.commits import Once
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.wording import count_of
@@ -71,11 +72,11 @@ def _find_natively(lakehouse: Lakehouse, since: int, version: int) -> list[date]
     It can't before the first version, and where the log of so long ago or the files that were
     replaced since are gone.
     """
-    options = lakehouse.storage_options
-    events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=options)
+    table, options = lakehouse.uri(EVENTS), lakehouse.storage_options
+    events = DeltaTable(table, version, storage_options=options)
     if since >= 0:
         with suppress(DeltaError, pa.ArrowInvalid):
             changed = pa.table(events.load_cdf(since + 1, version, columns=["event_date"]))
             return pl.DataFrame(changed).get_column("event_date").unique().to_list()
-    rows = pl.scan_parquet(events.file_uris(), storage_options=options)
+    rows = pl.scan_parquet(list_paths(events, table), glob=False, storage_options=options)
     return rows.select(pl.col("event_date").unique()).collect().to_series().to_list()

@@ -58,7 +58,7 @@ def best_changes(
     """Of each row, the changes that lower the model's risk most, largest drop first.
 
     Each feature is named at most once, with the best of its candidates; ties keep the order of
-    `candidates`. All rows are predicted once for each candidate.
+    `candidates`. All rows are predicted once for each candidate, a feature at a time.
 
     Args:
         rows: feature values as people know them, not encoded.
@@ -71,8 +71,7 @@ def best_changes(
     found: list[list[Change]] = [[] for _ in range(len(rows))]
     for name, values in candidates.items():
         lowest, which = before.copy(), np.full(len(rows), -1)
-        for position, value in enumerate(values):
-            after = predict(rows.assign(**{name: value}))
+        for position, after in enumerate(_predict_each(rows, predict, name, values)):
             is_lower = after < lowest
             lowest[is_lower], which[is_lower] = after[is_lower], position
         is_worth_it = (which >= 0) & (lowest <= (1 - min_drop) * before)
@@ -83,6 +82,17 @@ def best_changes(
             )
             found[row].append(change)
     return [sorted(changes, key=lambda one: one.probability_after)[:n_changes] for changes in found]
+
+
+def _predict_each(
+    rows: pd.DataFrame, predict: Predict, name: str, values: Sequence[Value]
+) -> Floats:
+    """The predictions with each value of a feature, shape (values, rows): asked for at once."""
+    if not values:
+        return np.empty((0, len(rows)))
+    again = rows.iloc[np.tile(np.arange(len(rows)), len(values))]
+    tried = again.assign(**{name: np.repeat(np.array(values), len(rows))})
+    return predict(tried).reshape(len(values), len(rows))
 
 
 def behaviour_candidates(

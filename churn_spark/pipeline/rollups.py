@@ -100,7 +100,7 @@ def _rebuild_natively(
     for rollup, table in task.tables.items():
         create_table(rollup.table, table, options)
     events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=options)
-    buckets = list_bucket_files(events, task.read)
+    buckets = list_bucket_files(events, lakehouse.uri(EVENTS), task.read)
     written: list[FilesByTable]
     if sum(bucket.n_rows for bucket in buckets) <= config.max_driver_events:
         written = [task.run(buckets)]

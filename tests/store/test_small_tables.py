@@ -301,6 +301,9 @@ def test_every_table_has_the_same_types_in_arrow_and_in_spark() -> None:
         ("s3a://bucket/lake", "s3a://bucket/lake"),
         ("abfss://box@account.dfs.core.windows.net/lake",) * 2,
         ("hdfs://name:8020/lake", None),
+        ("file:/tmp/a%20lake", None),
+        ("file:/tmp/lake [1]", None),
+        ("file:/tmp/100 % lake", "/tmp/100 % lake"),
     ],
 )
 def test_root_is_native_where_deltalake_reaches_it(qualified: str, root: str | None) -> None:

@@ -12,7 +12,8 @@ from churn_spark.contracts.tables import EVENTS
 from churn_spark.lakehouse.bucket_files import BucketFiles, list_bucket_files, read_dates
 from churn_spark.pipeline.rollup_task import deal
 from tests.builders import millis, record
-from tests.rollup_tables import LocalLakehouse, deliver
+from tests.local_lakehouse import LocalLakehouse
+from tests.rollup_tables import deliver
 
 _DAY = 86_400_000
 _START = millis("2018-10-01 12:00:00")
@@ -24,9 +25,15 @@ def day(number: int) -> date:
 
 
 @pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the events are."""
+    return tmp_path / "bronze" / "events"
+
+
+@pytest.fixture
 def events(tmp_path: Path) -> DeltaTable:
     """Batches of the first and second, the second to the fifth, and the ninth of October."""
-    lakehouse = LocalLakehouse(tmp_path)
+    lakehouse = LocalLakehouse(str(tmp_path))
     for batch, days in enumerate([(1, 2), (2, 5), (9,)]):
         records = [
             record(ts=_START + (number - 1) * _DAY, userId=user)
@@ -51,14 +58,16 @@ def events(tmp_path: Path) -> DeltaTable:
     ],
 )
 def test_only_files_that_may_have_the_dates_are_listed(
-    days: list[int], n_rows: int, events: DeltaTable
+    days: list[int], n_rows: int, events: DeltaTable, place: Path
 ) -> None:
-    buckets = list_bucket_files(events, [day(number) for number in days])
+    buckets = list_bucket_files(events, str(place), [day(number) for number in days])
     assert sum(bucket.n_rows for bucket in buckets) == n_rows
 
 
-def test_a_user_is_in_one_bucket_and_only_the_dates_are_read(events: DeltaTable) -> None:
-    buckets = list_bucket_files(events, [day(2)])
+def test_a_user_is_in_one_bucket_and_only_the_dates_are_read(
+    events: DeltaTable, place: Path
+) -> None:
+    buckets = list_bucket_files(events, str(place), [day(2)])
     found = [read_dates(one, [day(2)], EVENTS, ["user_id", "event_date"], {}) for one in buckets]
     assert {date for rows in found for date in rows["event_date"]} == {day(2)}
     assert sorted(user for rows in found for user in rows["user_id"].unique()) == list(_USERS)
@@ -66,9 +75,10 @@ def test_a_user_is_in_one_bucket_and_only_the_dates_are_read(events: DeltaTable)
 
 
 def test_no_file_is_listed_of_an_empty_table(tmp_path: Path) -> None:
-    lakehouse = LocalLakehouse(tmp_path)
+    lakehouse = LocalLakehouse(str(tmp_path))
     deliver(lakehouse, [], 0)
-    assert list_bucket_files(DeltaTable(lakehouse.uri(EVENTS)), [day(1)]) == []
+    table = lakehouse.uri(EVENTS)
+    assert list_bucket_files(DeltaTable(table), table, [day(1)]) == []
 
 
 def test_tasks_have_about_as_many_rows_each() -> None:

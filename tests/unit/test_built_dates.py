@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from churn_spark.config import LearningConfig, load_config
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
 from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.small_tables import SmallTables
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.built_dates import BuiltDates
-from tests.native import open_native, rows_of
+from tests.local_lakehouse import open_local, rows_of
 from tests.session_days import START, instant, session_days_of
 
 _AS_OF = (START + timedelta(days=60), START + timedelta(days=67))
@@ -59,7 +61,7 @@ def config() -> LearningConfig:
 @pytest.fixture
 def built(tmp_path: Path, config: LearningConfig) -> Lakehouse:
     """A lakehouse with both dates built."""
-    lakehouse = open_native(tmp_path)
+    lakehouse = open_local(tmp_path)
     log = _log()
     _write(lakehouse, log, {*log["event_date"]})
     snapshots.run(lakehouse, _AS_OF, config)
@@ -100,17 +102,50 @@ def test_stale_dates_become_what_they_are_without_anything_built_before(
     _write(built, log, {START})
     snapshots.run_stale(built, _AS_OF, config, read_log_span(built))
     assert _stale(built, config) == set()
-    anew = open_native(tmp_path / "anew")
+    anew = open_local(tmp_path / "anew")
     _write(anew, rows_of(built, SESSION_DAYS), {*log["event_date"]})
     snapshots.run(anew, _AS_OF, config)
     for spec in (SNAPSHOTS, LABELS):
         assert_frame_equal(rows_of(built, spec), rows_of(anew, spec), check_row_order=False)
 
 
+@pytest.mark.parametrize("n_writes", range(4))
+def test_tables_are_the_same_after_a_run_that_was_killed(
+    n_writes: int,
+    built: Lakehouse,
+    config: LearningConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last = [START + timedelta(days=_N_DAYS)]
+    snapshots.run(built, last, config)
+    killed = open_local(tmp_path / "killed")
+    _write(killed, rows_of(built, SESSION_DAYS), {*_log()["event_date"]})
+    snapshots.run(killed, _AS_OF, config)
+    calls = iter(range(4))
+    write = SmallTables.replace_rows
+
+    def write_some(*arguments: Any) -> None:
+        if next(calls) == n_writes:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SmallTables, "replace_rows", write_some)
+        with pytest.raises(KeyboardInterrupt):
+            snapshots.run(killed, last, config)
+    snapshots.run_stale(killed, [*_AS_OF, *last], config, read_log_span(killed))
+    for spec in (SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES):
+        found, expected = rows_of(killed, spec), rows_of(built, spec)
+        # Their files have other names.
+        hashes = [name for name in found.columns if name.endswith("_of") and name != "as_of"]
+        assert_frame_equal(found.drop(hashes), expected.drop(hashes), check_row_order=False)
+
+
 def test_date_is_stale_while_its_labels_are_unknown_and_the_log_goes_on(
     tmp_path: Path, config: LearningConfig
 ) -> None:
-    lakehouse, log = open_native(tmp_path), _log()
+    lakehouse, log = open_local(tmp_path), _log()
     days = {*log["event_date"]}
     short = {day for day in days if day < _AS_OF[1] + timedelta(days=14)}
     _write(lakehouse, log, short)

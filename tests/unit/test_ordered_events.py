@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_spark.contracts.features.spec import PAGE_COUNTS
 from churn_spark.features.ordered_events import order_events
-from churn_spark.features.session_days import build_session_days
-from churn_spark.features.transitions import build_transitions
+from churn_spark.features.rollups import (
+    SESSION_DAY_ROLLUP,
+    TRANSITION_ROLLUP,
+    Rollup,
+    roll_up_batches,
+)
 from tests import oracles
-from tests.builders import AGENTS, millis, record
+from tests.builders import AGENTS, millis, random_records, record
 from tests.rollup_builders import event_frame, session_days_of, transitions_of
 
 _MIDNIGHT = millis("2018-10-02 00:00:00")
@@ -109,5 +114,21 @@ def test_an_event_without_page_is_of_no_page_and_closes_no_visit() -> None:
 
 def test_no_event_makes_no_row() -> None:
     ordered = order_events(event_frame([]))
-    assert build_session_days(ordered).is_empty()
-    assert build_transitions(ordered).is_empty()
+    assert SESSION_DAY_ROLLUP.build(ordered).is_empty()
+    assert TRANSITION_ROLLUP.build(ordered).is_empty()
+
+
+@pytest.mark.parametrize("rollup", [SESSION_DAY_ROLLUP, TRANSITION_ROLLUP])
+def test_batches_of_whole_users_give_the_same_rows(rollup: Rollup) -> None:
+    events = event_frame(random_records(seed=2, n_users=9))
+    is_early = pl.col("user_id") < "4"
+    by_half = [events.filter(is_early), events.filter(~is_early)]
+    found = [
+        pl.DataFrame(batch)
+        for half in by_half
+        for batch in roll_up_batches(half.to_arrow().to_batches(max_chunksize=7), rollup)
+    ]
+    expected = rollup.build(order_events(events)).sort(rollup.table.column_names)
+    assert all(half.height for half in by_half)
+    assert pl.concat(found).sort(rollup.table.column_names).equals(expected)
+    assert list(roll_up_batches([], rollup)) == []

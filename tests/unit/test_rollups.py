@@ -19,10 +19,10 @@ from churn_spark.lakehouse.commits import Once, append_files, create_table
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.pipeline import rollups, session_days, transitions
 from tests.builders import millis, random_records, record
+from tests.local_lakehouse import LocalLakehouse
 from tests.rollup_builders import event_frame
 from tests.rollup_tables import (
     BOTH,
-    LocalLakehouse,
     Records,
     assert_up_to_date,
     deliver,
@@ -35,7 +35,8 @@ _DAY = 86_400_000
 
 @pytest.fixture
 def lakehouse(tmp_path: Path) -> LocalLakehouse:
-    return LocalLakehouse(tmp_path / "lakehouse")
+    # A name that isn't the same in an address.
+    return LocalLakehouse(str(tmp_path / "a läke #{x}?"))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import user_totals
 from churn_spark.pipeline.kept_totals import N_KEPT
 from churn_spark.pipeline.user_totals import KEPT, cut_before, read_history
-from tests.native import open_native
+from tests.local_lakehouse import open_local
 from tests.session_days import START, instant, logs, session_days_of
 
 _LAST = START + timedelta(days=160)
@@ -55,7 +55,7 @@ def test_history_is_whole_on_any_date_after_any_other_and_late_events(
 ) -> None:
     key = ["user_id", "session_id", "event_date"]
     with TemporaryDirectory() as folder:
-        lakehouse = open_native(folder)
+        lakehouse = open_local(folder)
         _write(lakehouse, log, {START, *log["event_date"]})
         for number, days in enumerate(nights):
             if number == 1:
@@ -79,7 +79,7 @@ def log() -> pl.DataFrame:
 def test_days_before_the_cut_are_read_once(
     log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lakehouse = open_native(tmp_path)
+    lakehouse = open_local(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     read_history(lakehouse, [_LAST])
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, add=None))  # type: ignore[arg-type]
@@ -94,7 +94,7 @@ def test_days_before_the_cut_are_read_once(
 def test_late_events_before_the_cut_are_in_the_totals(
     days_later: int, log: pl.DataFrame, tmp_path: Path
 ) -> None:
-    lakehouse = open_native(tmp_path)
+    lakehouse = open_local(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     before = read_history(lakehouse, [_LAST]).totals["n_songs"].sum()
     late = session_days_of(
@@ -108,7 +108,7 @@ def test_late_events_before_the_cut_are_in_the_totals(
 
 
 def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> None:
-    lakehouse = open_native(tmp_path)
+    lakehouse = open_local(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     nights = [_LAST - timedelta(days=7 * number) for number in range(6, -1, -1)]
     for as_of in nights:
@@ -122,7 +122,7 @@ def test_few_cuts_are_kept_and_the_newest(log: pl.DataFrame, tmp_path: Path) -> 
 def test_totals_of_other_sources_are_made_anew(
     log: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lakehouse = open_native(tmp_path)
+    lakehouse = open_local(tmp_path)
     _write(lakehouse, log, {*log["event_date"]})
     before = read_history(lakehouse, [_LAST]).totals
     monkeypatch.setattr(user_totals, "KEPT", replace(KEPT, definition="other sources"))

@@ -71,7 +71,7 @@ def test_there_are_no_changes_without_rows_or_candidates() -> None:
     assert best_changes(ROWS, predict, {}, 2) == [[], [], []]
 
 
-def test_predictions_are_asked_for_once_a_candidate_and_once_before() -> None:
+def test_predictions_are_asked_for_once_a_feature_and_once_before() -> None:
     calls = []
 
     def counted(rows: pd.DataFrame) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_predictions_are_asked_for_once_a_candidate_and_once_before() -> None:
         return predict(rows)
 
     best_changes(ROWS, counted, CANDIDATES, 1)
-    assert calls == [3] * 8
+    assert calls == [3, *(3 * len(values) for values in CANDIDATES.values())]
 
 
 people = st.lists(

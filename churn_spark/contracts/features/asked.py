@@ -10,6 +10,11 @@ from churn_spark.contracts.features.formulas import Formula
 from churn_spark.contracts.features.past import Trailing
 
 
+def sum_column(source: str, days: Trailing) -> str:
+    """Name of the column with the sum of a source in a window."""
+    return f"{source}__{days.first}_{days.last}"
+
+
 class _Anything:
     """A quantity that only stands for one: what is computed from it is again one."""
 

@@ -1,8 +1,9 @@
 """What a formula may ask of a user's past, and what it may do with the answers.
 
-The formulas are written over these two protocols. Spark columns answer for all users at once
-(`churn_spark/features/formulas.py`), plain numbers for one (`churn_spark/serving/events`). Both
-count alike: what is computed from something unknown is unknown, as null is in SQL.
+The formulas are written over these two protocols. Columns answer for all users at once, those of
+Polars (`features/local/past.py`) and of Spark (`features/past.py`), plain numbers for one
+(`serving/events/past.py`). All count alike: what is computed from something unknown is unknown, as
+null is in SQL. `asked.py` tells what is to be summed.
 """
 
 from __future__ import annotations

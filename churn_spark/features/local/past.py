@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 import polars as pl
 
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.past import Trailing
 from churn_spark.contracts.features.sources import PROFILE_FIELDS
 from churn_spark.timeline import day_start_millis
 
 _PROFILE = frozenset(name for columns in PROFILE_FIELDS.values() for name in columns)
 
-
-def sum_column(source: str, days: Trailing) -> str:
-    """Name of the column with the sum of a source in a window."""
-    return f"{source}__{days.first}_{days.last}"
+ONE: Final = "one"
+"""A column of ones. By a single number Polars multiplies with its reciprocal, whose last bit
+differs; by a column it divides."""
 
 
 def largest_column(source: str) -> str:
@@ -46,9 +47,7 @@ class Term:
 
     def __truediv__(self, other: Term | float, /) -> Term:
         """Quotient; unknown where it would be by 0."""
-        # By a single number Polars multiplies with its reciprocal, whose last bit differs: so it
-        # gets a column to divide by.
-        below = _expr(other) + self.expr * 0
+        below = other.expr if isinstance(other, Term) else pl.col(ONE) * other
         return Term(self.expr / pl.when(below != 0).then(below))
 
     def __gt__(self, other: Term | float, /) -> Term:

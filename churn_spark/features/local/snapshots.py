@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from datetime import date
+from typing import Final
 
 import polars as pl
 
-from churn_spark.contracts.features.past import ALL_DAYS, Trailing
+from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SNAPSHOTS
-from churn_spark.features.local.past import FramePast, sum_column
+from churn_spark.features.local.past import ONE, FramePast
 from churn_spark.features.local.profile import pick_newest
 from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
 from churn_spark.lakehouse.polars_schema import conform_polars, polars_schema_of
+
+_EVER: Final = 1_000_000
+"""Days: more than any log has."""
 
 
 def build_snapshots(
@@ -54,29 +57,20 @@ def _history_of(days: pl.DataFrame, profiles: pl.DataFrame, as_of: date) -> pl.D
     Grain: (user_id) for users with any row before the date.
     """
     before = days.filter(pl.col("event_date") < as_of)
-    in_window: dict[Trailing, list[str]] = defaultdict(list)
-    for source, window in sorted(ASKED.sums):
-        in_window[window].append(source)
-    history = before.group_by("user_id").agg(
-        *[
-            pl.col(source).sum().alias(sum_column(source, ALL_DAYS))
-            for source in in_window.pop(ALL_DAYS, [])
-        ],
-        pl.col(*LATEST).max(),
-        pl.col("cancel_ts").min(),
-    )
     age = (as_of - pl.col("event_date")).dt.total_days()
-    for window, sources in in_window.items():
-        first = window.first or days.height
-        summed = (
-            before.filter(age.is_between(window.last, first))
-            .group_by("user_id")
-            .agg(pl.col(source).sum().alias(sum_column(source, window)) for source in sources)
-        )
-        history = history.join(summed, "user_id", "left")
+    sums = [
+        pl.when(age.is_between(window.last, window.first or _EVER))
+        .then(source)
+        .otherwise(0)
+        .sum()
+        .alias(sum_column(source, window))
+        for source, window in sorted(ASKED.sums)
+    ]
+    history = before.group_by("user_id").agg(
+        *sums, pl.col(*LATEST).max(), pl.col("cancel_ts").min()
+    )
     known = pick_newest(profiles.filter(pl.col("event_date") < as_of))
-    is_sum = pl.col(*(sum_column(*one) for one in ASKED.sums))
-    return history.with_columns(is_sum.fill_null(0)).join(known, "user_id", "left")
+    return history.join(known, "user_id", "left")
 
 
 def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
@@ -87,4 +81,5 @@ def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
         for feature in SNAPSHOT_FEATURES
     ]
     as_of = pl.lit(past.as_of).alias("as_of")
-    return conform_polars(history.select(as_of, "user_id", *columns), SNAPSHOTS)
+    ones = (pl.int_range(pl.len()) >= 0).cast(pl.Float64).alias(ONE)
+    return conform_polars(history.with_columns(ones).select(as_of, "user_id", *columns), SNAPSHOTS)

@@ -76,6 +76,9 @@ def count_bins_by_feature(
             Spark's workers it comes as the message of their exception.
     """
     counted = apply(current, _count_partition(edges, segments, prepare), BINS_SCHEMA)
+    if isinstance(counted, pd.DataFrame):
+        # Of one batch, which has no other parts.
+        return counted
     # Starting a group costs more than its work: one a feature, with all its slices.
     return apply_by(counted, "feature", add_counts, BINS_SCHEMA)
 
@@ -86,10 +89,7 @@ def add_counts(parts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, places in parts.groupby("slice", sort=True).indices.items():
         part = parts.iloc[places]
-        # One part, as where all is counted in one process, is a sum already.
-        parts_of = part["cells"], part["counts"]
-        summed = sum_sparse(*parts_of) if len(part) > 1 else (one.iloc[0] for one in parts_of)
-        rows.append((name, feature, *summed))
+        rows.append((name, feature, *sum_sparse(part["cells"], part["counts"])))
     return pd.DataFrame(rows, columns=parts.columns)
 
 
