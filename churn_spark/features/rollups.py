@@ -11,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from churn_spark.contracts.tables import SESSION_DAYS, TRANSITIONS, TableSpec
+from churn_spark.contracts.tables import EVENT_DAYS, SESSION_DAYS, TRANSITIONS, TableSpec
+from churn_spark.features.event_days import FEED_COLUMNS, build_event_days
 from churn_spark.features.ordered_events import EVENT_COLUMNS, order_events
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.transitions import build_transitions, dates_to_read, dates_to_rebuild
@@ -27,21 +28,26 @@ class Rollup:
 
     Attributes:
         table: what is made.
-        build: ordered events -> rows with `event_date`.
+        build: events -> rows with `event_date`.
         rebuilt: dates whose events changed -> dates whose rows depend on them.
         read: dates to rebuild -> dates whose events they depend on.
+        is_ordered: whether it is made of events in order, each once, or of all as delivered.
     """
 
     table: TableSpec
     build: Callable[[pl.DataFrame], pl.DataFrame]
     rebuilt: _Dates = sorted
     read: _Dates = sorted
+    is_ordered: bool = True
 
 
 SESSION_DAY_ROLLUP: Final = Rollup(SESSION_DAYS, build_session_days)
 TRANSITION_ROLLUP: Final = Rollup(
     TRANSITIONS, build_transitions, rebuilt=dates_to_rebuild, read=dates_to_read
 )
+EVENT_DAY_ROLLUP: Final = Rollup(EVENT_DAYS, build_event_days, is_ordered=False)
+READ_COLUMNS: Final = (*EVENT_COLUMNS, *FEED_COLUMNS)
+"""What all of them need of an event."""
 
 
 def roll_up(
@@ -53,9 +59,11 @@ def roll_up(
         events: of whole users, on all dates that those of the tables depend on.
         dates: table -> its dates.
     """
-    ordered = order_events(events)
+    ordered = order_events(events) if any(rollup.is_ordered for rollup in dates) else events
     return {
-        rollup: rollup.build(ordered).filter(pl.col("event_date").is_in(list(wanted)))
+        rollup: rollup.build(ordered if rollup.is_ordered else events).filter(
+            pl.col("event_date").is_in(list(wanted))
+        )
         for rollup, wanted in dates.items()
     }
 
@@ -65,7 +73,7 @@ def roll_up_frame(events: DataFrame, rollup: Rollup) -> DataFrame:
 
     Grain: that of the table. Each task holds the events of its users.
     """
-    whole_users = events.select(*EVENT_COLUMNS).repartition("user_id")
+    whole_users = events.select(*READ_COLUMNS).repartition("user_id")
     return whole_users.mapInArrow(
         lambda batches: roll_up_batches(batches, rollup), struct_of(rollup.table)
     )
@@ -75,5 +83,6 @@ def roll_up_batches(batches: Iterable[pa.RecordBatch], rollup: Rollup) -> Iterat
     """The rows of one table, from all events of some users."""
     found = [pl.DataFrame(batch) for batch in batches if batch.num_rows]
     if found:
-        rows = rollup.build(order_events(pl.concat(found)))
+        events = pl.concat(found)
+        rows = rollup.build(order_events(events) if rollup.is_ordered else events)
         yield from rows.to_arrow().cast(arrow_schema(rollup.table)).to_batches()

@@ -1,4 +1,4 @@
-"""Bronze and gold tables of a date -> `data_checks`: whether the night may be judged at all."""
+"""Facts of days and a snapshot -> `data_checks`: whether the night may be judged at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from churn_spark.config import ChecksConfig
 from churn_spark.contracts.tables import (
     DATA_CHECKS,
     DECISIONS,
-    EVENTS,
+    EVENT_DAYS,
     QUARANTINE,
     SESSION_DAYS,
     SNAPSHOTS,
@@ -17,16 +17,21 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks, run_checks
-from churn_spark.monitoring.frames.feed import read_event_facts, read_feed_facts
+from churn_spark.monitoring.data_quality.event_days import (
+    checked_day,
+    measure_events,
+    measure_feed,
+)
 from churn_spark.monitoring.frames.snapshot_facts import read_snapshot_facts
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import write_checks
+from churn_spark.stores.event_days import read_event_days
 
 USE_CASE = UseCase(
     "check_data",
     "volume, freshness, nulls, zeros, new values; a failed check holds the night",
-    reads=(EVENTS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
+    reads=(EVENT_DAYS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
     takes=("the champion",),
     reads_if_there=(DECISIONS,),
@@ -58,9 +63,11 @@ def check_night(
     """
     with USE_CASE.start(lakehouse) as facts:
         date, version = night.date, night.champion
-        events = lakehouse.read(EVENTS)
-        feed = read_feed_facts(events, lakehouse.read(QUARANTINE), night.log.span.start, date)
-        columns = read_event_facts(events, date)
+        days = read_event_days(lakehouse)
+        batches = {int(batch) for batch in days.batches(checked_day(date))}
+        n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
+        feed = measure_feed(days, n_rejected, night.log.span.start, date)
+        columns = measure_events(days, date)
         if version is not None and registry.trained_as_of(version) < date:
             snapshot = read_as_of(lakehouse, SNAPSHOTS, date)
             columns += read_snapshot_facts(snapshot, registry.load(version))

@@ -24,6 +24,7 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import (
     check_data,
     decide,
+    event_days,
     ingest,
     monitor,
     report,
@@ -50,6 +51,7 @@ STEPS = (
     ingest.USE_CASE,
     session_days.USE_CASE,
     transitions.USE_CASE,
+    event_days.USE_CASE,
     snapshots.USE_CASE,
     check_data.USE_CASE,
     train.USE_CASE,
@@ -101,8 +103,9 @@ def run(
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
         ingest.run(lakehouse, config.ingest, location)
-        # Both from one read of the events.
-        rollups.run(lakehouse, config.ingest, session_days.STEP | transitions.STEP)
+        # All from one read of the events.
+        steps = session_days.STEP | transitions.STEP | event_days.STEP
+        rollups.run(lakehouse, config.ingest, steps)
         registry = opening.result()
     log = read_log_dates(lakehouse)
     night = read_night(lakehouse, registry, date or log.span.end, log)

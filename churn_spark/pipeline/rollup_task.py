@@ -11,8 +11,7 @@ import polars as pl
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import EVENTS
-from churn_spark.features.ordered_events import EVENT_COLUMNS
-from churn_spark.features.rollups import Rollup, roll_up
+from churn_spark.features.rollups import READ_COLUMNS, Rollup, roll_up
 from churn_spark.lakehouse.bucket_files import BucketFiles, read_dates
 from churn_spark.lakehouse.data_files import StorageOptions, write_data_files
 
@@ -43,7 +42,7 @@ class RollupTask:
         """
         built = defaultdict[Rollup, list[pl.DataFrame]](list)
         for bucket in buckets:
-            events = read_dates(bucket, self.read, EVENTS, EVENT_COLUMNS, self.options)
+            events = read_dates(bucket, self.read, EVENTS, READ_COLUMNS, self.options)
             for rollup, rows in roll_up(events, self.dates).items():
                 built[rollup].append(rows)
         return {

@@ -24,6 +24,7 @@ from churn_spark.contracts.tables.monitoring import (
     PERFORMANCE,
 )
 from churn_spark.contracts.tables.silver import (
+    EVENT_DAYS,
     SESSION_DAYS,
     TRANSITION_TOTALS,
     TRANSITIONS,
@@ -39,6 +40,7 @@ TABLES = (
     USER_TOTALS,
     TRANSITIONS,
     TRANSITION_TOTALS,
+    EVENT_DAYS,
     SNAPSHOTS,
     BEHAVIOUR,
     LABELS,
@@ -75,6 +77,7 @@ __all__ = [
     "DRIFT",
     "DRIFT_CELLS",
     "EVENTS",
+    "EVENT_DAYS",
     "FILES",
     "LABELS",
     "PERFORMANCE",

@@ -97,3 +97,16 @@ TRANSITION_TOTALS = TableSpec(
     ),
     partition_by=("before",),
 )
+
+EVENT_DAYS = TableSpec(
+    "silver",
+    "event_days",
+    "UTC date x fact x value x group of users; the counts of all groups add up",
+    (
+        Column("event_date", "date", "UTC date of the events"),
+        Column("fact", "string", "what is counted: contracts/event_facts.py"),
+        Column("value", "string", "of the field that the fact is about; empty if it is of none"),
+        Column("n", "long", "events; of newest_millis the instant, epoch milliseconds"),
+    ),
+    partition_by=("event_date",),
+)

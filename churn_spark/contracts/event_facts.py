@@ -1,0 +1,17 @@
+"""What is counted of the events of each day, by the names of the table `event_days`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENT: Final = "event"
+EVENT_ONCE: Final = "event_once"
+NEWEST_MILLIS: Final = "newest_millis"
+SONG: Final = "song"
+SONG_WITHOUT_LENGTH: Final = "song_without_length"
+NULL: Final = "null"
+BATCH: Final = "batch"
+CATEGORIES: Final = ("page", "level", "auth")
+"""Fields whose values are counted, each under its own name."""
+FIELDS: Final = ("registered_ts", "gender", "location", "os", "browser", "item_in_session")
+"""Fields that some events lack; one that is no longer sent shows as more nulls than before."""

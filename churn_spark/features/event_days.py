@@ -1,0 +1,67 @@
+"""Events -> facts of each day of the feed: how many there are, what they lack, what they name.
+
+The data checks of a night look at weeks before it: a day's events are counted once, when they
+come, and only these counts are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from churn_spark.contracts.event_facts import (
+    BATCH,
+    CATEGORIES,
+    EVENT,
+    EVENT_ONCE,
+    FIELDS,
+    NEWEST_MILLIS,
+    NULL,
+    SONG,
+    SONG_WITHOUT_LENGTH,
+)
+from churn_spark.contracts.pages import Page
+from churn_spark.contracts.tables import EVENT_DAYS
+
+FEED_COLUMNS: Final = ("ingest_batch",)
+"""What is counted beside the columns that other rollups read."""
+
+
+def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
+    """Count the events of each day.
+
+    Grain: (event_date, fact, value).
+
+    Args:
+        events: of whole users, those delivered twice twice.
+    """
+    is_song = pl.col("page") == Page.NEXT_SONG
+    nulls = {(NULL, name): pl.col(name).is_null().sum() for name in (*FIELDS, *CATEGORIES)}
+    figures = {
+        (EVENT, ""): pl.len(),
+        (EVENT_ONCE, ""): pl.struct("user_id", "event_hash").n_unique(),
+        (NEWEST_MILLIS, ""): pl.col("event_ts").dt.epoch("ms").max(),
+        (SONG, ""): is_song.sum(),
+        (SONG_WITHOUT_LENGTH, ""): (is_song & pl.col("song_seconds").is_null()).sum(),
+        **nulls,
+    }
+    by_day = events.group_by("event_date").agg(
+        figure.cast(pl.Int64).alias(f"{fact} {value}") for (fact, value), figure in figures.items()
+    )
+    counted = [
+        by_day.select("event_date", fact=pl.lit(fact), value=pl.lit(value), n=f"{fact} {value}")
+        for fact, value in figures
+    ]
+    return pl.concat([*counted, *_count_values(events)]).select(EVENT_DAYS.column_names)
+
+
+def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
+        yield (
+            events.filter(pl.col(column).is_not_null())
+            .group_by("event_date", value=pl.col(column).cast(pl.String))
+            .agg(n=pl.len().cast(pl.Int64))
+            .select("event_date", pl.lit(fact).alias("fact"), "value", "n")
+        )

@@ -1,0 +1,129 @@
+"""Facts of days -> counts for the data checks of a night: tonight's day, and what is usual."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from churn_spark.contracts.event_facts import (
+    BATCH,
+    CATEGORIES,
+    EVENT,
+    EVENT_ONCE,
+    FIELDS,
+    NEWEST_MILLIS,
+    NULL,
+    SONG,
+    SONG_WITHOUT_LENGTH,
+)
+from churn_spark.monitoring.data_quality.checks import ColumnFacts, FeedFacts
+from churn_spark.timeline import day_start_millis
+
+_MILLIS_PER_HOUR: Final = 3_600_000
+_WEEKS: Final = 8
+_USUAL_DAYS: Final = 7
+
+
+@dataclass(frozen=True)
+class EventDays:
+    """What was counted of the events of each day: date -> fact -> value -> count."""
+
+    counts: Mapping[date, Mapping[str, Mapping[str, int]]]
+
+    @staticmethod
+    def of(rows: Iterable[tuple[date, str, str, int]]) -> EventDays:
+        """Put together the rows of `event_days`: date, fact, value and count of each bucket."""
+        counts: dict[date, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+        for day, fact, value, n in rows:
+            found = counts[day][fact]
+            if fact == NEWEST_MILLIS:
+                found[value] = max(found.get(value, n), n)
+            else:
+                found[value] = found.get(value, 0) + n
+        return EventDays(counts)
+
+    def values(self, day: date, fact: str) -> Mapping[str, int]:
+        """Value -> count of one day."""
+        return self.counts.get(day, {}).get(fact, {})
+
+    def sum(self, days: Collection[date], fact: str, value: str = "") -> int:
+        """The count of all the days."""
+        return sum(self.values(day, fact).get(value, 0) for day in days)
+
+    def batches(self, day: date) -> frozenset[str]:
+        """The batches that delivered a day."""
+        return frozenset(self.values(day, BATCH))
+
+
+def checked_day(night: date) -> date:
+    """The newest day of the log that a night knows."""
+    return night - timedelta(days=1)
+
+
+def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date) -> FeedFacts:
+    """Counts of the newest day before the night, and of the batches that delivered it.
+
+    The same tables give the same counts, whichever run has loaded them.
+
+    Args:
+        days: all of the log.
+        n_rejected: lines that the batches of the day have rejected.
+        log_start: first date of the log.
+        night: its newest day is the one before.
+    """
+    day = checked_day(night)
+    weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
+    batches = days.batches(day)
+    delivered = {
+        one: sum(n for batch, n in days.values(one, BATCH).items() if batch in batches)
+        for one in days.counts
+    }
+    n_accepted = sum(delivered.values())
+    oldest = min((one for one, n in delivered.items() if n), default=day)
+    known = [one for one in days.counts if one < night]
+    newest = days.values(max(known), NEWEST_MILLIS)[""] if known else None
+    behind = day_start_millis(night) - newest if newest is not None else math.inf
+    n_events = days.sum([day], EVENT)
+    return FeedFacts(
+        n_events=n_events,
+        same_weekday=tuple(days.sum([one], EVENT) for one in weekdays if one >= log_start),
+        hours_behind=behind / _MILLIS_PER_HOUR,
+        n_lines=n_accepted + n_rejected,
+        n_quarantined=n_rejected,
+        n_duplicates=n_events - days.sum([day], EVENT_ONCE),
+        is_backfill=(day - oldest).days > _USUAL_DAYS
+        # A single late event is no reason to let the whole day pass.
+        and 2 * n_events <= n_accepted,
+    )
+
+
+def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:
+    """Nulls and new values of the newest day's events, against the week before.
+
+    The length of a song is asked for where a song was played.
+
+    A field that the service renames is null from that day on, and a page that it renames is new.
+    """
+    today = [checked_day(night)]
+    week = [today[0] - timedelta(days=number) for number in range(1, _USUAL_DAYS + 1)]
+
+    def both(fact: str, value: str = "") -> tuple[int, int]:
+        return days.sum(week, fact, value), days.sum(today, fact, value)
+
+    def unseen(category: str) -> tuple[int, int]:
+        usual = {value for day in week for value in days.values(day, category)}
+        found = days.values(today[0], category).items()
+        return 0, sum(n for value, n in found if value not in usual)
+
+    rows = both(EVENT)
+    fields = [ColumnFacts(f"events.{name}", rows, both(NULL, name)) for name in FIELDS]
+    categories = [
+        ColumnFacts(f"events.{name}", rows, both(NULL, name), n_unseen=unseen(name))
+        for name in CATEGORIES
+    ]
+    songs = ColumnFacts("events.song_seconds", both(SONG), both(SONG_WITHOUT_LENGTH))
+    return [*fields, *categories, songs]
