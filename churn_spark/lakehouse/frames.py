@@ -126,7 +126,8 @@ def number_rows(rows: Rows, order: Sequence[str], name: str) -> Rows:
 
     Args:
         rows: with `as_of`.
-        order: columns, those with a minus descending; together unique, so that the order is total.
+        order: columns, those with a minus descending; never null, and together unique, so that
+            the order is total.
         name: of the column.
     """
     if isinstance(rows, DataFrame):

@@ -107,7 +107,8 @@ def test_rows_are_the_same(
         collect(one).sort_values("user_id", ignore_index=True) for one in (here, in_spark)
     )
     assert len(found)
-    pd.testing.assert_frame_equal(found[list(expected.columns)], expected)
+    # Whole numbers are floats for pandas where some are missing, also of rows left out since.
+    pd.testing.assert_frame_equal(found[list(expected.columns)], expected, check_dtype=False)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +116,10 @@ def test_rows_are_the_same(
     [
         count_rows,
         lambda rows: count_by(rows, "user_id"),
-        lambda rows: first_rows(rows, ["-risk", "-songs", "user_id"], 9).to_csv(),
-        lambda rows: sample_rows(rows, 12).to_csv(),
-        lambda rows: sample_rows(rows, 1000).to_csv(),
+        lambda rows: first_rows(rows, ["-risk", "user_id"], 9)[KEYS].to_csv(),
+        lambda rows: first_rows(rows, ["as_of", "-risk", "-user_id"], 9)[KEYS].to_csv(),
+        lambda rows: sample_rows(rows, 12)[KEYS].to_csv(),
+        lambda rows: sample_rows(rows, 1000)[KEYS].to_csv(),
         lambda rows: collect(apply(rows, half, COUNTED))["pages"].map(len).tolist(),
     ],
 )
