@@ -108,7 +108,8 @@ def run(
             (BACKTEST_IMPORTANCE, build_importance(tested, backtest.n_folds)),
             (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),
         ):
-            lakehouse.replace_rows(rows.assign(run_id=run_id), spec, {"run_id": [run_id]})
+            of_run = rows.assign(run_id=run_id)[spec.column_names]
+            lakehouse.replace_rows(of_run, spec, {"run_id": [run_id]})
         tested.data.release()
         facts.extend(describe_run(plan, figures))
     return run_id

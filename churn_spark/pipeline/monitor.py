@@ -147,5 +147,6 @@ def measure(
     rows = measure_performance(
         lakehouse, registry, night.date, bundle, window, config.learning, config.monitoring
     )
-    lakehouse.replace_rows(rows, PERFORMANCE, {"run_date": [night.date]})
+    values = [[row.get(name) for name in PERFORMANCE.column_names] for row in rows]
+    lakehouse.replace_rows(values, PERFORMANCE, {"run_date": [night.date]})
     return window
