@@ -19,7 +19,7 @@ from tests.rollup_tables import BOTH, Records, assert_up_to_date, deliver, versi
 
 
 @pytest.fixture
-def config(context: JobContext) -> IngestConfig:
+def ingest(context: JobContext) -> IngestConfig:
     return context.config.ingest
 
 
@@ -41,32 +41,32 @@ _WAYS: dict[str, Callable[[pytest.MonkeyPatch, IngestConfig], IngestConfig]] = {
 
 
 def test_ways_may_change_from_night_to_night(
-    context: JobContext, config: IngestConfig, log: Records, monkeypatch: pytest.MonkeyPatch
+    context: JobContext, ingest: IngestConfig, log: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = len(log) // 6 + 1
     for batch, way in enumerate([*_WAYS, *_WAYS]):
         deliver(context.lakehouse, log[batch * part : (batch + 1) * part], batch)
         with monkeypatch.context() as patch:
-            rollups.run(context.lakehouse, _WAYS[way](patch, config), BOTH)
+            rollups.run(context.lakehouse, _WAYS[way](patch, ingest), BOTH)
             done = versions(context.lakehouse)
-            rollups.run(context.lakehouse, _WAYS[way](patch, config), BOTH)
+            rollups.run(context.lakehouse, _WAYS[way](patch, ingest), BOTH)
             assert versions(context.lakehouse) == done
     assert_up_to_date(context.lakehouse, log)
 
 
 def test_spark_merges_compacts_and_cleans_what_was_written_without_it(
-    context: JobContext, config: IngestConfig, log: Records
+    context: JobContext, ingest: IngestConfig, log: Records
 ) -> None:
     lakehouse, spark = context.lakehouse, context.spark
     deliver(lakehouse, log[::2], 0)
     deliver(lakehouse, log[1::2], 1)
-    rollups.run(lakehouse, config, BOTH)
+    rollups.run(lakehouse, ingest, BOTH)
     first = versions(lakehouse)
     for spec in (EVENTS, SESSION_DAYS, TRANSITIONS):
         spark.sql(f"OPTIMIZE delta.`{lakehouse.path(spec)}`").collect()
     # Spark has written all files anew, and no event has changed.
     compacted = versions(lakehouse)
-    rollups.run(lakehouse, config, BOTH)
+    rollups.run(lakehouse, ingest, BOTH)
     assert versions(lakehouse) == compacted
     assert_up_to_date(lakehouse, log)
 
@@ -75,7 +75,7 @@ def test_spark_merges_compacts_and_cleans_what_was_written_without_it(
         f"MERGE INTO delta.`{lakehouse.path(EVENTS)}` e USING (SELECT '{user}' AS user_id) u "
         "ON e.user_id = u.user_id WHEN MATCHED THEN DELETE"
     ).collect()
-    rollups.run(lakehouse, config, BOTH)
+    rollups.run(lakehouse, ingest, BOTH)
     others = [one for one in log if str(one["userId"]) != user]
     assert len(others) < len(log)
     assert_up_to_date(lakehouse, others)
