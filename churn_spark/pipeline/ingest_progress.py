@@ -77,7 +77,9 @@ class IngestProgress:
 
     def _print(self, done: Event) -> None:
         while not done.wait(_LINE_AFTER):
-            say(self._step, self.describe())
+            # Tasks tell of what they have read when they end; until the first has, nothing is known.
+            if any(self._now()):
+                say(self._step, self.describe())
 
     def _draw(self, done: Event) -> None:
         if done.wait(_MOMENT):
