@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, PostCommitHookProperties, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from pyarrow import fs
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.arrow_schema import arrow_schema
@@ -39,9 +41,7 @@ class NativeTable:
         there = self._columns
         if not there.issuperset(where):
             return declared.empty_table()
-        # Polars takes the files' names alone; deltalake's own datasets look at the ranges of each
-        # column of each file, which takes longer than to read them.
-        rows = pl.scan_delta(self.delta).filter(polars_condition(where))
+        rows = self._scan().filter(polars_condition(where))
         later = [pl.lit(None).alias(name) for name in columns if name not in there]
         return rows.with_columns(later).select(columns).collect().to_arrow().cast(declared)
 
@@ -75,6 +75,18 @@ class NativeTable:
         if not len(files):
             return []
         return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
+
+    def _scan(self) -> pl.LazyFrame:
+        """All rows, by need.
+
+        Polars takes the files' names alone, where deltalake's own datasets look at the ranges of
+        each column of each file; but it looks for a path with a space as an address writes it.
+        """
+        if "%" not in self.delta.table_uri:
+            return pl.scan_delta(self.delta)
+        path = unquote(self.delta.table_uri.removeprefix("file://"))
+        files = fs.SubTreeFileSystem(path, fs.LocalFileSystem())
+        return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset(filesystem=files))
 
     @property
     def _columns(self) -> set[str]:
