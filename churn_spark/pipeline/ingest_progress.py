@@ -77,7 +77,7 @@ class IngestProgress:
 
     def _print(self, done: Event) -> None:
         while not done.wait(_LINE_AFTER):
-            # Tasks tell what they have read when they end; until the first has, nothing is known.
+            # Tasks tell what they have read when they end; until then nothing is known.
             if any(self._now()):
                 say(self._step, self.describe())
 
