@@ -183,12 +183,17 @@ def read_file(path: Path, config: Config) -> Block:
 
 
 def read_events(spark: SparkSession, paths: Iterable[Path], config: Config) -> DataFrame:
-    """The accepted events of files, as the ingest builds them."""
+    """The accepted events of files, or of folders of them, as the ingest builds them."""
+    files = [
+        file
+        for path in paths
+        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
     frames = [
         read_block(piece.data, config.ingest, N_BUCKETS).events.with_columns(
             source_file=pl.lit(str(path)), ingest_batch=pl.lit(1, dtype=pl.Int64)
         )
-        for path in paths
+        for path in files
         for piece in read_pieces(path)
     ]
     rows = pl.concat(frames).select(EVENTS.column_names).rows()
@@ -217,6 +222,9 @@ def write_rows(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None
     frame = rows.reindex(columns=spec.column_names)
     whole = {c.name: "Int64" for c in spec.columns if c.data_type == "long"}
     frame = frame.astype(whole).astype(object)
-    records = frame.where(frame.notna(), None).values.tolist()
+    records = [
+        [one.to_pydatetime() if isinstance(one, pd.Timestamp) else one for one in values]
+        for values in frame.where(frame.notna(), None).values.tolist()
+    ]
     written = context.spark.createDataFrame(records, struct_of(spec)).coalesce(1)
     context.lakehouse.overwrite(written, spec)

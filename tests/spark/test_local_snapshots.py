@@ -16,10 +16,10 @@ from churn_spark.contracts.features.spec import ASKED
 from churn_spark.contracts.tables import SESSION_DAYS, SNAPSHOTS
 from churn_spark.features.local.snapshots import build_snapshots
 from churn_spark.features.local.totals import add_days, no_totals
-from churn_spark.features.session_days import build_session_days
 from churn_spark.features.snapshots import build_snapshots as build_by_windows
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 from tests.builders import random_records, read_events, write_lines
+from tests.rollup_builders import build_session_days
 
 _DATES = (date(2018, 10, 1), date(2018, 10, 9), date(2018, 11, 26), date(2019, 1, 20))
 _ACTIVE_DAYS = 60
