@@ -71,7 +71,9 @@ def score_night(
         users = read_users(lakehouse, date, bundle)
         scores = build_scores(users, bundle, config, listing.value_by_level)
         replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
-        bands = count_by(read_as_of(lakehouse, SCORES, date, ["risk_band"]), "risk_band")
+        bands = count_by(
+            read_as_of(lakehouse, SCORES, date, ["as_of", "user_id", "risk_band"]), "risk_band"
+        )
         facts.append(f"{count_of(sum(bands.values()), 'user')} as of {date}")
         facts.append(
             ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))

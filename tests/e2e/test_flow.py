@@ -35,6 +35,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.behaviour import read_users
@@ -102,7 +103,7 @@ def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext
 
 def test_service_gives_every_user_the_probability_of_the_table(mini: JobContext) -> None:
     bundle = mini.registry.load(flow.night_of(mini, NIGHT).require_champion())
-    rows = read_users(mini.lakehouse, NIGHT, bundle).toPandas()
+    rows = collect(read_users(mini.lakehouse, NIGHT, bundle))
     known = rows[["user_id", *(f.name for f in model_features(FEATURE_SETS, use_gender=False))]]
     body = io.BytesIO()
     table = pa.Table.from_pandas(known, preserve_index=False)
