@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline import event_days
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, SetOption
@@ -14,6 +13,8 @@ app = new_app()
 def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Rebuild the dates whose events changed."""
     with open_job("build_event_days", env, overrides) as context:
+        from churn_spark.pipeline import event_days
+
         event_days.run(context.lakehouse, context.config.ingest)
 
 
