@@ -58,7 +58,9 @@ def build_session_days(events: pl.DataFrame) -> pl.DataFrame:
         ],
         how="horizontal",
     )
-    return conform_polars(session_days.cast({pl.Categorical: pl.String}), SESSION_DAYS)
+    # A table made again has its rows where they were: sums of floats over it depend on that.
+    texts = session_days.cast({pl.Categorical: pl.String})
+    return conform_polars(texts.sort("user_id", "session_id", "event_date"), SESSION_DAYS)
 
 
 def _mark(events: pl.DataFrame) -> pl.DataFrame:

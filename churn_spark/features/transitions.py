@@ -61,6 +61,8 @@ def build_transitions(events: pl.DataFrame) -> pl.DataFrame:
             total_millis=pl.col("millis").sum(),
         )
         .with_columns(pl.col(*_WHO, "page", "next_page").cast(pl.String))
+        # A table made again has its rows where they were: sums of floats over it depend on that.
+        .sort("user_id", "event_date", "level", "page", "next_page")
         .collect()
     )
     return conform_polars(counted, TRANSITIONS)

@@ -66,8 +66,10 @@ def _history_of(days: pl.DataFrame, profiles: pl.DataFrame, as_of: date) -> pl.D
         .alias(sum_column(source, window))
         for source, window in sorted(ASKED.sums)
     ]
-    history = before.group_by("user_id").agg(
-        *sums, pl.col(*LATEST).max(), pl.col("cancel_ts").min()
+    history = (
+        before.group_by("user_id")
+        .agg(*sums, pl.col(*LATEST).max(), pl.col("cancel_ts").min())
+        .sort("user_id")
     )
     known = pick_newest(profiles.filter(pl.col("event_date") < as_of))
     return history.join(known, "user_id", "left")
