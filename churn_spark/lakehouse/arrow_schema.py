@@ -11,6 +11,7 @@ from pyspark.sql import Row
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import SchemaError
+from churn_spark.lakehouse.fit import require_fit
 
 _REASON: Final = pa.struct(
     [
@@ -109,10 +110,7 @@ def _fitted(rows: pa.Table, spec: TableSpec) -> pa.Table:
 
 
 def _check_names(names: list[str], spec: TableSpec) -> None:
-    missing = [name for name in spec.column_names if name not in names]
-    extra = [name for name in names if name not in spec.column_names or names.count(name) > 1]
-    if missing or extra:
-        raise _misfit(spec, f"missing {missing}, extra {extra}")
+    require_fit(spec, [(name, "") for name in names], dict.fromkeys(spec.column_names, ""))
 
 
 def _misfit(spec: TableSpec, what: str) -> SchemaError:

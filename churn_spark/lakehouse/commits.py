@@ -6,12 +6,12 @@ written. Checkpoints of the log are left to Spark: readers of the two have disag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
@@ -20,9 +20,6 @@ from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
 
-_NO_CHECKPOINT: Final = PostCommitHookProperties(
-    create_checkpoint=False, cleanup_expired_logs=False
-)
 _ATTEMPTS: Final = 10
 _PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
 _LISTS_FEATURES: Final = 7
@@ -46,11 +43,7 @@ def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
     """Create a table, empty; one that is there gets the columns that it was made without."""
     native_rows.create(table, options, spec)
     delta = DeltaTable(table, storage_options=dict(options))
-    known = {field.name for field in delta.schema().fields}
-    declared = Schema.from_arrow(arrow_schema(spec)).fields
-    later = [field for field in declared if field.name not in known]
-    if later:
-        delta.alter.add_columns(later, post_commithook_properties=_NO_CHECKPOINT)
+    native_rows.add_columns(delta, arrow_schema(spec))
 
 
 def takes_commits(table: str, options: StorageOptions) -> bool:
@@ -76,18 +69,7 @@ def append_files(
     Returns:
         Whether this call made the commit.
     """
-
-    def commit(delta: DeltaTable, properties: CommitProperties) -> None:
-        delta.create_write_transaction(
-            list(files),
-            "append",
-            delta.schema(),
-            delta.metadata().partition_columns,
-            commit_properties=properties,
-            post_commithook_properties=_NO_CHECKPOINT,
-        )
-
-    return _commit_once(commit, table, options, once)
+    return _commit_once(files, "append", table, options, once)
 
 
 def replace_partitions(
@@ -110,19 +92,7 @@ def replace_partitions(
         Whether this call made the commit.
     """
     filters = [(name, "in", sorted(map(str, values))) for name, values in partitions.items()]
-
-    def commit(delta: DeltaTable, properties: CommitProperties) -> None:
-        delta.create_write_transaction(
-            list(files),
-            "overwrite",
-            delta.schema(),
-            delta.metadata().partition_columns,
-            partition_filters=filters,
-            commit_properties=properties,
-            post_commithook_properties=_NO_CHECKPOINT,
-        )
-
-    return _commit_once(commit, table, options, once)
+    return _commit_once(files, "overwrite", table, options, once, filters)
 
 
 def last_number(table: str, options: StorageOptions, writer: str) -> int:
@@ -134,10 +104,12 @@ def last_number(table: str, options: StorageOptions, writer: str) -> int:
 
 
 def _commit_once(
-    commit: Callable[[DeltaTable, CommitProperties], None],
+    files: Sequence[AddAction],
+    mode: Literal["append", "overwrite"],
     table: str,
     options: StorageOptions,
     once: Once,
+    filters: list[tuple[str, str, list[str]]] | None = None,
 ) -> bool:
     """Commit on the newest version; after a lost race look again, for it may have been this one."""
     properties = CommitProperties(app_transactions=[Transaction(once.writer, once.number)])
@@ -147,7 +119,15 @@ def _commit_once(
         if done is not None and done >= once.number:
             return False
         try:
-            commit(delta, properties)
+            delta.create_write_transaction(
+                list(files),
+                mode,
+                delta.schema(),
+                delta.metadata().partition_columns,
+                partition_filters=filters,
+                commit_properties=properties,
+                post_commithook_properties=native_rows.NO_HOOKS,
+            )
         except CommitFailedError:
             if attempt + 1 == _ATTEMPTS:
                 raise

@@ -23,7 +23,7 @@ from churn_spark.lakehouse.selection import (
     sql_condition,
 )
 
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """Checkpoints, and the removal of the log files that these make needless, are Spark's."""
 
 
@@ -129,7 +129,7 @@ def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
         # Some are the project's own.
         raise_if_key_not_exists=False,
         storage_options=dict(options),
-        post_commithook_properties=_NO_HOOKS,
+        post_commithook_properties=NO_HOOKS,
     )
 
 
@@ -152,9 +152,18 @@ def replace(
         configuration=None if delta else spec.properties,
         storage_options=dict(options),
         predicate=sql_condition(where) or None,
-        post_commithook_properties=_NO_HOOKS,
+        post_commithook_properties=NO_HOOKS,
     )
     return (delta or DeltaTable(uri, storage_options=dict(options))).version()
+
+
+def add_columns(delta: DeltaTable, declared: pa.Schema) -> None:
+    """Give a table the declared columns that it was made without."""
+    there = {field.name for field in delta.schema().fields}
+    later = pa.schema([field for field in declared if field.name not in there])
+    if later.names:
+        fields = Schema.from_arrow(later).fields
+        delta.alter.add_columns(fields, post_commithook_properties=NO_HOOKS)
 
 
 def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
@@ -162,11 +171,7 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
 
     With the table's own comments: other words for a meaning would be refused.
     """
-    there = {field.name for field in delta.schema().fields}
-    later = pa.schema([field for field in rows.schema if field.name not in there])
-    if later.names:
-        fields = Schema.from_arrow(later).fields
-        delta.alter.add_columns(fields, post_commithook_properties=_NO_HOOKS)
+    add_columns(delta, rows.schema)
     schema = pa.schema(delta.schema().to_arrow())
     arrays = [
         rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)

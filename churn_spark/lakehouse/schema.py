@@ -7,33 +7,11 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.fit import require_fit
-
-_REASON = T.StructType(
-    [
-        T.StructField("feature", T.StringType()),
-        T.StructField("direction", T.StringType()),
-        T.StructField("contribution", T.DoubleType()),
-        T.StructField("value", T.DoubleType()),
-        T.StructField("typical", T.DoubleType()),
-        T.StructField("level", T.StringType()),
-        T.StructField("typical_level", T.StringType()),
-    ]
-)
-_TYPES: dict[str, T.DataType] = {
-    "string": T.StringType(),
-    "long": T.LongType(),
-    "double": T.DoubleType(),
-    "date": T.DateType(),
-    "timestamp": T.TimestampType(),
-    "boolean": T.BooleanType(),
-    "integer": T.IntegerType(),
-    "strings": T.ArrayType(T.StringType()),
-    "longs": T.ArrayType(T.LongType()),
-    "reasons": T.ArrayType(_REASON),
-}
 
 
 def struct_of(spec: TableSpec, names: Iterable[str] | None = None) -> T.StructType:
@@ -43,9 +21,10 @@ def struct_of(spec: TableSpec, names: Iterable[str] | None = None) -> T.StructTy
         spec: the table.
         names: of the columns, in this order; all where there are none.
     """
+    declared = zip(spec.columns, from_arrow_schema(arrow_schema(spec)), strict=True)
     fields = {
-        c.name: T.StructField(c.name, _TYPES[c.data_type], True, {"comment": c.meaning})
-        for c in spec.columns
+        column.name: T.StructField(column.name, field.dataType, True, {"comment": column.meaning})
+        for column, field in declared
     }
     return T.StructType([fields[name] for name in (fields if names is None else names)])
 
