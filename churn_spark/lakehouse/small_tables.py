@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse import native_rows, spark_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema, to_arrow, to_frame, to_rows
+from churn_spark.lakehouse.commits import takes_commits
 from churn_spark.lakehouse.location import native_root, qualify, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.lakehouse.selection import Where, is_empty, require_meant
@@ -54,6 +55,14 @@ class SmallTables(ABC):
     def is_native(self) -> bool:
         """Whether Python reads and writes the tables without Spark."""
         return self.native_root is not None
+
+    def takes_commits(self, specs: Iterable[TableSpec]) -> bool:
+        """Whether Python reaches the tables, and none that is there needs what only Spark does."""
+        return self.is_native and all(
+            takes_commits(self.uri(spec), self.storage_options)
+            for spec in specs
+            if self.exists(spec)
+        )
 
     def uri(self, spec: TableSpec) -> str:
         """Where deltalake finds the table.

@@ -128,7 +128,7 @@ class _Loader:
     def _is_native(self, files: Sequence[ListedFile]) -> bool:
         if self._config.reader == "spark":
             return False
-        can = native_feed.can_read(files) and native_feed.takes_native_commits(self._lakehouse)
+        can = native_feed.can_read(files) and self._lakehouse.takes_commits(USE_CASE.writes)
         if self._config.reader == "native" and not can:
             raise InputError(
                 f"found ingest.reader native, and {files[0].path} or {self._lakehouse.root} is "

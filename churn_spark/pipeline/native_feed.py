@@ -11,7 +11,6 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import ListedFile, build_files
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
 from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
-from churn_spark.lakehouse.commits import takes_commits
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.location import object_store_settings
 from churn_spark.lakehouse.native_sources import is_reachable
@@ -22,14 +21,6 @@ from churn_spark.pipeline.ingest_progress import IngestProgress
 _TASK_BYTES: Final = 512 << 20
 """Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
 _GZIP_RATIO: Final = 10
-
-
-def takes_native_commits(lakehouse: Lakehouse) -> bool:
-    """Whether the bronze tables are reached by Python and none needs what only Spark does."""
-    return lakehouse.is_native and all(
-        takes_commits(lakehouse.uri(spec), lakehouse.storage_options)
-        for spec in (EVENTS, QUARANTINE, FILES)
-    )
 
 
 def load_natively(

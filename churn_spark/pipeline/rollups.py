@@ -14,7 +14,7 @@ from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS
 from churn_spark.features.rollups import Rollup, roll_up_frame
 from churn_spark.lakehouse.bucket_files import list_bucket_files
-from churn_spark.lakehouse.commits import create_table, replace_partitions, takes_commits
+from churn_spark.lakehouse.commits import create_table, replace_partitions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.touched_dates import TouchedDates, find_touched_dates
 from churn_spark.pipeline.rollup_task import FilesByTable, RollupTask, deal
@@ -67,23 +67,14 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
             for step, rollup in steps.items()
         }
         touched = [rebuild for rebuild in rebuilds.values() if rebuild.dates]
-        if touched and _is_native(lakehouse, touched):
+        tables = [EVENTS, *(rebuild.rollup.table for rebuild in touched)]
+        if touched and lakehouse.takes_commits(tables):
             _rebuild_natively(lakehouse, config, touched, version)
         else:
             for rebuild in touched:
                 _rebuild_by_spark(lakehouse, rebuild)
         for step, rebuild in rebuilds.items():
             started[step].append(rebuild.touched.describe())
-
-
-def _is_native(lakehouse: Lakehouse, rebuilds: Sequence[Rebuild]) -> bool:
-    """Whether Python may read the events and write the tables."""
-    tables = [EVENTS, *(rebuild.rollup.table for rebuild in rebuilds)]
-    return lakehouse.is_native and all(
-        takes_commits(lakehouse.uri(table), lakehouse.storage_options)
-        for table in tables
-        if lakehouse.exists(table)
-    )
 
 
 def _rebuild_natively(
