@@ -113,8 +113,8 @@ class Lakehouse(SmallTables):
             return native_rows.properties(self.uri(spec), self.storage_options)
         return dict(self._delta(spec).detail().select("properties").collect()[0].properties)
 
-    def append(self, frame: DataFrame, spec: TableSpec, *, writer: str, batch: int) -> bool:
-        """Append rows once: a repeated call with the same writer and batch writes nothing.
+    def append(self, frame: DataFrame, spec: TableSpec, once: Once) -> bool:
+        """Append rows once: a repeated call with the same name of the commit writes nothing.
 
         Returns:
             Whether this call wrote the rows.
@@ -123,8 +123,7 @@ class Lakehouse(SmallTables):
         (
             _writer(conform(frame, spec))
             .mode("append")
-            .option("txnAppId", f"{writer}/{spec.name}")
-            .option("txnVersion", batch)
+            .options(txnAppId=once.writer, txnVersion=once.number)
             .save(self.path(spec))
         )
         return self.version(spec) > before

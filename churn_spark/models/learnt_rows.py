@@ -21,7 +21,6 @@ from churn_spark.lakehouse.frames import sample_rows
 
 MAX_COLLECTED_ROWS = 500_000
 _ROWS_PER_TASK = 50_000
-_ORDER = "_order"
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ class LearntRows:
         if rows.count() > MAX_COLLECTED_ROWS:
             return LearntRows(rows, None)
         # Sorted here: Spark would first read all to find out where to cut.
-        found = rows.withColumn(_ORDER, F.xxhash64("user_id")).toPandas()
-        ordered = found.sort_values([_ORDER, "as_of", "user_id"], ignore_index=True)
-        return LearntRows(rows, ordered.drop(columns=_ORDER))
+        return LearntRows(rows, sample_rows(rows.toPandas(), MAX_COLLECTED_ROWS))
 
     def where(self, column: str, values: Collection[Any]) -> LearntRows:
         """The rows that have one of the values in a column."""

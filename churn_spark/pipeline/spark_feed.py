@@ -9,13 +9,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, TableSpec
+from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import build_files
 from churn_spark.events.lines import find_broken_files, read_lines
 from churn_spark.events.spark_blocks import SparkBlocks
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline.ingest_batch import WRITER, PendingBatch
+from churn_spark.pipeline.ingest_batch import PendingBatch
 
 
 def load_by_spark(
@@ -38,7 +38,7 @@ def load_by_spark(
         readable = read_lines(spark, paths, up_to_damage=True)
         lines = _write(lakehouse, config, n_buckets, batch, readable)
     rows = build_files(batch.files, broken, batch.number).rows()
-    _append(lakehouse, spark.createDataFrame(rows, struct_of(FILES)), FILES, batch)
+    lakehouse.append(spark.createDataFrame(rows, struct_of(FILES)), FILES, batch.once(FILES))
     return replace(batch, lines=lines, broken=broken)
 
 
@@ -53,13 +53,9 @@ def _write(
     blocks.rows.persist()
     try:
         counts = dict(blocks.count_lines())
-        _append(lakehouse, blocks.events, EVENTS, batch)
+        lakehouse.append(blocks.events, EVENTS, batch.once(EVENTS))
         if counts.get("read", 0) > counts.get("accepted", 0) + counts.get("anonymous", 0):
-            _append(lakehouse, blocks.rejected, QUARANTINE, batch)
+            lakehouse.append(blocks.rejected, QUARANTINE, batch.once(QUARANTINE))
     finally:
         blocks.rows.unpersist()
     return counts
-
-
-def _append(lakehouse: Lakehouse, rows: DataFrame, spec: TableSpec, batch: PendingBatch) -> None:
-    lakehouse.append(rows, spec, writer=WRITER, batch=batch.number)

@@ -244,10 +244,10 @@ def test_spark_feed_goes_on_where_it_was_interrupted(
     write_lines(tmp_path / "logs" / "a.json", [*songs(5), "{broken"])
     append = Lakehouse.append
 
-    def append_or_crash(self: Lakehouse, rows: Any, spec: TableSpec, **once: Any) -> bool:
+    def append_or_crash(self: Lakehouse, rows: Any, spec: TableSpec, once: Any) -> bool:
         if spec is QUARANTINE:
             raise RuntimeError("power cut")
-        return append(self, rows, spec, **once)
+        return append(self, rows, spec, once)
 
     monkeypatch.setattr(Lakehouse, "append", append_or_crash)
     with pytest.raises(RuntimeError, match="power cut"):

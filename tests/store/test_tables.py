@@ -73,8 +73,8 @@ def test_append_adds_a_later_column(context: JobContext) -> None:
         [("{", "broken JSON", 1, "a.json", 0)], struct_of(QUARANTINE)
     )
     older = replace(QUARANTINE, columns=QUARANTINE.columns[:-1])
-    context.lakehouse.append(rejected.drop("ingest_batch"), older, writer="w", batch=0)
-    context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=1)
+    context.lakehouse.append(rejected.drop("ingest_batch"), older, Once("w", 0))
+    context.lakehouse.append(rejected, QUARANTINE, Once("w", 1))
     rows = context.lakehouse.read(QUARANTINE).collect()
     assert {row.ingest_batch for row in rows} == {None, 0}
 
@@ -84,9 +84,9 @@ def test_append_writes_once_when_repeated_with_the_same_batch(context: JobContex
         [("{", "broken JSON", 1, "a.json", 0)], struct_of(QUARANTINE)
     )
     context.lakehouse.create(QUARANTINE)
-    assert context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=0)
-    assert not context.lakehouse.append(rejected, QUARANTINE, writer="w", batch=0)
-    assert context.lakehouse.append(rejected, QUARANTINE, writer="another", batch=0)
+    assert context.lakehouse.append(rejected, QUARANTINE, Once("w", 0))
+    assert not context.lakehouse.append(rejected, QUARANTINE, Once("w", 0))
+    assert context.lakehouse.append(rejected, QUARANTINE, Once("another", 0))
     assert context.lakehouse.read(QUARANTINE).count() == 2
 
 
