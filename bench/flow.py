@@ -62,7 +62,14 @@ def train_model(context: JobContext, day: date) -> str:
 def score_users(context: JobContext, day: date) -> None:
     """Score the users of a date."""
     config = context.config
-    score.run(context.lakehouse, context.registry, day, config.scoring, config.retention_list)
+    score.run(
+        context.lakehouse,
+        context.registry,
+        day,
+        config.learning,
+        config.scoring,
+        config.retention_list,
+    )
 
 
 def build_retention_list(context: JobContext, day: date, csv: Path | None = None) -> None:
