@@ -163,6 +163,8 @@ def decide_night(
         elif rival is not None:
             evidence = meet_rival(lakehouse, registry, night, before, rival, evidence, config)
         tonight.append(decide_entry(date, before, evidence, config.policy))
+        if rival is not None and rival.version not in {e.decision.version for e in tonight}:
+            facts.append(f"version {rival.version} goes on waiting as challenger")
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
         kept = standing_on(night.entries, date)
