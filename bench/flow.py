@@ -12,6 +12,7 @@ from churn_spark.pipeline import (
     check_data,
     check_leaks,
     decide,
+    evaluate,
     ingest,
     monitor,
     night,
@@ -107,6 +108,19 @@ def run_backtest(context: JobContext, day: date | None = None, truth: Path | Non
         config.scoring.n_reasons,
         day,
         truth,
+    )
+
+
+def evaluate_model(context: JobContext) -> str | None:
+    """Test the model and write the page, where the log allows it; returns its path."""
+    config = context.config
+    return evaluate.run(
+        context.lakehouse,
+        context.registry,
+        config.learning,
+        config.backtest,
+        config.costs,
+        config.scoring.n_reasons,
     )
 
 

@@ -197,8 +197,9 @@ def train_first(
 def leave_out(lakehouse: Lakehouse, night: Night, error: TooFewCancelsError) -> None:
     """Say which steps a night without a model leaves out."""
     say("train_model", f"left out: {error}")
+    why = "there is no model yet" if night.champion is None else "no model is as configured"
     for use_case in (score.USE_CASE, retention_list.USE_CASE, monitor.USE_CASE):
-        say(use_case.name, "left out: there is no model to use")
+        say(use_case.name, f"left out: {why}")
     # Held before and mended since: no decision stands on a night without a model.
     if lakehouse.exists(DECISIONS):
         write_night(lakehouse, night.date, standing_on(night.entries, night.date))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import re
 import time
 from datetime import date
@@ -262,6 +264,26 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
         flow.score_users(context, date(2018, 11, 30))
     with pytest.raises(NoChampionError, match="run `train_model`"):
         flow.monitor_model(context, date(2018, 11, 30))
+
+
+@pytest.mark.slow
+def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
+    spark: SparkSession, sample_data: Path, tmp_path: Path
+) -> None:
+    with gzip.open(sample_data / "customer_churn_mini.json.gz", "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    unknown = ("registration", "gender", "location", "userAgent")
+    with gzip.open(tmp_path / "log.json.gz", "wt", encoding="utf-8") as log:
+        for record in records:
+            known = {name: value for name, value in record.items() if name not in unknown}
+            log.write(json.dumps({**known, "level": "paid"}) + "\n")
+    context = new_context(spark, tmp_path / "lakehouse")
+    assert flow.nightly(context, NIGHT, str(tmp_path / "log.json.gz")) == Outcome()
+    typical = context.registry.load("1").encoding.typical
+    assert typical["tenure_days"] is typical["days_since_level_change"] is None
+    snapshot = context.lakehouse.read(SNAPSHOTS).filter(f"as_of = '{NIGHT}'")
+    assert context.lakehouse.read(SCORES).count() == snapshot.count() > 150
+    assert flow.evaluate_model(context) is not None
 
 
 def test_dates_in_any_order_give_the_same_tables(

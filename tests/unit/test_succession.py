@@ -19,6 +19,7 @@ from churn_spark.errors import FingerprintError, OtherModelError
 from churn_spark.models.bundle import ModelBundle, bundle_files, bundle_of
 from churn_spark.models.differences import find_differences, held_out
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.history import (
     Entry,
     champion_at,
@@ -32,6 +33,7 @@ from churn_spark.monitoring.policy.replayed import count_differences
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.night import name_left_out
 from churn_spark.pipeline.succession import (
     Rival,
     Vacancy,
@@ -41,6 +43,7 @@ from churn_spark.pipeline.succession import (
     record_unfit,
     take_over,
 )
+from churn_spark.stores.checks import write_checks
 from churn_spark.stores.decisions import read_entries
 from churn_spark.timeline import LogSpan
 
@@ -270,3 +273,18 @@ def test_hand_trained_challenger_ends_what_was_asked_for() -> None:
     assert asked.pending is not None
     after, decision = decide(asked, replace(QUIET, challenger=challenger()), POLICY, night(8))
     assert (decision.kind, after.pending) == ("promote", None)
+
+
+def test_nights_that_were_left_out_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lakehouse = open_local(tmp_path)
+    name_left_out(lakehouse, night(5))
+    for number in (1, 2, 6):
+        write_checks(lakehouse, night(number), [CheckResult("volume", 1.0, "", True, "")])
+    name_left_out(lakehouse, night(3))
+    assert capsys.readouterr().out == ""
+    name_left_out(lakehouse, night(5))
+    assert "2 nights before this one left out, 2024-01-04, 2024-01-05: nothing" in (
+        capsys.readouterr().out
+    )
