@@ -143,7 +143,7 @@ def _check_champion(what: str, champion: str, state: PolicyState) -> None:
 def _is_surely_worse(comparison: ProbationComparison, config: PolicyConfig) -> bool:
     """Whether the new champion has failed, on enough cancels for the bound to hold."""
     n_positive = comparison.n_positive
-    is_enough = n_positive is None or n_positive >= config.min_positives
+    is_enough = n_positive is None or n_positive >= config.min_probation_positives
     return is_enough and comparison.auc_high < config.max_probation_high
 
 
