@@ -132,7 +132,9 @@ def prepare(
     encoded = encode_rows(described.rows, encoding)
     replace_users(lakehouse, encoded, spec, where={})
     collected = encoded if isinstance(encoded, pd.DataFrame) else None
-    stored = _of_dates(LearntRows(partial(lakehouse.read, spec), collected), train_dates)
+    stored = _of_dates(
+        LearntRows(lakehouse.spark, partial(lakehouse.read, spec), collected), train_dates
+    )
     return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive)
 
 
