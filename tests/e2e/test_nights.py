@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from bench import flow
 from bench.alert_history import read_alerts
+from bench.killed_night import LIGHT
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -30,7 +31,7 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.errors import ReplayError
+from churn_spark.errors import OtherModelError, ReplayError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
@@ -45,7 +46,7 @@ from jobs._command import exit_with
 pytestmark = pytest.mark.slow
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
-LATER = date(2018, 11, 30), date(2018, 12, 1)
+LATER = date(2018, 11, 22), date(2018, 11, 23), date(2018, 11, 24)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
 
 
@@ -262,32 +263,50 @@ def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
     assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)
 
 
-def test_hand_trained_challenger_then_a_release_are_judged_by_the_next_nights(
-    nights: JobContext, sample_data: Path, capsys: pytest.CaptureFixture[str]
+def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
+    spark: SparkSession, sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = str(sample_data / "customer_churn_mini.json.gz")
-    by_hand = flow.train_model(nights, BROKEN)
-    flow.nightly(nights, LATER[0], log)
-    judged = entries_of(nights, LATER[0])[-1].decision
-    assert (judged.rule, judged.version) == ("challenger", by_hand)
-    assert registry_of(nights).state().challenger is None
-    assert f"1 night before this one left out, {LATER[0] - timedelta(days=1)}" in (
-        capsys.readouterr().out
-    )
+    folder = tmp_path / "lakehouse"
+    context = context_of(spark, folder, *LIGHT)
+    flow.nightly(context, FIRST, log)
+    by_hand = flow.train_model(context, LATER[0])
+    assert registry_of(context).state().challenger == by_hand
+    flow.nightly(context, LATER[0], log)
+    [judged] = entries_of(context, LATER[0])
+    assert (judged.decision.rule, judged.decision.version) == ("challenger", by_hand)
+    assert registry_of(context).state().challenger is None
+    said = capsys.readouterr().out
+    assert f"1 night before this one left out, {FIRST + timedelta(days=1)}: nothing" in said
+
+    # Another label is refused, and in charge once a model of it has been trained.
+    shorter = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    with pytest.raises(OtherModelError, match=r"labels\.horizon_days 14, configured is 10"):
+        flow.nightly(shorter, LATER[1], log)
+    heir = flow.train_model(shorter, LATER[1])
+    flow.nightly(shorter, LATER[1], log)
+    assert of_succession(shorter, LATER[1]) == heir
+
     # Another release computes a feature otherwise: none of the models before knows that.
-    for encoding in (Path(nights.config.lakehouse) / "mlflow").rglob("model/encoding.json"):
+    for encoding in folder.rglob("model/encoding.json"):
         known = json.loads(encoding.read_text())
         encoding.write_text(json.dumps(known | {"fingerprint": "00aa"}))
-    released = context_of(nights.spark, Path(nights.config.lakehouse))
-    flow.nightly(released, LATER[1], log)
-    replaced, decided = entries_of(released, LATER[1])
-    assert (replaced.decision.kind, replaced.decision.rule) == ("promote", "replaced")
-    assert decided.before == replaced.after
-    successor = replaced.decision.version
-    assert registry_of(released).champion_version() == successor
-    scores = released.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(LATER[1]))
-    assert {row.model_version for row in scores.select("model_version").distinct().collect()} == {
+    released = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    flow.nightly(released, LATER[2], log)
+    successor = of_succession(released, LATER[2])
+    assert successor not in (None, heir)
+    scores = released.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(LATER[2]))
+    assert [row.model_version for row in scores.select("model_version").distinct().collect()] == [
         successor
-    }
+    ]
     flow.run_replay(released)
     assert "decisions reproduced byte for byte" in capsys.readouterr().out
+
+
+def of_succession(context: JobContext, night: date) -> str | None:
+    """The version that has taken over on a night, and stands before what it has decided."""
+    replaced, decided = entries_of(context, night)
+    assert (replaced.decision.kind, replaced.decision.rule) == ("promote", "replaced")
+    assert decided.before == replaced.after
+    assert registry_of(context).champion_version() == replaced.decision.version
+    return replaced.decision.version
