@@ -123,7 +123,7 @@ def tune(
         return choice, [*facts, f"it is version {known['version']} already"]
     version, outcome = register_chosen(lakehouse, registry, date, data, choice, config)
     study.set_user_attr(_REGISTERED, chosen | {"version": version})
-    return choice, [*facts, outcome]
+    return choice, [*facts, describe_options(choice), outcome]
 
 
 def register_chosen(
@@ -140,11 +140,12 @@ def register_chosen(
     trees, baseline = fit(data, changed)
     version = register(lakehouse, registry, date, data, (trees, baseline), changed)
     said = announce(lakehouse, registry, version)
-    lasting = " ".join(
-        f"--set lightgbm.{name}={value:g}" for name, value in choice.candidate.parameters.items()
+    return version, f"{describe_evaluation('LightGBM', trees.evaluation)}; {said}"
+
+
+def describe_options(choice: Choice) -> str:
+    """How to train with the chosen parameters from now on: a search changes no configuration."""
+    options = (
+        f"--set lightgbm.{name}={value}" for name, value in choice.candidate.parameters.items()
     )
-    return (
-        version,
-        f"{describe_evaluation('LightGBM', trees.evaluation)}; {said}; later trainings use these "
-        f"parameters with {lasting}, or in conf/",
-    )
+    return f"to keep them for later trainings: {' '.join(options)}, or in conf/"

@@ -153,6 +153,8 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     assert not choice.candidate.is_present
     assert choice.candidate.parameters["learning_rate"] > 0.001
     assert facts[-1].endswith("version 1 is champion")
+    rate = choice.candidate.parameters["learning_rate"]
+    assert f"--set lightgbm.learning_rate={rate}" in facts[-2]
     (trained,) = (run for run in runs_of(context) if run.info.run_name == "lightgbm")
     for name, value in choice.candidate.parameters.items():
         assert float(trained.data.params[name]) == value
@@ -163,6 +165,10 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     assert float(present.params["learning_rate"]) == 0.0001
     expected = {"fold_log_loss", "fold_roc_auc", "log_loss", "roc_auc", "rounds"}
     assert set(present.metrics) == expected
+    kept = mlflow.artifacts.list_artifacts(run_id=search.info.run_id)
+    assert [file.path for file in kept] == ["trials.csv"]
+    kept = mlflow.artifacts.list_artifacts(run_id=trials[0].info.run_id)
+    assert [file.path for file in kept] == ["folds.json"]
     assert search.data.tags["reason"] == choice.reason == facts[1]
     printed = capsys.readouterr().out
     _, same, facts = tune(tmp_path, *slow)
