@@ -88,8 +88,7 @@ def build_app(service: Service) -> FastAPI:
 
 
 def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
-    figures = service.figures
-
+    figures, limits = service.figures, batches.BatchLimits.of(service.config.serving)
     one_user = described_body({JSON: user_schema()})
 
     @app.post("/predict", openapi_extra=one_user, responses=PREDICTED)
@@ -117,10 +116,9 @@ def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
         is_explained = _is_explained(request)
         body = await request.body()
         predictor = service.champion.current()
-        limit = service.config.serving.max_rows
 
         def answer() -> tuple[bytes, int, int]:
-            batch = batches.read_batch(body, kind, limit)
+            batch = batches.read_batch(body, kind, limits)
             answers = batches.answer_batch(batch, predictor, explain=is_explained)
             write = batches.write_arrow if wants_arrow else batches.write_json
             return write(answers, predictor), len(batch.rows), answers.n_failed

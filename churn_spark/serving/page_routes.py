@@ -23,6 +23,7 @@ from churn_spark.serving.page_parts import (
     sign_in_page,
 )
 from churn_spark.serving.service import Service, describe_model
+from churn_spark.serving.visitors import peer_of
 
 _HTML: Final = "text/html"
 
@@ -122,6 +123,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def sign_in(request: Request) -> Response:
         key = service.ring.find(await _form_value(request, "key"))
         if key is None:
+            service.strangers.refuse(peer_of(request.scope))
             return Response(sign_in_page("This key is not known."), 401, media_type=_HTML)
         if "read" not in key.scopes:
             return Response(sign_in_page("This key may not read."), 403, media_type=_HTML)
