@@ -9,8 +9,6 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any, Final
 
-import pyarrow as pa
-
 from churn_spark.config import ServiceConfig
 from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import RequestError
@@ -18,11 +16,12 @@ from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import KeyRing, KeyWatch
 from churn_spark.serving.limits import Strangers
-from churn_spark.serving.lists import Source, Today, in_order, of_one_model
+from churn_spark.serving.lists import Source, Today, of_one_model
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import LogStart, NewestPartition, Partition
+from churn_spark.serving.stores import LogStart, NewestPartition, read_all
+from churn_spark.serving.users import Users, read_users
 
 # A night may be run some time before its date begins, UTC.
 _AHEAD_HOURS: Final = 24.0
@@ -61,17 +60,16 @@ class Service:
         self.champion = champion or ChampionWatch(
             PublishedChampion(config.lakehouse), config.scoring
         )
-        self.scores = NewestPartition(config.lakehouse, SCORES)
-        self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS)
-        self.drift = NewestPartition(config.lakehouse, DRIFT)
+        self.scores = NewestPartition(config.lakehouse, SCORES, read_users)
+        self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
+        self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
         self.keys = KeyWatch(config.serving)
         self.sessions = Sessions(lambda: self.ring, config.serving.sign_in_hours)
         self.strangers = Strangers(config.serving.wrong_keys_per_minute)
-        # The rows of one date and one model are sorted once, not at every request.
-        self._scores_of = lru_cache(maxsize=2)(_scores_of)
-        self._list_of = lru_cache(maxsize=2)(_list_of)
+        # The users of one date and one model are chosen once, not at every request.
+        self._scores_of = lru_cache(maxsize=1)(of_one_model)
 
     @property
     def ring(self) -> KeyRing:
@@ -96,18 +94,18 @@ class Service:
         """
         listed, scores = self.lists.newest, self.scores.newest
         if source == "list" and listed and (scores is None or scores.day <= listed.day):
-            return Today("list", listed.day, self._list_of(_Identity(listed)))
-        scores, rows = self.scores_of_today()
+            return Today("list", listed.day, listed.rows)
+        day, users = self.scores_of_today()
         if source == "scores":
-            return Today("scores", scores.day, rows)
+            return Today("scores", day, users)
         found = f"the newest is of {listed.day}" if listed else "there is none"
         note = (
-            f"No retention list has been built for {scores.day}: {found}. This is everybody who "
+            f"No retention list has been built for {day}: {found}. This is everybody who "
             "was scored, highest risk first; `build_retention_list` builds the list."
         )
-        return Today("scores", scores.day, rows, note)
+        return Today("scores", day, users, note)
 
-    def scores_of_today(self) -> tuple[Partition, pa.Table]:
+    def scores_of_today(self) -> tuple[date, Users]:
         """The newest date with scores, and its users in the order of their risk.
 
         Raises:
@@ -116,7 +114,7 @@ class Service:
         scores = self.scores.current()
         predictor = self.champion.predictor
         version = predictor.bundle.version if predictor else None
-        return scores, self._scores_of(_Identity(scores), version)
+        return scores.day, self._scores_of(scores.rows, version)
 
     def first_day(self, predictor: Predictor) -> date:
         """First date of the log: that of the lakehouse, or else of the log the model has seen.
@@ -206,27 +204,6 @@ def describe_model(predictor: Predictor) -> dict[str, Any]:
         "trained_on": dict(predictor.trained_on),
         "loaded_at": _second(predictor.loaded_at),
     }
-
-
-@dataclass(frozen=True, eq=False)
-class _Identity:
-    """A partition as a key: the same object is the same key, whatever is in it."""
-
-    partition: Partition
-
-    def __hash__(self) -> int:
-        return id(self.partition)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.partition is self.partition
-
-
-def _scores_of(identity: _Identity, version: str | None) -> pa.Table:
-    return of_one_model(identity.partition, version)
-
-
-def _list_of(identity: _Identity) -> pa.Table:
-    return in_order(identity.partition)
 
 
 def _start_of(day: date) -> datetime:
