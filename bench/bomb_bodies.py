@@ -146,7 +146,7 @@ _BODIES: Final[Mapping[tuple[str, str, str], Callable[[], bytes]]] = {
         [many_names(100_000)]
     ).encode(),
     ("JSON, unknown names in each row", _BATCH, _JSON): lambda: rows_of(
-        json.dumps(many_names(110)).encode(), ROWS
+        json.dumps(many_names(85)).encode(), ROWS
     ),
     ("JSON, rows of 60,000 bytes", _BATCH, _JSON): lambda: rows_of(
         json.dumps({"os": [[]] * 14_000}).encode(), 250

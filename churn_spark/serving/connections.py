@@ -60,7 +60,7 @@ class PatientProtocol(HttpToolsProtocol):
     _door: Door
     _timer: TimerHandle | None = None
     _n_head_bytes = 0
-    _is_in_body = False
+    _is_in_head = _is_in_body = False
 
     def connection_made(self, transport: Any) -> None:
         """Let the connection in, and wait for a head."""
@@ -96,6 +96,11 @@ class PatientProtocol(HttpToolsProtocol):
         elif self._timer is None:
             self._start_timer()
 
+    def on_message_begin(self) -> None:
+        """The first byte of a head has come, perhaps while the request before is answered."""
+        self._is_in_head = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Begin with a request.
 
@@ -105,7 +110,7 @@ class PatientProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise ValueError("too many requests at once")
         self._stop_timer()
-        self._n_head_bytes, self._is_in_body = 0, True
+        self._n_head_bytes, self._is_in_head, self._is_in_body = 0, False, True
         self._door.waiting.pop(self, None)
         super().on_headers_complete()
 
@@ -119,6 +124,8 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._is_waiting and self in self.connections:
             self._door.waiting[self] = None
+            if self._is_in_head and self._timer is None:
+                self._start_timer()
 
     def give_way(self) -> None:
         """Close at once, whatever is still to be sent."""

@@ -47,7 +47,7 @@ def read_batch(body: bytes, content_type: str, limits: BatchLimits) -> Batch:
     read = read_arrow if content_type == ARROW else read_parquet
     try:
         table = read(body, limits)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         text = f"the body can't be read as {content_type}: {contract.cut(str(error))}"
         raise RequestError(text) from None
     return batch_of(table)
