@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -16,8 +17,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
+from churn_spark.config.secrets import has_password, is_readable_on_the_way
 from churn_spark.contracts.registry_state import RegistryState
-from churn_spark.errors import InputError
+from churn_spark.errors import ConfigError, InputError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.sqlite import sqlite_folder
 
@@ -25,6 +27,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
 _N_KEPT = 3
 """Bundles in memory: a champion, its challenger and the champion before it."""
+_MLFLOWS_SECRETS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
@@ -36,6 +39,15 @@ def undated_run(version: str) -> InputError:
     )
 
 
+def _refuse_clear_text(uri: str, environment: Mapping[str, str] = os.environ) -> None:
+    has_secret = has_password(uri) or any(environment.get(name) for name in _MLFLOWS_SECRETS)
+    if has_secret and is_readable_on_the_way(uri):
+        raise ConfigError(
+            "the password or token for registry.tracking_uri would be readable on its way: "
+            "expected an https:// address, or one of this machine"
+        )
+
+
 class ModelRegistry:
     """One MLflow store: an experiment with its runs, and a registered model with its aliases."""
 
@@ -43,13 +55,18 @@ class ModelRegistry:
         """Connect to the store; the default one is made in the lakehouse where it is missing.
 
         Raises:
-            ConfigError: if the lakehouse isn't a local folder and no store is configured.
+            ConfigError: if the lakehouse isn't a local folder and no store is configured, or if
+                its password or token would be readable on the way.
         """
         uri = config.tracking_uri
+        _refuse_clear_text(uri)
         artifacts: str | None = None
         if not uri:
             folder = sqlite_folder(lakehouse, "registry.tracking_uri to name an MLflow server")
             uri, artifacts = f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")
+        if has_password(uri):
+            # Otherwise the address of each run is printed, with the password in it.
+            os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         self._client = MlflowClient(uri, uri)

@@ -190,7 +190,11 @@ REFUSED: dict[str, tuple[list[object], int, str]] = {
     "cancelled": ([play(), CANCELLED], 422, "the user cancelled on 2018-11-29, before 2018"),
     "away": ([play(ts=millis("2018-09-30 23:59:59"))], 422, "the last on 2018-09-30"),
     "never logged in": ([play(auth="Logged Out")], 422, "(none before that)"),
-    "too many": ([play()] * (MAX_EVENTS + 1), 413, "found 201 events, expected at most 200"),
+    "too many": (
+        [play()] * (MAX_EVENTS + 1),
+        413,
+        "found more than 200 events, expected that many",
+    ),
 }
 
 

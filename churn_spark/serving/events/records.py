@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ class Reading:
     left_out: Mapping[int, str]
 
 
-def read_records(records: Sequence[object], config: IngestConfig) -> Reading:
+def read_records(records: Iterable[object], config: IngestConfig) -> Reading:
     """Sort records as the ingest sorts lines; the rules and their order are `events.rules`'."""
     rules = _Rules.of(config)
     events: list[Event] = []
