@@ -48,7 +48,7 @@ run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENT
 	@if [ -d "$${LAKEHOUSE:-lakehouse}/demo_log" ]; then \
 	  aside="$${LAKEHOUSE:-lakehouse}-demo-$$(date +%s)"; mv "$${LAKEHOUSE:-lakehouse}" "$$aside"; \
 	  echo "The demo's lakehouse now is $$aside: simulated and real logs don't mix"; fi
-	@"$(PY)" -m jobs.nightly --events "$$EVENTS" $(if $(DATE),--date "$$DATE")
+	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE")
 
 .PHONY: test
 test: setup ## All tests but the slow ones

@@ -15,6 +15,7 @@ from deltalake.exceptions import TableNotFoundError
 from pyarrow import fs
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.selection import (
     Where,
@@ -170,6 +171,9 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
     """The rows with the columns of a table that is there; it gets those declared since.
 
     With the table's own comments: other words for a meaning would be refused.
+
+    Raises:
+        OldTableError: if the table has a column of another type.
     """
     add_columns(delta, rows.schema)
     schema = pa.schema(delta.schema().to_arrow())
@@ -177,4 +181,10 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
         rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
         for field in schema
     ]
-    return pa.table(arrays, schema=schema)
+    try:
+        return pa.table(arrays, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise OldTableError(
+            f"found {delta.table_uri.rstrip('/')} with a column of another type ({error}), expected those of "
+            "this release: move the table away, and the next run makes it anew"
+        ) from error

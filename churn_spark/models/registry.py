@@ -111,8 +111,14 @@ class ModelRegistry:
         version = self._client.create_model_version(self._name, source, run_id)
         return str(version.version)
 
-    def assign_alias(self, version: str) -> str:
-        """Make the version champion if there is none, challenger otherwise; returns the alias."""
+    def assign_alias(self, version: str) -> str | None:
+        """Make the version champion if there is none, challenger otherwise; returns the alias.
+
+        A challenger waits for the next night, which judges it. A retrospective model forecasts
+        nothing and gets no alias.
+        """
+        if self.trained_on(version).get("is_retrospective") == "True":
+            return None
         alias = CHALLENGER if self.champion_version() else CHAMPION
         self._client.set_registered_model_alias(self._name, alias, version)
         return alias
@@ -123,18 +129,24 @@ class ModelRegistry:
         The note comes last: where it is missing, the step was interrupted and is done again.
         """
         self._client.set_registered_model_alias(self._name, CHAMPION, version)
-        self._client.delete_registered_model_alias(self._name, CHALLENGER)
+        self.drop_challenger(version)
         self._client.set_registered_model_tag(self._name, _STEP, step)
 
+    def drop_challenger(self, version: str) -> None:
+        """Let the version, which has been judged, wait no more; another one goes on waiting."""
+        if self._version_of(CHALLENGER) == version:
+            self._client.delete_registered_model_alias(self._name, CHALLENGER)
+
     def state(self) -> RegistryState:
-        """Who is champion, which decision it follows, and when it was trained."""
+        """Who is champion, which decision it follows, when it was trained, and who waits."""
         version = self.champion_version()
         if version is None:
             return RegistryState()
         tags = self._client.get_registered_model(self._name).tags
         as_of = self.trained_on(version).get("as_of")
         trained = date.fromisoformat(as_of) if as_of else None
-        return RegistryState(version, str(tags.get(_STEP, "")), trained)
+        challenger = self._version_of(CHALLENGER)
+        return RegistryState(version, str(tags.get(_STEP, "")), trained, challenger)
 
     def trained_as_of(self, version: str) -> date:
         """The date by which everything was known that the version has learnt from.
@@ -167,14 +179,7 @@ class ModelRegistry:
 
     def champion_version(self) -> str | None:
         """Version of the champion; none before the first training."""
-        try:
-            found = self._client.get_model_version_by_alias(self._name, CHAMPION)
-        except MlflowException as error:
-            missing = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE"
-            if error.error_code in missing:
-                return None
-            raise
-        return str(found.version)
+        return self._version_of(CHAMPION)
 
     def trained_on(self, version: str) -> Mapping[str, str]:
         """What the version's run says of itself: as-of date, label, rows, table versions."""
@@ -193,6 +198,17 @@ class ModelRegistry:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(version)
         return self._loaded[version]
+
+    def _version_of(self, alias: str) -> str | None:
+        """The version that has an alias; none where none has it."""
+        try:
+            found = self._client.get_model_version_by_alias(self._name, alias)
+        except MlflowException as error:
+            missing = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE"
+            if error.error_code in missing:
+                return None
+            raise
+        return str(found.version)
 
     def _search(self, tags: Mapping[str, str]) -> list[str]:
         condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())

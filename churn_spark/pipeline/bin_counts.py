@@ -40,7 +40,11 @@ def count_night(
 
 
 def count_past_nights(
-    lakehouse: Lakehouse, date: Date, bundle: ModelBundle, reference: Reference
+    lakehouse: Lakehouse,
+    date: Date,
+    bundle: ModelBundle,
+    reference: Reference,
+    since: Date | None = None,
 ) -> int:
     """Count the nights of the last weeks that were counted for other champions only.
 
@@ -48,10 +52,18 @@ def count_past_nights(
     prediction are what this champion says of the snapshots of those nights; what was counted for
     others stays.
 
+    Args:
+        lakehouse: with the snapshots of those nights.
+        date: the night.
+        bundle: the champion.
+        reference: its training rows.
+        since: first night whose snapshot has the features as they are defined now; none: all.
+
     Returns:
         How many nights were counted.
     """
     nights = _nights_of_others(lakehouse, date, bundle.version)
+    nights = [night for night in nights if since is None or night >= since]
     for some in group_dates(lakehouse, nights):
         _count_nights(lakehouse, some, bundle, reference)
     return len(nights)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import re
 import time
 from datetime import date
@@ -34,7 +36,7 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.errors import InputError, NoChampionError, OtherModelError, TooFewCancelsError
 from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
@@ -163,6 +165,10 @@ def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobConte
 
 def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) -> None:
     run_id = flow.run_backtest(mini, NIGHT)
+    run = client(mini).get_run(run_id)
+    assert {"num_leaves", "horizon_days", "cutoff", "n_gap_cancels"} <= set(run.data.params)
+    files = {file.path for file in client(mini).list_artifacts(run_id)}
+    assert files == {"card.json", "figures.csv", "importance.csv"}
     of_run = f"run_id = '{run_id}'"
     predictions = mini.lakehouse.read(BACKTEST_PREDICTIONS).filter(of_run).toPandas()
     ladder = {"base_rate", "rule", "logistic_regression", "hazard", "behaviour", "lightgbm"}
@@ -209,14 +215,24 @@ def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Pat
     assert {spec.name: rows_of(mini, spec) for spec in tables} == before
 
 
-def test_lifetime_training_is_a_challenger_marked_retrospective(
+def test_night_before_the_champions_training_is_refused_and_leaves_nothing(
+    mini: JobContext, sample_data: Path
+) -> None:
+    early = date(2018, 11, 12)
+    with pytest.raises(OtherModelError, match=f"trained as of {NIGHT}, as champion for {early}"):
+        flow.nightly(mini, early, str(sample_data / "customer_churn_mini.json.gz"))
+    with pytest.raises(OtherModelError, match="has learnt what came of these users"):
+        flow.score_users(mini, early)
+    assert mini.lakehouse.read(SCORES).filter(f"as_of < '{NIGHT}'").isEmpty()
+
+
+def test_lifetime_training_is_marked_retrospective_and_never_used(
     mini: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(overrides=[f"lakehouse={mini.config.lakehouse}", "labels.kind=lifetime"])
     version = flow.train_model(JobContext(config, mini.lakehouse), NIGHT)
     store = client(mini)
-    assert str(store.get_model_version_by_alias("churn", "challenger").version) == version
-    assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
+    assert store.get_registered_model("churn").aliases == {"champion": "1"}
     run = store.get_run(store.get_model_version("churn", version).run_id)
     assert run.data.tags["is_retrospective"] == "True"
     assert mini.lakehouse.read(TRAINING_ROWS).count() == 226
@@ -248,6 +264,26 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
         flow.score_users(context, date(2018, 11, 30))
     with pytest.raises(NoChampionError, match="run `train_model`"):
         flow.monitor_model(context, date(2018, 11, 30))
+
+
+@pytest.mark.slow
+def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
+    spark: SparkSession, sample_data: Path, tmp_path: Path
+) -> None:
+    with gzip.open(sample_data / "customer_churn_mini.json.gz", "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    unknown = ("registration", "gender", "location", "userAgent")
+    with gzip.open(tmp_path / "log.json.gz", "wt", encoding="utf-8") as log:
+        for record in records:
+            known = {name: value for name, value in record.items() if name not in unknown}
+            log.write(json.dumps({**known, "level": "paid"}) + "\n")
+    context = new_context(spark, tmp_path / "lakehouse")
+    assert flow.nightly(context, NIGHT, str(tmp_path / "log.json.gz")) == Outcome()
+    typical = context.registry.load("1").encoding.typical
+    assert typical["tenure_days"] is typical["days_since_level_change"] is None
+    snapshot = context.lakehouse.read(SNAPSHOTS).filter(f"as_of = '{NIGHT}'")
+    assert context.lakehouse.read(SCORES).count() == snapshot.count() > 150
+    assert flow.evaluate_model(context) is not None
 
 
 def test_dates_in_any_order_give_the_same_tables(
