@@ -97,6 +97,16 @@ def of_users(rows: Rows, users: pd.Series) -> Rows:
     return named.join(known, "user_id", "left")
 
 
+def without_users(rows: Rows, users: Collection[str]) -> Rows:
+    """The rows of all others."""
+    if isinstance(rows, pd.DataFrame):
+        return rows[~rows["user_id"].isin(users)]
+    named = pd.DataFrame({"user_id": sorted(users)}, dtype=object)
+    return rows.join(
+        rows.sparkSession.createDataFrame(named, "user_id string"), "user_id", "left_anti"
+    )
+
+
 def stack(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, which are on the same side and have the same columns."""
     in_spark = [part for part in parts if isinstance(part, DataFrame)]

@@ -27,6 +27,7 @@ from churn_spark.lakehouse.frames import (
     sample_rows,
     stack,
     with_constants,
+    without_users,
 )
 
 DAY = date(2018, 11, 5)
@@ -93,6 +94,8 @@ def both(spark: SparkSession) -> tuple[pd.DataFrame, DataFrame]:
         lambda rows: join(rows, with_constants(only(rows, songs=[3]), kind="x")[[*KEYS, "kind"]],
                           KEYS, "left"),
         lambda rows: join(rows, only(rows, songs=[3])[KEYS], KEYS, "inner"),
+        lambda rows: without_users(rows, {"7", "nobody", "Zoë"}),
+        lambda rows: without_users(rows, set()),
         lambda rows: of_users(rows, pd.Series(["7", "nobody", "Zoë"])),
         lambda rows: stack([only(rows, songs=[1]), only(rows, songs=[4])]),
     ],
