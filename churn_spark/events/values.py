@@ -63,9 +63,13 @@ def text_of(name: str, value: object) -> str | None:
 
 
 def state_of(location: str | None) -> str | None:
-    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left."""
+    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left.
+
+    What has a digit is no state: a street, a postcode or a coordinate.
+    """
     states = (location or "").rpartition(",")[2].strip(WHITE_SPACE)
-    return states.partition("-")[0].strip(WHITE_SPACE) or None
+    state = states.partition("-")[0].strip(WHITE_SPACE)
+    return None if any(map(str.isdigit, state)) else state or None
 
 
 def family_of(agent: str | None, rules: Sequence[tuple[str, str]]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.pages import LOGGED_IN
+from churn_spark.events.line import other_spellings
 from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROKEN_JSON,
@@ -18,6 +19,7 @@ from churn_spark.events.rules import (
     MISSING_PAGE,
     MISSING_SESSION,
     MISSING_TS,
+    MISSPELT_KEY,
     NUMBER_OUT_OF_RANGE,
     NUMBERS,
     OS_RULES,
@@ -146,6 +148,10 @@ class _Rules:
         user_id = (texts["userId"] or "").strip(WHITE_SPACE)
         is_anonymous = user_id in self.anonymous_ids
         reason = self._reason(numbers, texts["page"], is_anonymous=is_anonymous)
+        is_nobodys = is_anonymous and not reason and texts["userId"] is None
+        lacks_field = is_nobodys or reason in (MISSING_TS, MISSING_PAGE, MISSING_SESSION)
+        if lacks_field and other_spellings(record):
+            return MISSPELT_KEY
         if reason or is_anonymous:
             return reason or ANONYMOUS
         return _event(user_id, numbers, texts)
