@@ -46,6 +46,7 @@ class ModelBundle:
             drift.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
+        is_coarse: whether the baseline has coarse numbers, see `evaluation.coarse`.
     """
 
     native_text: str
@@ -58,6 +59,7 @@ class ModelBundle:
     behaviour: BehaviourModel | None = None
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_coarse: bool = False
 
     @cached_property
     def booster(self) -> lightgbm.Booster:
@@ -158,6 +160,7 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
         "label": dict(bundle.label),
         "offset": None if bundle.offset is None else asdict(bundle.offset),
         "metrics": dict(metrics),
+        "is_coarse": bundle.is_coarse,
     }
     files = {
         _TREES: bundle.native_text.encode(),
@@ -192,4 +195,6 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         behaviour=None if behaviour is None else BehaviourModel.from_json(behaviour.decode()),
         version=version,
         metrics=about["metrics"],
+        # Older models have the exact numbers.
+        is_coarse=about.get("is_coarse", False),
     )

@@ -75,6 +75,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         baseline=build_baseline_rows(data.learnt, data.encoding, trees, config.max_reference_rows),
         offset=trees.offset,
         behaviour=data.behaviour,
+        is_coarse=True,
     )
 
 
