@@ -22,9 +22,10 @@ from churn_spark.events.clean import (
     may_be_misspelt,
 )
 from churn_spark.events.contents import describe_contents
-from churn_spark.events.line import other_spellings, parse_line
+from churn_spark.events.line import parse_line
 from churn_spark.events.parse import LINE, Lines, parse_block
 from churn_spark.events.rules import HASH_SEED, MISSPELT_KEY, REASONS
+from churn_spark.events.values import other_spellings
 
 COUNTED: Final = ("read", "accepted", "anonymous", *REASONS)
 """What is counted of a block's lines that aren't blank."""

@@ -11,8 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from churn_spark.events.line import other_spellings, parse_line
+from churn_spark.events.line import parse_line
 from churn_spark.events.rules import LINE_TOO_LONG, NUMBERS, TEXTS
+from churn_spark.events.values import other_spellings
 
 _FIELDS: Final = (*NUMBERS, *TEXTS)
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")

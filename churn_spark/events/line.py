@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
 import orjson
 
 from churn_spark.events.rules import (
@@ -13,14 +9,12 @@ from churn_spark.events.rules import (
     BYTE_ORDER_MARK,
     INVALID_UTF8,
     LINE_TOO_LONG,
-    MAX_DIGITS,
-    NEEDED,
     NUMBERS,
     TEXTS,
     WHITE_SPACE,
     WRONG_TYPE,
 )
-from churn_spark.events.values import number_of, text_of
+from churn_spark.events.values import number_of, parse_json, text_of
 
 Record = tuple[float | str | None, ...]
 """The fields `NUMBERS`, then `TEXTS`."""
@@ -57,60 +51,12 @@ def parse_line(line: bytes) -> object:
 
     Raises:
         UnicodeDecodeError: if it is no UTF-8.
-        ValueError: if it isn't one value; `parse_json` says more.
+        ValueError: if it isn't one value, as `parse_json` reads it, or is nested more than 1,024
+            deep.
     """
-    return parse_json(line.decode().strip(WHITE_SPACE + BYTE_ORDER_MARK))
-
-
-def parse_json(text: str) -> Any:
-    """The value of a JSON text, in which `NaN` and `Infinity` may stand for numbers.
-
-    Of a key that is in an object twice the first counts.
-
-    Raises:
-        ValueError: if it isn't one value, is nested more than 1,024 deep, or has a number of
-            more than `MAX_DIGITS` digits.
-    """
+    text = line.decode().strip(WHITE_SPACE + BYTE_ORDER_MARK)
     try:
-        return _DECODER.decode(text)
+        return parse_json(text)
     except RecursionError:
         # Depends on who calls; the depth where this gives up is fixed.
         return orjson.loads(text)
-
-
-def other_spellings(record: Mapping[str, object]) -> Mapping[str, str]:
-    """Needed fields without a value -> the key under which the record seems to have it.
-
-    `userid`, `USERID`, `user_id` and `User ID` are other spellings of `userId`.
-    """
-    missing = {_bare(name): name for name in NEEDED if record.get(name) is None}
-    return {
-        missing[_bare(key)]: key
-        for key, value in record.items()
-        if value not in (None, "") and _bare(key) in missing
-    }
-
-
-def _bare(key: str) -> str:
-    return "".join(filter(str.isalnum, key)).lower()
-
-
-def _first_of_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's values; of a key that is there twice the first, as where blocks are parsed."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        found.setdefault(key, value)
-    return found
-
-
-def _bounded(digits: str) -> str:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a number of more than {MAX_DIGITS:,} digits")
-    return digits
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_first_of_each,
-    parse_int=lambda digits: int(_bounded(digits)),
-    parse_float=lambda digits: float(_bounded(digits)),
-)

@@ -10,8 +10,8 @@ from builders import N_BUCKETS, record
 
 from churn_spark.config import load_config
 from churn_spark.events.block import read_block
-from churn_spark.events.line import parse_json
 from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.values import parse_json
 from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.pages import LOGGED_IN
-from churn_spark.events.line import other_spellings
 from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROKEN_JSON,
@@ -29,7 +28,7 @@ from churn_spark.events.rules import (
     WHITE_SPACE,
     WRONG_TYPE,
 )
-from churn_spark.events.values import family_of, number_of, state_of, text_of
+from churn_spark.events.values import family_of, number_of, other_spellings, state_of, text_of
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
 ANONYMOUS: Final = "anonymous"

@@ -14,8 +14,8 @@ from pydantic_core import PydanticCustomError
 from churn_spark.config import ServiceConfig
 from churn_spark.contracts.pages import Page
 from churn_spark.errors import RequestError
-from churn_spark.events.line import parse_json
 from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of, shown
 from churn_spark.serving.events.days import day_number
 from churn_spark.serving.events.records import (
@@ -75,7 +75,7 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
         asked = _Body.model_validate(parse_json(body.decode()))
     except ValidationError as error:
         raise RequestError(_UNFIT, 422, problems_of(error, unknown="no such field")) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problem = {"field": "", "problem": f"Invalid JSON: {error}", "found": shown(body)}
         raise RequestError(_UNFIT, 422, [problem]) from None
     limit = config.serving.max_events
