@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,6 +36,26 @@ def mark(record: Mapping[str, Any]) -> dict[str, Any]:
         name: f"{_MARKS[name]}{value}" if name in _MARKS and value not in (None, "") else value
         for name, value in record.items()
     }
+
+
+def mark_log(log: Path, folder: Path) -> Path:
+    """A copy of a log, a file or a folder of them, with marks and some lines that are no events."""
+    files = sorted(log.rglob("*.json*")) if log.is_dir() else [log]
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        is_packed = file.suffix == ".gz"
+        raw = gzip.decompress(file.read_bytes()) if is_packed else file.read_bytes()
+        records = [mark(orjson.loads(line)) for line in raw.splitlines()]
+        lines = [orjson.dumps(one) for one in records]
+        if file is files[0]:
+            known = next(one for one in records if one["userId"])
+            in_seconds = orjson.dumps(known | {"ts": known["ts"] // 1000})
+            lines += [in_seconds, lines[0][:-1], lines[0] * 2, orjson.dumps([known])]
+        marked = folder / file.relative_to(log if log.is_dir() else log.parent)
+        marked.parent.mkdir(parents=True, exist_ok=True)
+        text = b"\n".join(lines)
+        marked.write_bytes(gzip.compress(text, 1) if is_packed else text)
+    return folder if log.is_dir() else folder / log.name
 
 
 def find_marks(folder: Path) -> dict[str, set[str]]:

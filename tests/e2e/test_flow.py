@@ -12,24 +12,28 @@ from typing import Any
 
 import httpx
 import mlflow
+import pandas as pd
 import pyarrow as pa
 import pytest
+from every_byte import NAMES, find_marks, mark_log
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
 from bench import flow
 from churn_spark.config import load_config
-from churn_spark.contracts.features.spec import FEATURE_SETS, model_features
+from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, model_features
 from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_PREDICTIONS,
     BEHAVIOUR,
     DRIFT,
     LABELS,
+    QUARANTINE,
     SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
+    TABLES,
     TRAINING_ROWS,
     VALIDATION_SCORES,
     TableSpec,
@@ -58,12 +62,17 @@ def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def mini(
-    spark: SparkSession, sample_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> JobContext:
+def log(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mini log, with marks on all that says who somebody is."""
+    mini_log = sample_data / "customer_churn_mini.json.gz"
+    return mark_log(mini_log, tmp_path_factory.mktemp("marked"))
+
+
+@pytest.fixture(scope="module")
+def mini(spark: SparkSession, log: Path, tmp_path_factory: pytest.TempPathFactory) -> JobContext:
     """A lakehouse after one night on the mini log."""
     context = new_context(spark, tmp_path_factory.mktemp("mini") / "lakehouse")
-    flow.nightly(context, None, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(context, None, str(log))
     return context
 
 
@@ -74,9 +83,9 @@ def client(context: JobContext) -> MlflowClient:
 
 
 def test_every_line_and_cancellation_of_the_mini_log_is_accounted_for(
-    mini: JobContext, sample_data: Path
+    mini: JobContext, log: Path
 ) -> None:
-    assert flow.ingest_events(mini, str(sample_data / "customer_churn_mini.json.gz")).lines == {}
+    assert flow.ingest_events(mini, str(log)).lines == {}
     days = mini.lakehouse.read(SESSION_DAYS)
     assert days.filter("cancel_ts is not null").select("user_id").distinct().count() == 45
     assert days.select("user_id").distinct().count() == 226
@@ -183,13 +192,34 @@ def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) ->
     assert not shown & by_cell["both"]
 
 
-def test_no_artifact_holds_a_user_id_or_name(mini: JobContext) -> None:
-    users = {row.user_id for row in mini.lakehouse.read(TRAINING_ROWS).collect()}
-    folder = Path(mini.config.lakehouse) / "mlflow" / "artifacts"
-    for listing in folder.rglob("false_*.csv"):
-        header, *lines = listing.read_text().splitlines()
-        assert "user_id" not in header
-        assert not any(line.split(",")[0] in users for line in lines)
+def test_no_byte_names_a_user_but_ids_in_tables(mini: JobContext) -> None:
+    lakehouse = Path(mini.config.lakehouse)
+    assert mini.lakehouse.count_rows(QUARANTINE) == 4
+    found = find_marks(lakehouse)
+    assert found.keys() & NAMES == set()
+    with_ids = {spec.path for spec in TABLES if "user_id" in spec.column_names}
+    # Beside the tables: MLflow's store, the published champion, the pages.
+    assert {"/".join(Path(one).parts[:2]) for one in found["zqid"]} <= with_ids
+    assert {SCORES.path, SNAPSHOTS.path} <= {"/".join(Path(one).parts[:2]) for one in found["zqid"]}
+
+
+def test_no_artifact_tells_an_instant_of_a_user(mini: JobContext) -> None:
+    """Nor a number that only one user has: what isn't counted is whole days or two digits."""
+    instants = [f.name for f in FEATURES if f.tells_instant]
+    fractions = [f.name for f in FEATURES if f.data_type == "double" and not f.tells_instant]
+    tables = [
+        *Path(mini.config.lakehouse).rglob("baseline.parquet"),
+        *Path(mini.config.lakehouse).rglob("false_*.csv"),
+    ]
+    assert len(tables) >= 6
+    for path in tables:
+        rows = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        for name in {*instants, *fractions} & {*rows.columns}:
+            digits = ".0f" if name in instants else ".2g"
+            assert all(value == float(f"{value:{digits}}") for value in rows[name].dropna())
+    for text in Path(mini.config.lakehouse).rglob("trees.txt"):
+        [ranges] = re.findall(r"feature_infos=.*", text.read_text())
+        assert "." not in ranges
 
 
 def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
@@ -202,10 +232,10 @@ def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
     assert parts == rows.select("user_id").distinct().count()
 
 
-def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Path) -> None:
+def test_night_repeated_gives_the_same_tables(mini: JobContext, log: Path) -> None:
     tables = (SESSION_DAYS, SNAPSHOTS, BEHAVIOUR, LABELS, SCORES, DRIFT)
     before = {spec.name: rows_of(mini, spec) for spec in tables}
-    flow.nightly(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(mini, NIGHT, str(log))
     assert {spec.name: rows_of(mini, spec) for spec in tables} == before
 
 

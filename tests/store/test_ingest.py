@@ -21,7 +21,7 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError, OldTableError
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import ingest_batch, native_feed
+from churn_spark.pipeline import extract_rejected, ingest_batch, native_feed
 from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
@@ -254,6 +254,16 @@ def test_both_feeds_give_the_same_tables(
             raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             line = raw[row.byte_offset : row.byte_offset + row.line_bytes]
             assert line.startswith((b"{Broken }", b"\xef\xbb\xbf{'ts'"))
+    out, by_spark = tmp_path / "rejected.json", loaded["spark"].lakehouse
+    n_lines = extract_rejected.run(by_spark, out, "broken JSON", 1000, 65_536)
+    assert n_lines == by_spark.read(QUARANTINE).filter("reason = 'broken JSON'").count() > 200
+    lines = out.read_bytes().splitlines()
+    assert len(lines) == n_lines
+    assert {b"{broken", b"[1]", b"{Broken }"} <= {line.strip() for line in lines}
+    with pytest.raises(InputError, match=r"expected a file that isn't there yet"):
+        extract_rejected.run(by_spark, out, None, 1, 65_536)
+    with pytest.raises(InputError, match=r"expected one of \['broken JSON', 'invalid UTF-8', 'mis"):
+        extract_rejected.run(by_spark, tmp_path / "no.json", "ts", 1, 65_536)
     for context_, summary in zip(loaded.values(), summaries.values(), strict=True):
         assert "cut.json.gz" in summary.warnings()[0]
         names = {row.source_file for row in context_.lakehouse.read(EVENTS).collect()}
