@@ -20,6 +20,7 @@ from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
 from churn_spark.errors import InputError, OldTableError
 from churn_spark.events.summary import IngestSummary
+from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import extract_rejected, ingest_batch, native_feed
 from churn_spark.pipeline.context import JobContext
@@ -313,6 +314,21 @@ def test_tasks_of_spark_and_the_driver_load_the_same(
         one, other = (context_.lakehouse.read(spec) for context_ in loaded)
         assert one.exceptAll(other).isEmpty()
         assert one.count() == other.count()
+
+
+def test_error_leads_to_the_cause_when_no_event_is_accepted(
+    context: JobContext, tmp_path: Path
+) -> None:
+    nobody = in_lakehouse(context, tmp_path / "nobody")
+    write_lines(tmp_path / "logs" / "a.json", songs(3, userId=""))
+    flow.ingest_events(nobody, str(tmp_path / "logs"))
+    with pytest.raises(InputError, match=r"found no event .* records with a userId"):
+        read_log_span(nobody.lakehouse)
+    lowered = [{name.lower(): value for name, value in song.items()} for song in songs(50)]
+    write_lines(tmp_path / "logs" / "a.json", lowered)
+    flow.ingest_events(context, str(tmp_path / "logs"))
+    with pytest.raises(InputError, match=r"50 rejected .* misspelt key .*userid for userId text"):
+        read_log_span(context.lakehouse)
 
 
 def test_buckets_are_those_of_sparks_crc32_and_stay(context: JobContext, tmp_path: Path) -> None:
