@@ -172,6 +172,18 @@ class Lakehouse(SmallTables):
             .load(self.path(spec))
         )
 
+    def drop(self, spec: TableSpec) -> None:
+        """Remove the table with its history."""
+        self.files.delete(spec.path)
+        self._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+
+    def vacuum(self, spec: TableSpec) -> None:
+        """Remove files that no version of the last week names."""
+        if self.is_native:
+            native_rows.vacuum(self.uri(spec), self.storage_options)
+        else:
+            self._delta(spec).vacuum()
+
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """Write a checkpoint where one is due; called after each commit that isn't Spark's.
 

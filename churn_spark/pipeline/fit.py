@@ -77,6 +77,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         offset=trees.offset,
         behaviour=data.behaviour,
         held_out=held_out(config),
+        is_coarse=True,
     )
 
 

@@ -18,6 +18,7 @@ from churn_spark.pipeline import ingest_batch, native_feed
 from churn_spark.pipeline.console import warn
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.quarantine import remove_expired, remove_raw_lines, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
 
@@ -47,6 +48,7 @@ def run(lakehouse: Lakehouse, config: IngestConfig, location: str | None = None)
         finished = loader.finish_pending()
         known = lakehouse.read_rows(FILES)
         started = loader.load_all(listed.new_files(known), loader.next_number(known))
+        remove_expired(lakehouse, config.quarantine_days, utc_today())
         known = lakehouse.read_rows(FILES)
         summary = IngestSummary([*finished, *started], listed.changed_files(known), listed.ignored)
         facts.append(summary.describe())
@@ -57,6 +59,7 @@ def run(lakehouse: Lakehouse, config: IngestConfig, location: str | None = None)
 
 def _prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
     """Create the tables that are missing; returns the number of the events' buckets."""
+    remove_raw_lines(lakehouse)
     there = [spec for spec in USE_CASE.writes if lakehouse.exists(spec)]
     if len(there) < len(USE_CASE.writes):
         # What waited for its commit went with the table that is gone.

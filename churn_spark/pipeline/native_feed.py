@@ -17,6 +17,7 @@ from churn_spark.lakehouse.native_sources import is_reachable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.quarantine import utc_today
 
 _TASK_BYTES: Final = 512 << 20
 """Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
@@ -37,7 +38,7 @@ def load_natively(
     """
     options = lakehouse.storage_options
     tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
-    task = LoadTask(config, n_buckets, number, tables, options)
+    task = LoadTask(config, n_buckets, number, utc_today(), tables, options)
     parts = split_files([(file.path, file.size_bytes) for file in files], PART_BYTES)
     if sum(map(_weight, parts)) <= config.max_driver_bytes:
         loaded = load_parts(parts, task, progress.add)
