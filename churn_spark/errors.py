@@ -56,6 +56,10 @@ class OldTableError(UserError):
     """A table was made by an older release in a form that can't be continued."""
 
 
+class LostTableError(UserError):
+    """Of tables that belong together one is gone, or is another than the others were made with."""
+
+
 class TooFewDatesError(UserError):
     """The log is too short to learn from some of its dates and to test on others."""
 

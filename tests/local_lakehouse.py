@@ -81,6 +81,9 @@ class LocalLakehouse(SmallTables):
     def read(self, spec: TableSpec) -> DataFrame:
         raise NotImplementedError
 
+    def delete(self, spec: TableSpec, where: Where) -> None:
+        raise NotImplementedError
+
     def replace(self, frame: DataFrame, spec: TableSpec, where: Where) -> None:
         raise NotImplementedError
 

@@ -25,6 +25,7 @@ class IngestConfig(Section):
     """What counts as an event, and what goes to quarantine."""
 
     events: str
+    min_age_minutes: float = Field(ge=0)
     max_files_per_batch: int = Field(ge=1)
     max_line_bytes: int = Field(ge=1024)
     quarantined_chars: int = Field(ge=1)

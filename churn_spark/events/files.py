@@ -1,21 +1,16 @@
-"""The input folder: which files there are, which are new, which changed after they were read."""
+"""The input folder: which files there are, as the file system lists them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
-import pandas as pd
-import polars as pl
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from churn_spark.contracts.tables import FILES
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 _ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
@@ -46,31 +41,6 @@ class Location:
 
     files: Sequence[ListedFile]
     ignored: Sequence[str]
-
-    def new_files(self, known: pd.DataFrame) -> list[ListedFile]:
-        """Those that no batch has read; an empty one waits until it has lines.
-
-        Args:
-            known: the table `FILES`.
-        """
-        names = set(known["source_file"])
-        return [one for one in self.files if one.path not in names and one.size_bytes]
-
-    def changed_files(self, known: pd.DataFrame) -> list[str]:
-        """Those whose size or time differ from when they were read.
-
-        Args:
-            known: the table `FILES`.
-        """
-        sizes = dict(zip(known["source_file"], known["size_bytes"], strict=True))
-        times = dict(zip(known["source_file"], known["modified_ts"], strict=True))
-        return [
-            one.path
-            for one in self.files
-            if one.path in sizes
-            and (sizes[one.path], times[one.path].tz_localize(UTC))
-            != (one.size_bytes, pd.Timestamp(one.modified, unit="ms", tz=UTC))
-        ]
 
 
 def list_location(spark: SparkSession, path: str) -> Location:
@@ -107,24 +77,6 @@ def list_location(spark: SparkSession, path: str) -> Location:
 def escape_glob(path: str) -> str:
     """The glob that matches exactly this path."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
-
-
-def build_files(files: Iterable[ListedFile], broken: Mapping[str, str], batch: int) -> pl.DataFrame:
-    """The files of one batch, each with its problem if it has one.
-
-    Grain: one file.
-    """
-    rows = [
-        (
-            file.path,
-            file.size_bytes,
-            datetime.fromtimestamp(file.modified / 1000, tz=UTC),
-            broken.get(file.path),
-            batch,
-        )
-        for file in files
-    ]
-    return pl.DataFrame(rows, schema=polars_schema_of(FILES), orient="row")
 
 
 def _walk(file_system: Any, path: Any) -> Iterator[ListedFile]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -25,6 +26,8 @@ def read_lines(
         paths: as listed; characters that are special in globs are taken literally.
         up_to_damage: give the whole lines before a damaged spot instead of failing there.
     """
+    if not paths:
+        return spark.createDataFrame([], "value binary, source_file string")
     lines = (
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
@@ -38,6 +41,18 @@ def read_lines(
     n_tasks = spark.sparkContext.defaultParallelism
     is_one_task_each = all(path.endswith(".gz") for path in paths)
     return lines.repartition(n_tasks) if is_one_task_each and len(paths) < n_tasks else lines
+
+
+def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:
+    """The files that are gone, each with what is to be said of it."""
+    jvm: Any = spark._jvm
+    hadoop_path, configuration = jvm.org.apache.hadoop.fs.Path, spark._jsc.hadoopConfiguration()
+    found = [(path, hadoop_path(path)) for path in paths]
+    return {
+        path: "it is gone"
+        for path, at in found
+        if not at.getFileSystem(configuration).exists(at)
+    }
 
 
 def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
+from churn_spark.lakehouse.selection import Where, sql_condition
 
 _ATTEMPTS: Final = 10
 _PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
@@ -93,6 +94,16 @@ def replace_partitions(
     """
     filters = [(name, "in", sorted(map(str, values))) for name, values in partitions.items()]
     return _commit_once(files, "overwrite", table, options, once, filters)
+
+
+def delete_rows(where: Where, table: str, options: StorageOptions) -> None:
+    """Remove the rows meant; where there are none, nothing is committed.
+
+    Files that have such rows and others are written anew, and the table's change feed, if it has
+    one, tells of the removed rows alone.
+    """
+    delta = DeltaTable(table, storage_options=dict(options))
+    delta.delete(sql_condition(where), post_commithook_properties=native_rows.NO_HOOKS)
 
 
 def last_number(table: str, options: StorageOptions, writer: str) -> int:

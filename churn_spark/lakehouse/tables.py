@@ -17,7 +17,7 @@ from churn_spark.lakehouse.commits import Once, last_number
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.location import qualify
 from churn_spark.lakehouse.schema import conform, struct_of
-from churn_spark.lakehouse.selection import Where, is_empty, sql_condition
+from churn_spark.lakehouse.selection import Where, is_empty, spark_condition, sql_condition
 from churn_spark.lakehouse.small_tables import SmallTables
 
 _COMMITS_A_CHECKPOINT: Final = 50
@@ -154,6 +154,10 @@ class Lakehouse(SmallTables):
         if once is not None:
             writer = writer.options(txnAppId=once.writer, txnVersion=once.number)
         writer.save(self.path(spec))
+
+    def delete(self, spec: TableSpec, where: Where) -> None:
+        """Remove the rows meant."""
+        self._delta(spec).delete(spark_condition(where))
 
     def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
         """Replace all rows of the table in one commit."""
