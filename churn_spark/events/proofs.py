@@ -13,7 +13,7 @@ from churn_spark.config import IngestConfig
 from churn_spark.events.line import read_line
 from churn_spark.events.readings import FileNote
 from churn_spark.lakehouse.byte_ranges import is_compressed
-from churn_spark.lakehouse.native_sources import open_source
+from churn_spark.lakehouse.native_sources import is_reachable, open_source
 
 _PLACES: Final = 16
 _PLACE_BYTES: Final = 64 << 10
@@ -22,13 +22,15 @@ _THREADS: Final = 16
 
 
 def prove(path: str, size: int) -> str | None:
-    """Hash of the first bytes of a file; none where it can't be opened.
+    """Hash of the first bytes of a file; none where it can't be opened, or not by Python.
 
     Args:
         path: of the file, as listed.
         size: number of the bytes. Of more than a megabyte sixteen places are looked at, both ends
             among them.
     """
+    if not is_reachable(path):
+        return None
     try:
         with open_source(path) as source:
             return _hash(source, size)

@@ -22,6 +22,7 @@ from churn_spark.lakehouse.data_files import StorageOptions
 from churn_spark.lakehouse.selection import Where, sql_condition
 
 _ATTEMPTS: Final = 10
+_NOTE: Final = "userMetadata"
 _PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
 _LISTS_FEATURES: Final = 7
 """From this version of the protocol on, a table names what a writer must know."""
@@ -34,10 +35,12 @@ class Once:
     Attributes:
         writer: who commits.
         number: of the commit; one that isn't above the writer's last is done already.
+        note: kept with the commit, as JSON with the writer as its key; none if it is empty.
     """
 
     writer: str
     number: int
+    note: str = ""
 
 
 def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
@@ -114,6 +117,11 @@ def last_number(table: str, options: StorageOptions, writer: str) -> int:
     return -1 if number is None else number
 
 
+def table_id(table: str, options: StorageOptions) -> str:
+    """The id that Delta has given the table when it was made."""
+    return str(DeltaTable(table, storage_options=dict(options)).metadata().id)
+
+
 def _commit_once(
     files: Sequence[AddAction],
     mode: Literal["append", "overwrite"],
@@ -123,7 +131,11 @@ def _commit_once(
     filters: list[tuple[str, str, list[str]]] | None = None,
 ) -> bool:
     """Commit on the newest version; after a lost race look again, for it may have been this one."""
-    properties = CommitProperties(app_transactions=[Transaction(once.writer, once.number)])
+    properties = CommitProperties(
+        # Where Spark keeps it, too.
+        custom_metadata={_NOTE: once.note} if once.note else None,
+        app_transactions=[Transaction(once.writer, once.number)],
+    )
     for attempt in range(_ATTEMPTS):
         delta = DeltaTable(table, storage_options=dict(options))
         done = delta.transaction_version(once.writer)

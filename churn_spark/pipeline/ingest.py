@@ -13,7 +13,7 @@ from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
-from churn_spark.events.proofs import prove
+from churn_spark.events.proofs import look_at_files, prove
 from churn_spark.events.readings import (
     FileNote,
     Plan,
@@ -136,6 +136,8 @@ class _Loader:
         with progress.shown():
             for start in range(0, len(notes), n_files):
                 chosen = notes[start : start + n_files]
+                if native_feed.can_read(chosen):
+                    chosen = look_at_files(chosen, self._config)
                 if is_native:
                     batch = native_feed.load_natively(
                         self._lakehouse, self._config, self._n_buckets, chosen, number, progress

@@ -10,7 +10,6 @@ from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import ListedFile
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
-from churn_spark.events.proofs import look_at_files
 from churn_spark.events.readings import FileNote, build_files
 from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
 from churn_spark.lakehouse.data_files import write_data_files
@@ -40,9 +39,8 @@ def load_natively(
     options = lakehouse.storage_options
     tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
     task = LoadTask(config, n_buckets, number, tables, options)
-    looked_at = look_at_files(files, config)
     parts = split_files(
-        [(note.path, note.begin, note.size_bytes) for note in looked_at if note.is_read],
+        [(note.path, note.begin, note.size_bytes) for note in files if note.is_read],
         PART_BYTES,
     )
     if sum(map(_weight, parts)) <= config.max_driver_bytes:
@@ -51,7 +49,7 @@ def load_natively(
         loaded = _load_by_tasks(lakehouse, parts, task, progress)
     notes = [
         note.unread(loaded.unread[note.path]) if note.path in loaded.unread else note
-        for note in looked_at
+        for note in files
     ]
     rows = build_files(notes, loaded.broken, number)
     noted = write_data_files(rows, FILES, lakehouse.uri(FILES), options)
