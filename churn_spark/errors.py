@@ -68,6 +68,10 @@ class TooFewCancelsError(UserError):
     """The rows known by the date hold too few cancellations to learn from."""
 
 
+class StoreError(UserError):
+    """The MLflow store can't be used as it is: of another release, or without what it names."""
+
+
 class NoChampionError(UserError):
     """The registry has no champion to score or monitor with."""
 

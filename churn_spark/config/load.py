@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models
@@ -56,6 +57,14 @@ class Config(Section):
     alerts: AlertsConfig
     serving: ServingConfig
     leakage: models.LeakageConfig
+
+    @field_validator("lakehouse")
+    @classmethod
+    def _as_path(cls, place: str) -> str:
+        """The place as all of the project's libraries take it: of a local folder its path."""
+        if not place.strip():
+            raise ValueError("expected a folder, or an address of object storage")
+        return re.sub("^file:/+", "/", place)
 
     @property
     def learning(self) -> LearningConfig:
@@ -144,6 +153,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}; expected a file that this user may read"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid YAML in UTF-8: {error}") from error
     if not isinstance(values, dict):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
 
+_READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
 _ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
@@ -57,6 +59,9 @@ def list_location(spark: SparkSession, path: str) -> Location:
         # A name that is there means itself, whatever characters it has.
         pattern = escape_glob(path) if file_system.exists(root) else path
         matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
+        encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
+        if file_system.getScheme() == "file" and encoding.upper() not in _READS_ALL_NAMES:
+            _require_ascii(path, [match.getPath().toUri().getPath() for match in matches], encoding)
         found = [file for match in matches for file in _walk(file_system, match.getPath())]
     except Py4JJavaError as error:
         reason = error.java_exception.toString()
@@ -77,6 +82,23 @@ def list_location(spark: SparkSession, path: str) -> Location:
 def escape_glob(path: str) -> str:
     """The glob that matches exactly this path."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
+
+
+def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
+    """Let pass only names that a Java reads whose locale isn't UTF-8: it leaves others out.
+
+    Raises:
+        InputError: if there is another name, or the location itself is one.
+    """
+    names = [path]
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            names += [f"{folder}/{name}" for name in (*folders, *files)]
+    if odd := [name for name in names if not name.isascii()]:
+        raise InputError(
+            f"found {odd[0]!r}, whose name Java can't read in this locale ({encoding}); expected "
+            "UTF-8: set LC_ALL=C.UTF-8 and run again"
+        )
 
 
 def _walk(file_system: Any, path: Any) -> Iterator[ListedFile]:

@@ -49,9 +49,7 @@ def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, s
     hadoop_path, configuration = jvm.org.apache.hadoop.fs.Path, spark._jsc.hadoopConfiguration()
     found = [(path, hadoop_path(path)) for path in paths]
     return {
-        path: "it is gone"
-        for path, at in found
-        if not at.getFileSystem(configuration).exists(at)
+        path: "it is gone" for path, at in found if not at.getFileSystem(configuration).exists(at)
     }
 
 

@@ -1,7 +1,7 @@
 """Notes that writers leave with their commits, read from the commits' files.
 
-Without Spark, which would need a job, and without deltalake, which finds no history where a folder's
-name has characters that addresses write otherwise.
+Without Spark, which would need a job, and without deltalake, which finds no history where the name
+of a folder has characters that addresses write otherwise.
 """
 
 from __future__ import annotations

@@ -116,9 +116,7 @@ def _find_changed(lakehouse: Lakehouse, since: int, version: int) -> set[date] |
     if not lakehouse.is_native:
         changed = lakehouse.changes(EVENTS, since).select("event_date").distinct()
         return {row.event_date for row in changed.collect()}
-    events = DeltaTable(
-        lakehouse.uri(EVENTS), version, storage_options=lakehouse.storage_options
-    )
+    events = DeltaTable(lakehouse.uri(EVENTS), version, storage_options=lakehouse.storage_options)
     with suppress(DeltaError, pa.ArrowInvalid):
         found = pa.table(events.load_cdf(since + 1, version, columns=["event_date"]))
         return set(pl.DataFrame(found).get_column("event_date").unique())

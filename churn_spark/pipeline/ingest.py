@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from churn_spark.pipeline.ingest_progress import IngestProgress
 from churn_spark.pipeline.ingest_tables import prepare_tables
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "ingest_events",
@@ -86,11 +88,27 @@ class _Loader:
 
     def __init__(self, lakehouse: Lakehouse, config: IngestConfig, n_buckets: int) -> None:
         self._lakehouse, self._config, self._n_buckets = lakehouse, config, n_buckets
+        self._given_up: Sequence[FileNote] = ()
 
     def finish_pending(self) -> list[BatchFacts]:
-        """Finish the batch that an earlier run has decided on, if there is one."""
+        """Finish the batch that an earlier run has decided on, if there is one that can be.
+
+        One whose tables were made anew or restored since is given up: its files aren't noted as
+        read, so they are read again.
+        """
         pending = ingest_batch.read_pending(self._lakehouse)
-        return [] if pending is None else [self._finish(pending)]
+        if pending is None:
+            return []
+        if ingest_batch.can_be_finished(self._lakehouse, pending):
+            return [self._finish(pending)]
+        warn(
+            f"a batch of {count_of(len(pending.files), 'file')} waited for tables that were made "
+            f"anew or restored since; the first file is {pending.files[0].path}: those that are "
+            "still in the folder are read again"
+        )
+        ingest_batch.forget_pending(self._lakehouse)
+        self._given_up = pending.files
+        return []
 
     def plan(self, listed: Location, known: pa.Table, reload: Reload | None) -> Plan:
         """What is to be done about each file.
@@ -114,7 +132,14 @@ class _Loader:
             reload=reload,
             is_doubtful=noted != loaded,
         )
-        return plan_readings(listed.files, known_files(known), prove, rules)
+        plan = plan_readings(listed.files, known_files(known), prove, rules)
+        there = {file.path for file in listed.files}
+        lost = [
+            note.unread("gone before its batch was finished")
+            for note in self._given_up
+            if note.path not in there
+        ]
+        return replace(plan, notes=[*plan.notes, *lost])
 
     def next_number(self, known: pa.Table) -> int:
         """A batch number that no commit and no row has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from deltalake.transaction import AddAction
@@ -18,6 +18,7 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, TableSpec
 from churn_spark.events.readings import FileNote
 from churn_spark.events.summary import BatchFacts
 from churn_spark.lakehouse.commits import Once, append_files
+from churn_spark.lakehouse.data_files import are_there
 from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 
@@ -38,6 +39,7 @@ class PendingBatch:
         lines: what became of the lines -> how many.
         added: path of a table -> data files that are written and wait for their commit; none
             where Spark is to read the files and write the rows.
+        tables: path of a table -> its id, of those that it was decided on for.
     """
 
     number: int
@@ -45,6 +47,7 @@ class PendingBatch:
     broken: Mapping[str, str]
     lines: Mapping[str, int]
     added: Mapping[str, Sequence[AddAction]] | None
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def facts(self) -> BatchFacts:
@@ -68,7 +71,8 @@ class PendingBatch:
 
 def write_pending(lakehouse: Lakehouse, batch: PendingBatch) -> None:
     """Decide on a batch: from here on it will be done, by this run or another."""
-    lakehouse.files.exchange(_PENDING, json.dumps(asdict(batch)).encode())
+    content = asdict(batch) | {"tables": _table_ids(lakehouse)}
+    lakehouse.files.exchange(_PENDING, json.dumps(content).encode())
 
 
 def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
@@ -84,6 +88,21 @@ def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
         told["broken"],
         told["lines"],
         added and {table: [AddAction(**one) for one in many] for table, many in added.items()},
+        told.get("tables", {}),
+    )
+
+
+def can_be_finished(lakehouse: Lakehouse, batch: PendingBatch) -> bool:
+    """Whether the tables are those that the batch was decided on for, and have its data files.
+
+    They aren't where a part of the lakehouse was restored, or made anew.
+    """
+    if batch.tables and batch.tables != _table_ids(lakehouse):
+        return False
+    return all(
+        are_there(files, lakehouse.uri(spec), lakehouse.storage_options)
+        for spec in TABLES
+        if (files := (batch.added or {}).get(spec.path))
     )
 
 
@@ -120,3 +139,7 @@ def withdraw(lakehouse: Lakehouse, spec: TableSpec, batch: PendingBatch) -> None
     if batch.replaced:
         before = Between(last=batch.number - 1)
         lakehouse.delete_rows(spec, {"source_file": batch.replaced, "ingest_batch": before})
+
+
+def _table_ids(lakehouse: Lakehouse) -> dict[str, str]:
+    return {spec.path: lakehouse.table_id(spec) for spec in TABLES}

@@ -14,8 +14,8 @@ from churn_spark.monitoring.alerts.alerts import (
     Finding,
     Notice,
     find_in_data,
-    find_in_files,
     find_in_decision,
+    find_in_files,
     is_worth_notifying,
     update_alerts,
 )

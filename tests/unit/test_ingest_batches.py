@@ -165,6 +165,35 @@ def test_pending_batch_goes_with_its_tables(
     assert load().lines["accepted"] == 45
 
 
+@pytest.mark.parametrize("what", ["tables", "data files"])
+def test_pending_batch_is_given_up_when_its_tables_are_others(
+    what: str,
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with power_until(6, monkeypatch), pytest.raises(PowerCutError):
+        load()
+    pending: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
+    if what == "tables":
+        for spec in TABLES:
+            lakehouse.drop(spec)
+        lakehouse.files.delete("_checkpoints/ingest_events/pending.json")
+        load()
+        lakehouse.files.exchange("_checkpoints/ingest_events/pending.json", pending)
+    else:
+        for path in Path(lakehouse.uri(EVENTS)).rglob("*.parquet"):
+            path.unlink()
+        (logs / "0.json").unlink()
+    summary = load()
+    assert "were made anew or restored since" in capsys.readouterr().err
+    n_files = 5 if what == "tables" else 4
+    assert len(pl.read_delta(lakehouse.uri(EVENTS))) == 9 * n_files
+    assert [*summary.unread.values()] == ["gone before its batch was finished"] * (5 - n_files)
+
+
 def test_numbers_go_on_after_those_of_a_stream(
     load: Callable[..., IngestSummary], lakehouse: LocalLakehouse
 ) -> None:
