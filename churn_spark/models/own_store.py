@@ -30,8 +30,8 @@ _PLACES: Final = (
 def follow_lakehouse(store: Path, artifacts: Path, experiment: str) -> None:
     """Let a store that was moved with its lakehouse say where the files are now.
 
-    MLflow notes their absolute paths: a lakehouse that was moved or copied would read, and write, at
-    its old place.
+    MLflow notes absolute paths: in a lakehouse that was moved or copied it would read and write at
+    the old place.
 
     Args:
         store: the SQLite file; nothing happens where there is none.
