@@ -33,6 +33,8 @@ def read_lines(
         paths: as listed; characters that are special in globs are taken literally.
         up_to_damage: give the whole lines before a damaged spot instead of failing there.
     """
+    if not paths:
+        return spark.createDataFrame([], "value binary, source_file string, part_offset bigint")
     return (
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
@@ -61,6 +63,16 @@ def bytes_before_lines(spark: SparkSession, path: str) -> int:
         # Damaged there, or gone: lines of it were read all the same.
         return 0
     return len(begin) if begin == _BYTE_ORDER_MARK else 0
+
+
+def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:
+    """The files that are gone, each with what is to be said of it."""
+    jvm: Any = spark._jvm
+    hadoop_path, configuration = jvm.org.apache.hadoop.fs.Path, spark._jsc.hadoopConfiguration()
+    found = [(path, hadoop_path(path)) for path in paths]
+    return {
+        path: "it is gone" for path, at in found if not at.getFileSystem(configuration).exists(at)
+    }
 
 
 def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:

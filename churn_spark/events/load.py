@@ -61,11 +61,13 @@ class Loaded:
         files: path of a table in the lakehouse -> files that a commit is to add.
         lines: what became of the lines -> how many.
         broken: file -> why it can't be read to its end.
+        unread: file -> why it, or a part of it, can't be read at all.
     """
 
     files: Mapping[str, Sequence[AddAction]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def sum_of(cls, many: Iterable[Loaded]) -> Loaded:
@@ -73,12 +75,14 @@ class Loaded:
         files: dict[str, list[AddAction]] = {}
         lines: Counter[str] = Counter()
         broken: dict[str, str] = {}
+        unread: dict[str, str] = {}
         for one in many:
             for table, added in one.files.items():
                 files.setdefault(table, []).extend(added)
             lines.update(one.lines)
             broken.update(one.broken)
-        return cls(files, dict(lines), broken)
+            unread.update(one.unread)
+        return cls(files, dict(lines), broken, unread)
 
 
 def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded:
@@ -92,6 +96,7 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
     rows = _Rows(task)
     lines: Counter[str] = Counter()
     broken: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for part in parts:
         told = 0
         try:
@@ -105,10 +110,12 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
                 lines.update(block.counts)
                 note(n_bytes - told, block.counts["read"])
                 told = n_bytes
-        except (DamagedFileError, FileNotFoundError, PermissionError) as error:
+        except DamagedFileError as error:
             broken[part.path] = str(error)
+        except (FileNotFoundError, PermissionError) as error:
+            unread[part.path] = str(error)
         note(part.length - told, 0)
-    return Loaded(rows.written(), dict(lines), broken)
+    return Loaded(rows.written(), dict(lines), broken, unread)
 
 
 def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int]]:

@@ -141,6 +141,7 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
     return {
         "as_of": str(date),
         "version_events": str(lakehouse.version(EVENTS)),
+        "table_events": lakehouse.table_id(EVENTS),
         "configuration": text_hash(sections),
         "definitions": fingerprint(FEATURES),
     }

@@ -48,7 +48,7 @@ def is_placed(pieces: list[Piece], content: bytes) -> bool:
 
 def read_in_parts(content: bytes, n_bytes: int) -> list[Piece]:
     source = pa.PythonFile(io.BytesIO(content), mode="r")
-    parts = split_files([("log.json", len(content))], n_bytes)
+    parts = split_files([("log.json", 0, len(content))], n_bytes)
     return [piece for part in parts for piece in read_plain(source, part, _LONGEST)]
 
 
@@ -118,9 +118,11 @@ def test_file_that_is_no_gzip_is_damaged() -> None:
 
 
 def test_gzip_is_read_whole_and_empty_files_are_not_read() -> None:
-    parts = split_files([("a.json", 5), ("b.json", 0), ("c.json.gz", 9), ("d.gz", 0)], 3)
+    parts = split_files(
+        [("a.json", 0, 5), ("b.json", 0, 0), ("c.json.gz", 0, 9), ("d.gz", 0, 0)], 3
+    )
     assert parts == [
-        ByteRange("a.json", 0, 3),
-        ByteRange("a.json", 3, 2),
+        ByteRange("a.json", 0, 3, 5),
+        ByteRange("a.json", 3, 2, 5),
         ByteRange("c.json.gz", 0, 9),
     ]

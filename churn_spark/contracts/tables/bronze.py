@@ -7,13 +7,23 @@ from churn_spark.contracts.tables.table import Column, TableSpec
 FILES = TableSpec(
     "bronze",
     "files",
-    "one input file that was read",
+    "a batch and an input file that it has read, or found changed; the newest of a file counts",
     (
         Column("source_file", "string", "path as listed"),
         Column("size_bytes", "long", "when it was listed"),
         Column("modified_ts", "timestamp", "when it was listed"),
+        Column(
+            "status",
+            "string",
+            "read: as new; read on: from where it had ended; read again: in place of what it had "
+            "delivered; unchanged: in spite of its time; changed: since it was read, and not read "
+            "again; unread: it could not be opened",
+        ),
         Column("problem", "string", "why it could not be read to its end; null if it could"),
-        Column("ingest_batch", "long", "batch that read it"),
+        Column("read_from", "long", "first byte that was read"),
+        Column("go_on_at", "long", "first byte to read if it grows; null if it is compressed"),
+        Column("proof", "string", "hash that tells whether these bytes have stayed the same"),
+        Column("ingest_batch", "long", "of the batch"),
     ),
 )
 
