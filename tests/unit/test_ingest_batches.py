@@ -177,7 +177,7 @@ def test_pending_batch_is_given_up_when_its_tables_are_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with power_until(6, monkeypatch), pytest.raises(PowerCutError):
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
         load()
     pending: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
     if what == "tables":
