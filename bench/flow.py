@@ -126,7 +126,10 @@ def evaluate_model(context: JobContext) -> str | None:
 
 def run_check_leaks(context: JobContext, day: date) -> None:
     """Look for leaks as of a date."""
-    check_leaks.run(context.lakehouse, day, context.config.learning, context.config.leakage)
+    config = context.config
+    check_leaks.run(
+        context.lakehouse, lambda: context.registry, day, config.learning, config.leakage
+    )
 
 
 def run_replay(context: JobContext) -> None:

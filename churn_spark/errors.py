@@ -56,12 +56,20 @@ class OldTableError(UserError):
     """A table was made by an older release in a form that can't be continued."""
 
 
+class LostTableError(UserError):
+    """Of tables that belong together one is gone, or is another than the others were made with."""
+
+
 class TooFewDatesError(UserError):
     """The log is too short to learn from some of its dates and to test on others."""
 
 
 class TooFewCancelsError(UserError):
     """The rows known by the date hold too few cancellations to learn from."""
+
+
+class StoreError(UserError):
+    """The MLflow store can't be used as it is: of another release, or without what it names."""
 
 
 class NoChampionError(UserError):

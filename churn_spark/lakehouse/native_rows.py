@@ -39,12 +39,17 @@ class NativeTable:
         """The columns of the rows meant, with the declared types; columns of later are null."""
         schema = arrow_schema(self.spec)
         declared = pa.schema([schema.field(name) for name in columns])
-        there = self._columns
+        there = set(self.columns)
         if not there.issuperset(where):
             return declared.empty_table()
         rows = self._scan().filter(polars_condition(where))
         later = [pl.lit(None).alias(name) for name in columns if name not in there]
         return rows.with_columns(later).select(columns).collect().to_arrow().cast(declared)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that it has."""
+        return [field.name for field in self.delta.schema().fields]
 
     def count(self, where: Where) -> int:
         """Number of the rows meant; from the log alone where they are meant by partition."""
@@ -88,10 +93,6 @@ class NativeTable:
         path = unquote(self.delta.table_uri.removeprefix("file://"))
         files = fs.SubTreeFileSystem(path, fs.LocalFileSystem())
         return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset(filesystem=files))
-
-    @property
-    def _columns(self) -> set[str]:
-        return {field.name for field in self.delta.schema().fields}
 
     @property
     def _partition_columns(self) -> set[str]:
@@ -156,6 +157,13 @@ def replace(
         post_commithook_properties=NO_HOOKS,
     )
     return (delta or DeltaTable(uri, storage_options=dict(options))).version()
+
+
+def vacuum(uri: str, options: Mapping[str, str]) -> None:
+    """Remove files that no version of the last week names."""
+    DeltaTable(uri, storage_options=dict(options)).vacuum(
+        dry_run=False, post_commithook_properties=NO_HOOKS
+    )
 
 
 def add_columns(delta: DeltaTable, declared: pa.Schema) -> None:

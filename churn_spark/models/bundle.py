@@ -48,6 +48,7 @@ class ModelBundle:
             drift.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
+        is_coarse: whether the baseline has coarse numbers, see `evaluation.coarse`.
     """
 
     native_text: str
@@ -61,6 +62,7 @@ class ModelBundle:
     held_out: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_coarse: bool = False
 
     @cached_property
     def booster(self) -> lightgbm.Booster:
@@ -167,6 +169,7 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
         "offset": None if bundle.offset is None else asdict(bundle.offset),
         "held_out": dict(bundle.held_out),
         "metrics": dict(metrics),
+        "is_coarse": bundle.is_coarse,
     }
     files = {
         _TREES: bundle.native_text.encode(),
@@ -202,4 +205,6 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         held_out=about.get("held_out", {}),
         version=version,
         metrics=about["metrics"],
+        # Older models have the exact numbers.
+        is_coarse=about.get("is_coarse", False),
     )

@@ -104,7 +104,8 @@ def read_cells(lakehouse: Lakehouse, date: Date, reference: Reference) -> Rows:
 
 def _count(users: Rows, night: Date, bundle: ModelBundle, edges: HasValue[Edges]) -> Rows:
     """The bins of one night's users, as rows of `DRIFT_CELLS`."""
-    encode = partial(encode_users, encoding=bundle.encoding)
+    coarse = bundle.features if bundle.is_coarse else ()
+    encode = partial(encode_users, encoding=bundle.encoding, coarse=coarse)
     cells = count_bins_by_feature(users, edges, SEGMENTS, encode)
     dated = with_constants(cells, run_date=night, model_version=bundle.version)
     return dated[DRIFT_CELLS.column_names]

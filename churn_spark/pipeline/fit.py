@@ -77,6 +77,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         offset=trees.offset,
         behaviour=data.behaviour,
         held_out=held_out(config),
+        is_coarse=True,
     )
 
 
@@ -140,6 +141,7 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
     return {
         "as_of": str(date),
         "version_events": str(lakehouse.version(EVENTS)),
+        "table_events": lakehouse.table_id(EVENTS),
         "configuration": text_hash(sections),
         "definitions": fingerprint(FEATURES),
     }

@@ -105,14 +105,15 @@ def run(
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
-        InputError: if there is no file, or no event before the date.
+        InputError: if there is no file, or no event before the date; and after all is done, if
+            a file could not be opened.
         OtherModelError: if the label describes the past, or the champion has learnt what came
             after the date or predicts something else than is configured.
     """
     refuse_lifetime(config.learning)
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
-        ingest.run(lakehouse, config.ingest, location)
+        loaded = ingest.run(lakehouse, config.ingest, location)
         # All from one read of the events.
         steps = session_days.STEP | transitions.STEP | event_days.STEP
         rollups.run(lakehouse, config.ingest, steps)
@@ -127,6 +128,8 @@ def run(
     # A night that is done again leaves the page of the newest one.
     newest = newest_night(lakehouse) or night.date
     report.write_monitoring(lakehouse, registry, config.policy, newest)
+    if not outcome.is_held:
+        loaded.require_all_read()
     return outcome
 
 

@@ -22,7 +22,7 @@ from churn_spark.pipeline.behaviour import behaviour_of, read_users
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import read_night
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.scoring.scores import build_scores
+from churn_spark.scoring.scores import build_scores, ranked
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -72,8 +72,8 @@ def score_night(
     with USE_CASE.start(lakehouse) as facts:
         write_behaviour(lakehouse, date, bundle)
         users = read_users(lakehouse, date, bundle)
-        scores = build_scores(users, bundle, config, listing.value_by_level)
-        replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
+        with ranked(build_scores(users, bundle, config, listing.value_by_level)) as scores:
+            replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
         bands = count_by(
             read_as_of(lakehouse, SCORES, date, ["as_of", "user_id", "risk_band"]), "risk_band"
         )

@@ -1,4 +1,4 @@
-"""Nights in a row on the mini log: checks, drift, decision, retraining, and the same again."""
+"""Nights in a row on a simulated log: checks, drift, decision, retraining, and the same again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ from bench.killed_night import LIGHT
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import (
     ALERTS,
+    BEHAVIOUR,
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    LABELS,
     PERFORMANCE,
     SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRANSITIONS,
     VALIDATION_SCORES,
     TableSpec,
 )
@@ -42,16 +47,16 @@ from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
 from churn_spark.stores.decisions import read_entries, write_night
 from jobs._command import exit_with
-
-pytestmark = pytest.mark.slow
+from tests.known_logs import KnownLog
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
 LATER = date(2018, 11, 22), date(2018, 11, 23), date(2018, 11, 24)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
+BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
 
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
-    """A small log is judged too: the mini log has fewer users than the policy asks for."""
+    """A small log is judged too: this one has fewer users than the policy asks for."""
     small = "policy.min_rows=50", "monitoring.min_slice_rows=20"
     config = load_config(overrides=[f"lakehouse={lakehouse}", *small, *overrides])
     return JobContext(config, Lakehouse(spark, config.lakehouse))
@@ -63,10 +68,10 @@ def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def nights(spark: SparkSession, sample_data: Path, lakehouse: Path) -> JobContext:
+def nights(spark: SparkSession, simulated_log: KnownLog, lakehouse: Path) -> JobContext:
     """A lakehouse after the first night, one a week later."""
     context = context_of(spark, lakehouse)
-    log = str(sample_data / "customer_churn_mini.json.gz")
+    log = str(simulated_log.path)
     flow.nightly(context, FIRST, log)
     flow.nightly(context, SCHEDULED, log)
     return context
@@ -110,14 +115,14 @@ def cut_off(*_: object) -> None:
 def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     spark: SparkSession,
     nights: JobContext,
-    sample_data: Path,
+    simulated_log: KnownLog,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Runs without a version, a version without an alias, a champion without a decision.
     steps = ((ModelRegistry, "register"), (ModelRegistry, "assign_alias"))
     other = context_of(spark, tmp_path / "lakehouse")
-    log = str(sample_data / "customer_churn_mini.json.gz")
+    log = str(simulated_log.path)
     for place, name in (*steps, (night, "store_decisions")):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, cut_off)
@@ -167,12 +172,13 @@ def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContex
 
 
 def test_night_repeated_decides_and_trains_nothing_new(
-    nights: JobContext, sample_data: Path
+    nights: JobContext, simulated_log: KnownLog
 ) -> None:
-    before = {spec.name: rows_of(nights, spec) for spec in TABLES}
+    tables = (*BEFORE_SCORES, *TABLES)
+    before = {spec.name: rows_of(nights, spec) for spec in tables}
     champion = registry_of(nights).champion_version()
-    flow.nightly(nights, SCHEDULED, str(sample_data / "customer_churn_mini.json.gz"))
-    assert {spec.name: rows_of(nights, spec) for spec in TABLES} == before
+    flow.nightly(nights, SCHEDULED, str(simulated_log.path))
+    assert {spec.name: rows_of(nights, spec) for spec in tables} == before
     assert registry_of(nights).champion_version() == champion
     assert registry_of(nights).find({"as_of": str(SCHEDULED)}) == "2"
 
@@ -214,11 +220,11 @@ def test_other_thresholds_show_what_would_have_been(
 
 
 def test_broken_feed_holds_the_night_and_teaches_nothing(
-    spark: SparkSession, nights: JobContext, lakehouse: Path, sample_data: Path
+    spark: SparkSession, nights: JobContext, lakehouse: Path, simulated_log: KnownLog
 ) -> None:
     # No night is fresher than its newest event; so none is fresh enough.
     stale = context_of(spark, lakehouse, "checks.max_hours_behind=0.0001")
-    outcome = flow.nightly(stale, BROKEN, str(sample_data / "customer_churn_mini.json.gz"))
+    outcome = flow.nightly(stale, BROKEN, str(simulated_log.path))
     assert outcome.is_held
     [held] = entries_of(nights, BROKEN)
     assert (held.decision.kind, held.decision.rule) == ("hold", "data_checks")
