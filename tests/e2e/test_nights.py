@@ -269,10 +269,11 @@ def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
     assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)
 
 
+@pytest.mark.slow
 def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
-    spark: SparkSession, sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession, mini_log: KnownLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = str(sample_data / "customer_churn_mini.json.gz")
+    log = str(mini_log.path)
     folder = tmp_path / "lakehouse"
     context = context_of(spark, folder, *LIGHT)
     flow.nightly(context, FIRST, log)
