@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.config import load_config
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
+from churn_spark.contracts.tables import EVENTS
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.lakehouse.tables import Lakehouse
@@ -82,6 +83,8 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
         config = load_config(overrides=[f"lakehouse={folder}", *small, *overrides])
         context = JobContext(config, Lakehouse(spark, config.lakehouse))
+        # A training notes of which events it is.
+        context.lakehouse.create(EVENTS)
         dates = split_dates(DATES, config.labels.horizon, config.tuning.n_dates)
         found = tune_on(
             context.lakehouse,
