@@ -60,7 +60,11 @@ test-slow: setup ## The slow tests
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-speed bench-simulate bench-model leak-check bench-monitor ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-speed bench-simulate bench-model leak-check bench-monitor ## All measurements that the docs quote (5 h)
+
+.PHONY: bench-kills
+bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
+	@"$(PY)" -m bench.loading_kills
 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)
