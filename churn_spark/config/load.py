@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, secrets
@@ -57,6 +57,14 @@ class Config(Section):
     alerts: AlertsConfig
     serving: ServingConfig
     leakage: models.LeakageConfig
+
+    @field_validator("lakehouse")
+    @classmethod
+    def _as_path(cls, place: str) -> str:
+        """The place as all of the project's libraries take it: of a local folder its path."""
+        if not place.strip():
+            raise ValueError("expected a folder, or an address of object storage")
+        return re.sub("^file:/+", "/", place)
 
     @property
     def learning(self) -> LearningConfig:
@@ -150,6 +158,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}; expected a file that this user may read"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = _place_of(error)
         raise ConfigError(f"{path} is no valid YAML in UTF-8{where}") from None

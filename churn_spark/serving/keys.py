@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ SCOPES: Final[tuple[Scope, ...]] = ("predict", "read")
 ENVIRONMENT: Final = "CHURN_API_KEY"
 MIN_CHARS: Final = 32
 _MIN_DIFFERENT: Final = 10
+_NAME: Final = "[A-Za-z0-9_-]{1,40}"
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +43,7 @@ class ApiKey(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    name: Annotated[str, Field(pattern=f"^{_NAME}$")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
 
@@ -89,8 +91,12 @@ def describe_new_key(name: str, scopes: Sequence[str]) -> str:
         scopes: what it opens; all where none are given.
 
     Raises:
-        InputError: if a scope is unknown.
+        InputError: if a scope is unknown, or the name doesn't fit an access log.
     """
+    if not re.fullmatch(_NAME, name):
+        raise InputError(
+            f"found the name {name!r} for a key, expected up to 40 letters, digits, - and _"
+        )
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise InputError(f"found scope {', '.join(unknown)}, expected {', '.join(SCOPES)}")
     key, lines = new_key(name, [scope for scope in SCOPES if not scopes or scope in scopes])

@@ -62,6 +62,42 @@ def test_lakehouse_variable_counts_for_nothing_when_it_is_empty(
     assert load_config().lakehouse == "./lakehouse"
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "spark.driver_memory=lots",
+        "spark.driver_memory=0g",
+        "spark.max_partition_bytes=64 apples",
+        "spark.master=locl[2]",
+        "lakehouse=''",
+        "lakehouse=' '",
+        "ingest.events=''",
+        "ingest.min_age_minutes=-1",
+    ],
+)
+def test_value_that_would_fail_later_is_refused_at_once(override: str) -> None:
+    with pytest.raises(ConfigError, match=override.partition("=")[0]):
+        load_config(overrides=[override])
+
+
+@pytest.mark.parametrize("place", ["file:///data/lake", "file:/data/lake", "/data/lake"])
+def test_lakehouse_on_the_local_disk_is_its_path(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE", place)
+    assert load_config().lakehouse == "/data/lake"
+    assert load_config(overrides=["lakehouse=s3a://b/lake"]).lakehouse == "s3a://b/lake"
+
+
+def test_file_that_may_not_be_read_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"base\.yaml can't be read: Permission denied"):
+        load_config()
+
+
 def test_last_override_wins_when_one_key_is_set_twice() -> None:
     assert load_config(overrides=["training.seed=1", "training.seed=2"]).training.seed == 2
 

@@ -13,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving_builders import KEY, make_config
 
-from churn_spark.errors import ConfigError
-from churn_spark.serving.keys import ENVIRONMENT, ApiKey, KeyRing, digest_of, new_key, read_keys
+from churn_spark.errors import ConfigError, InputError
+from churn_spark.serving.keys import (
+    ENVIRONMENT,
+    ApiKey,
+    KeyRing,
+    describe_new_key,
+    digest_of,
+    new_key,
+    read_keys,
+)
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import JsonLines
 from churn_spark.serving.sessions import COOKIE, Sessions
@@ -192,3 +200,9 @@ def test_form_token_is_no_cookie() -> None:
     assert found is not None
     assert found[1] not in cookie
     assert sessions.read(f"{COOKIE}={found[1]}") is None
+
+
+@pytest.mark.parametrize("name", ["a b", "", "x" * 41, "a\n"])
+def test_name_that_no_key_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"found the name .* expected up to 40 letters"):
+        describe_new_key(name, [])

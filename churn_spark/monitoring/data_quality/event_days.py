@@ -17,6 +17,7 @@ from churn_spark.contracts.event_facts import (
     FIELDS,
     NEWEST_MILLIS,
     NULL,
+    OTHERS,
     SONG,
     SONG_WITHOUT_LENGTH,
 )
@@ -64,7 +65,13 @@ def checked_day(night: date) -> date:
     return night - timedelta(days=1)
 
 
-def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date) -> FeedFacts:
+def measure_feed(
+    days: EventDays,
+    n_rejected: int,
+    log_start: date,
+    night: date,
+    n_bytes: tuple[int, int] = (0, 0),
+) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
     The same tables give the same counts, whichever run has loaded them.
@@ -74,6 +81,7 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         n_rejected: lines that the batches of the day have rejected.
         log_start: first date of the log.
         night: its newest day is the one before.
+        n_bytes: of the files of these batches, and of those among them that were changed since.
     """
     day = checked_day(night)
     weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
@@ -98,6 +106,8 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         is_backfill=(day - oldest).days > _USUAL_DAYS
         # A single late event is no reason to let the whole day pass.
         and 2 * n_events <= n_accepted,
+        n_bytes=n_bytes[0],
+        n_bytes_changed=n_bytes[1],
     )
 
 
@@ -116,8 +126,10 @@ def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:
 
     def unseen(category: str) -> tuple[int, int]:
         usual = {value for day in week for value in days.values(day, category)}
+        # What is rarer than the nameless ones of a day may have been one of them.
+        nameless = max(days.values(day, category).get(OTHERS, 0) for day in week)
         found = days.values(today[0], category).items()
-        return 0, sum(n for value, n in found if value not in usual)
+        return 0, sum(n for value, n in found if value not in usual and n > nameless)
 
     rows = both(EVENT)
     fields = [ColumnFacts(f"events.{name}", rows, both(NULL, name)) for name in FIELDS]

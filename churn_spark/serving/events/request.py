@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import PydanticCustomError
 
 from churn_spark.config import ServiceConfig, ServingConfig
 from churn_spark.contracts.pages import Page
 from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of
 from churn_spark.serving.events.days import day_number
 from churn_spark.serving.events.records import (
@@ -111,9 +112,10 @@ def _cut_body(body: bytes, config: ServingConfig) -> tuple[date, Sequence[bytes]
 
 
 def _record_of(row: bytes) -> object:
+    """A record, each key with the first value it has, as the ingest reads it."""
     try:
-        return from_json(row)
-    except ValueError as error:
+        return parse_json(row.decode())
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is no JSON: {error}") from None
 
 
