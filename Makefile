@@ -99,8 +99,9 @@ serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in C
 	@"$(PY)" -m jobs.serve $(if $(PORT),--port "$(PORT)")
 
 .PHONY: bench-serve
-bench-serve: setup ## The service: speed, memory, and ten minutes of trouble (needs wrk)
+bench-serve: setup ## The service: speed, memory, small requests with large wishes, ten minutes of trouble (needs wrk)
 	@"$(PY)" -m bench.serve
+	@"$(PY)" -m bench.bombs
 	@"$(PY)" -m bench.soak
 
 .PHONY: image-check

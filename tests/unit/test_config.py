@@ -180,6 +180,7 @@ HOOK = "https://hooks.example/services/T0/B0/a-secret"
         f"alerts.webhook_url: {HOOK}",
         f"alerts.webhook_url=[{HOOK}",
         f"alerts={HOOK}",
+        f"alerts={{webhook_url: '{HOOK}'}}",
         f"alerts.webhok_url={HOOK}",
         "alerts.webhook_url=hooks.example/a-secret",
         "registry.tracking_uri=https://mlflow:a-secret@mlflow.example",
