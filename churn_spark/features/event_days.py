@@ -63,11 +63,12 @@ def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
 def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The values of each field; as many as are named, however many names a service invents."""
     for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
-        value = pl.col(column).cast(pl.String)
         counted = (
-            events.filter(value.is_not_null())
-            .group_by("event_date", value=value.str.head(MAX_VALUE_CHARS))
+            events.filter(pl.col(column).is_not_null())
+            .group_by("event_date", value=column)
             .agg(n=pl.len().cast(pl.Int64))
+            .group_by("event_date", value=pl.col("value").cast(pl.String).str.head(MAX_VALUE_CHARS))
+            .agg(pl.col("n").sum())
         )
         if fact != BATCH:
             counted = _name_most_frequent(counted)

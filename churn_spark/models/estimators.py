@@ -96,8 +96,9 @@ def _fit_synapseml(
     if plan.offset is not None:
         estimator.setInitScoreCol(_OFFSET_COLUMN)
         columns.append(offset_column(plan.offset).alias(_OFFSET_COLUMN))
-    with all_tasks_at_once(rows.spark.sparkSession):
-        chosen = assembler.transform(rows.in_few_partitions()).select(*columns)
+    with all_tasks_at_once(rows.session):
+        inputs = rows.in_few_partitions(["label", *encoding.features])
+        chosen = assembler.transform(inputs).select(*columns)
         return str(estimator.fit(chosen).getNativeModel())
 
 
