@@ -53,7 +53,7 @@ def _find_other_users(table: FeatureTable, stored: pd.Index, built: pd.Index) ->
 
 def _are_equal(stored: pd.Series, built: pd.Series) -> Bools:
     if pd.api.types.is_numeric_dtype(stored) and pd.api.types.is_numeric_dtype(built):
-        values = (one.to_numpy(dtype=float, na_value=np.nan) for one in (stored, built))
-        return np.isclose(*values, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+        kept, new = (one.to_numpy(dtype=float, na_value=np.nan) for one in (stored, built))
+        return np.isclose(kept, new, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
     is_same = (stored == built) | (stored.isna() & built.isna())
-    return is_same.to_numpy(dtype=bool, na_value=False)
+    return np.asarray(is_same.to_numpy(dtype=bool, na_value=False))

@@ -15,7 +15,6 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.training_rows import join_behaviour
 from churn_spark.timeline import Horizon
 
 
@@ -72,7 +71,7 @@ def with_forecasts(
         )
         for day, one in forecasters.items()
     ]
-    return join_behaviour(snapshots, reduce(DataFrame.unionByName, parts)) if parts else snapshots
+    return _join(snapshots, reduce(DataFrame.unionByName, parts)) if parts else snapshots
 
 
 def with_stored_forecasts(
@@ -88,8 +87,12 @@ def with_stored_forecasts(
     if not stored:
         return with_forecasts(snapshots, transitions, others)
     kept = lakehouse.read(BEHAVIOUR).filter(is_stored).drop("model_version")
-    found = join_behaviour(snapshots.filter(is_stored), kept)
+    found = _join(snapshots.filter(is_stored), kept)
     if not others:
         return found
     made = with_forecasts(snapshots.filter(~is_stored), transitions, others)
     return found.unionByName(made)
+
+
+def _join(snapshots: DataFrame, forecasts: DataFrame) -> DataFrame:
+    return snapshots.join(forecasts, ["as_of", "user_id"], "left")
