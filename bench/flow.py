@@ -12,6 +12,7 @@ from churn_spark.pipeline import (
     check_data,
     check_leaks,
     decide,
+    evaluate,
     ingest,
     monitor,
     night,
@@ -62,7 +63,14 @@ def train_model(context: JobContext, day: date) -> str:
 def score_users(context: JobContext, day: date) -> None:
     """Score the users of a date."""
     config = context.config
-    score.run(context.lakehouse, context.registry, day, config.scoring, config.retention_list)
+    score.run(
+        context.lakehouse,
+        context.registry,
+        day,
+        config.learning,
+        config.scoring,
+        config.retention_list,
+    )
 
 
 def build_retention_list(context: JobContext, day: date, csv: Path | None = None) -> None:
@@ -100,6 +108,19 @@ def run_backtest(context: JobContext, day: date | None = None, truth: Path | Non
         config.scoring.n_reasons,
         day,
         truth,
+    )
+
+
+def evaluate_model(context: JobContext) -> str | None:
+    """Test the model and write the page, where the log allows it; returns its path."""
+    config = context.config
+    return evaluate.run(
+        context.lakehouse,
+        context.registry,
+        config.learning,
+        config.backtest,
+        config.costs,
+        config.scoring.n_reasons,
     )
 
 

@@ -129,4 +129,7 @@ def _sql(name: str, values: Collection[Value] | Between) -> str:
 
 
 def _literal(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool | int) else f"'{value}'"
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"

@@ -9,6 +9,7 @@ from churn_spark.contracts.tables import (
     DATA_CHECKS,
     DECISIONS,
     EVENT_DAYS,
+    FILES,
     QUARANTINE,
     SESSION_DAYS,
     SNAPSHOTS,
@@ -27,6 +28,7 @@ from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import write_checks
 from churn_spark.stores.event_days import read_event_days
+from churn_spark.stores.files import measure_files
 
 USE_CASE = UseCase(
     "check_data",
@@ -34,7 +36,7 @@ USE_CASE = UseCase(
     reads=(EVENT_DAYS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
     takes=("the champion",),
-    reads_if_there=(DECISIONS,),
+    reads_if_there=(DECISIONS, FILES),
 )
 
 
@@ -66,11 +68,14 @@ def check_night(
         days = read_event_days(lakehouse)
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
-        feed = measure_feed(days, n_rejected, night.log.span.start, date)
+        n_bytes = measure_files(lakehouse, batches)
+        feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes)
         columns = measure_events(days, date)
         if version is not None and registry.trained_as_of(version) < date:
-            snapshot = read_as_of(lakehouse, SNAPSHOTS, date)
-            columns += read_snapshot_facts(snapshot, registry.load(version))
+            bundle = registry.load(version)
+            # Columns that are defined otherwise today say nothing beside its training rows.
+            if bundle.knows_definitions:
+                columns += read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, date), bundle)
         results = run_checks(feed, columns, config)
         write_checks(lakehouse, date, results)
         n_passed = len(results) - len(failed_checks(results))

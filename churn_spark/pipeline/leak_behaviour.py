@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date as Date
 from functools import reduce
+from typing import Final
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,6 +17,8 @@ from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.timeline import Horizon
+
+_KEYS: Final = ("as_of", "user_id")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ def with_forecasts(
         )
         for day, one in forecasters.items()
     ]
-    return _join(snapshots, reduce(DataFrame.unionByName, parts)) if parts else snapshots
+    if not parts:
+        return snapshots
+    return snapshots.join(reduce(DataFrame.unionByName, parts), [*_KEYS], "left")
 
 
 def with_stored_forecasts(
@@ -87,12 +92,8 @@ def with_stored_forecasts(
     if not stored:
         return with_forecasts(snapshots, transitions, others)
     kept = lakehouse.read(BEHAVIOUR).filter(is_stored).drop("model_version")
-    found = _join(snapshots.filter(is_stored), kept)
+    found = snapshots.filter(is_stored).join(kept, [*_KEYS], "left")
     if not others:
         return found
     made = with_forecasts(snapshots.filter(~is_stored), transitions, others)
     return found.unionByName(made)
-
-
-def _join(snapshots: DataFrame, forecasts: DataFrame) -> DataFrame:
-    return snapshots.join(forecasts, ["as_of", "user_id"], "left")

@@ -123,8 +123,7 @@ def prepare(
         check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
         behaviour, described = None, labelled_rows
         if "behaviour" in sets:
-            is_small = labelled_rows.collected is not None
-            behaviour = fit_behaviour_before(lakehouse, log, date, config, is_small=is_small)
+            behaviour = fit_behaviour_before(lakehouse, log, date, config)
             described = _describe(lakehouse, labelled_rows, behaviour, config)
     features = model_features(sets, use_gender=config.training.use_gender)
     fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])

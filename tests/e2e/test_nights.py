@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ from jobs._command import exit_with
 from tests.known_logs import KnownLog
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
+LATER = date(2018, 11, 30), date(2018, 12, 1)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
 BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
 
@@ -264,3 +266,34 @@ def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
     # Settled: nothing more to adopt.
     settle_on(nights, date(2018, 11, 29))
     assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)
+
+
+def test_hand_trained_challenger_then_a_release_are_judged_by_the_next_nights(
+    nights: JobContext, sample_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(sample_data / "customer_churn_mini.json.gz")
+    by_hand = flow.train_model(nights, BROKEN)
+    flow.nightly(nights, LATER[0], log)
+    judged = entries_of(nights, LATER[0])[-1].decision
+    assert (judged.rule, judged.version) == ("challenger", by_hand)
+    assert registry_of(nights).state().challenger is None
+    assert f"1 night before this one left out, {LATER[0] - timedelta(days=1)}" in (
+        capsys.readouterr().out
+    )
+    # Another release computes a feature otherwise: none of the models before knows that.
+    for encoding in (Path(nights.config.lakehouse) / "mlflow").rglob("model/encoding.json"):
+        known = json.loads(encoding.read_text())
+        encoding.write_text(json.dumps(known | {"fingerprint": "00aa"}))
+    released = context_of(nights.spark, Path(nights.config.lakehouse))
+    flow.nightly(released, LATER[1], log)
+    replaced, decided = entries_of(released, LATER[1])
+    assert (replaced.decision.kind, replaced.decision.rule) == ("promote", "replaced")
+    assert decided.before == replaced.after
+    successor = replaced.decision.version
+    assert registry_of(released).champion_version() == successor
+    scores = released.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(LATER[1]))
+    assert {row.model_version for row in scores.select("model_version").distinct().collect()} == {
+        successor
+    }
+    flow.run_replay(released)
+    assert "decisions reproduced byte for byte" in capsys.readouterr().out

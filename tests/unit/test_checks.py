@@ -30,7 +30,7 @@ def failures(feed: FeedFacts = FEED, *columns: ColumnFacts) -> tuple[str, ...]:
 def test_sound_night_passes_every_check() -> None:
     results = run_checks(FEED, [SONGS, OS], CONFIG)
     assert [result.name for result in results] == [
-        "volume", "freshness", "duplicates", "quarantine",
+        "volume", "freshness", "duplicates", "quarantine", "files",
         "nulls:songs", "zeros:songs", "nulls:os", "unseen:os",
     ]  # fmt: skip
     assert failed_checks(results) == ()
@@ -55,6 +55,8 @@ def test_sound_night_passes_every_check() -> None:
         ({"n_quarantined": 511}, ("quarantine",)),
         ({"n_duplicates": 1_000}, ()),
         ({"n_duplicates": 1_001}, ("duplicates",)),
+        ({"n_bytes": 1_000, "n_bytes_changed": 50}, ()),
+        ({"n_bytes": 1_000, "n_bytes_changed": 51}, ("files",)),
         ({"n_lines": 0, "n_quarantined": 0, "n_duplicates": 0}, ()),
         ({"n_events": 0, "hours_behind": 30.0}, ("freshness", "volume")),
     ],
@@ -100,7 +102,7 @@ def test_more_nulls_never_pass_where_fewer_fail(first: int, second: int) -> None
 
 def test_one_of_something_has_no_plural_in_a_sentence() -> None:
     feed = replace(FEED, n_events=1, n_lines=1, n_quarantined=0, n_duplicates=0)
-    volume, _, duplicates, quarantine = run_checks(feed, (), CONFIG)
+    volume, _, duplicates, quarantine, _ = run_checks(feed, (), CONFIG)
     assert volume.sentence.startswith("1 event, expected ")
     assert duplicates.sentence.startswith("0.0% of 1 event was delivered")
     assert quarantine.sentence.startswith("0.0% of 1 line is no event,")

@@ -50,6 +50,8 @@ class FeedFacts:
         n_duplicates: events of the newest day that were delivered before.
         is_backfill: whether the same batches delivered more than a week before it: such a load may
             end in the middle of a day.
+        n_bytes: of the files of the same batches.
+        n_bytes_changed: of them, in files that were changed since or could not be opened.
     """
 
     n_events: int
@@ -59,6 +61,8 @@ class FeedFacts:
     n_quarantined: int
     n_duplicates: int
     is_backfill: bool = False
+    n_bytes: int = 0
+    n_bytes_changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,15 @@ def run_checks(
             ("line is no event", "lines are no events"),
             (feed.n_quarantined, feed.n_lines),
             config.max_quarantine_rate,
+        ),
+        _check_share(
+            "files",
+            (
+                "byte is in a file that was changed after it had been read",
+                "bytes are in files that were changed after they had been read",
+            ),
+            (feed.n_bytes_changed, feed.n_bytes),
+            config.max_changed_rate,
         ),
         *(check for column in columns for check in _check_column(column, config)),
     )

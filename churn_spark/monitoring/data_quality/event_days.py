@@ -65,7 +65,13 @@ def checked_day(night: date) -> date:
     return night - timedelta(days=1)
 
 
-def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date) -> FeedFacts:
+def measure_feed(
+    days: EventDays,
+    n_rejected: int,
+    log_start: date,
+    night: date,
+    n_bytes: tuple[int, int] = (0, 0),
+) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
     The same tables give the same counts, whichever run has loaded them.
@@ -75,6 +81,7 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         n_rejected: lines that the batches of the day have rejected.
         log_start: first date of the log.
         night: its newest day is the one before.
+        n_bytes: of the files of these batches, and of those among them that were changed since.
     """
     day = checked_day(night)
     weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
@@ -99,6 +106,8 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         is_backfill=(day - oldest).days > _USUAL_DAYS
         # A single late event is no reason to let the whole day pass.
         and 2 * n_events <= n_accepted,
+        n_bytes=n_bytes[0],
+        n_bytes_changed=n_bytes[1],
     )
 
 
