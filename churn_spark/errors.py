@@ -80,6 +80,10 @@ class FingerprintError(UserError):
     """The model was trained on other feature definitions than the ones in use."""
 
 
+class OtherModelError(UserError):
+    """A model can't serve the night: it answers another question, or has learnt of the future."""
+
+
 class MachineError(UserError):
     """The machine lacks a piece the project needs: Java 17, the Spark jars."""
 

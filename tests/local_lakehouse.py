@@ -81,6 +81,9 @@ class LocalLakehouse(SmallTables):
     def drop(self, spec: TableSpec) -> None:
         shutil.rmtree(self.uri(spec))
 
+    def vacuum(self, spec: TableSpec) -> None:
+        native_rows.vacuum(self.uri(spec), self.storage_options)
+
     def read(self, spec: TableSpec) -> DataFrame:
         raise NotImplementedError
 

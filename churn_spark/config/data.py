@@ -31,7 +31,7 @@ class IngestConfig(Section):
     min_age_minutes: float = Field(ge=0)
     max_files_per_batch: int = Field(ge=1)
     max_line_bytes: int = Field(ge=1024)
-    quarantined_chars: int = Field(ge=1)
+    quarantine_days: int = Field(ge=1)
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]

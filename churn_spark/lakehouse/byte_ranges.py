@@ -46,10 +46,12 @@ class Piece:
     Attributes:
         data: lines with their ends, LF, CRLF or CR; without a byte-order mark.
         n_cut: bytes that the last line has beyond these.
+        offset: bytes of the file before these, of a compressed one of what it unpacks to.
     """
 
     data: bytes
     n_cut: int = 0
+    offset: int = 0
 
 
 def is_compressed(path: str) -> bool:
@@ -95,12 +97,12 @@ def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
         start = end.end() if end else len(data)
     if start >= len(data):
         return
-    body = data[start:]
+    body, offset = data[start:], part.offset - before + start
     if body[-1:] in b"\r\n":
-        yield Piece(body)
+        yield Piece(body, 0, offset)
         return
     tail, n_cut = _read_tail(source, part.offset + part.length, part.end, longest)
-    yield Piece(body + tail, n_cut)
+    yield Piece(body + tail, n_cut, offset)
 
 
 def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
@@ -114,24 +116,27 @@ def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
     Raises:
         DamagedFileError: where it is damaged; the whole lines before that were given.
     """
-    rest, n_cut = b"", 0
+    rest, n_cut, offset = b"", 0, 0
     for number, chunk in enumerate(_gather(_decompress(source), n_bytes)):
-        data = rest + (chunk if number else chunk.removeprefix(_BYTE_ORDER_MARK))
+        data = rest + chunk
+        if not number and chunk.startswith(_BYTE_ORDER_MARK):
+            data, offset = data[len(_BYTE_ORDER_MARK) :], len(_BYTE_ORDER_MARK)
         if n_cut:
             end = _LINE_END.search(chunk)
             n_cut += end.start() if end else len(chunk)
             if not end:
                 continue
-            yield Piece(rest, n_cut)
+            yield Piece(rest, n_cut, offset)
+            offset += len(rest) + n_cut + len(end.group())
             n_cut, data = 0, chunk[end.end() :]
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if cut:
-            yield Piece(data[:cut])
-        rest = data[cut:]
+            yield Piece(data[:cut], 0, offset)
+        rest, offset = data[cut:], offset + cut
         if len(rest) > longest:
             rest, n_cut = rest[:longest], len(rest) - longest
     if rest:
-        yield Piece(rest, n_cut)
+        yield Piece(rest, n_cut, offset)
 
 
 def _read_tail(source: Any, offset: int, end: int | None, longest: int) -> tuple[bytes, int]:

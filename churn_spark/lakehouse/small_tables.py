@@ -82,6 +82,13 @@ class SmallTables(ABC):
         """Keys and end points of the storage, for deltalake here and in Spark's workers."""
         return storage_options(self.native_root or "")
 
+    def stored_columns(self, spec: TableSpec) -> list[str]:
+        """The columns that the table has, declared or not; none without a table."""
+        if self.is_native:
+            table = self._open(spec)
+            return table.columns if table else []
+        return self.read(spec).columns if self.exists(spec) else []
+
     def read_rows(
         self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from churn_spark.pipeline.console import warn
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
 from churn_spark.pipeline.ingest_tables import prepare_tables
+from churn_spark.pipeline.quarantine import remove_expired, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of
@@ -70,6 +71,7 @@ def run(
         known = lakehouse.read_arrow(FILES)
         plan = loader.plan(listed, known, reload)
         started = loader.load_all(plan.notes, loader.next_number(known))
+        remove_expired(lakehouse, config.quarantine_days, utc_today())
         summary = IngestSummary(
             [*finished, *started],
             plan.changed,

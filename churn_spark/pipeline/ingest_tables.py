@@ -11,6 +11,7 @@ from churn_spark.errors import LostTableError, OldTableError
 from churn_spark.lakehouse.commits import create_table
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch
+from churn_spark.pipeline.quarantine import remove_raw_lines
 
 
 def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
@@ -20,6 +21,7 @@ def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
         OldTableError: if the events were loaded by a release that didn't cut them by user.
         LostTableError: if files are noted as read, and the events that they delivered are gone.
     """
+    remove_raw_lines(lakehouse)
     there = [spec for spec in ingest_batch.TABLES if lakehouse.exists(spec)]
     if FILES in there and EVENTS not in there:
         raise LostTableError(

@@ -18,6 +18,7 @@ from churn_spark.lakehouse.native_sources import is_reachable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.quarantine import utc_today
 
 _TASK_BYTES: Final = 512 << 20
 """Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
@@ -38,7 +39,7 @@ def load_natively(
     """
     options = lakehouse.storage_options
     tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
-    task = LoadTask(config, n_buckets, number, tables, options)
+    task = LoadTask(config, n_buckets, number, utc_today(), tables, options)
     parts = split_files(
         [(note.path, note.begin, note.size_bytes) for note in files if note.is_read],
         PART_BYTES,

@@ -41,6 +41,11 @@ def expected_of(content: bytes) -> list[tuple[bytes, int]]:
     return lines_of([Piece(content.removeprefix(_MARK))])
 
 
+def is_placed(pieces: list[Piece], content: bytes) -> bool:
+    """Whether each piece says truly where it is in the content."""
+    return all(content[one.offset :].startswith(one.data) for one in pieces)
+
+
 def read_in_parts(content: bytes, n_bytes: int) -> list[Piece]:
     source = pa.PythonFile(io.BytesIO(content), mode="r")
     parts = split_files([("log.json", 0, len(content))], n_bytes)
@@ -60,7 +65,9 @@ def read_to_damage(packed: bytes) -> tuple[bytes, str]:
 
 @given(_CONTENTS, st.integers(4, 9))
 def test_each_line_is_in_one_part_when_file_is_cut(content: bytes, n_bytes: int) -> None:
-    assert lines_of(read_in_parts(content, n_bytes)) == expected_of(content)
+    pieces = read_in_parts(content, n_bytes)
+    assert lines_of(pieces) == expected_of(content)
+    assert is_placed(pieces, content)
 
 
 @given(st.lists(_CONTENTS), st.integers(1, 9))
@@ -68,6 +75,7 @@ def test_gzip_has_the_lines_of_its_members(members: list[bytes], n_bytes: int) -
     packed = b"".join(map(gzip.compress, members))
     pieces = list(read_gzip(io.BytesIO(packed), n_bytes, _LONGEST))
     assert lines_of(pieces) == expected_of(b"".join(members))
+    assert is_placed(pieces, b"".join(members))
 
 
 def test_bound_holds_when_a_line_never_ends() -> None:

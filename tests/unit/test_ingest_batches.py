@@ -8,22 +8,25 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from builders import record, write_lines
-from local_lakehouse import LocalFiles, LocalLakehouse, list_folder
+from every_byte import find_marks, mark
+from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, open_local
 
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError, LostTableError, OldTableError
+from churn_spark.events.block import hash_line
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse import commits, native_rows
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
-from churn_spark.pipeline import ingest, ingest_batch, native_feed
+from churn_spark.pipeline import ingest, ingest_batch, native_feed, quarantine
 
 CONFIG = load_config(overrides=["ingest.max_files_per_batch=2"]).ingest
 TABLES = (EVENTS, QUARANTINE, FILES)
@@ -150,7 +153,7 @@ def test_batch_that_was_decided_on_stands_when_the_input_moves(
     summary = load()
     assert summary.lines == {"read": 20, "accepted": 18, "broken JSON": 2}
     assert [name.rpartition("/")[2] for name in summary.changed] == ["0.json"]
-    assert {row[1] for row in content(lakehouse)["quarantine"]} == {"broken JSON"}
+    assert {row[5] for row in content(lakehouse)["quarantine"]} == {"broken JSON"}
 
 
 def test_pending_batch_goes_with_its_tables(
@@ -174,7 +177,7 @@ def test_pending_batch_is_given_up_when_its_tables_are_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with power_until(6, monkeypatch), pytest.raises(PowerCutError):
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
         load()
     pending: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
     if what == "tables":
@@ -232,6 +235,77 @@ def test_pending_batch_is_the_same_when_read_again(
     again: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
     assert json.loads(again) == json.loads(stored)
     assert pending.number == 0
+
+
+def test_no_file_holds_a_name_when_a_changed_feed_is_rejected_whole(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    for path in logs.iterdir():
+        path.unlink()
+    one = mark(record())
+    changed: list[Any] = [
+        one | {"ts": one["ts"] // 1000},
+        {name.lower(): value for name, value in one.items()},
+        {name.replace("page", "Name"): value for name, value in one.items()},
+        {one["firstName"]: one["lastName"]},
+        json.dumps(json.dumps(one)),
+        json.dumps(one)[:-1],
+        json.dumps(one) * 2,
+        f"[{json.dumps(one)}]",
+        json.dumps(one | {"song": "x" * 70_000}),
+        json.dumps(one).encode("utf-16"),
+        json.dumps(one).encode().replace(b"Carry", b"\xff"),
+        *json.dumps(one, indent=1).splitlines(),
+    ]
+    write_lines(logs / "a.json", changed)
+    (logs / "b.json.gz").write_bytes(gzip.compress((logs / "a.json").read_bytes()))
+    summary = load()
+    assert summary.lines["accepted"] == summary.lines["anonymous"] == 0
+    assert summary.lines["read"] == len(content(lakehouse)["quarantine"]) >= 2 * len(changed)
+    assert find_marks(Path(lakehouse.root)) == {}
+    # Each line is found where its row says.
+    files = {f"file:{path}": path.read_bytes() for path in logs.iterdir()}
+    texts = {
+        path: gzip.decompress(raw) if path.endswith("z") else raw for path, raw in files.items()
+    }
+    for row in pl.read_delta(lakehouse.uri(QUARANTINE)).to_dicts():
+        text, start = texts[row["source_file"]], row["byte_offset"]
+        line = text[start : start + row["line_bytes"]]
+        assert b"\n" not in line
+        assert text[:start][-1:] in (b"", b"\n")
+        assert row["line_hash"] in (None, hash_line(line[: CONFIG.max_line_bytes]))
+
+
+def test_quarantine_of_an_older_release_goes_with_its_history(
+    load: Callable[[], IngestSummary],
+    lakehouse: LocalLakehouse,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load()
+    shutil.rmtree(lakehouse.uri(QUARANTINE))
+    raw = pl.DataFrame({"raw": ['{"lastName": "zqlast"}'], "reason": ["wrong type"]})
+    raw.write_delta(lakehouse.uri(QUARANTINE))
+    assert find_marks(Path(lakehouse.root)) != {}
+    load()
+    assert "held 1 rejected lines as they were" in capsys.readouterr().err
+    assert find_marks(Path(lakehouse.root)) == {}
+    assert content(lakehouse)["quarantine"] == []
+
+
+def test_rejected_lines_are_kept_so_many_days(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (1, 2, 3):
+        for module in (native_feed, ingest):
+            monkeypatch.setattr(module, "utc_today", lambda day=day: date(2026, 1, day))
+        load()
+        for path in (Path(lakehouse.root).parent / "logs").iterdir():
+            path.rename(path.with_name(f"{day}{path.name}"))
+    quarantine.remove_expired(open_local(lakehouse.root), 90, date(2026, 4, 2))
+    dates = {row[0] for row in content(lakehouse)["quarantine"]}
+    assert dates == {date(2026, 1, 2), date(2026, 1, 3)}
+    quarantine.remove_expired(open_local(lakehouse.root), 90, date(2026, 4, 2))
+    assert len(content(lakehouse)["quarantine"]) == 10
 
 
 def users_of(lakehouse: LocalLakehouse) -> list[str]:

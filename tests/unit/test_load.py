@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def task(tmp_path: Path) -> LoadTask:
     tables = {spec.path: str(tmp_path / spec.path) for spec in (EVENTS, QUARANTINE)}
     for spec in (EVENTS, QUARANTINE):
         native_rows.create(tables[spec.path], {}, replace(spec, n_buckets=N_BUCKETS))
-    return LoadTask(CONFIG, N_BUCKETS, batch=7, tables=tables, options={})
+    return LoadTask(CONFIG, N_BUCKETS, batch=7, today=date(2018, 12, 2), tables=tables, options={})
 
 
 def write_log(path: Path, n: int, **overrides: Any) -> str:

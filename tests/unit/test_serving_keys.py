@@ -105,7 +105,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_session_ends_at_its_hour_and_with_its_key() -> None:
     clock, ring = Clock(), ring_of("a")
-    sessions = Sessions(ring, 1.0, clock)
+    sessions = Sessions(lambda: ring, 1.0, clock)
     cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
     assert cookie.startswith(f"{COOKIE}=")
     found = sessions.read(f"other=1; {cookie}")
@@ -116,21 +116,21 @@ def test_session_ends_at_its_hour_and_with_its_key() -> None:
     clock.now += 1
     assert sessions.read(cookie) is None
     clock.now = 1000.0
-    assert Sessions(ring, 1.0, clock).read(cookie) is None
-    sessions._ring = ring_of("b")
+    assert Sessions(lambda: ring, 1.0, clock).read(cookie) is None
+    sessions._ring = lambda: ring_of("b")
     assert sessions.read(cookie) is None
 
 
 def test_cookie_is_sent_over_https_only_where_there_is_https() -> None:
     ring = ring_of("a")
-    sessions = Sessions(ring, 1.0)
+    sessions = Sessions(lambda: ring, 1.0)
     assert sessions.issue(ring.keys[0], is_https=True).endswith("; Secure")
     assert "Secure" not in sessions.issue(ring.keys[0], is_https=False)
 
 
 @given(text=st.text())
 def test_any_other_cookie_is_no_session(text: str) -> None:
-    assert Sessions(ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None
+    assert Sessions(lambda: ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None
 
 
 @given(
@@ -194,7 +194,7 @@ def test_bucket_holds_no_more_than_its_burst_after_a_long_pause() -> None:
 
 def test_form_token_is_no_cookie() -> None:
     ring = ring_of("a")
-    sessions = Sessions(ring, 1.0)
+    sessions = Sessions(lambda: ring, 1.0)
     cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
     found = sessions.read(cookie)
     assert found is not None

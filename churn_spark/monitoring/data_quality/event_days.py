@@ -17,6 +17,7 @@ from churn_spark.contracts.event_facts import (
     FIELDS,
     NEWEST_MILLIS,
     NULL,
+    OTHERS,
     SONG,
     SONG_WITHOUT_LENGTH,
 )
@@ -125,8 +126,10 @@ def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:
 
     def unseen(category: str) -> tuple[int, int]:
         usual = {value for day in week for value in days.values(day, category)}
+        # What is rarer than the nameless ones of a day may have been one of them.
+        nameless = max(days.values(day, category).get(OTHERS, 0) for day in week)
         found = days.values(today[0], category).items()
-        return 0, sum(n for value, n in found if value not in usual)
+        return 0, sum(n for value, n in found if value not in usual and n > nameless)
 
     rows = both(EVENT)
     fields = [ColumnFacts(f"events.{name}", rows, both(NULL, name)) for name in FIELDS]
