@@ -75,7 +75,8 @@ def test_exit_code_is_two_with_one_line_when_the_machine_refuses(
 ) -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/lake/part")
     assert run_app(raising(error)) == 2
-    assert re.fullmatch(r"error: the disk is full \(.*/lake/part.*\): .*\n", capsys.readouterr().err)
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"error: the disk is full \(.*/lake/part.*\): .*\n", told)
 
 
 def test_exit_code_is_one_with_the_traceback_when_unexpected(
