@@ -20,29 +20,40 @@ _NEWEST = (*PROFILE_FIELDS, "last_ts", "level_changed_ts", "last_active_date")
 
 
 def build_snapshots(
-    session_days: DataFrame, as_of_dates: Collection[date], active_days: int
+    session_days: DataFrame,
+    as_of_dates: Collection[date],
+    active_days: int,
+    log_start: date | None = None,
 ) -> DataFrame:
     """The population as of each date, with every feature that follows from the log.
 
     Population: users with a logged-in event in `[D - active_days, D)` who have not cancelled
     before D.
 
+    Args:
+        session_days: of whole users.
+        as_of_dates: the dates.
+        active_days: how long a user counts as active.
+        log_start: first date of the log; that of the session days where none is given.
+
     Grain: (as_of, user_id).
     """
-    history = build_user_history(session_days, as_of_dates)
+    history = build_user_history(session_days, as_of_dates, log_start=log_start)
     is_active = F.date_diff("as_of", "last_active_date") <= active_days
     has_left = F.coalesce(F.to_date("cancel_ts") < F.col("as_of"), F.lit(False))
     return conform(build_features(history.filter(is_active & ~has_left)), SNAPSHOTS)
 
 
-def build_lifetime_snapshots(session_days: DataFrame, as_of: date) -> DataFrame:
+def build_lifetime_snapshots(
+    session_days: DataFrame, as_of: date, log_start: date | None = None
+) -> DataFrame:
     """Everybody ever seen before the date, those who cancelled included, with every feature.
 
     Only for the retrospective label: it describes the past, it forecasts nothing.
 
     Grain: (as_of, user_id).
     """
-    history = build_user_history(session_days, [as_of])
+    history = build_user_history(session_days, [as_of], log_start=log_start)
     everybody = history.filter(F.col("last_active_date").isNotNull())
     return conform(build_features(everybody), SNAPSHOTS)
 
@@ -51,6 +62,7 @@ def build_user_history(
     session_days: DataFrame,
     as_of_dates: Collection[date],
     features: Collection[LogFeature] = SNAPSHOT_FEATURES,
+    log_start: date | None = None,
 ) -> DataFrame:
     """What each user has done before each date: all that the features are made of.
 
@@ -63,8 +75,10 @@ def build_user_history(
     asked = Asked.by(feature.formula for feature in features)
     maxima = [*_NEWEST, *sorted(asked.maxima)]
     history = lay_windows(user_days, as_of_dates, asked.sums, maxima, ["cancel_ts"])
-    log_start = session_days.agg(F.min("event_date").cast("timestamp").alias("log_start"))
-    return history.crossJoin(F.broadcast(log_start))
+    if log_start is not None:
+        return history.withColumn("log_start", F.lit(log_start).cast("timestamp"))
+    first_date = session_days.agg(F.min("event_date").cast("timestamp").alias("log_start"))
+    return history.crossJoin(F.broadcast(first_date))
 
 
 def build_features(

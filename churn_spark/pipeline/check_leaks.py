@@ -38,7 +38,8 @@ def run(lakehouse: Lakehouse, date: Date, config: LearningConfig, leakage: Leaka
         LeakFoundError: if a check finds something; the findings have been printed.
     """
     with USE_CASE.start(lakehouse) as facts:
-        table = collect_table(lakehouse, read_log_dates(lakehouse), date, config, leakage)
+        log = read_log_dates(lakehouse, date)
+        table = collect_table(lakehouse, log, date, config, leakage)
         findings = find_leaks(table, leakage)
         n_dates, n = table.rows["as_of"].nunique(), len(table.features)
         facts.append(

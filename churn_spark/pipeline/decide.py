@@ -142,8 +142,8 @@ def decide_night(
             facts.append(f"{newest} is decided already and stands on {date}")
             return Outcome(is_held)
         before = state_before(night, config.policy)
-        missing = probation_dates(night, before, config)
-        snapshots.run_missing(lakehouse, missing, config.learning, night.log.span)
+        judged = probation_dates(night, before, config)
+        snapshots.run_stale(lakehouse, judged, config.learning, night.log)
         if drift is None:
             drift = Drift() if is_held else read_drift(lakehouse, date)
         evidence = gather_evidence(lakehouse, registry, night, before, checks, drift, config)

@@ -71,7 +71,7 @@ def collect_table(
         rows=rows.orderBy(*KEY).toPandas(),
         features=tuple(feature.name for feature in SNAPSHOT_FEATURES),
         horizon=horizon,
-        log_end=log.span.end,
+        log_end=log.reached,
         claim="users",
         trending=frozenset(f.name for f in SNAPSHOT_FEATURES if f.is_trending),
         rebuilds=Rebuilds(

@@ -107,7 +107,7 @@ def run(
         steps = session_days.STEP | transitions.STEP | event_days.STEP
         rollups.run(lakehouse, config.ingest, steps)
         registry = opening.result()
-    log = read_log_dates(lakehouse)
+    log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date or log.span.end, log)
     night = settle(lakehouse, registry, night, config.policy)
     outcome = judge(lakehouse, registry, night, config)
@@ -130,7 +130,7 @@ def judge(
     """
     date, is_first = night.date, night.is_first
     train_dates = training_dates(night.log, config.learning, date) if is_first else []
-    snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log.span)
+    snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log)
     checks = check_data.check_night(lakehouse, registry, night, config.checks)
     if not all(check.passed for check in checks):
         withdraw(lakehouse, date)

@@ -69,7 +69,7 @@ def label_snapshots(
     """The snapshots a training on the date learns from, and their labels."""
     if config.is_lifetime:
         days = lakehouse.read(SESSION_DAYS).filter(F.col("event_date") < F.lit(date))
-        snapshots = build_lifetime_snapshots(days, date)
+        snapshots = build_lifetime_snapshots(days, date, log.span.start)
         return snapshots, build_lifetime_labels(snapshots, days)
     is_chosen = F.col("as_of").isin(training_dates(log, config, date))
     labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
