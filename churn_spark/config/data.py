@@ -33,6 +33,8 @@ class IngestConfig(Section):
     anonymous_user_ids: tuple[str, ...]
     buckets: int = Field(ge=1, le=4096)
     reader: Literal["auto", "native", "spark"]
+    usual_day: float = Field(gt=0, lt=1)
+    silent_days: int = Field(ge=1)
     max_driver_bytes: int = Field(ge=0)
     max_driver_events: int = Field(ge=0)
 
