@@ -24,7 +24,7 @@ def main(
     overrides: SetOption = None,
     fail_on_alert: FailOnAlertOption = False,
 ) -> None:
-    """Do all steps for one date; without one, for the day after the newest event."""
+    """Do all steps for one date; without one, for the day after the last usual day of the log."""
     with open_job("nightly", env, overrides) as context:
         from churn_spark.pipeline import night
         from churn_spark.pipeline.demo import refuse_demo_lakehouse

@@ -79,6 +79,7 @@ class ChecksConfig(Section):
     max_unseen_increase: Share
     max_duplicate_rate: Share
     max_quarantine_rate: Share
+    max_misdated_rate: Share
 
 
 class AlertsConfig(Section):

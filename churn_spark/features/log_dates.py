@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
 
 from churn_spark.config import IngestConfig
@@ -49,7 +50,7 @@ def place_dates(counts: Counts, config: IngestConfig) -> dict[date, str]:
 def _part(days: Sequence[date], silent_days: int) -> list[list[date]]:
     """The stretches of sorted dates that have no longer silence within."""
     stretches = [[days[0]]]
-    for before, day in zip(days, days[1:], strict=False):
+    for before, day in pairwise(days):
         if (day - before).days > silent_days:
             stretches.append([])
         stretches[-1].append(day)

@@ -47,9 +47,7 @@ SESSION_DAY_ROLLUP: Final = Rollup(SESSION_DAYS, build_session_days)
 TRANSITION_ROLLUP: Final = Rollup(
     TRANSITIONS, build_transitions, rebuilt=dates_to_rebuild, read=dates_to_read
 )
-EVENT_DAY_ROLLUP: Final = Rollup(
-    EVENT_DAYS, build_event_days, is_ordered=False, is_of_log=False
-)
+EVENT_DAY_ROLLUP: Final = Rollup(EVENT_DAYS, build_event_days, is_ordered=False, is_of_log=False)
 READ_COLUMNS: Final = (*EVENT_COLUMNS, *FEED_COLUMNS)
 """What all of them need of an event."""
 

@@ -30,6 +30,7 @@ from churn_spark.monitoring.policy.history import Entry, first_state, last_befor
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline import snapshots, train
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.evidence import (
     compare_with_champion,
     gather_evidence,
@@ -41,6 +42,7 @@ from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.pipeline.withdraw import withdraw_ahead
 from churn_spark.stores.checks import require_checks
 
 USE_CASE = UseCase(
@@ -93,7 +95,10 @@ def run(
         NoChampionError: before the first training.
     """
     USE_CASE.check_inputs(lakehouse)
-    night = read_night(lakehouse, registry, date)
+    log = read_log_dates(lakehouse, date)
+    if withdraw_ahead(lakehouse, log, date):
+        log = read_log_dates(lakehouse, date)
+    night = read_night(lakehouse, registry, date, log)
     if release_reason is not None:
         night = release_policy(lakehouse, night, release_reason, config.policy)
     outcome = decide_night(lakehouse, registry, night, config, ask_only=ask_only)

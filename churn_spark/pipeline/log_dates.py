@@ -85,10 +85,14 @@ def _out_of_place(rows: Iterable[LogDate]) -> list[Date]:
     return [day for day, _, place in rows if place == OUT_OF_PLACE]
 
 
-def _count_events(lakehouse: Lakehouse, dates: Collection[Date], version: int) -> Mapping[Date, int]:
+def _count_events(
+    lakehouse: Lakehouse, dates: Collection[Date], version: int
+) -> Mapping[Date, int]:
     if not lakehouse.is_native:
         rows = lakehouse.read(EVENTS).filter(F.col("event_date").isin([*dates]))
-        return {row["event_date"]: row["count"] for row in rows.groupBy("event_date").count().collect()}
+        return {
+            row["event_date"]: row["count"] for row in rows.groupBy("event_date").count().collect()
+        }
     table, options = lakehouse.uri(EVENTS), lakehouse.storage_options
     events = DeltaTable(table, version, storage_options=options)
     found = Counter[Date]()

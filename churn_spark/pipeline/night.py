@@ -8,17 +8,8 @@ from dataclasses import replace
 from datetime import date as Date
 
 from churn_spark.config import NightConfig
-from churn_spark.contracts.tables import (
-    BEHAVIOUR,
-    DECISIONS,
-    DRIFT,
-    DRIFT_CELLS,
-    PERFORMANCE,
-    RETENTION_LISTS,
-    SCORES,
-)
+from churn_spark.contracts.tables import DECISIONS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import (
@@ -44,6 +35,7 @@ from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import write_night
 
@@ -69,16 +61,6 @@ USE_CASE = UseCase(
     leaves=("all of the above", "`champion/`", "`reports/monitoring.html`"),
 )
 
-_OF_NIGHT = (
-    (BEHAVIOUR, "as_of"),
-    (SCORES, "as_of"),
-    (RETENTION_LISTS, "as_of"),
-    (DRIFT_CELLS, "run_date"),
-    (DRIFT, "run_date"),
-    (PERFORMANCE, "run_date"),
-)
-"""What a night says of the users and of the model, and the column of its date."""
-
 
 def run(
     lakehouse: Lakehouse,
@@ -94,7 +76,7 @@ def run(
         open_registry: opens the model registry; called beside the first steps, as a new MLflow
             store takes seconds to lay out and nothing before a training needs it.
         config: of the night.
-        date: as-of date; the day after the newest event where none is given.
+        date: as-of date; the day after the last usual day of the log where none is given.
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
@@ -108,7 +90,12 @@ def run(
         rollups.run(lakehouse, config.ingest, steps)
         registry = opening.result()
     log = read_log_dates(lakehouse, date)
-    night = read_night(lakehouse, registry, date or log.span.end, log)
+    if date is None:
+        date = log.span.end
+        say("nightly", f"--date {date}, the day after the last usual day of the log")
+    if withdraw_ahead(lakehouse, log, date):
+        log = read_log_dates(lakehouse, date)
+    night = read_night(lakehouse, registry, date, log)
     night = settle(lakehouse, registry, night, config.policy)
     outcome = judge(lakehouse, registry, night, config)
     # After alerts and decision, which must not be lost where the champion can't be written.
@@ -181,12 +168,3 @@ def leave_out(lakehouse: Lakehouse, date: Date, error: TooFewCancelsError) -> No
     # Held before and mended since: no decision stands on a night without a model.
     if lakehouse.exists(DECISIONS):
         write_night(lakehouse, date, [])
-
-
-def withdraw(lakehouse: Lakehouse, date: Date) -> None:
-    """Take back what the night said before its data were found to be broken."""
-    for spec, column in _OF_NIGHT:
-        of_night: Where = {column: [date]}
-        if lakehouse.count_rows(spec, of_night):
-            say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
-            lakehouse.replace_rows([], spec, of_night)

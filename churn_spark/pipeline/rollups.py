@@ -66,7 +66,9 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
     """Rebuild the dates that were touched since the last run, and those that depend on them.
 
     Where dates turn out to be out of place, or no longer are, all tables that leave such dates out
-    follow. Each table notes the version of the events that it is built from, in its own commit: after a
+    follow.
+
+    Each table notes the version of the events that it is built from, in its own commit: after a
     kill between two tables the next run builds the one that is behind.
 
     Args:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from churn_spark.contracts.tables import SESSION_DAYS, TableSpec
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import LOG_DATES, TableSpec
 from churn_spark.errors import RequestError
 
 HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
@@ -111,24 +112,22 @@ class LogStart:
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
         self.day: date | None = None
-        (self._column,) = SESSION_DAYS.partition_by
-        self._uri = f"{lakehouse.rstrip('/')}/{SESSION_DAYS.layer}/{SESSION_DAYS.name}"
-        self._table: DeltaTable | None = None
+        self._uri = f"{lakehouse.rstrip('/')}/{LOG_DATES.path}"
         self._seen: int | None = None
 
     def look(self) -> None:
         """Read the dates if the table has a new version; what can't be read leaves the day."""
         try:
-            # The log's files are many: a table that is kept reads only what was added.
-            self._table = self._table or DeltaTable(self._uri)
-            self._table.update_incremental()
-            if self._table.version() != self._seen:
-                days = newest_files(self._table, self._column)
-                self.day, self._seen = min(days, default=None), self._table.version()
+            table = DeltaTable(self._uri)
+            if table.version() != self._seen:
+                is_in_log = pc.field("place") == IN_LOG
+                days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
+                self.day = pc.min(days["event_date"]).as_py()
+                self._seen = table.version()
+        except TableNotFoundError:
+            self._seen = None
         except Exception as error:
-            if self._table is not None:
-                _log.warning("table session_days can't be read: %s", type(error).__name__)
-            self._table = None
+            _log.warning("table log_dates can't be read: %s", type(error).__name__)
 
 
 def version_order(version: str) -> tuple[int, str]:

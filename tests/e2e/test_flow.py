@@ -46,7 +46,8 @@ from churn_spark.pipeline.decide import Outcome
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
 
-NIGHT = date(2018, 12, 2)
+NIGHT = date(2018, 12, 1)
+"""The log goes on for an hour and four events: that is no day of its own."""
 
 
 def new_context(spark: SparkSession, folder: Path, *overrides: str) -> JobContext:

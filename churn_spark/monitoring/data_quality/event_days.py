@@ -64,7 +64,13 @@ def checked_day(night: date) -> date:
     return night - timedelta(days=1)
 
 
-def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date) -> FeedFacts:
+def measure_feed(
+    days: EventDays,
+    n_rejected: int,
+    log_start: date,
+    night: date,
+    misdated: Collection[date] = (),
+) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
     The same tables give the same counts, whichever run has loaded them.
@@ -74,6 +80,7 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         n_rejected: lines that the batches of the day have rejected.
         log_start: first date of the log.
         night: its newest day is the one before.
+        misdated: dates out of place.
     """
     day = checked_day(night)
     weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
@@ -98,6 +105,8 @@ def measure_feed(days: EventDays, n_rejected: int, log_start: date, night: date)
         is_backfill=(day - oldest).days > _USUAL_DAYS
         # A single late event is no reason to let the whole day pass.
         and 2 * n_events <= n_accepted,
+        n_misdated=sum(delivered.get(one, 0) for one in misdated),
+        n_misdated_ever=days.sum(misdated, EVENT),
     )
 
 
