@@ -18,7 +18,7 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from tests.local_lakehouse import LocalLakehouse, list_folder, open_local, rows_of
 
-_START, _HISTORY, _N_NIGHTS = date(2018, 10, 1), 8, 8
+_START, _HISTORY, _N_NIGHTS = date(2018, 10, 1), 9, 6
 
 
 def test_tables_are_those_of_the_whole_log_when_it_grows_while_the_nights_run(
@@ -26,8 +26,16 @@ def test_tables_are_those_of_the_whole_log_when_it_grows_while_the_nights_run(
 ) -> None:
     monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
-    config = load_config(overrides=["labels.horizon_days=3", "ingest.buckets=2"])
-    settings = SimulationSettings(users=60, start=_START, days=_HISTORY + _N_NIGHTS, seed=3)
+    config = load_config(overrides=["labels.horizon_days=2", "ingest.buckets=2"])
+    # Many cancel, so that few users do.
+    settings = SimulationSettings(
+        users=40,
+        start=_START,
+        days=_HISTORY + _N_NIGHTS,
+        drift="label",
+        drift_date=_START,
+        drift_factor=8.0,
+    )
     simulate_log(settings, tmp_path / "world")
     log = disturb(read_lines(tmp_path / "world" / "events"), _START, seed=1)
     assert log.n_wrong >= 2
