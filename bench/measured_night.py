@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bench.processes import cpu_seconds
+from bench.processes import CpuMeter
 from churn_spark.pipeline.console import each_step_told_to
 from churn_spark.pipeline.context import JobContext, open_job
 
@@ -62,6 +62,7 @@ class _Meter:
 
     context: JobContext
     steps: list[Step] = field(default_factory=list)
+    cpu: CpuMeter = field(default_factory=CpuMeter)
     before: tuple[float, float, int, float] = (0.0, 0.0, 0, 0.0)
 
     def __call__(self, name: str) -> None:
@@ -77,7 +78,7 @@ class _Meter:
         scheduler = self.context.spark.sparkContext._jsc.sc().dagScheduler()
         files = Path(self.context.config.lakehouse).rglob("*")
         size = sum(path.stat().st_size for path in files if path.is_file())
-        return _age_s(), cpu_seconds(os.getpid()), scheduler.numTotalJobs(), size / 1e6
+        return _age_s(), self.cpu.read(), scheduler.numTotalJobs(), size / 1e6
 
 
 def measure_night(lakehouse: str, events: str, *overrides: str) -> MeasuredNight:

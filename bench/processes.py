@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Final
 
 _EVERY_S: Final = 0.25
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_CPU_FIELDS: Final = slice(11, 15)
-"""Of `/proc/PID/stat` behind the name: user, system, and both of the children it has waited for."""
+_CPU_FIELDS: Final = slice(11, 13)
+"""Of `/proc/PID/stat` behind the name: user and system."""
+_BEGIN_FIELD: Final = 19
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,33 @@ def descendants(pid: int) -> list[int]:
     return [pid, *(below for child in children for below in descendants(child))]
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU seconds of a process and all below it, those that have ended and been waited for too."""
-    return sum(map(_ticks, descendants(pid))) / _TICKS
+class CpuMeter:
+    """CPU seconds of this process and all that were ever seen below it, by a look now and then.
+
+    The system doesn't add up what Spark's Python workers took once they have ended: their parent
+    doesn't wait for them. What a process does after the last look at it is missing.
+    """
+
+    def __init__(self) -> None:
+        """Begin to watch; it ends with the process."""
+        self._ticks: dict[tuple[int, bytes], int] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def read(self) -> float:
+        """CPU seconds so far."""
+        with self._lock:
+            for pid in descendants(os.getpid()):
+                fields = _read(pid, "stat").rpartition(b")")[2].split()
+                if fields:
+                    # A number may be given again, at another time.
+                    self._ticks[pid, fields[_BEGIN_FIELD]] = sum(map(int, fields[_CPU_FIELDS]))
+            return sum(self._ticks.values()) / _TICKS
+
+    def _watch(self) -> None:
+        while True:
+            self.read()
+            time.sleep(_EVERY_S)
 
 
 def run_watched(*arguments: str) -> Usage:
@@ -85,11 +111,6 @@ def run_watched(*arguments: str) -> Usage:
 
 def _is_worker(pid: int) -> bool:
     return b"pyspark.daemon" in _read(pid, "cmdline")
-
-
-def _ticks(pid: int) -> int:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
-    return sum(map(int, fields[_CPU_FIELDS]))
 
 
 def _pss_kb(pid: int) -> int:

@@ -21,7 +21,7 @@ from churn_spark.models.behaviour.evidence import build_evidence, build_forecast
 from churn_spark.models.behaviour.mixture import Mixture, pseudo_counts, to_log_chances
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import solve_sessions
-from churn_spark.models.behaviour.user_cells import cell_column
+from churn_spark.models.behaviour.spark_cells import cell_column
 from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.settings import SimulationSettings

@@ -227,4 +227,4 @@ def write_rows(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None
         for values in frame.where(frame.notna(), None).values.tolist()
     ]
     written = context.spark.createDataFrame(records, struct_of(spec)).coalesce(1)
-    context.lakehouse.overwrite(written, spec)
+    context.lakehouse.replace(written, spec, {})

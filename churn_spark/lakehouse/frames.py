@@ -151,10 +151,15 @@ def sample_rows(rows: Rows, n_rows: int) -> pd.DataFrame:
     if isinstance(rows, DataFrame):
         order = F.xxhash64("user_id")
         return rows.orderBy(order, "as_of", "user_id").limit(n_rows).toPandas()
-    users = pl.from_pandas(rows[["user_id"]].astype(object)).cast(pl.String)
-    digest = plh.col("user_id").nchash.xxhash64(seed=_SPARKS_SEED).reinterpret(signed=True)
-    hashed = rows.assign(_hash=users.select(digest).to_series().to_numpy())
+    users = pl.from_pandas(rows[["user_id"]].astype(object)).to_series().cast(pl.String)
+    hashed = rows.assign(_hash=hash_users(users).to_numpy())
     return first_rows(hashed, ["_hash", "as_of", "user_id"], n_rows).drop(columns="_hash")
+
+
+def hash_users(user_ids: pl.Series) -> pl.Series:
+    """What Spark's `xxhash64` gives of each user."""
+    digest = plh.col("user_id").nchash.xxhash64(seed=_SPARKS_SEED).reinterpret(signed=True)
+    return user_ids.alias("user_id").to_frame().select(digest).to_series()
 
 
 def count_rows(rows: Rows) -> int:

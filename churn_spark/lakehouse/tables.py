@@ -140,7 +140,8 @@ class Lakehouse(SmallTables):
         Args:
             frame: the new rows; all must have such values.
             spec: the table; created where it is missing.
-            where: column -> values; where a column has none, nothing is replaced.
+            where: column -> values; where a column has none, nothing is replaced. Without any
+                column, all rows are.
             once: the commit's name, which keeps a second one of it from writing.
         """
         if is_empty(where):
@@ -150,15 +151,12 @@ class Lakehouse(SmallTables):
         if spec.partition_by:
             # Otherwise each task would write a small file into each partition.
             rows = rows.repartition(*spec.partition_by)
-        writer = _writer(rows).mode("overwrite").option("replaceWhere", sql_condition(where))
+        writer = _writer(rows).mode("overwrite")
+        if where:
+            writer = writer.option("replaceWhere", sql_condition(where))
         if once is not None:
             writer = writer.options(txnAppId=once.writer, txnVersion=once.number)
         writer.save(self.path(spec))
-
-    def overwrite(self, frame: DataFrame, spec: TableSpec) -> None:
-        """Replace all rows of the table in one commit."""
-        self.create(spec)
-        _writer(conform(frame, spec)).mode("overwrite").save(self.path(spec))
 
     def changes(self, spec: TableSpec, since: int) -> DataFrame:
         """The rows added or deleted after a version; all rows where that is before the first."""

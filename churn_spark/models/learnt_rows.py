@@ -7,17 +7,17 @@ answered in this process; beyond, each answer is a query, with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from churn_spark.lakehouse.frames import sample_rows
+from churn_spark.lakehouse.frames import Rows, sample_rows
 
 MAX_COLLECTED_ROWS = 500_000
 _ROWS_PER_TASK = 50_000
@@ -28,28 +28,48 @@ class LearntRows:
     """Rows with `as_of`, `user_id`, `label`, `split` and the features.
 
     Attributes:
-        spark: the rows, persisted or in a table, so that no task recomputes its input.
+        read: gives the rows in Spark, persisted or from a table, so that no task recomputes its
+            input; asked only for what Spark does.
         collected: the same, in the order of `sample_rows`; none where there are too many.
     """
 
-    spark: DataFrame
+    read: Callable[[], DataFrame]
     collected: pd.DataFrame | None
 
     @staticmethod
     def of(rows: DataFrame) -> LearntRows:
-        """Collect the rows if they are few enough."""
+        """The rows, on the driver too if they are few enough."""
         if rows.count() > MAX_COLLECTED_ROWS:
-            return LearntRows(rows, None)
+            return LearntRows(lambda: rows, None)
         # Sorted here: Spark would first read all to find out where to cut.
-        return LearntRows(rows, sample_rows(rows.toPandas(), MAX_COLLECTED_ROWS))
+        return LearntRows(lambda: rows, sample_rows(rows.toPandas(), MAX_COLLECTED_ROWS))
+
+    @staticmethod
+    def of_frame(rows: pd.DataFrame, spark: SparkSession) -> LearntRows:
+        """Rows that are on the driver already, no more than `MAX_COLLECTED_ROWS`."""
+        ordered = sample_rows(rows, MAX_COLLECTED_ROWS)
+        return LearntRows(lambda: spark.createDataFrame(ordered), ordered)
+
+    @cached_property
+    def spark(self) -> DataFrame:
+        """The rows in Spark."""
+        return self.read()
+
+    @property
+    def rows(self) -> Rows:
+        """The rows, on the driver where they fit there."""
+        return self.spark if self.collected is None else self.collected
 
     def where(self, column: str, values: Collection[Any]) -> LearntRows:
         """The rows that have one of the values in a column."""
-        some = self.spark.filter(F.col(column).isin(*values))
+
+        def read() -> DataFrame:
+            return self.spark.filter(F.col(column).isin(*values))
+
         if self.collected is None:
-            return LearntRows(some, None)
+            return LearntRows(read, None)
         is_chosen = self.collected[column].isin(list(values))
-        return LearntRows(some, self.collected[is_chosen].reset_index(drop=True))
+        return LearntRows(read, self.collected[is_chosen].reset_index(drop=True))
 
     def take(self, max_rows: int) -> pd.DataFrame:
         """The rows on the driver, as `sample_rows` gives them."""
@@ -60,13 +80,12 @@ class LearntRows:
     @cached_property
     def by_date(self) -> pd.DataFrame:
         """Rows and cancellations of each date; columns `as_of`, `n`, `n_positive`, oldest first."""
-        if self.collected is None:
-            counted = self.spark.groupBy("as_of").agg(
-                F.count(F.lit(1)).alias("n"), F.sum("label").alias("n_positive")
-            )
-            return counted.orderBy("as_of").toPandas()
-        labels = self.collected.groupby("as_of", sort=True)["label"]
-        return labels.agg(n="size", n_positive="sum").reset_index()
+        return self._count("as_of")
+
+    @property
+    def by_split(self) -> pd.DataFrame:
+        """Rows and cancellations of each part; columns `split`, `n`, `n_positive`."""
+        return self._count("split")
 
     def medians(self, names: Sequence[str]) -> dict[str, float | None]:
         """The median of each number, of what is known; none where nothing is."""
@@ -101,6 +120,16 @@ class LearntRows:
     def base_rate(self) -> float:
         """Share of the rows that cancel."""
         return float(self.by_date["n_positive"].sum() / self.by_date["n"].sum())
+
+    def _count(self, column: str) -> pd.DataFrame:
+        """Rows and cancellations of each value of a column, in order."""
+        if self.collected is None:
+            counted = self.spark.groupBy(column).agg(
+                F.count(F.lit(1)).alias("n"), F.sum("label").alias("n_positive")
+            )
+            return counted.orderBy(column).toPandas()
+        labels = self.collected.groupby(column, sort=True)["label"]
+        return labels.agg(n="size", n_positive="sum").reset_index()
 
     def in_few_partitions(self) -> DataFrame:
         """The rows in Spark in few, ordered partitions: small data gives the same trees."""

@@ -6,6 +6,8 @@ every training and in every language that has SHA-256.
 
 from __future__ import annotations
 
+import hashlib
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -18,6 +20,12 @@ def bucket_column(user_id: Column, seed: int) -> Column:
     """A number in `[0, 1)`, uniform over users: the first 32 bits of a SHA-256 of seed and id."""
     digest = F.sha2(F.concat(F.lit(f"{seed}:"), user_id), 256)
     return F.conv(F.substring(digest, 1, 8), 16, 10).cast("double") / 2**32
+
+
+def bucket_of(user_id: str, seed: int) -> float:
+    """The same of one user."""
+    digest = hashlib.sha256(f"{seed}:{user_id}".encode()).hexdigest()
+    return int(digest[:8], 16) / 2**32
 
 
 def split_column(bucket: Column, validation_share: float, stopping_share: float) -> Column:
@@ -34,6 +42,14 @@ def split_column(bucket: Column, validation_share: float, stopping_share: float)
         .when(bucket < stopping_below, STOPPING)
         .otherwise(TRAIN)
     )
+
+
+def split_of(user_id: str, config: TrainingConfig) -> str:
+    """The part of a user, as `split_of_users` gives it."""
+    bucket, share = bucket_of(user_id, config.seed), config.validation_share
+    if bucket < share:
+        return VALIDATION
+    return STOPPING if bucket < share + (1 - share) * config.stopping_share else TRAIN
 
 
 def split_of_users(user_id: Column, config: TrainingConfig) -> Column:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
 
 from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
@@ -19,7 +18,6 @@ from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.tables import VALIDATION_SCORES
 from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
-from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.encoding import Encoding
@@ -150,9 +148,7 @@ def build_baseline_rows(
     return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
 
 
-def build_validation_scores(
-    spark: SparkSession, evaluation: Evaluation, run_id: str, family: str
-) -> DataFrame:
+def build_validation_scores(evaluation: Evaluation, run_id: str, family: str) -> pd.DataFrame:
     """The validation rows of one run with their outcomes: who was missed, who was flagged.
 
     Grain: (run_id, as_of, user_id).
@@ -164,10 +160,7 @@ def build_validation_scores(
         family=family,
         outcome=outcomes(labels, probabilities, evaluation.metrics.threshold),
     )
-    return conform(
-        spark.createDataFrame(scored[VALIDATION_SCORES.column_names], struct_of(VALIDATION_SCORES)),
-        VALIDATION_SCORES,
-    )
+    return scored[[*VALIDATION_SCORES.column_names]]
 
 
 def describe_evaluation(name: str, evaluation: Evaluation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -14,39 +15,30 @@ from churn_spark.contracts.features.spec import Feature, fingerprint
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.segments import segments_of
+from churn_spark.lakehouse.frames import Rows, apply, join
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import LearntRows
-from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of_users
+from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION, split_of, split_of_users
+
+_KEYS: Final = ("as_of", "user_id")
 
 
-def join_labels(snapshots: DataFrame, labels: DataFrame, config: TrainingConfig) -> DataFrame:
+def join_labels(snapshots: Rows, labels: Rows, config: TrainingConfig) -> Rows:
     """The snapshot rows whose label is known, each with `label` and `split`.
 
     Grain: (as_of, user_id).
     """
-    split = split_of_users(F.col("user_id"), config)
-    known = labels.filter(F.col("label").isNotNull()).select("as_of", "user_id", "label")
-    return snapshots.join(known, ["as_of", "user_id"], "inner").withColumn("split", split)
-
-
-def join_behaviour(rows: DataFrame, behaviour: DataFrame) -> DataFrame:
-    """The rows with the features of the set `behaviour`, null where there are none.
-
-    Grain: that of `rows`, (as_of, user_id).
-    """
-    return rows.join(behaviour, ["as_of", "user_id"], "left")
-
-
-def count_by_split(rows: DataFrame) -> DataFrame:
-    """Rows and cancellations of each part.
-
-    Grain: (split); columns `n`, `n_positive`.
-    """
-    return rows.groupBy("split").agg(
-        F.count(F.lit(1)).alias("n"),
-        F.sum("label").alias("n_positive"),
-    )
+    columns = [*_KEYS, "label"]
+    if isinstance(labels, DataFrame):
+        known: Rows = labels.filter(F.col("label").isNotNull()).select(columns)
+    else:
+        known = labels.loc[labels["label"].notna(), columns].astype({"label": "int32"})
+    labelled = join(snapshots, known, _KEYS, "inner")
+    if isinstance(labelled, DataFrame):
+        return labelled.withColumn("split", split_of_users(F.col("user_id"), config))
+    splits = {user: split_of(user, config) for user in labelled["user_id"].unique()}
+    return labelled.assign(split=labelled["user_id"].map(splits))
 
 
 def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: TrainingConfig) -> None:
@@ -89,14 +81,14 @@ def fit_encoding(rows: LearntRows, features: Sequence[Feature], max_levels: int)
     return Encoding(names, levels, typical, fingerprint(features))
 
 
-def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
+def encode_rows(rows: Rows, encoding: Encoding) -> Rows:
     """The labelled rows with each feature as the number that the models see.
 
     A feature that is no input of the model (`gender` unless switched on) becomes null.
 
     Grain: that of `rows`, (as_of, user_id).
     """
-    keys = ["as_of", "user_id", "label", "split"]
+    keys = [*_KEYS, "label", "split"]
 
     def encode(batch: pd.DataFrame) -> pd.DataFrame:
         matrix = pd.DataFrame(
@@ -108,10 +100,5 @@ def encode_rows(rows: LearntRows, encoding: Encoding) -> LearntRows:
     def encode_batches(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
         return map(encode, batches)
 
-    schema = struct_of(TRAINING_ROWS)
-    if rows.collected is None:
-        inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
-        chosen = rows.spark.select(*inputs)
-        return LearntRows(chosen.mapInPandas(encode_batches, schema), None)
-    encoded = encode(rows.collected)
-    return LearntRows(rows.spark.sparkSession.createDataFrame(encoded, schema), encoded)
+    inputs = dict.fromkeys([*keys, *SEGMENT_SOURCES, *encoding.features])
+    return apply(rows[[*inputs]], encode_batches, struct_of(TRAINING_ROWS))

@@ -8,18 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.tables import BACKTEST_ROWS, LABELS, SNAPSHOTS, TRANSITIONS
+from churn_spark.contracts.tables import BACKTEST_ROWS, TRANSITIONS
 from churn_spark.errors import InputError
 from churn_spark.evaluation.backtest import (
     PRIMARY,
     cell_of,
 )
 from churn_spark.evaluation.date_split import DateSplit
-from churn_spark.features.labels import with_horizon
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
@@ -27,7 +25,7 @@ from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.fit import build_bundle, fit
-from churn_spark.pipeline.training_data import TrainingData, prepare
+from churn_spark.pipeline.training_data import TrainingData, label_dates, prepare
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.timeline import Horizon
 
@@ -69,7 +67,7 @@ def fit_and_predict(
     Raises:
         TooFewCancelsError: if there is too little to learn from.
     """
-    labelled = label_dates(lakehouse, plan, config)
+    labelled = label_dates(lakehouse, [*plan.train, *plan.test], config)
     data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
@@ -78,15 +76,6 @@ def fit_and_predict(
     rows = found.assign(cell=cell_of(is_held_out, found["as_of"].isin(plan.test).to_numpy()))
     probabilities = predict(lakehouse, plan, data, rows, bundle, baseline, config, truth)
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
-
-
-def label_dates(
-    lakehouse: Lakehouse, plan: DateSplit, config: LearningConfig
-) -> tuple[DataFrame, DataFrame]:
-    """Snapshots and labels of all dates of the plan."""
-    is_chosen = F.col("as_of").isin(*plan.train, *plan.test)
-    labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
-    return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
 
 def predict(

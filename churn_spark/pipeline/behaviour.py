@@ -24,11 +24,17 @@ def behaviour_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> 
     if bundle.behaviour is None:
         return None
     horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
+    return forecast_rows(lakehouse, snapshots, bundle.behaviour, horizon)
+
+
+def forecast_rows(
+    lakehouse: Lakehouse, snapshots: Rows, model: BehaviourModel, horizon: Horizon
+) -> Rows:
+    """What a behaviour model says of the rows' users."""
     if isinstance(snapshots, pd.DataFrame) and lakehouse.is_native:
-        evidence = read_evidence(lakehouse, snapshots, bundle.behaviour)
-        return build_forecasts(evidence, bundle.behaviour, horizon)
-    transitions = lakehouse.read(TRANSITIONS)
-    return build_behaviour(snapshots, transitions, bundle.behaviour, horizon)
+        evidence = read_evidence(lakehouse, snapshots, model)
+        return build_forecasts(evidence, model, horizon)
+    return build_behaviour(snapshots, lakehouse.read(TRANSITIONS), model, horizon)
 
 
 def read_evidence(

@@ -137,5 +137,5 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
 
 def keep_scores(lakehouse: Lakehouse, run_id: str, family: str, evaluation: Evaluation) -> None:
     """Keep the validation rows of one run as a table."""
-    scores = build_validation_scores(lakehouse.spark, evaluation, run_id, family)
-    lakehouse.replace(scores, VALIDATION_SCORES, {"run_id": [run_id]})
+    scores = build_validation_scores(evaluation, run_id, family)
+    lakehouse.replace_rows(scores, VALIDATION_SCORES, {"run_id": [run_id]})

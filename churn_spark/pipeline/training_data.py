@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date as Date
+from functools import partial
 
+import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -15,27 +17,28 @@ from churn_spark.contracts.tables import (
     LABELS,
     SESSION_DAYS,
     SNAPSHOTS,
-    TRANSITIONS,
     TableSpec,
 )
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
+from churn_spark.lakehouse.frames import Rows, join, kept
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.behaviour.evidence import build_behaviour
-from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
+from churn_spark.lakehouse.user_rows import are_few, replace_users
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.learnt_rows import LearntRows
-from churn_spark.models.splits import STOPPING, TRAIN, held_out_users
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
+from churn_spark.models.splits import STOPPING, TRAIN
 from churn_spark.models.training_rows import (
     check_enough_cancels,
-    count_by_split,
     encode_rows,
     fit_encoding,
-    join_behaviour,
     join_labels,
 )
+from churn_spark.pipeline.behaviour import forecast_rows
+from churn_spark.pipeline.behaviour_fit import fit_behaviour_before
 from churn_spark.pipeline.dates import LogDates, training_dates
+from churn_spark.pipeline.labels import horizon_of
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,30 @@ class TrainingData:
 
     def release(self) -> None:
         """Let go of what Spark keeps of them."""
-        self.described.spark.unpersist()
+        if self.described.collected is None:
+            self.described.spark.unpersist()
 
 
 def label_snapshots(
     lakehouse: Lakehouse, log: LogDates, date: Date, config: LearningConfig
-) -> tuple[DataFrame, DataFrame]:
+) -> tuple[Rows, Rows]:
     """The snapshots a training on the date learns from, and their labels."""
     if config.is_lifetime:
         days = lakehouse.read(SESSION_DAYS).filter(F.col("event_date") < F.lit(date))
         snapshots = build_lifetime_snapshots(days, date, log.span.start)
         return snapshots, build_lifetime_labels(snapshots, days)
-    is_chosen = F.col("as_of").isin(training_dates(log, config, date))
+    return label_dates(lakehouse, training_dates(log, config, date), config)
+
+
+def label_dates(
+    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig
+) -> tuple[Rows, Rows]:
+    """Snapshots and labels of some dates: on the driver where all of them fit there."""
+    n_rows = lakehouse.count_rows(SNAPSHOTS, {"as_of": dates})
+    if n_rows <= MAX_COLLECTED_ROWS and all(are_few(lakehouse, [day]) for day in dates):
+        where: Where = {"as_of": dates, **horizon_of(config.labels.horizon)}
+        return lakehouse.read_rows(SNAPSHOTS, {"as_of": dates}), lakehouse.read_rows(LABELS, where)
+    is_chosen = F.col("as_of").isin(*dates)
     labels = with_horizon(lakehouse.read(LABELS), config.labels.horizon)
     return lakehouse.read(SNAPSHOTS).filter(is_chosen), labels.filter(is_chosen)
 
@@ -80,7 +95,7 @@ def prepare(
     lakehouse: Lakehouse,
     log: LogDates,
     date: Date,
-    labelled: tuple[DataFrame, DataFrame],
+    labelled: tuple[Rows, Rows],
     spec: TableSpec,
     config: LearningConfig,
     train_dates: Collection[Date] | None = None,
@@ -99,49 +114,48 @@ def prepare(
     Raises:
         TooFewCancelsError: if there is too little to learn from.
     """
-    is_learnt = F.col("as_of").isin(*train_dates) if train_dates else F.lit(True)
     sets = used_sets(config)
-    # Counted, then joined twice: small jobs on rows that fit in memory, spilled if not.
-    rows = join_labels(*labelled, config.training).persist()
-    counts = {row.split: row for row in count_by_split(rows.filter(is_learnt)).collect()}
-    n_rows = {split: row.n for split, row in counts.items()}
-    n_positive = {split: row.n_positive for split, row in counts.items()}
-    check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
-    behaviour = fit_behaviour_before(lakehouse, log, date, config) if "behaviour" in sets else None
-    joined = rows
-    if behaviour is not None:
-        transitions = lakehouse.read(TRANSITIONS)
-        found = build_behaviour(rows, transitions, behaviour, config.labels.horizon)
-        joined = join_behaviour(rows, found)
-    described = LearntRows.of(joined.persist())
-    rows.unpersist()
+    with kept(join_labels(*labelled, config.training)) as joined:
+        labelled_rows = _learnt(lakehouse, joined)
+        counts = _of_dates(labelled_rows, train_dates).by_split
+        n_rows = dict(zip(counts["split"], counts["n"], strict=True))
+        n_positive = dict(zip(counts["split"], counts["n_positive"], strict=True))
+        check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
+        behaviour, described = None, labelled_rows
+        if "behaviour" in sets:
+            is_small = labelled_rows.collected is not None
+            behaviour = fit_behaviour_before(lakehouse, log, date, config, is_small=is_small)
+            described = _describe(lakehouse, labelled_rows, behaviour, config)
     features = model_features(sets, use_gender=config.training.use_gender)
-    learnt = described.where("as_of", train_dates) if train_dates else described
-    fitted_on = learnt.where("split", [TRAIN, STOPPING])
+    fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
-    encoded = encode_rows(described, encoding)
-    lakehouse.overwrite(encoded.spark, spec)
-    stored = LearntRows(lakehouse.read(spec), encoded.collected)
-    if train_dates:
-        stored = stored.where("as_of", train_dates)
+    encoded = encode_rows(described.rows, encoding)
+    replace_users(lakehouse, encoded, spec, where={})
+    collected = encoded if isinstance(encoded, pd.DataFrame) else None
+    stored = _of_dates(LearntRows(partial(lakehouse.read, spec), collected), train_dates)
     return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive)
+
+
+def _of_dates(rows: LearntRows, dates: Collection[Date] | None) -> LearntRows:
+    return rows.where("as_of", dates) if dates else rows
+
+
+def _describe(
+    lakehouse: Lakehouse, rows: LearntRows, behaviour: BehaviourModel, config: LearningConfig
+) -> LearntRows:
+    """The rows with the features of the set `behaviour`, which Spark keeps where it has them."""
+    found = forecast_rows(lakehouse, rows.rows, behaviour, config.labels.horizon)
+    joined = join(rows.rows, found, ("as_of", "user_id"), "left")
+    return _learnt(lakehouse, joined.persist() if isinstance(joined, DataFrame) else joined)
+
+
+def _learnt(lakehouse: Lakehouse, rows: Rows) -> LearntRows:
+    if isinstance(rows, DataFrame):
+        return LearntRows.of(rows)
+    return LearntRows.of_frame(rows, lakehouse.spark)
 
 
 def used_sets(config: LearningConfig) -> tuple[str, ...]:
     """The feature sets of the trees, for the kind of label."""
     training = config.training
     return training.retrospective_sets if config.is_lifetime else training.feature_sets
-
-
-def fit_behaviour_before(
-    lakehouse: Lakehouse, log: LogDates, date: Date, config: LearningConfig
-) -> BehaviourModel:
-    """Fit the behaviour model to what users in no validation did before the date."""
-    is_learnt_from = ~held_out_users(F.col("user_id"), config.training)
-    return fit_behaviour(
-        lakehouse.read(TRANSITIONS).filter(is_learnt_from),
-        build_registrations(lakehouse.read(SESSION_DAYS), date),
-        log.span.start,
-        date,
-        config.behaviour,
-    )

@@ -14,11 +14,16 @@ from pyspark.sql import functions as F
 from bench.expected_metrics import evaluate_expected
 from churn_spark.config import load_config
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.models.behaviour import user_cells
+from churn_spark.models.behaviour import spark_cells
 from churn_spark.models.behaviour.counts import count_cells
 from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
-from churn_spark.models.behaviour.fitting import build_registrations, fit_behaviour
+from churn_spark.models.behaviour.fitting import fit_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.behaviour.spark_cells import (
+    build_registrations,
+    count_visits,
+    open_user_cells,
+)
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
@@ -62,8 +67,12 @@ def session_days(events: DataFrame) -> DataFrame:
 
 def _fit(transitions: DataFrame, session_days: DataFrame, *overrides: str) -> BehaviourModel:
     config = load_config(overrides=["behaviour.n_starts=3", *overrides]).behaviour
-    registrations = build_registrations(session_days, AS_OF)
-    return fit_behaviour(transitions, registrations, SETTINGS.start, AS_OF, config)
+    is_before = F.col("event_date") < F.lit(AS_OF)
+    known = transitions.filter(is_before)
+    registrations = build_registrations(session_days.filter(is_before))
+    visits = count_visits(known, SETTINGS.start)
+    with open_user_cells(known, registrations, config.block_users) as cells:
+        return fit_behaviour(cells, visits, SETTINGS.start, AS_OF, config)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +129,7 @@ def test_model_is_the_same_when_the_users_stay_in_spark(
 ) -> None:
     in_blocks = f"behaviour.block_users={block_users}"
     collected = _fit(transitions, session_days, in_blocks)
-    monkeypatch.setattr(user_cells, "MAX_COLLECTED_CELLS", 1000)
+    monkeypatch.setattr(spark_cells, "MAX_COLLECTED_CELLS", 1000)
     assert _fit(transitions, session_days, in_blocks).to_json() == collected.to_json()
 
 

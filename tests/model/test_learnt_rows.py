@@ -103,9 +103,9 @@ def test_rows_are_encoded_alike_on_both_sides_of_the_bound(both: Both) -> None:
             {name: F.col(of) for name, of in names.items()}
             | {"last_subscription_level": F.lit("paid"), "tenure_days": F.col("signal") * 100}
         )
-        wide = LearntRows(spark, None if rows.collected is None else spark.toPandas())
+        wide = LearntRows.of(spark)
         encoding = fit_encoding(wide, features, 2)
-        encoded.append((encoding, sample_rows(encode_rows(wide, encoding).spark, 10_000)))
+        encoded.append((encoding, sample_rows(encode_rows(wide.rows, encoding), 10_000)))
     (few, few_rows), (many, many_rows) = encoded
     assert few == many
     pd.testing.assert_frame_equal(few_rows, many_rows)

@@ -42,7 +42,7 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
     config = load_config(overrides=[f"lakehouse={folder / 'lakehouse'}"])
     made = JobContext(config, Lakehouse(spark, config.lakehouse))
     files = sorted(Path(folder, "log", "events").glob("*/*.json"))
-    made.lakehouse.overwrite(build_session_days(read_events(spark, files, config)), SESSION_DAYS)
+    made.lakehouse.replace(build_session_days(read_events(spark, files, config)), SESSION_DAYS, {})
     flow.build_snapshots(made, DATES)
     return made
 

@@ -22,7 +22,6 @@ from churn_spark.errors import RequestError
 from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.training_rows import join_behaviour
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
 from churn_spark.serving.events.records import Event, read_records
@@ -99,7 +98,7 @@ def in_tables(log: Log, bundle: ModelBundle, base: Config) -> Rows:
     snapshots = build_snapshots(session_days, DATES, base.snapshots.active_days).cache()
     transitions = build_transitions(log.events)
     behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, HORIZON)
-    rows = join_behaviour(snapshots, behaviour).cache()
+    rows = snapshots.join(behaviour, ["as_of", "user_id"], "left").cache()
     found = collect_dicts(rows, "as_of", "user_id")
     frame = rows.toPandas()
     for key, probability in zip(

@@ -18,7 +18,13 @@ from churn_spark.contracts.features.segments import SEGMENT_SOURCES
 from churn_spark.evaluation.segments import segments_of, tenure_band
 from churn_spark.models.estimators import offset_column
 from churn_spark.models.offset import Offset
-from churn_spark.models.splits import bucket_column, held_out_users, split_column
+from churn_spark.models.splits import (
+    bucket_column,
+    bucket_of,
+    held_out_users,
+    split_column,
+    split_of,
+)
 from churn_spark.scoring.bands import BandLimits
 from tests import oracle_users
 
@@ -55,6 +61,8 @@ def test_users_are_split_by_their_hash(spark: SparkSession, seed: int) -> None:
     assert found == [
         (b, part, part == "validation") for b, part in zip(buckets, parts, strict=True)
     ]
+    assert [bucket_of(user_id, seed) for user_id in USER_IDS] == buckets
+    assert [split_of(user_id, config) for user_id in USER_IDS] == parts
 
 
 @pytest.mark.parametrize("shares", [(0.25, 0.5), (0.2, 0.25), (0.0, 0.0)])

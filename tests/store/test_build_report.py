@@ -83,6 +83,6 @@ def test_report_is_of_the_newest_backtest_with_days_and_without_user_ids(
 
     # The same backtest without its primary model; a second one would cost half a minute.
     kept = context.lakehouse.read(BACKTEST_PREDICTIONS).filter(F.col("model") == "rule")
-    context.lakehouse.overwrite(kept.localCheckpoint(), BACKTEST_PREDICTIONS)
+    context.lakehouse.replace(kept.localCheckpoint(), BACKTEST_PREDICTIONS, {})
     with pytest.raises(MissingTableError, match="found no predictions of lightgbm for 'both'"):
         write_evaluation(context.lakehouse, context.config.costs)

@@ -36,8 +36,8 @@ def logged(context: JobContext) -> JobContext:
         tuple((nothing | {"user_id": "1", "session_id": 1, "event_date": day}).values())
         for day in (START, END - timedelta(days=1))
     ]
-    context.lakehouse.overwrite(
-        context.spark.createDataFrame(days, struct_of(SESSION_DAYS)), SESSION_DAYS
+    context.lakehouse.replace(
+        context.spark.createDataFrame(days, struct_of(SESSION_DAYS)), SESSION_DAYS, {}
     )
     return context
 

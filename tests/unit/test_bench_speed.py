@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from bench import smoke
 from bench.delivered_log import split
 from bench.measured_night import MeasuredNight, Step
-from bench.processes import cpu_seconds
+from bench.processes import CpuMeter
 from bench.smoke import STORED, Cost
 from bench.speed_page import BEGIN, END, Size, describe, draw, update_page
 from bench.speed_run import NIGHTS, PIPELINE, Run
@@ -97,11 +98,15 @@ def test_log_is_split_before_its_newest_whole_day(tmp_path: Path) -> None:
     assert [json.loads(line)["ts"] // day for line in found.splitlines()] == [3, 3, 3, 3, 4]
 
 
-def test_cpu_seconds_grow_with_work() -> None:
-    before = cpu_seconds(os.getpid())
-    total = sum(number * number for number in range(2_000_000))
-    assert total > 0
-    assert cpu_seconds(os.getpid()) > before
+def test_cpu_seconds_of_a_process_that_has_ended_are_kept() -> None:
+    meter = CpuMeter()
+    work = "import time\nwhile time.process_time() < 1: pass"
+    before = meter.read()
+    # Whoever ignores its children isn't told what they took.
+    parent = "import signal, subprocess, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+    parent += f"subprocess.run([sys.executable, '-c', {work!r}])"
+    subprocess.run([sys.executable, "-c", parent], check=True)
+    assert meter.read() - before > 0.6
 
 
 def test_listener_is_told_each_step_that_is_done(capsys: pytest.CaptureFixture[str]) -> None:

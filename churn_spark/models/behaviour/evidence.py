@@ -17,7 +17,7 @@ from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.counts import sum_cells
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
-from churn_spark.models.behaviour.user_cells import cell_column
+from churn_spark.models.behaviour.spark_cells import cell_column
 from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_start_millis
 
 _KEYS: Final = ("as_of", "user_id")

@@ -7,7 +7,10 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
+from churn_spark.arrays import Ints
+from churn_spark.lakehouse.frames import hash_users
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
@@ -31,6 +34,11 @@ def to_exposures(users: pd.DataFrame, model: BehaviourModel) -> pd.DataFrame:
     )
     steps = np.maximum(np.rint(days / _EXPOSURE_STEP_DAYS), 1.0)
     return pd.DataFrame({"n": visits, "exposure": steps * _EXPOSURE_STEP_DAYS})
+
+
+def block_of_users(user_ids: pl.Series, n_blocks: int) -> Ints:
+    """The number of each user's block, from 0 on; `SparkCells` numbers them alike."""
+    return np.asarray(hash_users(user_ids).to_numpy() % n_blocks, dtype=np.int64)
 
 
 def n_blocks_of(n_users: int, block_users: int) -> int:
