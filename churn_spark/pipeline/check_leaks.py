@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_spark.config import LeakageConfig, LearningConfig
-from churn_spark.contracts.tables import DATA_CHECKS, LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import BUILT_DATES, DATA_CHECKS, LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import LeakFoundError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.checks import find_leaks
@@ -26,7 +26,7 @@ USE_CASE = UseCase(
     "check_leaks",
     "whether any feature knows what it must not, by rebuilding it from a changed future",
     reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
-    reads_if_there=(DATA_CHECKS,),
+    reads_if_there=(BUILT_DATES, DATA_CHECKS),
 )
 
 

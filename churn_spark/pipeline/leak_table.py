@@ -20,14 +20,23 @@ from churn_spark.leakage.inputs import (
     sample_users,
 )
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
+from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.timeline import Horizon
 
 
 def newest_labelled_dates(
-    lakehouse: Lakehouse, log: LogDates, date: Date, horizon: Horizon, n_dates: int
+    lakehouse: Lakehouse,
+    log: LogDates,
+    date: Date,
+    horizon: Horizon,
+    n_dates: int,
+    built: BuiltDates | None = None,
 ) -> list[Date]:
     """The newest sound dates that have labels whose window ends by the date, oldest first.
+
+    Where it is known of what they were built, those that are of the log as it is, if there are
+    any: a night's snapshot before late events is built anew before anything is learnt from it.
 
     Raises:
         MissingTableError: if there are none.
@@ -37,7 +46,8 @@ def newest_labelled_dates(
     known = labels.filter(F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
     newest = known.select("as_of").distinct()
     found = log.sound(row.as_of for row in newest.collect())
-    dates = found[-n_dates:]
+    stale = built.stale(found) if built else set()
+    dates = ([day for day in found if day not in stale] or found)[-n_dates:]
     if not dates:
         raise MissingTableError(
             f"found no label that is known by {date}, expected some as of {newest_known} or "
@@ -59,7 +69,8 @@ def collect_table(
         MissingTableError: if no label is known by the date.
     """
     horizon, active_days = config.labels.horizon, config.snapshots.active_days
-    dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates)
+    built = BuiltDates.read(lakehouse, log, config)
+    dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates, built)
     days = lakehouse.read(SESSION_DAYS)
     n_users = days.select("user_id").distinct().count()
     share = min(1.0, leakage.max_users / n_users)

@@ -22,6 +22,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.inputs import poison_session_days
 from churn_spark.leakage.table import FeatureTable
 from churn_spark.pipeline import check_leaks, leak_table
+from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.simulate.settings import SimulationSettings
@@ -93,6 +94,23 @@ def test_only_dates_whose_label_is_known_by_the_date_are_looked_at(context: JobC
     assert dates_by(date(2018, 11, 5)) == DATES[:1]
     with pytest.raises(MissingTableError, match="known by 2018-10-29"):
         dates_by(date(2018, 10, 29))
+
+
+def test_dates_of_the_log_as_it_is_are_looked_at_before_those_that_late_events_touch(
+    context: JobContext,
+) -> None:
+    log, config = read_log_dates(context.lakehouse), context.config.learning
+    built = BuiltDates.read(context.lakehouse, log, config)
+
+    def dates_when(stale: set[date]) -> list[date]:
+        noted = {day: of for day, of in built.noted.items() if day not in stale}
+        known = replace(built, noted=noted)
+        horizon = config.labels.horizon
+        return leak_table.newest_labelled_dates(context.lakehouse, log, NIGHT, horizon, 2, known)
+
+    assert dates_when(set()) == DATES
+    assert dates_when({DATES[1]}) == DATES[:1]
+    assert dates_when({*DATES}) == DATES
 
 
 def features_of(session_days: DataFrame, day: date) -> pd.DataFrame:
