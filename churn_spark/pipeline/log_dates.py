@@ -16,7 +16,7 @@ from churn_spark.contracts.event_facts import EVENT
 from churn_spark.contracts.places import OUT_OF_PLACE
 from churn_spark.contracts.tables import EVENT_DAYS, EVENTS, LOG_DATES
 from churn_spark.features.log_dates import place_dates
-from churn_spark.lakehouse.bucket_files import list_bucket_files, read_dates
+from churn_spark.lakehouse.bucket_files import count_by_date, list_bucket_files
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.touched_dates import find_touched_dates
 from churn_spark.wording import count_of, name_some
@@ -97,6 +97,5 @@ def _count_events(
     events = DeltaTable(table, version, storage_options=options)
     found = Counter[Date]()
     for bucket in list_bucket_files(events, table, dates):
-        days = read_dates(bucket, dates, EVENTS, ["event_date"], options)
-        found.update(dict(days.group_by("event_date").len().iter_rows()))
+        found.update(count_by_date(bucket, dates, EVENTS, options))
     return found
