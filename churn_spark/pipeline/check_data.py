@@ -75,7 +75,7 @@ def check_night(
         days = read_event_days(lakehouse)
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
-        misdated = read_misdated(lakehouse, date)
+        misdated = read_misdated(lakehouse, night)
         feed = measure_feed(days, n_rejected, night.log.span.start, date, misdated)
         columns = measure_events(days, date)
         n_users = count_users(lakehouse, date)
@@ -90,14 +90,15 @@ def check_night(
     return results
 
 
-def read_misdated(lakehouse: Lakehouse, night: Date) -> list[Date]:
-    """The dates of events that are set aside, or that a night can't know of: a day after it."""
+def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:
+    """The dates of events that are set aside, or that lie a day after the night and the log."""
+    end = max(night.date, night.log.span.end)
     where: Where = {"place": [OUT_OF_PLACE, AT_EDGE]}
     rows = lakehouse.read_rows(LOG_DATES, where, ["event_date", "place"])
     return [
         day
         for day, place in rows.itertuples(index=False, name=None)
-        if place == OUT_OF_PLACE or day > night
+        if place == OUT_OF_PLACE or day > end
     ]
 
 
