@@ -48,7 +48,7 @@ run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENT
 	@if [ -d "$${LAKEHOUSE:-lakehouse}/demo_log" ]; then \
 	  aside="$${LAKEHOUSE:-lakehouse}-demo-$$(date +%s)"; mv "$${LAKEHOUSE:-lakehouse}" "$$aside"; \
 	  echo "The demo's lakehouse now is $$aside: simulated and real logs don't mix"; fi
-	@"$(PY)" -m jobs.nightly --events "$$EVENTS" $(if $(DATE),--date "$$DATE")
+	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE")
 
 .PHONY: test
 test: setup ## All tests but the slow ones
@@ -60,7 +60,15 @@ test-slow: setup ## The slow tests
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
+
+.PHONY: bench-kills
+bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
+	@"$(PY)" -m bench.loading_kills
+
+.PHONY: bench-nights
+bench-nights: setup ## Does a night cost more the more there were: 2,250 users, 64 nights (15 min)
+	@"$(PY)" -m bench.many_nights
 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)

@@ -12,6 +12,7 @@ from churn_spark.pipeline import (
     check_data,
     check_leaks,
     decide,
+    evaluate,
     ingest,
     monitor,
     night,
@@ -64,7 +65,14 @@ def train_model(context: JobContext, day: date) -> str:
 def score_users(context: JobContext, day: date) -> None:
     """Score the users of a date."""
     config = context.config
-    score.run(context.lakehouse, context.registry, day, config.scoring, config.retention_list)
+    score.run(
+        context.lakehouse,
+        context.registry,
+        day,
+        config.learning,
+        config.scoring,
+        config.retention_list,
+    )
 
 
 def build_retention_list(context: JobContext, day: date, csv: Path | None = None) -> None:
@@ -105,9 +113,25 @@ def run_backtest(context: JobContext, day: date | None = None, truth: Path | Non
     )
 
 
+def evaluate_model(context: JobContext) -> str | None:
+    """Test the model and write the page, where the log allows it; returns its path."""
+    config = context.config
+    return evaluate.run(
+        context.lakehouse,
+        context.registry,
+        config.learning,
+        config.backtest,
+        config.costs,
+        config.scoring.n_reasons,
+    )
+
+
 def run_check_leaks(context: JobContext, day: date) -> None:
     """Look for leaks as of a date."""
-    check_leaks.run(context.lakehouse, day, context.config.learning, context.config.leakage)
+    config = context.config
+    check_leaks.run(
+        context.lakehouse, lambda: context.registry, day, config.learning, config.leakage
+    )
 
 
 def run_replay(context: JobContext) -> None:

@@ -17,16 +17,17 @@ from bench.leak_log import LeakLog, start_of
 from churn_spark.arrays import Bools, Floats
 from churn_spark.leakage.table import KEY, TEST, TRAIN, FeatureTable, Rebuilds
 from churn_spark.simulate.settings import DAY_S
-from churn_spark.timeline import Horizon
+from churn_spark.timeline import Horizon, days_after
 
 HORIZON: Final = Horizon(days=14, gap_days=1)
 TRAIN_DATES: Final = (date(2018, 10, 15), date(2018, 10, 22))
 # The label window of the last training date ends on the day before the gap before this one.
 TEST_DATE: Final = date(2018, 11, 7)
+BEFORE_TEST: Final = date(2018, 10, 31)
 ACTIVE_DAYS: Final = 60
 TEST_SHARE: Final = 0.4
 TRENDING: Final = frozenset(
-    ("tenure_days", "exposure_days", "total_songs", "num_thumbs_up", "num_thumbs_down")
+    ("tenure_days", "exposure_days", "total_songs_played", "num_thumbs_up", "num_thumbs_down")
 ) | frozenset(("num_friends", "num_downgrades", "num_adverts", "num_help"))
 _COUNTED: Final = {
     "thumbs_up": "Thumbs Up",
@@ -36,6 +37,11 @@ _COUNTED: Final = {
     "downgrades": "Downgrade",
     "help": "Help",
 }
+
+
+def unripe_date(log_end: date) -> date:
+    """A date whose label window the log doesn't reach."""
+    return days_after(log_end, -5)
 
 
 def build_spans(log: LeakLog, as_of: date) -> pd.DataFrame:
@@ -75,11 +81,12 @@ def build_features(log: LeakLog, as_of: date) -> pd.DataFrame:
     features: dict[str, Any] = {
         "tenure_days": (begin - registered) / DAY_S,
         "exposure_days": (begin - np.maximum(registered, start_of(log.start))) / DAY_S,
-        "total_songs": songs,
+        "total_songs_played": songs,
         "hours_since_last_event": (begin - log.latest(before)) / 3600,
         "level": log.level_at_last(before),
         "paid_share": log.count(before & log.is_paid) / np.maximum(log.count(before), 1),
-        **{name: log.users[name].to_numpy() for name in ("gender", "state", "os")},
+        **{name: log.users[name].to_numpy() for name in ("gender", "os")},
+        "location": log.users["state"].to_numpy(),
     }
     for name, page in _COUNTED.items():
         visits = log.count(before & log.is_page(page))
@@ -94,10 +101,15 @@ def build_features(log: LeakLog, as_of: date) -> pd.DataFrame:
     return pd.DataFrame(features)
 
 
+def build_seen(log: LeakLog, as_of: date) -> pd.DataFrame:
+    """Everybody with honest features as of a date, those too who are gone; no labels."""
+    keyed = pd.DataFrame({"as_of": as_of, "user_id": log.users["user_id"]})
+    return pd.concat([keyed, build_features(log, as_of)], axis=1)
+
+
 def build_rows(log: LeakLog, as_of: date) -> pd.DataFrame:
     """The population of a date with honest features; no labels yet."""
-    keyed = pd.DataFrame({"as_of": as_of, "user_id": log.users["user_id"]})
-    return pd.concat([keyed, build_features(log, as_of)], axis=1)[population_of(log, as_of)]
+    return build_seen(log, as_of)[population_of(log, as_of)]
 
 
 def build_labels(log: LeakLog, as_of: date) -> Floats:
@@ -123,6 +135,16 @@ def label_rows(log: LeakLog, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def choose_rows(log: LeakLog, built: Mapping[date, pd.DataFrame]) -> pd.DataFrame:
+    """Labelled rows: train users on the train dates, the others on the test date."""
+    labelled = {day: label_rows(log, rows) for day, rows in built.items()}
+    chosen = [
+        rows[rows["split"] == (TEST if day == TEST_DATE else TRAIN)]
+        for day, rows in labelled.items()
+    ]
+    return pd.concat(chosen, ignore_index=True)
+
+
 def build_honest_table(log: LeakLog, poisoned: Mapping[date, LeakLog]) -> FeatureTable:
     """Train users on the train dates, the others on the test date.
 
@@ -131,12 +153,7 @@ def build_honest_table(log: LeakLog, poisoned: Mapping[date, LeakLog]) -> Featur
         poisoned: date -> the log with its future changed.
     """
     built = {day: build_rows(log, day) for day in (*TRAIN_DATES, TEST_DATE)}
-    labelled = {day: label_rows(log, rows) for day, rows in built.items()}
-    chosen = [
-        rows[rows["split"] == (TEST if day == TEST_DATE else TRAIN)]
-        for day, rows in labelled.items()
-    ]
-    rows = pd.concat(chosen, ignore_index=True)
+    rows = choose_rows(log, built)
     after = pd.concat([build_rows(poisoned[day], day) for day in built], ignore_index=True)
     return FeatureTable(
         rows=rows,

@@ -35,7 +35,6 @@ from churn_spark.pipeline.context import open_job
 WRITES = (
     (Lakehouse, "append"),
     (Lakehouse, "replace"),
-    (Lakehouse, "overwrite"),
     (SmallTables, "replace_rows"),
     (ingest_batch, "append_files"),
     (rollups, "replace_partitions"),

@@ -146,7 +146,7 @@ def everywhere(steps: Iterable[Step]) -> Iterator[tuple[Step, float]]:
     """Every step in its middle, and at its end where the next step isn't a table's commit."""
     for step in steps:
         yield step, 0.5
-        if not step.name.startswith(("append", "replace", "overwrite")):
+        if not step.name.startswith(("append", "replace")):
             yield step, 2.0
 
 

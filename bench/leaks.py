@@ -1,13 +1,16 @@
 """The leak checks on 25 planted leaks and on honest tables: `make leak-check`.
 
-Each leak is planted in the honest tables of ten simulated logs, and must be found by the check
-that is made for it; the honest tables must pass all checks. Takes some minutes on one core.
+Each leak is planted in the honest tables of ten simulated logs, and in the product's own tables
+of two of them: snapshots and forecasts of a lakehouse that has trained. It must be found by the
+check that is made for it; the honest tables must pass all checks. Takes some minutes on one core.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,8 +20,11 @@ from rich.table import Table
 from bench.leak_log import SETTINGS
 from bench.planted_leaks import LEAKS, is_caught
 from bench.planting import Planting, prepare_planting
+from bench.product_table import prepare_product_planting
 from churn_spark.config import LeakageConfig, load_config
 from churn_spark.leakage.checks import find_leaks
+from churn_spark.runtime.session import build_session
+from churn_spark.simulate.settings import SimulationSettings
 
 SEEDS = (1, 2, 3, 4, 5)
 REGIMES = ("memoryless", "degrading")
@@ -36,27 +42,52 @@ def main(
         for seed in SEEDS
     ]
     say_catalogue(prepare_planting(worlds[0]), limits)
-    n_missed = n_false = 0
-    for world in worlds:
-        planting = prepare_planting(world)
-        missed = find_missed(planting, limits)
-        false = find_leaks(planting.honest, limits)
-        n_missed, n_false = n_missed + len(missed), n_false + len(false)
-        rows = planting.honest.rows
-        console.print(
-            f"{world.regime}, seed {world.seed}: {len(rows):,} honest rows, "
-            f"{int(rows['label'].sum())} cancel, {len(planting.honest.features)} features: "
-            f"{len(false)} findings; {len(LEAKS) - len(missed)} of {len(LEAKS)} leaks caught"
-        )
-        for name in missed:
-            console.print(f"  missed: {name}")
-        for finding in false:
-            console.print(f"  false: {finding.check}: {finding.sentence}")
+    found = [
+        judge(f"{one.regime}, seed {one.seed}", prepare_planting(one), limits) for one in worlds
+    ]
+    found += judge_products([one for one in worlds if one.seed == SEEDS[0]], limits)
+    n_missed, n_false = (sum(numbers) for numbers in zip(*found, strict=True))
     console.print(
-        f"{len(LEAKS)} leaks planted in {len(worlds)} logs: {n_missed} missed; {n_false} false "
-        f"findings on the {len(worlds)} honest tables"
+        f"{len(LEAKS)} leaks planted in {len(found)} tables: {n_missed} missed; {n_false} false "
+        f"findings on the {len(found)} honest tables"
     )
     sys.exit(1 if n_missed or n_false else 0)
+
+
+def judge_products(
+    worlds: list[SimulationSettings], limits: LeakageConfig
+) -> list[tuple[int, int]]:
+    """The same in the tables that the product makes of some worlds."""
+    config = load_config()
+    spark = build_session(config.spark, "leak-check")
+    try:
+        with tempfile.TemporaryDirectory(prefix="churn_spark-") as folder:
+            return [
+                judge(
+                    f"the product's tables, {one.regime}, seed {one.seed}",
+                    prepare_product_planting(spark, Path(folder) / one.regime, one),
+                    limits,
+                )
+                for one in worlds
+            ]
+    finally:
+        spark.stop()
+
+
+def judge(name: str, planting: Planting, limits: LeakageConfig) -> tuple[int, int]:
+    """Print what is missed and what is found in vain; returns how many."""
+    missed, false = find_missed(planting, limits), find_leaks(planting.honest, limits)
+    rows = planting.honest.rows
+    console.print(
+        f"{name}: {len(rows):,} honest rows, {int(rows['label'].sum())} cancel, "
+        f"{len(planting.honest.features)} features: {len(false)} findings; "
+        f"{len(LEAKS) - len(missed)} of {len(LEAKS)} leaks caught"
+    )
+    for leak in missed:
+        console.print(f"  missed: {leak}")
+    for finding in false:
+        console.print(f"  false: {finding.check}: {finding.sentence}")
+    return len(missed), len(false)
 
 
 def find_missed(planting: Planting, limits: LeakageConfig) -> list[str]:

@@ -153,7 +153,7 @@ def tenure_at_last_event(planting: Planting) -> FeatureTable:
     return planting.with_columns(build)
 
 
-@leak("own window", "songs_7d")
+@leak("own window", "songs_own_7d")
 def window_at_last_event(planting: Planting) -> FeatureTable:
     """The last 7 days of each user, counted back from that user's newest event."""
 
@@ -161,6 +161,6 @@ def window_at_last_event(planting: Planting) -> FeatureTable:
         before = log.ts < start_of(day)
         last = log.latest(before)[log.user]
         recent = before & (log.ts > last - 7 * DAY_S)
-        return {"songs_7d": log.count(recent & log.is_page("NextSong"))}
+        return {"songs_own_7d": log.count(recent & log.is_page("NextSong"))}
 
     return planting.with_columns(build)

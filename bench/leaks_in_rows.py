@@ -10,18 +10,17 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from bench.honest_table import (
+    BEFORE_TEST,
     HORIZON,
     TEST_DATE,
     TRAIN_DATES,
-    build_features,
-    build_rows,
     label_rows,
     side_of,
+    unripe_date,
 )
 from bench.leak_log import start_of
 from bench.planting import Leak, Planting, entered_in
 from churn_spark.leakage.table import TEST, TRAIN, FeatureTable
-from churn_spark.timeline import days_after
 
 LEAKS_IN_ROWS: Final[list[Leak]] = []
 leak = entered_in(LEAKS_IN_ROWS)
@@ -37,16 +36,17 @@ def gone_users_kept(planting: Planting) -> FeatureTable:
         gone = log.earliest(log.is_page("Cancellation Confirmation")) < start_of(day)
         side = TEST if day == TEST_DATE else TRAIN
         is_there = gone & np.array([side_of(user) == side for user in log.users["user_id"]])
-        kept = pd.concat([log.users[["user_id"]], build_features(log, day)], axis=1)[is_there]
-        parts.append(kept.assign(as_of=day, label=1.0, split=side))
+        seen = planting.seen_by(day)
+        kept = seen[seen["user_id"].isin(log.users["user_id"][is_there])]
+        parts.append(kept.assign(label=1.0, split=side))
     return planting.with_rows(pd.concat(parts, ignore_index=True))
 
 
 @leak("unripe labels", "label")
 def unripe_zeros(planting: Planting) -> FeatureTable:
     """The newest date is labelled before its window has ended; no cancellation yet is a 0."""
-    young = days_after(planting.log.end, -5)
-    rows = label_rows(planting.log, build_rows(planting.log, young))
+    young = unripe_date(planting.log.end)
+    rows = label_rows(planting.log, planting.population_of(young))
     rows = rows[rows["split"] == TEST]
     return planting.with_rows(pd.concat([planting.honest.rows, rows], ignore_index=True))
 
@@ -71,7 +71,7 @@ def random_rows(planting: Planting) -> FeatureTable:
     """The rows are split at random by train_test_split: a user on both sides."""
     log = planting.log
     rows = pd.concat(
-        [label_rows(log, build_rows(log, day)) for day in (*TRAIN_DATES, TEST_DATE)],
+        [label_rows(log, planting.population_of(day)) for day in (*TRAIN_DATES, TEST_DATE)],
         ignore_index=True,
     )
     is_test = np.random.default_rng(1).random(len(rows)) < 0.25
@@ -81,7 +81,7 @@ def random_rows(planting: Planting) -> FeatureTable:
 @leak("overlapping windows", "split")
 def overlapping_windows(planting: Planting) -> FeatureTable:
     """A training date a week before the test date, whose label window reaches into it."""
-    late = label_rows(planting.log, build_rows(planting.log, days_after(TEST_DATE, -7)))
+    late = label_rows(planting.log, planting.population_of(BEFORE_TEST))
     rows = [planting.honest.rows, late[late["split"] == TRAIN]]
     return planting.with_rows(pd.concat(rows, ignore_index=True))
 
@@ -102,7 +102,7 @@ def copies_under_other_ids(planting: Planting) -> FeatureTable:
 @leak("scaled on all rows", "songs_z")
 def scaler_on_all(planting: Planting) -> FeatureTable:
     """A StandardScaler is fitted before the split."""
-    songs = np.log1p(planting.honest.rows["total_songs"])
+    songs = np.log1p(planting.honest.rows["total_songs_played"])
     scaled = (songs - songs.mean()) / songs.std(ddof=0)
     return planting.with_features(planting.honest.rows.assign(songs_z=scaled))
 
@@ -119,9 +119,9 @@ def imputer_on_all(planting: Planting) -> FeatureTable:
 def target_encoding_on_all(planting: Planting) -> FeatureTable:
     """States become their cancelled share, smoothed, over the whole table."""
     rows = planting.honest.rows
-    known = rows["label"].groupby(rows["state"])
+    known = rows["label"].groupby(rows["location"])
     means = (known.sum() + 10 * rows["label"].mean()) / (known.count() + 10)
-    return planting.with_features(rows.assign(state_encoded=rows["state"].map(means)))
+    return planting.with_features(rows.assign(state_encoded=rows["location"].map(means)))
 
 
 @leak("encoded with test labels", "probability")
@@ -130,7 +130,7 @@ def calibrated_on_test(planting: Planting) -> FeatureTable:
     rows = planting.honest.rows
     is_train = ((rows["split"] == TRAIN) & rows["label"].notna()).to_numpy()
     is_test = ((rows["split"] == TEST) & rows["label"].notna()).to_numpy()
-    inputs = np.log1p(rows[["songs_14d", "adverts_14d", "thumbs_down_per_song"]])
+    inputs = np.log1p(rows[["songs_3d", "songs_14d", "thumbs_down_per_song"]])
     model = LogisticRegression().fit(inputs[is_train], rows["label"][is_train])
     score = model.predict_proba(inputs)[:, 1]
     # Calibrators see scores to a few digits; ties make their steps whole.

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from bench.honest_table import TEST_DATE, TRAIN_DATES, build_honest_table, build_spans
+from bench.honest_table import (
+    TEST_DATE,
+    TRAIN_DATES,
+    build_honest_table,
+    build_rows,
+    build_seen,
+    build_spans,
+)
 from bench.leak_log import SETTINGS, LeakLog, poison, simulate_leak_log
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.simulate.settings import SimulationSettings
@@ -26,11 +34,15 @@ class Planting:
         log: the events.
         poisoned: date -> the log with everything at or after that date changed.
         honest: the table.
+        population_of: date -> the rows of its population, features as in the table.
+        seen_by: date -> the same of everybody seen before it, those too who are gone.
     """
 
     log: LeakLog
     poisoned: Mapping[date, LeakLog]
     honest: FeatureTable
+    population_of: Callable[[date], pd.DataFrame]
+    seen_by: Callable[[date], pd.DataFrame]
 
     def with_columns(self, build: Callable[[LeakLog, date], Columns]) -> FeatureTable:
         """The honest table with further features.
@@ -105,7 +117,13 @@ def prepare_planting(settings: SimulationSettings = SETTINGS) -> Planting:
     """Simulate a log and build its honest table."""
     log = simulate_leak_log(settings)
     poisoned = {day: poison(log, day) for day in (*TRAIN_DATES, TEST_DATE)}
-    return Planting(log, poisoned, build_honest_table(log, poisoned))
+    return Planting(
+        log,
+        poisoned,
+        build_honest_table(log, poisoned),
+        partial(build_rows, log),
+        partial(build_seen, log),
+    )
 
 
 def _keyed(built: Mapping[date, tuple[LeakLog, Columns]]) -> pd.DataFrame:

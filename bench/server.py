@@ -49,8 +49,16 @@ class Server:
     @property
     def rss_mb(self) -> float:
         """Memory that the process holds now, in MiB."""
+        return self._status_mb("VmRSS")
+
+    @property
+    def peak_mb(self) -> float:
+        """Memory that the process has ever held, in MiB."""
+        return self._status_mb("VmHWM")
+
+    def _status_mb(self, name: str) -> float:
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+        return int(re.findall(rf"{name}:\s+(\d+)", status)[0]) / 1024
 
 
 @contextmanager

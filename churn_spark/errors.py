@@ -56,6 +56,10 @@ class OldTableError(UserError):
     """A table was made by an older release in a form that can't be continued."""
 
 
+class LostTableError(UserError):
+    """Of tables that belong together one is gone, or is another than the others were made with."""
+
+
 class TooFewDatesError(UserError):
     """The log is too short to learn from some of its dates and to test on others."""
 
@@ -64,12 +68,20 @@ class TooFewCancelsError(UserError):
     """The rows known by the date hold too few cancellations to learn from."""
 
 
+class StoreError(UserError):
+    """The MLflow store can't be used as it is: of another release, or without what it names."""
+
+
 class NoChampionError(UserError):
     """The registry has no champion to score or monitor with."""
 
 
 class FingerprintError(UserError):
     """The model was trained on other feature definitions than the ones in use."""
+
+
+class OtherModelError(UserError):
+    """A model can't serve the night: it answers another question, or has learnt of the future."""
 
 
 class MachineError(UserError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from churn_spark.errors import ChurnSparkError, ExitCode
+from churn_spark.troubles import describe_trouble
 
 if TYPE_CHECKING:
     # Read by the type checker alone: the service, which has no Spark, ends the same way.
@@ -35,12 +36,18 @@ def exit_with(outcome: Outcome, *, fail_on_alert: bool) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run the command; an error of the project ends it with one line and its exit code."""
+    """Run the command; an error of the project ends it with one line and its exit code.
+
+    What the machine refuses, such as to write on a full disk, is the caller's to mend, too.
+    """
     try:
         app()
     except ChurnSparkError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
-    except Exception:
+    except Exception as error:
+        if trouble := describe_trouble(error):
+            print(f"error: {trouble}", file=sys.stderr, flush=True)
+            sys.exit(ExitCode.MISTAKE)
         traceback.print_exc()
         sys.exit(ExitCode.UNEXPECTED)

@@ -16,7 +16,9 @@ def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None
         from churn_spark.pipeline import check_leaks
 
         config = context.config
-        check_leaks.run(context.lakehouse, date, config.learning, config.leakage)
+        check_leaks.run(
+            context.lakehouse, lambda: context.registry, date, config.learning, config.leakage
+        )
 
 
 if __name__ == "__main__":

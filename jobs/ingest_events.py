@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+import typer
+
 from churn_spark.pipeline.context import open_job
 from jobs._command import new_app, run_app
 from jobs._options import EnvOption, EventsOption, SetOption
 
 app = new_app()
+ReloadOption = Annotated[
+    Literal["changed", "all"] | None,
+    typer.Option(
+        "--reload",
+        help="Read files again, in place of what they had delivered: those that were changed "
+        "since, or all of --events.",
+    ),
+]
 
 
 @app.command()
 def main(
-    events: EventsOption = None, env: EnvOption = "local", overrides: SetOption = None
+    events: EventsOption = None,
+    reload: ReloadOption = None,
+    env: EnvOption = "local",
+    overrides: SetOption = None,
 ) -> None:
-    """Load the files that are new."""
+    """Load the files that are new, and what has been added to those that were read."""
     with open_job("ingest_events", env, overrides) as context:
         from churn_spark.pipeline import ingest
 
-        ingest.run(context.lakehouse, context.config.ingest, events)
+        loaded = ingest.run(context.lakehouse, context.config.ingest, events, reload)
+        loaded.require_all_read()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.context import open_job
 from jobs._command import exit_with, new_app, run_app
@@ -13,6 +17,11 @@ from jobs._options import (
     SetOption,
 )
 
+Evaluate = Annotated[
+    bool,
+    typer.Option("--evaluate", help="Then backtest and write its page, where the log allows it."),
+]
+
 app = new_app()
 
 
@@ -23,15 +32,27 @@ def main(
     env: EnvOption = "local",
     overrides: SetOption = None,
     fail_on_alert: FailOnAlertOption = False,
+    evaluate: Evaluate = False,
 ) -> None:
     """Do all steps for one date; without one, for the day after the last usual day of the log."""
     with open_job("nightly", env, overrides) as context:
+        from churn_spark.pipeline import evaluate as evaluation
         from churn_spark.pipeline import night
         from churn_spark.pipeline.demo import refuse_demo_lakehouse
 
         config = context.config
         refuse_demo_lakehouse(config.lakehouse)
         outcome = night.run(context.lakehouse, lambda: context.registry, config.night, date, events)
+        if evaluate and not outcome.is_held:
+            evaluation.run(
+                context.lakehouse,
+                context.registry,
+                config.learning,
+                config.backtest,
+                config.costs,
+                config.scoring.n_reasons,
+                date,
+            )
         say("nightly", f"tables and MLflow store: {config.lakehouse}")
     exit_with(outcome, fail_on_alert=fail_on_alert)
 

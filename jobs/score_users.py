@@ -16,7 +16,14 @@ def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None
         from churn_spark.pipeline import score
 
         config = context.config
-        score.run(context.lakehouse, context.registry, date, config.scoring, config.retention_list)
+        score.run(
+            context.lakehouse,
+            context.registry,
+            date,
+            config.learning,
+            config.scoring,
+            config.retention_list,
+        )
 
 
 if __name__ == "__main__":

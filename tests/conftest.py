@@ -15,6 +15,7 @@ from churn_spark.config import Config, load_config
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
 from churn_spark.runtime.session import build_session
+from tests.known_logs import find_sample_data
 
 # A deadline of an example measures the machine: tests also run beside others, and under coverage.
 settings.register_profile("any machine", deadline=None)
@@ -56,14 +57,10 @@ def context(spark: SparkSession, config: Config) -> JobContext:
 
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
-    """The folder with the real logs, which are not part of the project."""
-    folder = os.environ.get("CHURN_SAMPLE_DATA")
-    if folder and Path(folder).is_dir():
-        return Path(folder)
-    message = f"CHURN_SAMPLE_DATA is {folder!r}, expected a folder with the sample logs"
-    if os.environ.get("CHURN_REQUIRE_SAMPLE_DATA"):
-        pytest.fail(message)
-    pytest.skip(message)
+    """The folder with the real logs, for tests of figures that only these have."""
+    if (folder := find_sample_data()) is None:
+        pytest.skip("there is no CHURN_SAMPLE_DATA, expected a folder with the sample logs")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.events.files import ListedFile, Location
 from churn_spark.lakehouse import native_rows
-from churn_spark.lakehouse.commits import last_number
+from churn_spark.lakehouse.commits import last_number, table_id
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.small_tables import SmallTables
 from churn_spark.lakehouse.tables import Lakehouse
@@ -72,13 +72,22 @@ class LocalLakehouse(SmallTables):
     def last_number(self, spec: TableSpec, writer: str) -> int:
         return last_number(self.uri(spec), self.storage_options, writer)
 
+    def table_id(self, spec: TableSpec) -> str:
+        return table_id(self.uri(spec), self.storage_options)
+
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """No checkpoint without Spark."""
 
     def drop(self, spec: TableSpec) -> None:
         shutil.rmtree(self.uri(spec))
 
+    def vacuum(self, spec: TableSpec) -> None:
+        native_rows.vacuum(self.uri(spec), self.storage_options)
+
     def read(self, spec: TableSpec) -> DataFrame:
+        raise NotImplementedError
+
+    def delete(self, spec: TableSpec, where: Where) -> None:
         raise NotImplementedError
 
     def replace(self, frame: DataFrame, spec: TableSpec, where: Where) -> None:

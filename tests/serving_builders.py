@@ -134,8 +134,11 @@ def add_behaviour(bundle: ModelBundle) -> ModelBundle:
 
 
 def make_config(lakehouse: Path, **serving: object) -> Config:
-    """The configuration of a service on a free port that looks again every tenth of a second."""
-    values = {"port": 0, "poll_seconds": 0.1, **serving}
+    """The configuration of a service on a free port that looks again every tenth of a second.
+
+    Its scores may be of years ago.
+    """
+    values = {"port": 0, "poll_seconds": 0.1, "max_scores_age_hours": 1e6, **serving}
     overrides = [f"serving.{name}={value}" for name, value in values.items()]
     return load_config(overrides=[*overrides, f"lakehouse={lakehouse}"])
 

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from churn_spark.config.section import Section
 from churn_spark.timeline import Horizon
 
+_JavaSize = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmgtKMGT]?[bB]?$")]
+"""A number of bytes as Java and Spark take it: `512m`, `2g`."""
+
 
 class SparkConfig(Section):
     """How a session is built where `spark-submit` has not built it already."""
 
-    master: str
-    driver_memory: str
+    master: str = Field(pattern=r"^(local(\[[^\]]+\])?|yarn|(spark|k8s|mesos)://.+)$")
+    driver_memory: _JavaSize
     shuffle_partitions: int = Field(ge=1)
-    max_partition_bytes: str
+    max_partition_bytes: _JavaSize
     max_local_users: int = Field(ge=0)
 
 
 class IngestConfig(Section):
     """What counts as an event, and what goes to quarantine."""
 
-    events: str
+    events: str = Field(min_length=1)
+    min_age_minutes: float = Field(ge=0)
     max_files_per_batch: int = Field(ge=1)
     max_line_bytes: int = Field(ge=1024)
-    quarantined_chars: int = Field(ge=1)
+    quarantine_days: int = Field(ge=1)
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from churn_spark.config import data, models
+from churn_spark.config import data, models, secrets
 from churn_spark.config.monitoring import (
     AlertsConfig,
     ChecksConfig,
@@ -57,6 +58,14 @@ class Config(Section):
     serving: ServingConfig
     leakage: models.LeakageConfig
 
+    @field_validator("lakehouse")
+    @classmethod
+    def _as_path(cls, place: str) -> str:
+        """The place as all of the project's libraries take it: of a local folder its path."""
+        if not place.strip():
+            raise ValueError("expected a folder, or an address of object storage")
+        return re.sub("^file:/+", "/", place)
+
     @property
     def learning(self) -> LearningConfig:
         """What decides a training."""
@@ -79,7 +88,9 @@ class Config(Section):
 
 
 def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
-    """Read `conf/base.yaml`, the environment's file, `$LAKEHOUSE` and the overrides, in that order.
+    """Read `conf/base.yaml`, the environment's file, variables and the overrides, in that order.
+
+    The variables are `$LAKEHOUSE` and those of values that may be secrets.
 
     Args:
         env: name of a file in `conf/`, without its ending.
@@ -92,6 +103,7 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
     values = _merge(_read_yaml(folder / "base.yaml"), _read_yaml(folder / f"{env}.yaml"))
     if os.environ.get("LAKEHOUSE"):
         values["lakehouse"] = os.environ["LAKEHOUSE"]
+    values = _merge(values, secrets.read_variables())
     for override in overrides:
         values = _merge(values, _parse_override(override))
     try:
@@ -104,16 +116,18 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    """Say what is wrong; without the value where it is a whole section, which may hold secrets."""
+    """Say what is wrong; without the value where it is a secret, or a section that may hold one."""
     where, found = ".".join(map(str, problem["loc"])), problem["input"]
     if problem["type"] == "extra_forbidden":
         if where in _RENAMED:
             return f"{where}: renamed, say {_RENAMED[where]} instead"
         return f"{where}: no such key{_suggest(*map(str, problem['loc']))}"
     if problem["type"] == "model_type":
-        return f"{where}: expected a section of keys (found {found!r})"
+        shown = "a text" if isinstance(found, str) else repr(found)
+        return f"{where}: expected a section of keys (found {shown})"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" + ("" if isinstance(found, Mapping) else f" (found {found!r})")
+    is_hidden = isinstance(found, Mapping) or secrets.is_secret(where)
+    return f"{where}: {message}" + ("" if is_hidden else f" (found {found!r})")
 
 
 def _suggest(*path: str) -> str:
@@ -144,21 +158,36 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be read: {error.strerror}; expected a file that this user may read"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no valid YAML in UTF-8: {error}") from error
+        where = _place_of(error)
+        raise ConfigError(f"{path} is no valid YAML in UTF-8{where}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds {type(values).__name__}, expected sections with keys")
     return values
 
 
+def _place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Where a file or a value ceases to be YAML; what it says there may be a secret."""
+    mark = getattr(error, "problem_mark", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
 def _parse_override(override: str) -> dict[str, Any]:
     path, separator, value = override.partition("=")
     if not separator or not path:
-        raise ConfigError(f"found --set {override!r}, expected section.key=value")
+        name = re.match(r"[\w.]*", override)
+        shown = name[0] if name else ""
+        raise ConfigError(f"found --set {shown!r} without a value, expected section.key=value")
     try:
         nested: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"the value in --set {override!r} is no valid YAML: {error}") from error
+        where = _place_of(error)
+        raise ConfigError(f"the value in --set {path!r} is no valid YAML{where}") from None
+    secrets.refuse_on_command_line(path, nested)
     for key in reversed(path.split(".")):
         nested = {key: nested}
     return dict(nested)

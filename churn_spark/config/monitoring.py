@@ -46,6 +46,8 @@ class PolicyConfig(Section):
     max_segment_loss: float = Field(gt=0, lt=1)
     probation_days: int = Field(ge=1)
     max_probation_high: float = Field(gt=-1, le=0)
+    # Decisions of older releases were stored without it, and were right with any number.
+    min_probation_positives: int = Field(default=2, ge=2)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -80,6 +82,7 @@ class ChecksConfig(Section):
     max_duplicate_rate: Share
     max_quarantine_rate: Share
     max_misdated_rate: Share
+    max_changed_rate: Share
 
 
 class AlertsConfig(Section):

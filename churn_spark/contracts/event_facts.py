@@ -15,3 +15,9 @@ CATEGORIES: Final = ("page", "level", "auth")
 """Fields whose values are counted, each under its own name."""
 FIELDS: Final = ("registered_ts", "gender", "location", "os", "browser", "item_in_session")
 """Fields that some events lack; one that is no longer sent shows as more nulls than before."""
+MAX_VALUES: Final = 100
+"""Of a field that are counted by name, of one day and group of users: the most frequent ones."""
+MAX_VALUE_CHARS: Final = 100
+"""Of a value that are kept."""
+OTHERS: Final = "(other values)"
+"""What all further values are counted under, where a field holds free text."""

@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from churn_spark.evaluation.metrics import Metrics, outcomes, precision_recall_points
+
+_DIGITS: Final = 3
 
 
 def write_validation_files(
@@ -21,7 +24,7 @@ def write_validation_files(
 
     Args:
         folder: an existing one.
-        rows: validation rows with `as_of`, `label`, `churn_probability`.
+        rows: validation rows with `as_of`, `label`, `churn_probability`; their numbers coarse.
         metrics: of these rows.
         listed: columns of `rows` to show with each error; no ids among them.
         title: of the picture.
@@ -34,6 +37,7 @@ def write_validation_files(
     _draw_precision_recall(curve, metrics, title, folder / "precision_recall.png")
     outcome = outcomes(labels, probabilities, metrics.threshold)
     errors = rows.assign(outcome=outcome)[["outcome", "as_of", "churn_probability", *listed]]
+    errors = errors.round({"churn_probability": _DIGITS})
     for kind in ("false positive", "false negative"):
         chosen = errors[errors["outcome"] == kind].sort_values(
             "churn_probability", ascending=kind == "false negative"

@@ -26,8 +26,11 @@ METRIC_NAMES: Final = (
     "brier",
     "capture_10",
     "capture_33",
+    "lift_10",
+    "lift_33",
     "calibration_error",
     "calibration_slope",
+    "calibration_intercept",
     "f1",
 )
 
@@ -196,17 +199,22 @@ class _Evaluator:
         """The metrics of `METRIC_NAMES`, then the gap noise; weights by place in the ranking."""
         tally = self.ranking.tally(weights)
         weights = np.ones(len(self._margins)) if weights is None else weights
-        _, slope = calibration_line(self.ranking.labels, self._margins, weights, self._start)
+        intercept, slope = calibration_line(
+            self.ranking.labels, self._margins, weights, self._start
+        )
+        captured = tally.capture(0.10), tally.capture(0.33)
         gaps = _gaps(tally)
         return (
             tally.roc_auc(),
             tally.average_precision(),
             float(weights @ self._log_losses / tally.n[-1]),
             float(weights @ self._squares / tally.n[-1]),
-            tally.capture(0.10),
-            tally.capture(0.33),
+            *captured,
+            captured[0] / 0.10,
+            captured[1] / 0.33,
             float(np.abs(gaps).sum()),
             slope,
+            intercept,
             tally.f1(self._threshold),
             float(np.abs(gaps - self._gaps).sum()),
         )

@@ -7,23 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import polars as pl
+from xxhash import xxh64_intdigest
 
 from churn_spark.config import IngestConfig
-from churn_spark.events.clean import IS_ANONYMOUS, REASON, build_events, classify_records
+from churn_spark.events.clean import (
+    IS_ANONYMOUS,
+    REASON,
+    build_events,
+    classify_records,
+    may_be_misspelt,
+)
+from churn_spark.events.contents import describe_contents
+from churn_spark.events.line import parse_line
 from churn_spark.events.parse import LINE, Lines, parse_block
-from churn_spark.events.rules import REASONS
+from churn_spark.events.rules import HASH_SEED, MISSPELT_KEY, REASONS
+from churn_spark.events.values import other_spellings
 
 COUNTED: Final = ("read", "accepted", "anonymous", *REASONS)
 """What is counted of a block's lines that aren't blank."""
 
 _REJECTED_SCHEMA: Final = {
-    "raw": pl.String(),
-    "reason": pl.String(),
+    "byte_offset": pl.Int64(),
     "line_bytes": pl.Int64(),
+    "line_hash": pl.Int64(),
+    "reason": pl.String(),
+    "contents": pl.String(),
 }
+_MAX_CONTENTS: Final = 500
+_LEAST_HASHED: Final = 200
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,7 @@ class Block:
 
     Attributes:
         events: columns of `EVENTS`, but where they were delivered; one row per accepted line.
-        rejected: the same of `QUARANTINE`; one row per rejected line.
+        rejected: the same of `QUARANTINE`; one row per rejected line, in their order.
         counts: each of `COUNTED` -> lines; `read` is the sum of the others.
     """
 
@@ -41,7 +56,9 @@ class Block:
     counts: Mapping[str, int]
 
 
-def read_block(data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0) -> Block:
+def read_block(
+    data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0, offset: int = 0
+) -> Block:
     """Read whole lines.
 
     Args:
@@ -49,14 +66,15 @@ def read_block(data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0
         config: what counts as an event.
         n_buckets: into which the events are cut by their user.
         n_cut: bytes that the last line has beyond these; it is too long then.
+        offset: bytes of the file before these.
     """
     parsed = parse_block(data, config.max_line_bytes)
-    classified = classify_records(parsed.records, config)
+    classified = _find_misspelt(classify_records(parsed.records, config), parsed.lines)
     events = build_events(classified, n_buckets)
     refused = classified.filter(pl.col(REASON).is_not_null())
     reasons = dict(zip(refused[LINE].to_list(), refused[REASON].to_list(), strict=True))
     reasons |= parsed.problems
-    rejected = _build_rejected(parsed.lines, reasons, config.quarantined_chars, n_cut)
+    rejected = _build_rejected(parsed.lines, reasons, config.max_line_bytes, offset, n_cut)
     counts = dict.fromkeys(COUNTED, 0)
     for reason in reasons.values():
         counts[reason] += 1
@@ -66,19 +84,54 @@ def read_block(data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0
     return Block(events, rejected, counts)
 
 
+def _find_misspelt(classified: pl.DataFrame, lines: Lines) -> pl.DataFrame:
+    """The classified records; rejected are those too whose needed field has another spelling."""
+    doubtful = classified.filter(may_be_misspelt())[LINE].to_list()
+    found = [number for number in doubtful if _is_misspelt(lines.each[number])]
+    if not found:
+        return classified
+    is_found = pl.col(LINE).is_in(found)
+    return classified.with_columns(
+        pl.when(is_found).then(pl.lit(MISSPELT_KEY)).otherwise(pl.col(REASON)).alias(REASON),
+        pl.col(IS_ANONYMOUS) & ~is_found,
+    )
+
+
+def _is_misspelt(line: bytes) -> bool:
+    try:
+        record = parse_line(line)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and bool(other_spellings(record))
+
+
 def _build_rejected(
-    lines: Lines, reasons: Mapping[int, str], max_chars: int, n_cut: int
+    lines: Lines, reasons: Mapping[int, str], max_line_bytes: int, offset: int, n_cut: int
 ) -> pl.DataFrame:
-    rows = [
-        (_cut(lines.each[number], max_chars), reason, len(lines.each[number]))
-        for number, reason in sorted(reasons.items())
-    ]
+    """What is kept of rejected lines: where they are and why, none of their values."""
+    if not reasons:
+        return pl.DataFrame(schema=_REJECTED_SCHEMA)
+    starts = list(accumulate((len(line) + 1 for line in lines.each), initial=offset))
+    rows = []
+    for number, reason in sorted(reasons.items()):
+        # Of one that is too long, each reader has at least this.
+        line = lines.each[number][:max_line_bytes]
+        contents = describe_contents(line, reason)[:_MAX_CONTENTS]
+        n_bytes = len(lines.each[number])
+        rows.append((starts[number], n_bytes, hash_line(line), reason, contents))
+    rejected = pl.DataFrame(rows, schema=_REJECTED_SCHEMA, orient="row")
     if n_cut:
-        raw, reason, n_bytes = rows[-1]
-        rows[-1] = raw, reason, n_bytes + n_cut
-    return pl.DataFrame(rows, schema=_REJECTED_SCHEMA, orient="row")
+        is_last = pl.int_range(pl.len()) == pl.len() - 1
+        return rejected.with_columns(pl.col("line_bytes") + n_cut * is_last)
+    return rejected
 
 
-def _cut(line: bytes, max_chars: int) -> str:
-    """The line's first characters; a byte that is no UTF-8 stands as its number."""
-    return line[: 4 * max_chars].decode(errors="backslashreplace")[:max_chars]
+def hash_line(line: bytes) -> int | None:
+    """What tells whether a line is still the same; none of one so short that it could be guessed.
+
+    Of a record that was printed over many lines, each has one value.
+    """
+    if len(line) < _LEAST_HASHED:
+        return None
+    hashed = xxh64_intdigest(line, HASH_SEED)
+    return hashed - 2**64 if hashed >= 2**63 else hashed

@@ -58,6 +58,12 @@ def classify_records(records: pl.DataFrame, config: IngestConfig) -> pl.DataFram
     )
 
 
+def may_be_misspelt() -> pl.Expr:
+    """Whether a classified record lacks a field that it may have under another spelling."""
+    is_nobodys = pl.col(IS_ANONYMOUS) & pl.col("userId").is_null()
+    return is_nobodys | pl.col(REASON).is_in([MISSING_TS, MISSING_PAGE, MISSING_SESSION])
+
+
 def build_events(classified: pl.DataFrame, n_buckets: int) -> pl.DataFrame:
     """The accepted events: columns of `EVENTS`, but where they were delivered.
 

@@ -1,22 +1,19 @@
-"""The input folder: which files there are, which are new, which changed after they were read."""
+"""The input folder: which files there are, as the file system lists them."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
-import pandas as pd
-import polars as pl
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from churn_spark.contracts.tables import FILES
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.polars_schema import polars_schema_of
 
+_READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
 _ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
@@ -47,31 +44,6 @@ class Location:
     files: Sequence[ListedFile]
     ignored: Sequence[str]
 
-    def new_files(self, known: pd.DataFrame) -> list[ListedFile]:
-        """Those that no batch has read; an empty one waits until it has lines.
-
-        Args:
-            known: the table `FILES`.
-        """
-        names = set(known["source_file"])
-        return [one for one in self.files if one.path not in names and one.size_bytes]
-
-    def changed_files(self, known: pd.DataFrame) -> list[str]:
-        """Those whose size or time differ from when they were read.
-
-        Args:
-            known: the table `FILES`.
-        """
-        sizes = dict(zip(known["source_file"], known["size_bytes"], strict=True))
-        times = dict(zip(known["source_file"], known["modified_ts"], strict=True))
-        return [
-            one.path
-            for one in self.files
-            if one.path in sizes
-            and (sizes[one.path], times[one.path].tz_localize(UTC))
-            != (one.size_bytes, pd.Timestamp(one.modified, unit="ms", tz=UTC))
-        ]
-
 
 def list_location(spark: SparkSession, path: str) -> Location:
     """List a folder (with its sub-folders), a file or a glob.
@@ -87,6 +59,9 @@ def list_location(spark: SparkSession, path: str) -> Location:
         # A name that is there means itself, whatever characters it has.
         pattern = escape_glob(path) if file_system.exists(root) else path
         matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
+        encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
+        if file_system.getScheme() == "file" and encoding.upper() not in _READS_ALL_NAMES:
+            _require_ascii(path, [match.getPath().toUri().getPath() for match in matches], encoding)
         found = [file for match in matches for file in _walk(file_system, match.getPath())]
     except Py4JJavaError as error:
         reason = error.java_exception.toString()
@@ -109,22 +84,21 @@ def escape_glob(path: str) -> str:
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
-def build_files(files: Iterable[ListedFile], broken: Mapping[str, str], batch: int) -> pl.DataFrame:
-    """The files of one batch, each with its problem if it has one.
+def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
+    """Let pass only names that a Java reads whose locale isn't UTF-8: it leaves others out.
 
-    Grain: one file.
+    Raises:
+        InputError: if there is another name, or the location itself is one.
     """
-    rows = [
-        (
-            file.path,
-            file.size_bytes,
-            datetime.fromtimestamp(file.modified / 1000, tz=UTC),
-            broken.get(file.path),
-            batch,
+    names = [path]
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            names += [f"{folder}/{name}" for name in (*folders, *files)]
+    if odd := [name for name in names if not name.isascii()]:
+        raise InputError(
+            f"found {odd[0]!r}, whose name Java can't read in this locale ({encoding}); expected "
+            "UTF-8: set LC_ALL=C.UTF-8 and run again"
         )
-        for file in files
-    ]
-    return pl.DataFrame(rows, schema=polars_schema_of(FILES), orient="row")
 
 
 def _walk(file_system: Any, path: Any) -> Iterator[ListedFile]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -12,32 +13,66 @@ from pyspark.sql import functions as F
 
 from churn_spark.events.files import escape_glob
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
 
 def read_lines(
     spark: SparkSession, paths: Sequence[str], *, up_to_damage: bool = False
 ) -> DataFrame:
-    """The lines of plain or gzip files: `value` (their bytes) and `source_file` (as an URI).
+    """The lines of plain or gzip files, as their line feeds part them.
 
-    A byte-order mark and the line ends (LF or CRLF) are taken off.
+    A byte-order mark at the begin of a file and the line feeds are taken off. Lines of one part of
+    a file are together and in order.
+
+    Returns:
+        `value` (their bytes), `source_file` (as an URI) and `part_offset` (of the part of the
+        file that a task reads).
 
     Args:
         spark: the session.
         paths: as listed; characters that are special in globs are taken literally.
         up_to_damage: give the whole lines before a damaged spot instead of failing there.
     """
-    lines = (
+    if not paths:
+        return spark.createDataFrame([], "value binary, source_file string, part_offset bigint")
+    return (
         spark.read.option("ignoreCorruptFiles", up_to_damage)
         .option("ignoreMissingFiles", up_to_damage)
+        # With other line ends taken off too, nobody could say how long they were.
+        .option("lineSep", "\n")
         .text([escape_glob(path) for path in paths])
         .select(
             F.col("value").cast("binary").alias("value"),
             F.col("_metadata.file_path").alias("source_file"),
+            F.col("_metadata.file_block_start").alias("part_offset"),
         )
     )
-    # A gzip file is one task however large it is; parsing costs more than moving the lines.
-    n_tasks = spark.sparkContext.defaultParallelism
-    is_one_task_each = all(path.endswith(".gz") for path in paths)
-    return lines.repartition(n_tasks) if is_one_task_each and len(paths) < n_tasks else lines
+
+
+def bytes_before_lines(spark: SparkSession, path: str) -> int:
+    """Bytes of a file, or of what it unpacks to, before its first line: of a byte-order mark."""
+    jvm: Any = spark._jvm
+    name = jvm.org.apache.hadoop.fs.Path(path)
+    try:
+        stream = name.getFileSystem(spark._jsc.hadoopConfiguration()).open(name)
+        if path.endswith(".gz"):
+            stream = jvm.java.util.zip.GZIPInputStream(stream)
+        begin = bytes(stream.readNBytes(len(_BYTE_ORDER_MARK)))
+        stream.close()
+    except Py4JJavaError:
+        # Damaged there, or gone: lines of it were read all the same.
+        return 0
+    return len(begin) if begin == _BYTE_ORDER_MARK else 0
+
+
+def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:
+    """The files that are gone, each with what is to be said of it."""
+    jvm: Any = spark._jvm
+    hadoop_path, configuration = jvm.org.apache.hadoop.fs.Path, spark._jsc.hadoopConfiguration()
+    found = [(path, hadoop_path(path)) for path in paths]
+    return {
+        path: "it is gone" for path, at in found if not at.getFileSystem(configuration).exists(at)
+    }
 
 
 def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:

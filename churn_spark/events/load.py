@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 import polars as pl
@@ -39,6 +40,7 @@ class LoadTask:
         config: what counts as an event.
         n_buckets: of the events.
         batch: number of the batch.
+        today: date of the ingest, UTC.
         tables: path of a table in the lakehouse -> where it is.
         options: of their storage.
     """
@@ -46,6 +48,7 @@ class LoadTask:
     config: IngestConfig
     n_buckets: int
     batch: int
+    today: date
     tables: Mapping[str, str]
     options: StorageOptions
 
@@ -58,11 +61,13 @@ class Loaded:
         files: path of a table in the lakehouse -> files that a commit is to add.
         lines: what became of the lines -> how many.
         broken: file -> why it can't be read to its end.
+        unread: file -> why it, or a part of it, can't be read at all.
     """
 
     files: Mapping[str, Sequence[AddAction]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def sum_of(cls, many: Iterable[Loaded]) -> Loaded:
@@ -70,12 +75,14 @@ class Loaded:
         files: dict[str, list[AddAction]] = {}
         lines: Counter[str] = Counter()
         broken: dict[str, str] = {}
+        unread: dict[str, str] = {}
         for one in many:
             for table, added in one.files.items():
                 files.setdefault(table, []).extend(added)
             lines.update(one.lines)
             broken.update(one.broken)
-        return cls(files, dict(lines), broken)
+            unread.update(one.unread)
+        return cls(files, dict(lines), broken, unread)
 
 
 def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded:
@@ -89,25 +96,31 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
     rows = _Rows(task)
     lines: Counter[str] = Counter()
     broken: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for part in parts:
         told = 0
         try:
             for piece, n_bytes in _read(part, task.config):
-                block = read_block(piece.data, task.config, task.n_buckets, piece.n_cut)
+                block = read_block(
+                    piece.data, task.config, task.n_buckets, piece.n_cut, piece.offset
+                )
                 rows.add(EVENTS, block.events, part.path)
-                rows.add(QUARANTINE, block.rejected, part.path)
+                rejected = block.rejected.with_columns(rejected_date=pl.lit(task.today))
+                rows.add(QUARANTINE, rejected, part.path)
                 lines.update(block.counts)
                 note(n_bytes - told, block.counts["read"])
                 told = n_bytes
-        except (DamagedFileError, FileNotFoundError, PermissionError) as error:
+        except DamagedFileError as error:
             broken[part.path] = str(error)
+        except (FileNotFoundError, PermissionError) as error:
+            unread[part.path] = str(error)
         note(part.length - told, 0)
-    return Loaded(rows.written(), dict(lines), broken)
+    return Loaded(rows.written(), dict(lines), broken, unread)
 
 
 def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int]]:
     """The pieces of a part, each with how many of its bytes are read by then."""
-    longest = max(config.max_line_bytes, 4 * config.quarantined_chars) + 1
+    longest = config.max_line_bytes + 1
     with open_source(part.path) as source:
         if part.is_compressed:
             for piece in read_gzip(source, PART_BYTES, longest):

@@ -17,7 +17,7 @@ import orjson
 import polars as pl
 
 from churn_spark.events.line import Record, read_line
-from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.rules import MAX_DIGITS, NUMBERS, TEXTS
 
 LINE: Final = "line"
 """Column of a record's place: the number of its line in the block."""
@@ -30,6 +30,8 @@ RECORD_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 # Any text of a surrogate is one half of a pair, or Polars makes NUL of it.
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_BLANK: Final = re.compile(rb"(?:\s|\xef\xbb\xbf)*")
+_LONG_NUMBER: Final = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_DIGITS + 1))
 # What a nested value, a boolean, or a number with digits of Polars' own, looks like as text.
 _NOT_TEXT: Final = r"^(?:[\[{]|-?[0-9]+\.[0-9]*$|-?[0-9]{22,}$|true$|false$)"
 _NOT_PAGE: Final = r"^(?:[\[{]|-?[0-9]|true$|false$)"
@@ -72,6 +74,11 @@ class Lines:
             at = found + 1
         return False
 
+    @property
+    def has_long_number(self) -> bool:
+        """Whether there may be a number that is too long to be one."""
+        return self.has_longer_than(MAX_DIGITS) and bool(_LONG_NUMBER.search(self.data))
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -96,7 +103,7 @@ def parse_block(data: bytes, max_line_bytes: int) -> Parsed:
         max_line_bytes: longer lines aren't parsed.
     """
     lines = Lines.of(data)
-    if not lines.has_longer_than(max_line_bytes):
+    if not lines.has_longer_than(max_line_bytes) and not lines.has_long_number:
         records = _parse_strictly(lines.data)
         if records is not None and records.height == lines.n_ends:
             numbered = records.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(LINE))
@@ -110,7 +117,7 @@ def _parse_screened(lines: Lines, max_line_bytes: int) -> Parsed:
     for number, line in enumerate(lines.each):
         if len(line) <= max_line_bytes and _is_plain(line):
             plain.append(number)
-        elif line.strip():
+        elif not _BLANK.fullmatch(line):
             others.append(number)
     records = _parse_strictly(b"\n".join(lines.each[number] for number in plain))
     if records is None or records.height != len(plain):
@@ -171,6 +178,8 @@ def _parse_strictly(data: bytes) -> pl.DataFrame | None:
 
 def _is_plain(line: bytes) -> bool:
     """Whether Polars is likely to take the line; where this errs, lines are read one by one."""
+    if len(line) > MAX_DIGITS and _LONG_NUMBER.search(line):
+        return False
     try:
         record: Any = orjson.loads(line)
     except ValueError:

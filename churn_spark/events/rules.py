@@ -31,6 +31,10 @@ NO_NUMBER, NO_TEXT = math.nan, 0
 HASH_SEED: Final = 42
 
 WHITE_SPACE: Final = " \t\r\n\f\u000b"
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""In front of a line it is none of its text: files that begin with one were joined."""
+MAX_DIGITS: Final = 1000
+"""Of a number; one that is longer, in whatever field, is none."""
 MAX_SONG_SECONDS: Final = 86_400
 MAX_COUNT: Final = 2**53
 ANONYMOUS_IDS: Final = ("", '""')
@@ -46,6 +50,10 @@ MISSING_SESSION: Final = "missing sessionId"
 TS_IN_SECONDS: Final = "ts in seconds"
 TS_OUT_OF_RANGE: Final = "ts out of range"
 NUMBER_OUT_OF_RANGE: Final = "number out of range"
+MISSPELT_KEY: Final = "misspelt key"
+
+NEEDED: Final = ("ts", "page", "userId", "sessionId")
+"""Fields without which a record is no event of a known user."""
 
 REASONS: Final = (
     LINE_TOO_LONG,
@@ -58,8 +66,13 @@ REASONS: Final = (
     TS_OUT_OF_RANGE,
     NUMBER_OUT_OF_RANGE,
     MISSING_SESSION,
+    MISSPELT_KEY,
 )
-"""Why a line may be quarantined, in the order in which the rules are tried."""
+"""Why a line may be quarantined, in the order in which the rules are tried.
+
+The last takes the place of a missing field, or of nobody's `userId`, where the record has a value
+under another spelling of it.
+"""
 
 OS_RULES: Final = (
     ("iPad", "iOS"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
@@ -20,9 +22,9 @@ from churn_spark.events.block import Block, read_block
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.schema import struct_of
 
-_WHAT, _N = "what", "n_lines"
-_EVENT, _REJECTED = "event", "rejected"
-_ACCOUNT: Final = pa.schema([(_WHAT, pa.string()), (_N, pa.int64())])
+_WHAT, _N, _PART = "what", "n_lines", "part_offset"
+_EVENT, _REJECTED, _BYTES = "event", "rejected", "bytes"
+_ACCOUNT: Final = pa.schema([(_WHAT, pa.string()), (_N, pa.int64()), (_PART, pa.int64())])
 _OF_EVENTS = set(EVENTS.column_names)
 _OF_BOTH: Final = pa.schema(
     [
@@ -35,6 +37,7 @@ _SPARK_OF_BOTH: Final = T.StructType(
     [
         T.StructField(_WHAT, T.StringType()),
         T.StructField(_N, T.LongType()),
+        T.StructField(_PART, T.LongType()),
         *struct_of(EVENTS),
         *(field for field in struct_of(QUARANTINE) if field.name not in _OF_EVENTS),
     ]
@@ -48,16 +51,23 @@ class SparkBlocks:
     rows: DataFrame
 
     @classmethod
-    def of(cls, lines: DataFrame, config: IngestConfig, n_buckets: int, batch: int) -> SparkBlocks:
-        """Read lines: `value` (bytes, without the line end) and `source_file` (as an URI)."""
+    def of(
+        cls, lines: DataFrame, config: IngestConfig, n_buckets: int, batch: int, today: date
+    ) -> SparkBlocks:
+        """Read lines, as `lines.read_lines` gives them."""
 
         def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            # Of each part of a file, how much of it was read: its lines come in their order.
+            seen: Counter[tuple[str, int]] = Counter()
             for arrived in batches:
-                pairs = zip(*(column.to_pylist() for column in arrived.columns), strict=True)
-                for uri, group in groupby(pairs, key=lambda pair: pair[1]):
-                    data = b"\n".join(value for value, _ in group)
-                    block = read_block(data, config, n_buckets)
-                    yield from _rows_of(block, _listed_path(uri), batch).to_batches()
+                columns = (column.to_pylist() for column in arrived.columns)
+                rows = zip(*columns, strict=True)
+                for part, group in groupby(rows, key=lambda row: (row[1], row[2])):
+                    data = b"\n".join(row[0] for row in group)
+                    block = read_block(data, config, n_buckets, offset=seen[part])
+                    seen[part] += len(data) + 1
+                    account = {**block.counts, _BYTES: len(data) + 1}
+                    yield from _rows_of(block, account, part, batch, today).to_batches()
 
         return cls(lines.mapInArrow(read, _SPARK_OF_BOTH))
 
@@ -66,25 +76,64 @@ class SparkBlocks:
         """The accepted events."""
         return self.rows.filter(F.col(_WHAT) == _EVENT).select(*EVENTS.column_names)
 
+    def rejected(self, starts: Mapping[str, int]) -> DataFrame:
+        """The rejected lines.
+
+        Args:
+            starts: file -> bytes before its first line, where there are any.
+        """
+        found = self.rows.filter(F.col(_WHAT) == _REJECTED)
+        known = [(*part, n) for part, n in self._offsets(starts).items()]
+        names = ["source_file", _PART]
+        offsets = self.rows.sparkSession.createDataFrame(
+            known, f"source_file string, {_PART} long, before long"
+        )
+        placed = found.join(F.broadcast(offsets), names).withColumn(
+            "byte_offset", F.col("byte_offset") + F.col("before")
+        )
+        return placed.select(*QUARANTINE.column_names)
+
     @property
-    def rejected(self) -> DataFrame:
-        """The rejected lines."""
-        return self.rows.filter(F.col(_WHAT) == _REJECTED).select(*QUARANTINE.column_names)
+    def files_with_rejected(self) -> list[str]:
+        """Files with a rejected line: at most those of the batch."""
+        rows = self.rows.filter(F.col(_WHAT) == _REJECTED).select("source_file").distinct()
+        return [row.source_file for row in rows.collect()]
 
     def count_lines(self) -> Mapping[str, int]:
         """What became of the lines -> how many."""
-        counted = self.rows.filter(F.col(_N).isNotNull())
+        counted = self.rows.filter(F.col(_N).isNotNull() & (F.col(_WHAT) != _BYTES))
         rows = counted.groupBy(_WHAT).agg(F.sum(_N).alias(_N)).collect()
         return {row[_WHAT]: int(row[_N]) for row in rows}
 
+    def _offsets(self, starts: Mapping[str, int]) -> Mapping[tuple[str, int], int]:
+        """File and part -> bytes before the first line of the part.
 
-def _rows_of(block: Block, source_file: str, batch: int) -> pa.Table:
-    delivery = {"source_file": pl.lit(source_file), "ingest_batch": pl.lit(batch, pl.Int64())}
+        A row a part of a file comes to the driver.
+        """
+        counted = self.rows.filter(F.col(_WHAT) == _BYTES)
+        parts = counted.groupBy("source_file", _PART).agg(F.sum(_N).alias(_N)).collect()
+        before = Counter(starts)
+        offsets = {}
+        for row in sorted(parts):
+            offsets[row.source_file, row[_PART]] = before[row.source_file]
+            before[row.source_file] += row[_N]
+        return offsets
+
+
+def _rows_of(
+    block: Block, account: Mapping[str, int], part: tuple[str, int], batch: int, today: date
+) -> pa.Table:
+    delivery = {
+        "source_file": pl.lit(_listed_path(part[0])),
+        _PART: pl.lit(part[1], pl.Int64()),
+        "ingest_batch": pl.lit(batch, pl.Int64()),
+        "rejected_date": pl.lit(today),
+    }
     rows = pl.concat(
         [
             block.events.with_columns(pl.lit(_EVENT).alias(_WHAT), **delivery),
             block.rejected.with_columns(pl.lit(_REJECTED).alias(_WHAT), **delivery),
-            pl.DataFrame({_WHAT: block.counts.keys(), _N: block.counts.values()}),
+            pl.DataFrame({_WHAT: account.keys(), _N: account.values()}).with_columns(**delivery),
         ],
         how="diagonal",
     )

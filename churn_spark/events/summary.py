@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-_AGAIN = "deliver it again under a new name; events already loaded count once"
+from churn_spark.errors import InputError
+from churn_spark.events.readings import FileNote
+from churn_spark.wording import count_of, name_some
+
+_AGAIN: Final = "deliver it again under a new name; events already loaded count once"
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -14,12 +20,12 @@ class BatchFacts:
     """What became of one batch of files.
 
     Attributes:
-        n_files: files read.
+        files: what was done about each.
         lines: `read`, `accepted`, `anonymous` and each quarantine reason -> lines.
         broken: file -> why it could not be read to its end.
     """
 
-    n_files: int
+    files: Sequence[FileNote]
     lines: Mapping[str, int]
     broken: Mapping[str, str]
 
@@ -32,11 +38,15 @@ class IngestSummary:
         batches: those of this run.
         changed: files that were changed after an earlier run, or this one, had read them.
         ignored: files in the input folder that are no event files.
+        young: files that may still be written, and are left for the next run.
+        min_age_minutes: that they lack.
     """
 
     batches: Sequence[BatchFacts]
     changed: Sequence[str] = ()
     ignored: Sequence[str] = ()
+    young: Sequence[str] = ()
+    min_age_minutes: float = 0.0
 
     @property
     def lines(self) -> Counter[str]:
@@ -46,23 +56,33 @@ class IngestSummary:
             total.update(batch.lines)
         return +total
 
+    @property
+    def unread(self) -> dict[str, str]:
+        """Files that could not be opened, each with the reason."""
+        return {
+            note.path: note.problem or ""
+            for batch in self.batches
+            for note in batch.files
+            if note.status == "unread"
+        }
+
     def describe(self) -> str:
         """One line that adds up."""
-        n_files = sum(batch.n_files for batch in self.batches)
-        if not n_files:
-            return "no new file"
-        lines = self.lines
-        reasons = {
-            reason: n
-            for reason, n in lines.items()
-            if reason not in ("read", "accepted", "anonymous")
-        }
-        listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
-        return (
-            f"{n_files} file{'s' if n_files > 1 else ''}: read {lines['read']:,} = "
-            f"accepted {lines['accepted']:,} + anonymous {lines['anonymous']:,} + "
-            f"quarantined {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
-        )
+        statuses = Counter(note.status for batch in self.batches for note in batch.files)
+        n_on, n_again = statuses["read on"], statuses["read again"]
+        n_files = statuses["read"] + n_on + n_again
+        facts = [self._describe_lines(n_files) if n_files else "no new file"]
+        if n_on:
+            facts.append(f"{n_on:,} of them read on from where {_it(n_on)} had ended")
+        if n_again:
+            facts.append(f"{n_again:,} of them in place of what {_it(n_again)} had delivered")
+        if self.young:
+            minutes = f"{self.min_age_minutes:g} minute{'s' * (self.min_age_minutes != 1)}"
+            facts.append(
+                f"{count_of(len(self.young), 'file')} changed less than {minutes} ago, left for "
+                "the next run"
+            )
+        return "; ".join(facts)
 
     def warnings(self) -> list[str]:
         """One sentence for each file that isn't loaded whole, and one for the ignored."""
@@ -73,7 +93,9 @@ class IngestSummary:
             for path, reason in batch.broken.items()
         ]
         changed = [
-            f"{path} was changed after it was read; its new content is not loaded: {_AGAIN}"
+            f"{path} was changed after it was read; its new content is not loaded: {_AGAIN}, or "
+            "run `ingest_events --reload changed`, which puts it in place of what the file had "
+            "delivered"
             for path in self.changed
         ]
         ignored = []
@@ -83,3 +105,36 @@ class IngestSummary:
                 f"the first is {self.ignored[0]}"
             )
         return broken + changed + ignored
+
+    def require_all_read(self) -> None:
+        """Let pass only a run that could open all files; all others are loaded all the same.
+
+        Raises:
+            InputError: if a file was gone, or may not be read.
+        """
+        if not self.unread:
+            return
+        files = [f"{path} ({reason})" for path, reason in self.unread.items()]
+        raise InputError(
+            f"found {count_of(len(files), 'listed file')} that could not be opened: "
+            f"{name_some(files, _NAMED)}; expected to read what is there. All else is loaded, and "
+            "what these hold is not: bring them back or make them readable, and run again"
+        )
+
+    def _describe_lines(self, n_files: int) -> str:
+        lines = self.lines
+        reasons = {
+            reason: n
+            for reason, n in lines.items()
+            if reason not in ("read", "accepted", "anonymous")
+        }
+        listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+        return (
+            f"{count_of(n_files, 'file')}: read {lines['read']:,} = "
+            f"accepted {lines['accepted']:,} + anonymous {lines['anonymous']:,} + "
+            f"quarantined {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
+        )
+
+
+def _it(n: int) -> str:
+    return "it" if n == 1 else "they"

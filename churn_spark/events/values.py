@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from churn_spark.events.rules import OTHER, STRICT_TEXTS, WHITE_SPACE
+from churn_spark.events.rules import MAX_DIGITS, NEEDED, OTHER, STRICT_TEXTS, WHITE_SPACE
 
 # Exporters write what JSON has no number for as text.
 _NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
@@ -16,6 +16,31 @@ _NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
     **dict.fromkeys(("+INF", "+Infinity", "Infinity"), math.inf),
     **dict.fromkeys(("-INF", "-Infinity"), -math.inf),
 }
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text, in which `NaN` and `Infinity` may stand for numbers.
+
+    Of a key that is in an object twice the first counts.
+
+    Raises:
+        ValueError: if it isn't one value, or has a number of more than `MAX_DIGITS` digits.
+        RecursionError: if it is nested too deep for who calls.
+    """
+    return _DECODER.decode(text)
+
+
+def other_spellings(record: Mapping[str, object]) -> Mapping[str, str]:
+    """Needed fields without a value -> the key under which the record seems to have it.
+
+    `userid`, `USERID`, `user_id` and `User ID` are other spellings of `userId`.
+    """
+    missing = {_bare(name): name for name in NEEDED if record.get(name) is None}
+    return {
+        missing[_bare(key)]: key
+        for key, value in record.items()
+        if value not in (None, "") and _bare(key) in missing
+    }
 
 
 def number_of(value: object) -> float | None:
@@ -63,9 +88,13 @@ def text_of(name: str, value: object) -> str | None:
 
 
 def state_of(location: str | None) -> str | None:
-    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left."""
+    """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left.
+
+    What has a digit is no state: a street, a postcode or a coordinate.
+    """
     states = (location or "").rpartition(",")[2].strip(WHITE_SPACE)
-    return states.partition("-")[0].strip(WHITE_SPACE) or None
+    state = states.partition("-")[0].strip(WHITE_SPACE)
+    return None if any(map(str.isdigit, state)) else state or None
 
 
 def family_of(agent: str | None, rules: Sequence[tuple[str, str]]) -> str | None:
@@ -89,3 +118,28 @@ def _digits_of(number: float) -> str:
 
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
+
+
+def _bare(key: str) -> str:
+    return "".join(filter(str.isalnum, key)).lower()
+
+
+def _first_of_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's values; of a key that is there twice the first, as where blocks are parsed."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
+
+
+def _bounded(digits: str) -> str:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of more than {MAX_DIGITS:,} digits")
+    return digits
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_first_of_each,
+    parse_int=lambda digits: int(_bounded(digits)),
+    parse_float=lambda digits: float(_bounded(digits)),
+)

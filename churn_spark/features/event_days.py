@@ -17,8 +17,11 @@ from churn_spark.contracts.event_facts import (
     EVENT,
     EVENT_ONCE,
     FIELDS,
+    MAX_VALUE_CHARS,
+    MAX_VALUES,
     NEWEST_MILLIS,
     NULL,
+    OTHERS,
     SONG,
     SONG_WITHOUT_LENGTH,
 )
@@ -58,10 +61,22 @@ def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The values of each field; as many as are named, however many names a service invents."""
     for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
-        yield (
+        counted = (
             events.filter(pl.col(column).is_not_null())
             .group_by("event_date", value=column)
             .agg(n=pl.len().cast(pl.Int64))
-            .select("event_date", pl.lit(fact).alias("fact"), pl.col("value").cast(pl.String), "n")
+            .group_by("event_date", value=pl.col("value").cast(pl.String).str.head(MAX_VALUE_CHARS))
+            .agg(pl.col("n").sum())
         )
+        if fact != BATCH:
+            counted = _name_most_frequent(counted)
+        yield counted.select("event_date", pl.lit(fact).alias("fact"), "value", "n")
+
+
+def _name_most_frequent(counted: pl.DataFrame) -> pl.DataFrame:
+    by_frequency = counted.sort("event_date", -pl.col("n"), "value")
+    is_named = pl.int_range(pl.len()).over("event_date") < MAX_VALUES
+    named = pl.when(is_named).then("value").otherwise(pl.lit(OTHERS))
+    return by_frequency.group_by("event_date", value=named).agg(pl.col("n").sum())

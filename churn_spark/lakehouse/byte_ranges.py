@@ -25,16 +25,18 @@ class ByteRange:
         path: of the file, as listed.
         offset: of the first byte.
         length: in bytes; of a compressed file, which is read whole, that of the file.
+        end: of what is read of the file; a line that goes on beyond is cut there.
     """
 
     path: str
     offset: int
     length: int
+    end: int | None = None
 
     @property
     def is_compressed(self) -> bool:
         """Whether it is a gzip file, by its name."""
-        return self.path.endswith(".gz")
+        return is_compressed(self.path)
 
 
 @dataclass(frozen=True)
@@ -44,28 +46,36 @@ class Piece:
     Attributes:
         data: lines with their ends, LF, CRLF or CR; without a byte-order mark.
         n_cut: bytes that the last line has beyond these.
+        offset: bytes of the file before these, of a compressed one of what it unpacks to.
     """
 
     data: bytes
     n_cut: int = 0
+    offset: int = 0
 
 
-def split_files(files: Iterable[tuple[str, int]], n_bytes: int) -> list[ByteRange]:
-    """The parts of files (path and size), in their order; an empty file has none.
+def is_compressed(path: str) -> bool:
+    """Whether a file is a gzip file, by its name."""
+    return path.endswith(".gz")
+
+
+def split_files(files: Iterable[tuple[str, int, int]], n_bytes: int) -> list[ByteRange]:
+    """The parts of files, in their order; of an empty one there is none.
 
     Args:
-        files: path as listed, and size in bytes.
+        files: path as listed, the first byte that is read, which is 0 where it is compressed or
+            begins a line, and the end.
         n_bytes: of a part, more than a byte-order mark has.
     """
     return [
         part
-        for path, size in files
+        for path, begin, end in files
         for part in (
-            [ByteRange(path, 0, size)] * (size > 0)
-            if path.endswith(".gz")
+            [ByteRange(path, 0, end)] * (end > 0)
+            if is_compressed(path)
             else [
-                ByteRange(path, offset, min(n_bytes, size - offset))
-                for offset in range(0, size, n_bytes)
+                ByteRange(path, offset, min(n_bytes, end - offset), end)
+                for offset in range(begin, end, n_bytes)
             ]
         )
     ]
@@ -87,12 +97,12 @@ def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
         start = end.end() if end else len(data)
     if start >= len(data):
         return
-    body = data[start:]
+    body, offset = data[start:], part.offset - before + start
     if body[-1:] in b"\r\n":
-        yield Piece(body)
+        yield Piece(body, 0, offset)
         return
-    tail, n_cut = _read_tail(source, part.offset + part.length, longest)
-    yield Piece(body + tail, n_cut)
+    tail, n_cut = _read_tail(source, part.offset + part.length, part.end, longest)
+    yield Piece(body + tail, n_cut, offset)
 
 
 def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
@@ -106,37 +116,44 @@ def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
     Raises:
         DamagedFileError: where it is damaged; the whole lines before that were given.
     """
-    rest, n_cut = b"", 0
+    rest, n_cut, offset = b"", 0, 0
     for number, chunk in enumerate(_gather(_decompress(source), n_bytes)):
-        data = rest + (chunk if number else chunk.removeprefix(_BYTE_ORDER_MARK))
+        data = rest + chunk
+        if not number and chunk.startswith(_BYTE_ORDER_MARK):
+            data, offset = data[len(_BYTE_ORDER_MARK) :], len(_BYTE_ORDER_MARK)
         if n_cut:
             end = _LINE_END.search(chunk)
             n_cut += end.start() if end else len(chunk)
             if not end:
                 continue
-            yield Piece(rest, n_cut)
+            yield Piece(rest, n_cut, offset)
+            offset += len(rest) + n_cut + len(end.group())
             n_cut, data = 0, chunk[end.end() :]
         cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if cut:
-            yield Piece(data[:cut])
-        rest = data[cut:]
+            yield Piece(data[:cut], 0, offset)
+        rest, offset = data[cut:], offset + cut
         if len(rest) > longest:
             rest, n_cut = rest[:longest], len(rest) - longest
     if rest:
-        yield Piece(rest, n_cut)
+        yield Piece(rest, n_cut, offset)
 
 
-def _read_tail(source: Any, offset: int, longest: int) -> tuple[bytes, int]:
+def _read_tail(source: Any, offset: int, end: int | None, longest: int) -> tuple[bytes, int]:
     """The rest of a line: at most `longest` bytes of it, and how many more it has."""
     kept, n_bytes = b"", 0
-    while chunk := source.read_at(_STEP, offset + n_bytes):
-        end = _LINE_END.search(chunk)
-        found = chunk[: end.start()] if end else chunk
+    while chunk := source.read_at(_step(offset + n_bytes, end), offset + n_bytes):
+        line_end = _LINE_END.search(chunk)
+        found = chunk[: line_end.start()] if line_end else chunk
         kept += found[: longest - len(kept)]
         n_bytes += len(found)
-        if end:
+        if line_end:
             break
     return kept, n_bytes - len(kept)
+
+
+def _step(offset: int, end: int | None) -> int:
+    return _STEP if end is None else min(_STEP, end - offset)
 
 
 def _gather(chunks: Iterable[bytes], n_bytes: int) -> Iterator[bytes]:

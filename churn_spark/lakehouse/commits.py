@@ -19,8 +19,10 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
+from churn_spark.lakehouse.selection import Where, sql_condition
 
 _ATTEMPTS: Final = 10
+_NOTE: Final = "userMetadata"
 _PLAIN_FEATURES: Final = frozenset({"appendOnly", "invariants", "changeDataFeed"})
 _LISTS_FEATURES: Final = 7
 """From this version of the protocol on, a table names what a writer must know."""
@@ -33,10 +35,12 @@ class Once:
     Attributes:
         writer: who commits.
         number: of the commit; one that isn't above the writer's last is done already.
+        note: kept with the commit, as JSON with the writer as its key; none if it is empty.
     """
 
     writer: str
     number: int
+    note: str = ""
 
 
 def create_table(spec: TableSpec, table: str, options: StorageOptions) -> None:
@@ -95,12 +99,27 @@ def replace_partitions(
     return _commit_once(files, "overwrite", table, options, once, filters)
 
 
+def delete_rows(where: Where, table: str, options: StorageOptions) -> None:
+    """Remove the rows meant; where there are none, nothing is committed.
+
+    Files that have such rows and others are written anew, and the table's change feed, if it has
+    one, tells of the removed rows alone.
+    """
+    delta = DeltaTable(table, storage_options=dict(options))
+    delta.delete(sql_condition(where), post_commithook_properties=native_rows.NO_HOOKS)
+
+
 def last_number(table: str, options: StorageOptions, writer: str) -> int:
     """The number of a writer's last commit to the table; -1 where there is none."""
     if not DeltaTable.is_deltatable(table, dict(options)):
         return -1
     number = DeltaTable(table, storage_options=dict(options)).transaction_version(writer)
     return -1 if number is None else number
+
+
+def table_id(table: str, options: StorageOptions) -> str:
+    """The id that Delta has given the table when it was made."""
+    return str(DeltaTable(table, storage_options=dict(options)).metadata().id)
 
 
 def _commit_once(
@@ -112,7 +131,11 @@ def _commit_once(
     filters: list[tuple[str, str, list[str]]] | None = None,
 ) -> bool:
     """Commit on the newest version; after a lost race look again, for it may have been this one."""
-    properties = CommitProperties(app_transactions=[Transaction(once.writer, once.number)])
+    properties = CommitProperties(
+        # Where Spark keeps it, too.
+        custom_metadata={_NOTE: once.note} if once.note else None,
+        app_transactions=[Transaction(once.writer, once.number)],
+    )
     for attempt in range(_ATTEMPTS):
         delta = DeltaTable(table, storage_options=dict(options))
         done = delta.transaction_version(once.writer)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
+from pyarrow.fs import FileType
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.polars_schema import conform_polars
@@ -54,6 +55,13 @@ def write_data_files(
         )
         for values, part in parts.items()
     ]
+
+
+def are_there(files: Iterable[AddAction], table: str, options: StorageOptions) -> bool:
+    """Whether files that were written for a table, and wait for their commit, are still there."""
+    names = [unquote(file.path) for file in files]
+    found = DeltaStorageHandler(table, dict(options)).get_file_info(names)
+    return all(one.type == FileType.File for one in found)
 
 
 def _write(

@@ -34,6 +34,7 @@ Value = TypeVar("Value")
 Shared_co = TypeVar("Shared_co", covariant=True)
 
 _SPARKS_SEED = 42
+_RANGE = "_range"
 
 
 class HasValue(Protocol[Shared_co]):
@@ -96,6 +97,16 @@ def of_users(rows: Rows, users: pd.Series) -> Rows:
     return named.join(known, "user_id", "left")
 
 
+def without_users(rows: Rows, users: Collection[str]) -> Rows:
+    """The rows of all others."""
+    if isinstance(rows, pd.DataFrame):
+        return rows[~rows["user_id"].isin(users)]
+    named = pd.DataFrame({"user_id": sorted(users)}, dtype=object)
+    return rows.join(
+        rows.sparkSession.createDataFrame(named, "user_id string"), "user_id", "left_anti"
+    )
+
+
 def stack(parts: Sequence[Rows]) -> Rows:
     """The rows of all parts, which are on the same side and have the same columns."""
     in_spark = [part for part in parts if isinstance(part, DataFrame)]
@@ -121,8 +132,12 @@ def with_constants(rows: Rows, **values: date | str) -> Rows:
     return rows.assign(**values)
 
 
-def number_rows(rows: Rows, order: Sequence[str], name: str) -> Rows:
+@contextmanager
+def numbered(rows: Rows, order: Sequence[str], name: str) -> Iterator[Rows]:
     """The rows with a further column: their place among those of their as-of date, from 1.
+
+    In Spark each task numbers its own range of the order, after as many as the ranges before it
+    hold: no task needs all rows of a date.
 
     Args:
         rows: with `as_of`.
@@ -131,16 +146,20 @@ def number_rows(rows: Rows, order: Sequence[str], name: str) -> Rows:
         name: of the column.
     """
     if isinstance(rows, DataFrame):
-        within = Window.partitionBy("as_of").orderBy(*map(_in_order, order))
-        return rows.withColumn(name, F.row_number().over(within))
+        n_ranges = int(str(rows.sparkSession.conf.get("spark.sql.shuffle.partitions")))
+        by_order = [F.asc("as_of"), *map(_in_order, order)]
+        ranges = rows.repartitionByRange(n_ranges, *by_order)
+        with kept(ranges.withColumn(_RANGE, F.spark_partition_id())) as dealt:
+            yield _number_by_range(dealt, order, name)
+        return
     places = _sorted(rows, order).groupby("as_of").cumcount().astype("int32") + 1
-    numbered = rows.copy()
-    numbered[name] = places
-    return numbered
+    found = rows.copy()
+    found[name] = places
+    yield found
 
 
 def first_rows(rows: Rows, order: Sequence[str], n_rows: int) -> pd.DataFrame:
-    """The first rows in an order, as `number_rows` takes it, on the driver."""
+    """The first rows in an order, as `numbered` takes it, on the driver."""
     if isinstance(rows, DataFrame):
         return rows.orderBy(*map(_in_order, order)).limit(n_rows).toPandas()
     return _sorted(rows, order).head(n_rows).reset_index(drop=True)
@@ -207,6 +226,23 @@ def _collect_parts(parts: Batches, schema: T.StructType) -> pd.DataFrame:
     tables = [pa.Table.from_pandas(part, arrow, preserve_index=False) for part in parts]
     found: pd.DataFrame = pa.concat_tables([arrow.empty_table(), *tables]).to_pandas()
     return found
+
+
+def _number_by_range(rows: DataFrame, order: Sequence[str], name: str) -> DataFrame:
+    """Number rows whose ranges follow each other in the order; collects a count of each range."""
+    counted = rows.groupBy("as_of", _RANGE).count().toPandas().sort_values(["as_of", _RANGE])
+    before = counted.groupby("as_of")["count"].cumsum() - counted["count"]
+    offsets = rows.sparkSession.createDataFrame(
+        counted[["as_of", _RANGE]].assign(_before=before),
+        f"as_of date, {_RANGE} integer, _before long",
+    )
+    within = Window.partitionBy("as_of", _RANGE).orderBy(*map(_in_order, order))
+    place = (F.col("_before") + F.row_number().over(within)).cast("integer")
+    return (
+        rows.join(F.broadcast(offsets), ["as_of", _RANGE])
+        .withColumn(name, place)
+        .drop(_RANGE, "_before")
+    )
 
 
 def _in_order(name: str) -> Column:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
+
+from churn_spark.errors import MachineError
 
 _OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
 """Schemes that deltalake knows."""
@@ -38,6 +41,25 @@ def native_root(qualified: str) -> str | None:
     if scheme == "file":
         return "/" + path.lstrip("/")
     return qualified if scheme in _OBJECT_STORES else None
+
+
+def require_writable(root: str) -> None:
+    """Let pass only a place where tables can be made; of an object store nothing is asked.
+
+    Raises:
+        MachineError: if a local folder, or what is to hold it, can't be written to.
+    """
+    if not root.startswith("/"):
+        return
+    folder = Path(root)
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        what = "no folder" if not folder.is_dir() else "not to be written to by this user"
+        raise MachineError(
+            f"found {folder}, which is {what}, expected a folder for the lakehouse {root}: set "
+            "LAKEHOUSE to another place, or mount or own this one"
+        )
 
 
 def storage_options(root: str) -> dict[str, str]:

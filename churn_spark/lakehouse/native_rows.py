@@ -15,6 +15,7 @@ from deltalake.exceptions import TableNotFoundError
 from pyarrow import fs
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.selection import (
     Where,
@@ -38,12 +39,17 @@ class NativeTable:
         """The columns of the rows meant, with the declared types; columns of later are null."""
         schema = arrow_schema(self.spec)
         declared = pa.schema([schema.field(name) for name in columns])
-        there = self._columns
+        there = set(self.columns)
         if not there.issuperset(where):
             return declared.empty_table()
         rows = self._scan().filter(polars_condition(where))
         later = [pl.lit(None).alias(name) for name in columns if name not in there]
         return rows.with_columns(later).select(columns).collect().to_arrow().cast(declared)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that it has."""
+        return [field.name for field in self.delta.schema().fields]
 
     def count(self, where: Where) -> int:
         """Number of the rows meant; from the log alone where they are meant by partition."""
@@ -87,10 +93,6 @@ class NativeTable:
         path = unquote(self.delta.table_uri.removeprefix("file://"))
         files = fs.SubTreeFileSystem(path, fs.LocalFileSystem())
         return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset(filesystem=files))
-
-    @property
-    def _columns(self) -> set[str]:
-        return {field.name for field in self.delta.schema().fields}
 
     @property
     def _partition_columns(self) -> set[str]:
@@ -157,6 +159,13 @@ def replace(
     return (delta or DeltaTable(uri, storage_options=dict(options))).version()
 
 
+def vacuum(uri: str, options: Mapping[str, str]) -> None:
+    """Remove files that no version of the last week names."""
+    DeltaTable(uri, storage_options=dict(options)).vacuum(
+        dry_run=False, post_commithook_properties=NO_HOOKS
+    )
+
+
 def add_columns(delta: DeltaTable, declared: pa.Schema) -> None:
     """Give a table the declared columns that it was made without."""
     there = {field.name for field in delta.schema().fields}
@@ -170,6 +179,9 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
     """The rows with the columns of a table that is there; it gets those declared since.
 
     With the table's own comments: other words for a meaning would be refused.
+
+    Raises:
+        OldTableError: if the table has a column of another type.
     """
     add_columns(delta, rows.schema)
     schema = pa.schema(delta.schema().to_arrow())
@@ -177,4 +189,10 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
         rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
         for field in schema
     ]
-    return pa.table(arrays, schema=schema)
+    try:
+        return pa.table(arrays, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise OldTableError(
+            f"found {delta.table_uri.rstrip('/')} with a column of another type ({error}), "
+            "expected those of this release: move the table away, and the next run makes it anew"
+        ) from error

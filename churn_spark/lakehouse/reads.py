@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from churn_spark.contracts.places import IN_LOG
-from churn_spark.contracts.tables import LOG_DATES, SESSION_DAYS
+from churn_spark.contracts.tables import EVENTS, LOG_DATES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import LogSpan, days_after
@@ -18,12 +18,26 @@ def read_log_span(lakehouse: Lakehouse) -> LogSpan:
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    lakehouse.require(SESSION_DAYS)
     in_log = lakehouse.read_rows(LOG_DATES, {"place": [IN_LOG]}, ["event_date"])
     dates = sorted(in_log["event_date"]) or lakehouse.partition_values(SESSION_DAYS, "event_date")
     if not dates:
-        raise InputError(
-            "found no accepted event in the lakehouse, expected some: see the table "
-            "bronze/quarantine for what was rejected and why"
-        )
+        if not lakehouse.exists(EVENTS) or lakehouse.count_rows(EVENTS):
+            lakehouse.require(SESSION_DAYS)
+        raise InputError(_describe_nothing(lakehouse))
     return LogSpan(dates[0], days_after(dates[-1], 1))
+
+
+def _describe_nothing(lakehouse: Lakehouse) -> str:
+    """Why there may be no event: what is wrong with a line that was rejected, if one was."""
+    n_lines = lakehouse.count_rows(QUARANTINE)
+    if not n_lines:
+        return (
+            f"found no event of a known user in {lakehouse.root}, expected records with a userId: "
+            "what was read is anonymous, if anything was"
+        )
+    one = lakehouse.read(QUARANTINE).limit(1).collect()[0]
+    return (
+        f"found no event of a known user in {lakehouse.root}, but {n_lines:,} rejected lines, such "
+        f"as one at byte {one.byte_offset} of {one.source_file}: {one.reason} ({one.contents}); "
+        "expected a JSON object a line with ts, page, userId and sessionId: see bronze/quarantine"
+    )

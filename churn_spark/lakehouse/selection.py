@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from math import prod
 from operator import and_
 
 import polars as pl
@@ -35,6 +36,13 @@ Where = Mapping[str, Collection[Value] | Between]
 def is_empty(where: Where) -> bool:
     """Whether no row can fit, as a column has no values."""
     return not all(isinstance(values, Between) or values for values in where.values())
+
+
+def count_meant(where: Where, columns: Collection[str]) -> int | None:
+    """How many combinations of values of the columns are meant; none where it isn't said."""
+    chosen = [where.get(name, Between()) for name in columns]
+    sizes = [len(values) for values in chosen if not isinstance(values, Between)]
+    return prod(sizes) if len(sizes) == len(chosen) else None
 
 
 def require_meant(rows: pa.Table, spec: TableSpec, where: Where) -> None:
@@ -121,4 +129,7 @@ def _sql(name: str, values: Collection[Value] | Between) -> str:
 
 
 def _literal(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool | int) else f"'{value}'"
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"

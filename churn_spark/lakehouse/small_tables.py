@@ -12,9 +12,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.lakehouse import native_rows, spark_rows
+from churn_spark.lakehouse import commits, native_rows, spark_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema, to_arrow, to_frame, to_rows
-from churn_spark.lakehouse.commits import takes_commits
 from churn_spark.lakehouse.location import native_root, qualify, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.lakehouse.selection import Where, is_empty, require_meant
@@ -43,6 +42,10 @@ class SmallTables(ABC):
         """Replace the rows meant, as Spark writes them."""
 
     @abstractmethod
+    def delete(self, spec: TableSpec, where: Where) -> None:
+        """Remove the rows meant, as Spark does it."""
+
+    @abstractmethod
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """Let a long log be read fast."""
 
@@ -59,7 +62,7 @@ class SmallTables(ABC):
     def takes_commits(self, specs: Iterable[TableSpec]) -> bool:
         """Whether Python reaches the tables, and none that is there needs what only Spark does."""
         return self.is_native and all(
-            takes_commits(self.uri(spec), self.storage_options)
+            commits.takes_commits(self.uri(spec), self.storage_options)
             for spec in specs
             if self.exists(spec)
         )
@@ -78,6 +81,13 @@ class SmallTables(ABC):
     def storage_options(self) -> dict[str, str]:
         """Keys and end points of the storage, for deltalake here and in Spark's workers."""
         return storage_options(self.native_root or "")
+
+    def stored_columns(self, spec: TableSpec) -> list[str]:
+        """The columns that the table has, declared or not; none without a table."""
+        if self.is_native:
+            table = self._open(spec)
+            return table.columns if table else []
+        return self.read(spec).columns if self.exists(spec) else []
 
     def read_rows(
         self, spec: TableSpec, where: Where | None = None, columns: Sequence[str] | None = None
@@ -184,6 +194,15 @@ class SmallTables(ABC):
             self.shorten_log(spec, version)
         else:
             self.replace(spark_rows.to_spark(self.spark, fitting, spec), spec, where)
+
+    def delete_rows(self, spec: TableSpec, where: Where) -> None:
+        """Remove the rows meant from a table of any size; the others stay as they are."""
+        if is_empty(where):
+            return
+        if self.takes_commits([spec]):
+            commits.delete_rows(where, self.uri(spec), self.storage_options)
+        else:
+            self.delete(spec, where)
 
     def _open(self, spec: TableSpec) -> NativeTable | None:
         return native_rows.open_table(self.uri(spec), self.storage_options, spec)

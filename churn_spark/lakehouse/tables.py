@@ -13,11 +13,17 @@ from pyspark.sql import functions as F
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse import native_rows
-from churn_spark.lakehouse.commits import Once, last_number
+from churn_spark.lakehouse.commits import Once, last_number, table_id
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.location import qualify
 from churn_spark.lakehouse.schema import conform, struct_of
-from churn_spark.lakehouse.selection import Where, is_empty, sql_condition
+from churn_spark.lakehouse.selection import (
+    Where,
+    count_meant,
+    is_empty,
+    spark_condition,
+    sql_condition,
+)
 from churn_spark.lakehouse.small_tables import SmallTables
 
 _COMMITS_A_CHECKPOINT: Final = 50
@@ -123,7 +129,7 @@ class Lakehouse(SmallTables):
         (
             _writer(conform(frame, spec))
             .mode("append")
-            .options(txnAppId=once.writer, txnVersion=once.number)
+            .options(**_options_of(once))
             .save(self.path(spec))
         )
         return self.version(spec) > before
@@ -134,6 +140,8 @@ class Lakehouse(SmallTables):
         spec: TableSpec,
         where: Where,
         once: Once | None = None,
+        *,
+        deal_by: str | None = None,
     ) -> None:
         """Replace the rows that have one of the values in each column named, in one commit.
 
@@ -143,20 +151,25 @@ class Lakehouse(SmallTables):
             where: column -> values; where a column has none, nothing is replaced. Without any
                 column, all rows are.
             once: the commit's name, which keeps a second one of it from writing.
+            deal_by: column of many values by which the rows of a partition are dealt to several
+                tasks; one task writes a partition where none is named.
         """
         if is_empty(where):
             return
         self.create(spec)
         rows = conform(frame, spec)
         if spec.partition_by:
-            # Otherwise each task would write a small file into each partition.
-            rows = rows.repartition(*spec.partition_by)
+            rows = self._dealt(rows, spec, where, deal_by)
         writer = _writer(rows).mode("overwrite")
         if where:
             writer = writer.option("replaceWhere", sql_condition(where))
         if once is not None:
-            writer = writer.options(txnAppId=once.writer, txnVersion=once.number)
+            writer = writer.options(**_options_of(once))
         writer.save(self.path(spec))
+
+    def delete(self, spec: TableSpec, where: Where) -> None:
+        """Remove the rows meant."""
+        self._delta(spec).delete(spark_condition(where))
 
     def changes(self, spec: TableSpec, since: int) -> DataFrame:
         """The rows added or deleted after a version; all rows where that is before the first."""
@@ -168,6 +181,18 @@ class Lakehouse(SmallTables):
             .option("startingVersion", since + 1)
             .load(self.path(spec))
         )
+
+    def drop(self, spec: TableSpec) -> None:
+        """Remove the table with its history."""
+        self.files.delete(spec.path)
+        self._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+
+    def vacuum(self, spec: TableSpec) -> None:
+        """Remove files that no version of the last week names."""
+        if self.is_native:
+            native_rows.vacuum(self.uri(spec), self.storage_options)
+        else:
+            self._delta(spec).vacuum()
 
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """Write a checkpoint where one is due; called after each commit that isn't Spark's.
@@ -193,10 +218,33 @@ class Lakehouse(SmallTables):
         number = newest.transactions().get(writer)
         return int(number.get()) if number.isDefined() else -1
 
+    def table_id(self, spec: TableSpec) -> str:
+        """The id that Delta has given the table when it was made: one made anew has another."""
+        if self.is_native:
+            return table_id(self.uri(spec), self.storage_options)
+        return str(self._delta(spec).detail().select("id").collect()[0].id)
+
     def write_report(self, text: str, name: str) -> str:
         """Write `<root>/reports/<name>`, replacing what is there; returns its path."""
-        self.files.write(f"reports/{name}", text.encode())
+        self.files.exchange(f"reports/{name}", text.encode())
         return f"{self.root.rstrip('/')}/reports/{name}"
+
+    def _dealt(
+        self, rows: DataFrame, spec: TableSpec, where: Where, deal_by: str | None
+    ) -> DataFrame:
+        """The rows in the tasks that write them: each writes few partitions, and large files.
+
+        Where there are fewer partitions than tasks of a shuffle, several tasks share one: a date
+        of many users is not the work of one core.
+        """
+        n_tasks = int(str(self.spark.conf.get("spark.sql.shuffle.partitions")))
+        n_partitions = count_meant(where, spec.partition_by)
+        if deal_by is None or n_partitions is None or n_partitions >= n_tasks:
+            return rows.repartition(*spec.partition_by)
+        if n_partitions == 1:
+            return rows.repartition(n_tasks, deal_by)
+        hand = F.pmod(F.xxhash64(deal_by), F.lit(-(-n_tasks // n_partitions)))
+        return rows.repartition(n_tasks, *spec.partition_by, hand)
 
     @property
     def _jvm(self) -> Any:
@@ -204,6 +252,12 @@ class Lakehouse(SmallTables):
 
     def _delta(self, spec: TableSpec) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(spec))
+
+
+def _options_of(once: Once) -> dict[str, str | int]:
+    """What names a commit to Spark."""
+    name: dict[str, str | int] = {"txnAppId": once.writer, "txnVersion": once.number}
+    return name | ({"userMetadata": once.note} if once.note else {})
 
 
 def _writer(rows: DataFrame) -> DataFrameWriter:

@@ -110,4 +110,5 @@ def replace_users(lakehouse: Lakehouse, rows: Rows, spec: TableSpec, where: Wher
     if isinstance(rows, pd.DataFrame):
         lakehouse.replace_rows(rows, spec, where)
     else:
-        lakehouse.replace(rows, spec, where)
+        deal_by = "user_id" if "user_id" in spec.column_names else None
+        lakehouse.replace(rows, spec, where, deal_by=deal_by)

@@ -16,6 +16,7 @@ from churn_spark.leakage.population import (
 )
 from churn_spark.leakage.shift import check_shift
 from churn_spark.leakage.single_features import check_strength
+from churn_spark.leakage.stored import check_stored
 from churn_spark.leakage.table import FeatureTable, Finding
 from churn_spark.leakage.train_test import check_sides
 
@@ -24,6 +25,7 @@ _BY_TABLE = (
     check_cancellations,
     check_silence,
     check_sides,
+    check_stored,
     check_rebuilt,
     check_anchors,
     check_fitted,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import TrainingConfig
-from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.features.snapshots import build_snapshots
+from churn_spark.contracts.tables import SESSION_DAYS, TRANSITIONS
 from churn_spark.lakehouse.schema import conform
 from churn_spark.leakage.table import TEST, TRAIN
 from churn_spark.models.splits import VALIDATION, bucket_column, split_of_users
@@ -81,26 +79,38 @@ def poison_session_days(session_days: DataFrame, as_of: date) -> DataFrame:
     Grain: as in `session_days`; an echo may share its key with a row that is there.
     """
     before = session_days.filter(F.col("event_date") < F.lit(as_of))
-    later = session_days.filter(
-        (F.col("event_date") >= F.lit(as_of)) & (F.pmod(F.xxhash64("user_id"), F.lit(3)) > 0)
-    )
+    later = session_days.filter((F.col("event_date") >= F.lit(as_of)) & _stays())
     echo = before.filter(F.date_add("event_date", _ECHO_DAYS) >= F.lit(as_of))
     changed = _with_other_content(later.unionByName(_moved(echo, _ECHO_DAYS)))
     return conform(before.unionByName(changed), SESSION_DAYS)
 
 
-def build_poisoned_snapshots(
-    session_days: DataFrame, as_of_dates: Collection[date], active_days: int
-) -> DataFrame:
-    """The snapshots of each date from session days that were poisoned from that date on.
+def poison_transitions(transitions: DataFrame, as_of: date) -> DataFrame:
+    """The transitions with everything at or after a date changed likewise.
 
-    Grain: (as_of, user_id).
+    Grain: as in `transitions`; an echo may share its key with a row that is there.
     """
-    built = [
-        build_snapshots(poison_session_days(session_days, day), [day], active_days)
-        for day in as_of_dates
-    ]
-    return reduce(DataFrame.unionByName, built)
+    before = transitions.filter(F.col("event_date") < F.lit(as_of))
+    later = transitions.filter((F.col("event_date") >= F.lit(as_of)) & _stays())
+    echo = before.filter(F.date_add("event_date", _ECHO_DAYS) >= F.lit(as_of))
+    moved = echo.withColumn("event_date", F.date_add("event_date", _ECHO_DAYS))
+    changed = later.unionByName(moved).withColumns(
+        {
+            "level": _other_level(),
+            "n_transitions": F.col("n_transitions") * 3 + 1,
+            "total_millis": F.col("total_millis") * 3 + 1,
+        }
+    )
+    return conform(before.unionByName(changed), TRANSITIONS)
+
+
+def _stays() -> Column:
+    """Two thirds of the users: the others lose their future."""
+    return F.pmod(F.xxhash64("user_id"), F.lit(3)) > 0
+
+
+def _other_level() -> Column:
+    return F.when(F.col("level") == "paid", "free").otherwise("paid")
 
 
 def _moved(rows: DataFrame, days: int) -> DataFrame:
@@ -120,7 +130,7 @@ def _with_other_content(rows: DataFrame) -> DataFrame:
         F.unix_date("event_date").cast("long") * MILLIS_PER_DAY + MILLIS_PER_DAY // 2
     )
     profile: dict[str, Column] = {
-        "level": F.when(F.col("level") == "paid", "free").otherwise("paid"),
+        "level": _other_level(),
         "gender": F.when(F.col("gender") == "F", "M").otherwise("F"),
         "location": F.concat(F.lit("not "), F.coalesce("location", F.lit("known"))),
         "os": F.concat(F.lit("not "), F.coalesce("os", F.lit("known"))),

@@ -42,10 +42,13 @@ class ModelBundle:
         label: what is predicted: kind, horizon_days, gap_days.
         offset: what the trees add to; none: they hold everything.
         behaviour: model of the features of the set `behaviour`; none: they aren't used.
+        held_out: how its validation users were chosen: seed and validation_share; empty where an
+            older release has trained it.
         baseline: sample of the training rows' features, `churn_probability` and segments, for
             drift.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
+        is_coarse: whether the baseline has coarse numbers, see `evaluation.coarse`.
     """
 
     native_text: str
@@ -56,8 +59,10 @@ class ModelBundle:
     baseline: pd.DataFrame
     offset: Offset | None = None
     behaviour: BehaviourModel | None = None
+    held_out: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_coarse: bool = False
 
     @cached_property
     def booster(self) -> lightgbm.Booster:
@@ -122,18 +127,23 @@ class ModelBundle:
         found, typical = self.contributions(rows), self.encoding.typical
         return explain.reasons(rows, found.values, self.features, typical, n_reasons)
 
+    @property
+    def knows_definitions(self) -> bool:
+        """Whether its features are defined as they were in its training."""
+        return self.encoding.fingerprint == fingerprint(self.features)
+
     def check_fingerprint(self) -> None:
         """Refuse to score features that are defined otherwise than in training.
 
         Raises:
             FingerprintError: if the definitions differ.
         """
-        present = fingerprint(self.features)
-        if self.encoding.fingerprint != present:
+        if not self.knows_definitions:
             raise FingerprintError(
                 f"model version {self.version} was trained on feature definitions "
-                f"{self.encoding.fingerprint}, expected {present}: train a new model with "
-                "`train_model`, or use the code that the model was trained with"
+                f"{self.encoding.fingerprint}, expected {fingerprint(self.features)}: run "
+                "`nightly`, which trains a new model and puts it in charge, or use the code that "
+                "the model was trained with"
             )
 
 
@@ -157,7 +167,9 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
         "base_rate": bundle.base_rate,
         "label": dict(bundle.label),
         "offset": None if bundle.offset is None else asdict(bundle.offset),
+        "held_out": dict(bundle.held_out),
         "metrics": dict(metrics),
+        "is_coarse": bundle.is_coarse,
     }
     files = {
         _TREES: bundle.native_text.encode(),
@@ -190,6 +202,9 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         baseline=pd.read_parquet(io.BytesIO(files[_BASELINE])),
         offset=None if about["offset"] is None else Offset(**about["offset"]),
         behaviour=None if behaviour is None else BehaviourModel.from_json(behaviour.decode()),
+        held_out=about.get("held_out", {}),
         version=version,
         metrics=about["metrics"],
+        # Older models have the exact numbers.
+        is_coarse=about.get("is_coarse", False),
     )

@@ -6,10 +6,12 @@ LightGBM's text, whichever engine has grown them.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import lightgbm
 from pyspark.ml.feature import VectorAssembler
@@ -22,6 +24,8 @@ from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
 
 _OFFSET_COLUMN = "offset"
+_FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
+_RANGE: Final = re.compile(r"\[([-+.\deE]+):([-+.\deE]+)\]")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,21 @@ def fit_trees(
             driver, on at most `MAX_COLLECTED_ROWS` of them.
     """
     fit = _fit_synapseml if engine == "synapseml" else _fit_native
-    return fit(rows, encoding, config, plan)
+    return widen_ranges(fit(rows, encoding, config, plan))
+
+
+def widen_ranges(native_text: str) -> str:
+    """The same trees with the range of each feature widened to whole numbers.
+
+    Nothing reads the ranges, and their ends are values of single users: the longest tenure is the
+    instant at which somebody registered.
+    """
+
+    def widen(found: re.Match[str]) -> str:
+        low, high = map(float, found.groups())
+        return f"[{math.floor(low)}:{math.ceil(high)}]"
+
+    return _FEATURE_INFOS.sub(lambda line: _RANGE.sub(widen, line.group()), native_text, count=1)
 
 
 def _fit_synapseml(
@@ -96,8 +114,9 @@ def _fit_synapseml(
     if plan.offset is not None:
         estimator.setInitScoreCol(_OFFSET_COLUMN)
         columns.append(offset_column(plan.offset).alias(_OFFSET_COLUMN))
-    with all_tasks_at_once(rows.spark.sparkSession):
-        chosen = assembler.transform(rows.in_few_partitions()).select(*columns)
+    with all_tasks_at_once(rows.session):
+        inputs = rows.in_few_partitions(["label", *encoding.features])
+        chosen = assembler.transform(inputs).select(*columns)
         return str(estimator.fit(chosen).getNativeModel())
 
 

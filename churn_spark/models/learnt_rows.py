@@ -28,11 +28,13 @@ class LearntRows:
     """Rows with `as_of`, `user_id`, `label`, `split` and the features.
 
     Attributes:
+        session: of Spark.
         read: gives the rows in Spark, persisted or from a table, so that no task recomputes its
             input; asked only for what Spark does.
         collected: the same, in the order of `sample_rows`; none where there are too many.
     """
 
+    session: SparkSession
     read: Callable[[], DataFrame]
     collected: pd.DataFrame | None
 
@@ -40,15 +42,16 @@ class LearntRows:
     def of(rows: DataFrame) -> LearntRows:
         """The rows, on the driver too if they are few enough."""
         if rows.count() > MAX_COLLECTED_ROWS:
-            return LearntRows(lambda: rows, None)
+            return LearntRows(rows.sparkSession, lambda: rows, None)
         # Sorted here: Spark would first read all to find out where to cut.
-        return LearntRows(lambda: rows, sample_rows(rows.toPandas(), MAX_COLLECTED_ROWS))
+        ordered = sample_rows(rows.toPandas(), MAX_COLLECTED_ROWS)
+        return LearntRows(rows.sparkSession, lambda: rows, ordered)
 
     @staticmethod
     def of_frame(rows: pd.DataFrame, spark: SparkSession) -> LearntRows:
         """Rows that are on the driver already, no more than `MAX_COLLECTED_ROWS`."""
         ordered = sample_rows(rows, MAX_COLLECTED_ROWS)
-        return LearntRows(lambda: spark.createDataFrame(ordered), ordered)
+        return LearntRows(spark, lambda: spark.createDataFrame(ordered), ordered)
 
     @cached_property
     def spark(self) -> DataFrame:
@@ -67,9 +70,10 @@ class LearntRows:
             return self.spark.filter(F.col(column).isin(*values))
 
         if self.collected is None:
-            return LearntRows(read, None)
+            return LearntRows(self.session, read, None)
         is_chosen = self.collected[column].isin(list(values))
-        return LearntRows(read, self.collected[is_chosen].reset_index(drop=True))
+        chosen = self.collected[is_chosen].reset_index(drop=True)
+        return LearntRows(self.session, read, chosen)
 
     def take(self, max_rows: int) -> pd.DataFrame:
         """The rows on the driver, as `sample_rows` gives them."""
@@ -131,8 +135,15 @@ class LearntRows:
         labels = self.collected.groupby(column, sort=True)["label"]
         return labels.agg(n="size", n_positive="sum").reset_index()
 
-    def in_few_partitions(self) -> DataFrame:
-        """The rows in Spark in few, ordered partitions: small data gives the same trees."""
-        n_slots = int(self.spark.sparkSession.sparkContext.defaultParallelism)
-        n_tasks = min(int(self.by_date["n"].sum()) // _ROWS_PER_TASK + 1, n_slots)
-        return self.spark.repartition(n_tasks, "user_id").sortWithinPartitions("user_id", "as_of")
+    def in_few_partitions(self, columns: Sequence[str]) -> DataFrame:
+        """Columns of the rows in Spark, ordered: small data gives the same trees.
+
+        What one task fits to is handed to it; only more than that is read from where it lies.
+        """
+        n_rows = int(self.by_date["n"].sum())
+        if self.collected is not None and n_rows <= _ROWS_PER_TASK:
+            ordered = self.collected.sort_values(["user_id", "as_of"])[[*columns]]
+            return self.session.createDataFrame(ordered).coalesce(1)
+        n_tasks = min(n_rows // _ROWS_PER_TASK + 1, self.session.sparkContext.defaultParallelism)
+        parts = self.spark.repartition(n_tasks, "user_id")
+        return parts.sortWithinPartitions("user_id", "as_of").select(*columns)

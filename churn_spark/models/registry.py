@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -16,15 +17,18 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
+from churn_spark.config.secrets import has_password, is_readable_on_the_way
 from churn_spark.contracts.registry_state import RegistryState
-from churn_spark.errors import InputError
+from churn_spark.errors import ConfigError, InputError, StoreError
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
+from churn_spark.models.own_store import follow_lakehouse, opening
 from churn_spark.models.sqlite import sqlite_folder
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
 _N_KEPT = 3
 """Bundles in memory: a champion, its challenger and the champion before it."""
+_MLFLOWS_SECRETS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
@@ -36,6 +40,15 @@ def undated_run(version: str) -> InputError:
     )
 
 
+def _refuse_clear_text(uri: str, environment: Mapping[str, str] = os.environ) -> None:
+    has_secret = has_password(uri) or any(environment.get(name) for name in _MLFLOWS_SECRETS)
+    if has_secret and is_readable_on_the_way(uri):
+        raise ConfigError(
+            "the password or token for registry.tracking_uri would be readable on its way: "
+            "expected an https:// address, or one of this machine"
+        )
+
+
 class ModelRegistry:
     """One MLflow store: an experiment with its runs, and a registered model with its aliases."""
 
@@ -43,24 +56,30 @@ class ModelRegistry:
         """Connect to the store; the default one is made in the lakehouse where it is missing.
 
         Raises:
-            ConfigError: if the lakehouse isn't a local folder and no store is configured.
+            ConfigError: if the lakehouse isn't a local folder and no store is configured, or if
+                its password or token would be readable on the way.
+            StoreError: if the store is of another release, or its experiment was deleted.
         """
         uri = config.tracking_uri
-        artifacts: str | None = None
+        _refuse_clear_text(uri)
+        own: Path | None = None
         if not uri:
-            folder = sqlite_folder(lakehouse, "registry.tracking_uri to name an MLflow server")
-            uri, artifacts = f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts")
+            own = sqlite_folder(lakehouse, "registry.tracking_uri to name an MLflow server")
+            uri = f"sqlite:///{own}/mlflow.db"
+        if has_password(uri):
+            # Otherwise the address of each run is printed, with the password in it.
+            os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._client = MlflowClient(uri, uri)
         self._name = config.model_name
         self._loaded: OrderedDict[str, ModelBundle] = OrderedDict()
-        experiment = self._client.get_experiment_by_name(config.experiment)
-        self._experiment_id = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(config.experiment, artifact_location=artifacts)
-        )
+        with opening(uri):
+            if own:
+                follow_lakehouse(own / "mlflow.db", own / "artifacts", config.experiment)
+            self._client = MlflowClient(uri, uri)
+            self._experiment_id = self._find_experiment(
+                config.experiment, str(own / "artifacts") if own else None
+            )
 
     @contextmanager
     def run(self, name: str, tags: Mapping[str, str], *, is_nested: bool = False) -> Iterator[str]:
@@ -94,8 +113,14 @@ class ModelRegistry:
         version = self._client.create_model_version(self._name, source, run_id)
         return str(version.version)
 
-    def assign_alias(self, version: str) -> str:
-        """Make the version champion if there is none, challenger otherwise; returns the alias."""
+    def assign_alias(self, version: str) -> str | None:
+        """Make the version champion if there is none, challenger otherwise; returns the alias.
+
+        A challenger waits for the next night, which judges it. A retrospective model forecasts
+        nothing and gets no alias.
+        """
+        if self.trained_on(version).get("is_retrospective") == "True":
+            return None
         alias = CHALLENGER if self.champion_version() else CHAMPION
         self._client.set_registered_model_alias(self._name, alias, version)
         return alias
@@ -106,18 +131,24 @@ class ModelRegistry:
         The note comes last: where it is missing, the step was interrupted and is done again.
         """
         self._client.set_registered_model_alias(self._name, CHAMPION, version)
-        self._client.delete_registered_model_alias(self._name, CHALLENGER)
+        self.drop_challenger(version)
         self._client.set_registered_model_tag(self._name, _STEP, step)
 
+    def drop_challenger(self, version: str) -> None:
+        """Let the version, which has been judged, wait no more; another one goes on waiting."""
+        if self._version_of(CHALLENGER) == version:
+            self._client.delete_registered_model_alias(self._name, CHALLENGER)
+
     def state(self) -> RegistryState:
-        """Who is champion, which decision it follows, and when it was trained."""
+        """Who is champion, which decision it follows, when it was trained, and who waits."""
         version = self.champion_version()
         if version is None:
             return RegistryState()
         tags = self._client.get_registered_model(self._name).tags
         as_of = self.trained_on(version).get("as_of")
         trained = date.fromisoformat(as_of) if as_of else None
-        return RegistryState(version, str(tags.get(_STEP, "")), trained)
+        challenger = self._version_of(CHALLENGER)
+        return RegistryState(version, str(tags.get(_STEP, "")), trained, challenger)
 
     def trained_as_of(self, version: str) -> date:
         """The date by which everything was known that the version has learnt from.
@@ -150,14 +181,7 @@ class ModelRegistry:
 
     def champion_version(self) -> str | None:
         """Version of the champion; none before the first training."""
-        try:
-            found = self._client.get_model_version_by_alias(self._name, CHAMPION)
-        except MlflowException as error:
-            missing = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE"
-            if error.error_code in missing:
-                return None
-            raise
-        return str(found.version)
+        return self._version_of(CHAMPION)
 
     def trained_on(self, version: str) -> Mapping[str, str]:
         """What the version's run says of itself: as-of date, label, rows, table versions."""
@@ -165,17 +189,60 @@ class ModelRegistry:
         return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
 
     def load(self, version: str) -> ModelBundle:
-        """The bundle of a version, whatever its alias is by now; read once, as it never changes."""
+        """The bundle of a version, whatever its alias is by now; read once, as it never changes.
+
+        Raises:
+            StoreError: if its files are gone.
+        """
         if version not in self._loaded:
             with tempfile.TemporaryDirectory() as folder:
-                path = mlflow.artifacts.download_artifacts(
-                    run_id=self.run_of(version), artifact_path="model", dst_path=folder
-                )
-                self._loaded[version] = read_bundle(Path(path), version)
+                path = self._download(version, folder)
+                self._loaded[version] = read_bundle(path, version)
             while len(self._loaded) > _N_KEPT:
                 self._loaded.popitem(last=False)
         self._loaded.move_to_end(version)
         return self._loaded[version]
+
+    def _version_of(self, alias: str) -> str | None:
+        """The version that has an alias; none where none has it."""
+        try:
+            found = self._client.get_model_version_by_alias(self._name, alias)
+        except MlflowException as error:
+            missing = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), "INVALID_PARAMETER_VALUE"
+            if error.error_code in missing:
+                return None
+            raise
+        return str(found.version)
+
+    def _find_experiment(self, name: str, artifacts: str | None) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            return str(self._client.create_experiment(name, artifact_location=artifacts))
+        if found.lifecycle_stage != "active":
+            raise StoreError(
+                f"found the MLflow experiment {name} deleted, expected it active: restore it by "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or set "
+                "registry.experiment to another name"
+            )
+        return str(found.experiment_id)
+
+    def _download(self, version: str, folder: str) -> Path:
+        run_id = self.run_of(version)
+        try:
+            return Path(
+                mlflow.artifacts.download_artifacts(
+                    run_id=run_id, artifact_path="model", dst_path=folder
+                )
+            )
+        except (OSError, MlflowException) as error:
+            place = self._client.get_run(run_id).info.artifact_uri
+            if "://" in place or Path(place, "model").exists():
+                raise
+            raise StoreError(
+                f"found no files of model version {version} in {place}, expected what its "
+                "training left there: restore them, or train anew in a lakehouse without the "
+                "folder mlflow"
+            ) from error
 
     def _search(self, tags: Mapping[str, str]) -> list[str]:
         condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())

@@ -11,7 +11,9 @@ from typing import Any
 
 import mlflow
 
+from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.artifacts import write_validation_files
+from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
 
 _KEYS = ("as_of", "user_id", "label", "split", "churn_probability")
@@ -26,7 +28,8 @@ def log_family(
     known = {name: value for name, value in metrics.items() if not math.isnan(value)}
     mlflow.log_metrics(known)
     features = [name for name in evaluation.rows.columns if name not in _KEYS]
+    shown = coarsen(evaluation.rows, named(features))
     with tempfile.TemporaryDirectory() as folder:
-        write_validation_files(Path(folder), evaluation.rows, evaluation.metrics, features, family)
+        write_validation_files(Path(folder), shown, evaluation.metrics, features, family)
         mlflow.log_artifacts(folder, "validation")
     return known

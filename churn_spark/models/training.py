@@ -15,7 +15,9 @@ import pandas as pd
 from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
+from churn_spark.contracts.features.spec import named
 from churn_spark.contracts.tables import VALIDATION_SCORES
+from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
 from churn_spark.models.calibration import Calibration
@@ -138,12 +140,13 @@ def train_logistic_regression(
 def build_baseline_rows(
     rows: LearntRows, encoding: Encoding, trees: FittedTrees, max_rows: int
 ) -> pd.DataFrame:
-    """A sample of the rows the model was fitted on, without ids.
+    """A sample of the rows the model was fitted on, without ids, in coarse numbers.
 
     Returns:
-        The encoded features, `churn_probability`, and the segments as names.
+        The encoded features, the `churn_probability` of just these, and the segments as names.
     """
     sample = rows.where("split", [TRAIN, STOPPING]).take(max_rows)
+    sample = coarsen(sample, named(encoding.features))
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
     return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,6 +15,7 @@ from churn_spark.contracts.features.segments import SEGMENT_PREFIX, SEGMENT_SOUR
 from churn_spark.contracts.features.spec import Feature, fingerprint
 from churn_spark.contracts.tables import TRAINING_ROWS
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.evaluation.coarse import coarse_values
 from churn_spark.evaluation.segments import segments_of
 from churn_spark.lakehouse.frames import Rows, apply, join
 from churn_spark.lakehouse.schema import struct_of
@@ -73,12 +75,21 @@ def fit_encoding(rows: LearntRows, features: Sequence[Feature], max_levels: int)
     }
     typical = {
         feature.name: (
-            medians[feature.name] if feature.is_numeric else next(iter(levels[feature.name]), None)
+            _coarse(medians[feature.name], feature)
+            if feature.is_numeric
+            else next(iter(levels[feature.name]), None)
         )
         for feature in features
     }
     names = tuple(feature.name for feature in features)
     return Encoding(names, levels, typical, fingerprint(features))
+
+
+def _coarse(number: float | None, feature: Feature) -> float | None:
+    """A number of one user, as it may be told."""
+    if number is None:
+        return None
+    return float(coarse_values(np.array([number], dtype=np.float64), feature)[0])
 
 
 def encode_rows(rows: Rows, encoding: Encoding) -> Rows:

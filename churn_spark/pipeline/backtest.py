@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date as Date
 from pathlib import Path
+from typing import Final
 
 import mlflow
 import pandas as pd
@@ -37,6 +38,7 @@ from churn_spark.pipeline.backtest_tables import (
     main_figures,
 )
 from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
+from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of
 
@@ -56,6 +58,18 @@ USE_CASE = UseCase(
     leaves=("MLflow",),
     reads_if_there=(DATA_CHECKS,),
 )
+_LOGGED: Final = {
+    "horizon_days",
+    "gap_days",
+    "feature_sets",
+    "fingerprint",
+    "engine",
+    "calibration",
+    "threshold",
+    "n_gap_cancels",
+    "is_simulated",
+}
+"""Fields of the model card that are parameters of the MLflow run, beside those of the trees."""
 
 
 def run(
@@ -98,20 +112,28 @@ def run(
             n_replicas=backtest.n_replicas,
             seed=config.training.seed,
         )
+        importance = build_importance(tested, backtest.n_folds)
+        n_in_gap = count_gap_cancels(lakehouse, [*plan.train, *plan.test], config)
         about = {"date": str(end), "cutoff": str(plan.cutoff)}
         with registry.run("backtest", about) as run_id:
+            card = build_card(tested, run_id, config, n_in_gap, is_simulated=truth is not None)
+            parameters = about | card.model_dump(mode="json", include=_LOGGED) | card.parameters
+            mlflow.log_params(parameters)
             mlflow.log_metrics(main_figures(figures))
-        card = build_card(tested, run_id, config, is_simulated=truth is not None)
+            mlflow.log_text(card.model_dump_json(indent=1), "card.json")
+            mlflow.log_text(figures.to_csv(index=False), "figures.csv")
+            mlflow.log_text(importance.to_csv(index=False), "importance.csv")
         for spec, rows in (
             (BACKTEST_PREDICTIONS, lengthen(predictions, tested, n_reasons)),
             (BACKTEST_FIGURES, figures),
-            (BACKTEST_IMPORTANCE, build_importance(tested, backtest.n_folds)),
+            (BACKTEST_IMPORTANCE, importance),
             (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),
         ):
             of_run = rows.assign(run_id=run_id)[spec.column_names]
             lakehouse.replace_rows(of_run, spec, {"run_id": [run_id]})
         tested.data.release()
         facts.extend(describe_run(plan, figures))
+        facts.append(f"left out: {count_of(n_in_gap, 'row')} with a cancel in the gap")
     return run_id
 
 

@@ -102,7 +102,12 @@ def build_importance(tested: BacktestResult, n_folds: int) -> pd.DataFrame:
 
 
 def build_card(
-    tested: BacktestResult, run_id: str, config: LearningConfig, *, is_simulated: bool
+    tested: BacktestResult,
+    run_id: str,
+    config: LearningConfig,
+    n_gap_cancels: int,
+    *,
+    is_simulated: bool,
 ) -> ModelCard:
     """The facts behind the run."""
     plan, rows = tested.plan, tested.rows
@@ -129,5 +134,6 @@ def build_card(
         calibration=f"{calibration.calibration.kind}: {calibration.reason}",
         threshold=min(threshold, 1.0),
         threshold_reason="best F1 on users who decide the number of trees",
+        n_gap_cancels=n_gap_cancels,
         is_simulated=is_simulated,
     )

@@ -13,7 +13,7 @@ from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.pipeline.transition_totals import read_counts
+from churn_spark.pipeline.transition_totals import are_few_transitions, read_counts
 from churn_spark.timeline import Horizon
 
 _KEYS = ("as_of", "user_id")
@@ -31,7 +31,9 @@ def forecast_rows(
     lakehouse: Lakehouse, snapshots: Rows, model: BehaviourModel, horizon: Horizon
 ) -> Rows:
     """What a behaviour model says of the rows' users."""
-    if isinstance(snapshots, pd.DataFrame) and lakehouse.is_native:
+    if isinstance(snapshots, pd.DataFrame) and (
+        snapshots.empty or are_few_transitions(lakehouse, set(snapshots["as_of"]))
+    ):
         evidence = read_evidence(lakehouse, snapshots, model)
         return build_forecasts(evidence, model, horizon)
     return build_behaviour(snapshots, lakehouse.read(TRANSITIONS), model, horizon)

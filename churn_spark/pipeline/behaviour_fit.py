@@ -27,7 +27,7 @@ from churn_spark.models.behaviour.spark_cells import (
 )
 from churn_spark.models.splits import VALIDATION, held_out_users, split_of
 from churn_spark.pipeline.dates import LogDates
-from churn_spark.pipeline.transition_totals import read_counts
+from churn_spark.pipeline.transition_totals import are_few_transitions, read_counts
 from churn_spark.timeline import days_after
 
 _STEP_DAYS: Final = 14
@@ -35,7 +35,7 @@ _STEP_DAYS: Final = 14
 
 
 def fit_behaviour_before(
-    lakehouse: Lakehouse, log: LogDates, date: Date, config: LearningConfig, *, is_small: bool
+    lakehouse: Lakehouse, log: LogDates, date: Date, config: LearningConfig
 ) -> BehaviourModel:
     """Fit the behaviour model to what users in no validation did before the date.
 
@@ -44,13 +44,12 @@ def fit_behaviour_before(
         log: the dates of the log.
         date: nothing of it or later is used.
         config: of the training.
-        is_small: whether the users of a date fit on the driver.
 
     Raises:
         ValueError: if there are no transitions.
     """
     start, settings = log.span.start, config.behaviour
-    if is_small and lakehouse.is_native:
+    if are_few_transitions(lakehouse, [date]):
         cells = _collect_cells(lakehouse, date, config)
         visits = _read_visits(lakehouse, start, date, config.training)
         return fit_behaviour(cells, visits, start, date, settings)

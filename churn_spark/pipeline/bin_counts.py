@@ -40,7 +40,11 @@ def count_night(
 
 
 def count_past_nights(
-    lakehouse: Lakehouse, date: Date, bundle: ModelBundle, reference: Reference
+    lakehouse: Lakehouse,
+    date: Date,
+    bundle: ModelBundle,
+    reference: Reference,
+    since: Date | None = None,
 ) -> int:
     """Count the nights of the last weeks that were counted for other champions only.
 
@@ -48,10 +52,18 @@ def count_past_nights(
     prediction are what this champion says of the snapshots of those nights; what was counted for
     others stays.
 
+    Args:
+        lakehouse: with the snapshots of those nights.
+        date: the night.
+        bundle: the champion.
+        reference: its training rows.
+        since: first night whose snapshot has the features as they are defined now; none: all.
+
     Returns:
         How many nights were counted.
     """
     nights = _nights_of_others(lakehouse, date, bundle.version)
+    nights = [night for night in nights if since is None or night >= since]
     for some in group_dates(lakehouse, nights):
         _count_nights(lakehouse, some, bundle, reference)
     return len(nights)
@@ -92,7 +104,8 @@ def read_cells(lakehouse: Lakehouse, date: Date, reference: Reference) -> Rows:
 
 def _count(users: Rows, night: Date, bundle: ModelBundle, edges: HasValue[Edges]) -> Rows:
     """The bins of one night's users, as rows of `DRIFT_CELLS`."""
-    encode = partial(encode_users, encoding=bundle.encoding)
+    coarse = bundle.features if bundle.is_coarse else ()
+    encode = partial(encode_users, encoding=bundle.encoding, coarse=coarse)
     cells = count_bins_by_feature(users, edges, SEGMENTS, encode)
     dated = with_constants(cells, run_date=night, model_version=bundle.version)
     return dated[DRIFT_CELLS.column_names]

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.pipeline import backtest, check_leaks, night, replay, report, tune
+from churn_spark.pipeline import (
+    backtest,
+    check_leaks,
+    extract_rejected,
+    night,
+    replay,
+    report,
+    tune,
+)
 from churn_spark.pipeline.use_case import UseCase
 
 USE_CASES = (
@@ -13,6 +21,7 @@ USE_CASES = (
     backtest.USE_CASE,
     report.USE_CASE,
     check_leaks.USE_CASE,
+    extract_rejected.USE_CASE,
     tune.USE_CASE,
 )
 """Those of a night first, in their order."""

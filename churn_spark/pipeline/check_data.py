@@ -11,6 +11,7 @@ from churn_spark.contracts.tables import (
     DATA_CHECKS,
     DECISIONS,
     EVENT_DAYS,
+    FILES,
     LOG_DATES,
     QUARANTINE,
     SESSION_DAYS,
@@ -36,6 +37,7 @@ from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import write_checks
 from churn_spark.stores.event_days import read_event_days
+from churn_spark.stores.files import measure_files
 
 USE_CASE = UseCase(
     "check_data",
@@ -43,7 +45,7 @@ USE_CASE = UseCase(
     reads=(EVENT_DAYS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
     takes=("the champion",),
-    reads_if_there=(DECISIONS, LOG_DATES, BUILT_DATES),
+    reads_if_there=(DECISIONS, FILES, LOG_DATES, BUILT_DATES),
 )
 
 
@@ -75,13 +77,15 @@ def check_night(
         days = read_event_days(lakehouse)
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
-        misdated = read_misdated(lakehouse, night)
-        feed = measure_feed(days, n_rejected, night.log.span.start, date, misdated)
+        n_bytes, misdated = measure_files(lakehouse, batches), read_misdated(lakehouse, night)
+        feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes, misdated)
         columns = measure_events(days, date)
         n_users = count_users(lakehouse, date)
         if n_users and version is not None and registry.trained_as_of(version) < date:
-            snapshot = read_as_of(lakehouse, SNAPSHOTS, date)
-            columns += read_snapshot_facts(snapshot, registry.load(version))
+            bundle = registry.load(version)
+            # Columns that are defined otherwise today say nothing beside its training rows.
+            if bundle.knows_definitions:
+                columns += read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, date), bundle)
         results = (check_population(n_users), *run_checks(feed, columns, config))
         write_checks(lakehouse, date, results)
         n_passed = len(results) - len(failed_checks(results))

@@ -1,22 +1,34 @@
-"""Gold `snapshots` and `labels` -> what in them no forecast could have known.
+"""Gold `snapshots`, `behaviour` and `labels` -> what in them no forecast could have known.
 
 A bounded sample of users, on the newest dates whose labels are known. The features are also
-built anew from session days whose future was changed: none may differ. Nothing is written.
+built anew from the log, of which none may differ, and from one whose future was changed, of
+which none may differ either. Nothing is written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date as Date
 
 from rich.console import Console
 from rich.table import Table
 
 from churn_spark.config import LeakageConfig, LearningConfig
-from churn_spark.contracts.tables import BUILT_DATES, DATA_CHECKS, LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    BUILT_DATES,
+    DATA_CHECKS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    TRANSITIONS,
+)
 from churn_spark.errors import LeakFoundError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.checks import find_leaks
 from churn_spark.leakage.table import Finding
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.leak_table import collect_table
 from churn_spark.pipeline.use_case import UseCase
@@ -24,13 +36,20 @@ from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "check_leaks",
-    "whether any feature knows what it must not, by rebuilding it from a changed future",
+    "whether any feature knows what it must not, or isn't what the log gives, by rebuilding it",
     reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
-    reads_if_there=(BUILT_DATES, DATA_CHECKS),
+    reads_if_there=(TRANSITIONS, TRAINING_ROWS, BEHAVIOUR, BUILT_DATES, DATA_CHECKS),
+    takes=("the champion",),
 )
 
 
-def run(lakehouse: Lakehouse, date: Date, config: LearningConfig, leakage: LeakageConfig) -> None:
+def run(
+    lakehouse: Lakehouse,
+    open_registry: Callable[[], ModelRegistry],
+    date: Date,
+    config: LearningConfig,
+    leakage: LeakageConfig,
+) -> None:
     """Check the newest snapshots whose labels are known by the date.
 
     Raises:
@@ -39,7 +58,7 @@ def run(lakehouse: Lakehouse, date: Date, config: LearningConfig, leakage: Leaka
     """
     with USE_CASE.start(lakehouse) as facts:
         log = read_log_dates(lakehouse, date)
-        table = collect_table(lakehouse, log, date, config, leakage)
+        table = collect_table(lakehouse, open_registry, log, date, config, leakage)
         findings = find_leaks(table, leakage)
         n_dates, n = table.rows["as_of"].nunique(), len(table.features)
         facts.append(

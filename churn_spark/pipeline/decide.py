@@ -23,24 +23,32 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry, undated_run
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidence
-from churn_spark.monitoring.policy.history import Entry, first_state, last_before, standing_on
+from churn_spark.monitoring.policy.history import Entry, first_state, standing_on
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline import snapshots, train
-from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.pipeline.champion import load_champion
+from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.evidence import (
     compare_with_champion,
     gather_evidence,
     probation_dates,
 )
-from churn_spark.pipeline.gather import Night, read_night, settle, store_decisions
+from churn_spark.pipeline.gather import (
+    Night,
+    read_night,
+    settle,
+    state_before,
+    store_decisions,
+)
 from churn_spark.pipeline.monitor import Drift, read_drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
+from churn_spark.pipeline.succession import Rival, drop_judged, find_rival, record_unfit
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw_ahead
 from churn_spark.stores.checks import require_checks
@@ -93,12 +101,16 @@ def run(
     Raises:
         MissingTableError: if the date was not checked, or its drift not measured.
         NoChampionError: before the first training.
+        OtherModelError: if the champion has learnt what came after the date, or predicts
+            something else than is configured.
+        FingerprintError: if it knows other feature definitions.
     """
     USE_CASE.check_inputs(lakehouse)
     log = read_log_dates(lakehouse, date)
     if withdraw_ahead(lakehouse, log, date):
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)
+    load_champion(registry, night.require_champion(), date, config.learning)
     if release_reason is not None:
         night = release_policy(lakehouse, night, release_reason, config.policy)
     outcome = decide_night(lakehouse, registry, night, config, ask_only=ask_only)
@@ -135,14 +147,10 @@ def decide_night(
     with USE_CASE.start(lakehouse) as facts:
         checks = require_checks(lakehouse, date) if checks is None else checks
         is_held = bool(failed_checks(checks))
-        if config.learning.is_lifetime:
-            facts.append("the lifetime label only describes the past: nothing to decide")
-            alerts = notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
-            return Outcome(is_held, alerts=alerts)
         # A human may have named another champion since the night began.
         night = replace(night, registered=registry.state())
         night = settle(lakehouse, registry, night, config.policy)
-        if night.entries and night.entries[-1].decision.night > date:
+        if night.is_decided_later:
             newest = night.entries[-1].decision.night
             facts.append(f"{newest} is decided already and stands on {date}")
             return Outcome(is_held)
@@ -152,32 +160,24 @@ def decide_night(
         if drift is None:
             drift = Drift() if is_held else read_drift(lakehouse, date)
         evidence = gather_evidence(lakehouse, registry, night, before, checks, drift, config)
-        tonight = [decide_entry(date, before, evidence, config.policy)]
+        tonight: list[Entry] = []
+        rival = None if is_held else find_rival(registry, night, config.learning)
+        if rival is not None and rival.unfit:
+            tonight.append(record_unfit(date, before, rival, config.policy))
+        elif rival is not None:
+            evidence = meet_rival(lakehouse, registry, night, before, rival, evidence, config)
+        tonight.append(decide_entry(date, before, evidence, config.policy))
+        if rival is not None and rival.version not in {e.decision.version for e in tonight}:
+            facts.append(f"version {rival.version} goes on waiting as challenger")
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
         kept = standing_on(night.entries, date)
         night = store_decisions(lakehouse, night, date, [*kept, *tonight])
         settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
+        drop_judged(registry, night)
         alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
         facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
     return Outcome(is_held, tonight[-1].decision.kind == "retrain", alerts)
-
-
-def state_before(night: Night, policy: PolicyConfig) -> PolicyState:
-    """What the policy remembers at the beginning of the night.
-
-    Raises:
-        NoChampionError: before the first training.
-        InputError: if it isn't known when the champion was trained.
-    """
-    last = last_before(night.entries, night.date)
-    if last and last.after:
-        return last.after
-    version = night.require_champion()
-    state = first_state(night.registered, policy, night.date)
-    if state is None:
-        raise undated_run(version)
-    return state
 
 
 def decide_entry(
@@ -186,6 +186,24 @@ def decide_entry(
     """What the policy decides of some evidence, as it is stored."""
     after, decision = decide(before, evidence, policy, date)
     return Entry(0, decision, before, evidence, after, policy)
+
+
+def meet_rival(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    before: PolicyState,
+    rival: Rival,
+    evidence: Evidence,
+    config: NightConfig,
+) -> Evidence:
+    """The evidence with how a challenger that waits does beside the champion."""
+    weeks = training_dates(night.log, config.learning, night.date)
+    compared = weeks[-config.policy.comparison_weeks :]
+    snapshots.run_stale(lakehouse, compared, config.learning, night.log)
+    versions = (rival.version, before.champion)
+    comparison = compare_with_champion(lakehouse, registry, night, versions, config)
+    return replace(evidence, challenger=comparison)
 
 
 def try_challenger(
@@ -200,7 +218,9 @@ def try_challenger(
     learning = config.learning
     try:
         version = train.resume(lakehouse, registry, night.date, learning)
-        version = version or train.run(lakehouse, registry, night.date, learning, night.log)
+        version = version or train.run(
+            lakehouse, registry, night.date, learning, night.log, waits=False
+        )
     except TooFewCancelsError as error:
         facts.append(f"no challenger: {error}")
         return []

@@ -15,11 +15,16 @@ from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import require_rows
+from churn_spark.models.differences import find_differences
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.frames.drift import drift_facts
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
-from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.performance.performance import (
+    compare_aucs,
+    compare_challenger,
+    count_positive_users,
+)
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     Evidence,
@@ -85,21 +90,23 @@ def compare_on_probation(
     state: PolicyState,
     config: NightConfig,
 ) -> ProbationComparison | None:
-    """The new champion and the one before, on all rows labelled since; none outside probation."""
+    """The new champion and the one before, on all rows labelled since.
+
+    None outside probation, and where the one before can't be used any more.
+    """
     dates = probation_dates(night, state, config)
     if state.previous is None or not dates:
         return None
+    if find_differences(registry.load(state.previous), config.learning):
+        return None
     rows = _read_pair(lakehouse, registry, (state.champion, state.previous), dates, config)
-    auc = compare_aucs(
-        rows["label"].to_numpy(dtype=float),
-        rows["new"].to_numpy(),
-        rows["old"].to_numpy(),
-        rows["user_id"].to_numpy(),
-    )
+    labels, users = rows["label"].to_numpy(dtype=float), rows["user_id"].to_numpy()
+    auc = compare_aucs(labels, rows["new"].to_numpy(), rows["old"].to_numpy(), users)
     # With fewer than two cancels nothing can be told.
     if math.isnan(auc.high):
         return None
-    return ProbationComparison(state.champion, state.previous, auc.value, auc.high)
+    n_positive = count_positive_users(labels, users)
+    return ProbationComparison(state.champion, state.previous, auc.value, auc.high, n_positive)
 
 
 def compare_with_champion(

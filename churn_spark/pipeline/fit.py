@@ -19,7 +19,8 @@ from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.hashing import text_hash
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.differences import held_out
+from churn_spark.models.registry import CHALLENGER, ModelRegistry
 from churn_spark.models.run_log import log_family
 from churn_spark.models.training import (
     FittedBaseline,
@@ -75,6 +76,8 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         baseline=build_baseline_rows(data.learnt, data.encoding, trees, config.max_reference_rows),
         offset=trees.offset,
         behaviour=data.behaviour,
+        held_out=held_out(config),
+        is_coarse=True,
     )
 
 
@@ -85,8 +88,8 @@ def register(
     data: TrainingData,
     fitted: tuple[FittedTrees, FittedBaseline],
     config: LearningConfig,
-) -> tuple[str, str]:
-    """Log both runs, register the trees, publish the champion; returns version and alias."""
+) -> str:
+    """Log both runs and register the trees; returns their version, which nobody uses yet."""
     trees, baseline = fitted
     bundle = build_bundle(data, trees, config)
     about = training_key(lakehouse, date, config) | {
@@ -116,10 +119,18 @@ def register(
         parameters = about | tree_parameters(config).model_dump() | chosen
         metrics = log_family("lightgbm", parameters, trees.evaluation)
         keep_scores(lakehouse, run_id, "lightgbm", trees.evaluation)
-        version = registry.register(bundle, run_id, metrics)
+        return registry.register(bundle, run_id, metrics)
+
+
+def announce(lakehouse: Lakehouse, registry: ModelRegistry, version: str) -> str:
+    """Make a version the first champion, or let it wait for the next night; returns in words."""
     alias = registry.assign_alias(version)
     publish(lakehouse, registry)
-    return version, alias
+    if alias == CHALLENGER:
+        return f"version {version} waits as challenger: the next night judges it"
+    if alias is None:
+        return f"version {version} is retrospective: it describes the past, it forecasts nothing"
+    return f"version {version} is {alias}"
 
 
 def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> dict[str, str]:
@@ -130,6 +141,7 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
     return {
         "as_of": str(date),
         "version_events": str(lakehouse.version(EVENTS)),
+        "table_events": lakehouse.table_id(EVENTS),
         "configuration": text_hash(sections),
         "definitions": fingerprint(FEATURES),
     }

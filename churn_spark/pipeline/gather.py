@@ -9,14 +9,17 @@ from churn_spark.config import PolicyConfig
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import NoChampionError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.registry import ModelRegistry, undated_run
 from churn_spark.monitoring.policy.history import (
     Entry,
     champion_at,
+    first_state,
     is_first_night,
+    last_before,
     of_night,
     replace_night,
 )
+from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.monitoring.policy.reconcile import reconcile
 from churn_spark.pipeline.dates import LogDates, read_log_dates
 from churn_spark.stores.decisions import read_entries, write_night
@@ -54,25 +57,18 @@ class Night:
         Raises:
             NoChampionError: before the first training.
         """
-        return _require(self.champion)
+        champion = self.champion
+        if champion is None:
+            raise NoChampionError(
+                "found no champion in the registry and no decision, expected one training to "
+                "have succeeded: run `train_model`, or `nightly`"
+            )
+        return champion
 
-
-def read_champion(lakehouse: Lakehouse, registry: ModelRegistry, date: Date) -> str:
-    """Version that is champion at the beginning of a night.
-
-    Raises:
-        NoChampionError: before the first training.
-    """
-    return _require(champion_at(read_entries(lakehouse), registry.state(), date))
-
-
-def _require(champion: str | None) -> str:
-    if champion is None:
-        raise NoChampionError(
-            "found no champion in the registry and no decision, expected one training to have "
-            "succeeded: run `train_model`, or `nightly`"
-        )
-    return champion
+    @property
+    def is_decided_later(self) -> bool:
+        """Whether a later night is decided, and so stands on this one."""
+        return bool(self.entries) and self.entries[-1].decision.night > self.date
 
 
 def read_night(
@@ -100,6 +96,23 @@ def settle(
         return night
     registry.set_champion(needed.champion, needed.step)
     return replace(night, entries=needed.entries, registered=registry.state())
+
+
+def state_before(night: Night, policy: PolicyConfig) -> PolicyState:
+    """What the policy remembers at the beginning of the night.
+
+    Raises:
+        NoChampionError: before the first training.
+        InputError: if it isn't known when the champion was trained.
+    """
+    last = last_before(night.entries, night.date)
+    if last and last.after:
+        return last.after
+    version = night.require_champion()
+    state = first_state(night.registered, policy, night.date)
+    if state is None:
+        raise undated_run(version)
+    return state
 
 
 def store_decisions(lakehouse: Lakehouse, night: Night, date: Date, tonight: list[Entry]) -> Night:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.contracts.tables.table import BUCKETS
-from churn_spark.errors import InputError, OldTableError
-from churn_spark.events.files import ListedFile, list_location
+from churn_spark.errors import InputError
+from churn_spark.events.files import ListedFile, Location, list_location
+from churn_spark.events.proofs import look_at_files, prove
+from churn_spark.events.readings import (
+    FileNote,
+    Plan,
+    ReadingRules,
+    Reload,
+    known_files,
+    plan_readings,
+)
 from churn_spark.events.summary import BatchFacts, IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch, native_feed
 from churn_spark.pipeline.console import warn
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.ingest_tables import prepare_tables
+from churn_spark.pipeline.quarantine import remove_expired, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "ingest_events",
@@ -27,50 +41,48 @@ USE_CASE = UseCase(
     writes=(FILES, EVENTS, QUARANTINE),
     takes=("your files",),
 )
+_MILLIS_PER_MINUTE: Final = 60_000
 
 
-def run(lakehouse: Lakehouse, config: IngestConfig, location: str | None = None) -> IngestSummary:
+def run(
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    location: str | None = None,
+    reload: Reload | None = None,
+) -> IngestSummary:
     """Load what is new at a folder, file or glob and say what became of every line.
 
     Args:
         lakehouse: to load into.
         config: of the ingest.
         location: where the files are; `ingest.events` where none is given.
+        reload: which of the files that were read are read again, in place of what they had
+            delivered: those that were changed since, or all.
 
     Raises:
         InputError: if there is no file at all, or the one way to read them can't.
         OldTableError: if the events were loaded by a release that didn't cut them by user.
+        LostTableError: if tables that belong together aren't all there.
     """
     with USE_CASE.start(lakehouse) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
-        loader = _Loader(lakehouse, config, _prepare_tables(lakehouse, config))
+        loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config))
         finished = loader.finish_pending()
-        known = lakehouse.read_rows(FILES)
-        started = loader.load_all(listed.new_files(known), loader.next_number(known))
-        known = lakehouse.read_rows(FILES)
-        summary = IngestSummary([*finished, *started], listed.changed_files(known), listed.ignored)
+        known = lakehouse.read_arrow(FILES)
+        plan = loader.plan(listed, known, reload)
+        started = loader.load_all(plan.notes, loader.next_number(known))
+        remove_expired(lakehouse, config.quarantine_days, utc_today())
+        summary = IngestSummary(
+            [*finished, *started],
+            plan.changed,
+            listed.ignored,
+            plan.young,
+            config.min_age_minutes,
+        )
         facts.append(summary.describe())
     for warning in summary.warnings():
         warn(warning)
     return summary
-
-
-def _prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
-    """Create the tables that are missing; returns the number of the events' buckets."""
-    there = [spec for spec in USE_CASE.writes if lakehouse.exists(spec)]
-    if len(there) < len(USE_CASE.writes):
-        # What waited for its commit went with the table that is gone.
-        ingest_batch.forget_pending(lakehouse)
-    for spec in USE_CASE.writes:
-        if spec not in there:
-            lakehouse.create(replace(spec, n_buckets=config.buckets) if spec is EVENTS else spec)
-    n_buckets = lakehouse.properties(EVENTS).get(BUCKETS)
-    if n_buckets is None:
-        raise OldTableError(
-            f"found {EVENTS.path} in {lakehouse.root} as an older release has made it, expected "
-            "events cut into buckets by their user: load the logs into a new lakehouse"
-        )
-    return int(n_buckets)
 
 
 class _Loader:
@@ -78,32 +90,81 @@ class _Loader:
 
     def __init__(self, lakehouse: Lakehouse, config: IngestConfig, n_buckets: int) -> None:
         self._lakehouse, self._config, self._n_buckets = lakehouse, config, n_buckets
+        self._given_up: Sequence[FileNote] = ()
 
     def finish_pending(self) -> list[BatchFacts]:
-        """Finish the batch that an earlier run has decided on, if there is one."""
-        pending = ingest_batch.read_pending(self._lakehouse)
-        return [] if pending is None else [self._finish(pending)]
+        """Finish the batch that an earlier run has decided on, if there is one that can be.
 
-    def next_number(self, known: pd.DataFrame) -> int:
+        One whose tables were made anew or restored since is given up: its files aren't noted as
+        read, so they are read again.
+        """
+        pending = ingest_batch.read_pending(self._lakehouse)
+        if pending is None:
+            return []
+        if ingest_batch.can_be_finished(self._lakehouse, pending):
+            return [self._finish(pending)]
+        warn(
+            f"a batch of {count_of(len(pending.files), 'file')} waited for tables that were made "
+            f"anew or restored since; the first file is {pending.files[0].path}: those that are "
+            "still in the folder are read again"
+        )
+        ingest_batch.forget_pending(self._lakehouse)
+        self._given_up = pending.files
+        return []
+
+    def plan(self, listed: Location, known: pa.Table, reload: Reload | None) -> Plan:
+        """What is to be done about each file.
+
+        Args:
+            listed: the files.
+            known: the table `FILES`.
+            reload: which of those that were read are read again.
+        """
+        now = time.time_ns() // 1_000_000
+        loaded, noted = (
+            ingest_batch.last_number(self._lakehouse, spec) for spec in (EVENTS, FILES)
+        )
+        if noted > loaded:
+            # The events are of an earlier time, so they miss what these batches have read.
+            known = known.filter(pc.field("ingest_batch") <= loaded)
+        rules = ReadingRules(
+            settled_by=now - round(self._config.min_age_minutes * _MILLIS_PER_MINUTE),
+            now=now,
+            reads_on=self._is_native(listed.files),
+            reload=reload,
+            is_doubtful=noted != loaded,
+        )
+        plan = plan_readings(listed.files, known_files(known), prove, rules)
+        there = {file.path for file in listed.files}
+        lost = [
+            note.unread("gone before its batch was finished")
+            for note in self._given_up
+            if note.path not in there
+        ]
+        return replace(plan, notes=[*plan.notes, *lost])
+
+    def next_number(self, known: pa.Table) -> int:
         """A batch number that no commit and no row has."""
         taken = [ingest_batch.last_number(self._lakehouse, spec) for spec in USE_CASE.writes]
-        return 1 + max(int(known["ingest_batch"].max()) if len(known) else -1, *taken)
+        return 1 + max(pc.max(known["ingest_batch"]).as_py() or 0 if len(known) else -1, *taken)
 
-    def load_all(self, files: Sequence[ListedFile], number: int) -> list[BatchFacts]:
+    def load_all(self, notes: Sequence[FileNote], number: int) -> list[BatchFacts]:
         """Load files in batches, in their order.
 
         Raises:
             InputError: if they are to be read natively and can't.
         """
-        if not files:
+        if not notes:
             return []
-        is_native = self._is_native(files)
-        progress = IngestProgress(USE_CASE.name, sum(file.size_bytes for file in files))
+        is_native = self._is_native(notes)
+        progress = IngestProgress(USE_CASE.name, sum(map(_size, notes)))
         n_files = self._config.max_files_per_batch
         done = []
         with progress.shown():
-            for start in range(0, len(files), n_files):
-                chosen = files[start : start + n_files]
+            for start in range(0, len(notes), n_files):
+                chosen = notes[start : start + n_files]
+                if native_feed.can_read(chosen):
+                    chosen = look_at_files(chosen, self._config)
                 if is_native:
                     batch = native_feed.load_natively(
                         self._lakehouse, self._config, self._n_buckets, chosen, number, progress
@@ -113,7 +174,7 @@ class _Loader:
                 ingest_batch.write_pending(self._lakehouse, batch)
                 done.append(self._finish(batch))
                 if not is_native:
-                    progress.add(sum(f.size_bytes for f in chosen), done[-1].lines.get("read", 0))
+                    progress.add(sum(map(_size, chosen)), done[-1].lines.get("read", 0))
                 number += 1
         return done
 
@@ -125,7 +186,7 @@ class _Loader:
         ingest_batch.forget_pending(self._lakehouse)
         return batch.facts
 
-    def _is_native(self, files: Sequence[ListedFile]) -> bool:
+    def _is_native(self, files: Sequence[ListedFile | FileNote]) -> bool:
         if self._config.reader == "spark":
             return False
         can = native_feed.can_read(files) and self._lakehouse.takes_commits(USE_CASE.writes)
@@ -136,3 +197,8 @@ class _Loader:
                 "leave it at auto"
             )
         return can
+
+
+def _size(note: FileNote) -> int:
+    """Bytes that are read of the file."""
+    return note.size_bytes - note.begin if note.is_read else 0

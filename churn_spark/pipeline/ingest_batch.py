@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from deltalake.transaction import AddAction
 
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, TableSpec
-from churn_spark.events.files import ListedFile
+from churn_spark.events.readings import FileNote
 from churn_spark.events.summary import BatchFacts
 from churn_spark.lakehouse.commits import Once, append_files
+from churn_spark.lakehouse.data_files import are_there
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 
 WRITER: Final = "ingest_events"
@@ -32,23 +34,35 @@ class PendingBatch:
 
     Attributes:
         number: of the batch.
-        files: that it reads.
+        files: what it does about each.
         broken: file -> why it can't be read to its end.
         lines: what became of the lines -> how many.
         added: path of a table -> data files that are written and wait for their commit; none
             where Spark is to read the files and write the rows.
+        tables: path of a table -> its id, of those that it was decided on for.
     """
 
     number: int
-    files: Sequence[ListedFile]
+    files: Sequence[FileNote]
     broken: Mapping[str, str]
     lines: Mapping[str, int]
     added: Mapping[str, Sequence[AddAction]] | None
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def facts(self) -> BatchFacts:
         """What the summary says of it."""
-        return BatchFacts(len(self.files), self.lines, self.broken)
+        return BatchFacts(self.files, self.lines, self.broken)
+
+    @property
+    def read(self) -> list[FileNote]:
+        """The files that it reads."""
+        return [note for note in self.files if note.is_read]
+
+    @property
+    def replaced(self) -> list[str]:
+        """Paths of the files whose rows of earlier batches go."""
+        return [note.path for note in self.files if note.status == "read again"]
 
     def once(self, spec: TableSpec) -> Once:
         """The name of its commit to a table."""
@@ -57,7 +71,8 @@ class PendingBatch:
 
 def write_pending(lakehouse: Lakehouse, batch: PendingBatch) -> None:
     """Decide on a batch: from here on it will be done, by this run or another."""
-    lakehouse.files.exchange(_PENDING, json.dumps(asdict(batch)).encode())
+    content = asdict(batch) | {"tables": _table_ids(lakehouse)}
+    lakehouse.files.exchange(_PENDING, json.dumps(content).encode())
 
 
 def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
@@ -69,10 +84,25 @@ def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
     added = told["added"]
     return PendingBatch(
         told["number"],
-        [ListedFile(**one) for one in told["files"]],
+        [FileNote(**one) for one in told["files"]],
         told["broken"],
         told["lines"],
         added and {table: [AddAction(**one) for one in many] for table, many in added.items()},
+        told.get("tables", {}),
+    )
+
+
+def can_be_finished(lakehouse: Lakehouse, batch: PendingBatch) -> bool:
+    """Whether the tables are those that the batch was decided on for, and have its data files.
+
+    They aren't where a part of the lakehouse was restored, or made anew.
+    """
+    if batch.tables and batch.tables != _table_ids(lakehouse):
+        return False
+    return all(
+        are_there(files, lakehouse.uri(spec), lakehouse.storage_options)
+        for spec in TABLES
+        if (files := (batch.added or {}).get(spec.path))
     )
 
 
@@ -89,6 +119,27 @@ def last_number(lakehouse: Lakehouse, spec: TableSpec) -> int:
 def commit(lakehouse: Lakehouse, batch: PendingBatch) -> None:
     """Make the batch's data files part of the tables; what was done before isn't done again."""
     for spec in TABLES:
-        if files := (batch.added or {}).get(spec.path):
-            append_files(files, lakehouse.uri(spec), lakehouse.storage_options, batch.once(spec))
-            lakehouse.shorten_log(spec, lakehouse.version(spec))
+        files = (batch.added or {}).get(spec.path)
+        # The events take each batch, with or without rows: by its number it is known whether they
+        # and the files are of one time.
+        if files or spec is EVENTS:
+            append_files(
+                files or (), lakehouse.uri(spec), lakehouse.storage_options, batch.once(spec)
+            )
+        if spec is not FILES:
+            withdraw(lakehouse, spec, batch)
+        lakehouse.shorten_log(spec, lakehouse.version(spec))
+
+
+def withdraw(lakehouse: Lakehouse, spec: TableSpec, batch: PendingBatch) -> None:
+    """Remove what earlier batches have delivered of the files that the batch reads again.
+
+    It comes after the new rows: in between an event is there twice, which counts once.
+    """
+    if batch.replaced:
+        before = Between(last=batch.number - 1)
+        lakehouse.delete_rows(spec, {"source_file": batch.replaced, "ingest_batch": before})
+
+
+def _table_ids(lakehouse: Lakehouse) -> dict[str, str]:
+    return {spec.path: lakehouse.table_id(spec) for spec in TABLES}

@@ -62,6 +62,11 @@ class KeptTotals:
                 self._keep(lakehouse, totals, cut, cuts)
         return totals
 
+    def count(self, lakehouse: Lakehouse, cut: date) -> int:
+        """Rows of the newest totals that are kept before a cut; none where none are."""
+        cuts = [one for one in lakehouse.partition_values(self.table, "before") if one <= cut]
+        return lakehouse.count_rows(self.table, {"before": cuts[-1:]})
+
     def read_days(self, lakehouse: Lakehouse, first: date, end: date) -> pl.DataFrame:
         """The rows of the source in `[first, end)`."""
         where = {"event_date": Between(first, end - timedelta(days=1))}

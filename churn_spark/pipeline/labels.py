@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.features.labels import build_labels
 from churn_spark.lakehouse.selection import Between, Where
@@ -47,6 +48,12 @@ def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, known_by: Date) ->
     dates = [one for one in with_nulls if one <= newest_known]
     where: Where = {"as_of": dates, "is_known": [False], **horizon_of(horizon)}
     return sorted(set(lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]))
+
+
+def count_gap_cancels(lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig) -> int:
+    """Users of the dates who cancel before the window starts: neither learnt from nor judged."""
+    where: Where = {"as_of": dates, "is_gap_cancel": [True], **horizon_of(config.labels.horizon)}
+    return lakehouse.count_rows(LABELS, where)
 
 
 def horizon_of(horizon: Horizon) -> Where:

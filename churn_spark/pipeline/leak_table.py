@@ -1,28 +1,36 @@
-"""The feature table that the leak checks look at: a sample of users, with all built twice."""
+"""The feature table that the leak checks look at: what is kept of a sample, with all built anew."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import date as Date
+from functools import partial, reduce
+from typing import Final
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LeakageConfig, LearningConfig
-from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES, Feature
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
-from churn_spark.features.snapshots import build_snapshots as build_features
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.inputs import (
     build_event_spans,
     build_leak_rows,
-    build_poisoned_snapshots,
     sample_users,
 )
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates
+from churn_spark.pipeline.leak_behaviour import read_forecasters, with_stored_forecasts
+from churn_spark.pipeline.leak_builds import build_rows, sampled
 from churn_spark.timeline import Horizon
+
+FORECASTS: Final = ("behaviour_probability", "cancel_per_visit")
+"""Features that forecast the label themselves."""
 
 
 def newest_labelled_dates(
@@ -58,38 +66,60 @@ def newest_labelled_dates(
 
 def collect_table(
     lakehouse: Lakehouse,
+    open_registry: Callable[[], ModelRegistry],
     log: LogDates,
     date: Date,
     config: LearningConfig,
     leakage: LeakageConfig,
 ) -> FeatureTable:
-    """Bring a sample of the users to the driver, with their features built twice.
+    """Bring a sample of the users to the driver: the rows that are kept, and what is built anew.
 
     Raises:
         MissingTableError: if no label is known by the date.
     """
-    horizon, active_days = config.labels.horizon, config.snapshots.active_days
+    horizon = config.labels.horizon
     built = BuiltDates.read(lakehouse, log, config)
     dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates, built)
-    days = lakehouse.read(SESSION_DAYS)
-    n_users = days.select("user_id").distinct().count()
+    forecasters = read_forecasters(lakehouse, open_registry, dates)
+    features = (*SNAPSHOT_FEATURES, *(BEHAVIOUR_FEATURES if forecasters else ()))
+    n_users = lakehouse.read(SESSION_DAYS).select("user_id").distinct().count()
     share = min(1.0, leakage.max_users / n_users)
-    days = sample_users(days, share).persist()
-    snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(dates))
-    labels = with_horizon(lakehouse.read(LABELS), horizon)
-    rows = build_leak_rows(sample_users(snapshots, share), labels, config.training)
-    table = FeatureTable(
-        rows=rows.orderBy(*KEY).toPandas(),
-        features=tuple(feature.name for feature in SNAPSHOT_FEATURES),
-        horizon=horizon,
-        log_end=log.reached,
-        claim="users",
-        trending=frozenset(f.name for f in SNAPSHOT_FEATURES if f.is_trending),
-        rebuilds=Rebuilds(
-            build_features(days, dates, active_days).toPandas(),
-            build_poisoned_snapshots(days, dates, active_days).toPandas(),
-        ),
-        spans=build_event_spans(days, dates).toPandas(),
+    with sampled(lakehouse, share) as log_tables:
+        snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(dates))
+        stored = with_stored_forecasts(
+            lakehouse, sample_users(snapshots, share), log_tables.transitions, forecasters
+        )
+        labels = with_horizon(lakehouse.read(LABELS), horizon)
+        rows = build_leak_rows(stored, labels, config.training)
+        build = partial(
+            build_rows, forecasters=forecasters, config=config, log_start=log.span.start
+        )
+        return FeatureTable(
+            rows=rows.orderBy(*KEY).toPandas(),
+            features=tuple(feature.name for feature in features),
+            horizon=horizon,
+            log_end=log.reached,
+            claim="users",
+            trending=find_trending(features),
+            forecasts=frozenset(FORECASTS),
+            rebuilds=Rebuilds(
+                build(log_tables, dates).toPandas(),
+                reduce(
+                    DataFrame.unionByName,
+                    [build(log_tables.poisoned(day), [day]) for day in dates],
+                ).toPandas(),
+            ),
+            spans=build_event_spans(log_tables.session_days, dates).toPandas(),
+        )
+
+
+def find_trending(features: Iterable[Feature]) -> frozenset[str]:
+    """The features that tell dates apart by construction.
+
+    Those that grow with time, and what the behaviour model says: the more it has seen of a user,
+    the further it is from what holds for everybody.
+    """
+    of_behaviour = {feature.name for feature in BEHAVIOUR_FEATURES}
+    return frozenset(
+        feature.name for feature in features if feature.is_trending or feature.name in of_behaviour
     )
-    days.unpersist()
-    return table

@@ -31,8 +31,10 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.policy.history import newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
+from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.performance import measure_performance, newest_window
 from churn_spark.pipeline.use_case import UseCase
@@ -88,9 +90,12 @@ def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: Night
     Raises:
         MissingTableError: if a table is missing, or the date wasn't scored.
         NoChampionError: before the first training.
+        OtherModelError: if the champion has learnt what came after the date, or predicts
+            something else than is configured.
+        FingerprintError: if it knows other feature definitions.
     """
     night = read_night(lakehouse, registry, date)
-    bundle = registry.load(night.require_champion())
+    bundle = load_champion(registry, night.require_champion(), date, config.learning)
     return monitor_night(lakehouse, registry, night, bundle, config)
 
 
@@ -110,7 +115,8 @@ def monitor_night(
     with USE_CASE.start(lakehouse) as facts:
         reference = Reference.of(bundle, limits.importance_rows)
         count_night(lakehouse, date, bundle, reference)
-        n_recounted = count_past_nights(lakehouse, date, bundle, reference)
+        since = newest_succession(night.entries, date)
+        n_recounted = count_past_nights(lakehouse, date, bundle, reference, since)
         cells = read_cells(lakehouse, date, reference)
         drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
@@ -139,8 +145,6 @@ def measure(
     Returns:
         The as-of date whose labels were used for the first time; none where there is none.
     """
-    if bundle.label["kind"] == "lifetime":
-        return None
     window = newest_window(lakehouse, registry, night, bundle.version, config.learning)
     if window is not None:
         snapshots.run_stale(lakehouse, [window], config.learning, night.log)

@@ -8,8 +8,9 @@ from typing import Final
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.events.files import ListedFile, build_files
+from churn_spark.events.files import ListedFile
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
+from churn_spark.events.readings import FileNote, build_files
 from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.location import object_store_settings
@@ -17,6 +18,7 @@ from churn_spark.lakehouse.native_sources import is_reachable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
+from churn_spark.pipeline.quarantine import utc_today
 
 _TASK_BYTES: Final = 512 << 20
 """Of JSON in one task: its files hold some days of the log, so that a range of dates prunes."""
@@ -27,7 +29,7 @@ def load_natively(
     lakehouse: Lakehouse,
     config: IngestConfig,
     n_buckets: int,
-    files: Sequence[ListedFile],
+    files: Sequence[FileNote],
     number: int,
     progress: IngestProgress,
 ) -> PendingBatch:
@@ -37,20 +39,27 @@ def load_natively(
     """
     options = lakehouse.storage_options
     tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
-    task = LoadTask(config, n_buckets, number, tables, options)
-    parts = split_files([(file.path, file.size_bytes) for file in files], PART_BYTES)
+    task = LoadTask(config, n_buckets, number, utc_today(), tables, options)
+    parts = split_files(
+        [(note.path, note.begin, note.size_bytes) for note in files if note.is_read],
+        PART_BYTES,
+    )
     if sum(map(_weight, parts)) <= config.max_driver_bytes:
         loaded = load_parts(parts, task, progress.add)
     else:
         loaded = _load_by_tasks(lakehouse, parts, task, progress)
-    rows = build_files(files, loaded.broken, number)
+    notes = [
+        note.unread(loaded.unread[note.path]) if note.path in loaded.unread else note
+        for note in files
+    ]
+    rows = build_files(notes, loaded.broken, number)
     noted = write_data_files(rows, FILES, lakehouse.uri(FILES), options)
     return PendingBatch(
-        number, files, loaded.broken, loaded.lines, {**loaded.files, FILES.path: noted}
+        number, notes, loaded.broken, loaded.lines, {**loaded.files, FILES.path: noted}
     )
 
 
-def can_read(files: Sequence[ListedFile]) -> bool:
+def can_read(files: Sequence[ListedFile | FileNote]) -> bool:
     """Whether Python reads all of the files."""
     return all(is_reachable(file.path) for file in files)
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import date as Date
 
 from churn_spark.config import NightConfig
-from churn_spark.contracts.tables import DECISIONS
+from churn_spark.contracts.tables import DATA_CHECKS, DECISIONS
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.policy.history import standing_on
 from churn_spark.pipeline import (
     check_data,
     decide,
@@ -27,6 +28,7 @@ from churn_spark.pipeline import (
     train,
     transitions,
 )
+from churn_spark.pipeline.champion import refuse_lifetime
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.decide import Outcome, record_first, record_hold
@@ -34,10 +36,13 @@ from churn_spark.pipeline.gather import Night, read_night, settle, store_decisio
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
+from churn_spark.pipeline.succession import find_vacancy, take_over
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import write_night
+from churn_spark.timeline import days_after
+from churn_spark.wording import count_of, name_some
 
 STEPS = (
     ingest.USE_CASE,
@@ -61,6 +66,8 @@ USE_CASE = UseCase(
     leaves=("all of the above", "`champion/`", "`reports/monitoring.html`"),
 )
 
+_NAMED = 4
+
 
 def run(
     lakehouse: Lakehouse,
@@ -80,11 +87,15 @@ def run(
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
-        InputError: if there is no file, or no event before the date.
+        InputError: if there is no file, or no event before the date; and after all is done, if
+            a file could not be opened.
+        OtherModelError: if the label describes the past, or the champion has learnt what came
+            after the date or predicts something else than is configured.
     """
+    refuse_lifetime(config.learning)
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
-        ingest.run(lakehouse, config.ingest, location)
+        loaded = ingest.run(lakehouse, config.ingest, location)
         # All from one read of the events.
         steps = session_days.STEP | transitions.STEP | event_days.STEP
         rollups.run(lakehouse, config.ingest, steps)
@@ -97,12 +108,15 @@ def run(
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)
     night = settle(lakehouse, registry, night, config.policy)
+    name_left_out(lakehouse, night.date)
     outcome = judge(lakehouse, registry, night, config)
     # After alerts and decision, which must not be lost where the champion can't be written.
     publish(lakehouse, registry)
     # A night that is done again leaves the page of the newest one.
     newest = newest_night(lakehouse) or night.date
     report.write_monitoring(lakehouse, registry, config.policy, newest)
+    if not outcome.is_held:
+        loaded.require_all_read()
     return outcome
 
 
@@ -111,11 +125,17 @@ def judge(
 ) -> Outcome:
     """From the snapshot to the decision.
 
-    A first model is trained where the registry has none. Where the log holds too few
-    cancellations for that, the steps that need a model are left out, and said to be. Where the
-    data fail their checks, everything after is held back.
+    A first model is trained where the registry has none, and a successor where the champion
+    knows other feature definitions. Where the log holds too few cancellations for that, the steps
+    that need a model are left out, and said to be. Where the data fail their checks, everything
+    after is held back.
+
+    Raises:
+        OtherModelError: if the champion has learnt what came after the night, or predicts
+            something else than is configured.
     """
     date, is_first = night.date, night.is_first
+    vacancy = None if is_first else find_vacancy(registry, night, config.learning)
     train_dates = training_dates(night.log, config.learning, date) if is_first else []
     snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log)
     checks = check_data.check_night(lakehouse, registry, night, config.checks)
@@ -129,11 +149,15 @@ def judge(
             True,
             alerts=notify(lakehouse, date, [held], checks, Drift(), config.alerts, config.policy),
         )
-    if is_first:
+    if is_first or vacancy:
         try:
-            night = train_first(lakehouse, registry, night, config)
+            night = (
+                take_over(lakehouse, registry, night, vacancy, config)
+                if vacancy
+                else train_first(lakehouse, registry, night, config)
+            )
         except TooFewCancelsError as error:
-            leave_out(lakehouse, date, error)
+            leave_out(lakehouse, night, error)
             return Outcome(
                 alerts=notify(lakehouse, date, [], checks, Drift(), config.alerts, config.policy)
             )
@@ -160,11 +184,28 @@ def train_first(
     return store_decisions(lakehouse, night, date, [first])
 
 
-def leave_out(lakehouse: Lakehouse, date: Date, error: TooFewCancelsError) -> None:
+def leave_out(lakehouse: Lakehouse, night: Night, error: TooFewCancelsError) -> None:
     """Say which steps a night without a model leaves out."""
     say("train_model", f"left out: {error}")
+    why = "there is no model yet" if night.champion is None else "no model is as configured"
     for use_case in (score.USE_CASE, retention_list.USE_CASE, monitor.USE_CASE):
-        say(use_case.name, "left out: there is no model yet")
+        say(use_case.name, f"left out: {why}")
     # Held before and mended since: no decision stands on a night without a model.
     if lakehouse.exists(DECISIONS):
-        write_night(lakehouse, date, [])
+        write_night(lakehouse, night.date, standing_on(night.entries, night.date))
+
+
+def name_left_out(lakehouse: Lakehouse, date: Date) -> None:
+    """Say which nights between the one before and this one were never done."""
+    before = [d for d in lakehouse.partition_values(DATA_CHECKS, "run_date") if d < date]
+    if not before:
+        return
+    days = (date - before[-1]).days - 1
+    left_out = [str(days_after(before[-1], n)) for n in range(1, days + 1)]
+    if left_out:
+        say(
+            "nightly",
+            f"{count_of(len(left_out), 'night')} before this one left out, "
+            f"{name_some(left_out, _NAMED)}: nothing was scored or decided; `nightly --date` with "
+            "each still makes its scores, list and drift",
+        )

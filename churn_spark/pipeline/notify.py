@@ -10,6 +10,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
     find_in_data,
     find_in_decision,
+    find_in_files,
     is_severe,
     update_alerts,
 )
@@ -19,6 +20,7 @@ from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.stores.alerts import read_open_alerts, write_alerts
+from churn_spark.stores.files import read_changed_files
 
 
 def notify(
@@ -36,7 +38,7 @@ def notify(
     """
     is_sound = all(check.passed for check in checks)
     is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
-    findings = list(find_in_data(checks))
+    findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy)
     if tonight and is_judged:

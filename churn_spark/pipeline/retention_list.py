@@ -45,6 +45,7 @@ def run(
 
     Raises:
         MissingTableError: if the date has no scores.
+        FingerprintError: if the model that scored knows other feature definitions.
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
     """
     with USE_CASE.start(lakehouse) as facts:
@@ -53,6 +54,7 @@ def run(
         # What would help is asked of the model that scored, which may be champion no more.
         version = first_rows(scores, ["user_id"], 1)["model_version"].iloc[0]
         bundle = registry.load(version)
+        bundle.check_fingerprint()
         earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
         chosen = build_retention_list(scores, suppressed, earlier, date, config)
         listed = add_changes(chosen, read_users(lakehouse, date, bundle), bundle, config)

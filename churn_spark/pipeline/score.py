@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date as Date
 
-from churn_spark.config import RetentionListConfig, ScoringConfig
+from churn_spark.config import LearningConfig, RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     DECISIONS,
@@ -19,9 +19,10 @@ from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import behaviour_of, read_users
-from churn_spark.pipeline.gather import read_champion
+from churn_spark.pipeline.champion import load_champion
+from churn_spark.pipeline.gather import read_night
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.scoring.scores import build_scores
+from churn_spark.scoring.scores import build_scores, ranked
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -38,6 +39,7 @@ def run(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
     date: Date,
+    learning: LearningConfig,
     config: ScoringConfig,
     listing: RetentionListConfig,
 ) -> None:
@@ -46,10 +48,13 @@ def run(
     Raises:
         MissingTableError: if a table is missing, or the date has no snapshot.
         NoChampionError: before the first training.
-        FingerprintError: if the champion knows other feature definitions.
+        OtherModelError: if the champion has learnt what came after the date, or predicts
+            something else than is configured.
+        FingerprintError: if it knows other feature definitions.
     """
-    version = read_champion(lakehouse, registry, date)
-    score_night(lakehouse, date, registry.load(version), config, listing)
+    version = read_night(lakehouse, registry, date).require_champion()
+    bundle = load_champion(registry, version, date, learning)
+    score_night(lakehouse, date, bundle, config, listing)
 
 
 def score_night(
@@ -59,18 +64,16 @@ def score_night(
     config: ScoringConfig,
     listing: RetentionListConfig,
 ) -> None:
-    """Replace the scores of the date by those of a model.
+    """Replace the scores of the date by those of a model that may be used on it.
 
     Raises:
         MissingTableError: if the date has no snapshot.
-        FingerprintError: if the champion knows other feature definitions.
     """
     with USE_CASE.start(lakehouse) as facts:
-        bundle.check_fingerprint()
         write_behaviour(lakehouse, date, bundle)
         users = read_users(lakehouse, date, bundle)
-        scores = build_scores(users, bundle, config, listing.value_by_level)
-        replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
+        with ranked(build_scores(users, bundle, config, listing.value_by_level)) as scores:
+            replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
         bands = count_by(
             read_as_of(lakehouse, SCORES, date, ["as_of", "user_id", "risk_band"]), "risk_band"
         )

@@ -25,6 +25,7 @@ from churn_spark.features.local.snapshots import build_snapshots as build_from_t
 from churn_spark.features.snapshots import build_snapshots
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import replace_users
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates, read_log_dates
 from churn_spark.pipeline.labels import find_unripe_dates, horizon_of, write_labels
@@ -98,7 +99,7 @@ def write_snapshots(
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
         by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days, span.start)
-        lakehouse.replace(by_windows, SNAPSHOTS, {"as_of": dates})
+        replace_users(lakehouse, by_windows, SNAPSHOTS, {"as_of": dates})
 
 
 def run_stale(

@@ -10,12 +10,19 @@ from pyspark.sql import DataFrame
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.events.files import build_files
-from churn_spark.events.lines import find_broken_files, read_lines
+from churn_spark.events.lines import (
+    bytes_before_lines,
+    find_broken_files,
+    find_missing_files,
+    read_lines,
+)
+from churn_spark.events.readings import build_files
 from churn_spark.events.spark_blocks import SparkBlocks
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import ingest_batch
 from churn_spark.pipeline.ingest_batch import PendingBatch
+from churn_spark.pipeline.quarantine import utc_today
 
 
 def load_by_spark(
@@ -26,8 +33,13 @@ def load_by_spark(
     Returns:
         The batch, with the account of its lines.
     """
-    paths = [file.path for file in batch.files]
     spark = lakehouse.spark
+    missing = find_missing_files(spark, [note.path for note in batch.read])
+    notes = [
+        note.unread(missing[note.path]) if note.path in missing else note for note in batch.files
+    ]
+    batch = replace(batch, files=notes)
+    paths = [note.path for note in batch.read]
     broken: dict[str, str] = {}
     try:
         lines = _write(lakehouse, config, n_buckets, batch, read_lines(spark, paths))
@@ -37,6 +49,8 @@ def load_by_spark(
             raise
         readable = read_lines(spark, paths, up_to_damage=True)
         lines = _write(lakehouse, config, n_buckets, batch, readable)
+    for spec in (EVENTS, QUARANTINE):
+        ingest_batch.withdraw(lakehouse, spec, batch)
     rows = build_files(batch.files, broken, batch.number).rows()
     lakehouse.append(spark.createDataFrame(rows, struct_of(FILES)), FILES, batch.once(FILES))
     return replace(batch, lines=lines, broken=broken)
@@ -49,13 +63,17 @@ def _write(
     batch: PendingBatch,
     lines: DataFrame,
 ) -> dict[str, int]:
-    blocks = SparkBlocks.of(lines, config, n_buckets, batch.number)
+    blocks = SparkBlocks.of(lines, config, n_buckets, batch.number, utc_today())
     blocks.rows.persist()
     try:
         counts = dict(blocks.count_lines())
         lakehouse.append(blocks.events, EVENTS, batch.once(EVENTS))
         if counts.get("read", 0) > counts.get("accepted", 0) + counts.get("anonymous", 0):
-            lakehouse.append(blocks.rejected, QUARANTINE, batch.once(QUARANTINE))
+            starts = {
+                path: bytes_before_lines(lakehouse.spark, path)
+                for path in blocks.files_with_rejected
+            }
+            lakehouse.append(blocks.rejected(starts), QUARANTINE, batch.once(QUARANTINE))
     finally:
         blocks.rows.unpersist()
     return counts

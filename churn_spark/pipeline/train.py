@@ -20,10 +20,12 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
-from churn_spark.pipeline.fit import fit, register, training_key
+from churn_spark.pipeline.fit import announce, fit, register, training_key
+from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.training_data import label_snapshots, prepare
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "train_model",
@@ -41,8 +43,18 @@ def run(
     date: Date,
     config: LearningConfig,
     log: LogDates | None = None,
+    *,
+    waits: bool = True,
 ) -> str:
     """Bring the snapshots up to date and train on them; returns the model's version.
+
+    Args:
+        lakehouse: with the session days and transitions.
+        registry: where the runs are logged and the model is registered.
+        date: nothing of it or later is learnt.
+        config: of the training.
+        log: its dates; read where they aren't known yet.
+        waits: for the next night to judge it; false where this one does.
 
     Raises:
         MissingTableError: if no events were loaded yet.
@@ -52,7 +64,7 @@ def run(
     log = log or read_log_dates(lakehouse, date)
     if dates := training_dates(log, config, date):
         snapshots.run_stale(lakehouse, dates, config, log)
-    return train(lakehouse, registry, date, config, log)
+    return train(lakehouse, registry, date, config, log, waits=waits)
 
 
 def train(
@@ -61,6 +73,8 @@ def train(
     date: Date,
     config: LearningConfig,
     log: LogDates,
+    *,
+    waits: bool = True,
 ) -> str:
     """Train both families on the snapshots there are and register LightGBM; returns its version.
 
@@ -71,15 +85,18 @@ def train(
         labelled = label_snapshots(lakehouse, log, date, config)
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)
         trees, baseline = fit(data, config)
-        version, alias = register(lakehouse, registry, date, data, (trees, baseline), config)
+        version = register(lakehouse, registry, date, data, (trees, baseline), config)
+        said = announce(lakehouse, registry, version) if waits else f"version {version}"
         data.release()
         n_positive = sum(data.n_positive.values())
-        facts.append(f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel")
+        n_in_gap = count_gap_cancels(lakehouse, training_dates(log, config, date), config)
+        facts.append(
+            f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel; left out: "
+            f"{count_of(n_in_gap, 'row')} with a cancel in the gap"
+        )
         facts.append(describe_evaluation("LightGBM", trees.evaluation))
         facts.append(describe_evaluation("LR", baseline.evaluation))
-        facts.append(f"version {version} is {alias}")
-        if config.is_lifetime:
-            facts.append("retrospective: it describes the past, it forecasts nothing")
+        facts.append(said)
     return version
 
 
@@ -96,7 +113,7 @@ def resume(
         if runs := registry.delete_runs(key):
             lakehouse.replace_rows([], VALIDATION_SCORES, {"run_id": runs})
         return None
-    if version != registry.champion_version():
+    if registry.champion_version() is None:
         registry.assign_alias(version)
     publish(lakehouse, registry)
     return version

@@ -123,8 +123,7 @@ def prepare(
         check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
         behaviour, described = None, labelled_rows
         if "behaviour" in sets:
-            is_small = labelled_rows.collected is not None
-            behaviour = fit_behaviour_before(lakehouse, log, date, config, is_small=is_small)
+            behaviour = fit_behaviour_before(lakehouse, log, date, config)
             described = _describe(lakehouse, labelled_rows, behaviour, config)
     features = model_features(sets, use_gender=config.training.use_gender)
     fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])
@@ -132,7 +131,9 @@ def prepare(
     encoded = encode_rows(described.rows, encoding)
     replace_users(lakehouse, encoded, spec, where={})
     collected = encoded if isinstance(encoded, pd.DataFrame) else None
-    stored = _of_dates(LearntRows(partial(lakehouse.read, spec), collected), train_dates)
+    stored = _of_dates(
+        LearntRows(lakehouse.spark, partial(lakehouse.read, spec), collected), train_dates
+    )
     return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive)
 
 

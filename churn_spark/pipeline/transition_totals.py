@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from churn_spark.contracts.tables import TRANSITION_TOTALS, TRANSITIONS
+from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.counts import (
     CELLS_FINGERPRINT,
@@ -23,6 +24,19 @@ KEPT: Final = KeptTotals(TRANSITION_TOTALS, TRANSITIONS, CELLS_FINGERPRINT, no_c
 _LATE_DAYS: Final = 7
 """The days before a date in which most late events fall: they don't touch what is kept."""
 
+MAX_LOCAL_ROWS: Final = 10_000_000
+"""Of transitions, and of totals of them: about 1 GB each, of some 40,000 users."""
+
+
+def are_few_transitions(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> bool:
+    """Whether what users were known to have done before the dates fits in this process."""
+    if not lakehouse.is_native:
+        return False
+    first = _first_day(as_of_dates)
+    where = {"event_date": Between(first, max(as_of_dates))}
+    counts = lakehouse.count_rows(TRANSITIONS, where), KEPT.count(lakehouse, first)
+    return max(counts) <= MAX_LOCAL_ROWS
+
 
 def read_counts(
     lakehouse: Lakehouse, as_of_dates: Collection[date]
@@ -31,10 +45,15 @@ def read_counts(
 
     Columns `user_id`, `cell`, `n_transitions`, `total_millis`; a user may have a cell in many rows.
     """
-    last = min(as_of_dates) - timedelta(days=_LATE_DAYS)
-    first = last - timedelta(days=last.weekday())
+    first = _first_day(as_of_dates)
     totals = KEPT.read(lakehouse, first)
     for as_of in sorted(as_of_dates):
         counts = stack_counts(KEPT.read_days(lakehouse, first, as_of), totals)
         yield as_of, counts
         totals, first = sum_counts(counts), as_of
+
+
+def _first_day(as_of_dates: Collection[date]) -> date:
+    """The newest Monday that is far enough before all dates for late events not to touch it."""
+    last = min(as_of_dates) - timedelta(days=_LATE_DAYS)
+    return last - timedelta(days=last.weekday())

@@ -35,7 +35,7 @@ from churn_spark.models.search.tuning import (
 from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import read_log_dates, training_dates
-from churn_spark.pipeline.fit import fit, register
+from churn_spark.pipeline.fit import announce, fit, register
 from churn_spark.pipeline.training_data import TrainingData, label_snapshots, prepare
 from churn_spark.pipeline.tune_tables import show_trials
 from churn_spark.pipeline.tune_trials import (
@@ -138,8 +138,13 @@ def register_chosen(
     parameters = with_parameters(config.lightgbm, dict(choice.candidate.parameters))
     changed = config.model_copy(update={"lightgbm": parameters})
     trees, baseline = fit(data, changed)
-    version, alias = register(lakehouse, registry, date, data, (trees, baseline), changed)
+    version = register(lakehouse, registry, date, data, (trees, baseline), changed)
+    said = announce(lakehouse, registry, version)
+    lasting = " ".join(
+        f"--set lightgbm.{name}={value:g}" for name, value in choice.candidate.parameters.items()
+    )
     return (
         version,
-        f"{describe_evaluation('LightGBM', trees.evaluation)}; version {version} is {alias}",
+        f"{describe_evaluation('LightGBM', trees.evaluation)}; {said}; later trainings use these "
+        f"parameters with {lasting}, or in conf/",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import mlflow
@@ -85,6 +86,7 @@ def search(
         shares = importances(study, tuning.seed)
         mlflow.log_metrics({f"importance_{name}": share for name, share in shares.items()})
         mlflow.log_metric("log_loss", choice.candidate.result.loss)
+        mlflow.log_text(study.trials_dataframe().to_csv(index=False), "trials.csv")
         mlflow.set_tag("reason", choice.reason)
     return choice
 
@@ -100,11 +102,14 @@ def judge(
     mlflow.log_params(trial.params)
     offset = offset_feature(data, config)
     found: list[FoldResult] = []
+    folds_so_far: list[dict[str, float]] = []
     for step, fold in enumerate(folds):
         seed = config.training.seed
         found.append(evaluate_fold(fold, data.encoding, parameters, offset, seed))
         alone, so_far = sum_up(found[-1:], grid_of(parameters)), sum_up(found, grid_of(parameters))
         mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
+        folds_so_far.append({"fold": step, "log_loss": alone.loss, "roc_auc": alone.auc})
+        mlflow.log_text(json.dumps(folds_so_far, indent=1), "folds.json")
         if is_hopeless(trial, so_far.loss, step) and step + 1 < len(folds):
             return None
     mlflow.log_metrics(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.location import require_writable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import closing_line
 
@@ -35,11 +36,14 @@ class UseCase:
     leaves: tuple[str, ...] = ()
 
     def check_inputs(self, lakehouse: Lakehouse) -> None:
-        """Refuse to start where a table is missing that the step reads.
+        """Refuse to start where a table is missing that the step reads, or none can be written.
 
         Raises:
             MissingTableError: if one is missing; all of them are named.
+            MachineError: if the step writes, and the lakehouse can't be written to.
         """
+        if self.writes and lakehouse.native_root is not None:
+            require_writable(lakehouse.native_root)
         missing = [spec.path for spec in self.reads if not lakehouse.exists(spec)]
         if missing:
             raise MissingTableError(
@@ -53,6 +57,7 @@ class UseCase:
 
         Raises:
             MissingTableError: if a table is missing that the step reads.
+            MachineError: if the step writes, and the lakehouse can't be written to.
         """
         self.check_inputs(lakehouse)
         with closing_line(self.name) as facts:

@@ -22,6 +22,9 @@ KEPT: Final = KeptTotals(USER_TOTALS, SESSION_DAYS, SOURCES_FINGERPRINT, no_tota
 _DAYS_OF_A_USER: Final = 20
 """Session days that a user has in nine weeks, at most as a rule: 17 in simulated logs."""
 
+_USERS_EVER_SEEN: Final = 5
+"""For each that the population may have: totals are kept of those too who left long ago."""
+
 
 @dataclass(frozen=True)
 class UserHistory:
@@ -38,9 +41,14 @@ class UserHistory:
 
 def are_few_days(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> bool:
     """Whether the session days that snapshots as of the dates are made of fit in this process."""
-    where = {"event_date": Between(cut_before(min(as_of_dates)), max(as_of_dates))}
-    most = lakehouse.max_local_users * _DAYS_OF_A_USER
-    return lakehouse.is_native and lakehouse.count_rows(SESSION_DAYS, where) <= most
+    if not lakehouse.is_native:
+        return False
+    cut, most = cut_before(min(as_of_dates)), lakehouse.max_local_users
+    where = {"event_date": Between(cut, max(as_of_dates))}
+    return (
+        lakehouse.count_rows(SESSION_DAYS, where) <= most * _DAYS_OF_A_USER
+        and KEPT.count(lakehouse, cut) <= most * _USERS_EVER_SEEN
+    )
 
 
 def read_history(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> UserHistory:

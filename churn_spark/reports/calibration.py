@@ -16,6 +16,7 @@ from churn_spark.reports.words import METRICS, SEGMENT_NAMES, count, measured, m
 _CALIBRATION_METRICS = (
     "calibration_error",
     "calibration_slope",
+    "calibration_intercept",
     "brier",
     "log_loss",
 )

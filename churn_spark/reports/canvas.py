@@ -14,8 +14,9 @@ from churn_spark.reports.words import percent
 INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
 ACCENT, WARM, GOLD = "#0b6670", "#b4541a", "#c58f2b"
 STYLE: Any = {
-    # Text stays text, in the page's own font.
+    # Text stays text, in the page's own font; and a dollar from the log is no formula.
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "svg.hashsalt": "churn_spark",
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"],
@@ -51,6 +52,13 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1) -> tupl
     """A figure of some inches with its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns)
+
+
+def as_label(text: str, n_chars: int) -> str:
+    """A text from the log on one line, and no longer than leaves room for the picture."""
+    printable = (one if one.isprintable() else " " for one in text[: 4 * n_chars])
+    line = " ".join("".join(printable).split())
+    return line if len(line) <= n_chars else line[: n_chars - 1] + "…"
 
 
 def as_address(figure: Figure) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Literal
 
@@ -50,6 +51,8 @@ class ModelCard(Strict):
         calibration: how margins become probabilities, and why so.
         threshold: from this probability upwards a user is flagged.
         threshold_reason: how it was chosen, and on which rows.
+        n_gap_cancels: rows of these dates left out because their users cancel in the gap; none
+            in the cards of older releases.
         is_simulated: whether the log comes from a simulator.
         intended_use: paragraphs.
         limits: paragraphs.
@@ -75,6 +78,7 @@ class ModelCard(Strict):
     calibration: str
     threshold: float = Field(ge=0, le=1)
     threshold_reason: str
+    n_gap_cancels: int | None = None
     is_simulated: bool = False
     intended_use: tuple[str, ...] = INTENDED_USE
     limits: tuple[str, ...] = LIMITS
@@ -115,6 +119,7 @@ def card_section(card: ModelCard) -> Section:
         ("Tested as of", dates_in_words(card.test_dates)),
         ("Users", f"{card.n_train_users:,} in the fit; {card.n_test_users:,} in no fit"),
         ("Base rate", f"{percent(card.base_rate, 1)} of the training rows cancel"),
+        *_left_out(card),
         ("Log", "simulated" if card.is_simulated else "as delivered by the service"),
     )
     model = (
@@ -145,3 +150,10 @@ def card_section(card: ModelCard) -> Section:
             ),
         ),
     )
+
+
+def _left_out(card: ModelCard) -> Iterator[tuple[str, str]]:
+    if card.n_gap_cancels is not None:
+        rows = count_of(card.n_gap_cancels, "row")
+        text = f"{rows} whose users cancel in the gap: too late to act on, too early to count"
+        yield "Left out", text

@@ -23,6 +23,7 @@ from churn_spark.reports.canvas import (
     STYLE,
     WARM,
     as_address,
+    as_label,
     canvas,
 )
 from churn_spark.reports.words import model_name
@@ -38,6 +39,7 @@ _MODEL_STYLES: dict[str, dict[str, Any]] = {
     "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},
 }
 # A scale's functions must also take the margins' negative values.
+_NAME_CHARS = 48
 _ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
 _TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
 _MAX_POINTS = 400
@@ -161,7 +163,7 @@ def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference:
         reference: a line in the first panel; NaN for none.
     """
     with mpl.rc_context(STYLE):
-        names = [whisker.name for whisker in panels[0][1]]
+        names = [as_label(whisker.name, _NAME_CHARS) for whisker in panels[0][1]]
         figure = Figure(figsize=(10, 0.9 + 0.34 * len(names)), layout="constrained")
         grid = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
         for place, (axes, (title, whiskers)) in enumerate(zip(grid, panels, strict=True)):

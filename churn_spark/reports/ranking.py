@@ -20,6 +20,7 @@ _LADDER_METRICS = (
     "average_precision",
     "capture_10",
     "capture_33",
+    "lift_10",
     "f1",
     "brier",
     "log_loss",

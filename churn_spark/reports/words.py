@@ -78,6 +78,10 @@ METRICS: dict[str, Metric] = {
     "capture_33": Metric(
         "Found in top 33\u202f%", "percent", "the same for the third ranked highest"
     ),
+    "lift_10": Metric(
+        "Lift at 10\u202f%", "score", "cancellers in the top tenth for each that chance finds there"
+    ),
+    "lift_33": Metric("Lift at 33\u202f%", "score", "the same for the top third"),
     "f1": Metric("F1", "score", "harmonic mean of precision and recall of the cancellers"),
     "brier": Metric(
         "Brier score", "error", "mean squared error of the probability; lower is better"
@@ -90,6 +94,11 @@ METRICS: dict[str, Metric] = {
     ),
     "calibration_slope": Metric(
         "Calibration slope", "score", "1 is right; below 1 the probabilities are too extreme"
+    ),
+    "calibration_intercept": Metric(
+        "Calibration intercept",
+        "score",
+        "0 is right beside a slope of 1; above, too few are promised",
     ),
 }
 """Metric of the figures -> how it is shown."""

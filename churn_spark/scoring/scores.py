@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from pyspark.sql import types as T
 from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
 from churn_spark.contracts.tables import SCORES
-from churn_spark.lakehouse.frames import Batches, Rows, apply, number_rows
+from churn_spark.lakehouse.frames import Batches, Rows, apply, numbered
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
@@ -26,7 +27,7 @@ _BY_RISK: Final = ("-churn_probability", "user_id")
 def build_scores(
     users: Rows, bundle: ModelBundle, config: ScoringConfig, value_by_level: Mapping[str, float]
 ) -> Rows:
-    """The probability of each user of a snapshot, with its rank, band, value and reasons.
+    """The probability of each user of a snapshot, with its band, value and reasons; no rank yet.
 
     LightGBM's own library scores each batch in one call; SynapseML's transform would call it row
     by row.
@@ -55,8 +56,17 @@ def build_scores(
 
     schema = struct_of(SCORES, [name for name in SCORES.column_names if name != _RANK])
     inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features])]]
-    ranked = number_rows(apply(inputs, score, schema), _BY_RISK, _RANK)
-    return ranked[SCORES.column_names]
+    return apply(inputs, score, schema)
+
+
+@contextmanager
+def ranked(scores: Rows) -> Iterator[Rows]:
+    """The scores with the rank of each, from 1 for the largest risk of its date.
+
+    Grain: that of `scores`, (as_of, user_id, model_version).
+    """
+    with numbered(scores, _BY_RISK, _RANK) as found:
+        yield found[SCORES.column_names]
 
 
 def predict_rows(users: Rows, bundle: ModelBundle, name: str = "churn_probability") -> Rows:

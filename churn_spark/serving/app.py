@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +48,9 @@ Result = TypeVar("Result")
 
 def build_app(service: Service) -> FastAPI:
     """The routes over a service; its watcher runs as long as the app does."""
-    pool = ThreadPoolExecutor(2, thread_name_prefix="rows")
+    # One large body at a time is unfolded; what is read is read beside it.
+    parsing = ThreadPoolExecutor(1, thread_name_prefix="parse")
+    reading = ThreadPoolExecutor(2, thread_name_prefix="read")
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +62,8 @@ def build_app(service: Service) -> FastAPI:
                 yield
         finally:
             await asyncio.to_thread(watcher.stop)
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (parsing, reading):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
         title="churn_spark",
@@ -76,20 +78,22 @@ def build_app(service: Service) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refuse_query)
     app.add_exception_handler(Exception, _say_unexpected)
 
-    async def in_thread(function: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(pool, function)
+    async def parse(function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(parsing, function)
 
-    _add_predictions(app, service, in_thread)
-    _add_events(app, service, in_thread)
-    _add_tables(app, service, in_thread)
+    async def read(function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(reading, function)
+
+    _add_predictions(app, service, parse)
+    _add_events(app, service, parse)
+    _add_tables(app, service, read)
     _add_health(app, service)
-    add_pages(app, service, in_thread)
+    add_pages(app, service, read)
     return app
 
 
 def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
-    figures = service.figures
-
+    figures, limits = service.figures, batches.BatchLimits.of(service.config.serving)
     one_user = described_body({JSON: user_schema()})
 
     @app.post("/predict", openapi_extra=one_user, responses=PREDICTED)
@@ -117,10 +121,9 @@ def _add_predictions(app: FastAPI, service: Service, in_thread: Any) -> None:
         is_explained = _is_explained(request)
         body = await request.body()
         predictor = service.champion.current()
-        limit = service.config.serving.max_rows
 
         def answer() -> tuple[bytes, int, int]:
-            batch = batches.read_batch(body, kind, limit)
+            batch = batches.read_batch(body, kind, limits)
             answers = batches.answer_batch(batch, predictor, explain=is_explained)
             write = batches.write_arrow if wants_arrow else batches.write_json
             return write(answers, predictor), len(batch.rows), answers.n_failed
@@ -175,50 +178,69 @@ def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
 
         From `source=list`, the retention list of the newest date, or `source=scores`, everybody
         who was scored, highest risk first. Where no list has been built, the answer has the
-        scores, and says so.
+        scores, and says so. A CSV has 100,000 users at most; `Link` leads to the next ones.
         """
         today = service.today(source)
-        chosen = lists.choose(today.rows, lists.Filter(band, min_probability))
-        if format == "csv":
-            rows = chosen.slice(offset, limit)
-            text = await in_thread(
-                lambda: lists.write_csv(
-                    rows, today.source, service.config.scoring, service.config.retention_list
-                )
-            )
+        config = service.config
+        query = {**request.query_params}
+
+        def answer() -> Response:
+            chosen = today.users.choose(band, min_probability)
+            most = lists.MOST_CSV_ROWS if format == "csv" else config.serving.rows_per_page
+            end = offset + (limit or most)
+            following = ""
+            if end < len(chosen) and (limit is None or format == "json"):
+                following = f"/list?{urlencode(query | {'offset': end, 'limit': limit or most})}"
+            if format == "json":
+                return _list_page(today, chosen, slice(offset, end), following)
             name = f'attachment; filename="churn_{today.source}_{today.day}.csv"'
-            return Response(text, media_type="text/csv", headers={"content-disposition": name})
-        limit = limit or service.config.serving.rows_per_page
-        answer: dict[str, Any] = {
-            "as_of": str(today.day),
-            "source": today.source,
-            "model_version": today.rows["model_version"][0].as_py() if len(today.rows) else None,
-            "n_users": len(today.rows),
-            "n_matching": len(chosen),
-            "rows": chosen.slice(offset, limit).select(lists.SHOWN[today.source]).to_pylist(),
-            "next": None,
-        }
-        if today.note:
-            answer["note"] = today.note
-        if offset + limit < len(chosen):
-            query = {**request.query_params, "offset": offset + limit, "limit": limit}
-            answer["next"] = f"/list?{urlencode(query)}"
-        return Response(json.dumps(answer, default=str), media_type=JSON)
+            headers = {"content-disposition": name}
+            if following:
+                following = f"/list?{urlencode({**query, 'offset': end})}"
+                headers["link"] = f'<{following}>; rel="next"'
+            text = lists.write_csv(today, chosen[offset:end], config.scoring, config.retention_list)
+            return Response(text, media_type="text/csv", headers=headers)
+
+        return await in_thread(answer)
 
     @app.get("/users/{user_id:path}", responses=NO_SUCH_USER | BAD_QUERY | WITH_KEY)
     async def user(user_id: str) -> Response:
         """The newest score of one user with its reasons, the list's row, and the dates before."""
-        scores, rows = service.scores_of_today()
-        newest = lists.without_fields(lists.find_user(rows, user_id))
-        history = await in_thread(functools.partial(service.scores.history, user_id))
-        listed = lists.find_listed(service.today(), user_id)
-        answer = {**newest, "as_of": scores.day, "on_list": listed, "history": history}
-        return Response(json.dumps(answer, default=str), media_type=JSON)
+        day, users = service.scores_of_today()
+        today = service.today()
+
+        def answer() -> Response:
+            newest = lists.without_fields(lists.find_user(users, user_id))
+            listed = lists.find_listed(today, user_id)
+            history = service.scores.history(user_id)
+            found = {"as_of": day, **newest, "on_list": listed, "history": history}
+            return Response(json.dumps(found, default=str), media_type=JSON)
+
+        return await in_thread(answer)
 
     @app.get("/model", responses=WITH_KEY)
     async def model() -> dict[str, Any]:
         """The card of the model that answers."""
         return describe_model(service.champion.current())
+
+
+def _list_page(
+    today: lists.Today, chosen: lists.Positions, shown: slice, following: str
+) -> Response:
+    """Some of the users that were chosen, as JSON."""
+    versions = today.users.versions
+    answer: dict[str, Any] = {
+        "as_of": str(today.day),
+        "source": today.source,
+        "model_version": versions[0] if versions else None,
+        "n_users": len(today.users),
+        "n_matching": len(chosen),
+        "rows": lists.rows_of(today, chosen[shown]),
+        "next": following or None,
+    }
+    if today.note:
+        answer["note"] = today.note
+    return Response(json.dumps(answer, default=str), media_type=JSON)
 
 
 def _add_health(app: FastAPI, service: Service) -> None:

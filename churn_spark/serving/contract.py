@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 from churn_spark.contracts.features.spec import FEATURES, Feature
 from churn_spark.errors import RequestError
@@ -31,6 +31,7 @@ IDENTITY: Final = ("user_id", "as_of")
 MAX_TEXT: Final = 200
 # Beyond this two whole numbers are one in the float64 of the model's matrix.
 MAX_WHOLE: Final = 2**53 - 1
+MAX_PROBLEMS: Final = 100
 _SHOWN_CHARS: Final = 80
 
 
@@ -98,6 +99,7 @@ def build_model(features: Sequence[Feature]) -> type[BaseModel]:
 
 
 UserFeatures: Final = build_model(FEATURES)
+MAX_NAMES: Final = len(FEATURES) + len(IDENTITY)
 EXAMPLE: Final = {feature.name: example(feature) for feature in FEATURES}
 
 
@@ -107,13 +109,37 @@ def parse_user(body: bytes) -> Mapping[str, Any]:
     Raises:
         RequestError: with every problem, or if no feature has a value.
     """
+    values, problems = read_user(body)
+    if problems:
+        raise _refused(problems)
+    return values
+
+
+def read_user(body: bytes) -> tuple[Mapping[str, Any], Sequence[Mapping[str, object]]]:
+    """The values of a JSON object, by name, and what is wrong with it; one of them is empty."""
+    if n_names := _count_names(body):
+        expected = f"expected at most {MAX_NAMES}, each once"
+        return {}, [{"field": "", "problem": expected, "found": f"{n_names} names"}]
     try:
         values = UserFeatures.model_validate_json(body).__dict__
     except ValidationError as error:
-        raise _refused(problems_of(error)) from None
-    if nothing_known(values):
-        raise _refused([NOTHING_KNOWN])
-    return values
+        return {}, problems_of(error)
+    return ({}, [NOTHING_KNOWN]) if nothing_known(values) else (values, [])
+
+
+def _count_names(body: bytes) -> int:
+    """How many names an object has, if there are more than there could be; else 0.
+
+    Each unknown name would be a problem to tell of, at a hundred times its size.
+    """
+    if body.count(b":") <= MAX_NAMES:
+        return 0
+    try:
+        found = from_json(body)
+    except ValueError:
+        return 0
+    n_names = len(found) if isinstance(found, dict) else 0
+    return n_names if n_names > MAX_NAMES else 0
 
 
 NOTHING_KNOWN: Final = {
@@ -133,11 +159,11 @@ def problems_of(
 ) -> list[Mapping[str, object]]:
     """Each problem with its field, what was expected, and what was found; of extra fields, that."""
     problems: list[Mapping[str, object]] = []
-    for one in error.errors(include_url=False, include_context=False):
+    for one in error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]:
         is_unknown = one["type"] == "extra_forbidden"
         problems.append(
             {
-                "field": str(one["loc"][0]) if one["loc"] else "",
+                "field": cut(str(one["loc"][0])) if one["loc"] else "",
                 "problem": unknown if is_unknown else one["msg"],
                 "found": shown(one["input"]),
             }
@@ -147,7 +173,13 @@ def problems_of(
 
 def shown(value: object) -> str:
     """A found value as JSON, cut to a readable length."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else json.dumps(value)
+    # Of bytes no more than is shown: all of them may be a body.
+    few = value[: 4 * _SHOWN_CHARS] if isinstance(value, bytes) else value
+    return cut(few.decode("utf-8", "replace") if isinstance(few, bytes) else json.dumps(few))
+
+
+def cut(text: str) -> str:
+    """A text of readable length."""
     return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
 
 

@@ -43,7 +43,9 @@ class Figures:
             registry=registry,
         )
         self.scores_age = Gauge(
-            "churn_scores_age_seconds", "Since the newest scores were written", registry=registry
+            "churn_scores_age_seconds",
+            "Since the date of the newest scores began, UTC",
+            registry=registry,
         )
 
     def count(self, route: str, status: int, seconds: float) -> None:

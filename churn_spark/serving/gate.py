@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,9 +25,18 @@ from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.page_parts import CONTENT_SECURITY_POLICY, sign_in_page
 from churn_spark.serving.service import Service
+from churn_spark.serving.visitors import (
+    Headers,
+    peer_of,
+    presented_key,
+    refuse_other_names,
+    refuse_other_sites,
+)
 
 OPEN: Final = frozenset({"/health", "/ready"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+_LARGE: Final = frozenset({"/predict/batch", "/predict/events"})
+_READING: Final = ("GET", "HEAD")
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -49,17 +57,21 @@ class Admission:
         key: who asks; None before that is known, and at the open paths.
         form_token: what a form of a signed-in page must send back; empty without a cookie.
         status: of the answer; 0 while there is none.
+        max_bytes: that its body may have.
+        n_received: bytes of its body so far.
     """
 
     started: float = field(default_factory=time.perf_counter)
     key: ApiKey | None = None
     form_token: str = ""
     status: int = 0
+    max_bytes: int = 0
     n_received: int = 0
 
 
 # Too large or too slow: the rest of the body is not waited for.
 _UNFINISHED = (413, 503)
+_LATER_S = 1
 
 
 class Gate:
@@ -69,8 +81,10 @@ class Gate:
         """Stand before the app of a service."""
         self._app, self._access_log = app, access_log
         self._config: ServingConfig = service.config.serving
-        self._ring, self._sessions, self._figures = service.ring, service.sessions, service.figures
+        self._service, self._sessions, self._figures = service, service.sessions, service.figures
         self._buckets = TokenBuckets(self._config.requests_per_second, self._config.burst)
+        self._names = {name.lower() for name in (*self._config.allowed_hosts, self._config.host)}
+        self._n_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request pass, or answer it here."""
@@ -78,7 +92,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         admission = Admission()
-        scope["admission"] = admission
+        # What may be read may be asked about; the server leaves out the body of the answer.
+        inner = {**scope, "admission": admission}
+        inner["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -89,7 +105,7 @@ class Gate:
         try:
             self._admit(scope, admission)
             async with asyncio.timeout(self._config.max_seconds):
-                await self._app(scope, self._counted(receive, admission), sending)
+                await self._app(inner, self._counted(receive, admission), sending)
         except RequestError as error:
             await _answer(scope, error, sending)
         except TimeoutError:
@@ -105,20 +121,29 @@ class Gate:
                     scope, RequestError("an unexpected error; it is logged", 500), sending
                 )
         finally:
-            self._keep(scope, admission)
+            self._n_bytes -= admission.n_received
+            self._keep(inner, admission, scope["method"])
 
     def _admit(self, scope: Scope, admission: Admission) -> None:
         path = scope["path"]
+        config = self._config
+        admission.max_bytes = config.max_body_bytes if path in _LARGE else config.max_row_bytes
         if path in OPEN:
             return
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers: Headers = dict(scope["headers"])
+        if not config.require_key:
+            refuse_other_names(headers, self._names)
         size = headers.get(b"content-length", b"0")
-        if not size.isdigit() or int(size) > self._config.max_body_bytes:
-            raise self._too_large()
+        if not size.isdigit() or int(size) > admission.max_bytes:
+            raise _too_large(admission)
         if path == SIGN_IN and scope["method"] == "POST":
             refuse_other_sites(headers)
             return
         admission.key, admission.form_token = self._identify(scope, headers)
+        coding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
+        if coding != "identity":
+            text = f"found a body in content-encoding {coding[:20]!r}, expected it as it is"
+            raise RequestError(text, 415)
         needed = "predict" if path.startswith("/predict") else "read"
         if needed not in admission.key.scopes:
             raise RequestError(f"this key has no scope {needed!r}", 403)
@@ -126,44 +151,43 @@ class Gate:
             text = "too many requests with this key: slow down"
             raise RequestError(text, 429, retry_after=math.ceil(wait))
 
-    def _identify(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[ApiKey, str]:
+    def _identify(self, scope: Scope, headers: Headers) -> tuple[ApiKey, str]:
         if not self._config.require_key:
             return EVERYBODY, ""
-        if presented := _presented(headers):
-            if key := self._ring.find(presented):
+        if presented := presented_key(headers):
+            if key := self._service.ring.find(presented):
                 return key, ""
         # A browser sends its cookie by itself: it opens what only reads, and leaves.
-        elif b"cookie" in headers and (scope["method"] == "GET" or scope["path"] == SIGN_OUT):
+        elif b"cookie" in headers and (scope["method"] in _READING or scope["path"] == SIGN_OUT):
             refuse_other_sites(headers)
             if signed_in := self._sessions.read(headers[b"cookie"].decode("latin-1")):
                 return signed_in
+        self._service.strangers.refuse(peer_of(scope))
         raise RequestError("no valid key: send it as `Authorization: Bearer KEY`", 401)
 
     def _counted(self, receive: Receive, admission: Admission) -> Receive:
-        limit = self._config.max_body_bytes
-
         async def receiving() -> Message:
             message = await receive()
             if message["type"] == "http.request":
-                admission.n_received += len(message.get("body", b""))
-                if admission.n_received > limit:
-                    raise self._too_large()
+                n_new = len(message.get("body", b""))
+                admission.n_received += n_new
+                self._n_bytes += n_new
+                if admission.n_received > admission.max_bytes:
+                    raise _too_large(admission)
+                if self._n_bytes > self._config.max_bodies_bytes:
+                    text = "too many large bodies at once: send this one again"
+                    raise RequestError(text, 503, retry_after=_LATER_S)
             return message
 
         return receiving
 
-    def _too_large(self) -> RequestError:
-        return RequestError(
-            f"the body is larger than {self._config.max_body_bytes:,} bytes: send less at once", 413
-        )
-
-    def _keep(self, scope: Scope, admission: Admission) -> None:
+    def _keep(self, scope: Scope, admission: Admission, method: str) -> None:
         # The route's pattern and not the path: a path may hold a user's id.
         route = getattr(scope.get("route"), "path", "other")
         seconds = time.perf_counter() - admission.started
         self._figures.count(route, admission.status, seconds)
         self._access_log.line(
-            method=scope["method"],
+            method=method,
             route=route,
             status=admission.status,
             ms=round(seconds * 1000, 2),
@@ -172,23 +196,9 @@ class Gate:
         )
 
 
-def refuse_other_sites(headers: dict[bytes, bytes]) -> None:
-    """Refuse what another site's page makes a browser send.
-
-    Raises:
-        RequestError: with status 403.
-    """
-    origin = headers.get(b"origin", b"").decode("latin-1")
-    host = headers.get(b"host", b"").decode("latin-1")
-    if origin and urlsplit(origin).netloc != host:
-        raise RequestError("the request comes from another site's page", 403)
-
-
-def _presented(headers: dict[bytes, bytes]) -> str:
-    kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    if kind.lower() == "bearer":
-        return key.strip()
-    return headers.get(b"x-api-key", b"").decode("latin-1")
+def _too_large(admission: Admission) -> RequestError:
+    text = f"the body is larger than {admission.max_bytes:,} bytes: send less at once"
+    return RequestError(text, 413)
 
 
 async def _answer(scope: Scope, error: RequestError, send: Send) -> None:
@@ -223,5 +233,7 @@ def error_headers(error: RequestError) -> Iterable[tuple[bytes, bytes]]:
     """How to come in, or when to come again."""
     if error.status == 401:
         yield b"www-authenticate", b"Bearer"
+    if error.status == 415:
+        yield b"accept-encoding", b"identity"
     if error.retry_after:
         yield b"retry-after", str(error.retry_after).encode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from churn_spark.errors import RequestError
 
 _MAX_BUCKETS: Final = 10_000
 
@@ -57,3 +60,25 @@ class TokenBuckets:
             bucket.tokens = min(self._burst, bucket.tokens + gained)
             bucket.filled_at = now
         return bucket
+
+
+class Strangers:
+    """Those who have presented no valid key, by their address.
+
+    What protects a key is its length: nobody is locked out who presents a valid one, from
+    whatever address. Wrong ones get so many answers a minute, and cost nothing beyond.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Every address may be wrong so often a minute, and as often at once."""
+        self._buckets = TokenBuckets(per_minute / 60, per_minute, clock)
+
+    def refuse(self, peer: str) -> None:
+        """Note one more wrong key, or none at all, from an address.
+
+        Raises:
+            RequestError: if there were too many, with status 429.
+        """
+        if wait := self._buckets.take(peer):
+            text = "too many requests without a valid key from this address: slow down"
+            raise RequestError(text, 429, retry_after=math.ceil(wait))

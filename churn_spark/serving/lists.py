@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn_spark.config import RetentionListConfig, ScoringConfig
+from churn_spark.arrays import Ints
+from churn_spark.config import MAX_LISTED, RetentionListConfig, ScoringConfig
+from churn_spark.contracts.tables import SCORES
 from churn_spark.errors import RequestError
-from churn_spark.scoring.bands import BANDS, Band
+from churn_spark.scoring.bands import Band
 from churn_spark.scoring.list_csv import format_list_csv, safe_cell
-from churn_spark.serving.stores import Partition, version_order
+from churn_spark.serving.stores import version_order
+from churn_spark.serving.users import Users
 
+_CSV_ROWS: Final = 10_000
+Positions = Sequence[int] | Ints
 Source = Literal["list", "scores"]
 SHOWN: Final[Mapping[Source, tuple[str, ...]]] = {
     "list": (
@@ -30,6 +34,10 @@ SHOWN: Final[Mapping[Source, tuple[str, ...]]] = {
 """The columns shown of a user, by the table they come from."""
 
 
+MOST_CSV_ROWS: Final = MAX_LISTED
+"""A list has no more; of scores the next ones are asked for by `offset`."""
+
+
 @dataclass(frozen=True)
 class Today:
     """The newest date.
@@ -37,13 +45,13 @@ class Today:
     Attributes:
         source: `list` is `ml/retention_lists`, `scores` all of `ml/scores`.
         day: the date.
-        rows: of one model, the first rank first.
+        users: of one model, the first rank first.
         note: why it isn't the list that was asked for; empty if it is what was asked for.
     """
 
     source: Source
     day: date
-    rows: pa.Table
+    users: Users
     note: str = ""
 
 
@@ -60,43 +68,41 @@ class Filter:
     min_probability: float = 0.0
 
 
-def of_one_model(scores: Partition, version: str | None) -> pa.Table:
-    """The date's rows of the model that answers, or else of its newest model, best rank first.
+def of_one_model(users: Users, version: str | None) -> Users:
+    """The users of the model that answers, or else of the newest model among theirs.
 
     A date may have been scored by several models; a user is on the list once.
     """
-    versions = pc.unique(scores.rows["model_version"]).to_pylist()
-    chosen = version if version in versions else max(versions, key=version_order)
-    rows = scores.rows.filter(pc.equal(scores.rows["model_version"], chosen))
-    return rows.sort_by([("risk_rank", "ascending"), ("user_id", "ascending")])
+    if not users.versions:
+        return users
+    newest = max(users.versions, key=version_order)
+    return users.of_model(version if version in users.versions else newest)
 
 
-def in_order(listed: Partition) -> pa.Table:
-    """The rows of a retention list, the first to call first."""
-    return listed.rows.sort_by([("list_rank", "ascending")])
+def rows_of(today: Today, positions: Positions) -> list[dict[str, Any]]:
+    """What programs are answered of some users."""
+    return today.users.read(positions, SHOWN[today.source]).to_pylist()
 
 
-def choose(rows: pa.Table, wanted: Filter) -> pa.Table:
-    """The rows that pass the filter, in their order."""
-    chosen = pc.greater_equal(rows["churn_probability"], wanted.min_probability)
-    if wanted.band:
-        chosen = pc.and_(chosen, pc.equal(rows["risk_band"], wanted.band))
-    return rows.filter(chosen)
+def shown_on_page(today: Today, positions: Positions) -> list[dict[str, Any]]:
+    """What people are shown of some users."""
+    return today.users.read(positions, (*SHOWN[today.source], "reason_fields")).to_pylist()
 
 
-def find_user(rows: pa.Table, user_id: str) -> Mapping[str, Any]:
-    """The row of one user.
+def find_user(users: Users, user_id: str) -> dict[str, Any]:
+    """The newest scores of one user.
 
     Raises:
         RequestError: if the user isn't in the newest scores, with status 404.
     """
-    position = pc.index(rows["user_id"], user_id).as_py()
-    if position < 0:
+    position = users.find(user_id)
+    if position is None:
         raise RequestError(
             "no such user in the newest scores, expected one who was active and has not cancelled",
             404,
         )
-    return dict(rows.slice(position, 1).to_pylist()[0])
+    columns = [name for name in SCORES.column_names if name not in SCORES.partition_by]
+    return dict(users.read([position], columns).to_pylist()[0])
 
 
 def without_fields(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,39 +110,33 @@ def without_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "reason_fields"}
 
 
-def count_bands(rows: pa.Table) -> dict[Band, int]:
-    """How many users each band has, highest first."""
-    counts = {
-        str(one["values"]): one["counts"] for one in pc.value_counts(rows["risk_band"]).to_pylist()
-    }
-    return {band: counts.get(band, 0) for band in BANDS}
-
-
 def find_listed(today: Today, user_id: str) -> Mapping[str, Any] | None:
     """The row of one user on the retention list; None if there is no such row or list."""
-    if today.source != "list":
-        return None
-    position = pc.index(today.rows["user_id"], user_id).as_py()
-    if position < 0:
-        return None
-    return dict(today.rows.slice(position, 1).select(list(SHOWN["list"])).to_pylist()[0])
+    position = today.users.find(user_id) if today.source == "list" else None
+    return None if position is None else rows_of(today, [position])[0]
 
 
-def count_new(listed: pa.Table) -> int:
+def count_new(listed: Users) -> int:
     """How many users of a list were not on the one before."""
-    return int(pc.sum(pc.equal(listed["days_on_list"], 1)).as_py() or 0)
+    return int(pc.sum(pc.equal(listed.known["days_on_list"], 1)).as_py() or 0)
 
 
 def write_csv(
-    rows: pa.Table, source: Source, scoring: ScoringConfig, listed: RetentionListConfig
+    today: Today, positions: Positions, scoring: ScoringConfig, listed: RetentionListConfig
 ) -> str:
-    """The rows as CSV with a header, safe for spreadsheets.
+    """Some users as CSV with a header, safe for spreadsheets.
 
     A list is the file that its job exports; of scores, reasons are joined by `; `.
     """
-    if source == "list":
+    if today.source == "list":
+        rows = today.users.read(positions, SHOWN["list"])
         return format_list_csv(rows.to_pandas(), scoring.n_reasons, listed.n_changes)
-    frame: pd.DataFrame = rows.select(["as_of", "model_version", *SHOWN[source]]).to_pandas()
-    frame["user_id"] = frame["user_id"].map(safe_cell)
-    frame["reasons"] = [safe_cell("; ".join(reasons)) for reasons in frame["reasons"]]
-    return frame.to_csv(index=False, lineterminator="\r\n")
+    rows = today.users.read(positions, ("model_version", *SHOWN["scores"]))
+    parts = []
+    for batch in rows.to_batches(_CSV_ROWS):
+        frame: pd.DataFrame = batch.to_pandas()
+        frame.insert(0, "as_of", today.day)
+        frame["user_id"] = frame["user_id"].map(safe_cell)
+        frame["reasons"] = [safe_cell("; ".join(reasons)) for reasons in frame["reasons"]]
+        parts.append(frame.to_csv(index=False, header=not parts, lineterminator="\r\n"))
+    return "".join(parts) or ",".join(("as_of", *rows.column_names)) + "\r\n"

@@ -23,6 +23,7 @@ from churn_spark.serving.page_parts import (
     sign_in_page,
 )
 from churn_spark.serving.service import Service, describe_model
+from churn_spark.serving.visitors import peer_of
 
 _HTML: Final = "text/html"
 
@@ -40,11 +41,15 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         source: lists.Source = "list",
     ) -> Response:
         today = service.today(source)
-        rows = today.rows
+        users = today.users
         wanted = _filter(band, from_percent)
-        chosen = lists.choose(rows, wanted)
         size = service.config.serving.rows_per_page
-        shown = chosen.slice(offset, size).to_pylist()
+
+        def choose() -> tuple[int, list[dict[str, Any]]]:
+            chosen = users.choose(wanted.band, wanted.min_probability)
+            return len(chosen), lists.shown_on_page(today, chosen[offset : offset + size])
+
+        n_matching, shown = await in_thread(choose)
         query = {name: request.query_params.get(name, "") for name in ("band", "from_percent")}
         of_source = {"source": "scores"} if source == "scores" else {}
 
@@ -62,31 +67,36 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             source=source,
             predicts=_predicts(service),
             problems=[*([today.note] if today.note else []), *_problems(service)],
-            n_users=len(rows),
+            n_users=len(users),
             listed=_describe_list(today, service.config.retention_list),
-            bands=lists.count_bands(rows),
-            model_version=rows["model_version"][0].as_py() if len(rows) else "none",
+            bands=users.n_by_band,
+            model_version=users.versions[0] if users.versions else "none",
             band=wanted.band,
             from_percent=query["from_percent"],
             csv_query="&" + urlencode({**csv_query, "min_probability": wanted.min_probability}),
             rows=shown,
             first=offset + 1,
             last=offset + len(shown),
-            n_matching=len(chosen),
+            n_matching=n_matching,
             earlier=page(max(0, offset - size)) if offset else None,
-            later=page(offset + size) if offset + size < len(chosen) else None,
+            later=page(offset + size) if offset + size < n_matching else None,
         )
 
     @add("/page/users/{user_id:path}", methods=["GET"])
     async def user_page(request: Request, user_id: str) -> Response:
-        _, rows = service.scores_of_today()
-        history = await in_thread(functools.partial(service.scores.history, user_id))
-        try:
-            newest: Mapping[str, Any] | None = lists.find_user(rows, user_id)
-        except RequestError:
-            if not history:
-                raise
-            newest = None
+        day, users = service.scores_of_today()
+        today = service.today()
+
+        def read() -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, list[Any]]:
+            listed, history = lists.find_listed(today, user_id), service.scores.history(user_id)
+            try:
+                return {"as_of": day, **lists.find_user(users, user_id)}, listed, history
+            except RequestError:
+                if not history:
+                    raise
+                return None, listed, history
+
+        newest, listed, history = await in_thread(read)
         return _page(
             request,
             "user.html",
@@ -94,8 +104,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             here="user",
             user_id=user_id,
             newest=newest,
-            listed=lists.find_listed(service.today(), user_id),
-            n_users=len(rows),
+            listed=listed,
+            n_users=len(users),
             history=history,
             chart=draw_history(history),
         )
@@ -122,6 +132,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def sign_in(request: Request) -> Response:
         key = service.ring.find(await _form_value(request, "key"))
         if key is None:
+            service.strangers.refuse(peer_of(request.scope))
             return Response(sign_in_page("This key is not known."), 401, media_type=_HTML)
         if "read" not in key.scopes:
             return Response(sign_in_page("This key may not read."), 403, media_type=_HTML)
@@ -166,13 +177,13 @@ def _describe_list(today: lists.Today, config: RetentionListConfig) -> dict[str,
     """The list in figures; empty where the scores are shown instead."""
     if today.source != "list":
         return {}
-    n_new, capacity = lists.count_new(today.rows), config.capacity
+    n_new, capacity = lists.count_new(today.users), config.capacity
     is_number = isinstance(capacity, int)
     return {
         "places": f"{capacity:,} places" if is_number else f"{percent(capacity)} of the scored",
-        "value": sum(today.rows["value_at_risk"].to_pylist()),
+        "value": sum(today.users.known["value_at_risk"].to_pylist()),
         "n_new": n_new,
-        "n_stayed": len(today.rows) - n_new,
+        "n_stayed": len(today.users) - n_new,
     }
 
 

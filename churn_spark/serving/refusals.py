@@ -45,8 +45,11 @@ ANYWHERE: Final[Responses] = {
 WITH_KEY: Final[Responses] = {
     401: refusal("no valid key"),
     403: refusal("the key lacks the scope"),
-    413: refusal("the body is too large"),
-    429: refusal("too many requests of this key: come back after `Retry-After`"),
+    413: refusal("the body is too large, or would be when it is unfolded"),
+    415: refusal("the body is compressed: send it as it is"),
+    429: refusal(
+        "too many requests of this key, or without a valid one: come back after `Retry-After`"
+    ),
 }
 BAD_QUERY: Final[Responses] = {422: refusal("the query doesn't fit; every problem is named")}
 NO_SUCH_USER: Final[Responses] = {404: refusal("no such user in the newest scores")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import sys
 
@@ -12,8 +11,9 @@ import uvicorn
 
 from churn_spark.config import ServiceConfig, ServingConfig
 from churn_spark.serving.app import build_app
+from churn_spark.serving.connections import build_protocol
 from churn_spark.serving.gate import Gate
-from churn_spark.serving.keys import ENVIRONMENT, MIN_CHARS
+from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.logs import AccessLog, log_to
 from churn_spark.serving.service import Service
 
@@ -60,7 +60,8 @@ def build_server_config(service: Service, access_log: AccessLog) -> uvicorn.Conf
         access_log=False,
         server_header=False,
         loop="uvloop",
-        http="httptools",
+        http=build_protocol(config),
+        ws="none",
         lifespan="on",
         limit_concurrency=config.max_connections,
         timeout_keep_alive=_KEEP_ALIVE_S,
@@ -77,10 +78,4 @@ def _warn_of_keys(service: Service) -> None:
             "no key is known, so only /health and /ready answer: set %s or serving.keys_file "
             "(`python -m jobs.serve new-key NAME` makes one)",
             ENVIRONMENT,
-        )
-    elif 0 < len(os.environ.get(ENVIRONMENT, "")) < MIN_CHARS:
-        _log.warning(
-            "%s is shorter than %d characters: a key that can be guessed is none",
-            ENVIRONMENT,
-            MIN_CHARS,
         )

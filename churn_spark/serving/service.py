@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, Final
 
 from churn_spark.config import ServiceConfig
 from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
-from churn_spark.serving.keys import read_keys
-from churn_spark.serving.lists import Source, Today, in_order, of_one_model
+from churn_spark.serving.keys import KeyRing, KeyWatch
+from churn_spark.serving.limits import Strangers
+from churn_spark.serving.lists import Source, Today, of_one_model
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import LogStart, NewestPartition, Partition
+from churn_spark.serving.stores import LogStart, NewestPartition, read_all
+from churn_spark.serving.users import Users, read_users
+
+# A night may be run some time before its date begins, UTC.
+_AHEAD_HOURS: Final = 24.0
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,31 @@ class Service:
         self.champion = champion or ChampionWatch(
             PublishedChampion(config.lakehouse), config.scoring
         )
-        self.scores = NewestPartition(config.lakehouse, SCORES)
-        self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS)
-        self.drift = NewestPartition(config.lakehouse, DRIFT)
+        self.scores = NewestPartition(config.lakehouse, SCORES, read_users)
+        self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
+        self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
-        self.ring = read_keys(config.serving)
-        self.sessions = Sessions(self.ring, config.serving.sign_in_hours)
-        # The rows of one date and one model are sorted once, not at every request.
-        self._scores_of = lru_cache(maxsize=2)(_scores_of)
-        self._list_of = lru_cache(maxsize=2)(_list_of)
+        self.keys = KeyWatch(config.serving)
+        self.sessions = Sessions(lambda: self.ring, config.serving.sign_in_hours)
+        self.strangers = Strangers(config.serving.wrong_keys_per_minute)
+        # The users of one date and one model are chosen once, not at every request.
+        self._scores_of = lru_cache(maxsize=1)(of_one_model)
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys that are good now."""
+        return self.keys.ring
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
         tables = (self.scores, self.lists, self.drift, self.log_start)
-        return [self.champion.look, *(table.look for table in tables), self._measure]
+        return [
+            self.keys.look,
+            self.champion.look,
+            *(table.look for table in tables),
+            self._measure,
+        ]
 
     def today(self, source: Source = "list") -> Today:
         """The newest retention list, unless it is older than the scores; else the scores.
@@ -81,18 +94,18 @@ class Service:
         """
         listed, scores = self.lists.newest, self.scores.newest
         if source == "list" and listed and (scores is None or scores.day <= listed.day):
-            return Today("list", listed.day, self._list_of(_Identity(listed)))
-        scores, rows = self.scores_of_today()
+            return Today("list", listed.day, listed.rows)
+        day, users = self.scores_of_today()
         if source == "scores":
-            return Today("scores", scores.day, rows)
+            return Today("scores", day, users)
         found = f"the newest is of {listed.day}" if listed else "there is none"
         note = (
-            f"No retention list has been built for {scores.day}: {found}. This is everybody who "
+            f"No retention list has been built for {day}: {found}. This is everybody who "
             "was scored, highest risk first; `build_retention_list` builds the list."
         )
-        return Today("scores", scores.day, rows, note)
+        return Today("scores", day, users, note)
 
-    def scores_of_today(self) -> tuple[Partition, pa.Table]:
+    def scores_of_today(self) -> tuple[date, Users]:
         """The newest date with scores, and its users in the order of their risk.
 
         Raises:
@@ -101,7 +114,7 @@ class Service:
         scores = self.scores.current()
         predictor = self.champion.predictor
         version = predictor.bundle.version if predictor else None
-        return scores, self._scores_of(_Identity(scores), version)
+        return scores.day, self._scores_of(scores.rows, version)
 
     def first_day(self, predictor: Predictor) -> date:
         """First date of the log: that of the lakehouse, or else of the log the model has seen.
@@ -120,7 +133,7 @@ class Service:
         return day
 
     def checks(self) -> dict[str, Check]:
-        """What must hold: a model answers, it is the champion, the scores are fresh."""
+        """What must hold: a model answers, it is the champion, the scores are of today."""
         predictor, problem = self.champion.predictor, self.champion.problem
         if predictor:
             since = f"{predictor.loaded_at:%Y-%m-%d %H:%M} UTC"
@@ -132,19 +145,28 @@ class Service:
             "model": model,
             "champion": Check(is_current, problem or "the published champion answers", False),
             "scores": self._check_scores(),
+            "keys": Check(not self.keys.problem, self.keys.problem or "as in the file", False),
         }
 
     def _check_scores(self) -> Check:
+        """Scores are as old as their date: to write those of an old date again renews nothing."""
         newest, problem = self.scores.newest, self.scores.problem
         if newest is None:
             return Check(False, problem or "no scores yet: run `nightly`")
         limit = self.config.serving.max_scores_age_hours
-        hours = self._hours_since(newest.written_at)
-        found = f"as of {newest.day}, written {hours:.1f} hours ago"
+        hours = self._hours_since(_start_of(newest.day))
+        found = f"as of {newest.day}, {hours:.1f} hours after it began"
+        found += f", written {self._hours_since(newest.written_at):.1f} hours ago"
         if problem:
             found += f"; {problem}"
         if hours > limit:
-            return Check(False, f"{found}, expected at most {limit:g}: run `nightly`")
+            return Check(
+                False,
+                f"{found}; expected at most {limit:g} since it began: run `nightly` for today, or "
+                "raise serving.max_scores_age_hours for a log of the past",
+            )
+        if hours < -_AHEAD_HOURS:
+            return Check(False, f"{found}; expected no later date than tomorrow's")
         return Check(True, found)
 
     def _hours_since(self, instant: datetime) -> float:
@@ -159,7 +181,7 @@ class Service:
         if self.champion.predictor:
             figures.champion.labels(self.champion.predictor.bundle.version).set(1)
         if self.scores.newest:
-            figures.scores_age.set(self._hours_since(self.scores.newest.written_at) * 3600)
+            figures.scores_age.set(self._hours_since(_start_of(self.scores.newest.day)) * 3600)
 
 
 def is_ready(checks: Mapping[str, Check]) -> bool:
@@ -184,25 +206,8 @@ def describe_model(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, eq=False)
-class _Identity:
-    """A partition as a key: the same object is the same key, whatever is in it."""
-
-    partition: Partition
-
-    def __hash__(self) -> int:
-        return id(self.partition)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.partition is self.partition
-
-
-def _scores_of(identity: _Identity, version: str | None) -> pa.Table:
-    return of_one_model(identity.partition, version)
-
-
-def _list_of(identity: _Identity) -> pa.Table:
-    return in_order(identity.partition)
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _second(instant: datetime) -> str:

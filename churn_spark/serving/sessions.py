@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Callable
@@ -23,10 +24,15 @@ class Sessions:
     restart signs everybody out.
     """
 
-    def __init__(self, ring: KeyRing, hours: float, clock: Callable[[], float] = time.time) -> None:
-        """A cookie is good for so many hours."""
+    def __init__(
+        self,
+        ring: Callable[[], KeyRing],
+        hours: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """A cookie is good for so many hours, and as long as its key is one of the ring."""
         self._ring, self._seconds, self._clock = ring, hours * 3600, clock
-        secret = secrets.token_bytes(32)
+        self._secret = secret = secrets.token_bytes(32)
         how = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
         self._cookies = URLSafeSerializer(secret, salt="session", signer_kwargs=how)
         self._forms = URLSafeSerializer(secret, salt="form", signer_kwargs=how)
@@ -35,7 +41,7 @@ class Sessions:
     def issue(self, key: ApiKey, *, is_https: bool) -> str:
         """The `Set-Cookie` value that signs the key's holder in."""
         # Some chance in it: signing out ends this session and no other of the same key.
-        session = [key.name, self._clock() + self._seconds, secrets.token_hex(8)]
+        session = [key.name, self._clock() + self._seconds, secrets.token_hex(8), self._mark(key)]
         text = self._cookies.dumps(session)
         assert isinstance(text, str)
         return self._cookie(text, self._seconds, is_https=is_https)
@@ -51,13 +57,20 @@ class Sessions:
         """The key that a `Cookie` header is signed in with, and the token for its forms."""
         try:
             morsel = SimpleCookie(cookies).get(COOKIE)
-            name, until, chance = self._cookies.loads(morsel.value if morsel else "")
+            name, until, chance, mark = self._cookies.loads(morsel.value if morsel else "")
         except (CookieError, BadData):
             return None
-        key, form_token = self._ring.named(name), str(self._forms.dumps(chance))
-        if key is None or self._clock() >= until or form_token in self._withdrawn:
+        key, form_token = self._ring().named(name), str(self._forms.dumps(chance))
+        # A new key of an old name is another key.
+        if key is None or self._mark(key) != mark:
+            return None
+        if self._clock() >= until or form_token in self._withdrawn:
             return None
         return key, form_token
+
+    def _mark(self, key: ApiKey) -> str:
+        """What tells a key from another of its name; no part of its digest leaves the process."""
+        return hmac.digest(self._secret, key.sha256.encode(), "sha256").hex()[:16]
 
     def _cookie(self, value: str, seconds: float, *, is_https: bool) -> str:
         secure = "; Secure" if is_https else ""

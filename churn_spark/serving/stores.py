@@ -1,42 +1,59 @@
-"""The tables that the service shows, read without Spark: newest scores and newest drift."""
+"""The tables that the service shows, read without Spark: the newest date, and what came before."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyarrow.dataset import get_partition_keys
 
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import LOG_DATES, TableSpec
 from churn_spark.errors import RequestError
+from churn_spark.serving.row_files import RowFile
 
 HISTORY_COLUMNS: Final = ("as_of", "churn_probability", "risk_band", "risk_rank", "model_version")
 _HISTORY_DATES: Final = 180
+_HISTORY_BYTES: Final = 2**30
+"""Of the files that are looked into for one user: half a year of 20,000, some days of a million."""
+
 _log = logging.getLogger(__name__)
+Rows = TypeVar("Rows")
 
 
-@dataclass(frozen=True)
-class Partition:
+@dataclass(frozen=True, eq=False)
+class Partition(Generic[Rows]):
     """The newest date of a table.
 
     Attributes:
         day: the date.
-        rows: all of it, in memory.
+        rows: of that date.
         written_at: when the newest of its files was written, UTC.
     """
 
     day: date
-    rows: pa.Table
+    rows: Rows
     written_at: datetime
 
 
-class NewestPartition:
+@dataclass(frozen=True)
+class _DayFile:
+    """A file of one date; when it was written, and how long it is."""
+
+    day: date
+    file: RowFile
+    written_at: datetime
+    n_bytes: int
+
+
+class NewestPartition(Generic[Rows]):
     """Keeps the rows of a table's newest date; `look` exchanges them when the table has changed.
 
     Attributes:
@@ -44,29 +61,40 @@ class NewestPartition:
         problem: why there is nothing newer; empty if all is well.
     """
 
-    def __init__(self, lakehouse: str, spec: TableSpec) -> None:
+    def __init__(
+        self,
+        lakehouse: str,
+        spec: TableSpec,
+        read: Callable[[Sequence[RowFile], TableSpec], Rows],
+    ) -> None:
         """Nothing is read before the first look.
 
         Args:
             lakehouse: with the table.
             spec: of a table that is partitioned by its date.
+            read: what is kept of the files of a date.
         """
-        self.newest: Partition | None = None
+        self.newest: Partition[Rows] | None = None
         self.problem = ""
         (self._column,) = spec.partition_by
         self.name = f"{spec.layer}/{spec.name}"
+        self._spec, self._read = spec, read
         self._uri = f"{lakehouse.rstrip('/')}/{self.name}"
-        self._seen: int | None = None
+        self._files: Sequence[_DayFile] = ()
+        self._seen: tuple[str, int] | None = None
 
     def look(self) -> None:
         """Read the newest date if the table has a new version; an error becomes `problem`."""
         try:
             table = DeltaTable(self._uri)
-            if table.version() != self._seen:
-                self.newest, self._seen = read_newest(table, self._column), table.version()
+            # A table made anew begins again with its versions.
+            state = (str(table.metadata().id), table.version())
+            if state != self._seen:
+                files = list_files(table, self._column)
+                self.newest, self._files, self._seen = self._read_newest(files), files, state
             self.problem = ""
         except TableNotFoundError:
-            self.newest, self._seen = None, None
+            self.newest, self._files, self._seen = None, (), None
             self.problem = f"no table {self.name} yet: run `nightly`"
         except Exception as error:
             # The rows there are stay; what is wrong is said wherever they are shown.
@@ -75,7 +103,7 @@ class NewestPartition:
                 _log.warning("%s", problem)
             self.problem = problem
 
-    def current(self) -> Partition:
+    def current(self) -> Partition[Rows]:
         """The newest date.
 
         Raises:
@@ -88,18 +116,33 @@ class NewestPartition:
     def history(self, user_id: str) -> list[dict[str, Any]]:
         """A user's row of each of the newest dates of the scores, oldest first.
 
-        Of a date that several models have scored, the newest model's row counts.
+        Of 180 dates at most, and of fewer where their files are large. Of a date that several
+        models have scored, the newest model's row counts.
         """
-        table = DeltaTable(self._uri)
-        days = sorted(newest_files(table, self._column))[-_HISTORY_DATES:]
-        if not days:
-            return []
-        # The dataset knows the date of each file, so older files are not opened.
-        is_wanted = (pc.field(self._column) >= days[0]) & (pc.field("user_id") == user_id)
-        rows = table.to_pyarrow_dataset().to_table(list(HISTORY_COLUMNS), filter=is_wanted)
-        found = sorted(rows.to_pylist(), key=lambda row: version_order(row["model_version"]))
-        by_day = {row[self._column]: row for row in found}
+        by_day: dict[date, dict[str, Any]] = {}
+        n_bytes, others = 0, [name for name in HISTORY_COLUMNS if name != self._column]
+        wanted = set(sorted({one.day for one in self._files})[-_HISTORY_DATES:])
+        for one in self._files:
+            if one.day not in wanted or n_bytes > _HISTORY_BYTES:
+                break
+            n_bytes += one.n_bytes
+            rows = one.file.find("user_id", user_id)
+            found = one.file.take(rows, others).to_pylist() if len(rows) else []
+            known = [by_day[one.day]] if one.day in by_day else []
+            for row in sorted(
+                [*known, *found], key=lambda row: version_order(row["model_version"])
+            ):
+                by_day[one.day] = {**row, self._column: one.day}
         return [by_day[day] for day in sorted(by_day)]
+
+    def _read_newest(self, files: Sequence[_DayFile]) -> Partition[Rows] | None:
+        if not files:
+            return None
+        of_day = [one for one in files if one.day == files[0].day]
+        rows = self._read([one.file for one in of_day], self._spec)
+        # What reading took is given back: the next date comes in a day.
+        pa.default_memory_pool().release_unused()
+        return Partition(files[0].day, rows, max(one.written_at for one in of_day))
 
 
 class LogStart:
@@ -135,22 +178,23 @@ def version_order(version: str) -> tuple[int, str]:
     return (int(version) if version.isdecimal() else -1, version)
 
 
-def read_newest(table: DeltaTable, column: str) -> Partition | None:
-    """The rows of the newest date of a table that is partitioned by date."""
-    days = newest_files(table, column)
-    if not days:
-        return None
-    newest = max(days)
-    rows = table.to_pyarrow_dataset().to_table(filter=pc.field(column) == newest)
-    return Partition(newest, rows, datetime.fromtimestamp(days[newest] / 1000, UTC))
+def read_all(files: Sequence[RowFile], spec: TableSpec) -> pa.Table:
+    """All rows of a date, without the date; of a table that has few."""
+    columns = [name for name in files[0].schema.names if name not in spec.partition_by]
+    return pa.concat_tables([file.read(columns) for file in files])
 
 
-def newest_files(table: DeltaTable, column: str) -> dict[date, int]:
-    """Date -> when its newest file was written, in milliseconds since the epoch."""
-    files = pa.table(table.get_add_actions(flatten=True))
-    written: dict[date, int] = {}
-    modified = pc.cast(files["modification_time"], pa.int64()).to_pylist()
-    for text, at in zip(files[f"partition.{column}"].to_pylist(), modified, strict=True):
-        day = date.fromisoformat(str(text))
-        written[day] = max(at, written.get(day, 0))
-    return written
+def list_files(table: DeltaTable, column: str) -> list[_DayFile]:
+    """The files of a table that is partitioned by a date, the newest date first."""
+    about = pa.table(table.get_add_actions(flatten=True)).to_pydict()
+    dataset = table.to_pyarrow_dataset()
+    written = dict(zip(about["path"], about["modification_time"], strict=True))
+    sizes = dict(zip(about["path"], about["size_bytes"], strict=True))
+    found = []
+    for fragment in dataset.get_fragments():
+        day = get_partition_keys(fragment.partition_expression)[column]
+        at = written[fragment.path]
+        instant = at if isinstance(at, datetime) else datetime.fromtimestamp(at / 1000, UTC)
+        file = RowFile(fragment, dataset.schema)
+        found.append(_DayFile(day, file, instant.replace(tzinfo=UTC), sizes[fragment.path]))
+    return sorted(found, key=lambda one: (one.day, one.file.fragment.path), reverse=True)

@@ -207,8 +207,7 @@ def simulate_block(
         writer.write_table(encoded)
     write_users(out, block, people, counted)
     write_states(out, block, people, lives, lived, course, period)
-    if course is not None:
-        write_offers(settings, out, block, people, period)
+    write_offers(settings, out, block, people, period)
     BlockState(
         population=people,
         lives=lived.lives,

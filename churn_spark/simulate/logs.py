@@ -16,15 +16,17 @@ from churn_spark.arrays import Ints
 from churn_spark.simulate.blocks import day_rows, profiles_path
 from churn_spark.simulate.dirt import soil
 from churn_spark.simulate.lines import encode_lines, joined
+from churn_spark.simulate.own_files import temporary_of
 from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
 
 _CHUNK_ROWS: Final = 100_000  # lines that are in memory at once: about 50 MB
 _GZIP_LEVEL: Final = 5
 
 
-def day_folder(out: Path, day: date) -> Path:
-    """Give the folder that holds the events of a day."""
-    return out / "events" / day.isoformat()
+def day_file(settings: SimulationSettings, out: Path, day: date, number: int) -> Path:
+    """Give the file of a part of a day."""
+    suffix = ".json.gz" if settings.is_compressed else ".json"
+    return out / "events" / day.isoformat() / f"events-{number:02}{suffix}"
 
 
 def _load_day(work: Path, bounds: Sequence[tuple[int, int]]) -> tuple[npt.NDArray[Any], Ints]:
@@ -61,7 +63,7 @@ def _encode(
 def _replace_file(path: Path, chunks: Iterator[memoryview], settings: SimulationSettings) -> None:
     """Write beside `path` under a hidden name that readers skip, then rename onto it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     try:
         with temporary.open("wb") as file:
             if settings.is_compressed:
@@ -92,7 +94,7 @@ def write_day(
     work: Path,
     task: tuple[date, Sequence[tuple[int, int]]],
 ) -> int:
-    """Write the files of one day; what another run left in its folder goes.
+    """Write the files of one day; a part without events has none.
 
     Args:
         settings: the world.
@@ -112,13 +114,10 @@ def write_day(
     # Late events come first: they wait for the day's first file.
     since = np.maximum(rows["ts"] - day_number(day) * DAY_S, 0)
     window = np.minimum((since / window_s).astype(np.int64), settings.files_a_day - 1)
-    suffix = ".json.gz" if settings.is_compressed else ".json"
-    written = set()
-    for number in np.unique(window).tolist():
-        path = day_folder(out, day) / f"events-{number:02}{suffix}"
-        here = window == number
-        _replace_file(path, _encode(settings, work, rows[here], blocks[here]), settings)
-        written.add(path)
-    for stale in set(day_folder(out, day).glob("events-*")) - written:
-        stale.unlink()
+    for number in range(settings.files_a_day):
+        path, here = day_file(settings, out, day, number), window == number
+        if here.any():
+            _replace_file(path, _encode(settings, work, rows[here], blocks[here]), settings)
+        else:
+            path.unlink(missing_ok=True)
     return len(rows)

@@ -15,10 +15,11 @@ from churn_spark.arrays import Floats, Ints
 from churn_spark.errors import InputError
 from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate import degrading, renewal
+from churn_spark.simulate.own_files import claim, read_own
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.settings import DAY_S, day_number
-from churn_spark.simulate.truth import read_truth, write_truth
+from churn_spark.simulate.truth import read_truth, truth_file, write_truth
 from churn_spark.simulate.world import log_end, read_settings
 
 TABLE: Final = "probabilities"
@@ -132,11 +133,14 @@ def write_probabilities(out: Path, as_of: date, horizon_days: int, gap_days: int
     """Write `truth/probabilities/as_of=…/horizon_days=…/gap_days=…` and return its rows.
 
     Raises:
-        InputError: as `build_probabilities`.
+        InputError: as `build_probabilities`; if others' files lie among those of the world.
         OSError: if the file can't be written.
     """
+    read_own(out)
     rows = build_probabilities(out, as_of, horizon_days, gap_days)
-    write_truth(rows, out, f"{TABLE}/as_of={as_of}/horizon_days={horizon_days}/gap_days={gap_days}")
+    name = f"{TABLE}/as_of={as_of}/horizon_days={horizon_days}/gap_days={gap_days}"
+    claim(out, [truth_file(out, name)])
+    write_truth(rows, out, name)
     return rows
 
 

@@ -84,6 +84,11 @@ class Tally:
         )
 
 
+def state_file(folder: Path, block: int) -> Path:
+    """Give the file of a block's state."""
+    return folder / f"block-{block:05}.npz"
+
+
 @dataclass(frozen=True)
 class BlockState:
     """Where a block of users stands.
@@ -118,12 +123,7 @@ class BlockState:
             for field in fields(kind)
         }
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            folder / f"block-{block:05}.npz",
-            fading_days=self.fading_days,
-            late=self.late,
-            **columns,
-        )
+        np.savez(state_file(folder, block), fading_days=self.fading_days, late=self.late, **columns)
 
     @classmethod
     def load(cls, folder: Path, block: int) -> BlockState:
@@ -132,7 +132,7 @@ class BlockState:
         Raises:
             OSError: if it isn't there.
         """
-        with np.load(folder / f"block-{block:05}.npz") as saved:
+        with np.load(state_file(folder, block)) as saved:
             parts = {
                 part: kind(**{field.name: saved[f"{part}.{field.name}"] for field in fields(kind)})
                 for part, kind in _PARTS.items()

@@ -20,6 +20,7 @@ from churn_spark.simulate.degrading import (
 )
 from churn_spark.simulate.lives import Outcome
 from churn_spark.simulate.next_event import IS_GONE, Lives
+from churn_spark.simulate.own_files import temporary_of
 from churn_spark.simulate.pages import unpack_state
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, user_ids
@@ -28,6 +29,36 @@ from churn_spark.simulate.states import STAYED, Tally
 
 _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
 _TS_BITS: Final = 34  # seconds since the epoch fit into so many bits until the year 2514
+
+
+def truth_file(out: Path, name: str, block: int = 0) -> Path:
+    """Give the file of a part of a table of the truth."""
+    return out / "truth" / name / f"block-{block:05}.parquet"
+
+
+def planned_truth(settings: SimulationSettings, period: Period) -> list[str]:
+    """Name the tables of the truth, partition folders included, that a period writes."""
+    states = [_states_at_end(day) for day in period.dates]
+    return ["users", *states, *(_offers_on(day) for day in _campaigns(settings, period))]
+
+
+def _states_at_end(day: date) -> str:
+    return f"states/as_of={day + timedelta(days=1)}"
+
+
+def _offers_on(day: date) -> str:
+    return f"offers/offered_on={day}"
+
+
+def _campaigns(settings: SimulationSettings, period: Period) -> list[date]:
+    """The days of the period on which a campaign begins; none before the first is due."""
+    if settings.regime != "degrading":
+        return []
+    return [
+        day
+        for day in period.dates
+        if day != settings.start and not (day - settings.start).days % OFFER_EVERY_DAYS
+    ]
 
 
 def write_truth(table: pa.Table, out: Path, name: str, block: int = 0) -> None:
@@ -42,9 +73,9 @@ def write_truth(table: pa.Table, out: Path, name: str, block: int = 0) -> None:
     Raises:
         OSError: if the file can't be written.
     """
-    path = out / "truth" / name / f"block-{block:05}.parquet"
+    path = truth_file(out, name, block)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     try:
         pq.write_table(table, temporary)
         temporary.replace(path)
@@ -129,11 +160,10 @@ def write_states(
     names = [
         np.array(column) for column in zip(*map(unpack_state, range(len(IS_GONE))), strict=True)
     ]
-    for day in range(1, period.days + 1):
-        as_of = period.first + timedelta(days=day)
-        state, is_in_session = _states_at(lives, lived, day_number(as_of) * DAY_S)
+    for number, day in enumerate(period.dates, start=1):
+        state, is_in_session = _states_at(lives, lived, (day_number(day) + 1) * DAY_S)
         here = np.flatnonzero((state >= 0) & ~IS_GONE[state])
-        fading = np.full(len(ids), CONTENT) if course is None else course.fading_days[day]
+        fading = np.full(len(ids), CONTENT) if course is None else course.fading_days[number]
         table = pa.table(
             {
                 "user_id": pa.array(ids[here]),
@@ -145,7 +175,7 @@ def write_states(
                 "fading_days": pa.array(fading[here], mask=fading[here] == CONTENT),
             }
         )
-        write_truth(table, out, f"states/as_of={as_of}", block)
+        write_truth(table, out, _states_at_end(day), block)
 
 
 def write_offers(
@@ -163,10 +193,7 @@ def write_offers(
     Raises:
         OSError: if a file can't be written.
     """
-    for day in period.dates:
-        since = (day - settings.start).days
-        if since == 0 or since % OFFER_EVERY_DAYS:
-            continue
+    for day in _campaigns(settings, period):
         here = np.flatnonzero(people.arrives < day_number(day) * DAY_S)
         table = pa.table(
             {
@@ -174,7 +201,7 @@ def write_offers(
                 "is_offered": is_offered(settings, people.number[here], day_number(day)),
             }
         )
-        write_truth(table, out, f"offers/offered_on={day}", block)
+        write_truth(table, out, _offers_on(day), block)
 
 
 def read_truth(out: Path, table: str, as_of: date | None = None) -> pa.Table:

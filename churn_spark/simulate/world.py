@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from churn_spark.errors import InputError
 from churn_spark.simulate.blocks import BlockFacts, simulate_block
 from churn_spark.simulate.logs import write_day
+from churn_spark.simulate.own_files import (
+    FILES,
+    WORK,
+    claim,
+    read_own,
+    remove,
+    settle,
+    temporary_of,
+)
+from churn_spark.simulate.places import planned_files, settings_file, state_folder
 from churn_spark.simulate.population import count_blocks
 from churn_spark.simulate.settings import Period, SimulationSettings
 
-_SETTINGS_FILE: Final = "settings.json"
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -66,7 +74,7 @@ class SimulationFacts:
 
 def has_log(out: Path) -> bool:
     """Tell whether `out` holds a log that was written to its end."""
-    return (out / "world" / _SETTINGS_FILE).is_file()
+    return settings_file(out).is_file()
 
 
 def read_settings(out: Path) -> SimulationSettings:
@@ -75,7 +83,7 @@ def read_settings(out: Path) -> SimulationSettings:
     Raises:
         InputError: if there is no world.
     """
-    path = out / "world" / _SETTINGS_FILE
+    path = settings_file(out)
     if not path.is_file():
         raise InputError(
             f"found no simulated world in {out}, expected {path}: simulate its first days "
@@ -98,10 +106,11 @@ def log_end(out: Path) -> date:
 
 
 def _check_folder(period: Period, out: Path) -> None:
-    """Refuse a folder in which this log would lie among the days of another.
+    """Refuse a folder in which this log would lie among other files or days.
 
     Raises:
-        InputError: if `out` can't be made a folder or has days outside the period.
+        InputError: if `out` can't be made a folder, or holds files that no simulation there has
+            written or days outside the period.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -110,6 +119,7 @@ def _check_folder(period: Period, out: Path) -> None:
             f"found {out}, where no folder can be made ({exc.strerror}), expected a folder to "
             "write to: choose another one"
         ) from exc
+    read_own(out)
     expected = {day.isoformat() for day in period.dates}
     present = {path.name for path in (out / "events").glob("[!.]*")}
     if strangers := sorted(present - expected):
@@ -125,7 +135,8 @@ def simulate_log(
     """Simulate the first days of a world: `out/events/YYYY-MM-DD/` and `out/truth/`.
 
     The same settings give the same bytes, wherever the parts are run. Files of an earlier run
-    are replaced one by one; no file is ever seen half written.
+    with the same settings are replaced one by one, those of another are deleted first; files
+    that no simulation has written are never touched. No file is ever seen half written.
 
     Args:
         settings: the world and its first days.
@@ -133,12 +144,13 @@ def simulate_log(
         run: how the blocks and days are worked off.
 
     Raises:
-        InputError: if `out` isn't a folder or holds days of another log.
+        InputError: if `out` isn't a folder, or holds other files or days of another log.
         OSError: if a file can't be written.
     """
     _check_folder(settings.period, out)
-    for name in ("world", "truth"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    if not (has_log(out) and read_settings(out) == settings):
+        # The settings go first, lest half a world pass for one; the list of own files stays.
+        remove([settings_file(out), *(read_own(out) - {out / FILES})], out)
     return _simulate(settings, settings.period, out, None, run)
 
 
@@ -158,7 +170,7 @@ def continue_log(out: Path, period: Period, run: Runner = run_here) -> Simulatio
         OSError: if a file can't be written.
     """
     settings = read_settings(out)
-    source = out / "world" / period.first.isoformat()
+    source = state_folder(out, period.first)
     if not source.is_dir():
         kept = ", ".join(sorted(path.name for path in (out / "world").glob("*-*-*")))
         raise InputError(
@@ -172,9 +184,10 @@ def _simulate(
     settings: SimulationSettings, period: Period, out: Path, source: Path | None, run: Runner
 ) -> SimulationFacts:
     """Simulate all blocks, write all days, and last of all keep where the world stands."""
-    work = out / ".work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
+    work = out / WORK
+    own = claim(out, planned_files(settings, period, out))
+    remove([path for path in own if work in path.parents], out)
+    work.mkdir(exist_ok=True)
     blocks = list(range(count_blocks(settings)))
     facts = run(partial(simulate_block, settings, period, out, work, source), blocks)
     bounds = np.array([block.bounds for block in facts])
@@ -189,18 +202,17 @@ def _simulate(
 
 def _keep_state(settings: SimulationSettings, period: Period, out: Path, work: Path) -> None:
     """Keep the states at both ends of the period, and drop the others."""
-    world = out / "world"
-    world.mkdir(exist_ok=True)
-    target = world / period.end.isoformat()
-    shutil.rmtree(target, ignore_errors=True)
+    own, target = read_own(out), state_folder(out, period.end)
+    remove([path for path in own if path.parent == target], out)
     (work / "world").rename(target)
-    temporary = world / f".{_SETTINGS_FILE}.tmp"
+    temporary = temporary_of(settings_file(out))
     temporary.write_text(json.dumps(asdict(settings), default=str, indent=1), encoding="utf-8")
-    temporary.replace(world / _SETTINGS_FILE)
-    for state in world.glob("*-*-*"):
-        if state.name not in (period.first.isoformat(), period.end.isoformat()):
-            shutil.rmtree(state)
-    shutil.rmtree(work)
+    temporary.replace(settings_file(out))
+    kept = (state_folder(out, period.first), target)
+    states = [path for path in own if path.parent.parent == target.parent]
+    remove([path for path in states if path.parent not in kept], out)
+    remove([path for path in own if work in path.parents], out)
+    settle(out)
 
 
 def _sum_up(facts: list[BlockFacts], n_events: list[int], out: Path) -> SimulationFacts:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.known_logs import KnownLog
 
 pytestmark = pytest.mark.slow
 
@@ -25,11 +26,10 @@ def cron_command() -> str:
     return str(lines[0]).replace(r"\%", "%").strip()
 
 
-def test_cron_line_of_the_readme_does_a_night(tmp_path: Path, sample_data: Path) -> None:
-    logs, home, tools = (tmp_path / name for name in ("logs", "home", "bin"))
-    for folder in (logs, home, tools):
+def test_cron_line_of_the_readme_does_a_night(tmp_path: Path, mini_log: KnownLog) -> None:
+    home, tools = (tmp_path / name for name in ("home", "bin"))
+    for folder in (home, tools):
         folder.mkdir()
-    shutil.copy(sample_data / "customer_churn_mini.json.gz", logs)
     (home / "churn_spark").symlink_to(ROOT)
     # The log is of another year: the night is the day after its newest event.
     date = tools / "date"
@@ -38,7 +38,9 @@ def test_cron_line_of_the_readme_does_a_night(tmp_path: Path, sample_data: Path)
     command = cron_command()
     assert "/logs" in command
     said = home / "nightly.log"
-    command = command.replace(" /logs ", f" {logs} ").replace(">> nightly.log", f">> {said}")
+    command = command.replace(" /logs ", f" {mini_log.path} ").replace(
+        ">> nightly.log", f">> {said}"
+    )
     environment = {
         "HOME": str(home),
         "PATH": f"{tools}:{os.environ['PATH']}",

@@ -1,10 +1,13 @@
-"""The whole flow on the real logs, as `make run` runs it."""
+"""The whole flow on a mini log, as `make run` runs it: the real one where it lies."""
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import re
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from shutil import copytree
@@ -12,30 +15,33 @@ from typing import Any
 
 import httpx
 import mlflow
+import pandas as pd
 import pyarrow as pa
 import pytest
+from every_byte import NAMES, find_marks, mark_log
 from mlflow.tracking import MlflowClient
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
 from bench import flow
 from churn_spark.config import load_config
-from churn_spark.contracts.features.spec import FEATURE_SETS, model_features
+from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, model_features
 from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_PREDICTIONS,
-    BEHAVIOUR,
     BUILT_DATES,
     DRIFT,
     LABELS,
+    QUARANTINE,
     SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
+    TABLES,
     TRAINING_ROWS,
     VALIDATION_SCORES,
     TableSpec,
 )
-from churn_spark.errors import InputError, NoChampionError, TooFewCancelsError
+from churn_spark.errors import InputError, NoChampionError, OtherModelError, TooFewCancelsError
 from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
@@ -45,9 +51,10 @@ from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
+from tests.known_logs import KnownLog
 
 NIGHT = date(2018, 12, 1)
-"""The log goes on for an hour and four events: that is no day of its own."""
+"""The real log goes on for an hour and four events: that is no day of its own."""
 
 
 def new_context(spark: SparkSession, folder: Path, *overrides: str) -> JobContext:
@@ -60,12 +67,18 @@ def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
+def log(mini_log: KnownLog, tmp_path_factory: pytest.TempPathFactory) -> KnownLog:
+    """The mini log, with marks on all that says who somebody is."""
+    return replace(mini_log, path=mark_log(mini_log.path, tmp_path_factory.mktemp("marked")))
+
+
+@pytest.fixture(scope="module")
 def mini(
-    spark: SparkSession, sample_data: Path, tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession, log: KnownLog, tmp_path_factory: pytest.TempPathFactory
 ) -> JobContext:
-    """A lakehouse after one night on the mini log."""
+    """A lakehouse after one night on a mini log."""
     context = new_context(spark, tmp_path_factory.mktemp("mini") / "lakehouse")
-    flow.nightly(context, None, str(sample_data / "customer_churn_mini.json.gz"))
+    flow.nightly(context, NIGHT, str(log.path))
     return context
 
 
@@ -76,12 +89,13 @@ def client(context: JobContext) -> MlflowClient:
 
 
 def test_every_line_and_cancellation_of_the_mini_log_is_accounted_for(
-    mini: JobContext, sample_data: Path
+    mini: JobContext, log: KnownLog
 ) -> None:
-    assert flow.ingest_events(mini, str(sample_data / "customer_churn_mini.json.gz")).lines == {}
+    assert flow.ingest_events(mini, str(log.path)).lines == {}
     days = mini.lakehouse.read(SESSION_DAYS)
-    assert days.filter("cancel_ts is not null").select("user_id").distinct().count() == 45
-    assert days.select("user_id").distinct().count() == 226
+    cancelled = days.filter("cancel_ts is not null").select("user_id").distinct()
+    assert cancelled.count() == log.n_cancels
+    assert days.select("user_id").distinct().count() == log.n_users
 
 
 def test_everybody_in_the_population_has_one_score_with_reasons(mini: JobContext) -> None:
@@ -165,6 +179,10 @@ def test_both_families_are_logged_and_the_first_model_is_champion(mini: JobConte
 
 def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) -> None:
     run_id = flow.run_backtest(mini, NIGHT)
+    run = client(mini).get_run(run_id)
+    assert {"num_leaves", "horizon_days", "cutoff", "n_gap_cancels"} <= set(run.data.params)
+    files = {file.path for file in client(mini).list_artifacts(run_id)}
+    assert files == {"card.json", "figures.csv", "importance.csv"}
     of_run = f"run_id = '{run_id}'"
     predictions = mini.lakehouse.read(BACKTEST_PREDICTIONS).filter(of_run).toPandas()
     ladder = {"base_rate", "rule", "logistic_regression", "hazard", "behaviour", "lightgbm"}
@@ -185,13 +203,34 @@ def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) ->
     assert not shown & by_cell["both"]
 
 
-def test_no_artifact_holds_a_user_id_or_name(mini: JobContext) -> None:
-    users = {row.user_id for row in mini.lakehouse.read(TRAINING_ROWS).collect()}
-    folder = Path(mini.config.lakehouse) / "mlflow" / "artifacts"
-    for listing in folder.rglob("false_*.csv"):
-        header, *lines = listing.read_text().splitlines()
-        assert "user_id" not in header
-        assert not any(line.split(",")[0] in users for line in lines)
+def test_no_byte_names_a_user_but_ids_in_tables(mini: JobContext) -> None:
+    lakehouse = Path(mini.config.lakehouse)
+    assert mini.lakehouse.count_rows(QUARANTINE) == 4
+    found = find_marks(lakehouse)
+    assert found.keys() & NAMES == set()
+    with_ids = {spec.path for spec in TABLES if "user_id" in spec.column_names}
+    # Beside the tables: MLflow's store, the published champion, the pages.
+    assert {"/".join(Path(one).parts[:2]) for one in found["zqid"]} <= with_ids
+    assert {SCORES.path, SNAPSHOTS.path} <= {"/".join(Path(one).parts[:2]) for one in found["zqid"]}
+
+
+def test_no_artifact_tells_an_instant_of_a_user(mini: JobContext) -> None:
+    """Nor a number that only one user has: what isn't counted is whole days or two digits."""
+    instants = [f.name for f in FEATURES if f.tells_instant]
+    fractions = [f.name for f in FEATURES if f.data_type == "double" and not f.tells_instant]
+    tables = [
+        *Path(mini.config.lakehouse).rglob("baseline.parquet"),
+        *Path(mini.config.lakehouse).rglob("false_*.csv"),
+    ]
+    assert len(tables) >= 6
+    for path in tables:
+        rows = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        for name in {*instants, *fractions} & {*rows.columns}:
+            digits = ".0f" if name in instants else ".2g"
+            assert all(value == float(f"{value:{digits}}") for value in rows[name].dropna())
+    for text in Path(mini.config.lakehouse).rglob("trees.txt"):
+        [ranges] = re.findall(r"feature_infos=.*", text.read_text())
+        assert "." not in ranges
 
 
 def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
@@ -204,21 +243,24 @@ def test_validation_rows_are_kept_with_their_outcomes(mini: JobContext) -> None:
     assert parts == rows.select("user_id").distinct().count()
 
 
-def test_night_repeated_gives_the_same_tables(mini: JobContext, sample_data: Path) -> None:
-    tables = (SESSION_DAYS, SNAPSHOTS, BEHAVIOUR, LABELS, SCORES, DRIFT)
-    before = {spec.name: rows_of(mini, spec) for spec in tables}
-    flow.nightly(mini, NIGHT, str(sample_data / "customer_churn_mini.json.gz"))
-    assert {spec.name: rows_of(mini, spec) for spec in tables} == before
+def test_night_before_the_champions_training_is_refused_and_leaves_nothing(
+    mini: JobContext, log: KnownLog
+) -> None:
+    early = date(2018, 11, 12)
+    with pytest.raises(OtherModelError, match=f"trained as of {NIGHT}, as champion for {early}"):
+        flow.nightly(mini, early, str(log.path))
+    with pytest.raises(OtherModelError, match="has learnt what came of these users"):
+        flow.score_users(mini, early)
+    assert mini.lakehouse.read(SCORES).filter(f"as_of < '{NIGHT}'").isEmpty()
 
 
-def test_lifetime_training_is_a_challenger_marked_retrospective(
+def test_lifetime_training_is_marked_retrospective_and_never_used(
     mini: JobContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(overrides=[f"lakehouse={mini.config.lakehouse}", "labels.kind=lifetime"])
     version = flow.train_model(JobContext(config, mini.lakehouse), NIGHT)
     store = client(mini)
-    assert str(store.get_model_version_by_alias("churn", "challenger").version) == version
-    assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
+    assert store.get_registered_model("churn").aliases == {"champion": "1"}
     run = store.get_run(store.get_model_version("churn", version).run_id)
     assert run.data.tags["is_retrospective"] == "True"
     assert mini.lakehouse.read(TRAINING_ROWS).count() == 226
@@ -227,16 +269,20 @@ def test_lifetime_training_is_a_challenger_marked_retrospective(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("logs", ["log_data", "seven_users.json.gz"])
+@pytest.mark.parametrize("logs", ["a month", "seven users"])
 def test_night_leaves_training_out_when_cancels_are_too_few(
+    request: pytest.FixtureRequest,
     spark: SparkSession,
-    sample_data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     logs: str,
 ) -> None:
+    if logs == "seven users":
+        log = request.getfixturevalue("sample_data") / "seven_users.json.gz"
+    else:
+        log = request.getfixturevalue("daily_log")
     context = new_context(spark, tmp_path / "lakehouse")
-    assert flow.nightly(context, None, str(sample_data / logs)) == Outcome()
+    assert flow.nightly(context, None, str(log)) == Outcome()
     said = capsys.readouterr().out
     assert "train_model          left out: found" in said
     assert "score_users          left out: there is no model yet" in said
@@ -252,12 +298,32 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
         flow.monitor_model(context, date(2018, 11, 30))
 
 
-def test_dates_in_any_order_give_the_same_tables(
+@pytest.mark.slow
+def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
     spark: SparkSession, sample_data: Path, tmp_path: Path
+) -> None:
+    with gzip.open(sample_data / "customer_churn_mini.json.gz", "rt", encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines]
+    unknown = ("registration", "gender", "location", "userAgent")
+    with gzip.open(tmp_path / "log.json.gz", "wt", encoding="utf-8") as log:
+        for record in records:
+            known = {name: value for name, value in record.items() if name not in unknown}
+            log.write(json.dumps({**known, "level": "paid"}) + "\n")
+    context = new_context(spark, tmp_path / "lakehouse")
+    assert flow.nightly(context, NIGHT, str(tmp_path / "log.json.gz")) == Outcome()
+    typical = context.registry.load("1").encoding.typical
+    assert typical["tenure_days"] is typical["days_since_level_change"] is None
+    snapshot = context.lakehouse.read(SNAPSHOTS).filter(f"as_of = '{NIGHT}'")
+    assert context.lakehouse.read(SCORES).count() == snapshot.count() > 150
+    assert flow.evaluate_model(context) is not None
+
+
+def test_dates_in_any_order_give_the_same_tables(
+    spark: SparkSession, daily_log: Path, tmp_path: Path
 ) -> None:
     contexts = [new_context(spark, tmp_path / name) for name in ("forward", "backward")]
     dates = [date(2018, 11, 12), date(2018, 11, 28)]
-    flow.ingest_events(contexts[0], str(sample_data / "log_data"))
+    flow.ingest_events(contexts[0], str(daily_log))
     flow.build_session_days(contexts[0])
     copytree(tmp_path / "forward", tmp_path / "backward")
     for context, order in zip(contexts, (dates, dates[::-1]), strict=True):

@@ -41,13 +41,12 @@ def content(spark: SparkSession, lakehouse: Path) -> dict[str, list[tuple[Any, .
 
 @pytest.mark.slow
 def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
-    spark: SparkSession, sample_data: Path, tmp_path: Path
+    spark: SparkSession, daily_log: Path, tmp_path: Path
 ) -> None:
-    logs = sample_data / "log_data"
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start_ingest(logs, whole).wait(timeout=300) == 0
+    assert start_ingest(daily_log, whole).wait(timeout=300) == 0
 
-    process = start_ingest(logs, killed)
+    process = start_ingest(daily_log, killed)
     third_batch = killed / EVENTS.path / "_delta_log" / f"{3:020}.json"
     deadline = time.monotonic() + 300
     while not third_batch.exists() and time.monotonic() < deadline:
@@ -57,5 +56,5 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
     process.wait()
     assert len(Lakehouse(spark, str(killed)).read(FILES).collect()) < 30
 
-    assert start_ingest(logs, killed).wait(timeout=300) == 0
+    assert start_ingest(daily_log, killed).wait(timeout=300) == 0
     assert content(spark, killed) == content(spark, whole)

@@ -1,10 +1,11 @@
-"""Nights in a row on the mini log: checks, drift, decision, retraining, and the same again."""
+"""Nights in a row on a simulated log: checks, drift, decision, retraining, and the same again."""
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bench.alert_history import read_alerts
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import (
     ALERTS,
+    BEHAVIOUR,
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
@@ -27,7 +29,9 @@ from churn_spark.contracts.tables import (
     LABELS,
     PERFORMANCE,
     SCORES,
+    SESSION_DAYS,
     SNAPSHOTS,
+    TRANSITIONS,
     USER_TOTALS,
     VALIDATION_SCORES,
     TableSpec,
@@ -44,15 +48,16 @@ from churn_spark.pipeline.gather import read_night, settle
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
 from jobs._command import exit_with
-
-pytestmark = pytest.mark.slow
+from tests.known_logs import KnownLog
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
+LATER = date(2018, 11, 30), date(2018, 12, 1)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
+BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
 
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
-    """A small log is judged too: the mini log has fewer users than the policy asks for."""
+    """A small log is judged too: this one has fewer users than the policy asks for."""
     small = "policy.min_rows=50", "monitoring.min_slice_rows=20"
     config = load_config(overrides=[f"lakehouse={lakehouse}", *small, *overrides])
     return JobContext(config, Lakehouse(spark, config.lakehouse))
@@ -64,10 +69,10 @@ def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def nights(spark: SparkSession, sample_data: Path, lakehouse: Path) -> JobContext:
+def nights(spark: SparkSession, simulated_log: KnownLog, lakehouse: Path) -> JobContext:
     """A lakehouse after the first night, one a week later."""
     context = context_of(spark, lakehouse)
-    log = str(sample_data / "customer_churn_mini.json.gz")
+    log = str(simulated_log.path)
     flow.nightly(context, FIRST, log)
     flow.nightly(context, SCHEDULED, log)
     return context
@@ -111,14 +116,14 @@ def cut_off(*_: object) -> None:
 def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     spark: SparkSession,
     nights: JobContext,
-    sample_data: Path,
+    simulated_log: KnownLog,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Runs without a version, a version without an alias, a champion without a decision.
     steps = ((ModelRegistry, "register"), (ModelRegistry, "assign_alias"))
     other = context_of(spark, tmp_path / "lakehouse")
-    log = str(sample_data / "customer_churn_mini.json.gz")
+    log = str(simulated_log.path)
     for place, name in (*steps, (night, "store_decisions")):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, cut_off)
@@ -168,12 +173,13 @@ def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContex
 
 
 def test_night_repeated_decides_and_trains_nothing_new(
-    nights: JobContext, sample_data: Path
+    nights: JobContext, simulated_log: KnownLog
 ) -> None:
-    before = {spec.name: rows_of(nights, spec) for spec in TABLES}
+    tables = (*BEFORE_SCORES, *TABLES)
+    before = {spec.name: rows_of(nights, spec) for spec in tables}
     champion = registry_of(nights).champion_version()
-    flow.nightly(nights, SCHEDULED, str(sample_data / "customer_churn_mini.json.gz"))
-    assert {spec.name: rows_of(nights, spec) for spec in TABLES} == before
+    flow.nightly(nights, SCHEDULED, str(simulated_log.path))
+    assert {spec.name: rows_of(nights, spec) for spec in tables} == before
     assert registry_of(nights).champion_version() == champion
     assert registry_of(nights).find({"as_of": str(SCHEDULED)}) == "2"
 
@@ -215,11 +221,11 @@ def test_other_thresholds_show_what_would_have_been(
 
 
 def test_broken_feed_holds_the_night_and_teaches_nothing(
-    spark: SparkSession, nights: JobContext, lakehouse: Path, sample_data: Path
+    spark: SparkSession, nights: JobContext, lakehouse: Path, simulated_log: KnownLog
 ) -> None:
     # No night is fresher than its newest event; so none is fresh enough.
     stale = context_of(spark, lakehouse, "checks.max_hours_behind=0.0001")
-    outcome = flow.nightly(stale, BROKEN, str(sample_data / "customer_churn_mini.json.gz"))
+    outcome = flow.nightly(stale, BROKEN, str(simulated_log.path))
     assert outcome.is_held
     [held] = entries_of(nights, BROKEN)
     assert (held.decision.kind, held.decision.rule) == ("hold", "data_checks")
@@ -280,3 +286,34 @@ def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
     # Settled: nothing more to adopt.
     settle_on(nights, date(2018, 11, 29))
     assert to_json(read_entries(nights.lakehouse)[-1].decision) == to_json(newest.decision)
+
+
+def test_hand_trained_challenger_then_a_release_are_judged_by_the_next_nights(
+    nights: JobContext, sample_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(sample_data / "customer_churn_mini.json.gz")
+    by_hand = flow.train_model(nights, BROKEN)
+    flow.nightly(nights, LATER[0], log)
+    judged = entries_of(nights, LATER[0])[-1].decision
+    assert (judged.rule, judged.version) == ("challenger", by_hand)
+    assert registry_of(nights).state().challenger is None
+    assert f"1 night before this one left out, {LATER[0] - timedelta(days=1)}" in (
+        capsys.readouterr().out
+    )
+    # Another release computes a feature otherwise: none of the models before knows that.
+    for encoding in (Path(nights.config.lakehouse) / "mlflow").rglob("model/encoding.json"):
+        known = json.loads(encoding.read_text())
+        encoding.write_text(json.dumps(known | {"fingerprint": "00aa"}))
+    released = context_of(nights.spark, Path(nights.config.lakehouse))
+    flow.nightly(released, LATER[1], log)
+    replaced, decided = entries_of(released, LATER[1])
+    assert (replaced.decision.kind, replaced.decision.rule) == ("promote", "replaced")
+    assert decided.before == replaced.after
+    successor = replaced.decision.version
+    assert registry_of(released).champion_version() == successor
+    scores = released.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(LATER[1]))
+    assert {row.model_version for row in scores.select("model_version").distinct().collect()} == {
+        successor
+    }
+    flow.run_replay(released)
+    assert "decisions reproduced byte for byte" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -20,12 +21,13 @@ from churn_spark.lakehouse.frames import (
     count_rows,
     first_rows,
     join,
-    number_rows,
+    numbered,
     of_users,
     only,
     sample_rows,
     stack,
     with_constants,
+    without_users,
 )
 
 DAY = date(2018, 11, 5)
@@ -88,11 +90,12 @@ def both(spark: SparkSession) -> tuple[pd.DataFrame, DataFrame]:
     [
         lambda rows: apply(rows, half, COUNTED)[["user_id", "songs", "half"]],
         lambda rows: apply_by(rows, "as_of", most, SCHEMA),
-        lambda rows: number_rows(rows, ["-risk", "user_id"], "place"),
         lambda rows: only(rows, as_of=[DAY], songs=[1, 2]),
         lambda rows: join(rows, with_constants(only(rows, songs=[3]), kind="x")[[*KEYS, "kind"]],
                           KEYS, "left"),
         lambda rows: join(rows, only(rows, songs=[3])[KEYS], KEYS, "inner"),
+        lambda rows: without_users(rows, {"7", "nobody", "Zoë"}),
+        lambda rows: without_users(rows, set()),
         lambda rows: of_users(rows, pd.Series(["7", "nobody", "Zoë"])),
         lambda rows: stack([only(rows, songs=[1]), only(rows, songs=[4])]),
     ],
@@ -109,6 +112,22 @@ def test_rows_are_the_same(
     assert len(found)
     # Whole numbers are floats for pandas where some are missing, also of rows left out since.
     pd.testing.assert_frame_equal(found[list(expected.columns)], expected, check_dtype=False)
+
+
+def test_places_are_the_same_and_no_task_of_spark_needs_all_rows_of_a_date(
+    both: tuple[pd.DataFrame, DataFrame],
+) -> None:
+    found = []
+    for rows in (*both, only(both[1], as_of=[DAY])):
+        with numbered(rows, ["-risk", "user_id"], "place") as with_places:
+            found.append(collect(with_places).sort_values(KEYS, ignore_index=True))
+            if isinstance(with_places, DataFrame):
+                plan = with_places._jdf.queryExecution().analyzed().toString()
+                assert re.search(r"windowspecdefinition\(as_of#\d+, _range#\d+, risk", plan)
+    here, in_spark, of_one_date = found
+    pd.testing.assert_frame_equal(here, in_spark, check_dtype=False)
+    # Of both dates each is a range; of one date the ranges are parts of it.
+    pd.testing.assert_frame_equal(only(in_spark, as_of=[DAY]), of_one_date, check_dtype=False)
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,7 @@ def test_tables_are_the_same_on_both_sides_of_the_bound(
     # Whole numbers are floats for pandas where rows without a label were left out.
     pd.testing.assert_frame_equal(found.compared, expected.compared, rtol=1e-12, check_dtype=False)
     assert found.n_jobs < expected.n_jobs / 4
+    # Beyond the bound a night isn't written by one task.
+    for spec in (SCORES, BEHAVIOUR):
+        nights = [day for day, _ in beyond.data_files(spec, "as_of")]
+        assert all(nights.count(night) == 2 for night in NIGHTS)

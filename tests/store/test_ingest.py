@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
+import json
 import random
 import shutil
 from dataclasses import replace
@@ -18,9 +18,11 @@ from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
 from churn_spark.errors import InputError, OldTableError
+from churn_spark.events.readings import Reload
 from churn_spark.events.summary import IngestSummary
+from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import ingest_batch, native_feed
+from churn_spark.pipeline import extract_rejected, ingest, ingest_batch, native_feed
 from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
@@ -87,10 +89,8 @@ def test_run_goes_on_where_it_was_interrupted_between_two_tables(
     summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert summary.lines == {"read": 7, "accepted": 5, "broken JSON": 2}
     assert context.lakehouse.read(EVENTS).count() == 5
-    assert sorted(row.raw for row in context.lakehouse.read(QUARANTINE).collect()) == [
-        "{broken",
-        "{broken too",
-    ]
+    rows = context.lakehouse.read(QUARANTINE).collect()
+    assert sorted(row.line_bytes for row in rows) == [len("{broken"), len("{broken too")]
     assert sorted(row.ingest_batch for row in _files(context)) == [0, 1]
     assert flow.ingest_events(context, str(tmp_path / "logs")).describe() == "no new file"
 
@@ -123,14 +123,39 @@ def test_truncated_gzip_is_named_and_the_rest_is_loaded(
     assert days.groupBy().sum("n_songs").collect()[0][0] == 3000
 
 
-def test_changed_file_is_named_and_not_read_again(context: JobContext, tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "logs" / "a.json", songs(2))
-    flow.ingest_events(context, str(tmp_path / "logs"))
-    write_lines(path, songs(3))
-    os.utime(path, (2_000_000_000, 2_000_000_000))
-    summary = flow.ingest_events(context, str(tmp_path / "logs"))
-    assert [name.rpartition("/")[2] for name in summary.changed] == ["a.json"]
-    assert context.lakehouse.read(EVENTS).count() == 2
+@pytest.mark.parametrize(("reader", "how"), [("native", "read on"), ("spark", "in place of")])
+def test_silver_follows_a_file_that_grows_and_one_that_is_reloaded(
+    context: JobContext, tmp_path: Path, reader: str, how: str
+) -> None:
+    config = load_config(overrides=[f"ingest.reader={reader}"])
+    there = JobContext(config, context.lakehouse)
+
+    def load(reload: Reload | None = None) -> IngestSummary:
+        logs = str(tmp_path / "logs")
+        summary = ingest.run(there.lakehouse, config.ingest, logs, reload)
+        flow.build_session_days(there)
+        return summary
+
+    days = {"2018-10-03": 2, "2018-10-05": 1}
+    lines = [record(ts=millis(day), itemInSession=n) for day in days for n in range(days[day])]
+    path = write_lines(tmp_path / "logs" / "a.json", lines[:1])
+    write_lines(tmp_path / "logs" / "b.json", [record(ts=millis("2018-10-09"), userId="8")])
+    load()
+    write_lines(path, lines)
+    assert how in load().describe()
+    assert n_songs_by_date(there) == {**days, "2018-10-09": 1}
+    write_lines(path, lines[1:])
+    assert [name.rpartition("/")[2] for name in load().changed] == ["a.json"]
+    assert n_songs_by_date(there) == {**days, "2018-10-09": 1}
+    write_lines(path, lines[1:2])
+    load("changed")
+    assert n_songs_by_date(there) == {"2018-10-03": 1, "2018-10-09": 1}
+    assert load().describe() == "no new file"
+
+
+def n_songs_by_date(context: JobContext) -> dict[str, int]:
+    rows = context.lakehouse.read(SESSION_DAYS).groupBy("event_date").sum("n_songs").collect()
+    return {str(day): n for day, n in rows}
 
 
 def test_other_files_in_a_folder_are_left_out_and_said_to_be(
@@ -208,13 +233,31 @@ def test_dirty_lines_change_no_table_but_the_quarantine(
     assert reasons == {"broken JSON"}
 
 
-def test_both_feeds_give_the_same_tables(context: JobContext, tmp_path: Path) -> None:
+def test_both_feeds_give_the_same_tables(
+    context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Parts of some lines, so that Spark reads files in many.
+    context.spark.conf.set("spark.sql.files.maxPartitionBytes", 5_000)
+    monkeypatch.setattr(native_feed, "PART_BYTES", 5_000)
     logs = tmp_path / "lögs + 1%"
     odd = record(userId="9", song="é{", artist=None)
     write_lines(logs / "a b#.json", [*songs(40), b"\xff", "{broken", odd])
     write_lines(logs / "deep" / "b.json", [f"  {line}  \r" for line in ("{}", "[1]", "")])
     packed = gzip.compress(write_lines(tmp_path / "c", songs(300, userId=8.0)).read_bytes())
     (logs / "c.json.gz").write_bytes(packed)
+    marked = (
+        b"\xef\xbb\xbf"
+        + write_lines(
+            tmp_path / "d",
+            [
+                line
+                for song in songs(60, userId="é")
+                for line in (f"{json.dumps(song)}\r", "{Broken }\r", f"\ufeff{song}")
+            ],
+        ).read_bytes()
+    )
+    (logs / "d.json").write_bytes(marked)
+    (logs / "e.json.gz").write_bytes(gzip.compress(marked))
     whole = write_lines(tmp_path / "whole", songs(3000, userId="cut")).read_bytes()
     (logs / "cut.json.gz").write_bytes(gzip.compress(whole)[:-2000])
     summaries, loaded = {}, {}
@@ -222,6 +265,7 @@ def test_both_feeds_give_the_same_tables(context: JobContext, tmp_path: Path) ->
         config = load_config(overrides=[f"ingest.reader={reader}"])
         loaded[reader] = in_lakehouse(JobContext(config, context.lakehouse), tmp_path / reader)
         summaries[reader] = flow.ingest_events(loaded[reader], str(logs))
+    context.spark.conf.unset("spark.sql.files.maxPartitionBytes")
     whole_files = F.col("source_file").contains("cut.json.gz") == F.lit(False)
     for spec in (EVENTS, QUARANTINE, FILES):
         one, other = (
@@ -230,6 +274,22 @@ def test_both_feeds_give_the_same_tables(context: JobContext, tmp_path: Path) ->
         assert one.schema == other.schema
         assert one.count() == other.count() > 0
         assert one.exceptAll(other).isEmpty()
+    for row in loaded["spark"].lakehouse.read(QUARANTINE).collect():
+        path = Path(row.source_file.removeprefix("file:"))
+        if path.name[0] in "de":
+            raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            line = raw[row.byte_offset : row.byte_offset + row.line_bytes]
+            assert line.startswith((b"{Broken }", b"\xef\xbb\xbf{'ts'"))
+    out, by_spark = tmp_path / "rejected.json", loaded["spark"].lakehouse
+    n_lines = extract_rejected.run(by_spark, out, "broken JSON", 1000, 65_536)
+    assert n_lines == by_spark.read(QUARANTINE).filter("reason = 'broken JSON'").count() > 200
+    lines = out.read_bytes().splitlines()
+    assert len(lines) == n_lines
+    assert {b"{broken", b"[1]", b"{Broken }"} <= {line.strip() for line in lines}
+    with pytest.raises(InputError, match=r"expected a file that isn't there yet"):
+        extract_rejected.run(by_spark, out, None, 1, 65_536)
+    with pytest.raises(InputError, match=r"expected one of \['broken JSON', 'invalid UTF-8', 'mis"):
+        extract_rejected.run(by_spark, tmp_path / "no.json", "ts", 1, 65_536)
     for context_, summary in zip(loaded.values(), summaries.values(), strict=True):
         assert "cut.json.gz" in summary.warnings()[0]
         names = {row.source_file for row in context_.lakehouse.read(EVENTS).collect()}
@@ -281,6 +341,21 @@ def test_tasks_of_spark_and_the_driver_load_the_same(
         assert one.count() == other.count()
 
 
+def test_error_leads_to_the_cause_when_no_event_is_accepted(
+    context: JobContext, tmp_path: Path
+) -> None:
+    nobody = in_lakehouse(context, tmp_path / "nobody")
+    write_lines(tmp_path / "logs" / "a.json", songs(3, userId=""))
+    flow.ingest_events(nobody, str(tmp_path / "logs"))
+    with pytest.raises(InputError, match=r"found no event .* records with a userId"):
+        read_log_span(nobody.lakehouse)
+    lowered = [{name.lower(): value for name, value in song.items()} for song in songs(50)]
+    write_lines(tmp_path / "logs" / "a.json", lowered)
+    flow.ingest_events(context, str(tmp_path / "logs"))
+    with pytest.raises(InputError, match=r"50 rejected .* misspelt key .*userid for userId text"):
+        read_log_span(context.lakehouse)
+
+
 def test_buckets_are_those_of_sparks_crc32_and_stay(context: JobContext, tmp_path: Path) -> None:
     write_lines(tmp_path / "logs" / "a.json", [record(userId=f"Bjö {n}") for n in range(50)])
     flow.ingest_events(context, str(tmp_path / "logs"))
@@ -330,8 +405,9 @@ def test_batches_are_numbered_on_when_the_table_of_files_is_made_anew(
     shutil.rmtree(context.lakehouse.path(FILES))
     summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert summary.lines["accepted"] == 2
+    # What the events have of the files is of unknown age, so these come in its place.
     rows = context.lakehouse.read(EVENTS).collect()
-    assert sorted(row.ingest_batch for row in rows) == [0, 0, 1, 1]
+    assert [row.ingest_batch for row in rows] == [1, 1]
 
 
 def cut_power(monkeypatch: pytest.MonkeyPatch, before: TableSpec) -> None:

@@ -14,7 +14,14 @@ from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models import learnt_rows
 from churn_spark.models.behaviour import spark_cells
-from churn_spark.pipeline import ingest, session_days, snapshots, training_data, transitions
+from churn_spark.pipeline import (
+    ingest,
+    session_days,
+    snapshots,
+    training_data,
+    transition_totals,
+    transitions,
+)
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.training_data import TrainingData, label_snapshots, prepare
@@ -58,6 +65,7 @@ def test_rows_are_the_same_by_spark(
     for module in (learnt_rows, training_data):
         monkeypatch.setattr(module, "MAX_COLLECTED_ROWS", 10)
     monkeypatch.setattr(spark_cells, "MAX_COLLECTED_CELLS", 10)
+    monkeypatch.setattr(transition_totals, "MAX_LOCAL_ROWS", 10)
     beyond = prepare_rows(context.lakehouse, learning)
     assert beyond[0].learnt.collected is None
     assert_same(beyond, here)

@@ -15,6 +15,7 @@ from churn_spark.monitoring.alerts.alerts import (
     Notice,
     find_in_data,
     find_in_decision,
+    find_in_files,
     is_worth_notifying,
     update_alerts,
 )
@@ -126,6 +127,17 @@ def test_failed_data_are_critical_and_named() -> None:
     volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
     sound = replace(volume, name="freshness", passed=True)
     assert find_in_data([volume, sound]) == (Finding("data:volume", "critical", "12 events"),)
+
+
+def test_changed_files_are_one_finding_that_says_what_to_do() -> None:
+    assert find_in_files([]) == ()
+    (finding,) = find_in_files(["a.json", "b.json", "c.json", "d.json"])
+    assert (finding.key, finding.severity) == ("data:changed_files", "warning")
+    assert finding.sentence == (
+        "4 files were changed after being read, and their new content is not loaded: a.json, "
+        "b.json, c.json and 1 more; `ingest_events --reload changed` puts it in place of what they "
+        "had delivered"
+    )
     assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "critical"}
 
 

@@ -41,9 +41,14 @@ def expected_of(content: bytes) -> list[tuple[bytes, int]]:
     return lines_of([Piece(content.removeprefix(_MARK))])
 
 
+def is_placed(pieces: list[Piece], content: bytes) -> bool:
+    """Whether each piece says truly where it is in the content."""
+    return all(content[one.offset :].startswith(one.data) for one in pieces)
+
+
 def read_in_parts(content: bytes, n_bytes: int) -> list[Piece]:
     source = pa.PythonFile(io.BytesIO(content), mode="r")
-    parts = split_files([("log.json", len(content))], n_bytes)
+    parts = split_files([("log.json", 0, len(content))], n_bytes)
     return [piece for part in parts for piece in read_plain(source, part, _LONGEST)]
 
 
@@ -60,7 +65,9 @@ def read_to_damage(packed: bytes) -> tuple[bytes, str]:
 
 @given(_CONTENTS, st.integers(4, 9))
 def test_each_line_is_in_one_part_when_file_is_cut(content: bytes, n_bytes: int) -> None:
-    assert lines_of(read_in_parts(content, n_bytes)) == expected_of(content)
+    pieces = read_in_parts(content, n_bytes)
+    assert lines_of(pieces) == expected_of(content)
+    assert is_placed(pieces, content)
 
 
 @given(st.lists(_CONTENTS), st.integers(1, 9))
@@ -68,6 +75,7 @@ def test_gzip_has_the_lines_of_its_members(members: list[bytes], n_bytes: int) -
     packed = b"".join(map(gzip.compress, members))
     pieces = list(read_gzip(io.BytesIO(packed), n_bytes, _LONGEST))
     assert lines_of(pieces) == expected_of(b"".join(members))
+    assert is_placed(pieces, b"".join(members))
 
 
 def test_bound_holds_when_a_line_never_ends() -> None:
@@ -110,9 +118,11 @@ def test_file_that_is_no_gzip_is_damaged() -> None:
 
 
 def test_gzip_is_read_whole_and_empty_files_are_not_read() -> None:
-    parts = split_files([("a.json", 5), ("b.json", 0), ("c.json.gz", 9), ("d.gz", 0)], 3)
+    parts = split_files(
+        [("a.json", 0, 5), ("b.json", 0, 0), ("c.json.gz", 0, 9), ("d.gz", 0, 0)], 3
+    )
     assert parts == [
-        ByteRange("a.json", 0, 3),
-        ByteRange("a.json", 3, 2),
+        ByteRange("a.json", 0, 3, 5),
+        ByteRange("a.json", 3, 2, 5),
         ByteRange("c.json.gz", 0, 9),
     ]

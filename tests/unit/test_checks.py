@@ -31,7 +31,7 @@ def failures(feed: FeedFacts = FEED, *columns: ColumnFacts) -> tuple[str, ...]:
 def test_sound_night_passes_every_check() -> None:
     results = run_checks(FEED, [SONGS, OS], CONFIG)
     assert [result.name for result in results] == [
-        "volume", "freshness", "duplicates", "quarantine", "dates",
+        "volume", "freshness", "duplicates", "quarantine", "dates", "files",
         "nulls:songs", "zeros:songs", "nulls:os", "unseen:os",
     ]  # fmt: skip
     assert failed_checks(results) == ()
@@ -59,6 +59,8 @@ def test_sound_night_passes_every_check() -> None:
         ({"n_misdated": 506, "n_misdated_ever": 506}, ("dates",)),
         ({"n_duplicates": 1_000}, ()),
         ({"n_duplicates": 1_001}, ("duplicates",)),
+        ({"n_bytes": 1_000, "n_bytes_changed": 50}, ()),
+        ({"n_bytes": 1_000, "n_bytes_changed": 51}, ("files",)),
         ({"n_lines": 0, "n_quarantined": 0, "n_duplicates": 0}, ()),
         ({"n_events": 0, "hours_behind": 30.0}, ("freshness", "volume")),
     ],

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import oracles
+import polars as pl
 import pytest
 from builders import AGENTS, N_BUCKETS, millis, random_records, read_file, record
 
@@ -52,6 +55,19 @@ REASONS: dict[str, tuple[str | bytes | dict[str, object], str]] = {
     "year 1990": (record(ts=millis("1990-06-01 00:00:00")), rules.TS_OUT_OF_RANGE),
     "year 2005": (record(ts=millis("2005-12-31 23:59:59")), rules.TS_OUT_OF_RANGE),
     "year 2150": (record(ts=millis("2150-01-01 00:00:00")), rules.TS_OUT_OF_RANGE),
+    "userId in another case": (
+        record(drop=["userId"], userid="41"),
+        rules.MISSPELT_KEY,
+    ),
+    "all keys in another case": (
+        {name.upper(): value for name, value in record().items()},
+        rules.MISSPELT_KEY,
+    ),
+    "keys with underscores": (
+        record(drop=["userId", "sessionId"], user_id=41, session_id=3),
+        rules.MISSPELT_KEY,
+    ),
+    "userId null, and in another case": (record(userId=None, UserID="41"), rules.MISSPELT_KEY),
     "sessionId absent": (record(drop=["sessionId"]), rules.MISSING_SESSION),
     "sessionId null": (record(sessionId=None), rules.MISSING_SESSION),
     "sessionId NaN": (record(sessionId=_NAN), rules.MISSING_SESSION),
@@ -65,6 +81,37 @@ REASONS: dict[str, tuple[str | bytes | dict[str, object], str]] = {
     "length negative": (record(length=-3), rules.NUMBER_OUT_OF_RANGE),
     "length infinite": (record(length=float("inf")), rules.NUMBER_OUT_OF_RANGE),
 }
+_BARE = {"ts": 1538352000000, "page": "Home"}
+CONTENTS: dict[str, tuple[str | bytes | dict[str, object], str]] = {
+    "a wrong kind": (
+        _BARE | {"ts": "Iris", "page": None, "status": -2.5, "Iris": {"Hyde": 1}},
+        "ts text, status negative fraction, page null, 1 other key",
+    ),
+    "a misspelt key": (
+        _BARE | {"USERID": 7, "x": [], "y": True},
+        "ts 13-digit number, page text, USERID for userId 1-digit number, 2 other keys",
+    ),
+    "no key": ({}, "no key"),
+    "encoded twice": (json.dumps(json.dumps(record())), "text with JSON in it: encoded twice"),
+    "a list": ("[7]", "list in the place of an object"),
+    "cut off": (
+        '{"ts": 5, "lastName": "Hyde", "firstName": "Iri',
+        "Unterminated string starting at, character 43; names in it: ts, lastName, firstName",
+    ),
+    "glued": (
+        '{"ts": 5}{"Iris": "Hyde"}',
+        "Extra data, character 9; names in it: ts",
+    ),
+    "no known name": ("Iris Hyde", "Expecting value, character 0; no known name in it"),
+    "invalid UTF-8": (
+        b'{"lastName": "\xff"}',
+        "no UTF-8 from byte 14 on; names in it: lastName",
+    ),
+    "UTF-16": (
+        '{"ts": 5}'.encode("utf-16"),
+        "bytes of zero, as in UTF-16 or where a file was cut off",
+    ),
+}
 ANONYMOUS: dict[str, dict[str, object]] = {
     "userId null": record(userId=None),
     "userId absent": record(drop=["userId"]),
@@ -74,6 +121,8 @@ ANONYMOUS: dict[str, dict[str, object]] = {
     "userId two quotes": record(userId='""'),
     "userId configured": record(userId="1261737"),
     "userId configured, integer": record(userId=1261737),
+    "userId empty under another spelling": record(drop=["userId"], userid=""),
+    "userId empty, and under another spelling": record(userId="", user_id="41"),
     "sessionId absent too": record(userId="", sessionId=None),
     "logged out": {"ts": 1538352000000, "userId": "", "page": "Home", "auth": "Logged Out"},
 }
@@ -97,6 +146,7 @@ EVENTS_BY_CASE: dict[str, dict[str, object]] = {
     "location with two commas": record(userId="commas", location="Washington, Arlington, DC-VA"),
     "location without a state": record(userId="stateless", location="Lima, "),
     "location is empty": record(userId="nowhere", location=""),
+    "location is a coordinate": record(userId="point", location="42.3601, 71.0589"),
 }
 _AGENT_CASES = {
     None: (None, None),
@@ -218,35 +268,53 @@ def test_each_reason_is_seen_when_every_fate_occurs(outcome: Sorted) -> None:
     assert set(outcome.block.rejected["reason"]) == set(rules.REASONS)
 
 
-def test_quarantine_keeps_line_and_length_when_line_is_long(outcome: Sorted) -> None:
-    long_line = json.dumps(REASONS["too long"][0])
-    rows = outcome.block.rejected.to_dicts()
-    [row] = [row for row in rows if row["reason"] == rules.LINE_TOO_LONG]
-    assert (row["raw"], row["line_bytes"]) == (long_line[:4096], len(long_line))
-
-
-def test_quarantine_can_be_read_when_line_is_no_utf8(outcome: Sorted) -> None:
-    rows = outcome.block.rejected.to_dicts()
-    [row] = [row for row in rows if row["reason"] == rules.INVALID_UTF8]
-    assert (row["raw"], row["line_bytes"]) == ('{"page": "\\xff"}', 13)
-
-
-def test_rejected_lines_stand_in_their_order(outcome: Sorted) -> None:
-    expected = [_as_bytes(line)[:20] for line, _ in REASONS.values()]
-    found = [raw[:20].encode() for raw in outcome.block.rejected["raw"]]
-    assert [one for one in found if b"\\x" not in one] == [
-        one for one in expected if b"\xff" not in one
+def test_quarantine_has_the_place_of_each_line_and_none_of_its_values(outcome: Sorted) -> None:
+    lines = [_as_bytes(line) for line, _ in REASONS.values()]
+    rejected = outcome.block.rejected
+    assert [tuple(row) for row in rejected.select("byte_offset", "line_bytes").rows()] == [
+        (start, len(line))
+        for start, line in zip(
+            accumulate((len(line) + 1 for line in lines), initial=0), lines, strict=False
+        )
     ]
+    assert not {"Iris", "Hyde", "Mozilla", "New York"} & set(
+        re.findall(r"[A-Z]\w+", _told(rejected))
+    )
+
+
+@pytest.mark.parametrize("case", CONTENTS)
+def test_contents_say_what_is_there(case: str, base: Config) -> None:
+    line, contents = CONTENTS[case]
+    [row] = read_block(_as_bytes(line), base.ingest, N_BUCKETS).rejected.to_dicts()
+    assert row["contents"] == contents
+
+
+def test_hash_is_that_of_the_line_unless_it_is_short(base: Config) -> None:
+    long, other = json.dumps(record(ts=None)), json.dumps(record(ts=None, song="Carri"))
+    printed = ['  "lastName": "Hyde",', '  "firstName": "Iris"']
+    data = "\n".join([long, other, long, *printed]).encode()
+    hashes = read_block(data, base.ingest, N_BUCKETS).rejected["line_hash"].to_list()
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert hashes[3:] == [None, None]
+
+
+def test_place_is_that_in_the_file_when_the_block_is_a_part_of_it(base: Config) -> None:
+    rejected = read_block(b"{}\r\n\n[1]\r", base.ingest, N_BUCKETS, offset=1000).rejected
+    assert rejected["byte_offset"].to_list() == [1000, 1005]
 
 
 def test_names_reach_no_column_when_records_have_them(outcome: Sorted) -> None:
-    told = " ".join(str(row) for row in outcome.block.events.rows())
+    told = _told(outcome.block.events)
     assert "Iris" not in told
     assert "Hyde" not in told
 
 
+def _told(frame: pl.DataFrame) -> str:
+    return " ".join(str(row) for row in frame.rows())
+
+
 def test_columns_are_those_of_the_tables_but_the_delivery(outcome: Sorted) -> None:
-    delivery = {"source_file", "ingest_batch"}
+    delivery = {"source_file", "ingest_batch", "rejected_date"}
     for frame, spec in ((outcome.block.events, EVENTS), (outcome.block.rejected, QUARANTINE)):
         assert frame.columns == [name for name in spec.column_names if name not in delivery]
 
@@ -307,6 +375,7 @@ def test_profile_is_null_when_record_has_none(event: dict[str, Row]) -> None:
         ("location with two commas", "DC"),
         ("location without a state", None),
         ("location is empty", None),
+        ("location is a coordinate", None),
     ],
 )
 def test_location_is_the_state_when(case: str, state: str | None, event: dict[str, Row]) -> None:

@@ -62,6 +62,42 @@ def test_lakehouse_variable_counts_for_nothing_when_it_is_empty(
     assert load_config().lakehouse == "./lakehouse"
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "spark.driver_memory=lots",
+        "spark.driver_memory=0g",
+        "spark.max_partition_bytes=64 apples",
+        "spark.master=locl[2]",
+        "lakehouse=''",
+        "lakehouse=' '",
+        "ingest.events=''",
+        "ingest.min_age_minutes=-1",
+    ],
+)
+def test_value_that_would_fail_later_is_refused_at_once(override: str) -> None:
+    with pytest.raises(ConfigError, match=override.partition("=")[0]):
+        load_config(overrides=[override])
+
+
+@pytest.mark.parametrize("place", ["file:///data/lake", "file:/data/lake", "/data/lake"])
+def test_lakehouse_on_the_local_disk_is_its_path(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE", place)
+    assert load_config().lakehouse == "/data/lake"
+    assert load_config(overrides=["lakehouse=s3a://b/lake"]).lakehouse == "s3a://b/lake"
+
+
+def test_file_that_may_not_be_read_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"base\.yaml can't be read: Permission denied"):
+        load_config()
+
+
 def test_last_override_wins_when_one_key_is_set_twice() -> None:
     assert load_config(overrides=["training.seed=1", "training.seed=2"]).training.seed == 2
 
@@ -92,15 +128,19 @@ def test_override_leaves_the_other_keys_of_its_section() -> None:
     }
 
 
-@pytest.mark.parametrize("override", ["training.seed", "=3", "training.seed: 3"])
-def test_override_is_refused_when_it_has_no_key_and_value(override: str) -> None:
+@pytest.mark.parametrize(
+    ("override", "shown"),
+    [("training.seed", "training.seed"), ("=3", ""), ("training.seed: 3", "training.seed")],
+)
+def test_override_is_refused_when_it_has_no_key_and_value(override: str, shown: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(overrides=[override])
-    assert str(caught.value) == f"found --set {override!r}, expected section.key=value"
+    text = f"found --set {shown!r} without a value, expected section.key=value"
+    assert str(caught.value) == text
 
 
 def test_override_is_refused_when_its_value_is_no_yaml() -> None:
-    with pytest.raises(ConfigError, match=r"the value in --set 'training\.seed=\[1' is no valid"):
+    with pytest.raises(ConfigError, match=r"the value in --set 'training\.seed' is no valid"):
         load_config(overrides=["training.seed=[1"])
 
 
@@ -127,12 +167,54 @@ def test_section_that_is_a_value_is_told_what_it_should_be() -> None:
         load_config(overrides=["retention_list=3"])
 
 
-def test_section_that_does_not_fit_is_not_printed() -> None:
-    hook = "alerts.webhook_url=https://hooks.example/a-secret"
+def test_section_that_does_not_fit_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN_WEBHOOK_URL", "https://hooks.example/a-secret")
     with pytest.raises(ConfigError, match=r"the configuration doesn't fit: alerts: ") as caught:
-        load_config(overrides=["alerts.smtp_host=mail.example", hook])
+        load_config(overrides=["alerts.smtp_host=mail.example"])
     assert "a-secret" not in str(caught.value)
     assert "Value error" not in str(caught.value)
+
+
+HOOK = "https://hooks.example/services/T0/B0/a-secret"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        f"alerts.webhook_url={HOOK}",
+        f"alerts.webhook_url: {HOOK}",
+        f"alerts.webhook_url=[{HOOK}",
+        f"alerts={HOOK}",
+        f"alerts.webhok_url={HOOK}",
+        "alerts.webhook_url=hooks.example/a-secret",
+        "registry.tracking_uri=https://mlflow:a-secret@mlflow.example",
+        "tuning.storage=postgresql://optuna:a-secret@db.example/trials",
+    ],
+)
+def test_secret_on_the_command_line_is_refused_and_not_repeated(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(overrides=[override])
+    assert "a-secret" not in str(caught.value)
+    assert override.partition("=")[0].partition(":")[0] in str(caught.value)
+
+
+def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHURN_WEBHOOK_URL", HOOK)
+    monkeypatch.setenv("CHURN_TRACKING_URI", "https://mlflow:a-secret@mlflow.example")
+    config = load_config()
+    assert config.alerts.webhook_url == HOOK
+    assert config.registry.tracking_uri == "https://mlflow:a-secret@mlflow.example"
+    monkeypatch.setenv("CHURN_WEBHOOK_URL", "hooks.example/a-secret")
+    with pytest.raises(ConfigError, match=r"alerts\.webhook_url: ") as caught:
+        load_config()
+    assert "a-secret" not in str(caught.value)
+
+
+def test_file_that_is_no_yaml_is_not_repeated(conf: Path) -> None:
+    (conf / "local.yaml").write_text(f"alerts:\n  webhook_url: [{HOOK}\n")
+    with pytest.raises(ConfigError, match=r"local\.yaml is no valid YAML.*line 3") as caught:
+        load_config()
+    assert "a-secret" not in str(caught.value)
 
 
 def test_missing_key_is_named(conf: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_spark.contracts.event_facts import MAX_VALUE_CHARS, MAX_VALUES, OTHERS
 from churn_spark.features.event_days import build_event_days
 from churn_spark.monitoring.data_quality.checks import FeedFacts
 from churn_spark.monitoring.data_quality.event_days import (
@@ -132,6 +133,23 @@ def test_fields_and_values_are_compared_with_the_week_before() -> None:
     assert found["events.gender"].n_null == (2, 2)
     assert found["events.song_seconds"].n_rows == (2, 1)
     assert found["events.song_seconds"].n_null == (0, 1)
+
+
+def test_pages_that_are_free_text_are_counted_together_beyond_the_most_frequent_ones() -> None:
+    pages = [f"/user/{number:03}" for number in range(MAX_VALUES + 20)]
+    usual = [event(3, 1, number, page=page) for number, page in enumerate(pages)]
+    songs = [event(3, 1, 1000 + number) for number in range(5)]
+    tonight = [event(1, 2, number, page=f"{page} again") for number, page in enumerate(pages)]
+    renamed = [event(1, 2, 1000 + number, page="Play") for number in range(30)]
+    days = days_of([*usual, *songs, *tonight, *renamed, event(1, 2, 2000, page="x" * 10_000)])
+    for back, largest in ((3, {"NextSong": 5, OTHERS: 21}), (1, {"Play": 30, OTHERS: 22})):
+        counted = days.values(NIGHT - timedelta(days=back), "page")
+        assert len(counted) == MAX_VALUES + 1
+        assert max(map(len, counted)) <= MAX_VALUE_CHARS
+        assert {value: n for value, n in counted.items() if n > 1} == largest
+    found = {facts.column: facts for facts in measure_events(days, NIGHT)}
+    # A name that 21 nameless events of a day may have had isn't new; one that 30 have is.
+    assert found["events.page"].n_unseen == (0, 30)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), max_size=30))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import types as T
 
-from churn_spark.lakehouse.frames import Batches, apply, first_rows, number_rows
+from churn_spark.lakehouse.frames import Batches, apply, collect, first_rows, numbered
 
 USERS = pd.DataFrame({"as_of": ["d"] * 4, "user_id": ["10", "9", "Z", "a"], "risk": [1, 2, 2, 0]})
 SCHEMA = T.StructType(
@@ -38,6 +38,6 @@ def test_column_that_is_missing_is_refused() -> None:
 
 
 def test_ties_are_broken_by_the_code_points_of_the_id() -> None:
-    numbered = number_rows(USERS, ["-risk", "user_id"], "place")
-    assert numbered["place"].tolist() == [3, 1, 2, 4]
+    with numbered(USERS, ["-risk", "user_id"], "place") as found:
+        assert collect(found)["place"].tolist() == [3, 1, 2, 4]
     assert first_rows(USERS, ["-risk", "-user_id"], 3)["user_id"].tolist() == ["Z", "9", "10"]

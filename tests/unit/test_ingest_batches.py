@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from builders import record, write_lines
-from local_lakehouse import LocalFiles, LocalLakehouse, list_folder
+from every_byte import find_marks, mark
+from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, open_local
 
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.errors import OldTableError
+from churn_spark.errors import InputError, LostTableError, OldTableError
+from churn_spark.events.block import hash_line
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse import commits, native_rows
 from churn_spark.lakehouse.data_files import write_data_files
-from churn_spark.pipeline import ingest, ingest_batch, native_feed
+from churn_spark.lakehouse.polars_schema import polars_schema_of
+from churn_spark.pipeline import ingest, ingest_batch, native_feed, quarantine
 
 CONFIG = load_config(overrides=["ingest.max_files_per_batch=2"]).ingest
 TABLES = (EVENTS, QUARANTINE, FILES)
@@ -48,12 +54,12 @@ def logs(tmp_path: Path) -> Path:
 @pytest.fixture
 def load(
     lakehouse: LocalLakehouse, logs: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], IngestSummary]:
-    """Load what is new."""
+) -> Callable[..., IngestSummary]:
+    """Load what is new, and what is to be reloaded."""
     monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
     as_lakehouse: Any = lakehouse
-    return lambda: ingest.run(as_lakehouse, CONFIG, str(logs))
+    return lambda reload=None: ingest.run(as_lakehouse, CONFIG, str(logs), reload)
 
 
 def content(lakehouse: LocalLakehouse) -> dict[str, list[tuple[Any, ...]]]:
@@ -89,17 +95,18 @@ def power_until(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
             (native_rows, "create"),
             (LocalFiles, "exchange"),
             (LocalFiles, "delete"),
+            (LocalLakehouse, "delete_rows"),
         ):
             patched.setattr(owner, name, watched(name, getattr(owner, name)))
         yield done
 
 
 def test_every_file_is_loaded_once_in_batches(
-    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse
 ) -> None:
     summary = load()
     assert summary.lines == {"read": 50, "accepted": 45, "broken JSON": 5}
-    assert [batch.n_files for batch in summary.batches] == [2, 2, 1]
+    assert [len(batch.files) for batch in summary.batches] == [2, 2, 1]
     assert load().describe() == "no new file"
     rows = content(lakehouse)
     assert len(rows["events"]) == 45
@@ -107,11 +114,13 @@ def test_every_file_is_loaded_once_in_batches(
 
 
 def test_tables_are_the_same_wherever_a_run_ends(
-    load: Callable[[], IngestSummary],
+    load: Callable[..., IngestSummary],
     lakehouse: LocalLakehouse,
-    tmp_path: Path,
+    logs: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for number in (3, 4):
+        (logs / f"{number}.json").unlink()
     with power_until(-1, monkeypatch) as writes:
         load()
     expected = content(lakehouse)
@@ -126,7 +135,7 @@ def test_tables_are_the_same_wherever_a_run_ends(
 
 
 def test_batch_that_was_decided_on_stands_when_the_input_moves(
-    load: Callable[[], IngestSummary],
+    load: Callable[..., IngestSummary],
     lakehouse: LocalLakehouse,
     logs: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -144,11 +153,11 @@ def test_batch_that_was_decided_on_stands_when_the_input_moves(
     summary = load()
     assert summary.lines == {"read": 20, "accepted": 18, "broken JSON": 2}
     assert [name.rpartition("/")[2] for name in summary.changed] == ["0.json"]
-    assert {row[1] for row in content(lakehouse)["quarantine"]} == {"broken JSON"}
+    assert {row[5] for row in content(lakehouse)["quarantine"]} == {"broken JSON"}
 
 
 def test_pending_batch_goes_with_its_tables(
-    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with power_until(7, monkeypatch), pytest.raises(PowerCutError):
         load()
@@ -159,20 +168,44 @@ def test_pending_batch_goes_with_its_tables(
     assert load().lines["accepted"] == 45
 
 
+@pytest.mark.parametrize("what", ["tables", "data files"])
+def test_pending_batch_is_given_up_when_its_tables_are_others(
+    what: str,
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
+        load()
+    pending: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
+    if what == "tables":
+        for spec in TABLES:
+            lakehouse.drop(spec)
+        lakehouse.files.delete("_checkpoints/ingest_events/pending.json")
+        load()
+        lakehouse.files.exchange("_checkpoints/ingest_events/pending.json", pending)
+    else:
+        for path in Path(lakehouse.uri(EVENTS)).rglob("*.parquet"):
+            path.unlink()
+        (logs / "0.json").unlink()
+    summary = load()
+    assert "were made anew or restored since" in capsys.readouterr().err
+    n_files = 5 if what == "tables" else 4
+    assert len(pl.read_delta(lakehouse.uri(EVENTS))) == 9 * n_files
+    assert [*summary.unread.values()] == ["gone before its batch was finished"] * (5 - n_files)
+
+
 def test_numbers_go_on_after_those_of_a_stream(
-    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse
 ) -> None:
     for spec in TABLES:
         lakehouse.create(replace(spec, n_buckets=4) if spec is EVENTS else spec)
     row = {"source_file": "file:/old.json", "size_bytes": 1, "ingest_batch": 41}
+    absent = {name: [None] for name in FILES.column_names}
     rows = pl.DataFrame(
-        [row],
-        schema={**dict.fromkeys(FILES.column_names, pl.String)}
-        | {
-            "size_bytes": pl.Int64,
-            "modified_ts": pl.Datetime("us", "UTC"),
-            "ingest_batch": pl.Int64,
-        },
+        absent | {name: [one] for name, one in row.items()}, schema=polars_schema_of(FILES)
     )
     files = write_data_files(rows, FILES, lakehouse.uri(FILES), {})
     commits.append_files(files, lakehouse.uri(FILES), {}, commits.Once("stream", 0))
@@ -182,7 +215,7 @@ def test_numbers_go_on_after_those_of_a_stream(
 
 
 def test_events_of_an_older_release_are_refused(
-    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse
 ) -> None:
     columns = tuple(one for one in EVENTS.columns if one.name != "bucket")
     lakehouse.create(replace(EVENTS, columns=columns, partition_by=()))
@@ -192,7 +225,7 @@ def test_events_of_an_older_release_are_refused(
 
 
 def test_pending_batch_is_the_same_when_read_again(
-    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with power_until(7, monkeypatch), pytest.raises(PowerCutError):
         load()
@@ -202,3 +235,205 @@ def test_pending_batch_is_the_same_when_read_again(
     again: Any = lakehouse.files.read("_checkpoints/ingest_events/pending.json")
     assert json.loads(again) == json.loads(stored)
     assert pending.number == 0
+
+
+def test_no_file_holds_a_name_when_a_changed_feed_is_rejected_whole(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    for path in logs.iterdir():
+        path.unlink()
+    one = mark(record())
+    changed: list[Any] = [
+        one | {"ts": one["ts"] // 1000},
+        {name.lower(): value for name, value in one.items()},
+        {name.replace("page", "Name"): value for name, value in one.items()},
+        {one["firstName"]: one["lastName"]},
+        json.dumps(json.dumps(one)),
+        json.dumps(one)[:-1],
+        json.dumps(one) * 2,
+        f"[{json.dumps(one)}]",
+        json.dumps(one | {"song": "x" * 70_000}),
+        json.dumps(one).encode("utf-16"),
+        json.dumps(one).encode().replace(b"Carry", b"\xff"),
+        *json.dumps(one, indent=1).splitlines(),
+    ]
+    write_lines(logs / "a.json", changed)
+    (logs / "b.json.gz").write_bytes(gzip.compress((logs / "a.json").read_bytes()))
+    summary = load()
+    assert summary.lines["accepted"] == summary.lines["anonymous"] == 0
+    assert summary.lines["read"] == len(content(lakehouse)["quarantine"]) >= 2 * len(changed)
+    assert find_marks(Path(lakehouse.root)) == {}
+    # Each line is found where its row says.
+    files = {f"file:{path}": path.read_bytes() for path in logs.iterdir()}
+    texts = {
+        path: gzip.decompress(raw) if path.endswith("z") else raw for path, raw in files.items()
+    }
+    for row in pl.read_delta(lakehouse.uri(QUARANTINE)).to_dicts():
+        text, start = texts[row["source_file"]], row["byte_offset"]
+        line = text[start : start + row["line_bytes"]]
+        assert b"\n" not in line
+        assert text[:start][-1:] in (b"", b"\n")
+        assert row["line_hash"] in (None, hash_line(line[: CONFIG.max_line_bytes]))
+
+
+def test_quarantine_of_an_older_release_goes_with_its_history(
+    load: Callable[[], IngestSummary],
+    lakehouse: LocalLakehouse,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load()
+    shutil.rmtree(lakehouse.uri(QUARANTINE))
+    raw = pl.DataFrame({"raw": ['{"lastName": "zqlast"}'], "reason": ["wrong type"]})
+    raw.write_delta(lakehouse.uri(QUARANTINE))
+    assert find_marks(Path(lakehouse.root)) != {}
+    load()
+    assert "held 1 rejected lines as they were" in capsys.readouterr().err
+    assert find_marks(Path(lakehouse.root)) == {}
+    assert content(lakehouse)["quarantine"] == []
+
+
+def test_rejected_lines_are_kept_so_many_days(
+    load: Callable[[], IngestSummary], lakehouse: LocalLakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (1, 2, 3):
+        for module in (native_feed, ingest):
+            monkeypatch.setattr(module, "utc_today", lambda day=day: date(2026, 1, day))
+        load()
+        for path in (Path(lakehouse.root).parent / "logs").iterdir():
+            path.rename(path.with_name(f"{day}{path.name}"))
+    quarantine.remove_expired(open_local(lakehouse.root), 90, date(2026, 4, 2))
+    dates = {row[0] for row in content(lakehouse)["quarantine"]}
+    assert dates == {date(2026, 1, 2), date(2026, 1, 3)}
+    quarantine.remove_expired(open_local(lakehouse.root), 90, date(2026, 4, 2))
+    assert len(content(lakehouse)["quarantine"]) == 10
+
+
+def users_of(lakehouse: LocalLakehouse) -> list[str]:
+    return sorted(pl.read_delta(lakehouse.uri(EVENTS))["user_id"])
+
+
+def only(logs: Path, name: str, content: bytes) -> Path:
+    """Let a folder hold one file."""
+    for path in logs.iterdir():
+        path.unlink()
+    (logs / name).write_bytes(content)
+    return logs / name
+
+
+def lines(*users: str) -> bytes:
+    return b"".join(json.dumps(record(userId=user)).encode() + b"\n" for user in users)
+
+
+@pytest.mark.parametrize("n_bytes", [397, 2603])
+def test_file_that_grows_between_the_runs_is_loaded_as_if_it_had_been_whole(
+    n_bytes: int, load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    users = [str(number) for number in range(6)]
+    content = lines(*users).rstrip(b"\n")
+    path = only(logs, "a.json", b"")
+    for end in range(0, len(content) + n_bytes, n_bytes):
+        path.write_bytes(content[:end])
+        summary = load()
+        assert summary.changed == []
+    assert "1 of them read on from where it had ended" in summary.describe()
+    assert users_of(lakehouse) == users
+    assert load().describe() == "no new file"
+    # The end of a line that isn't there yet was rejected, whatever else it could have been.
+    rejected = pl.read_delta(lakehouse.uri(QUARANTINE))
+    assert set(rejected["reason"]) <= {"broken JSON"}
+
+
+def test_compressed_file_that_grows_replaces_what_it_had_delivered(
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    first, more = gzip.compress(lines("1", "2")), gzip.compress(lines("3"))
+    path = only(logs, "a.json.gz", (first + more)[:-9])
+    assert list(load().batches[0].broken) == [f"file:{path}"]
+    assert users_of(lakehouse)[:2] == ["1", "2"]
+    path.write_bytes(first + more)
+    assert "1 of them in place of what it had delivered" in load().describe()
+    assert users_of(lakehouse) == ["1", "2", "3"]
+
+
+def test_changed_file_is_reloaded_where_that_is_asked_for_and_others_stay(
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = only(logs, "it's.json", lines("1", "2") + b"{broken\n")
+    (logs / "other.json").write_bytes(lines("2", "3"))
+    load()
+    path.write_bytes(lines("4"))
+    for _ in range(2):
+        assert load().changed == [f"file:{path}"]
+    assert users_of(lakehouse) == ["1", "2", "2", "3"]
+    # Wherever a reload ends, the next run leaves the same.
+    for n_writes in range(1, 14):
+        with power_until(n_writes, monkeypatch), suppress(PowerCutError):
+            load("all")
+        summary = load("changed")
+        assert summary.changed == []
+        assert users_of(lakehouse) == ["2", "3", "4"]
+        assert content(lakehouse)["quarantine"] == []
+    assert load("changed").describe() == "no new file"
+
+
+def test_files_are_loaded_again_when_a_table_is_of_an_earlier_time(
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    tmp_path: Path,
+) -> None:
+    only(logs, "a.json", lines("1"))
+    load()
+    shutil.copytree(lakehouse.root, tmp_path / "backup")
+    (logs / "b.json").write_bytes(lines("2"))
+    load()
+    for restored in (EVENTS, FILES):
+        lakehouse.drop(restored)
+        shutil.copytree(tmp_path / "backup" / restored.path, lakehouse.uri(restored))
+        assert load().lines["read"] == 1
+        assert users_of(lakehouse) == ["1", "2"]
+        assert load().describe() == "no new file"
+    lakehouse.drop(FILES)
+    load()
+    assert users_of(lakehouse) == ["1", "2"]
+    lakehouse.drop(EVENTS)
+    with pytest.raises(LostTableError, match=r"found bronze/files .* restore .* or delete"):
+        load()
+    assert LostTableError.exit_code == 2
+
+
+def test_file_that_vanishes_is_named_and_read_when_it_is_back(
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = only(logs, "a.json", lines("1"))
+    (logs / "b.json").write_bytes(lines("2"))
+    listed = list_folder(logs)
+    path.rename(logs.parent / "a.json")
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "list_location", lambda *_: listed)
+        summary = load()
+    with pytest.raises(InputError, match=r"found 1 listed file .*a\.json .* bring them back"):
+        summary.require_all_read()
+    assert users_of(lakehouse) == ["2"]
+    (logs.parent / "a.json").rename(path)
+    load().require_all_read()
+    assert users_of(lakehouse) == ["1", "2"]
+
+
+def test_young_file_is_left_for_the_next_run_and_said_to_be(
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    only(logs, "a.json", lines("1"))
+    as_lakehouse: Any = lakehouse
+    settled = CONFIG.model_copy(update={"min_age_minutes": 5.0})
+    summary = ingest.run(as_lakehouse, settled, str(logs))
+    assert summary.describe() == (
+        "no new file; 1 file changed less than 5 minutes ago, left for the next run"
+    )
+    assert load().lines["accepted"] == 1

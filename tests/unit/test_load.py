@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def task(tmp_path: Path) -> LoadTask:
     tables = {spec.path: str(tmp_path / spec.path) for spec in (EVENTS, QUARANTINE)}
     for spec in (EVENTS, QUARANTINE):
         native_rows.create(tables[spec.path], {}, replace(spec, n_buckets=N_BUCKETS))
-    return LoadTask(CONFIG, N_BUCKETS, batch=7, tables=tables, options={})
+    return LoadTask(CONFIG, N_BUCKETS, batch=7, today=date(2018, 12, 2), tables=tables, options={})
 
 
 def write_log(path: Path, n: int, **overrides: Any) -> str:
@@ -55,7 +56,7 @@ def commit(loaded: Loaded, task: LoadTask) -> dict[str, pl.DataFrame]:
 
 def parts_of(paths: Sequence[str], n_bytes: int) -> list[ByteRange]:
     sizes = [Path(path.removeprefix("file:")).stat().st_size for path in paths]
-    return split_files(zip(paths, sizes, strict=True), n_bytes)
+    return split_files(zip(paths, [0] * len(paths), sizes, strict=True), n_bytes)
 
 
 def test_tables_have_every_line_once_with_its_delivery(tmp_path: Path, task: LoadTask) -> None:
@@ -110,7 +111,8 @@ def test_damaged_and_missing_files_are_named_and_the_others_loaded(
     parts.append(ByteRange(f"file:{tmp_path / 'gone.json'}", 0, 5))
     loaded = load_parts(parts, task, lambda *_: None)
     assert loaded.lines["accepted"] == 10
-    assert list(loaded.broken) == [paths[1], parts[-1].path]
+    assert list(loaded.broken) == [paths[1]]
+    assert list(loaded.unread) == [parts[-1].path]
 
 
 @given(st.lists(st.integers(1, 3 << 29), min_size=1, max_size=40), st.integers(1, 9))

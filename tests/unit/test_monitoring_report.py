@@ -138,8 +138,9 @@ def test_every_decision_that_the_policy_takes_has_words_of_its_own() -> None:
     for seed in range(200):
         for _, _, _, decision, _ in any_history(Random(seed)):
             met[decision.kind, decision.rule] = decision
-    for rule in ("first", "human"):
+    for rule in ("first", "human", "replaced"):
         met["promote", rule] = Decision(LAST, "promote", rule, "", "2")
+    met["reject", "unfit"] = Decision(LAST, "reject", "unfit", "", "2")
     met["keep", "released"] = Decision(LAST, "keep", "released", "")
     assert len(met) >= 15
     for decision in met.values():

@@ -62,6 +62,10 @@ RECORDS: dict[str, str] = {
     "location in brackets": _line(location="[unknown]"),
     "user agent in brackets": _line(userAgent="[FBAN/x] Safari"),
     "tabs around": f"\t{_FIRST}\t",
+    "byte-order mark in front": f"\ufeff{_FIRST}",
+    "two byte-order marks and a space in front": f"\ufeff \ufeff{_FIRST}",
+    "number of 1,000 digits": _FIRST[:-1] + ', "x": ' + "7" * 1000 + "}",
+    "text of 1,001 digits": _line(song="7" * 1001),
 }
 BROKEN: dict[str, tuple[str | bytes, str]] = {
     "no JSON": ("user 7 played a song", BROKEN_JSON),
@@ -84,6 +88,9 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "trailing comma inside": (f"{_FIRST[:-1]},}}", BROKEN_JSON),
     "trailing garbage": (f"{_FIRST} x", BROKEN_JSON),
     "leading garbage": (f"x {_FIRST}", BROKEN_JSON),
+    "number of 1,001 digits": (_FIRST[:-1] + ', "x": ' + "7" * 1001 + "}", BROKEN_JSON),
+    "fraction of 1,001 digits": (_FIRST[:-1] + ', "x": 0.' + "7" * 1000 + "}", BROKEN_JSON),
+    "glued with a byte-order mark": (f"{_FIRST}\ufeff{_SECOND}", BROKEN_JSON),
     "comment": (f"{_FIRST[:-1]} /* x */}}", BROKEN_JSON),
     "array of a record": (f"[{_FIRST}]", BROKEN_JSON),
     "number": ("5", BROKEN_JSON),
@@ -114,7 +121,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "userId is an array": (_line(userId=[7]), WRONG_TYPE),
     "location is an object": (_line(location={"state": "NY"}), WRONG_TYPE),
 }
-BLANK = ("", " ", "    ")
+BLANK = ("", " ", "    ", "\ufeff", "\ufeff\ufeff \t")
 
 
 def parse(*lines: str | bytes) -> Parsed:
@@ -157,7 +164,7 @@ def test_line_keeps_its_problem_when(case: str, by_case: dict[str, Record | str]
 def test_record_has_the_fields_of_the_line_when(
     case: str, by_case: dict[str, Record | str]
 ) -> None:
-    told = json.loads(RECORDS[case])
+    told = json.loads(RECORDS[case].lstrip("\ufeff "))
     texts = {name: told.get(name) for name in TEXTS}
     if texts["userId"] is not None:
         texts["userId"] = str(texts["userId"])

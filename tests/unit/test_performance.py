@@ -101,6 +101,19 @@ def test_intervals_hold_the_truth_in_19_of_20_samples() -> None:
     assert 0.93 <= paired / n <= 0.97
 
 
+@pytest.mark.parametrize("n_cancels", [2, 4])
+def test_equally_good_models_hardly_ever_differ_surely_on_few_cancels(n_cancels: int) -> None:
+    rng, n = np.random.default_rng(6), 300
+    labels = (np.arange(230) < n_cancels).astype(int)
+    differ = 0
+    for _ in range(n):
+        common = rng.normal(size=230) + labels
+        new, old = (common + rng.normal(size=230) for _ in range(2))
+        differ += compare_aucs(labels, new, old, np.arange(230)).high < -0.01
+    # A normal interval: one in ten, and one in twenty.
+    assert differ / n <= 0.025
+
+
 def test_interval_holds_the_truth_when_each_user_comes_four_times() -> None:
     rng = np.random.default_rng(2)
     users, n = np.repeat(np.arange(200), 4), 800

@@ -256,6 +256,16 @@ def test_champion_goes_back_in_its_probation_and_then_a_human_is_waited_for() ->
     assert run(release(state), [(31, QUIET)])[1][0].rule == "schedule"
 
 
+@pytest.mark.parametrize(
+    ("n_positive", "kind"), [(9, "retrain"), (10, "roll_back"), (None, "roll_back")]
+)
+def test_champion_goes_back_only_on_enough_cancels(n_positive: int | None, kind: str) -> None:
+    worse = replace(QUIET, probation=ProbationComparison("2", "1", -0.3, -0.2, n_positive))
+    _, [decision] = run(on_probation(), [(20, worse)])
+    assert decision.kind == kind
+    assert ("(10 cancels)" in decision.reason) == (n_positive == 10)
+
+
 @pytest.mark.parametrize(("number", "high"), [(20, -0.009), (20, -0.01), (21, -0.5)])
 def test_champion_stays_when_not_surely_worse_or_when_probation_is_over(
     number: int, high: float

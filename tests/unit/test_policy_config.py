@@ -19,7 +19,7 @@ from churn_spark.errors import ConfigError
         ("checks.min_volume_ratio=1", "checks.min_volume_ratio: "),
         ("checks.max_chance=0", "checks.max_chance: "),
         ("alerts.smtp_host=mail", "needs mail_from and mail_to"),
-        ("alerts.webhook_url=somewhere", "alerts.webhook_url: "),
+        ("alerts.webhook_url=http:localhost", "alerts.webhook_url"),
         ("alerts.max_seconds=0", "alerts.max_seconds: "),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -193,6 +194,37 @@ def test_a_table_without_a_note_is_built_anew(
     append_files(write_data_files(rows, SESSION_DAYS, table, {}), table, {}, Once("older code", 0))
     rollups.run(lakehouse, config, BOTH)
     assert_up_to_date(lakehouse, log)
+
+
+def test_tables_follow_when_the_events_are_made_anew_or_of_another_time(
+    lakehouse: LocalLakehouse, config: IngestConfig, log: Records, tmp_path: Path
+) -> None:
+    events, backup = Path(lakehouse.uri(EVENTS)), tmp_path / "backup"
+    deliver(lakehouse, log[::3], 0)
+    shutil.copytree(events, backup)
+    deliver(lakehouse, log[1::3], 1)
+    rollups.run(lakehouse, config, BOTH)
+    # Made anew, with as many versions or more, and with other dates.
+    shutil.rmtree(events)
+    later = [one | {"ts": one["ts"] + 40 * _DAY} for one in log]
+    for batch in range(3):
+        deliver(lakehouse, later[batch::3], batch)
+    rollups.run(lakehouse, config, BOTH)
+    assert_up_to_date(lakehouse, later)
+    # Restored: the same table as at first, an earlier version of it.
+    shutil.rmtree(events)
+    shutil.copytree(backup, events)
+    rollups.run(lakehouse, config, BOTH)
+    assert_up_to_date(lakehouse, log[::3])
+    # From here it comes to the same numbers by another way.
+    deliver(lakehouse, log[2::3], 2)
+    rollups.run(lakehouse, config, BOTH)
+    shutil.rmtree(events)
+    shutil.copytree(backup, events)
+    for batch in (3, 4):
+        deliver(lakehouse, log[1::3], batch)
+    rollups.run(lakehouse, config, BOTH)
+    assert_up_to_date(lakehouse, [*log[::3], *log[1::3]])
 
 
 def test_dates_are_all_rebuilt_when_the_change_feed_has_lost_its_files(

@@ -77,7 +77,7 @@ def test_meaning_becomes_the_comment_of_the_column() -> None:
             "user_id string, session_id bigint, event_date date, event_ts timestamp, "
             "page string, level string",
         ),
-        (QUARANTINE, "raw string, reason string, source_file string"),
+        (QUARANTINE, "reason string, source_file string, byte_offset bigint"),
         (SNAPSHOTS, "as_of date, user_id string"),
         (LABELS, "as_of date, horizon_days int, gap_days int, label int"),
         (

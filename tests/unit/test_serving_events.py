@@ -179,6 +179,14 @@ def test_records_are_cleaned_as_by_the_ingest_and_accounted_for(ask: Ask) -> Non
     }
 
 
+def test_first_value_counts_when_a_key_is_there_twice(world: World, ask: Ask) -> None:
+    """As the ingest has it; pydantic takes the last."""
+    twice = json.dumps(play())[:-1] + ', "userId": "8", "ts": 1}'
+    body = f'{{"as_of": "{AS_OF}", "events": [{json.dumps(play(itemInSession=9))}, {twice}]}}'
+    answer = httpx.post(f"{world.address}/predict/events", content=body.encode())
+    assert (answer.status_code, answer.json()["events"]["n_used"]) == (200, 2), answer.text
+
+
 CANCELLED = play(ts=NOON + 1, page="Cancellation Confirmation", auth="Cancelled")
 REFUSED: dict[str, tuple[list[object], int, str]] = {
     "no event": ([], 422, "no usable event before 2018-11-30 (0 received)"),
@@ -190,7 +198,11 @@ REFUSED: dict[str, tuple[list[object], int, str]] = {
     "cancelled": ([play(), CANCELLED], 422, "the user cancelled on 2018-11-29, before 2018"),
     "away": ([play(ts=millis("2018-09-30 23:59:59"))], 422, "the last on 2018-09-30"),
     "never logged in": ([play(auth="Logged Out")], 422, "(none before that)"),
-    "too many": ([play()] * (MAX_EVENTS + 1), 413, "found 201 events, expected at most 200"),
+    "too many": (
+        [play()] * (MAX_EVENTS + 1),
+        413,
+        "found more than 200 events, expected that many",
+    ),
 }
 
 

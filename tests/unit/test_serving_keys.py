@@ -13,8 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving_builders import KEY, make_config
 
-from churn_spark.errors import ConfigError
-from churn_spark.serving.keys import ENVIRONMENT, ApiKey, KeyRing, digest_of, new_key, read_keys
+from churn_spark.errors import ConfigError, InputError
+from churn_spark.serving.keys import (
+    ENVIRONMENT,
+    ApiKey,
+    KeyRing,
+    describe_new_key,
+    digest_of,
+    new_key,
+    read_keys,
+)
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import JsonLines
 from churn_spark.serving.sessions import COOKIE, Sessions
@@ -97,7 +105,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_session_ends_at_its_hour_and_with_its_key() -> None:
     clock, ring = Clock(), ring_of("a")
-    sessions = Sessions(ring, 1.0, clock)
+    sessions = Sessions(lambda: ring, 1.0, clock)
     cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
     assert cookie.startswith(f"{COOKIE}=")
     found = sessions.read(f"other=1; {cookie}")
@@ -108,21 +116,21 @@ def test_session_ends_at_its_hour_and_with_its_key() -> None:
     clock.now += 1
     assert sessions.read(cookie) is None
     clock.now = 1000.0
-    assert Sessions(ring, 1.0, clock).read(cookie) is None
-    sessions._ring = ring_of("b")
+    assert Sessions(lambda: ring, 1.0, clock).read(cookie) is None
+    sessions._ring = lambda: ring_of("b")
     assert sessions.read(cookie) is None
 
 
 def test_cookie_is_sent_over_https_only_where_there_is_https() -> None:
     ring = ring_of("a")
-    sessions = Sessions(ring, 1.0)
+    sessions = Sessions(lambda: ring, 1.0)
     assert sessions.issue(ring.keys[0], is_https=True).endswith("; Secure")
     assert "Secure" not in sessions.issue(ring.keys[0], is_https=False)
 
 
 @given(text=st.text())
 def test_any_other_cookie_is_no_session(text: str) -> None:
-    assert Sessions(ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None
+    assert Sessions(lambda: ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None
 
 
 @given(
@@ -186,9 +194,15 @@ def test_bucket_holds_no_more_than_its_burst_after_a_long_pause() -> None:
 
 def test_form_token_is_no_cookie() -> None:
     ring = ring_of("a")
-    sessions = Sessions(ring, 1.0)
+    sessions = Sessions(lambda: ring, 1.0)
     cookie = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
     found = sessions.read(cookie)
     assert found is not None
     assert found[1] not in cookie
     assert sessions.read(f"{COOKIE}={found[1]}") is None
+
+
+@pytest.mark.parametrize("name", ["a b", "", "x" * 41, "a\n"])
+def test_name_that_no_key_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"found the name .* expected up to 40 letters"):
+        describe_new_key(name, [])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -12,7 +13,7 @@ from churn_spark.contracts.features.spec import named
 from churn_spark.models.reasons import Reason
 from churn_spark.serving.lists import of_one_model
 from churn_spark.serving.page_parts import describe_drift, draw_history, percent, shown_reasons
-from churn_spark.serving.stores import Partition
+from churn_spark.serving.users import Users
 
 DAY = date(2018, 11, 30)
 
@@ -94,13 +95,9 @@ def test_drift_that_alerts_comes_first() -> None:
 
 def test_user_is_listed_once_when_several_models_have_scored_the_date() -> None:
     rows = pa.table(
-        {
-            "user_id": ["a", "b", "a", "b"],
-            "model_version": ["9", "9", "10", "10"],
-            "risk_rank": [2, 1, 1, 2],
-        }
+        {"user_id": ["b", "a", "a", "b"], "model_version": ["9", "10", "9", "10"]},
     )
-    scores = Partition(DAY, rows, datetime(2018, 11, 30, tzinfo=UTC))
-    assert of_one_model(scores, "9")["user_id"].to_pylist() == ["b", "a"]
-    assert of_one_model(scores, "11")["model_version"].to_pylist() == ["10", "10"]
-    assert of_one_model(scores, None)["user_id"].to_pylist() == ["a", "b"]
+    scores = Users(rows, np.arange(4), ())
+    assert of_one_model(scores, "9").known["user_id"].to_pylist() == ["b", "a"]
+    assert of_one_model(scores, "11").known["model_version"].to_pylist() == ["10", "10"]
+    assert of_one_model(scores, None).known["user_id"].to_pylist() == ["a", "b"]

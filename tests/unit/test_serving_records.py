@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate
 from typing import Any
 
 from builders import N_BUCKETS, record
@@ -10,6 +11,7 @@ from builders import N_BUCKETS, record
 from churn_spark.config import load_config
 from churn_spark.events.block import read_block
 from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.values import parse_json
 from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
 
@@ -18,6 +20,18 @@ WILD: tuple[Any, ...] = (
     *("", " ", "\t7 ", "7", "7.0", "NaN", "Infinity", "-INF", "inf", "true", "{", '""', "é" * 20),
     *([], {}, [7], {"a": None}, float("nan"), float("inf"), float("-inf")),
 )
+PLAIN = json.dumps(record())
+TWICE = [
+    # A key that is there twice, and keys that are spelt in another way.
+    PLAIN[:-1] + ', "page": "Home", "sessionId": 5}',
+    PLAIN.replace("Carry", "Go")[:-1] + ', "userId": "8", "song": null}',
+    PLAIN.replace('"userId"', '"userid"'),
+    PLAIN.replace('"userId"', '"user_id"').replace('"song": "Carry"', '"userId": null'),
+    PLAIN.replace('"userId": "7"', '"userid": ""'),
+    PLAIN.replace('"userId": "7"', '"userId": "", "USERID": "7"'),
+    PLAIN.replace('"ts"', '"TS"'),
+    PLAIN.replace('"sessionId"', '"Session Id"'),
+]
 
 
 def test_records_become_the_events_of_the_ingest_whatever_is_in_them() -> None:
@@ -27,12 +41,13 @@ def test_records_become_the_events_of_the_ingest_whatever_is_in_them() -> None:
         for name in (*NUMBERS, *TEXTS)
         for number, value in enumerate(WILD)
     ]
-    lines = [json.dumps(one) for one in spoiled]
+    lines = [json.dumps(one) for one in spoiled] + TWICE
     block = read_block("\n".join(lines).encode(), ingest, N_BUCKETS)
-    reasons = dict(zip(block.rejected["raw"], block.rejected["reason"], strict=True))
-    reading = read_records(json.loads(json.dumps(spoiled)), ingest)
+    reasons = dict(zip(block.rejected["byte_offset"], block.rejected["reason"], strict=True))
+    starts = accumulate((len(line.encode()) + 1 for line in lines), initial=0)
+    reading = read_records([parse_json(line) for line in lines], ingest)
     refused = {at: why for at, why in reading.left_out.items() if why != ANONYMOUS}
-    assert refused == {at: reasons[line] for at, line in enumerate(lines) if line in reasons}
+    assert refused == {at: reasons[start] for at, start in enumerate(starts) if start in reasons}
     n_anonymous = len(reading.left_out) - len(refused)
     assert block.counts["anonymous"] == n_anonymous > 0
     events = {row["event_hash"]: row for row in block.events.to_dicts()}

@@ -26,6 +26,7 @@ from churn_spark.models.calibration import Calibration
 from churn_spark.models.offset import Offset
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving import batches, contract
+from churn_spark.serving.batches import BatchLimits
 from churn_spark.serving.predictor import Predictor, build_predictor
 from churn_spark.serving.trees import SingleRowTrees, has_fast_walk
 
@@ -205,7 +206,9 @@ def test_batch_is_scoring_in_every_format(kind: str) -> None:
         pq.write_table(table, sink)
         body = arrow_body(table) if kind == "arrow" else sink.getvalue()
         content = batches.ARROW if kind == "arrow" else batches.PARQUET
-    answers = batches.answer_batch(batches.read_batch(body, content, 1000), PREDICTOR, explain=True)
+    answers = batches.answer_batch(
+        batches.read_batch(body, content, BatchLimits(1000)), PREDICTOR, explain=True
+    )
     np.testing.assert_allclose(
         answers.columns["churn_probability"], BUNDLE.probabilities(ROWS), rtol=0, atol=1e-12
     )
@@ -215,7 +218,7 @@ def test_batch_is_scoring_in_every_format(kind: str) -> None:
 
 def test_unfit_rows_are_told_apart_in_json() -> None:
     rows = [{"num_sessions": 3, "user_id": "a"}, {"num_sessions": -3}, 7, {}, {"os": "Mac"}]
-    batch = batches.read_batch(json.dumps(rows).encode(), "application/json", 10)
+    batch = batches.read_batch(json.dumps(rows).encode(), "application/json", BatchLimits(10))
     answers = batches.answer_batch(batch, PREDICTOR, explain=False)
     assert sorted(batch.problems) == [1, 2, 3]
     assert [one is None for one in answers.columns["churn_probability"]] == [
@@ -232,7 +235,7 @@ def test_unfit_rows_are_told_apart_in_arrow() -> None:
     table = pa.table(
         {"num_sessions": [3.0, -3.0, 2.5, None], "user_id": ["a", "b", "c", "d"], "os": [None] * 4}
     )
-    batch = batches.read_batch(arrow_body(table), batches.ARROW, 10)
+    batch = batches.read_batch(arrow_body(table), batches.ARROW, BatchLimits(10))
     answers = batches.answer_batch(batch, PREDICTOR, explain=False)
     written = pa.ipc.open_stream(batches.write_arrow(answers, PREDICTOR)).read_all().to_pydict()
     assert [one is None for one in written["churn_probability"]] == [False, True, True, True]
@@ -249,7 +252,7 @@ def test_unfit_rows_are_told_apart_in_arrow() -> None:
 def test_columns_are_refused_by_name_before_their_rows_are_read() -> None:
     table = pa.table({"num_sessions": ["3"], "os": [3], "nonsense": [1], "tenure_days": [True]})
     with pytest.raises(RequestError) as caught:
-        batches.read_batch(arrow_body(table), batches.ARROW, 10)
+        batches.read_batch(arrow_body(table), batches.ARROW, BatchLimits(10))
     assert [one["field"] for one in caught.value.problems] == table.column_names
 
 
@@ -264,20 +267,20 @@ def test_batch_is_refused_when_it_has_too_many_rows(kind: str) -> None:
         "application/json": json.dumps(table.to_pylist()).encode(),
     }[kind]
     with pytest.raises(RequestError, match="more than 10 rows") as caught:
-        batches.read_batch(body, kind, 10)
+        batches.read_batch(body, kind, BatchLimits(10))
     assert caught.value.status == 413
-    assert len(batches.read_batch(body, kind, 11).rows) == 11
+    assert len(batches.read_batch(body, kind, BatchLimits(11)).rows) == 11
 
 
 @pytest.mark.parametrize("kind", [batches.ARROW, batches.PARQUET, "application/json"])
 def test_batch_is_refused_when_it_is_unreadable(kind: str) -> None:
     with pytest.raises(RequestError) as caught:
-        batches.read_batch(b"nonsense", kind, 10)
+        batches.read_batch(b"nonsense", kind, BatchLimits(10))
     assert caught.value.status == 422
 
 
 def test_batch_may_be_empty() -> None:
-    batch = batches.read_batch(b'{"rows": []}', "application/json", 10)
+    batch = batches.read_batch(b'{"rows": []}', "application/json", BatchLimits(10))
     assert batches.answer_batch(batch, PREDICTOR, explain=True).columns["churn_probability"] == []
 
 

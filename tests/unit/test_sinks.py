@@ -291,3 +291,19 @@ def test_nothing_is_sent_when_there_is_nothing_to_tell(receivers: Any) -> None:
 def test_configuration_is_refused_when_it_leads_nowhere(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         alerts_config(**changes)
+
+
+def test_token_is_not_sent_in_clear_over_a_network() -> None:
+    config = alerts_config(webhook_url="http://hooks.example/services/a-secret")
+    [found] = deliver([notice()], config, {"CHURN_WEBHOOK_TOKEN": "t0ken"})
+    assert (found.arrived, found.attempts) == (False, 1)
+    assert "expected an https:// address" in found.problem
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example:port/a-secret", "http://h/a-secret \x01"])
+def test_address_is_not_repeated_when_it_is_none(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    [found] = deliver([notice()], alerts_config(webhook_url=url, attempts=1), {})
+    assert not found.arrived
+    assert "a-secret" not in found.problem + caplog.text

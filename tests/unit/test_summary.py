@@ -7,6 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_spark.events.readings import FileNote, Status
 from churn_spark.events.summary import BatchFacts, IngestSummary
 
 REASONS = ("not JSON", "no page", "no user")
@@ -20,12 +21,17 @@ def batches(draw: st.DrawFn) -> list[BatchFacts]:
             name: draw(st.integers(0, 5_000_000)) for name in ("accepted", "anonymous", *REASONS)
         }
         lines = {"read": sum(parts.values()), **parts}
-        facts.append(BatchFacts(draw(st.integers(1, 9)), lines, {}))
+        files = notes(*draw(st.lists(st.just("read"), min_size=1, max_size=9)))
+        facts.append(BatchFacts(files, lines, {}))
     return facts
 
 
+def notes(*statuses: Status) -> list[FileNote]:
+    return [FileNote(f"{number}.json", 1, 0, one) for number, one in enumerate(statuses)]
+
+
 def facts(n_files: int = 1, **lines: int) -> BatchFacts:
-    return BatchFacts(n_files, lines, {})
+    return BatchFacts(notes(*["read"] * n_files), lines, {})
 
 
 @given(batches=batches())
@@ -33,7 +39,7 @@ def test_line_adds_up(batches: list[BatchFacts]) -> None:
     text = IngestSummary(batches).describe()
     numbers = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\d|\d", text)]
     n_files, read, accepted, anonymous, quarantined, *reasons = numbers
-    assert n_files == sum(batch.n_files for batch in batches)
+    assert n_files == sum(len(batch.files) for batch in batches)
     assert read == accepted + anonymous + quarantined
     assert quarantined == sum(reasons)
 
@@ -70,8 +76,8 @@ def test_no_warning_when_every_file_is_loaded_whole() -> None:
 
 
 def test_warning_names_each_broken_file_and_why() -> None:
-    one = BatchFacts(2, {}, {"a.json.gz": "unexpected end"})
-    two = BatchFacts(1, {}, {"b.json.gz": "not in gzip format"})
+    one = BatchFacts(notes("read", "read"), {}, {"a.json.gz": "unexpected end"})
+    two = BatchFacts(notes("read"), {}, {"b.json.gz": "not in gzip format"})
     assert IngestSummary([one, two]).warnings() == [
         "a.json.gz can't be read to its end: unexpected end. Whole lines before that are loaded: "
         "deliver it again under a new name; events already loaded count once",
@@ -93,6 +99,6 @@ def test_one_warning_counts_the_ignored_files() -> None:
 
 
 def test_warnings_come_broken_changed_ignored() -> None:
-    broken = BatchFacts(1, {}, {"a.json": "cut"})
+    broken = BatchFacts(notes("read"), {}, {"a.json": "cut"})
     found = IngestSummary([broken], changed=["b.json"], ignored=["c.csv"]).warnings()
     assert [text.split()[0] for text in found] == ["a.json", "b.json", "left"]

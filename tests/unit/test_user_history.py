@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import polars as pl
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from churn_spark.contracts.features.spec import ASKED
-from churn_spark.contracts.tables import SESSION_DAYS, USER_TOTALS
+from churn_spark.contracts.tables import SESSION_DAYS, TRANSITIONS, USER_TOTALS
 from churn_spark.features.local.totals import add_days, no_totals
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import user_totals
+from churn_spark.pipeline import transition_totals, user_totals
 from churn_spark.pipeline.kept_totals import N_KEPT
-from churn_spark.pipeline.user_totals import KEPT, cut_before, read_history
-from tests.local_lakehouse import open_local
+from churn_spark.pipeline.transition_totals import are_few_transitions
+from churn_spark.pipeline.user_totals import KEPT, are_few_days, cut_before, read_history
+from tests.local_lakehouse import LocalLakehouse, open_local
 from tests.session_days import START, instant, logs, session_days_of
 
 _LAST = START + timedelta(days=160)
@@ -130,3 +132,29 @@ def test_totals_of_other_sources_are_made_anew(
     assert after["made_of"][0] != before["made_of"][0]
     kept = lakehouse.read_arrow(USER_TOTALS, columns=["made_of"])
     assert kept["made_of"].to_pylist() == after["made_of"].to_list()
+
+
+def test_history_of_more_users_than_fit_is_left_to_spark(tmp_path: Path) -> None:
+    six = session_days_of(
+        {"user_id": user, "session_id": 1, "event_date": START, "n_events": 1} for user in "abcdef"
+    )
+    few, many = (LocalLakehouse(str(tmp_path), max_local_users=n) for n in (1, 2))
+    _write(cast(Lakehouse, few), six, {START})
+    read_history(cast(Lakehouse, few), [_LAST])
+    # Nobody has been here lately, and totals of six are kept.
+    assert [are_few_days(cast(Lakehouse, one), [_LAST]) for one in (few, many)] == [False, True]
+
+
+def test_transitions_of_more_rows_than_fit_are_left_to_spark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakehouse = open_local(tmp_path)
+    columns = {"user_id": "a", "level": "free", "page": "Home", "next_page": "END"}
+    days = [START + timedelta(days=number) for number in range(20)]
+    rows = pl.DataFrame([{"event_date": one, **columns, "n_transitions": 1} for one in days])
+    moves = rows.with_columns(total_millis=0).select(TRANSITIONS.column_names)
+    lakehouse.replace_rows(moves.to_arrow(), TRANSITIONS, {"event_date": days})
+    monkeypatch.setattr(transition_totals, "MAX_LOCAL_ROWS", 15)
+    assert are_few_transitions(lakehouse, [days[-1]])
+    # With the week before the older date there are more.
+    assert not are_few_transitions(lakehouse, [days[8], days[-1]])

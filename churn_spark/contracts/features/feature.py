@@ -50,6 +50,11 @@ class Feature:
         return self.data_type != "string"
 
     @property
+    def tells_instant(self) -> bool:
+        """Whether its fraction is the time of day at which the user did something."""
+        return False
+
+    @property
     def bounds(self) -> tuple[float | None, float | None]:
         """Least and largest value that can be; none where there is no limit."""
         if not self.is_numeric:
@@ -74,6 +79,11 @@ class LogFeature(Feature):
     def moves_by_construction(self) -> bool:
         """Totals grow, and some formulas follow the calendar."""
         return self.is_trending or self.formula.follows_calendar
+
+    @property
+    def tells_instant(self) -> bool:
+        """As its formula does."""
+        return self.formula.tells_instant
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

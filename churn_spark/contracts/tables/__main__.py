@@ -11,6 +11,15 @@ def describe_tables() -> str:
         "# The tables\n\nWritten by `make docs` from `churn_spark/contracts/tables`. The "
         "flow is drawn in the [README](../README.md).\n"
     ]
+    of_users = [f"`{spec.path}`" for spec in TABLES if "user_id" in spec.column_names]
+    parts.append(
+        "## Personal data\n\nNames, full locations and user agents are in no table: while a line "
+        "is read they become a hash, a state, an operating system and a browser. Of a rejected "
+        "line its place in its file is kept. What models leave in MLflow and in `champion/` has no "
+        "`user_id`, and no number from which one could be told "
+        "([ADR 0023](adr/0023-personal-data-stay-in-the-logs.md)).\n\n"
+        f"These tables have a `user_id`: {', '.join(of_users)}.\n"
+    )
     for spec in TABLES:
         partitions = f" Partitioned by {', '.join(spec.partition_by)}." if spec.partition_by else ""
         rows = "\n".join(f"| `{c.name}` | {c.data_type} | {c.meaning} |" for c in spec.columns)

@@ -7,13 +7,23 @@ from churn_spark.contracts.tables.table import Column, TableSpec
 FILES = TableSpec(
     "bronze",
     "files",
-    "one input file that was read",
+    "a batch and an input file that it has read, or found changed; the newest of a file counts",
     (
         Column("source_file", "string", "path as listed"),
         Column("size_bytes", "long", "when it was listed"),
         Column("modified_ts", "timestamp", "when it was listed"),
+        Column(
+            "status",
+            "string",
+            "read: as new; read on: from where it had ended; read again: in place of what it had "
+            "delivered; unchanged: in spite of its time; changed: since it was read, and not read "
+            "again; unread: it could not be opened",
+        ),
         Column("problem", "string", "why it could not be read to its end; null if it could"),
-        Column("ingest_batch", "long", "batch that read it"),
+        Column("read_from", "long", "first byte that was read"),
+        Column("go_on_at", "long", "first byte to read if it grows; null if it is compressed"),
+        Column("proof", "string", "hash that tells whether these bytes have stayed the same"),
+        Column("ingest_batch", "long", "of the batch"),
     ),
 )
 
@@ -33,7 +43,7 @@ EVENTS = TableSpec(
         Column("song_seconds", "double", "length of the song; on NextSong only"),
         Column("registered_ts", "timestamp", "registration of the user"),
         Column("gender", "string", "as given by the user"),
-        Column("location", "string", "state code"),
+        Column("location", "string", "state code, or the place where no state is told"),
         Column("os", "string", "operating system, from the user agent"),
         Column("browser", "string", "browser, from the user agent"),
         Column("event_hash", "long", "of all fields of the record: equal means the same event"),
@@ -50,12 +60,29 @@ EVENTS = TableSpec(
 QUARANTINE = TableSpec(
     "bronze",
     "quarantine",
-    "one rejected line",
+    "one rejected line: where it is and why, nothing that it says; kept ingest.quarantine_days",
     (
-        Column("raw", "string", "the line, cut to a bounded length"),
+        Column("rejected_date", "date", "UTC date of the ingest that rejected it"),
+        Column("source_file", "string", "file that has it"),
+        Column(
+            "byte_offset",
+            "long",
+            "bytes of the file before the line; of a gzip file, of what it unpacks to",
+        ),
+        Column("line_bytes", "long", "length of the line without its end"),
+        Column(
+            "line_hash",
+            "long",
+            "xxHash64 of its first ingest.max_line_bytes bytes; null of a short one, which could "
+            "be guessed by it",
+        ),
         Column("reason", "string", "first rule it broke"),
-        Column("line_bytes", "long", "length of the whole line"),
-        Column("source_file", "string", "file that delivered it"),
+        Column(
+            "contents",
+            "string",
+            "its fields and their kinds, or where it stops being JSON; none of its values",
+        ),
         Column("ingest_batch", "long", "batch that rejected it"),
     ),
+    partition_by=("rejected_date",),
 )

@@ -8,19 +8,21 @@ without data nothing ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.triggers import bad_nights_of, is_drift_confirmed
+from churn_spark.wording import count_of, name_some
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,22 @@ def find_in_data(checks: Iterable[CheckResult]) -> tuple[Finding, ...]:
         for check in checks
         if not check.passed
     )
+
+
+def find_in_files(changed: Sequence[str]) -> tuple[Finding, ...]:
+    """What is wrong with the input: files that were changed after they had been read.
+
+    Args:
+        changed: their paths.
+    """
+    if not changed:
+        return ()
+    sentence = (
+        f"{count_of(len(changed), 'file was', 'files were')} changed after being read, and their "
+        f"new content is not loaded: {name_some(changed, _NAMED)}; `ingest_events --reload "
+        "changed` puts it in place of what they had delivered"
+    )
+    return (Finding("data:changed_files", "warning", sentence),)
 
 
 def find_in_decision(

@@ -26,6 +26,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from churn_spark.config import AlertsConfig
+from churn_spark.config.secrets import is_readable_on_the_way
 from churn_spark.monitoring.alerts.alerts import Notice, is_worth_notifying
 from churn_spark.wording import count_of, name_some
 
@@ -145,7 +146,7 @@ def _try(
             found[name] = Delivery(name, False, attempt, str(error))
             return
         except Exception as error:  # whatever a receiver does is no reason to end the night
-            problem = f"{type(error).__name__}: {error}"
+            problem = _describe_failure(error)
         else:
             found[name] = Delivery(name, True, attempt)
             return
@@ -153,6 +154,13 @@ def _try(
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             pause *= 2
     found[name] = Delivery(name, False, attempt, problem)
+
+
+def _describe_failure(error: Exception) -> str:
+    """What went wrong; of an address that is none, only that, as the error repeats it."""
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}, with what is configured for it"
 
 
 def _post(
@@ -172,6 +180,11 @@ def _post(
         "Idempotency-Key": hashlib.sha256(body).hexdigest(),
     }
     if environment.get("CHURN_WEBHOOK_TOKEN"):
+        if is_readable_on_the_way(config.webhook_url):
+            raise _RefusedError(
+                "$CHURN_WEBHOOK_TOKEN would be readable on its way: expected an https:// address, "
+                "or no token"
+            )
         headers["Authorization"] = f"Bearer {environment['CHURN_WEBHOOK_TOKEN']}"
     request = Request(config.webhook_url, body, headers, method="POST")
     try:

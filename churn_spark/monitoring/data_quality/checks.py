@@ -52,6 +52,8 @@ class FeedFacts:
             end in the middle of a day.
         n_misdated: accepted events of these batches whose date is out of place.
         n_misdated_ever: the same of all batches.
+        n_bytes: of the files of the same batches.
+        n_bytes_changed: of them, in files that were changed since or could not be opened.
     """
 
     n_events: int
@@ -63,6 +65,8 @@ class FeedFacts:
     is_backfill: bool = False
     n_misdated: int = 0
     n_misdated_ever: int = 0
+    n_bytes: int = 0
+    n_bytes_changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,15 @@ def run_checks(
             config.max_quarantine_rate,
         ),
         _check_dates(feed, config),
+        _check_share(
+            "files",
+            (
+                "byte is in a file that was changed after it had been read",
+                "bytes are in files that were changed after they had been read",
+            ),
+            (feed.n_bytes_changed, feed.n_bytes),
+            config.max_changed_rate,
+        ),
         *(check for column in columns for check in _check_column(column, config)),
     )
 

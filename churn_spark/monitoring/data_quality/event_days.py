@@ -17,6 +17,7 @@ from churn_spark.contracts.event_facts import (
     FIELDS,
     NEWEST_MILLIS,
     NULL,
+    OTHERS,
     SONG,
     SONG_WITHOUT_LENGTH,
 )
@@ -69,6 +70,7 @@ def measure_feed(
     n_rejected: int,
     log_start: date,
     night: date,
+    n_bytes: tuple[int, int] = (0, 0),
     misdated: Collection[date] = (),
 ) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
@@ -80,6 +82,7 @@ def measure_feed(
         n_rejected: lines that the batches of the day have rejected.
         log_start: first date of the log.
         night: its newest day is the one before.
+        n_bytes: of the files of these batches, and of those among them that were changed since.
         misdated: dates out of place.
     """
     day = checked_day(night)
@@ -107,6 +110,8 @@ def measure_feed(
         and 2 * n_events <= n_accepted,
         n_misdated=sum(delivered.get(one, 0) for one in misdated),
         n_misdated_ever=days.sum(misdated, EVENT),
+        n_bytes=n_bytes[0],
+        n_bytes_changed=n_bytes[1],
     )
 
 
@@ -125,8 +130,10 @@ def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:
 
     def unseen(category: str) -> tuple[int, int]:
         usual = {value for day in week for value in days.values(day, category)}
+        # What is rarer than the nameless ones of a day may have been one of them.
+        nameless = max(days.values(day, category).get(OTHERS, 0) for day in week)
         found = days.values(today[0], category).items()
-        return 0, sum(n for value, n in found if value not in usual)
+        return 0, sum(n for value, n in found if value not in usual and n > nameless)
 
     rows = both(EVENT)
     fields = [ColumnFacts(f"events.{name}", rows, both(NULL, name)) for name in FIELDS]

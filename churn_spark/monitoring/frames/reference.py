@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churn_spark.contracts.features.segments import SEGMENT_PREFIX
+from churn_spark.contracts.features.spec import Feature
+from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.segments import segments_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.encoding import Encoding
@@ -102,11 +104,19 @@ def _count_sparse(reference: ReferenceSample, values: NDArray[np.float64]) -> Sp
     return bins, counts.astype(np.int64)
 
 
-def encode_users(batch: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
+def encode_users(
+    batch: pd.DataFrame, encoding: Encoding, coarse: Sequence[Feature] = ()
+) -> pd.DataFrame:
     """Scored snapshot rows as the numbers of the reference: inputs, prediction and segments.
 
     Grain: that of `batch`.
+
+    Args:
+        batch: the rows.
+        encoding: of the model.
+        coarse: features of which the reference has coarse numbers.
     """
     inputs = pd.DataFrame(encoding.encode(batch), batch.index, encoding.features)
+    inputs = coarsen(inputs, coarse)
     segments = segments_of(batch, SEGMENT_PREFIX)
     return pd.concat([inputs, batch[[PREDICTION]], segments], axis=1)

@@ -62,6 +62,10 @@ def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
 def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Estimate:
     """AUC of `new` minus AUC of `old` on the same rows, paired: their errors largely cancel.
 
+    The interval is Student's, with one degree of freedom less than the users of the rarer class:
+    with the normal one, two equally good models differed surely in 8 to 10 of 100 draws of two
+    cancels and in 4 to 5 of 100 of four.
+
     Raises:
         ValueError: if the arrays differ in length.
     """
@@ -69,7 +73,9 @@ def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Est
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     # Equal scores differ by nothing, but rounding may leave a trace below 0.
     error = math.sqrt(variance) if variance > 0 else 0.0 if variance <= 0 else math.nan
-    return _normal(float(aucs[0] - aucs[1]), error)
+    n_users = min(len(np.unique(users[is_label])) for is_label in (labels == 1, labels != 1))
+    reach = float(stats.t.ppf(0.975, n_users - 1)) if n_users > 1 else math.nan
+    return _around(float(aucs[0] - aucs[1]), error, reach)
 
 
 def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Values, Values]:
@@ -229,7 +235,7 @@ def change_against(
         n_positive: cancels in the window.
     """
     error = math.hypot(current.standard_error, reference.standard_error)
-    found = _normal(current.value - reference.value, error)
+    found = _around(current.value - reference.value, error, _Z)
     return MetricChange(metric, *window, found.value, found.low, found.high, n_positive)
 
 
@@ -237,8 +243,8 @@ def _sum_by(owner: NDArray[np.int64], values: Values, n_owners: int) -> Values:
     return np.stack([np.bincount(owner, weights=row, minlength=n_owners) for row in values])
 
 
-def _normal(value: float, error: float) -> Estimate:
-    return Estimate(value, value - _Z * error, value + _Z * error, error)
+def _around(value: float, error: float, reach: float) -> Estimate:
+    return Estimate(value, value - reach * error, value + reach * error, error)
 
 
 def _expit(logit: float) -> float:

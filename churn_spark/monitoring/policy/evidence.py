@@ -94,12 +94,15 @@ class ProbationComparison:
         previous: the version before it.
         auc_difference: new minus previous.
         auc_high: upper 95 % confidence bound of it, paired.
+        n_positive: users who cancel among those rows; none in the decisions of older releases,
+            which asked for no number.
     """
 
     champion: str
     previous: str
     auc_difference: float
     auc_high: float
+    n_positive: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 
-STANDING_RULES = ("first", "human", "released")
+STANDING_RULES = ("first", "human", "released", "replaced")
 """Rules of what stands at the beginning of a night: a rerun keeps it and decides after it."""
+
+JUDGING_RULES = ("challenger", "unfit")
+"""Rules by which a challenger that was waiting is promoted or dropped, first thing on a night."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,33 @@ def standing_on(entries: Sequence[Entry], night: date) -> tuple[Entry, ...]:
         and entry.evidence is None
     ]
     return tonight[: standing[-1]] if standing else ()
+
+
+def waiting_challenger(
+    entries: Sequence[Entry], registered: RegistryState, night: date
+) -> str | None:
+    """Version that waits to be judged on a night; none where none does.
+
+    It is the registry's challenger, unless a decision has named it before. A rerun judges the one
+    that its night has judged before, though that waits no more.
+    """
+    again = of_night(entries, night)[len(standing_on(entries, night)) :]
+    if again and again[0].decision.rule in JUDGING_RULES:
+        return again[0].decision.version
+    version = registered.challenger
+    return None if version in judged_versions(entries, registered) else version
+
+
+def judged_versions(entries: Sequence[Entry], registered: RegistryState) -> frozenset[str | None]:
+    """The versions that a decision was about, and the champion."""
+    named = {entry.decision.version for entry in entries}
+    return frozenset({*named, registered.champion})
+
+
+def newest_succession(entries: Sequence[Entry], night: date) -> date | None:
+    """The newest night up to this one on which another model took over from an unusable one."""
+    nights = [e.decision.night for e in entries if e.decision.rule == "replaced"]
+    return max((one for one in nights if one <= night), default=None)
 
 
 def champion_at(entries: Sequence[Entry], registered: RegistryState, night: date) -> str | None:

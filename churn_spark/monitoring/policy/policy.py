@@ -41,6 +41,14 @@ def adopt(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyStat
     return replace(_promote(state, champion, config), pending=None, waits_for_human=None)
 
 
+def succeed(state: PolicyState, champion: str, config: PolicyConfig, today: date) -> PolicyState:
+    """The state after another model has taken over from one that can't be used any more.
+
+    There is no way back to that one, so no probation. A wait for a human goes on.
+    """
+    return replace(_promote(state, champion, config), pending=None, last_retrain=today)
+
+
 def decide(
     state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
@@ -65,7 +73,7 @@ def decide(
     state = _advance(state, evidence, config, today)
     if evidence.probation is not None:
         _check_champion("probation", evidence.probation.champion, state)
-        if state.previous is not None and evidence.probation.auc_high < config.max_probation_high:
+        if state.previous is not None and _is_surely_worse(evidence.probation, config):
             return _roll_back(state, evidence.probation, config, today)
     if state.waits_for_human is not None:
         return state, Decision(today, "hold", "human", state.waits_for_human)
@@ -132,6 +140,13 @@ def _check_champion(what: str, champion: str, state: PolicyState) -> None:
         )
 
 
+def _is_surely_worse(comparison: ProbationComparison, config: PolicyConfig) -> bool:
+    """Whether the new champion has failed, on enough cancels for the bound to hold."""
+    n_positive = comparison.n_positive
+    is_enough = n_positive is None or n_positive >= config.min_probation_positives
+    return is_enough and comparison.auc_high < config.max_probation_high
+
+
 def _roll_back(
     state: PolicyState, comparison: ProbationComparison, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
@@ -141,8 +156,11 @@ def _roll_back(
             f"found a probation comparison with version {comparison.previous}, expected the "
             f"champion before, version {state.previous}: compare again"
         )
+    n_positive = comparison.n_positive
+    cancels = "" if n_positive is None else f" ({count_of(n_positive, 'cancel')})"
     reason = (
-        f"version {state.champion} is worse than version {state.previous} on the same rows: AUC "
+        f"version {state.champion} is worse than version {state.previous} on the same rows"
+        f"{cancels}: AUC "
         f"difference {comparison.auc_difference:+.4f}, upper bound {comparison.auc_high:+.4f}, "
         f"allowed {config.max_probation_high:+.4f}"
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from churn_spark.errors import MissingTableError
 from churn_spark.monitoring.policy.history import Entry
-from churn_spark.monitoring.policy.policy import adopt, release
+from churn_spark.monitoring.policy.policy import adopt, release, succeed
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, to_json
 from churn_spark.monitoring.policy.replay import Night, replay
 
@@ -31,10 +31,16 @@ def _comes_out(entry: Entry) -> bool:
         [step] = replay(entry.before, [_night_of(entry)], entry.policy)
         again = to_json(step.decision), to_json(step.after)
         return again == (to_json(entry.decision), to_json(entry.after))
-    if entry.decision.rule == "released":
+    rule, version = entry.decision.rule, entry.decision.version
+    if rule == "released":
         return entry.after == release(entry.before)
-    version = entry.decision.version
-    return version is not None and entry.after == adopt(entry.before, version, entry.policy)
+    if rule == "unfit":
+        return entry.after == entry.before
+    if version is None:
+        return False
+    if rule == "replaced":
+        return entry.after == succeed(entry.before, version, entry.policy, entry.decision.night)
+    return entry.after == adopt(entry.before, version, entry.policy)
 
 
 def _night_of(entry: Entry) -> Night:

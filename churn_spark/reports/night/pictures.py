@@ -24,11 +24,14 @@ from churn_spark.reports.canvas import (
     STYLE,
     WARM,
     as_address,
+    as_label,
     canvas,
 )
 from churn_spark.reports.night.overlay import Mix, Overlay
 
 _SMALL = (3.8, 2.7)
+# Of a name beside a picture of this size, and of a wide one.
+_SMALL_CHARS, _CHARS = 24, 48
 _SEVERITY_COLOURS = {"info": "#8fa3ad", "warning": GOLD, "critical": WARM}
 # Shape, inside, edge and name.
 _MARKS = {
@@ -89,7 +92,8 @@ def draw_mix(shape: Mix) -> str:
         lines = np.arange(len(shape.levels))
         axes.barh(lines - 0.2, shape.before, height=0.36, color="#a3adb5", label="training")
         axes.barh(lines + 0.2, shape.now, height=0.36, color=ACCENT, label="tonight")
-        axes.set_yticks(lines, shape.levels, color=INK)
+        names = [as_label(level, _SMALL_CHARS) for level in shape.levels]
+        axes.set_yticks(lines, names, color=INK)
         axes.set(ylim=(len(lines) - 0.4, -0.6), xlabel="share of users")
         axes.xaxis.set_major_formatter(PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -214,7 +218,8 @@ def draw_timeline(
             start, end = _days([max(bar.start, span[0]), bar.end])
             colour = _SEVERITY_COLOURS[bar.severity]
             axes.barh(line, end - start + 1, left=start - 0.5, height=0.5, color=colour)
-        axes.set_yticks(range(len(bars) + 1), ["decisions", *(bar.name for bar in bars)], color=INK)
+        names = (as_label(bar.name, _CHARS) for bar in bars)
+        axes.set_yticks(range(len(bars) + 1), ["decisions", *names], color=INK)
         axes.set(ylim=(len(bars) + 0.6, -0.8))
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)

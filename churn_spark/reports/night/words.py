@@ -46,9 +46,13 @@ _HEADLINES = {
     "promote": {
         "first": "The first model, version {version}, is in use.",
         "human": "Version {version} is champion, named by a human.",
+        "replaced": "Version {version} takes over: the model before can't be used any more.",
         _ANY_OTHER: "Version {version} is better and takes over.",
     },
-    "reject": {_ANY_OTHER: "The new model was not good enough: version {champion} stays."},
+    "reject": {
+        "unfit": "Version {version} is dropped: it can't be compared with version {champion}.",
+        _ANY_OTHER: "The new model was not good enough: version {champion} stays.",
+    },
     "roll_back": {_ANY_OTHER: "The new model was worse: version {version} is back."},
     "hold": {
         "data_checks": "Tonight was not judged: the data failed their checks.",
@@ -80,6 +84,10 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "one before, on the same users. If it is surely worse, the old one returns.",
         "challenger": "A new model replaces the champion only if it is better on the same users "
         "and worse nowhere that matters.",
+        "replaced": "A champion of other features, labels or held-out users can neither be used "
+        "nor compared, so its successor takes over without a comparison.",
+        "unfit": "A challenger that was trained for another label, with other held-out users or "
+        "on other features can't be compared with the champion.",
         "training": f"One retraining at a time; one without a result after "
         f"{count_of(p.max_training_days, 'day')} is given up.",
         "performance": f"Retrain when the champion is surely worse than it was at first, on "

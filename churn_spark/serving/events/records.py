@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from churn_spark.events.rules import (
     MISSING_PAGE,
     MISSING_SESSION,
     MISSING_TS,
+    MISSPELT_KEY,
     NUMBER_OUT_OF_RANGE,
     NUMBERS,
     OS_RULES,
@@ -27,7 +28,7 @@ from churn_spark.events.rules import (
     WHITE_SPACE,
     WRONG_TYPE,
 )
-from churn_spark.events.values import family_of, number_of, state_of, text_of
+from churn_spark.events.values import family_of, number_of, other_spellings, state_of, text_of
 from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
 
 ANONYMOUS: Final = "anonymous"
@@ -95,7 +96,7 @@ class Reading:
     left_out: Mapping[int, str]
 
 
-def read_records(records: Sequence[object], config: IngestConfig) -> Reading:
+def read_records(records: Iterable[object], config: IngestConfig) -> Reading:
     """Sort records as the ingest sorts lines; the rules and their order are `events.rules`'."""
     rules = _Rules.of(config)
     events: list[Event] = []
@@ -146,6 +147,10 @@ class _Rules:
         user_id = (texts["userId"] or "").strip(WHITE_SPACE)
         is_anonymous = user_id in self.anonymous_ids
         reason = self._reason(numbers, texts["page"], is_anonymous=is_anonymous)
+        is_nobodys = is_anonymous and not reason and texts["userId"] is None
+        lacks_field = is_nobodys or reason in (MISSING_TS, MISSING_PAGE, MISSING_SESSION)
+        if lacks_field and other_spellings(record):
+            return MISSPELT_KEY
         if reason or is_anonymous:
             return reason or ANONYMOUS
         return _event(user_id, numbers, texts)

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from churn_spark.config import ServiceConfig
+from churn_spark.config import ServiceConfig, ServingConfig
 from churn_spark.contracts.pages import Page
 from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
+from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of
 from churn_spark.serving.events.days import day_number
 from churn_spark.serving.events.records import (
@@ -25,6 +26,7 @@ from churn_spark.serving.events.records import (
     read_records,
     shown_reasons,
 )
+from churn_spark.serving.json_rows import cut_rows
 from churn_spark.timeline import day_start_millis
 
 _SHOWN_PROBLEMS: Final = 20
@@ -42,6 +44,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
     as_of: Annotated[date, BeforeValidator(_iso_date)]
     events: list[Any]
+
+
+_BEGINNING: Final = 20
+_EXPECTED: Final = 'the body doesn\'t fit: expected {"as_of": "YYYY-MM-DD", "events": [...]}'
 
 
 @dataclass(frozen=True)
@@ -68,32 +74,49 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
         RequestError: if the body doesn't fit, has too many events, or if they aren't those of one
             user who is in the population as of the date.
     """
-    try:
-        asked = _Body.model_validate_json(body)
-    except ValidationError as error:
-        text = 'the body doesn\'t fit: expected {"as_of": "YYYY-MM-DD", "events": [...]}'
-        raise RequestError(text, 422, problems_of(error, unknown="no such field")) from None
-    limit = config.serving.max_events
-    if len(asked.events) > limit:
-        raise RequestError(
-            f"found {len(asked.events):,} events, expected at most {limit:,}: raise "
-            "serving.max_events, or send the user's features to /predict",
-            413,
-        )
-    reading = read_records(asked.events, config.ingest)
+    as_of, rows = _cut_body(body, config.serving)
+    reading = read_records(map(_record_of, rows), config.ingest)
     user_id = _only_user(reading)
-    start = day_start_millis(asked.as_of)
+    start = day_start_millis(as_of)
     seen = [event for event in reading.events if event.ts < start]
-    account = _account(reading, len(asked.events), len(seen))
+    account = _account(reading, len(rows), len(seen))
     if user_id is None or not seen:
         raise RequestError(
-            f"no usable event before {asked.as_of} ({_describe(account)}), expected one at least: "
+            f"no usable event before {as_of} ({_describe(account)}), expected one at least: "
             "send the events of one known user, their ts in milliseconds",
             422,
             account["problems"],
         )
-    _check_population(seen, asked.as_of, config.snapshots.active_days)
-    return UserEvents(asked.as_of, user_id, seen, account)
+    _check_population(seen, as_of, config.snapshots.active_days)
+    return UserEvents(as_of, user_id, seen, account)
+
+
+def _cut_body(body: bytes, config: ServingConfig) -> tuple[date, Sequence[bytes]]:
+    """The date, and the records as they were sent: they are read one after the other."""
+    advice = "raise serving.max_events, or send the user's features to /predict"
+    cut = cut_rows(body, "events", config.max_events, config.max_row_bytes, advice)
+    # A body that can't be cut is no object; what else it is can be read off its beginning.
+    members = dict(cut.others) if cut else {}
+    if cut and cut.rows is not None:
+        members["events"] = b"[]"
+    text = b", ".join(b'"%s": %s' % (name.encode(), value) for name, value in members.items())
+    try:
+        is_object = cut is not None and body.lstrip().startswith(b"{")
+        asked = _Body.model_validate_json(b"{%s}" % text if is_object else body[:_BEGINNING])
+    except ValidationError as error:
+        problems = problems_of(error, unknown="no such field")
+        raise RequestError(_EXPECTED, 422, problems) from None
+    assert cut
+    assert cut.rows is not None
+    return asked.as_of, cut.rows
+
+
+def _record_of(row: bytes) -> object:
+    """A record, each key with the first value it has, as the ingest reads it."""
+    try:
+        return parse_json(row.decode())
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is no JSON: {error}") from None
 
 
 def _only_user(reading: Reading) -> str | None:

@@ -19,10 +19,12 @@ class Formula(ABC):
     Attributes:
         kind: its name in the definitions that fingerprints are taken of.
         is_signed: whether the value may be below 0.
+        tells_instant: whether its fraction is the time of day at which the user did something.
     """
 
     kind: ClassVar[str]
     is_signed: ClassVar[bool] = False
+    tells_instant: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, past: Past[Q]) -> Q:

@@ -20,6 +20,7 @@ class Exposure(Formula):
     """Days in which the user could have come: since registration or the log's start."""
 
     kind: ClassVar[str] = "exposure"
+    tells_instant: ClassVar[bool] = True
 
     def value(self, past: Past[Q]) -> Q:
         """Days since the later of the two, with their fraction."""

@@ -27,6 +27,7 @@ class DaysSince(_Moving):
 
     source: str
     kind: ClassVar[str] = "days_since"
+    tells_instant: ClassVar[bool] = True
 
     def value(self, past: Past[Q]) -> Q:
         """Unknown where the instant is."""
@@ -39,6 +40,7 @@ class HoursSince(_Moving):
 
     source: str
     kind: ClassVar[str] = "hours_since"
+    tells_instant: ClassVar[bool] = True
 
     def value(self, past: Past[Q]) -> Q:
         """Unknown where the instant is."""
@@ -52,6 +54,7 @@ class Cycle(_Moving):
     source: str
     days: int
     kind: ClassVar[str] = "cycle"
+    tells_instant: ClassVar[bool] = True
 
     def value(self, past: Past[Q]) -> Q:
         """From 0 to the length of the cycle."""

@@ -1,0 +1,45 @@
+"""Notes that writers leave with their commits, read from the commits' files.
+
+Without Spark, which would need a job, and without deltalake, which finds no history where the name
+of a folder has characters that addresses write otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.tables import Lakehouse
+
+NOTE: Final = "userMetadata"
+"""Where Spark keeps it in a commit, and so does `commits`."""
+
+
+def newest_note(lakehouse: Lakehouse, spec: TableSpec, writer: str) -> Any:
+    """What a writer's newest commit to the table says; none where no commit of it is left.
+
+    Args:
+        lakehouse: with the table.
+        spec: of the table; it may be missing.
+        writer: see `Once`.
+    """
+    for version in range(lakehouse.version(spec), -1, -1):
+        content = read_commit(lakehouse, spec, version)
+        if content is None:
+            return None
+        for line in content.splitlines():
+            note = json.loads(line).get("commitInfo", {}).get(NOTE, "{}")
+            try:
+                notes = json.loads(note)
+            except ValueError:
+                # Another's, in words of its own.
+                continue
+            if isinstance(notes, dict) and writer in notes:
+                return notes[writer]
+    return None
+
+
+def read_commit(lakehouse: Lakehouse, spec: TableSpec, version: int) -> bytes | None:
+    """The file of a commit; none where it isn't kept any more."""
+    return lakehouse.files.read(f"{spec.path}/_delta_log/{version:020d}.json")

@@ -1,0 +1,59 @@
+"""Whether the rows that are kept are those that the log gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from churn_spark.arrays import Bools
+from churn_spark.leakage.table import KEY, FeatureTable, Finding
+
+_TOLERANCE = 1e-9
+"""Sums of floats are made in another order the second time."""
+
+
+def check_stored(table: FeatureTable) -> Iterator[Finding]:
+    """Users and values of the table other than those that were built from the log anew."""
+    if table.rebuilds is None:
+        return
+    built = table.rebuilds.before.set_index(KEY).sort_index()
+    is_rebuilt = table.rows["as_of"].isin(set(table.rebuilds.before["as_of"]))
+    stored = table.rows[is_rebuilt].drop_duplicates(KEY).set_index(KEY).sort_index()
+    yield from _find_other_users(table, stored.index, built.index)
+    shared = stored.index.intersection(built.index)
+    stored, built = stored.loc[shared], built.loc[shared]
+    for name in table.features:
+        if n := int((~_are_equal(stored[name], built[name])).sum()):
+            yield Finding(
+                "stored",
+                name,
+                n / len(shared),
+                0,
+                f"{name} of {n / len(shared):.1%} of the rows is not what the log gives: it was "
+                "built of another log or changed since; run `build_snapshots` for these dates",
+            )
+
+
+def _find_other_users(table: FeatureTable, stored: pd.Index, built: pd.Index) -> Iterator[Finding]:
+    n_strange = len(stored.difference(built))
+    # Where other dates are tested on than learnt from, each has some of its users only.
+    n_missing = len(built.difference(stored)) if table.claim == "users" else 0
+    if n := n_strange + n_missing:
+        yield Finding(
+            "stored",
+            "rows",
+            n,
+            0,
+            f"{n_strange:,} rows are of users who aren't in the population that the log gives, "
+            f"and {n_missing:,} of its users have no row",
+        )
+
+
+def _are_equal(stored: pd.Series, built: pd.Series) -> Bools:
+    if pd.api.types.is_numeric_dtype(stored) and pd.api.types.is_numeric_dtype(built):
+        values = (one.to_numpy(dtype=float, na_value=np.nan) for one in (stored, built))
+        return np.isclose(*values, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+    is_same = (stored == built) | (stored.isna() & built.isna())
+    return is_same.to_numpy(dtype=bool, na_value=False)

@@ -1,0 +1,90 @@
+"""The MLflow store in a lakehouse: found where the lakehouse is now, and by a release that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import mlflow
+from alembic.util import CommandError
+from mlflow.exceptions import MlflowException
+from sqlalchemy import column, create_engine, func, inspect, select, table, update
+from sqlalchemy.exc import DatabaseError
+
+from churn_spark.errors import StoreError
+
+_ARTIFACTS: Final = "mlflow/artifacts"
+_EXPERIMENTS: Final = table("experiments", column("name"), column("artifact_location"))
+_PLACES: Final = (
+    (_EXPERIMENTS, "artifact_location"),
+    (table("runs", column("artifact_uri")), "artifact_uri"),
+    (table("model_versions", column("source")), "source"),
+    (table("model_versions", column("storage_location")), "storage_location"),
+    (table("logged_models", column("artifact_location")), "artifact_location"),
+)
+"""Where MLflow notes absolute paths, by table and column."""
+
+
+def follow_lakehouse(store: Path, artifacts: Path, experiment: str) -> None:
+    """Let a store that was moved with its lakehouse say where the files are now.
+
+    MLflow notes absolute paths: in a lakehouse that was moved or copied it would read and write at
+    the old place.
+
+    Args:
+        store: the SQLite file; nothing happens where there is none.
+        artifacts: the folder of the files.
+        experiment: name of the one whose files lie there.
+    """
+    if not store.is_file():
+        return
+    engine = create_engine(f"sqlite:///{store}", connect_args={"timeout": 30})
+    try:
+        with engine.begin() as connection:
+            if not {place.name for place, _ in _PLACES} <= set(
+                inspect(connection).get_table_names()
+            ):
+                # Another release's: whoever opens it says so.
+                return
+            noted = connection.execute(
+                select(_EXPERIMENTS.c.artifact_location).where(_EXPERIMENTS.c.name == experiment)
+            ).scalar()
+            if noted is None or noted == str(artifacts) or not noted.endswith(_ARTIFACTS):
+                return
+            for place, name in _PLACES:
+                noted_there = place.c[name]
+                connection.execute(
+                    update(place)
+                    .where(func.substr(noted_there + "/", 1, len(noted) + 1) == f"{noted}/")
+                    .values({name: str(artifacts) + func.substr(noted_there, len(noted) + 1)})
+                )
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def opening(uri: str) -> Iterator[None]:
+    """Say in one line why a store can't be opened.
+
+    Raises:
+        StoreError: if it is of another release of MLflow, or no store.
+    """
+    try:
+        yield
+    except (CommandError, DatabaseError) as error:
+        raise _unfit(uri, error) from error
+    except MlflowException as error:
+        if "database schema" not in str(error) and "revision" not in str(error):
+            raise
+        raise _unfit(uri, error) from error
+
+
+def _unfit(uri: str, error: Exception) -> StoreError:
+    reason = " ".join(str(error).split())[:200]
+    return StoreError(
+        f"found an MLflow store that can't be opened ({reason}), expected one of MLflow "
+        f"{mlflow.__version__}: if an older release has made it, `mlflow db upgrade {uri}` after "
+        "a backup; if a newer one has, restore the backup from before"
+    )

@@ -1,0 +1,70 @@
+"""The champion of a night, or one line on why it can't serve it and what to do."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from churn_spark.config import LearningConfig
+from churn_spark.errors import OtherModelError
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.differences import Differences, find_differences
+from churn_spark.models.registry import ModelRegistry
+
+
+def load_champion(
+    registry: ModelRegistry, version: str, date: Date, config: LearningConfig
+) -> ModelBundle:
+    """The bundle of the version that is champion on a date, to score or judge with.
+
+    Raises:
+        OtherModelError: if it has learnt what came after the date, or predicts something else
+            than is configured.
+        FingerprintError: if it knows other feature definitions.
+    """
+    refuse_lifetime(config)
+    refuse_later(registry, version, date)
+    bundle = registry.load(version)
+    differences = find_differences(bundle, config)
+    if differences.settings:
+        raise other_settings(version, differences, date)
+    bundle.check_fingerprint()
+    return bundle
+
+
+def refuse_lifetime(config: LearningConfig) -> None:
+    """Keep the lifetime label, which only describes the past, away from the nights.
+
+    Raises:
+        OtherModelError: if it is configured.
+    """
+    if config.is_lifetime:
+        raise OtherModelError(
+            "found labels.kind lifetime, expected horizon: a night forecasts, and this label only "
+            "describes the past. Leave it to `train_model --set labels.kind=lifetime`"
+        )
+
+
+def refuse_later(registry: ModelRegistry, version: str, date: Date) -> None:
+    """Keep a model away from dates before its training: it has learnt what came of the users.
+
+    Raises:
+        OtherModelError: if the model has learnt what came after the date.
+        InputError: if its run, made by something else than this project, has no date.
+    """
+    trained = registry.trained_as_of(version)
+    if trained > date:
+        raise OtherModelError(
+            f"found model version {version}, trained as of {trained}, as champion for {date}, "
+            "expected one of that time: this one has learnt what came of these users. Choose "
+            f"{trained} or a later date; `backtest --date {date}` tells how good a model of that "
+            "time is"
+        )
+
+
+def other_settings(version: str, differences: Differences, date: Date) -> OtherModelError:
+    """What is wrong with a champion of other settings, and both ways on."""
+    return OtherModelError(
+        f"found model version {version} as champion, expected one of this configuration: "
+        f"{differences}. Set that back, or train one with `train_model --date {date}` and these "
+        "settings and run `nightly` again, which puts it in charge"
+    )

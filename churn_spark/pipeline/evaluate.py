@@ -1,0 +1,33 @@
+"""A backtest and its page after a night, where the log allows them."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from churn_spark.config import BacktestConfig, CostsConfig, LearningConfig
+from churn_spark.errors import TooFewCancelsError, TooFewDatesError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline import backtest, report
+from churn_spark.pipeline.console import say
+
+
+def run(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: LearningConfig,
+    backtesting: BacktestConfig,
+    costs: CostsConfig,
+    n_reasons: int,
+    date: Date | None = None,
+) -> str | None:
+    """Test the model on the log up to a date and write the page; returns its path, if any.
+
+    A log that is too short, or holds too few cancellations, is said to be, and gets no page.
+    """
+    try:
+        backtest.run(lakehouse, registry, config, backtesting, n_reasons, date)
+    except (TooFewDatesError, TooFewCancelsError) as error:
+        say(backtest.USE_CASE.name, f"left out: {error}")
+        return None
+    return report.write_evaluation(lakehouse, costs)

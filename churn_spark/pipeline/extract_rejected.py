@@ -1,0 +1,80 @@
+"""Bronze `quarantine` -> the rejected lines as they are in their files, to be looked at and mended.
+
+What they hold, names too, goes to the file that is asked for and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from churn_spark.contracts.tables import QUARANTINE
+from churn_spark.errors import InputError
+from churn_spark.events.block import hash_line
+from churn_spark.lakehouse.file_places import read_places
+from churn_spark.lakehouse.native_sources import is_reachable
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.console import warn
+from churn_spark.pipeline.use_case import UseCase
+
+USE_CASE = UseCase(
+    "extract_rejected",
+    "rejected lines out of their files, to find what is wrong and to deliver them mended",
+    reads=(QUARANTINE,),
+    takes=("your files",),
+    leaves=("a file of yours",),
+)
+
+
+def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_bytes: int) -> int:
+    """Write rejected lines into a new file, in the order of their files; returns how many.
+
+    A line that is another one by now, or whose file is gone, is left out with a warning.
+
+    Args:
+        lakehouse: with the quarantine.
+        out: to write to.
+        reason: of the lines; any where none is given.
+        limit: at most so many lines.
+        max_bytes: of a line that its hash is made of: `ingest.max_line_bytes`.
+
+    Raises:
+        InputError: if the file exists, or no line was rejected for the reason.
+    """
+    with USE_CASE.start(lakehouse) as facts:
+        if out.exists():
+            raise InputError(f"found {out}, expected a file that isn't there yet: name another one")
+        rows = lakehouse.read(QUARANTINE)
+        chosen = rows if reason is None else rows.filter(F.col("reason") == reason)
+        if chosen.isEmpty():
+            known = sorted(row.reason for row in rows.select("reason").distinct().collect())
+            raise InputError(f"found no line rejected for {reason!r}, expected one of {known}")
+        ordered = chosen.orderBy("source_file", "byte_offset").limit(limit).toLocalIterator()
+        n_lines = 0
+        with out.open("xb") as written:
+            for line in _read_lines(ordered, max_bytes):
+                written.write(line + b"\n")
+                n_lines += 1
+        facts.append(f"{n_lines:,} line{'' if n_lines == 1 else 's'} in {out}")
+    return n_lines
+
+
+def _read_lines(rows: Iterator[Any], max_bytes: int) -> Iterator[bytes]:
+    for path, of_file in groupby(rows, key=lambda row: row.source_file):
+        if not is_reachable(path):
+            warn(f"{path} is where only Spark reads: {sum(1 for _ in of_file):,} lines left out")
+            continue
+        places = list(of_file)
+        try:
+            found = read_places(path, [(row.byte_offset, row.line_bytes) for row in places])
+            for row, line in zip(places, found, strict=True):
+                if row.line_hash == hash_line(line[:max_bytes]):
+                    yield line
+                else:
+                    warn(f"{path} has another line at byte {row.byte_offset} by now: left out")
+        except OSError as error:
+            warn(f"{path} can't be read: {error}")

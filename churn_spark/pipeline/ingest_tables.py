@@ -1,0 +1,48 @@
+"""The tables of the ingest as a run finds them: made, brought up to date, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from churn_spark.config import IngestConfig
+from churn_spark.contracts.tables import EVENTS, FILES
+from churn_spark.contracts.tables.table import BUCKETS
+from churn_spark.errors import LostTableError, OldTableError
+from churn_spark.lakehouse.commits import create_table
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import ingest_batch
+from churn_spark.pipeline.quarantine import remove_raw_lines
+
+
+def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
+    """Create the tables that are missing; returns the number of the events' buckets.
+
+    Raises:
+        OldTableError: if the events were loaded by a release that didn't cut them by user.
+        LostTableError: if files are noted as read, and the events that they delivered are gone.
+    """
+    remove_raw_lines(lakehouse)
+    there = [spec for spec in ingest_batch.TABLES if lakehouse.exists(spec)]
+    if FILES in there and EVENTS not in there:
+        raise LostTableError(
+            f"found {FILES.path} in {lakehouse.root}, which says what was loaded, and no "
+            f"{EVENTS.path} with what it says; expected both or none: restore the second, or "
+            "delete the first, and all logs that are still there are loaded anew"
+        )
+    if len(there) < len(ingest_batch.TABLES):
+        # What waited for its commit went with the table that is gone.
+        ingest_batch.forget_pending(lakehouse)
+    for spec in ingest_batch.TABLES:
+        if spec not in there:
+            lakehouse.create(replace(spec, n_buckets=config.buckets) if spec is EVENTS else spec)
+    n_buckets = lakehouse.properties(EVENTS).get(BUCKETS)
+    if n_buckets is None:
+        raise OldTableError(
+            f"found {EVENTS.path} in {lakehouse.root} as an older release has made it, expected "
+            "events cut into buckets by their user: load the logs into a new lakehouse"
+        )
+    for spec in there:
+        # Spark brings a table up to date when it writes.
+        if lakehouse.takes_commits([spec]):
+            create_table(spec, lakehouse.uri(spec), lakehouse.storage_options)
+    return int(n_buckets)

@@ -1,0 +1,138 @@
+"""Who waits to be judged, and who takes over from a champion that can't be used any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date as Date
+
+from churn_spark.config import LearningConfig, NightConfig, PolicyConfig
+from churn_spark.errors import OtherModelError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.differences import find_differences
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.policy.history import (
+    Entry,
+    judged_versions,
+    standing_on,
+    waiting_challenger,
+)
+from churn_spark.monitoring.policy.policy import succeed
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.pipeline import train
+from churn_spark.pipeline.champion import other_settings, refuse_later
+from churn_spark.pipeline.gather import Night, settle, state_before, store_decisions
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A challenger that waits to be judged.
+
+    Attributes:
+        version: in the registry.
+        unfit: why it can't be compared with a champion of this configuration; empty if it can.
+    """
+
+    version: str
+    unfit: str = ""
+
+
+@dataclass(frozen=True)
+class Vacancy:
+    """A champion that can't be used any more.
+
+    Attributes:
+        because: why, in words.
+        heir: version that waits and is as configured; none: one is to be trained.
+    """
+
+    because: str
+    heir: str | None
+
+
+def find_rival(registry: ModelRegistry, night: Night, config: LearningConfig) -> Rival | None:
+    """The challenger that the night has to judge: trained by hand, or by a search.
+
+    One that has learnt what came after the night waits for a later one.
+    """
+    version = waiting_challenger(night.entries, night.registered, night.date)
+    if version is None:
+        return None
+    as_of = registry.trained_on(version).get("as_of")
+    if as_of is None:
+        return Rival(version, "its run has no tag `as_of` that says when it was trained")
+    if Date.fromisoformat(as_of) > night.date:
+        return None
+    return Rival(version, str(find_differences(registry.load(version), config)))
+
+
+def find_vacancy(registry: ModelRegistry, night: Night, config: LearningConfig) -> Vacancy | None:
+    """Whether the night's champion is to be replaced before anything is scored; none if not.
+
+    Other feature definitions come with another release: a model of these is trained. Other
+    settings may be a slip, so whoever means them trains a model first.
+
+    Raises:
+        OtherModelError: if it has learnt what came after the night; if it was trained with other
+            settings and no challenger of these waits; or if a later night stands on it.
+    """
+    version = night.require_champion()
+    refuse_later(registry, version, night.date)
+    differences = find_differences(registry.load(version), config)
+    if not differences:
+        return None
+    if night.is_decided_later:
+        raise OtherModelError(
+            f"found model version {version} as champion of {night.date}, expected one that can "
+            f"be used: {differences}. Later nights stand on this one, up to "
+            f"{night.entries[-1].decision.night}: choose a date after them"
+        )
+    rival = find_rival(registry, night, config)
+    heir = rival.version if rival and not rival.unfit else None
+    if heir is None and differences.settings:
+        raise other_settings(version, differences, night.date)
+    return Vacancy(f"version {version} can't be used any more: {differences}", heir)
+
+
+def take_over(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    night: Night,
+    vacancy: Vacancy,
+    config: NightConfig,
+) -> Night:
+    """Train the successor where none waits, and put it in charge; returns the night with it.
+
+    Raises:
+        TooFewCancelsError: if there is too little to learn from; nothing is registered then.
+    """
+    date, learning = night.date, config.learning
+    version = vacancy.heir or train.resume(lakehouse, registry, date, learning)
+    version = version or train.run(lakehouse, registry, date, learning, night.log, waits=False)
+    before = state_before(night, config.policy)
+    entry = record_replaced(date, before, version, vacancy.because, config.policy)
+    kept = standing_on(night.entries, date)
+    night = store_decisions(lakehouse, night, date, [*kept, entry])
+    return settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
+
+
+def record_replaced(
+    date: Date, before: PolicyState, version: str, because: str, policy: PolicyConfig
+) -> Entry:
+    """The decision that a successor is champion; there was nothing to compare it with."""
+    reason = f"{because}. Version {version} is as configured and takes over"
+    decision = Decision(date, "promote", "replaced", reason, version)
+    return Entry(0, decision, before, None, succeed(before, version, policy, date), policy)
+
+
+def record_unfit(date: Date, before: PolicyState, rival: Rival, policy: PolicyConfig) -> Entry:
+    """The decision that a challenger is dropped which can't be compared."""
+    reason = f"version {rival.version} can't be compared with the champion: {rival.unfit}"
+    decision = Decision(date, "reject", "unfit", reason, rival.version)
+    return Entry(0, decision, before, None, before, policy)
+
+
+def drop_judged(registry: ModelRegistry, night: Night) -> None:
+    """Let a challenger wait no more that a stored decision was about."""
+    state = registry.state()
+    if state.challenger is not None and state.challenger in judged_versions(night.entries, state):
+        registry.drop_challenger(state.challenger)

@@ -1,0 +1,98 @@
+"""Structs in Thrift's compact protocol: how Parquet says what its pages hold.
+
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Struct = dict[int, Any]
+_MAX_DEPTH: Final = 12
+_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
+_LONG: Final = 15
+
+
+class ThriftError(ValueError):
+    """Bytes that are no struct in the compact protocol."""
+
+
+class Reader:
+    """Reads one struct after the other.
+
+    Attributes:
+        at: where the next one begins.
+    """
+
+    def __init__(self, data: memoryview, at: int = 0) -> None:
+        """Begin somewhere in the data."""
+        self._data, self.at = data, at
+
+    def struct(self, depth: int = 0) -> Struct:
+        """The next struct: number of a field -> its value; of a text its length alone.
+
+        Raises:
+            ThriftError: if it is none.
+        """
+        if depth > _MAX_DEPTH:
+            raise ThriftError("structs within structs without end")
+        found: Struct = {}
+        number = 0
+        while head := self._byte():
+            kind, step = head & 15, head >> 4
+            number = number + step if step else self._signed()
+            found[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+        return found
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (_TRUE, _FALSE, _BYTE):
+            return self._byte()
+        if _BYTE < kind <= _I64:
+            return self._signed()
+        if kind == _DOUBLE:
+            return self._skip(8)
+        if kind == _BINARY:
+            return self._skip(self._varint())
+        if kind in (_LIST, _SET):
+            return self._list(depth)
+        if kind == _STRUCT:
+            return self.struct(depth + 1)
+        raise ThriftError(f"a value of kind {kind}")
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        length, kind = head >> 4, head & 15
+        if length == _LONG:
+            length = self._varint()
+        # Each of them has a byte at least.
+        if length > len(self._data) - self.at:
+            raise ThriftError("a list beyond its end")
+        return [self._value(kind, depth + 1) for _ in range(length)]
+
+    def _signed(self) -> int:
+        value = self._varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+            if shift > 63:
+                raise ThriftError("a number without end")
+
+    def _byte(self) -> int:
+        if self.at >= len(self._data):
+            raise ThriftError("the end in the middle of it")
+        value = self._data[self.at]
+        self.at += 1
+        return value
+
+    def _skip(self, n_bytes: int) -> int:
+        if n_bytes > len(self._data) - self.at:
+            raise ThriftError("a text beyond its end")
+        self.at += n_bytes
+        return n_bytes

@@ -1,0 +1,41 @@
+"""Where the files of a simulated world lie, and which of them a run writes."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from churn_spark.simulate.blocks import events_path, profiles_path
+from churn_spark.simulate.logs import day_file
+from churn_spark.simulate.own_files import WORK
+from churn_spark.simulate.population import count_blocks
+from churn_spark.simulate.settings import Period, SimulationSettings
+from churn_spark.simulate.states import state_file
+from churn_spark.simulate.truth import planned_truth, truth_file
+
+
+def settings_file(out: Path) -> Path:
+    """Where the settings of the world in `out` stand; written last of all."""
+    return out / "world" / "settings.json"
+
+
+def state_folder(out: Path, day: date) -> Path:
+    """Where the blocks stand at the begin of a day."""
+    return out / "world" / day.isoformat()
+
+
+def planned_files(settings: SimulationSettings, period: Period, out: Path) -> list[Path]:
+    """All files that a run may write, those of its scratch folder included."""
+    blocks, work = range(count_blocks(settings)), out / WORK
+    states = (state_folder(out, period.end), work / "world")
+    return [
+        settings_file(out),
+        *(
+            day_file(settings, out, day, number)
+            for day in period.dates
+            for number in range(settings.files_a_day)
+        ),
+        *(truth_file(out, name, n) for name in planned_truth(settings, period) for n in blocks),
+        *(state_file(folder, n) for folder in states for n in blocks),
+        *(path(work, n) for path in (events_path, profiles_path) for n in blocks),
+    ]

@@ -1,0 +1,34 @@
+"""Bronze `quarantine` -> the rejected lines as they are in their files, in a file of yours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churn_spark.pipeline.context import open_job
+from jobs._command import new_app, run_app
+from jobs._options import EnvOption, SetOption
+
+app = new_app()
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Option(help="File to write; it must not be there yet.")],
+    reason: Annotated[str | None, typer.Option(help="Only lines rejected for it.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 1000,
+    env: EnvOption = "local",
+    overrides: SetOption = None,
+) -> None:
+    """Write rejected lines, names and all, to look at or to deliver again when they are mended."""
+    with open_job("extract_rejected", env, overrides) as context:
+        from churn_spark.pipeline import extract_rejected
+
+        max_bytes = context.config.ingest.max_line_bytes
+        extract_rejected.run(context.lakehouse, out, reason, limit, max_bytes)
+
+
+if __name__ == "__main__":
+    run_app(app)
