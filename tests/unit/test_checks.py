@@ -121,7 +121,7 @@ def test_more_nulls_never_pass_where_fewer_fail(first: int, second: int) -> None
 
 def test_one_of_something_has_no_plural_in_a_sentence() -> None:
     feed = replace(FEED, n_events=1, n_lines=1, n_quarantined=0, n_duplicates=0)
-    volume, _, duplicates, quarantine, _ = run_checks(feed, (), CONFIG)
+    volume, _, duplicates, quarantine, *_ = run_checks(feed, (), CONFIG)
     assert volume.sentence.startswith("1 event, expected ")
     assert duplicates.sentence.startswith("0.0% of 1 event was delivered")
     assert quarantine.sentence.startswith("0.0% of 1 line is no event,")

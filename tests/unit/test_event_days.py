@@ -85,7 +85,7 @@ def test_newest_day_is_counted_with_its_weekdays_and_its_batches() -> None:
 def test_events_out_of_place_are_counted_by_the_batches_that_have_delivered_the_day() -> None:
     days = days_of([event(1, 5), event(900, 5), event(-900, 4), event(-901, 5, 1)])
     wrong = [NIGHT - timedelta(days=n) for n in (900, -900, -901)]
-    found = measure_feed(days, 0, START, NIGHT, wrong)
+    found = measure_feed(days, 0, START, NIGHT, misdated=wrong)
     assert (found.n_misdated, found.n_misdated_ever, found.n_lines) == (2, 3, 3)
 
 
