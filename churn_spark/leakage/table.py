@@ -66,7 +66,7 @@ class FeatureTable:
             test) and the features; strings are categories, everything else is a number.
         features: names of the features.
         horizon: window and gap of the label.
-        log_end: the day after the log's newest event.
+        log_end: all that happened before this date is known.
         claim: what should be new in the test rows: the users, the dates (`future`), or both.
         trending: features that grow with time for everybody.
         forecasts: features that are forecasts of the label themselves, so strong with reason.

@@ -38,6 +38,7 @@ from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import check_leaks, leak_behaviour, leak_table
+from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.score import write_behaviour
@@ -142,6 +143,23 @@ def test_only_dates_whose_label_is_known_by_the_date_are_looked_at(context: JobC
     assert dates_by(date(2018, 11, 5)) == DATES[:1]
     with pytest.raises(MissingTableError, match="known by 2018-10-29"):
         dates_by(date(2018, 10, 29))
+
+
+def test_dates_of_the_log_as_it_is_are_looked_at_before_those_that_late_events_touch(
+    context: JobContext,
+) -> None:
+    log, config = read_log_dates(context.lakehouse), context.config.learning
+    built = BuiltDates.read(context.lakehouse, log, config)
+
+    def dates_when(stale: set[date]) -> list[date]:
+        noted = {day: of for day, of in built.noted.items() if day not in stale}
+        known = replace(built, noted=noted)
+        horizon = config.labels.horizon
+        return leak_table.newest_labelled_dates(context.lakehouse, log, NIGHT, horizon, 2, known)
+
+    assert dates_when(set()) == DATES
+    assert dates_when({DATES[1]}) == DATES[:1]
+    assert dates_when({*DATES}) == DATES
 
 
 def test_rows_that_are_not_of_the_log_and_a_forecast_that_sees_the_future_are_named(
