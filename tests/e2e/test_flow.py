@@ -261,7 +261,7 @@ def test_lifetime_training_is_marked_retrospective_and_never_used(
     version = flow.train_model(JobContext(config, mini.lakehouse), NIGHT)
     store = client(mini)
     assert [*store.get_registered_model("churn").aliases] == ["champion"]
-    assert store.get_model_version_by_alias("churn", "champion").version == "1"
+    assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
     run = store.get_run(store.get_model_version("churn", version).run_id)
     assert run.data.tags["is_retrospective"] == "True"
     assert mini.lakehouse.read(TRAINING_ROWS).count() == 226

@@ -33,7 +33,7 @@ def configured(context: JobContext, **changes: object) -> JobContext:
 
 def write_scores(context: JobContext) -> None:
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    with registry.run("lightgbm", {}) as run_id:
+    with registry.run("lightgbm", {"as_of": str(_DAYS[0])}) as run_id:
         version = registry.register(small_bundle(""), run_id, {"roc_auc": 0.7})
     registry.assign_alias(version)
     context.lakehouse.replace_rows([(day, 1, IN_LOG) for day in _DAYS], LOG_DATES, {})
