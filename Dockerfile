@@ -87,8 +87,10 @@ COPY --from=service-packages /opt/venv /opt/venv
 COPY --from=code /app /app
 COPY jobs/__init__.py jobs/_command.py jobs/_options.py jobs/serve.py /app/jobs/
 RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs
+# Two arenas: what a thread has given back, another one takes.
 ENV CHURN_HOST=0.0.0.0 \
-    CHURN_PORT=8000
+    CHURN_PORT=8000 \
+    MALLOC_ARENA_MAX=2
 USER 10001:10001
 WORKDIR /app
 EXPOSE 8000

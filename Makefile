@@ -60,7 +60,7 @@ test-slow: setup ## The slow tests
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
@@ -90,6 +90,10 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 8 GB)
 	@"$(PY)" -m bench.monitor
 
+.PHONY: bench-mornings
+bench-mornings: setup ## 60 mornings on a log that grows while the nights run, against the whole log (20 min)
+	@"$(PY)" -m bench.live_mornings
+
 .PHONY: bench-same
 bench-same: $(if $(and $(BEFORE),$(AFTER)),setup,lakehouses-missing) ## Are two lakehouses built from one log the same: BEFORE=dir AFTER=dir
 	@"$(PY)" -m bench.same_lakehouse "$(BEFORE)" "$(AFTER)"
@@ -99,8 +103,9 @@ serve: setup ## The service and its page on 127.0.0.1: [PORT=8000], its key in C
 	@"$(PY)" -m jobs.serve $(if $(PORT),--port "$(PORT)")
 
 .PHONY: bench-serve
-bench-serve: setup ## The service: speed, memory, and ten minutes of trouble (needs wrk)
+bench-serve: setup ## The service: speed, memory, small requests with large wishes, ten minutes of trouble (needs wrk)
 	@"$(PY)" -m bench.serve
+	@"$(PY)" -m bench.bombs
 	@"$(PY)" -m bench.soak
 
 .PHONY: image-check

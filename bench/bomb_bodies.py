@@ -71,8 +71,8 @@ def coded_text(size: int, n_rows: int) -> pa.Table:
 
 def wild_text() -> bytes:
     """An Arrow stream with a text that ends far beyond the message."""
-    ends = [np.array([0, end], dtype=np.int32).tobytes() for end in (77, 100_000_000)]
-    return arrow(pa.table({"user_id": ["x" * 77], "num_sessions": [1.0]})).replace(*ends)
+    end, beyond = (np.array([0, at], dtype=np.int32).tobytes() for at in (77, 100_000_000))
+    return arrow(pa.table({"user_id": ["x" * 77], "num_sessions": [1.0]})).replace(end, beyond)
 
 
 def nested(depth: int) -> pa.Table:

@@ -26,6 +26,7 @@ from churn_spark.pipeline import (
     transitions,
 )
 from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import Night, read_night
 
@@ -46,8 +47,9 @@ def build_transitions(context: JobContext) -> None:
 
 
 def build_snapshots(context: JobContext, dates: Collection[date]) -> None:
-    """Build snapshots and labels of some dates."""
-    snapshots.run(context.lakehouse, dates, context.config.learning)
+    """Build snapshots and labels of some dates, when all of the log has come in."""
+    log = read_log_dates(context.lakehouse)
+    snapshots.run(context.lakehouse, dates, context.config.learning, log)
 
 
 def run_check_data(context: JobContext, day: date) -> None:

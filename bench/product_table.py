@@ -115,4 +115,5 @@ def _build_seen(
 
 def _by_date(rows: DataFrame) -> dict[date, pd.DataFrame]:
     found = rows.orderBy(*KEY).toPandas()
-    return {day: part.reset_index(drop=True) for day, part in found.groupby("as_of")}
+    days = sorted(set(found["as_of"]))
+    return {day: found[found["as_of"] == day].reset_index(drop=True) for day in days}

@@ -47,8 +47,8 @@ class LogSpan:
     """The dates that the log covers, `[start, end)`.
 
     Attributes:
-        start: date of the oldest event.
-        end: the day after the newest event.
+        start: its first date.
+        end: the day after its last date.
     """
 
     start: date
@@ -75,13 +75,18 @@ class Horizon:
         """First date after the window."""
         return self.start(as_of) + timedelta(days=self.days)
 
-    def is_known(self, as_of: date, log_end: date) -> bool:
-        """Whether the log reaches the end of the window, so that a 0 is really a 0."""
-        return self.end(as_of) <= log_end
+    def is_known(self, as_of: date, known_by: date) -> bool:
+        """Whether all events of the window are known, so that a 0 is really a 0.
 
-    def newest_known(self, log_end: date) -> date:
-        """The latest as-of date whose label is known when the log ends at `log_end`."""
-        return log_end - timedelta(days=self.gap_days + self.days)
+        Args:
+            as_of: the date that the window is seen from.
+            known_by: all that happened before this date is known.
+        """
+        return self.end(as_of) <= known_by
+
+    def newest_known(self, known_by: date) -> date:
+        """The latest as-of date whose label is known when all before `known_by` is."""
+        return known_by - timedelta(days=self.gap_days + self.days)
 
     def newest_learnable(self, cutoff: date) -> date:
         """The latest as-of date to learn from for a test on `cutoff` and later.

@@ -34,7 +34,7 @@ def main(
     fail_on_alert: FailOnAlertOption = False,
     evaluate: Evaluate = False,
 ) -> None:
-    """Do all steps for one date; without one, for the day after the newest event."""
+    """Do all steps for one date; without one, for the day after the last usual day of the log."""
     with open_job("nightly", env, overrides) as context:
         from churn_spark.pipeline import evaluate as evaluation
         from churn_spark.pipeline import night

@@ -59,7 +59,7 @@ def context(spark: SparkSession, config: Config) -> JobContext:
 def sample_data() -> Path:
     """The folder with the real logs, for tests of figures that only these have."""
     if (folder := find_sample_data()) is None:
-        pytest.skip("there is no CHURN_SAMPLE_DATA, expected a folder with the sample logs")
+        pytest.skip("found no folder with the sample logs in CHURN_SAMPLE_DATA")
     return folder
 
 

@@ -36,11 +36,11 @@ def simulate(settings: SimulationSettings, out: Path) -> KnownLog:
 def find_sample_data() -> Path | None:
     """The folder with the real logs, which are not part of the project; none where there is none.
 
-    Where it is named it must be there, and where it is required it must be named.
+    Where it is required it must be there.
     """
     folder = os.environ.get("CHURN_SAMPLE_DATA")
     if folder and Path(folder).is_dir():
         return Path(folder)
-    if folder or os.environ.get("CHURN_REQUIRE_SAMPLE_DATA"):
+    if os.environ.get("CHURN_REQUIRE_SAMPLE_DATA"):
         pytest.fail(f"CHURN_SAMPLE_DATA is {folder!r}, expected a folder with the sample logs")
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -37,6 +37,8 @@ class IngestConfig(Section):
     anonymous_user_ids: tuple[str, ...]
     buckets: int = Field(ge=1, le=4096)
     reader: Literal["auto", "native", "spark"]
+    usual_day: float = Field(gt=0, lt=1)
+    silent_days: int = Field(ge=1)
     max_driver_bytes: int = Field(ge=0)
     max_driver_events: int = Field(ge=0)
 
@@ -59,8 +61,18 @@ class LabelsConfig(Section):
     kind: Literal["horizon", "lifetime"]
     horizon_days: int = Field(ge=1)
     gap_days: int = Field(ge=0)
+    lateness_days: int = Field(ge=0)
 
     @property
     def horizon(self) -> Horizon:
         """The label window as the timeline's value."""
         return Horizon(self.horizon_days, self.gap_days)
+
+    @property
+    def definition(self) -> dict[str, str | int]:
+        """What a label means: models of one definition forecast the same."""
+        return self.model_dump(exclude={"lateness_days"})
+
+    def known_by(self, reached: date) -> date:
+        """The date before which all is known when events have come in up to another."""
+        return reached - timedelta(days=self.lateness_days)

@@ -81,6 +81,7 @@ class ChecksConfig(Section):
     max_unseen_increase: Share
     max_duplicate_rate: Share
     max_quarantine_rate: Share
+    max_misdated_rate: Share
     max_changed_rate: Share
 
 

@@ -41,11 +41,14 @@ def read_variables(environment: Mapping[str, str] = os.environ) -> dict[str, Any
 
 
 def refuse_on_command_line(key: str, value: object) -> None:
-    """Refuse a `--set` that shows a secret to everybody on the machine.
+    """Refuse a `--set`, of a value or of a section, that shows a secret to everybody here.
 
     Raises:
         ConfigError: if the value is, or holds, a secret; it isn't in the message.
     """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            refuse_on_command_line(f"{key}.{name}", inner)
     if key not in VARIABLES or not isinstance(value, str) or not value:
         return
     if has_password(value) or (key in _SECRET_AS_A_WHOLE and not is_loopback(value)):

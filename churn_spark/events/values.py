@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from churn_spark.events.rules import MAX_DIGITS, NEEDED, OTHER, STRICT_TEXTS, WHITE_SPACE
@@ -120,6 +121,7 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+@lru_cache(maxsize=1024)
 def _bare(key: str) -> str:
     return "".join(filter(str.isalnum, key)).lower()
 

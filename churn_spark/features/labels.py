@@ -14,18 +14,18 @@ from churn_spark.timeline import Horizon
 
 
 def build_labels(
-    population: pl.DataFrame, cancellations: pl.DataFrame, horizon: Horizon, log_end: date
+    population: pl.DataFrame, cancellations: pl.DataFrame, horizon: Horizon, known_by: date
 ) -> pl.DataFrame:
     """The horizon label of each user of the population.
 
-    1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while the log
-    doesn't reach the end of that window. A cancellation in the gap is null too, and marked.
+    1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while not all
+    events of that window are known. A cancellation in the gap is null too, and marked.
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
         cancellations: `user_id` and `cancel_ts` of all session days that have one.
         horizon: window and gap.
-        log_end: the day after the newest event.
+        known_by: all that happened before this date is known.
 
     Grain: (as_of, user_id, horizon_days, gap_days).
     """
@@ -35,7 +35,7 @@ def build_labels(
     in_gap = (days_ahead >= 0) & (days_ahead < horizon.gap_days)
     in_window = (days_ahead >= horizon.gap_days) & (days_ahead < end)
     labelled = population.join(first, on="user_id", how="left").with_columns(
-        is_known=pl.col("as_of") + timedelta(days=end) <= log_end,
+        is_known=pl.col("as_of") + timedelta(days=end) <= known_by,
         is_gap_cancel=in_gap.fill_null(value=False),
         in_window=in_window.fill_null(value=False).cast(pl.Int32),
     )

@@ -32,6 +32,7 @@ class Rollup:
         rebuilt: dates whose events changed -> dates whose rows depend on them.
         read: dates to rebuild -> dates whose events they depend on.
         is_ordered: whether it is made of events in order, each once, or of all as delivered.
+        is_of_log: whether events out of place are left out.
     """
 
     table: TableSpec
@@ -39,13 +40,14 @@ class Rollup:
     rebuilt: _Dates = sorted
     read: _Dates = sorted
     is_ordered: bool = True
+    is_of_log: bool = True
 
 
 SESSION_DAY_ROLLUP: Final = Rollup(SESSION_DAYS, build_session_days)
 TRANSITION_ROLLUP: Final = Rollup(
     TRANSITIONS, build_transitions, rebuilt=dates_to_rebuild, read=dates_to_read
 )
-EVENT_DAY_ROLLUP: Final = Rollup(EVENT_DAYS, build_event_days, is_ordered=False)
+EVENT_DAY_ROLLUP: Final = Rollup(EVENT_DAYS, build_event_days, is_ordered=False, is_of_log=False)
 READ_COLUMNS: Final = (*EVENT_COLUMNS, *FEED_COLUMNS)
 """What all of them need of an event."""
 

@@ -77,7 +77,22 @@ def read_dates(
     columns: Sequence[str],
     options: StorageOptions,
 ) -> pl.DataFrame:
-    """The rows of some dates in the files of a bucket, by whatever writer these are."""
+    """The rows of some dates in the files of a bucket."""
+    return _scan(files, dates, spec, options).select(columns).collect()
+
+
+def count_by_date(
+    files: BucketFiles, dates: Collection[date], spec: TableSpec, options: StorageOptions
+) -> dict[date, int]:
+    """How many rows of some dates are in the files of a bucket; no row is kept in memory."""
+    counted = _scan(files, dates, spec, options).group_by("event_date").len()
+    return dict(counted.collect(engine="streaming").iter_rows())
+
+
+def _scan(
+    files: BucketFiles, dates: Collection[date], spec: TableSpec, options: StorageOptions
+) -> pl.LazyFrame:
+    """The rows of some dates, by whatever writer the files are."""
     rows = pl.scan_parquet(
         list(files.paths),
         glob=False,
@@ -87,4 +102,4 @@ def read_dates(
         extra_columns="ignore",
         storage_options=dict(options),
     )
-    return rows.filter(pl.col("event_date").is_in(list(dates))).select(columns).collect()
+    return rows.filter(pl.col("event_date").is_in(list(dates)))

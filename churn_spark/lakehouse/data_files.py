@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -73,9 +76,14 @@ def _write(
 ) -> AddAction:
     folders = [f"{name}={_folder_value(value)}/" for name, value in partition.items()]
     path = f"{''.join(folders)}part-{uuid.uuid4()}.snappy.parquet"
-    rows.write_parquet(
-        f"{table.rstrip('/')}/{path}", compression="snappy", storage_options=options, mkdir=True
-    )
+    place = f"{table.rstrip('/')}/{path}"
+    try:
+        rows.write_parquet(place, compression="snappy", storage_options=options, mkdir=True)
+    except pl.exceptions.ComputeError as error:
+        # Polars keeps what the disk has answered to itself.
+        if table.startswith("/") and shutil.disk_usage(table).free < rows.estimated_size():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place) from error
+        raise
     (written,) = DeltaStorageHandler(table, options).get_file_info([path])
     return AddAction(
         path=quote(path, safe="/=-._"),

@@ -149,8 +149,10 @@ def numbered(rows: Rows, order: Sequence[str], name: str) -> Iterator[Rows]:
         n_ranges = int(str(rows.sparkSession.conf.get("spark.sql.shuffle.partitions")))
         by_order = [F.asc("as_of"), *map(_in_order, order)]
         ranges = rows.repartitionByRange(n_ranges, *by_order)
-        with kept(ranges.withColumn(_RANGE, F.spark_partition_id())) as dealt:
-            yield _number_by_range(dealt, order, name)
+        # Kept: what a range holds is counted, and counted on.
+        dealt = ranges.withColumn(_RANGE, F.spark_partition_id()).persist()
+        yield _number_by_range(dealt, order, name)
+        dealt.unpersist()
         return
     places = _sorted(rows, order).groupby("as_of").cumcount().astype("int32") + 1
     found = rows.copy()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from churn_spark.contracts.tables import EVENTS, QUARANTINE, SESSION_DAYS
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import EVENTS, LOG_DATES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import LogSpan, days_after
 
 
 def read_log_span(lakehouse: Lakehouse) -> LogSpan:
-    """First date of the log and the day after its newest event.
+    """First date of the log and the day after its last one, wrong clocks left out.
+
+    As the rollups have found them; of a lakehouse of an older release, all dates with an event.
 
     Raises:
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    dates = lakehouse.partition_values(SESSION_DAYS, "event_date")
+    in_log = lakehouse.read_rows(LOG_DATES, {"place": [IN_LOG]}, ["event_date"])
+    dates = sorted(in_log["event_date"]) or lakehouse.partition_values(SESSION_DAYS, "event_date")
     if not dates:
         if not lakehouse.exists(EVENTS) or lakehouse.count_rows(EVENTS):
             lakehouse.require(SESSION_DAYS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from churn_spark.leakage.table import KEY, FeatureTable, Finding
+from churn_spark.leakage.table import KEY, FeatureTable, Finding, are_equal
 
 
 def check_rebuilt(table: FeatureTable) -> Iterator[Finding]:
@@ -26,9 +26,7 @@ def check_rebuilt(table: FeatureTable) -> Iterator[Finding]:
         )
     before, after = before.loc[shared], after.loc[shared]
     for name in table.features:
-        old, new = before[name], after[name]
-        is_same = (old == new) | (old.isna() & new.isna())
-        if n := int((~is_same.astype(bool)).sum()):
+        if n := int((~are_equal(before[name], after[name])).sum()):
             share = n / max(len(shared), 1)
             yield Finding(
                 "future",

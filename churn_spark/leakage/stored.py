@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from churn_spark.arrays import Bools
-from churn_spark.leakage.table import KEY, FeatureTable, Finding
-
-_TOLERANCE = 1e-9
-"""Sums of floats are made in another order the second time."""
+from churn_spark.leakage.table import KEY, FeatureTable, Finding, are_equal
 
 
 def check_stored(table: FeatureTable) -> Iterator[Finding]:
@@ -25,7 +20,7 @@ def check_stored(table: FeatureTable) -> Iterator[Finding]:
     shared = stored.index.intersection(built.index)
     stored, built = stored.loc[shared], built.loc[shared]
     for name in table.features:
-        if n := int((~_are_equal(stored[name], built[name])).sum()):
+        if n := int((~are_equal(stored[name], built[name])).sum()):
             yield Finding(
                 "stored",
                 name,
@@ -49,11 +44,3 @@ def _find_other_users(table: FeatureTable, stored: pd.Index, built: pd.Index) ->
             f"{n_strange:,} rows are of users who aren't in the population that the log gives, "
             f"and {n_missing:,} of its users have no row",
         )
-
-
-def _are_equal(stored: pd.Series, built: pd.Series) -> Bools:
-    if pd.api.types.is_numeric_dtype(stored) and pd.api.types.is_numeric_dtype(built):
-        values = (one.to_numpy(dtype=float, na_value=np.nan) for one in (stored, built))
-        return np.isclose(*values, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
-    is_same = (stored == built) | (stored.isna() & built.isna())
-    return is_same.to_numpy(dtype=bool, na_value=False)

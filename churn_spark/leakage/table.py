@@ -19,6 +19,8 @@ Claim = Literal["users", "future", "both"]
 TRAIN: Final = "train"
 TEST: Final = "test"
 KEY: Final = ["as_of", "user_id"]
+_TOLERANCE: Final = 1e-9
+"""Sums of floats are made in another order each time."""
 _REQUIRED: Final = (*KEY, "label", "split")
 _SPANS: Final = ("registered_ts", "first_ts", "last_ts", "next_ts", "final_ts", "cancel_ts")
 
@@ -64,7 +66,7 @@ class FeatureTable:
             test) and the features; strings are categories, everything else is a number.
         features: names of the features.
         horizon: window and gap of the label.
-        log_end: the day after the log's newest event.
+        log_end: all that happened before this date is known.
         claim: what should be new in the test rows: the users, the dates (`future`), or both.
         trending: features that grow with time for everybody.
         forecasts: features that are forecasts of the label themselves, so strong with reason.
@@ -135,6 +137,15 @@ def matrix_of(rows: pd.DataFrame, names: list[str]) -> Floats:
         for name in names
     ]
     return np.column_stack(columns) if columns else np.zeros((len(rows), 0))
+
+
+def are_equal(first: pd.Series, second: pd.Series) -> Bools:
+    """Where two columns of the same rows say the same; sums of floats but for their last digits."""
+    if _is_number(first) and _is_number(second):
+        values, others = (one.to_numpy(dtype=float, na_value=np.nan) for one in (first, second))
+        return np.isclose(values, others, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+    is_same = (first == second) | (first.isna() & second.isna())
+    return np.asarray(is_same.to_numpy(dtype=bool, na_value=False))
 
 
 def labels_of(rows: pd.DataFrame) -> Bools:

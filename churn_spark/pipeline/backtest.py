@@ -98,10 +98,10 @@ def run(
         TooFewCancelsError: if there is too little to learn from.
     """
     USE_CASE.check_inputs(lakehouse)
-    log = read_log_dates(lakehouse)
+    log = read_log_dates(lakehouse, date)
     end = min(date or Date.max, log.span.end)
     plan = choose_dates(log, end, config, backtest)
-    snapshots.run_stale(lakehouse, {*plan.train, *plan.test}, config, log.span)
+    snapshots.run_stale(lakehouse, {*plan.train, *plan.test}, config, log)
     with USE_CASE.start(lakehouse) as facts:
         tested = fit_and_predict(lakehouse, log, plan, config, truth)
         predictions = describe_predictions(tested)

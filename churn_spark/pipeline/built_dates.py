@@ -1,11 +1,13 @@
 """Which as-of dates have the snapshot and the labels of the log as it is.
 
-Both follow from files of session days, which never change, and from what is configured. So it is
-noted of which they were made, after they are written: a date whose note differs is built again.
+Both follow from files of session days, which never change, from the log's first date and from what
+is configured. So it is noted of what they were made, after they are written: a date whose note
+differs is built again. Where only Spark reaches the files nothing is noted.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,8 +19,9 @@ from churn_spark.contracts.tables import BUILT_DATES, SESSION_DAYS
 from churn_spark.hashing import content_hash
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.labels import horizon_of
-from churn_spark.timeline import Horizon, LogSpan
+from churn_spark.timeline import Horizon
 
 
 @dataclass(frozen=True)
@@ -26,33 +29,47 @@ class BuiltDates:
     """What is noted of dates, and what would be noted of them now.
 
     Attributes:
-        files: date and path of the files of session days.
-        span: of the log.
+        files: date and path of the files of session days, in order.
+        log_start: first date of the log.
+        known_by: all that happened before this date is known.
         horizon: of the labels.
         active_days: how long a user counts as active.
         noted: date -> hashes of snapshot and labels.
     """
 
     files: Sequence[tuple[date, str]]
-    span: LogSpan
+    log_start: date
+    known_by: date
     horizon: Horizon
     active_days: int
     noted: Mapping[date, tuple[str | None, str]]
 
     @classmethod
-    def read(cls, lakehouse: Lakehouse, span: LogSpan, config: LearningConfig) -> BuiltDates:
+    def read(cls, lakehouse: Lakehouse, log: LogDates, config: LearningConfig) -> BuiltDates:
         """The notes and the files; none where only Spark reaches them: all dates are stale then."""
         horizon, active_days = config.labels.horizon, config.snapshots.active_days
+        start, known_by = log.span.start, config.labels.known_by(log.reached)
         if not lakehouse.is_native:
-            return cls((), span, horizon, active_days, {})
+            return cls((), start, known_by, horizon, active_days, {})
         rows = lakehouse.collect_rows(BUILT_DATES, horizon_of(horizon))
         noted = {row.as_of: (row.snapshots_of, row.labels_of) for row in rows}
         files = lakehouse.data_files(SESSION_DAYS, "event_date")
-        return cls(files, span, horizon, active_days, noted)
+        return cls(files, start, known_by, horizon, active_days, noted)
 
     def stale(self, dates: Collection[date]) -> set[date]:
         """Those of the dates that are to be built."""
         return {day for day in dates if self.noted.get(day) != self._hashes(day)}
+
+    def stale_labels(self) -> set[date]:
+        """The noted dates whose labels are to be made again of the snapshots there are.
+
+        What has come in since touches their windows, or closes them.
+        """
+        return {
+            day
+            for day, (snapshots_of, labels_of) in self.noted.items()
+            if labels_of != self._label_hash(day, snapshots_of)
+        }
 
     def write(
         self, lakehouse: Lakehouse, built: Collection[date], labelled: Collection[date]
@@ -83,9 +100,11 @@ class BuiltDates:
     def _snapshot_hash(self, day: date) -> str:
         features = fingerprint(SNAPSHOT_FEATURES)
         paths = [path for one, path in self.files if one < day]
-        return content_hash([SOURCES_FINGERPRINT, features, self.active_days, paths])
+        return content_hash(
+            [SOURCES_FINGERPRINT, features, self.active_days, self.log_start, paths]
+        )
 
     def _label_hash(self, day: date, snapshots_of: str | None) -> str:
-        end = self.horizon.end(day)
-        paths = [path for one, path in self.files if day <= one < end]
-        return content_hash([snapshots_of, self.horizon.is_known(day, self.span.end), paths])
+        first, end = (bisect_left(self.files, (one, "")) for one in (day, self.horizon.end(day)))
+        paths = [path for _, path in self.files[first:end]]
+        return content_hash([snapshots_of, self.horizon.is_known(day, self.known_by), paths])

@@ -5,19 +5,28 @@ from __future__ import annotations
 from datetime import date as Date
 
 from churn_spark.config import ChecksConfig
+from churn_spark.contracts.places import AT_EDGE, OUT_OF_PLACE
 from churn_spark.contracts.tables import (
+    BUILT_DATES,
     DATA_CHECKS,
     DECISIONS,
     EVENT_DAYS,
     FILES,
+    LOG_DATES,
     QUARANTINE,
     SESSION_DAYS,
     SNAPSHOTS,
 )
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import read_as_of
+from churn_spark.lakehouse.user_rows import read_as_of, require_rows
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks, run_checks
+from churn_spark.monitoring.data_quality.checks import (
+    CheckResult,
+    check_population,
+    failed_checks,
+    run_checks,
+)
 from churn_spark.monitoring.data_quality.event_days import (
     checked_day,
     measure_events,
@@ -32,11 +41,11 @@ from churn_spark.stores.files import measure_files
 
 USE_CASE = UseCase(
     "check_data",
-    "volume, freshness, nulls, zeros, new values; a failed check holds the night",
+    "volume, freshness, dates, nulls, zeros, new values; a failed check holds the night",
     reads=(EVENT_DAYS, QUARANTINE, SESSION_DAYS, SNAPSHOTS),
     writes=(DATA_CHECKS,),
     takes=("the champion",),
-    reads_if_there=(DECISIONS, FILES),
+    reads_if_there=(DECISIONS, FILES, LOG_DATES, BUILT_DATES),
 )
 
 
@@ -68,17 +77,42 @@ def check_night(
         days = read_event_days(lakehouse)
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
-        n_bytes = measure_files(lakehouse, batches)
-        feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes)
+        n_bytes, misdated = measure_files(lakehouse, batches), read_misdated(lakehouse, night)
+        feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes, misdated)
         columns = measure_events(days, date)
-        if version is not None and registry.trained_as_of(version) < date:
+        n_users = count_users(lakehouse, date)
+        if n_users and version is not None and registry.trained_as_of(version) < date:
             bundle = registry.load(version)
             # Columns that are defined otherwise today say nothing beside its training rows.
             if bundle.knows_definitions:
                 columns += read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, date), bundle)
-        results = run_checks(feed, columns, config)
+        results = (check_population(n_users), *run_checks(feed, columns, config))
         write_checks(lakehouse, date, results)
         n_passed = len(results) - len(failed_checks(results))
         facts.append(f"{n_passed} of {len(results)} checks passed")
         facts.extend(check.sentence for check in results if not check.passed)
     return results
+
+
+def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:
+    """The dates of events that are set aside, or that lie a day after the night and the log."""
+    end = max(night.date, night.log.span.end)
+    where: Where = {"place": [OUT_OF_PLACE, AT_EDGE]}
+    rows = lakehouse.read_rows(LOG_DATES, where, ["event_date", "place"])
+    return [
+        day
+        for day, place in rows.itertuples(index=False, name=None)
+        if place == OUT_OF_PLACE or day > end
+    ]
+
+
+def count_users(lakehouse: Lakehouse, date: Date) -> int:
+    """The users in the snapshot of a date; it may have been built and have none.
+
+    Raises:
+        MissingTableError: if it wasn't built.
+    """
+    of_date: Where = {"as_of": [date]}
+    if lakehouse.count_rows(BUILT_DATES, of_date) or not lakehouse.is_native:
+        return lakehouse.count_rows(SNAPSHOTS, of_date)
+    return require_rows(lakehouse, SNAPSHOTS, of_date, date)

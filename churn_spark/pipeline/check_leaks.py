@@ -16,6 +16,7 @@ from rich.table import Table
 from churn_spark.config import LeakageConfig, LearningConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
+    BUILT_DATES,
     DATA_CHECKS,
     LABELS,
     SESSION_DAYS,
@@ -37,7 +38,7 @@ USE_CASE = UseCase(
     "check_leaks",
     "whether any feature knows what it must not, or isn't what the log gives, by rebuilding it",
     reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
-    reads_if_there=(TRANSITIONS, TRAINING_ROWS, BEHAVIOUR, DATA_CHECKS),
+    reads_if_there=(TRANSITIONS, TRAINING_ROWS, BEHAVIOUR, BUILT_DATES, DATA_CHECKS),
     takes=("the champion",),
 )
 
@@ -56,7 +57,7 @@ def run(
         LeakFoundError: if a check finds something; the findings have been printed.
     """
     with USE_CASE.start(lakehouse) as facts:
-        log = read_log_dates(lakehouse)
+        log = read_log_dates(lakehouse, date)
         table = collect_table(lakehouse, open_registry, log, date, config, leakage)
         findings = find_leaks(table, leakage)
         n_dates, n = table.rows["as_of"].nunique(), len(table.features)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date as Date
 from datetime import timedelta
 
-from churn_spark.config import LearningConfig
+from churn_spark.config import LabelsConfig, LearningConfig
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.stores.checks import read_failed_nights
@@ -20,26 +21,45 @@ class LogDates:
 
     Attributes:
         span: first date and end of the log.
+        newest_night: the newest date that a night has been run for, or is.
         failed: nights whose data failed their checks and were not mended since. Dates that were
             no nights, from before the first one or left out, have no checks and are used.
     """
 
     span: LogSpan
+    newest_night: Date
     failed: frozenset[Date] = frozenset()
+
+    @property
+    def reached(self) -> Date:
+        """All before this date has come in, but for what is late.
+
+        The log may have begun on a day that isn't over: that day's night is still to come.
+        """
+        return min(self.span.end, self.newest_night)
 
     def sound(self, dates: Iterable[Date]) -> list[Date]:
         """The dates, oldest first, without those whose data failed their checks."""
         return sorted(set(dates) - self.failed)
 
 
-def read_log_dates(lakehouse: Lakehouse) -> LogDates:
+def read_log_dates(lakehouse: Lakehouse, date: Date | None = None) -> LogDates:
     """The dates of the log as it is.
+
+    A night leaves a snapshot, so nights in any order leave the same labels: those that the
+    newest of them knows.
+
+    Args:
+        lakehouse: with the session days.
+        date: of the night; all of the log has come in where there is none.
 
     Raises:
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    return LogDates(read_log_span(lakehouse), read_failed_nights(lakehouse))
+    span, failed = read_log_span(lakehouse), read_failed_nights(lakehouse)
+    nights = {*lakehouse.partition_values(SNAPSHOTS, "as_of")} - failed
+    return LogDates(span, max({*nights, date or span.end}), failed)
 
 
 def training_dates(log: LogDates, config: LearningConfig, date: Date) -> list[Date]:
@@ -53,15 +73,20 @@ def labelled_dates(log: LogDates, config: LearningConfig, date: Date) -> list[Da
     """The as-of dates, oldest first, whose labels are known by the date."""
     dates = weekly_dates(
         days_after(log.span.start, config.training.history_days),
-        config.labels.horizon.newest_known(min(date, log.span.end)),
+        newest_labelled(log, config.labels, date),
         config.training.as_of_weekday,
     )
     return log.sound(dates)
 
 
+def newest_labelled(log: LogDates, labels: LabelsConfig, date: Date) -> Date:
+    """The newest as-of date whose labels are known by the date."""
+    return labels.horizon.newest_known(labels.known_by(min(date, log.reached)))
+
+
 def unseen_dates(log: LogDates, config: LearningConfig, date: Date, trained: Date) -> list[Date]:
     """The as-of dates whose labels became known after a training, up to the date."""
-    horizon = config.labels.horizon
-    first = horizon.newest_known(trained) + timedelta(days=1)
-    newest = horizon.newest_known(min(date, log.span.end))
+    labels = config.labels
+    first = labels.horizon.newest_known(labels.known_by(trained)) + timedelta(days=1)
+    newest = newest_labelled(log, labels, date)
     return log.sound(weekly_dates(first, newest, config.training.as_of_weekday))

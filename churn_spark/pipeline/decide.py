@@ -31,7 +31,7 @@ from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline import snapshots, train
 from churn_spark.pipeline.champion import load_champion
-from churn_spark.pipeline.dates import training_dates
+from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.evidence import (
     compare_with_champion,
     gather_evidence,
@@ -50,6 +50,7 @@ from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
 from churn_spark.pipeline.succession import Rival, drop_judged, find_rival, record_unfit
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.pipeline.withdraw import withdraw_ahead
 from churn_spark.stores.checks import require_checks
 
 USE_CASE = UseCase(
@@ -105,7 +106,10 @@ def run(
         FingerprintError: if it knows other feature definitions.
     """
     USE_CASE.check_inputs(lakehouse)
-    night = read_night(lakehouse, registry, date)
+    log = read_log_dates(lakehouse, date)
+    if withdraw_ahead(lakehouse, log, date):
+        log = read_log_dates(lakehouse, date)
+    night = read_night(lakehouse, registry, date, log)
     load_champion(registry, night.require_champion(), date, config.learning)
     if release_reason is not None:
         night = release_policy(lakehouse, night, release_reason, config.policy)
@@ -151,8 +155,8 @@ def decide_night(
             facts.append(f"{newest} is decided already and stands on {date}")
             return Outcome(is_held)
         before = state_before(night, config.policy)
-        missing = probation_dates(night, before, config)
-        snapshots.run_missing(lakehouse, missing, config.learning, night.log.span)
+        judged = probation_dates(night, before, config)
+        snapshots.run_stale(lakehouse, judged, config.learning, night.log)
         if drift is None:
             drift = Drift() if is_held else read_drift(lakehouse, date)
         evidence = gather_evidence(lakehouse, registry, night, before, checks, drift, config)
@@ -195,9 +199,8 @@ def meet_rival(
 ) -> Evidence:
     """The evidence with how a challenger that waits does beside the champion."""
     weeks = training_dates(night.log, config.learning, night.date)
-    snapshots.run_stale(
-        lakehouse, weeks[-config.policy.comparison_weeks :], config.learning, night.log.span
-    )
+    compared = weeks[-config.policy.comparison_weeks :]
+    snapshots.run_stale(lakehouse, compared, config.learning, night.log)
     versions = (rival.version, before.champion)
     comparison = compare_with_champion(lakehouse, registry, night, versions, config)
     return replace(evidence, challenger=comparison)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENT_DAYS, EVENTS
+from churn_spark.contracts.tables import EVENT_DAYS, EVENTS, LOG_DATES
 from churn_spark.features.rollups import EVENT_DAY_ROLLUP
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import rollups
@@ -15,7 +15,7 @@ USE_CASE = UseCase(
     "build_event_days",
     "counts, nulls and values of each day's events; only the dates that new events touch",
     reads=(EVENTS,),
-    writes=(EVENT_DAYS,),
+    writes=(EVENT_DAYS, LOG_DATES),
 )
 STEP: Final = {USE_CASE: EVENT_DAY_ROLLUP}
 

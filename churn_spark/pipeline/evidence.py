@@ -49,9 +49,10 @@ def gather_evidence(
 ) -> Evidence:
     """All that is known on the night; the snapshots of the dates on probation are there."""
     failed = tuple(sorted(failed_checks(checks)))
-    n_rows = require_rows(lakehouse, SNAPSHOTS, {"as_of": [night.date]}, night.date)
+    of_night: Where = {"as_of": [night.date]}
     if failed:
-        return Evidence(n_rows, failed)
+        return Evidence(lakehouse.count_rows(SNAPSHOTS, of_night), failed)
+    n_rows = require_rows(lakehouse, SNAPSHOTS, of_night, night.date)
     of_champion = [row for row in drift.rows if row.model_version == state.champion]
     features, prediction = drift_facts(of_champion)
     performance = read_metric_changes(lakehouse, night.date, state.champion, night.log)

@@ -72,7 +72,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         encoding=data.encoding,
         calibration=trees.calibration.calibration,
         base_rate=trees.base_rate,
-        label=config.labels.model_dump(),
+        label=config.labels.definition,
         baseline=build_baseline_rows(data.learnt, data.encoding, trees, config.max_reference_rows),
         offset=trees.offset,
         behaviour=data.behaviour,

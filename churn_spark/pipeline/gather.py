@@ -80,7 +80,8 @@ def read_night(
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    return Night(date, log or read_log_dates(lakehouse), read_entries(lakehouse), registry.state())
+    log = log or read_log_dates(lakehouse, date)
+    return Night(date, log, read_entries(lakehouse), registry.state())
 
 
 def settle(

@@ -19,7 +19,7 @@ from churn_spark.events.readings import FileNote
 from churn_spark.events.summary import BatchFacts
 from churn_spark.lakehouse.commits import Once, append_files
 from churn_spark.lakehouse.data_files import are_there
-from churn_spark.lakehouse.selection import Between
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 
 WRITER: Final = "ingest_events"
@@ -134,11 +134,19 @@ def commit(lakehouse: Lakehouse, batch: PendingBatch) -> None:
 def withdraw(lakehouse: Lakehouse, spec: TableSpec, batch: PendingBatch) -> None:
     """Remove what earlier batches have delivered of the files that the batch reads again.
 
-    It comes after the new rows: in between an event is there twice, which counts once.
+    It comes after the new rows: in between an event is there twice, which counts once. Of a file
+    that is read on, the end may have been rejected for it was only the begin of a line.
     """
+    before = Between(last=batch.number - 1)
     if batch.replaced:
-        before = Between(last=batch.number - 1)
         lakehouse.delete_rows(spec, {"source_file": batch.replaced, "ingest_batch": before})
+    if spec is QUARANTINE:
+        begins = {note.path: note.begin for note in batch.files if note.status == "read on"}
+        rejected: Where = {"source_file": begins, "ingest_batch": before}
+        for row in lakehouse.collect_rows(spec, rejected, ["source_file", "byte_offset"]):
+            if row.byte_offset is not None and row.byte_offset >= begins[row.source_file]:
+                of_line = {"source_file": [row.source_file], "byte_offset": [row.byte_offset]}
+                lakehouse.delete_rows(spec, {**of_line, "ingest_batch": before})
 
 
 def _table_ids(lakehouse: Lakehouse) -> dict[str, str]:

@@ -23,7 +23,7 @@ def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
     """
     remove_raw_lines(lakehouse)
     there = [spec for spec in ingest_batch.TABLES if lakehouse.exists(spec)]
-    if FILES in there and EVENTS not in there:
+    if EVENTS not in there and lakehouse.count_rows(FILES):
         raise LostTableError(
             f"found {FILES.path} in {lakehouse.root}, which says what was loaded, and no "
             f"{EVENTS.path} with what it says; expected both or none: restore the second, or "

@@ -1,4 +1,4 @@
-"""Snapshots and session days -> `labels`: of new dates, and of those that have ripened."""
+"""Snapshots and session days -> `labels` of some dates, and which dates have ripened."""
 
 from __future__ import annotations
 
@@ -20,34 +20,29 @@ _ROWS_A_COMMIT: Final = 2_000_000
 
 
 def write_labels(
-    lakehouse: Lakehouse, dates: Collection[Date], horizon: Horizon, log_end: Date
-) -> list[Date]:
-    """Replace the labels of the dates, and of those whose labels are known since the last run.
+    lakehouse: Lakehouse, dates: Collection[Date], horizon: Horizon, known_by: Date
+) -> None:
+    """Replace the labels of the dates.
 
-    Returns:
-        All dates that were labelled.
+    Args:
+        lakehouse: with the session days, and the snapshots of the dates.
+        dates: as-of dates.
+        horizon: window and gap of the labels.
+        known_by: all that happened before this date is known.
     """
-    labelled = sorted({*dates, *find_unripe_dates(lakehouse, horizon, log_end)})
     are_there: Where = {"cancel_ts": Between()}
     cancelled = pl.DataFrame(
         lakehouse.read_arrow(SESSION_DAYS, are_there, ["user_id", "cancel_ts"])
     )
-    for some in _parts(lakehouse, labelled):
+    for some in _parts(lakehouse, sorted(dates)):
         population = lakehouse.read_arrow(SNAPSHOTS, {"as_of": some}, ["as_of", "user_id"])
-        labels = build_labels(pl.DataFrame(population), cancelled, horizon, log_end)
+        labels = build_labels(pl.DataFrame(population), cancelled, horizon, known_by)
         lakehouse.replace_rows(labels.to_arrow(), LABELS, {"as_of": some, **horizon_of(horizon)})
-    return labelled
 
 
-def find_unlabelled(lakehouse: Lakehouse, dates: Collection[Date], horizon: Horizon) -> set[Date]:
-    """Those of the dates that have no labels yet."""
-    where: Where = {"as_of": dates, **horizon_of(horizon)}
-    return {*dates} - {*lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]}
-
-
-def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, log_end: Date) -> list[Date]:
+def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, known_by: Date) -> list[Date]:
     """The as-of dates whose labels were not known when they were built, and are now."""
-    newest_known = horizon.newest_known(log_end)
+    newest_known = horizon.newest_known(known_by)
     # A label that isn't known is null: the log names the few dates that have such.
     with_nulls = lakehouse.partition_values(LABELS, "as_of", null_in="label")
     dates = [one for one in with_nulls if one <= newest_known]

@@ -23,6 +23,7 @@ from churn_spark.leakage.inputs import (
 )
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.leak_behaviour import read_forecasters, with_stored_forecasts
 from churn_spark.pipeline.leak_builds import build_rows, sampled
@@ -33,9 +34,17 @@ FORECASTS: Final = ("behaviour_probability", "cancel_per_visit")
 
 
 def newest_labelled_dates(
-    lakehouse: Lakehouse, log: LogDates, date: Date, horizon: Horizon, n_dates: int
+    lakehouse: Lakehouse,
+    log: LogDates,
+    date: Date,
+    horizon: Horizon,
+    n_dates: int,
+    built: BuiltDates | None = None,
 ) -> list[Date]:
     """The newest sound dates that have labels whose window ends by the date, oldest first.
+
+    Where it is known of what they were built, those that are of the log as it is, if there are
+    any: a night's snapshot before late events is built anew before anything is learnt from it.
 
     Raises:
         MissingTableError: if there are none.
@@ -45,7 +54,8 @@ def newest_labelled_dates(
     known = labels.filter(F.col("is_known") & (F.col("as_of") <= F.lit(newest_known)))
     newest = known.select("as_of").distinct()
     found = log.sound(row.as_of for row in newest.collect())
-    dates = found[-n_dates:]
+    stale = built.stale(found) if built else set()
+    dates = ([day for day in found if day not in stale] or found)[-n_dates:]
     if not dates:
         raise MissingTableError(
             f"found no label that is known by {date}, expected some as of {newest_known} or "
@@ -68,7 +78,8 @@ def collect_table(
         MissingTableError: if no label is known by the date.
     """
     horizon = config.labels.horizon
-    dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates)
+    built = BuiltDates.read(lakehouse, log, config)
+    dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates, built)
     forecasters = read_forecasters(lakehouse, open_registry, dates)
     features = (*SNAPSHOT_FEATURES, *(BEHAVIOUR_FEATURES if forecasters else ()))
     n_users = lakehouse.read(SESSION_DAYS).select("user_id").distinct().count()
@@ -87,7 +98,7 @@ def collect_table(
             rows=rows.orderBy(*KEY).toPandas(),
             features=tuple(feature.name for feature in features),
             horizon=horizon,
-            log_end=log.span.end,
+            log_end=log.reached,
             claim="users",
             trending=find_trending(features),
             forecasts=frozenset(FORECASTS),

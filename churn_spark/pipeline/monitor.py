@@ -147,7 +147,7 @@ def measure(
     """
     window = newest_window(lakehouse, registry, night, bundle.version, config.learning)
     if window is not None:
-        snapshots.run_missing(lakehouse, [window], config.learning, night.log.span)
+        snapshots.run_stale(lakehouse, [window], config.learning, night.log)
     rows = measure_performance(
         lakehouse, registry, night.date, bundle, window, config.learning, config.monitoring
     )

@@ -8,18 +8,8 @@ from dataclasses import replace
 from datetime import date as Date
 
 from churn_spark.config import NightConfig
-from churn_spark.contracts.tables import (
-    BEHAVIOUR,
-    DATA_CHECKS,
-    DECISIONS,
-    DRIFT,
-    DRIFT_CELLS,
-    PERFORMANCE,
-    RETENTION_LISTS,
-    SCORES,
-)
+from churn_spark.contracts.tables import DATA_CHECKS, DECISIONS
 from churn_spark.errors import TooFewCancelsError
-from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import standing_on
@@ -48,6 +38,7 @@ from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.succession import find_vacancy, take_over
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import write_night
 from churn_spark.timeline import days_after
@@ -75,15 +66,6 @@ USE_CASE = UseCase(
     leaves=("all of the above", "`champion/`", "`reports/monitoring.html`"),
 )
 
-_OF_NIGHT = (
-    (BEHAVIOUR, "as_of"),
-    (SCORES, "as_of"),
-    (RETENTION_LISTS, "as_of"),
-    (DRIFT_CELLS, "run_date"),
-    (DRIFT, "run_date"),
-    (PERFORMANCE, "run_date"),
-)
-"""What a night says of the users and of the model, and the column of its date."""
 _NAMED = 4
 
 
@@ -101,7 +83,7 @@ def run(
         open_registry: opens the model registry; called beside the first steps, as a new MLflow
             store takes seconds to lay out and nothing before a training needs it.
         config: of the night.
-        date: as-of date; the day after the newest event where none is given.
+        date: as-of date; the day after the last usual day of the log where none is given.
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
@@ -118,8 +100,13 @@ def run(
         steps = session_days.STEP | transitions.STEP | event_days.STEP
         rollups.run(lakehouse, config.ingest, steps)
         registry = opening.result()
-    log = read_log_dates(lakehouse)
-    night = read_night(lakehouse, registry, date or log.span.end, log)
+    log = read_log_dates(lakehouse, date)
+    if date is None:
+        date = log.span.end
+        say("nightly", f"--date {date}, the day after the last usual day of the log")
+    if withdraw_ahead(lakehouse, log, date):
+        log = read_log_dates(lakehouse, date)
+    night = read_night(lakehouse, registry, date, log)
     night = settle(lakehouse, registry, night, config.policy)
     name_left_out(lakehouse, night.date)
     outcome = judge(lakehouse, registry, night, config)
@@ -150,7 +137,7 @@ def judge(
     date, is_first = night.date, night.is_first
     vacancy = None if is_first else find_vacancy(registry, night, config.learning)
     train_dates = training_dates(night.log, config.learning, date) if is_first else []
-    snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log.span)
+    snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log)
     checks = check_data.check_night(lakehouse, registry, night, config.checks)
     if not all(check.passed for check in checks):
         withdraw(lakehouse, date)
@@ -222,12 +209,3 @@ def name_left_out(lakehouse: Lakehouse, date: Date) -> None:
             f"{name_some(left_out, _NAMED)}: nothing was scored or decided; `nightly --date` with "
             "each still makes its scores, list and drift",
         )
-
-
-def withdraw(lakehouse: Lakehouse, date: Date) -> None:
-    """Take back what the night said before its data were found to be broken."""
-    for spec, column in _OF_NIGHT:
-        of_night: Where = {column: [date]}
-        if lakehouse.count_rows(spec, of_night):
-            say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
-            lakehouse.replace_rows([], spec, of_night)

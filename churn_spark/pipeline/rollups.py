@@ -6,19 +6,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date as Date
+from typing import Final
 
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS
-from churn_spark.features.rollups import Rollup, roll_up_frame
+from churn_spark.features.rollups import (
+    SESSION_DAY_ROLLUP,
+    TRANSITION_ROLLUP,
+    Rollup,
+    roll_up_frame,
+)
 from churn_spark.lakehouse.bucket_files import list_bucket_files
 from churn_spark.lakehouse.commits import create_table, replace_partitions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.touched_dates import TouchedDates, find_touched_dates
+from churn_spark.pipeline.log_dates import LogPlaces, find_places
 from churn_spark.pipeline.rollup_task import FilesByTable, RollupTask, deal
 from churn_spark.pipeline.use_case import UseCase
+
+_OF_LOG: Final = (SESSION_DAY_ROLLUP, TRANSITION_ROLLUP)
 
 
 @dataclass(frozen=True)
@@ -28,24 +37,36 @@ class Rebuild:
     Attributes:
         rollup: how it is made.
         touched: dates whose events changed.
+        log: which dates are set aside, or no longer are.
     """
 
     rollup: Rollup
     touched: TouchedDates
+    log: LogPlaces
 
     @property
     def dates(self) -> list[Date]:
         """Those whose rows are replaced."""
-        return self.rollup.rebuilt(self.touched.dates)
+        moved = self.log.moved if self.rollup.is_of_log else []
+        return self.rollup.rebuilt({*self.touched.dates, *moved})
+
+    @property
+    def built(self) -> list[Date]:
+        """Those that have rows afterwards."""
+        aside = {*self.rollup.rebuilt(self.log.out)} if self.rollup.is_of_log else ()
+        return [day for day in self.dates if day not in aside]
 
     @property
     def read(self) -> list[Date]:
         """Those whose events are read."""
-        return self.rollup.read(self.dates)
+        return self.rollup.read(self.built)
 
 
 def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Rollup]) -> None:
     """Rebuild the dates that were touched since the last run, and those that depend on them.
+
+    Where dates turn out to be out of place, or no longer are, all tables that leave such dates out
+    follow.
 
     Each table notes the version of the events that it is built from, in its own commit: after a
     kill between two tables the next run builds the one that is behind.
@@ -62,9 +83,11 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
         # What begins last is said first.
         started = {one: lines.enter_context(one.start(lakehouse)) for one in reversed([*steps])}
         version = lakehouse.version(EVENTS)
+        log = find_places(lakehouse, config, version)
+        followers = [one for one in _OF_LOG if log.moved and lakehouse.exists(one.table)]
         rebuilds = {
-            step: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version))
-            for step, rollup in steps.items()
+            rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
+            for rollup in dict.fromkeys([*steps.values(), *followers])
         }
         touched = [rebuild for rebuild in rebuilds.values() if rebuild.dates]
         tables = [EVENTS, *(rebuild.rollup.table for rebuild in touched)]
@@ -73,8 +96,11 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
         else:
             for rebuild in touched:
                 _rebuild_by_spark(lakehouse, rebuild)
-        for step, rebuild in rebuilds.items():
-            started[step].append(rebuild.touched.describe())
+        log.write(lakehouse)
+        for step, rollup in steps.items():
+            started[step].append(rebuilds[rollup].touched.describe())
+            if rollup.is_of_log:
+                started[step].extend(log.describe())
 
 
 def _rebuild_natively(
@@ -84,7 +110,7 @@ def _rebuild_natively(
     options = lakehouse.storage_options
     task = RollupTask(
         tables={rebuild.rollup: lakehouse.uri(rebuild.rollup.table) for rebuild in rebuilds},
-        dates={rebuild.rollup: rebuild.dates for rebuild in rebuilds},
+        dates={rebuild.rollup: rebuild.built for rebuild in rebuilds},
         read=sorted({day for rebuild in rebuilds for day in rebuild.read}),
         options=options,
     )
@@ -102,7 +128,7 @@ def _rebuild_natively(
     for rebuild in rebuilds:
         table = task.tables[rebuild.rollup]
         files = [file for by_table in written for file in by_table.get(table, ())]
-        days = {"event_date": task.dates[rebuild.rollup]}
+        days = {"event_date": rebuild.dates}
         replace_partitions(files, table, options, days, rebuild.touched.once)
         lakehouse.shorten_log(rebuild.rollup.table, lakehouse.version(rebuild.rollup.table))
 
@@ -112,7 +138,7 @@ def _rebuild_by_spark(lakehouse: Lakehouse, rebuild: Rebuild) -> None:
     table, is_date = rebuild.rollup.table, F.col("event_date").isin
     rows = roll_up_frame(lakehouse.read(EVENTS).filter(is_date(rebuild.read)), rebuild.rollup)
     lakehouse.replace(
-        rows.filter(is_date(rebuild.dates)),
+        rows.filter(is_date(rebuild.built)),
         table,
         {"event_date": rebuild.dates},
         once=rebuild.touched.once,

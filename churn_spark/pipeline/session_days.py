@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS, SESSION_DAYS
+from churn_spark.contracts.tables import EVENT_DAYS, EVENTS, LOG_DATES, SESSION_DAYS
 from churn_spark.features.rollups import SESSION_DAY_ROLLUP
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import rollups
@@ -15,7 +15,8 @@ USE_CASE = UseCase(
     "build_session_days",
     "one row per user, session and date; only the dates that new events touch",
     reads=(EVENTS,),
-    writes=(SESSION_DAYS,),
+    writes=(SESSION_DAYS, LOG_DATES),
+    reads_if_there=(EVENT_DAYS,),
 )
 STEP: Final = {USE_CASE: SESSION_DAY_ROLLUP}
 

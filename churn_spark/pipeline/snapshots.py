@@ -1,20 +1,34 @@
-"""Silver `session_days` -> gold `snapshots` as of a date, and `labels` as they mature."""
+"""Silver `session_days` -> gold `snapshots` as of a date, and `labels` as they mature.
+
+A snapshot stays as its night has seen it until it is learnt from or judged on. Labels don't: each
+run makes those again whose window has closed or was touched by late events.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date as Date
+from datetime import timedelta
+from typing import Final
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
+from churn_spark.contracts.tables import (
+    BUILT_DATES,
+    DATA_CHECKS,
+    LABELS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    USER_TOTALS,
+)
 from churn_spark.errors import InputError
 from churn_spark.features.local.snapshots import build_snapshots as build_from_totals
 from churn_spark.features.snapshots import build_snapshots
-from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import replace_users
 from churn_spark.pipeline.built_dates import BuiltDates
-from churn_spark.pipeline.labels import find_unlabelled, write_labels
+from churn_spark.pipeline.dates import LogDates, read_log_dates
+from churn_spark.pipeline.labels import find_unripe_dates, horizon_of, write_labels
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.user_totals import are_few_days, read_history
 from churn_spark.timeline import LogSpan
@@ -26,38 +40,41 @@ USE_CASE = UseCase(
     "as they become known",
     reads=(SESSION_DAYS,),
     writes=(SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES),
-    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES),
+    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES, DATA_CHECKS),
 )
+_LATE_DAYS: Final = 28
 
 
 def run(
     lakehouse: Lakehouse,
     dates: Collection[Date],
     config: LearningConfig,
-    span: LogSpan | None = None,
+    log: LogDates | None = None,
 ) -> None:
-    """Replace the snapshots and labels of the dates, and the labels known since the last run.
+    """Replace the snapshots and labels of the dates, and the labels that have changed since.
 
     Args:
         lakehouse: with the session days.
         dates: as-of dates.
         config: how long a user counts as active, and the window of the labels.
-        span: of the log; read where it isn't known yet.
+        log: its dates; read where they aren't known yet.
 
     Raises:
         MissingTableError: if there are no session days yet.
         InputError: if there is no event before one of the dates.
     """
     with USE_CASE.start(lakehouse) as facts:
-        span = span or read_log_span(lakehouse)
+        log = log or read_log_dates(lakehouse, max(dates))
+        span = log.span
         if min(dates) <= span.start:
             raise InputError(
                 f"found no event before {min(dates)}; expected a date after the log's first day, "
                 f"{span.start}, up to {span.end}: choose another --date"
             )
-        built = BuiltDates.read(lakehouse, span, config)
+        built = BuiltDates.read(lakehouse, log, config)
         write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
-        labelled = write_labels(lakehouse, dates, config.labels.horizon, span.end)
+        labelled = {*dates, *_find_changed_labels(lakehouse, built)}
+        write_labels(lakehouse, labelled, config.labels.horizon, built.known_by)
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
@@ -81,24 +98,29 @@ def write_snapshots(
         )
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
-        by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days)
+        by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days, span.start)
         replace_users(lakehouse, by_windows, SNAPSHOTS, {"as_of": dates})
 
 
-def run_missing(
-    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
-) -> None:
-    """Build the snapshots and labels of those of the dates that have none yet.
-
-    Labels are written last: a date that has them has its snapshot, however the job has ended.
-    """
-    if dates and (missing := find_unlabelled(lakehouse, dates, config.labels.horizon)):
-        run(lakehouse, missing, config, span)
-
-
 def run_stale(
-    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, span: LogSpan
+    lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, log: LogDates
 ) -> None:
     """Build the snapshots and labels of those of the dates that aren't of the log as it is."""
-    if stale := BuiltDates.read(lakehouse, span, config).stale(dates):
-        run(lakehouse, stale, config, span)
+    if dates and (stale := BuiltDates.read(lakehouse, log, config).stale(dates)):
+        run(lakehouse, stale, config, log)
+
+
+def _find_changed_labels(lakehouse: Lakehouse, built: BuiltDates) -> set[Date]:
+    """The dates whose labels are others now than when they were written.
+
+    Those that became known are found by themselves too: an older release has noted nothing. Where
+    nothing is noted at all, events count that come up to `_LATE_DAYS` after a window's end.
+    """
+    changed = {*find_unripe_dates(lakehouse, built.horizon, built.known_by)}
+    if lakehouse.is_native:
+        return changed | built.stale_labels()
+    newest = built.horizon.newest_known(built.known_by)
+    labelled = lakehouse.partition_values(LABELS, "as_of")
+    late = [one for one in labelled if newest - timedelta(days=_LATE_DAYS) <= one <= newest]
+    where: Where = {"as_of": late, **horizon_of(built.horizon)}
+    return changed | {*lakehouse.read_rows(LABELS, where, ["as_of"])["as_of"]}

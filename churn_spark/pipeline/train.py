@@ -61,9 +61,9 @@ def run(
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
     USE_CASE.check_inputs(lakehouse)
-    log = log or read_log_dates(lakehouse)
+    log = log or read_log_dates(lakehouse, date)
     if dates := training_dates(log, config, date):
-        snapshots.run_stale(lakehouse, dates, config, log.span)
+        snapshots.run_stale(lakehouse, dates, config, log)
     return train(lakehouse, registry, date, config, log, waits=waits)
 
 

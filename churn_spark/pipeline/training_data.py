@@ -73,7 +73,7 @@ def label_snapshots(
     """The snapshots a training on the date learns from, and their labels."""
     if config.is_lifetime:
         days = lakehouse.read(SESSION_DAYS).filter(F.col("event_date") < F.lit(date))
-        snapshots = build_lifetime_snapshots(days, date)
+        snapshots = build_lifetime_snapshots(days, date, log.span.start)
         return snapshots, build_lifetime_labels(snapshots, days)
     return label_dates(lakehouse, training_dates(log, config, date), config)
 

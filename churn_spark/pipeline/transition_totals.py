@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Final
 
 import polars as pl
@@ -32,10 +33,11 @@ def are_few_transitions(lakehouse: Lakehouse, as_of_dates: Collection[date]) -> 
     """Whether what users were known to have done before the dates fits in this process."""
     if not lakehouse.is_native:
         return False
-    first = _first_day(as_of_dates)
-    where = {"event_date": Between(first, max(as_of_dates))}
-    counts = lakehouse.count_rows(TRANSITIONS, where), KEPT.count(lakehouse, first)
-    return max(counts) <= MAX_LOCAL_ROWS
+    cuts = [_first_day(as_of_dates), *sorted(as_of_dates)]
+    # From date to date: what lies between two of them is in memory at once, beside the totals.
+    parts = [{"event_date": Between(*days)} for days in pairwise(cuts)]
+    counts = [lakehouse.count_rows(TRANSITIONS, part) for part in parts]
+    return max(*counts, KEPT.count(lakehouse, cuts[0])) <= MAX_LOCAL_ROWS
 
 
 def read_counts(

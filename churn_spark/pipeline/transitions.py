@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS, TRANSITIONS
+from churn_spark.contracts.tables import EVENT_DAYS, EVENTS, LOG_DATES, TRANSITIONS
 from churn_spark.features.rollups import TRANSITION_ROLLUP
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import rollups
@@ -15,7 +15,8 @@ USE_CASE = UseCase(
     "build_transitions",
     "which page followed which, by user and date; only the dates that new events touch",
     reads=(EVENTS,),
-    writes=(TRANSITIONS,),
+    writes=(TRANSITIONS, LOG_DATES),
+    reads_if_there=(EVENT_DAYS,),
 )
 STEP: Final = {USE_CASE: TRANSITION_ROLLUP}
 

@@ -74,10 +74,10 @@ def run(
         ConfigError: if there is no place to keep the trials.
     """
     USE_CASE.check_inputs(lakehouse)
-    log = read_log_dates(lakehouse)
+    log = read_log_dates(lakehouse, date)
     known = training_dates(log, config, date)
     dates = split_dates(known, config.labels.horizon, tuning.n_dates)
-    snapshots.run_stale(lakehouse, known, config, log.span)
+    snapshots.run_stale(lakehouse, known, config, log)
     with USE_CASE.start(lakehouse) as facts:
         labelled = label_snapshots(lakehouse, log, date, config)
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)

@@ -8,17 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Literal, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Final, TypeVar
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from threadpoolctl import threadpool_limits
 
 from churn_spark import __version__
 from churn_spark.errors import RequestError
-from churn_spark.scoring.bands import Band
-from churn_spark.serving import batches, contract, lists
+from churn_spark.serving import batches, contract
 from churn_spark.serving.events.request import describe_request, parse_events
 from churn_spark.serving.events.values import compute_values
 from churn_spark.serving.gate import error_body, error_headers
@@ -33,12 +31,11 @@ from churn_spark.serving.interface import (
 )
 from churn_spark.serving.page_routes import add_pages
 from churn_spark.serving.predictor import Predictor
-from churn_spark.serving.refusals import ANYWHERE, BAD_QUERY, NO_SUCH_USER, WITH_KEY, Responses
-from churn_spark.serving.service import Service, describe_model, is_ready
+from churn_spark.serving.refusals import ANYWHERE, WITH_KEY, Responses
+from churn_spark.serving.service import Service, is_ready
+from churn_spark.serving.table_routes import add_tables
 from churn_spark.serving.watching import Watcher
 
-_LONGEST_LIST: Final = 1000
-_LISTED: Final[Responses] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 _COUNTED: Final[Responses] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 _NOT_READY: Final[Responses] = {
     503: {"model": dict[str, Any], "description": "not ready; with what was found"}
@@ -86,7 +83,7 @@ def build_app(service: Service) -> FastAPI:
 
     _add_predictions(app, service, parse)
     _add_events(app, service, parse)
-    _add_tables(app, service, read)
+    add_tables(app, service, read)
     _add_health(app, service)
     add_pages(app, service, read)
     return app
@@ -161,86 +158,6 @@ def _add_events(app: FastAPI, service: Service, in_thread: Any) -> None:
         content = await in_thread(answer)
         service.figures.rows.inc()
         return Response(content, media_type=JSON)
-
-
-def _add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
-    @app.get("/list", responses=_LISTED | BAD_QUERY | WITH_KEY)
-    async def newest_list(
-        request: Request,
-        band: Band | None = None,
-        min_probability: Annotated[float, Query(ge=0, le=1)] = 0.0,
-        offset: Annotated[int, Query(ge=0)] = 0,
-        limit: Annotated[int | None, Query(ge=1, le=_LONGEST_LIST)] = None,
-        format: Literal["json", "csv"] = "json",  # noqa: A002 - the name callers see
-        source: lists.Source = "list",
-    ) -> Response:
-        """Whom to call today, most value at risk first; as CSV all of them unless limited.
-
-        From `source=list`, the retention list of the newest date, or `source=scores`, everybody
-        who was scored, highest risk first. Where no list has been built, the answer has the
-        scores, and says so. A CSV has 100,000 users at most; `Link` leads to the next ones.
-        """
-        today = service.today(source)
-        config = service.config
-        query = {**request.query_params}
-
-        def answer() -> Response:
-            chosen = today.users.choose(band, min_probability)
-            most = lists.MOST_CSV_ROWS if format == "csv" else config.serving.rows_per_page
-            end = offset + (limit or most)
-            following = ""
-            if end < len(chosen) and (limit is None or format == "json"):
-                following = f"/list?{urlencode(query | {'offset': end, 'limit': limit or most})}"
-            if format == "json":
-                return _list_page(today, chosen, slice(offset, end), following)
-            name = f'attachment; filename="churn_{today.source}_{today.day}.csv"'
-            headers = {"content-disposition": name}
-            if following:
-                following = f"/list?{urlencode({**query, 'offset': end})}"
-                headers["link"] = f'<{following}>; rel="next"'
-            text = lists.write_csv(today, chosen[offset:end], config.scoring, config.retention_list)
-            return Response(text, media_type="text/csv", headers=headers)
-
-        return await in_thread(answer)
-
-    @app.get("/users/{user_id:path}", responses=NO_SUCH_USER | BAD_QUERY | WITH_KEY)
-    async def user(user_id: str) -> Response:
-        """The newest score of one user with its reasons, the list's row, and the dates before."""
-        day, users = service.scores_of_today()
-        today = service.today()
-
-        def answer() -> Response:
-            newest = lists.without_fields(lists.find_user(users, user_id))
-            listed = lists.find_listed(today, user_id)
-            history = service.scores.history(user_id)
-            found = {"as_of": day, **newest, "on_list": listed, "history": history}
-            return Response(json.dumps(found, default=str), media_type=JSON)
-
-        return await in_thread(answer)
-
-    @app.get("/model", responses=WITH_KEY)
-    async def model() -> dict[str, Any]:
-        """The card of the model that answers."""
-        return describe_model(service.champion.current())
-
-
-def _list_page(
-    today: lists.Today, chosen: lists.Positions, shown: slice, following: str
-) -> Response:
-    """Some of the users that were chosen, as JSON."""
-    versions = today.users.versions
-    answer: dict[str, Any] = {
-        "as_of": str(today.day),
-        "source": today.source,
-        "model_version": versions[0] if versions else None,
-        "n_users": len(today.users),
-        "n_matching": len(chosen),
-        "rows": lists.rows_of(today, chosen[shown]),
-        "next": following or None,
-    }
-    if today.note:
-        answer["note"] = today.note
-    return Response(json.dumps(answer, default=str), media_type=JSON)
 
 
 def _add_health(app: FastAPI, service: Service) -> None:

@@ -81,12 +81,15 @@ def of_one_model(users: Users, version: str | None) -> Users:
 
 def rows_of(today: Today, positions: Positions) -> list[dict[str, Any]]:
     """What programs are answered of some users."""
-    return today.users.read(positions, SHOWN[today.source]).to_pylist()
+    rows: list[dict[str, Any]] = today.users.read(positions, SHOWN[today.source]).to_pylist()
+    return rows
 
 
 def shown_on_page(today: Today, positions: Positions) -> list[dict[str, Any]]:
     """What people are shown of some users."""
-    return today.users.read(positions, (*SHOWN[today.source], "reason_fields")).to_pylist()
+    columns = (*SHOWN[today.source], "reason_fields")
+    rows: list[dict[str, Any]] = today.users.read(positions, columns).to_pylist()
+    return rows
 
 
 def find_user(users: Users, user_id: str) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def write_csv(
         rows = today.users.read(positions, SHOWN["list"])
         return format_list_csv(rows.to_pandas(), scoring.n_reasons, listed.n_changes)
     rows = today.users.read(positions, ("model_version", *SHOWN["scores"]))
-    parts = []
+    parts: list[str] = []
     for batch in rows.to_batches(_CSV_ROWS):
         frame: pd.DataFrame = batch.to_pandas()
         frame.insert(0, "as_of", today.day)

@@ -126,7 +126,7 @@ class Service:
         day = self.log_start.day or (behaviour.log_start if behaviour else None)
         if day is None:
             raise RequestError(
-                "the first day of the log is not known: found no table silver/session_days, and "
+                "the first day of the log is not known: found no table silver/log_dates, and "
                 "the champion has no behaviour model that knows it; run `build_session_days`",
                 503,
             )

@@ -14,7 +14,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyarrow.dataset import get_partition_keys
 
-from churn_spark.contracts.tables import SESSION_DAYS, TableSpec
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import LOG_DATES, TableSpec
 from churn_spark.errors import RequestError
 from churn_spark.serving.row_files import RowFile
 
@@ -154,27 +155,22 @@ class LogStart:
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
         self.day: date | None = None
-        (self._column,) = SESSION_DAYS.partition_by
-        self._uri = f"{lakehouse.rstrip('/')}/{SESSION_DAYS.layer}/{SESSION_DAYS.name}"
-        self._table: DeltaTable | None = None
+        self._uri = f"{lakehouse.rstrip('/')}/{LOG_DATES.path}"
         self._seen: int | None = None
 
     def look(self) -> None:
         """Read the dates if the table has a new version; what can't be read leaves the day."""
         try:
-            # The log's files are many: a table that is kept reads only what was added.
-            self._table = self._table or DeltaTable(self._uri)
-            self._table.update_incremental()
-            if self._table.version() != self._seen:
-                files = pa.table(self._table.get_add_actions(flatten=True))
-                days = pc.unique(files[f"partition.{self._column}"]).to_pylist()
-                first = min(map(str, days), default="")
-                self.day = date.fromisoformat(first) if first else None
-                self._seen = self._table.version()
+            table = DeltaTable(self._uri)
+            if table.version() != self._seen:
+                is_in_log = pc.field("place") == IN_LOG
+                days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
+                self.day = pc.min(days["event_date"]).as_py()
+                self._seen = table.version()
+        except TableNotFoundError:
+            self._seen = None
         except Exception as error:
-            if self._table is not None:
-                _log.warning("table session_days can't be read: %s", type(error).__name__)
-            self._table = None
+            _log.warning("table log_dates can't be read: %s", type(error).__name__)
 
 
 def version_order(version: str) -> tuple[int, str]:

@@ -33,6 +33,7 @@ from churn_spark.contracts.tables import (
     SESSION_DAYS,
     SNAPSHOTS,
     TRANSITIONS,
+    USER_TOTALS,
     VALIDATION_SCORES,
     TableSpec,
 )
@@ -45,6 +46,7 @@ from churn_spark.pipeline import night, replay
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
+from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
 from jobs._command import exit_with
 from tests.known_logs import KnownLog
@@ -232,6 +234,24 @@ def test_broken_feed_holds_the_night_and_teaches_nothing(
     assert nights.lakehouse.read(SCORES).filter(F.col("as_of") == F.lit(BROKEN)).isEmpty()
     [alert] = [a for a in read_alerts(nights.lakehouse) if a.key == "data:freshness"]
     assert (alert.severity, alert.opened) == ("critical", BROKEN)
+
+
+def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_ones(
+    nights: JobContext, sample_data: Path
+) -> None:
+    log, true = str(sample_data / "customer_churn_mini.json.gz"), date(2018, 11, 29)
+    # Users are still in the population, or there is nobody left.
+    for mistyped in (date(2019, 1, 15), date(2031, 1, 1)):
+        assert flow.nightly(nights, mistyped, log).is_held
+        assert newest_night(nights.lakehouse) == mistyped
+    assert not flow.nightly(nights, true, log).is_held
+    assert [entry.decision.rule for entry in entries_of(nights, true)] != []
+    assert newest_night(nights.lakehouse) == true
+    for spec, column in ((SNAPSHOTS, "as_of"), (LABELS, "as_of"), (USER_TOTALS, "before")):
+        assert max(nights.lakehouse.partition_values(spec, column)) <= true
+    assert "data:freshness" not in {
+        alert.key for alert in read_alerts(nights.lakehouse) if alert.opened > true
+    }
 
 
 @pytest.mark.parametrize(

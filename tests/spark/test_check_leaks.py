@@ -32,12 +32,13 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.leakage.checks import find_leaks
 from churn_spark.leakage.inputs import poison_session_days, poison_transitions
-from churn_spark.leakage.table import FeatureTable
+from churn_spark.leakage.table import FeatureTable, are_equal
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import check_leaks, leak_behaviour, leak_table
+from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.score import write_behaviour
@@ -144,6 +145,23 @@ def test_only_dates_whose_label_is_known_by_the_date_are_looked_at(context: JobC
         dates_by(date(2018, 10, 29))
 
 
+def test_dates_of_the_log_as_it_is_are_looked_at_before_those_that_late_events_touch(
+    context: JobContext,
+) -> None:
+    log, config = read_log_dates(context.lakehouse), context.config.learning
+    built = BuiltDates.read(context.lakehouse, log, config)
+
+    def dates_when(stale: set[date]) -> list[date]:
+        noted = {day: of for day, of in built.noted.items() if day not in stale}
+        known = replace(built, noted=noted)
+        horizon = config.labels.horizon
+        return leak_table.newest_labelled_dates(context.lakehouse, log, NIGHT, horizon, 2, known)
+
+    assert dates_when(set()) == DATES
+    assert dates_when({DATES[1]}) == DATES[:1]
+    assert dates_when({*DATES}) == DATES
+
+
 def test_rows_that_are_not_of_the_log_and_a_forecast_that_sees_the_future_are_named(
     context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +169,8 @@ def test_rows_that_are_not_of_the_log_and_a_forecast_that_sees_the_future_are_na
     lakehouse = changed.lakehouse
     change_stored_rows(lakehouse)
     late = lakehouse.read(SESSION_DAYS).filter("event_date = '2018-10-12'").limit(1)
-    late = late.withColumns({"session_id": F.lit(987654), "n_thumbs_up": F.lit(50)})
+    more = {"session_id": 987654, "n_thumbs_up": 50}
+    late = late.withColumns({name: F.lit(n).cast("long") for name, n in more.items()})
     lakehouse.append(late, SESSION_DAYS, Once("late events", 0))
     monkeypatch.setattr(leak_behaviour, "build_behaviour", see_three_more_days)
     found = find_leaks(collect_table(changed), context.config.leakage)
@@ -206,11 +225,13 @@ def test_poisoned_transitions_change_every_forecast_after_the_date_and_none_befo
     )
     both = old.merge(new, on=["as_of", "user_id"], suffixes=("", "_poisoned"))
     differs = {
-        name: (both[name] != both[f"{name}_poisoned"]).groupby(both["as_of"]).mean()
+        name: pd.Series(~are_equal(both[name], both[f"{name}_poisoned"]))
+        .groupby(both["as_of"])
+        .mean()
         for name in (feature.name for feature in BEHAVIOUR_FEATURES)
     }
     assert all(shares[DATES[0]] == 0 for shares in differs.values())
-    assert all(shares[DATES[1]] > 0.5 for shares in differs.values())
+    assert all(shares[DATES[1]] > 0.3 for shares in differs.values())
 
 
 def features_of(session_days: DataFrame, day: date) -> pd.DataFrame:

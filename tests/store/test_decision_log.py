@@ -47,7 +47,7 @@ def promoted(context: JobContext) -> list[Entry]:
 
 
 def night_with(context: JobContext, registry: Registry, day: date) -> Night:
-    log = LogDates(LogSpan(day, day))
+    log = LogDates(LogSpan(day, day), day)
     return Night(day, log, read_entries(context.lakehouse), registry.state())
 
 

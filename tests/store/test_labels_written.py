@@ -1,4 +1,4 @@
-"""The labels that are written: of the dates asked for, and those that became known since."""
+"""The labels that are written, and the dates whose labels became known since."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STORED = (
 
 @pytest.mark.parametrize("is_native", [True, False])
 @pytest.mark.parametrize(
-    ("log_end", "dates"),
+    ("known_by", "dates"),
     [
         (date(2018, 10, 22), []),
         (date(2018, 10, 23), [date(2018, 10, 8)]),
@@ -37,14 +37,14 @@ _STORED = (
         (date(2018, 10, 30), [date(2018, 10, 8), date(2018, 10, 15)]),
     ],
 )
-def test_unripe_dates_are_those_that_became_known_when_log_ends(
-    log_end: date, dates: list[date], is_native: bool, context: JobContext
+def test_unripe_dates_are_those_that_became_known_since(
+    known_by: date, dates: list[date], is_native: bool, context: JobContext
 ) -> None:
     lakehouse = context.lakehouse
     lakehouse.replace_rows(_STORED, LABELS, {"as_of": {row[0] for row in _STORED}})
     if not is_native:
         lakehouse.__dict__["native_root"] = None
-    assert find_unripe_dates(lakehouse, _HEADLINE, log_end) == dates
+    assert find_unripe_dates(lakehouse, _HEADLINE, known_by) == dates
 
 
 @pytest.mark.parametrize("is_native", [True, False])
@@ -67,8 +67,7 @@ def test_labels_of_all_dates_are_written_however_many_rows_a_commit_takes(
     write_rows(context, SESSION_DAYS, days)
     if not is_native:
         lakehouse.__dict__["native_root"] = None
-    written = write_labels(lakehouse, dates, Horizon(2, 1), date(2018, 10, 6))
-    assert written == dates
+    write_labels(lakehouse, dates, Horizon(2, 1), date(2018, 10, 6))
     found = lakehouse.collect_rows(LABELS, columns=["as_of", "user_id", "label", "is_known"])
     assert sorted(tuple(row) for row in found) == [
         (dates[0], "gone", 0, True),

@@ -14,8 +14,8 @@ from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.monitor import Drift, read_drift
-from churn_spark.pipeline.night import withdraw
 from churn_spark.pipeline.notify import notify
+from churn_spark.pipeline.withdraw import withdraw
 
 PASSED = CheckResult("volume", 100.0, "50 to 200", True, "100 events")
 FAILED = CheckResult("freshness", 40.0, "at most 24 hours", False, "40 hours old")

@@ -10,7 +10,8 @@ import pytest
 
 from bench import flow
 from churn_spark.config import Config
-from churn_spark.contracts.tables import RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import LOG_DATES, RETENTION_LISTS, SNAPSHOTS
 from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
@@ -32,9 +33,10 @@ def configured(context: JobContext, **changes: object) -> JobContext:
 
 def write_scores(context: JobContext) -> None:
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
-    with registry.run("lightgbm", {}) as run_id:
+    with registry.run("lightgbm", {"as_of": str(_DAYS[0])}) as run_id:
         version = registry.register(small_bundle(""), run_id, {"roc_auc": 0.7})
     registry.assign_alias(version)
+    context.lakehouse.replace_rows([(day, 1, IN_LOG) for day in _DAYS], LOG_DATES, {})
     for day, people in _PEOPLE.items():
         known = [
             {"as_of": day, "user_id": user, "songs_7d": songs, "last_subscription_level": level}

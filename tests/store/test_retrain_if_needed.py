@@ -21,7 +21,7 @@ from churn_spark.timeline import LogSpan
 
 def release_on(context: JobContext, day: date) -> date:
     """Release as of a date; returns the night that is to be decided anew."""
-    log = LogDates(LogSpan(day, day))
+    log = LogDates(LogSpan(day, day), day)
     known = Night(day, log, read_entries(context.lakehouse), RegistryState("1"))
     return release_policy(context.lakehouse, known, "looked", context.config.policy).date
 

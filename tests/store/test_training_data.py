@@ -43,7 +43,7 @@ def learning(context: JobContext, tmp_path: Path) -> LearningConfig:
     config = load_config(overrides=few).learning
     log = read_log_dates(context.lakehouse)
     dates = training_dates(log, config, log.span.end)
-    snapshots.run_stale(context.lakehouse, dates, config, log.span)
+    snapshots.run_stale(context.lakehouse, dates, config, log)
     return config
 
 

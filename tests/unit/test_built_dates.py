@@ -12,11 +12,11 @@ from polars.testing import assert_frame_equal
 
 from churn_spark.config import LearningConfig, load_config
 from churn_spark.contracts.tables import BUILT_DATES, LABELS, SESSION_DAYS, SNAPSHOTS, USER_TOTALS
-from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.small_tables import SmallTables
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.built_dates import BuiltDates
+from churn_spark.pipeline.dates import read_log_dates
 from tests.local_lakehouse import open_local, rows_of
 from tests.session_days import START, instant, session_days_of
 
@@ -49,7 +49,7 @@ def _write(lakehouse: Lakehouse, log: pl.DataFrame, dates: set[date]) -> None:
 
 
 def _stale(lakehouse: Lakehouse, config: LearningConfig) -> set[date]:
-    return BuiltDates.read(lakehouse, read_log_span(lakehouse), config).stale(_AS_OF)
+    return BuiltDates.read(lakehouse, read_log_dates(lakehouse), config).stale(_AS_OF)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def built(tmp_path: Path, config: LearningConfig) -> Lakehouse:
     lakehouse = open_local(tmp_path)
     log = _log()
     _write(lakehouse, log, {*log["event_date"]})
-    snapshots.run(lakehouse, _AS_OF, config)
+    snapshots.run(lakehouse, _AS_OF, config, read_log_dates(lakehouse))
     return lakehouse
 
 
@@ -72,7 +72,7 @@ def test_dates_are_built_once(
     built: Lakehouse, config: LearningConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "run", None)
-    snapshots.run_stale(built, _AS_OF, config, read_log_span(built))
+    snapshots.run_stale(built, _AS_OF, config, read_log_dates(built))
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_stale_dates_become_what_they_are_without_anything_built_before(
 ) -> None:
     log = _log().with_columns(pl.col("n_songs") + 1)
     _write(built, log, {START})
-    snapshots.run_stale(built, _AS_OF, config, read_log_span(built))
+    snapshots.run_stale(built, _AS_OF, config, read_log_dates(built))
     assert _stale(built, config) == set()
     anew = open_local(tmp_path / "anew")
     _write(anew, rows_of(built, SESSION_DAYS), {*log["event_date"]})
-    snapshots.run(anew, _AS_OF, config)
+    snapshots.run(anew, _AS_OF, config, read_log_dates(anew))
     for spec in (SNAPSHOTS, LABELS):
         assert_frame_equal(rows_of(built, spec), rows_of(anew, spec), check_row_order=False)
 
@@ -121,7 +121,7 @@ def test_tables_are_the_same_after_a_run_that_was_killed(
     snapshots.run(built, last, config)
     killed = open_local(tmp_path / "killed")
     _write(killed, rows_of(built, SESSION_DAYS), {*_log()["event_date"]})
-    snapshots.run(killed, _AS_OF, config)
+    snapshots.run(killed, _AS_OF, config, read_log_dates(killed))
     calls = iter(range(4))
     write = SmallTables.replace_rows
 
@@ -134,7 +134,7 @@ def test_tables_are_the_same_after_a_run_that_was_killed(
         patched.setattr(SmallTables, "replace_rows", write_some)
         with pytest.raises(KeyboardInterrupt):
             snapshots.run(killed, last, config)
-    snapshots.run_stale(killed, [*_AS_OF, *last], config, read_log_span(killed))
+    snapshots.run_stale(killed, [*_AS_OF, *last], config, read_log_dates(killed))
     for spec in (SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES):
         found, expected = rows_of(killed, spec), rows_of(built, spec)
         # Their files have other names.
@@ -149,7 +149,7 @@ def test_date_is_stale_while_its_labels_are_unknown_and_the_log_goes_on(
     days = {*log["event_date"]}
     short = {day for day in days if day < _AS_OF[1] + timedelta(days=14)}
     _write(lakehouse, log, short)
-    snapshots.run(lakehouse, _AS_OF, config)
+    snapshots.run(lakehouse, _AS_OF, config, read_log_dates(lakehouse))
     assert _stale(lakehouse, config) == set()
     _write(lakehouse, log, days - short)
     assert _stale(lakehouse, config) == {_AS_OF[1]}

@@ -13,6 +13,7 @@ from churn_spark.config import load_config
 from churn_spark.monitoring.data_quality.checks import (
     ColumnFacts,
     FeedFacts,
+    check_population,
     failed_checks,
     run_checks,
 )
@@ -30,7 +31,7 @@ def failures(feed: FeedFacts = FEED, *columns: ColumnFacts) -> tuple[str, ...]:
 def test_sound_night_passes_every_check() -> None:
     results = run_checks(FEED, [SONGS, OS], CONFIG)
     assert [result.name for result in results] == [
-        "volume", "freshness", "duplicates", "quarantine", "files",
+        "volume", "freshness", "duplicates", "quarantine", "dates", "files",
         "nulls:songs", "zeros:songs", "nulls:os", "unseen:os",
     ]  # fmt: skip
     assert failed_checks(results) == ()
@@ -53,6 +54,9 @@ def test_sound_night_passes_every_check() -> None:
         ({"hours_behind": 24.1}, ("freshness",)),
         ({"n_quarantined": 510}, ()),
         ({"n_quarantined": 511}, ("quarantine",)),
+        # Of 10,100 that were accepted.
+        ({"n_misdated": 505, "n_misdated_ever": 600}, ()),
+        ({"n_misdated": 506, "n_misdated_ever": 506}, ("dates",)),
         ({"n_duplicates": 1_000}, ()),
         ({"n_duplicates": 1_001}, ("duplicates",)),
         ({"n_bytes": 1_000, "n_bytes_changed": 50}, ()),
@@ -93,6 +97,21 @@ def test_sentence_says_what_was_found_and_expected() -> None:
     assert nulls.sentence == "90.0% of songs are null, expected at most 5.0% above 1.0%"
 
 
+def test_wrong_clocks_are_counted_where_there_are_any() -> None:
+    def sentence(**found: int) -> str:
+        results = run_checks(replace(FEED, **found), [], CONFIG)
+        return next(one.sentence for one in results if one.name == "dates")
+
+    said = "0.0% of 10,100 events have a date out of place, expected at most 5.0%"
+    assert sentence() == said
+    assert sentence(n_misdated_ever=7) == f"{said}; 0 tonight, 7 in all"
+
+
+@pytest.mark.parametrize(("n_users", "passed"), [(0, False), (1, True)])
+def test_somebody_must_be_there_to_be_scored(n_users: int, passed: bool) -> None:
+    assert check_population(n_users).passed is passed
+
+
 @given(st.integers(0, 5_000), st.integers(0, 5_000))
 def test_more_nulls_never_pass_where_fewer_fail(first: int, second: int) -> None:
     fewer, more = sorted((first, second))
@@ -102,7 +121,7 @@ def test_more_nulls_never_pass_where_fewer_fail(first: int, second: int) -> None
 
 def test_one_of_something_has_no_plural_in_a_sentence() -> None:
     feed = replace(FEED, n_events=1, n_lines=1, n_quarantined=0, n_duplicates=0)
-    volume, _, duplicates, quarantine, _ = run_checks(feed, (), CONFIG)
+    volume, _, duplicates, quarantine, *_ = run_checks(feed, (), CONFIG)
     assert volume.sentence.startswith("1 event, expected ")
     assert duplicates.sentence.startswith("0.0% of 1 event was delivered")
     assert quarantine.sentence.startswith("0.0% of 1 line is no event,")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -158,6 +160,21 @@ def test_rows_that_dont_fit_are_refused(table: str) -> None:
         write_data_files(wrong, TRANSITIONS, table, {})
     assert "missing ['page'], extra ['pages']" in str(raised.value)
     assert "n_transitions is Int32 instead of Int64" in str(raised.value)
+
+
+def test_disk_that_is_full_is_named_when_rows_are_written(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError("Invalid thrift: transport error")
+
+    rows = steps((MONDAY, "a", 1))
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", fail)
+    with pytest.raises(pl.exceptions.ComputeError):
+        write_data_files(rows, TRANSITIONS, table, {})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(OSError, match="No space left on device"):
+        write_data_files(rows, TRANSITIONS, table, {})
 
 
 def test_ranges_enclose_the_instants_of_a_file(tmp_path: Path) -> None:

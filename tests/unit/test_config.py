@@ -120,7 +120,12 @@ def test_override_is_read_as_yaml(override: str, section: str, key: str, expecte
 
 def test_override_leaves_the_other_keys_of_its_section() -> None:
     changed = load_config(overrides=["labels.gap_days=0"]).labels
-    assert changed.model_dump() == {"kind": "horizon", "horizon_days": 14, "gap_days": 0}
+    assert changed.model_dump() == {
+        "kind": "horizon",
+        "horizon_days": 14,
+        "gap_days": 0,
+        "lateness_days": 0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,6 +185,7 @@ HOOK = "https://hooks.example/services/T0/B0/a-secret"
         f"alerts.webhook_url: {HOOK}",
         f"alerts.webhook_url=[{HOOK}",
         f"alerts={HOOK}",
+        f"alerts={{webhook_url: '{HOOK}'}}",
         f"alerts.webhok_url={HOOK}",
         "alerts.webhook_url=hooks.example/a-secret",
         "registry.tracking_uri=https://mlflow:a-secret@mlflow.example",

@@ -82,6 +82,13 @@ def test_newest_day_is_counted_with_its_weekdays_and_its_batches() -> None:
     assert measure_feed(days, 2, START, NIGHT) == FeedFacts(5, (3,), 12.0, 7, 2, 1)
 
 
+def test_events_out_of_place_are_counted_by_the_batches_that_have_delivered_the_day() -> None:
+    days = days_of([event(1, 5), event(900, 5), event(-900, 4), event(-901, 5, 1)])
+    wrong = [NIGHT - timedelta(days=n) for n in (900, -900, -901)]
+    found = measure_feed(days, 0, START, NIGHT, misdated=wrong)
+    assert (found.n_misdated, found.n_misdated_ever, found.n_lines) == (2, 3, 3)
+
+
 def test_days_without_events_are_known_to_have_none() -> None:
     found = measure_feed(days_of([event(3, 1)]), 0, START, NIGHT)
     assert found == FeedFacts(0, (0,), 60.0, 0, 0, 0)

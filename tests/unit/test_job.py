@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -67,6 +68,15 @@ def test_exit_code_is_one_with_one_line_when_rows_do_not_fit_their_schema(
 ) -> None:
     assert run_app(raising(SchemaError("missing ['a']"))) == 1
     assert capsys.readouterr().err == "error: missing ['a']\n"
+
+
+def test_exit_code_is_two_with_one_line_when_the_machine_refuses(
+    run_app: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/lake/part")
+    assert run_app(raising(error)) == 2
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"error: the disk is full \(.*/lake/part.*\): .*\n", told)
 
 
 def test_exit_code_is_one_with_the_traceback_when_unexpected(

@@ -257,10 +257,11 @@ def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
     log_start = LogStart(str(tmp_path))
     log_start.look()
     assert log_start.day is None
-    folder = tmp_path / "silver" / "session_days"
+    folder = tmp_path / "silver" / "log_dates"
     for day in (date(2018, 11, 3), date(2018, 10, 2)):
-        rows = pa.table({"event_date": pa.array([day], pa.date32()), "user_id": ["7"]})
-        write_deltalake(folder, rows, mode="append", partition_by=["event_date"])
+        days = pa.array([date(2015, 1, 1), day], pa.date32())
+        rows = pa.table({"event_date": days, "place": ["out of place", "in the log"]})
+        write_deltalake(folder, rows, mode="append")
         log_start.look()
         assert log_start.day == day
 

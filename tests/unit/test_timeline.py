@@ -72,18 +72,18 @@ def test_windows_of_consecutive_horizons_meet_without_overlap(
 
 
 @pytest.mark.parametrize(
-    ("log_end", "expected"),
+    ("known_by", "expected"),
     [(date(2018, 10, 15), False), (date(2018, 10, 16), True), (date(2018, 10, 17), True)],
 )
-def test_label_is_known_when_the_log_reaches_the_end(log_end: date, expected: bool) -> None:
-    assert Horizon(days=14, gap_days=1).is_known(date(2018, 10, 1), log_end) is expected
+def test_label_is_known_when_all_of_its_window_is(known_by: date, expected: bool) -> None:
+    assert Horizon(days=14, gap_days=1).is_known(date(2018, 10, 1), known_by) is expected
 
 
-@given(horizon=HORIZONS, log_end=DATES)
-def test_newest_known_is_the_last_date_that_is_known(horizon: Horizon, log_end: date) -> None:
-    newest = horizon.newest_known(log_end)
-    assert horizon.is_known(newest, log_end)
-    assert not horizon.is_known(newest + timedelta(days=1), log_end)
+@given(horizon=HORIZONS, known_by=DATES)
+def test_newest_known_is_the_last_date_that_is_known(horizon: Horizon, known_by: date) -> None:
+    newest = horizon.newest_known(known_by)
+    assert horizon.is_known(newest, known_by)
+    assert not horizon.is_known(newest + timedelta(days=1), known_by)
 
 
 def test_weekly_dates_include_both_bounds() -> None:

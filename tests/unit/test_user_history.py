@@ -156,5 +156,7 @@ def test_transitions_of_more_rows_than_fit_are_left_to_spark(
     lakehouse.replace_rows(moves.to_arrow(), TRANSITIONS, {"event_date": days})
     monkeypatch.setattr(transition_totals, "MAX_LOCAL_ROWS", 15)
     assert are_few_transitions(lakehouse, [days[-1]])
-    # With the week before the older date there are more.
+    # What lies between two dates is read by itself, whatever all of them span.
+    assert are_few_transitions(lakehouse, [days[8], days[-1]])
+    monkeypatch.setattr(transition_totals, "MAX_LOCAL_ROWS", 8)
     assert not are_few_transitions(lakehouse, [days[8], days[-1]])

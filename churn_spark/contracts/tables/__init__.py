@@ -25,6 +25,7 @@ from churn_spark.contracts.tables.monitoring import (
 )
 from churn_spark.contracts.tables.silver import (
     EVENT_DAYS,
+    LOG_DATES,
     SESSION_DAYS,
     TRANSITION_TOTALS,
     TRANSITIONS,
@@ -41,6 +42,7 @@ TABLES = (
     TRANSITIONS,
     TRANSITION_TOTALS,
     EVENT_DAYS,
+    LOG_DATES,
     SNAPSHOTS,
     BEHAVIOUR,
     LABELS,
@@ -80,6 +82,7 @@ __all__ = [
     "EVENT_DAYS",
     "FILES",
     "LABELS",
+    "LOG_DATES",
     "PERFORMANCE",
     "QUARANTINE",
     "RETENTION_LISTS",

@@ -42,7 +42,7 @@ LABELS = TableSpec(
         Column(
             "label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"
         ),
-        Column("is_known", "boolean", "whether the log reaches the end of the window"),
+        Column("is_known", "boolean", "whether all events of the window have come in"),
         Column("is_gap_cancel", "boolean", "cancels in the gap: left out of training"),
     ),
     partition_by=("as_of",),

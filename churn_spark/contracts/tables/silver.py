@@ -98,6 +98,21 @@ TRANSITION_TOTALS = TableSpec(
     partition_by=("before",),
 )
 
+LOG_DATES = TableSpec(
+    "silver",
+    "log_dates",
+    "UTC date that events are dated",
+    (
+        Column("event_date", "date", "as the events say"),
+        Column("n_events", "long", "accepted events, those delivered twice twice"),
+        Column(
+            "place",
+            "string",
+            "in the log, at its edge, or out of place: then no other table has the events",
+        ),
+    ),
+)
+
 EVENT_DAYS = TableSpec(
     "silver",
     "event_days",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from churn_spark.config import ChecksConfig
@@ -50,6 +50,8 @@ class FeedFacts:
         n_duplicates: events of the newest day that were delivered before.
         is_backfill: whether the same batches delivered more than a week before it: such a load may
             end in the middle of a day.
+        n_misdated: accepted events of these batches whose date is out of place.
+        n_misdated_ever: the same of all batches.
         n_bytes: of the files of the same batches.
         n_bytes_changed: of them, in files that were changed since or could not be opened.
     """
@@ -61,6 +63,8 @@ class FeedFacts:
     n_quarantined: int
     n_duplicates: int
     is_backfill: bool = False
+    n_misdated: int = 0
+    n_misdated_ever: int = 0
     n_bytes: int = 0
     n_bytes_changed: int = 0
 
@@ -103,6 +107,7 @@ def run_checks(
             (feed.n_quarantined, feed.n_lines),
             config.max_quarantine_rate,
         ),
+        _check_dates(feed, config),
         _check_share(
             "files",
             (
@@ -157,6 +162,21 @@ def _check_share(
     expected = f"at most {allowed:.1%}"
     sentence = f"{share:.1%} of {count_of(rows, *what)}, expected {expected}"
     return CheckResult(name, share, expected, share <= allowed, sentence)
+
+
+def _check_dates(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
+    what = "event has a date out of place", "events have a date out of place"
+    n_accepted = feed.n_lines - feed.n_quarantined
+    found = _check_share("dates", what, (feed.n_misdated, n_accepted), config.max_misdated_rate)
+    in_all = f"; {feed.n_misdated:,} tonight, {feed.n_misdated_ever:,} in all"
+    return replace(found, sentence=found.sentence + in_all) if feed.n_misdated_ever else found
+
+
+def check_population(n_users: int) -> CheckResult:
+    """That there is somebody to look at: no date far from the log has users."""
+    expected = "at least 1 user"
+    sentence = f"{count_of(n_users, 'user')} in the snapshot, expected {expected}"
+    return CheckResult("population", n_users, expected, n_users > 0, sentence)
 
 
 def _check_column(facts: ColumnFacts, config: ChecksConfig) -> Iterator[CheckResult]:

@@ -71,6 +71,7 @@ def measure_feed(
     log_start: date,
     night: date,
     n_bytes: tuple[int, int] = (0, 0),
+    misdated: Collection[date] = (),
 ) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
@@ -82,6 +83,7 @@ def measure_feed(
         log_start: first date of the log.
         night: its newest day is the one before.
         n_bytes: of the files of these batches, and of those among them that were changed since.
+        misdated: dates out of place.
     """
     day = checked_day(night)
     weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
@@ -106,6 +108,8 @@ def measure_feed(
         is_backfill=(day - oldest).days > _USUAL_DAYS
         # A single late event is no reason to let the whole day pass.
         and 2 * n_events <= n_accepted,
+        n_misdated=sum(delivered.get(one, 0) for one in misdated),
+        n_misdated_ever=days.sum(misdated, EVENT),
         n_bytes=n_bytes[0],
         n_bytes_changed=n_bytes[1],
     )

@@ -18,10 +18,11 @@ def compute_values(user: UserEvents, bundle: ModelBundle, log_start: date) -> di
     Args:
         user: with an event before the date.
         bundle: whose behaviour model, if it has one, is asked for its features.
-        log_start: first date of the log; events that are older move it.
+        log_start: first date of the log; that of the events where the date is before it.
     """
-    oldest = date(1970, 1, 1) + timedelta(days=min(event.day for event in user.events))
-    values = compute_features(build_history(user.events, user.as_of, min(log_start, oldest)))
+    if log_start >= user.as_of:
+        log_start = date(1970, 1, 1) + timedelta(days=min(event.day for event in user.events))
+    values = compute_features(build_history(user.events, user.as_of, log_start))
     if bundle.behaviour is None:
         return values
     horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])

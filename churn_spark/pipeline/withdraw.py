@@ -1,0 +1,87 @@
+"""What a night has said, taken back: its data were broken, or its date lies ahead of the log."""
+
+from __future__ import annotations
+
+from datetime import date as Date
+
+from churn_spark.contracts.tables import (
+    ALERTS,
+    BEHAVIOUR,
+    BUILT_DATES,
+    DATA_CHECKS,
+    DECISIONS,
+    DRIFT,
+    DRIFT_CELLS,
+    LABELS,
+    PERFORMANCE,
+    RETENTION_LISTS,
+    SCORES,
+    SNAPSHOTS,
+    TRANSITION_TOTALS,
+    USER_TOTALS,
+)
+from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.console import say
+from churn_spark.pipeline.dates import LogDates
+from churn_spark.wording import name_some
+
+_OF_NIGHT = (
+    (BEHAVIOUR, "as_of"),
+    (SCORES, "as_of"),
+    (RETENTION_LISTS, "as_of"),
+    (DRIFT_CELLS, "run_date"),
+    (DRIFT, "run_date"),
+    (PERFORMANCE, "run_date"),
+)
+"""What a night says of the users and of the model, and the column of its date."""
+_OF_DATE = (
+    *_OF_NIGHT,
+    (ALERTS, "run_date"),
+    (DECISIONS, "run_date"),
+    (SNAPSHOTS, "as_of"),
+    (LABELS, "as_of"),
+    (BUILT_DATES, "as_of"),
+    # That it was held is forgotten last: a rerun after a kill finds it.
+    (DATA_CHECKS, "run_date"),
+)
+"""All that a night leaves."""
+_TOTALS = (USER_TOTALS, TRANSITION_TOTALS)
+
+
+def withdraw(lakehouse: Lakehouse, date: Date) -> None:
+    """Take back what the night said before its data were found to be broken."""
+    for spec, column in _OF_NIGHT:
+        of_night: Where = {column: [date]}
+        if lakehouse.count_rows(spec, of_night):
+            say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
+            lakehouse.replace_rows([], spec, of_night)
+
+
+def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
+    """Take back the held nights that lie after a night and ahead of the log.
+
+    A mistyped date, or a clock that was wrong, must not stand before the nights that come.
+
+    Args:
+        lakehouse: with what the nights have left.
+        log: its dates, and the nights that were held.
+        date: of the night that is to be run.
+
+    Returns:
+        Whether there was any.
+    """
+    last = max(date, log.span.end)
+    ahead = sorted(night for night in log.failed if night > last)
+    if not ahead:
+        return False
+    named = name_some([str(night) for night in ahead], 3)
+    say("nightly", f"{named} is withdrawn: it was held, and is ahead of {date} and of the log")
+    for spec in _TOTALS:
+        cuts = [cut for cut in lakehouse.partition_values(spec, "before") if cut > last]
+        lakehouse.replace_rows([], spec, {"before": cuts})
+    for spec, column in _OF_DATE:
+        of_nights: Where = {column: ahead}
+        if lakehouse.count_rows(spec, of_nights):
+            lakehouse.replace_rows([], spec, of_nights)
+    return True
