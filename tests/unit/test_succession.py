@@ -106,7 +106,7 @@ def registry_of(found: Models) -> ModelRegistry:
 
 
 def night_of(found: Models, number: int, entries: tuple[Entry, ...] = ()) -> Night:
-    log = LogDates(LogSpan(night(-100), night(number)))
+    log = LogDates(LogSpan(night(-100), night(number)), night(number))
     return Night(night(number), log, entries, found.state())
 
 
