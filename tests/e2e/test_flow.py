@@ -255,7 +255,7 @@ def test_night_before_the_champions_training_is_refused_and_leaves_nothing(
 
 
 def test_lifetime_training_is_marked_retrospective_and_never_used(
-    mini: JobContext, capsys: pytest.CaptureFixture[str]
+    mini: JobContext, mini_log: KnownLog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(overrides=[f"lakehouse={mini.config.lakehouse}", "labels.kind=lifetime"])
     version = flow.train_model(JobContext(config, mini.lakehouse), NIGHT)
@@ -264,8 +264,9 @@ def test_lifetime_training_is_marked_retrospective_and_never_used(
     assert str(store.get_model_version_by_alias("churn", "champion").version) == "1"
     run = store.get_run(store.get_model_version("churn", version).run_id)
     assert run.data.tags["is_retrospective"] == "True"
-    assert mini.lakehouse.read(TRAINING_ROWS).count() == 226
-    assert mini.lakehouse.read(TRAINING_ROWS).filter("label = 1").count() == 45
+    rows = mini.lakehouse.read(TRAINING_ROWS)
+    assert rows.count() == mini_log.n_users
+    assert rows.filter("label = 1").count() == mini_log.n_cancels
     assert "retrospective" in capsys.readouterr().out
 
 

@@ -237,9 +237,9 @@ def test_broken_feed_holds_the_night_and_teaches_nothing(
 
 
 def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_ones(
-    nights: JobContext, sample_data: Path
+    nights: JobContext, simulated_log: KnownLog
 ) -> None:
-    log, true = str(sample_data / "customer_churn_mini.json.gz"), date(2018, 11, 29)
+    log, true = str(simulated_log.path), date(2018, 11, 29)
     # Users are still in the population, or there is nobody left.
     for mistyped in (date(2019, 1, 15), date(2031, 1, 1)):
         assert flow.nightly(nights, mistyped, log).is_held
