@@ -285,7 +285,7 @@ def test_model_without_log_is_told_apart(tmp_path: Path) -> None:
                 break
         answer = httpx.post(f"{address}/predict/events", json=EXAMPLE)
     assert answer.status_code == 503
-    assert "silver/session_days" in answer.json()["detail"]
+    assert "silver/log_dates" in answer.json()["detail"]
 
 
 def test_hash_is_that_of_the_table() -> None:
