@@ -22,7 +22,7 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from churn_spark.errors import MachineError
-from churn_spark.runtime.java import configure_java, state_dir, write_atomically
+from churn_spark.runtime.java import configure_java, is_submitted, state_dir, write_atomically
 
 PACKAGES = (
     # 3.3.0 to 3.3.2 fail on Spark 3.5.6 and later.
@@ -52,7 +52,7 @@ def spark_jar_settings(master: str) -> dict[str, str]:
         (`class_path_environment`), and nothing under spark-submit: its JVM is up already and
         has got its jars from the command line.
     """
-    if "PYSPARK_GATEWAY_PORT" in os.environ or class_path_environment(master):
+    if is_submitted() or class_path_environment(master):
         return {}
     jars = _listed_jars()
     return {"spark.jars": ",".join(jars)} if jars else _resolver_settings()

@@ -119,6 +119,11 @@ def java_environment() -> dict[str, str]:
     return variables
 
 
+def is_submitted() -> bool:
+    """Whether spark-submit has started the JVM, and this process from there."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
 def configure_java() -> None:
     """Set `JAVA_HOME`, and `SPARK_SUBMIT_OPTS` where needed, for this process and its JVM.
 

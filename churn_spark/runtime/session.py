@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -18,7 +19,7 @@ from pyspark.sql import SparkSession
 from churn_spark.config import SparkConfig, conf_folder
 from churn_spark.runtime.archive import archive_options
 from churn_spark.runtime.jars import class_path_environment, spark_jar_settings
-from churn_spark.runtime.java import configure_java
+from churn_spark.runtime.java import configure_java, is_submitted
 
 
 def build_session(config: SparkConfig, app_name: str) -> SparkSession:
@@ -65,15 +66,25 @@ class StartingSession:
         return builder.getOrCreate()
 
     def stop(self) -> None:
-        """Stop it once it is up; what could not start has nothing to stop."""
-        if self._started.exception() is None:
-            self.wait().stop()
+        """Stop it once it is up; what could not start has nothing to stop.
+
+        SynapseML leaves a pool with a live thread behind each fit, which ends when it is garbage
+        collected. A JVM that Python has started is ended with Python; that of spark-submit would
+        wait for the thread.
+        """
+        if self._started.exception() is not None:
+            return
+        spark = self.wait()
+        spark.stop()
+        if is_submitted():
+            jvm: Any = spark._jvm
+            jvm.System.gc()
 
 
 def _start_context(config: SparkConfig, app_name: str, java_options: str | None) -> None:
     settings = _sql_settings(config) | _worker_settings()
     conf = SparkConf().setAppName(app_name).setAll(list(settings.items()))
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+    if not is_submitted():
         configure_java()
         os.environ.update(class_path_environment(config.master))
         conf.setMaster(config.master).setAll(list(_launch_settings(config, java_options).items()))
