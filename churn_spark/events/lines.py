@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -12,8 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.events.files import escape_glob
-
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK, is_compressed
 
 
 def read_lines(
@@ -55,14 +54,14 @@ def bytes_before_lines(spark: SparkSession, path: str) -> int:
     name = jvm.org.apache.hadoop.fs.Path(path)
     try:
         stream = name.getFileSystem(spark._jsc.hadoopConfiguration()).open(name)
-        if path.endswith(".gz"):
+        if is_compressed(path):
             stream = jvm.java.util.zip.GZIPInputStream(stream)
-        begin = bytes(stream.readNBytes(len(_BYTE_ORDER_MARK)))
+        begin = bytes(stream.readNBytes(len(BYTE_ORDER_MARK)))
         stream.close()
     except Py4JJavaError:
         # Damaged there, or gone: lines of it were read all the same.
         return 0
-    return len(begin) if begin == _BYTE_ORDER_MARK else 0
+    return len(begin) if begin == BYTE_ORDER_MARK else 0
 
 
 def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:

@@ -12,12 +12,11 @@ import xxhash
 from churn_spark.config import IngestConfig
 from churn_spark.events.line import read_line
 from churn_spark.events.readings import FileNote
-from churn_spark.lakehouse.byte_ranges import is_compressed
+from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK, is_compressed
 from churn_spark.lakehouse.native_sources import is_reachable, open_source
 
 _PLACES: Final = 16
 _PLACE_BYTES: Final = 64 << 10
-_MARK: Final = b"\xef\xbb\xbf"
 _THREADS: Final = 16
 
 
@@ -77,7 +76,7 @@ def _next_line(source: Any, note: FileNote, config: IngestConfig) -> int:
     cut = max(tail.rfind(b"\n"), tail.rfind(b"\r")) + 1
     line = tail[cut:]
     if start + cut == 0:
-        line = line.removeprefix(_MARK)
+        line = line.removeprefix(BYTE_ORDER_MARK)
     if len(line) > longest:
         # Nobody will parse it: what comes behind is skipped up to the line's end.
         return end

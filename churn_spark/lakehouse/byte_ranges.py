@@ -11,7 +11,7 @@ from typing import Any, Final
 from churn_spark.errors import DamagedFileError
 
 _LINE_END: Final = re.compile(rb"[\r\n]")
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _STEP: Final = 4 << 20
 _SMALL_STEP: Final = 512
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -91,7 +91,7 @@ def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
     """
     before = min(part.offset, 1)
     data = source.read_at(before + part.length, part.offset - before)
-    start = len(_BYTE_ORDER_MARK) * (part.offset == 0 and data.startswith(_BYTE_ORDER_MARK))
+    start = len(BYTE_ORDER_MARK) * (part.offset == 0 and data.startswith(BYTE_ORDER_MARK))
     if before:
         end = _LINE_END.search(data)
         start = end.end() if end else len(data)
@@ -119,8 +119,8 @@ def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
     rest, n_cut, offset = b"", 0, 0
     for number, chunk in enumerate(_gather(_decompress(source), n_bytes)):
         data = rest + chunk
-        if not number and chunk.startswith(_BYTE_ORDER_MARK):
-            data, offset = data[len(_BYTE_ORDER_MARK) :], len(_BYTE_ORDER_MARK)
+        if not number and chunk.startswith(BYTE_ORDER_MARK):
+            data, offset = data[len(BYTE_ORDER_MARK) :], len(BYTE_ORDER_MARK)
         if n_cut:
             end = _LINE_END.search(chunk)
             n_cut += end.start() if end else len(chunk)

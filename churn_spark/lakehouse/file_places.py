@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from churn_spark.lakehouse.byte_ranges import is_compressed
 from churn_spark.lakehouse.native_sources import open_source
 
 
@@ -20,7 +21,7 @@ def read_places(path: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes]
         OSError: if the file is gone, may not be read, or is damaged before the place.
     """
     with open_source(path) as source:
-        if not path.endswith(".gz"):
+        if not is_compressed(path):
             yield from (source.read_at(length, offset) for offset, length in places)
             return
         with gzip.open(source) as unpacked:

@@ -23,6 +23,7 @@ from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 from churn_spark.models.reasons import Reason
+from churn_spark.timeline import Horizon
 
 _TREES, _ENCODING, _CALIBRATION = "trees.txt", "encoding.json", "calibration.json"
 _ABOUT, _BASELINE = "about.json", "baseline.parquet"
@@ -73,6 +74,11 @@ class ModelBundle:
     def features(self) -> tuple[Feature, ...]:
         """The declarations of its inputs, in the order of the matrix."""
         return named(self.encoding.features)
+
+    @property
+    def horizon(self) -> Horizon:
+        """Window and gap of what is predicted."""
+        return Horizon(self.label["horizon_days"], self.label["gap_days"])
 
     def without_baseline(self) -> ModelBundle:
         """The same model for scoring alone: small enough to be sent to every task."""

@@ -36,10 +36,9 @@ def split_column(bucket: Column, validation_share: float, stopping_share: float)
         validation_share: of all users, held out of every fit.
         stopping_share: of the others, who choose the number of trees and the threshold.
     """
-    stopping_below = validation_share + (1 - validation_share) * stopping_share
     return (
         F.when(bucket < validation_share, VALIDATION)
-        .when(bucket < stopping_below, STOPPING)
+        .when(bucket < _stopping_below(validation_share, stopping_share), STOPPING)
         .otherwise(TRAIN)
     )
 
@@ -49,7 +48,7 @@ def split_of(user_id: str, config: TrainingConfig) -> str:
     bucket, share = bucket_of(user_id, config.seed), config.validation_share
     if bucket < share:
         return VALIDATION
-    return STOPPING if bucket < share + (1 - share) * config.stopping_share else TRAIN
+    return STOPPING if bucket < _stopping_below(share, config.stopping_share) else TRAIN
 
 
 def split_of_users(user_id: Column, config: TrainingConfig) -> Column:
@@ -75,3 +74,8 @@ def fold_column(bucket: Column, validation_share: float, n_folds: int) -> Column
     # A quotient just below 1 may round to 1.
     fold = F.least(F.floor(share * n_folds), F.lit(n_folds - 1)).cast("int")
     return F.when(bucket >= validation_share, fold)
+
+
+def _stopping_below(validation_share: float, stopping_share: float) -> float:
+    """The bucket up to which users are in validation or stopping."""
+    return validation_share + (1 - validation_share) * stopping_share

@@ -23,8 +23,7 @@ def behaviour_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> 
     """What the model's behaviour model says of the rows' users; none if it has no such model."""
     if bundle.behaviour is None:
         return None
-    horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
-    return forecast_rows(lakehouse, snapshots, bundle.behaviour, horizon)
+    return forecast_rows(lakehouse, snapshots, bundle.behaviour, bundle.horizon)
 
 
 def forecast_rows(

@@ -20,6 +20,7 @@ from churn_spark.lakehouse.native_sources import is_reachable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import warn
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "extract_rejected",
@@ -59,7 +60,7 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
             for line in _read_lines(ordered, max_bytes):
                 written.write(line + b"\n")
                 n_lines += 1
-        facts.append(f"{n_lines:,} line{'' if n_lines == 1 else 's'} in {out}")
+        facts.append(f"{count_of(n_lines, 'line')} in {out}")
     return n_lines
 
 

@@ -56,8 +56,7 @@ def read_forecasters(
         version = scored.get(day, champion)
         bundle = registry.load(version) if version else None
         if bundle is not None and bundle.behaviour is not None:
-            horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
-            found[day] = Forecaster(bundle.behaviour, horizon, day in scored)
+            found[day] = Forecaster(bundle.behaviour, bundle.horizon, day in scored)
     return found
 
 

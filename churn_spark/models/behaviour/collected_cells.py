@@ -19,7 +19,8 @@ from churn_spark.models.behaviour.model import BehaviourModel
 
 Result = TypeVar("Result")
 
-_NOON_S: Final = 43_200
+NOON_S: Final = 43_200
+"""Events of transitions are known to the day only: noon is right on average."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class CollectedCells:
             registrations: `user_id` and `registered_ts`; one row a user.
             block_users: about so many users are a block.
         """
-        # Known to the day only: noon is right on average.
-        noon = pl.col("event_date").cast(pl.Datetime("us")).dt.epoch("s") + _NOON_S
+        noon = pl.col("event_date").cast(pl.Datetime("us")).dt.epoch("s") + NOON_S
         registered = pl.col("registered_ts").dt.epoch("ms") / 1000.0
         users = (
             cells.select("user_id")

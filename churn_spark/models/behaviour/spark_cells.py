@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import polars as pl
@@ -28,7 +28,7 @@ from churn_spark.models.behaviour.cells import (
     START_CELLS,
     TARGETS,
 )
-from churn_spark.models.behaviour.collected_cells import CollectedCells
+from churn_spark.models.behaviour.collected_cells import NOON_S, CollectedCells
 from churn_spark.models.behaviour.exposures import n_blocks_of, to_exposures
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.user_cells import UserCells
@@ -37,8 +37,6 @@ Result = TypeVar("Result")
 
 MAX_COLLECTED_CELLS = 5_000_000
 """Rows of a user and a cell: about 70,000 users, 0.7 GB on the driver."""
-
-_NOON_S: Final = 43_200
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,7 @@ def open_user_cells(
     cells = known.groupBy("user_id", cell_column().alias("cell")).agg(
         F.sum("n_transitions").alias("n"),
         F.sum("total_millis").alias("millis"),
-        # Known to the day only: noon is right on average.
-        (F.unix_timestamp(F.max("event_date")) + _NOON_S).cast("double").alias("last"),
+        (F.unix_timestamp(F.max("event_date")) + NOON_S).cast("double").alias("last"),
     )
     found = cells.drop("last").limit(MAX_COLLECTED_CELLS + 1).toPandas()
     if len(found) <= MAX_COLLECTED_CELLS:

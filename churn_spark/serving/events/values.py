@@ -9,7 +9,6 @@ from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import Value, compute_features
 from churn_spark.serving.events.request import UserEvents
 from churn_spark.serving.events.visits import forecast_behaviour
-from churn_spark.timeline import Horizon
 
 
 def compute_values(user: UserEvents, bundle: ModelBundle, log_start: date) -> dict[str, Value]:
@@ -25,5 +24,6 @@ def compute_values(user: UserEvents, bundle: ModelBundle, log_start: date) -> di
     values = compute_features(build_history(user.events, user.as_of, log_start))
     if bundle.behaviour is None:
         return values
-    horizon = Horizon(bundle.label["horizon_days"], bundle.label["gap_days"])
-    return values | forecast_behaviour(user.events, user.as_of, bundle.behaviour, horizon, values)
+    return values | forecast_behaviour(
+        user.events, user.as_of, bundle.behaviour, bundle.horizon, values
+    )
