@@ -19,11 +19,11 @@ from churn_spark.wording import count_of
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Counts of one snapshot column, in the champion's training rows and tonight.
+    """Counts of one column, in a reference such as the champion's training rows, and tonight.
 
     Attributes:
         column: its name.
-        n_rows: rows, training and tonight.
+        n_rows: rows, of the reference and tonight.
         n_null: rows without a value.
         n_zero: rows that are 0; none for categories, and where zeros aren't counted.
         n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
@@ -35,6 +35,22 @@ class ColumnFacts:
     n_null: tuple[int, int]
     n_zero: tuple[int, int] | None = None
     n_unseen: tuple[int, int] | None = None
+
+    def since(self, then: ColumnFacts) -> ColumnFacts:
+        """The same counts of tonight, against those of an earlier night."""
+
+        def pair(one: tuple[int, int] | None, now: tuple[int, int] | None) -> tuple[int, int]:
+            assert one is not None
+            assert now is not None
+            return one[1], now[1]
+
+        return ColumnFacts(
+            self.column,
+            pair(then.n_rows, self.n_rows),
+            pair(then.n_null, self.n_null),
+            self.n_zero and pair(then.n_zero, self.n_zero),
+            self.n_unseen and pair(then.n_unseen, self.n_unseen),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,21 @@ def run_checks(
         ),
         *(check for column in columns for check in _check_column(column, config)),
     )
+
+
+def excuse(
+    results: Sequence[CheckResult], columns: Sequence[ColumnFacts], config: ChecksConfig
+) -> tuple[CheckResult, ...]:
+    """The results, with those of columns that have failed and pass against another reference.
+
+    Args:
+        results: of the night.
+        columns: the same columns with the counts of the other reference.
+        config: of the checks.
+    """
+    checks = [check for column in columns for check in _check_column(column, config)]
+    passed = {check.name: check for check in checks if check.passed}
+    return tuple(result if result.passed else passed.get(result.name, result) for result in results)
 
 
 def failed_checks(results: Sequence[CheckResult]) -> tuple[str, ...]:
