@@ -44,6 +44,18 @@ class Location:
     files: Sequence[ListedFile]
     ignored: Sequence[str]
 
+    def outside(self, folder: str) -> Location:
+        """The same without what lies in a folder.
+
+        Args:
+            folder: a local path, or the address of an object store's.
+        """
+        below = f"file:{folder}/" if folder.startswith("/") else f"{folder}/"
+        return Location(
+            [file for file in self.files if not file.path.startswith(below)],
+            [path for path in self.ignored if not path.startswith(below)],
+        )
+
 
 def list_location(spark: SparkSession, path: str) -> Location:
     """List a folder (with its sub-folders), a file or a glob.

@@ -67,6 +67,9 @@ def run(
     """
     with USE_CASE.start(lakehouse) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
+        if lakehouse.native_root:
+            # Whose own files are JSON, too, where it lies among the logs.
+            listed = listed.outside(lakehouse.native_root)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config))
         finished = loader.finish_pending()
         known = lakehouse.read_arrow(FILES)
