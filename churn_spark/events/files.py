@@ -44,13 +44,13 @@ class Location:
     files: Sequence[ListedFile]
     ignored: Sequence[str]
 
-    def outside(self, folder: str) -> Location:
-        """The same without what lies in a folder.
+    def outside(self, folders: Iterable[str]) -> Location:
+        """The same without what lies in some folders.
 
         Args:
-            folder: a local path, or the address of an object store's.
+            folders: local paths, or addresses of an object store's.
         """
-        below = f"file:{folder}/" if folder.startswith("/") else f"{folder}/"
+        below = tuple(f"file:{one}/" if one.startswith("/") else f"{one}/" for one in folders)
         return Location(
             [file for file in self.files if not file.path.startswith(below)],
             [path for path in self.ignored if not path.startswith(below)],
