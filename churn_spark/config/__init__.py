@@ -29,7 +29,7 @@ from churn_spark.config.monitoring import (
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
+from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
 
 __all__ = [
     "MAX_LISTED",
@@ -40,6 +40,7 @@ __all__ = [
     "Config",
     "CostsConfig",
     "EncodingConfig",
+    "EvaluationConfig",
     "IngestConfig",
     "LabelsConfig",
     "LeakageConfig",
