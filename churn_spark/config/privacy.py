@@ -8,6 +8,7 @@ from typing import Final
 
 from churn_spark.config.section import Section
 from churn_spark.errors import ConfigError
+from churn_spark.hashing import keyed_hash
 
 KEY_VARIABLE: Final = "CHURN_PRIVACY_KEY"
 _MIN_CHARACTERS: Final = 32
@@ -35,6 +36,11 @@ def read_privacy_key(environment: Mapping[str, str] = os.environ) -> bytes:
             "(openssl rand -hex 32), and keep it safe"
         )
     return key.encode()
+
+
+def pseudonym_of(user_id: str, key: bytes) -> str:
+    """The pseudonym by which tables know a user."""
+    return keyed_hash(key, "user", user_id)
 
 
 def require_privacy_key(config: PrivacyConfig) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from churn_spark.config.privacy import pseudonym_of
 from churn_spark.events.rules import WHITE_SPACE
 from churn_spark.hashing import keyed_hash
 
@@ -30,7 +31,7 @@ class UserIds:
 
     def stored(self, user_id: str) -> str:
         """The id by which tables know a user: a pseudonym, or the user's own."""
-        return keyed_hash(self.key, "user", user_id) if self.key else user_id
+        return pseudonym_of(user_id, self.key) if self.key else user_id
 
     def erased_hash(self, user_id: str) -> str:
         """What is kept of the id of a user who was erased."""
