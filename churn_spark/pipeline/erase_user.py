@@ -33,7 +33,7 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import event_days, ingest, rollups, session_days, transitions
-from churn_spark.pipeline.console import say
+from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.erased_logs import note_cleaned
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.erasures import (
@@ -43,7 +43,7 @@ from churn_spark.stores.erasures import (
     record_erasure,
     write_pending,
 )
-from churn_spark.stores.user_files import clean_user_files, find_user_files
+from churn_spark.stores.user_files import clean_user_files, find_other_tables, find_user_files
 from churn_spark.stores.user_ids import add_erased, read_user_ids
 from churn_spark.wording import count_of
 
@@ -110,6 +110,8 @@ def run(
         facts.append(f"{count_of(n_rows, 'row')} in {count_of(len(tables), 'table')}")
         facts.append(f"{count_of(len(erasure.inside), 'other file')} of the lakehouse")
     _tell_sources(erasure, sources)
+    for table in find_other_tables(lakehouse):
+        warn(f"found {table} in the lakehouse, a table that isn't the pipeline's: not touched")
     return erasure
 
 

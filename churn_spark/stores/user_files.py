@@ -11,7 +11,7 @@ import gzip
 import html
 import io
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 import orjson
@@ -28,7 +28,8 @@ from churn_spark.scoring.list_csv import safe_cell
 Ids = Collection[str]
 _FIELDS: Final = ("user_id", "userId")
 _LOGS: Final = (".json", ".jsonl", ".ndjson")
-_LOG: Final = "_delta_log/"
+_LOG: Final = "/_delta_log/"
+_OWN: Final = frozenset(spec.path for spec in TABLES)
 _PAGES_WITHOUT_IDS: Final = frozenset({"reports/evaluation.html", "reports/monitoring.html"})
 _MARK: Final = "\ufeff"
 
@@ -39,15 +40,21 @@ def find_user_files(lakehouse: Lakehouse, user_ids: Ids) -> list[str]:
     Pages that a notebook has left are found if they show an id at all; the pages of the pipeline
     show none.
     """
-    tables = tuple(f"{spec.path}/" for spec in TABLES)
+    paths = [*lakehouse.files.walk()]
+    tables = tuple(f"{one}/" for one in [*_OWN, *_tables_of(paths)])
     found = []
-    for path in lakehouse.files.walk():
-        if path.startswith(tables) or _LOG in path or _cleaner_of(path) is None:
+    for path in paths:
+        if path.startswith(tables) or _cleaner_of(path) is None:
             continue
         content = lakehouse.files.read(path)
         if content is not None and without_users(path, content, user_ids) != content:
             found.append(path)
     return sorted(found)
+
+
+def find_other_tables(lakehouse: Lakehouse) -> list[str]:
+    """Paths of Delta tables in the lakehouse that aren't the pipeline's: these it doesn't touch."""
+    return sorted(_tables_of(lakehouse.files.walk()) - _OWN)
 
 
 def clean_user_files(lakehouse: Lakehouse, paths: Collection[str], user_ids: Ids) -> None:
@@ -75,6 +82,10 @@ def without_users(path: str, content: bytes, user_ids: Ids) -> bytes | None:
     """
     cleaner = _cleaner_of(path)
     return content if cleaner is None else cleaner(content, frozenset(user_ids))
+
+
+def _tables_of(paths: Iterable[str]) -> set[str]:
+    return {path.partition(_LOG)[0] for path in paths if _LOG in path}
 
 
 def _cleaner_of(path: str) -> Callable[[bytes, frozenset[str]], bytes | None] | None:

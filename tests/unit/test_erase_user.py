@@ -2,150 +2,53 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from builders import random_records, record, write_lines
+from builders import record, write_lines
+from erasure_builders import CONFIG, GONE, KEY, MADE, OTHERS, PSEUDONYMS, Place, write_log
 from every_byte import find_bytes
 from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, rows_of
 
-from churn_spark.config import PrivacyConfig, load_config
+from churn_spark.config import PrivacyConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     ERASED_USERS,
     ERASURES,
-    EVENT_DAYS,
     EVENTS,
     FILES,
+    LOG_DATES,
     SCORES,
     SESSION_DAYS,
-    TABLES,
     TRANSITIONS,
-    TableSpec,
 )
 from churn_spark.errors import ConfigError, InputError, OtherIdsError
-from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse import history
-from churn_spark.lakehouse.polars_schema import polars_schema_of
-from churn_spark.pipeline import erase_user, event_days, ingest, rollups, session_days, transitions
-from churn_spark.stores.erasures import Erasure
-
-CONFIG = load_config().ingest
-GONE, OTHERS = "zqgone7", ("zqgone", "zqgone70", "7", "17")
-"""The others' ids are parts of the one, or have it as a part."""
-LEFT = re.compile(rb"zqgone7(?!0)|zqgone07")
-KEY = "k" * 40
-PSEUDONYMS = PrivacyConfig(pseudonymise=True)
-STEPS = session_days.STEP | transitions.STEP | event_days.STEP
-MADE = (SESSION_DAYS, TRANSITIONS, EVENT_DAYS)
+from churn_spark.pipeline import erase_user, ingest, rollups
 
 
 class PowerCutError(BaseException):
     """The end of a process, which nothing in it can catch on purpose."""
 
 
-@dataclass
-class Place:
-    """A lakehouse with all kinds of tables, files and pages that hold users."""
-
-    lakehouse: Any
-    logs: Path
-    noted: list[str] = field(default_factory=list)
-
-    @property
-    def root(self) -> Path:
-        return Path(self.lakehouse.root)
-
-    def load(self, location: Path | None = None, **options: Any) -> IngestSummary:
-        loaded = ingest.run(self.lakehouse, CONFIG, str(location or self.logs), **options)
-        rollups.run(self.lakehouse, CONFIG, STEPS)
-        return loaded
-
-    def erase(self, *user_ids: str, privacy: PrivacyConfig = PrivacyConfig()) -> Erasure:
-        registry: Any = self
-        return erase_user.run(self.lakehouse, lambda: registry, CONFIG, privacy, user_ids)
-
-    def note_erasure(self) -> None:
-        self.noted.append("runs")
-
-    def left(self) -> dict[str, set[str]]:
-        return find_bytes(self.root, LEFT)
-
-    def content(self) -> dict[str, list[tuple[Any, ...]]]:
-        without = {"bronze/erased_users", "monitoring/erasures"}
-        return {
-            spec.path: sorted(rows_of(self.lakehouse, spec).rows(), key=repr)
-            for spec in TABLES
-            if self.lakehouse.exists(spec) and spec.path not in without
-        }
-
-
-def records_of(user_id: str, seed: int) -> list[dict[str, Any]]:
-    return [one | {"userId": user_id} for one in random_records(seed, n_users=1)]
-
-
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
-    users = enumerate((GONE, *OTHERS))
-    records = [one for seed, user in users for one in records_of(user, seed)]
-    random.Random(1).shuffle(records)
-    for number in range(3):
-        lines = [*records[number::3], "{broken", record(userId=GONE, ts=5)]
-        write_lines(tmp_path / "logs" / f"{number}.json", lines)
-    return Place(LocalLakehouse(str(tmp_path / "lakehouse")), tmp_path / "logs")
+    return Place(LocalLakehouse(str(tmp_path / "lakehouse")), write_log(tmp_path / "logs"))
 
 
 @pytest.fixture
 def filled(place: Place) -> Place:
-    place.load()
-    for spec in TABLES:
-        if "user_id" in spec.column_names and not place.lakehouse.exists(spec):
-            for version in range(2):
-                write_users(place.lakehouse, spec, version)
-    write_files(place.root)
+    place.fill()
     return place
-
-
-def write_users(lakehouse: LocalLakehouse, spec: TableSpec, version: int) -> None:
-    """A row of each user, each version in the place of the one before."""
-    schema = polars_schema_of(spec)
-    rows = pl.DataFrame({"user_id": [GONE, *OTHERS]}).with_columns(
-        pl.lit(date(2018, 12, 1 + version) if kind == pl.Date else None, kind).alias(name)
-        for name, kind in schema.items()
-        if name != "user_id"
-    )
-    texts = [name for name, kind in schema.items() if kind == pl.String and name != "user_id"]
-    told = rows.with_columns(pl.lit(f"v{version}").alias(name) for name in texts)
-    lakehouse.replace_rows(told.select(spec.column_names).to_arrow(), spec, {})
-
-
-def write_files(root: Path) -> None:
-    """What people leave beside the tables."""
-    users = [GONE, *OTHERS]
-    (root / "lists").mkdir()
-    rows = "".join(f'{n},"{user}","a, ""b"""\r\n' for n, user in enumerate(users))
-    (root / "lists" / "list.csv").write_bytes(f'rank,"user_id",reason\r\n{rows}'.encode())
-    lines = "\n".join(json.dumps({"userId": user}) for user in users)
-    (root / "lists" / "copy.json.gz").write_bytes(gzip.compress(lines.encode()))
-    frame = pl.DataFrame({"user_id": pl.Series(users, dtype=pl.Categorical), "n": 1})
-    frame.write_parquet(root / "lists" / "truth.parquet")
-    pages = root / "reports" / "notebooks"
-    pages.mkdir(parents=True)
-    (pages / "2.html").write_text(f"<td>{GONE}</td>")
-    (pages / "3.html").write_text("<td>zqgone70</td>")
 
 
 def test_nothing_of_an_erased_user_is_left_and_all_of_the_others(filled: Place) -> None:
@@ -153,7 +56,7 @@ def test_nothing_of_an_erased_user_is_left_and_all_of_the_others(filled: Place) 
     assert len(filled.left()) == 1
     filled.erase(GONE)
     assert filled.left() == {}
-    made = {spec.path for spec in MADE}
+    made = {spec.path for spec in (*MADE, LOG_DATES)}
     for path, rows in filled.content().items():
         if path not in made:
             assert rows == [row for row in before[path] if GONE not in row], path
@@ -283,7 +186,7 @@ def test_later_files_dont_bring_an_erased_user_back(filled: Place, tmp_path: Pat
     reloaded = filled.load(reload="all")
     assert reloaded.lines["erased"] > 0
     assert "erased" in reloaded.describe()
-    for spec in MADE:
+    for spec in (SESSION_DAYS, TRANSITIONS):
         assert filled.content()[spec.path] == known[spec.path]
     late = [record(userId=f" {GONE} "), record(userId=GONE, sessionId=None), record(userId="new")]
     write_lines(tmp_path / "late" / "9.json", late)
@@ -320,6 +223,15 @@ def test_a_batch_that_was_killed_is_finished_before_the_erasure(
     place.erase(GONE)
     assert place.left() == {}
     assert place.load().describe() == "no new file"
+
+
+def test_table_of_somebody_else_is_named_and_not_touched(
+    filled: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"user_id": [GONE]}).write_delta(filled.root / "mine" / "table")
+    filled.erase(GONE)
+    assert "found mine/table in the lakehouse" in capsys.readouterr().err
+    assert pl.read_delta(str(filled.root / "mine" / "table"))["user_id"].to_list() == [GONE]
 
 
 def test_short_id_takes_no_other_user_along(filled: Place) -> None:
