@@ -90,9 +90,11 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         today = service.today()
 
         def read() -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, list[Any]]:
-            listed, history = lists.find_listed(today, user_id), service.scores.history(user_id)
+            known_as = service.id_in_tables(user_id)
+            listed = lists.find_listed(today, known_as)
+            history = service.scores.history(known_as)
             try:
-                return {"as_of": day, **lists.find_user(users, user_id)}, listed, history
+                return {"as_of": day, **lists.find_user(users, known_as)}, listed, history
             except RequestError:
                 if not history:
                     raise

@@ -145,3 +145,16 @@ ALERTS = TableSpec(
     ),
     partition_by=("run_date",),
 )
+
+ERASURES = TableSpec(
+    "monitoring",
+    "erasures",
+    "erasure x place that it has looked into",
+    (
+        Column("reference", "string", "random, told to whoever asked for it; says nothing of whom"),
+        Column("erased_ts", "timestamp", "when it was done"),
+        Column("n_users", "long", "how many users it was for"),
+        Column("place", "string", "a table, or files: all else in the lakehouse"),
+        Column("n_rows", "long", "rows of these users that the place had; of files, those changed"),
+    ),
+)
