@@ -33,7 +33,8 @@ from churn_spark.pipeline.gather import Night, read_night
 
 def ingest_events(context: JobContext, location: str) -> IngestSummary:
     """Load the new files at a folder, file or glob."""
-    return ingest.run(context.lakehouse, context.config.ingest, location)
+    config = context.config
+    return ingest.run(context.lakehouse, config.ingest, location, privacy=config.privacy)
 
 
 def build_session_days(context: JobContext) -> None:

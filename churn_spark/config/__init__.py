@@ -26,6 +26,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -50,6 +51,7 @@ __all__ = [
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",
+    "PrivacyConfig",
     "RegistryConfig",
     "RetentionListConfig",
     "ScoringConfig",

@@ -20,6 +20,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -38,6 +39,7 @@ class Config(Section):
     lakehouse: str
     spark: data.SparkConfig
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
     labels: data.LabelsConfig
     training: models.TrainingConfig

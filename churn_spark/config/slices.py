@@ -9,6 +9,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -48,6 +49,7 @@ class NightConfig(Section):
     """What a night needs, from new files to alerts."""
 
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     learning: LearningConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
@@ -62,6 +64,7 @@ class ServiceConfig(Section):
 
     lakehouse: str
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig

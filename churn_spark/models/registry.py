@@ -7,7 +7,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import lightgbm
@@ -26,6 +26,7 @@ from churn_spark.models.sqlite import find_store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
+_ERASED = "versions_erased_on"
 _N_KEPT = 3
 """Bundles in memory: a champion, its challenger and the champion before it."""
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
@@ -163,6 +164,16 @@ class ModelRegistry:
         for run_id in runs:
             self._client.delete_run(run_id)
         return runs
+
+    def note_erasure(self) -> None:
+        """Note with every run that the versions of tables that it names are there no more."""
+        today = str(datetime.now(UTC).date())
+        token: str | None = None
+        while token != "":
+            found = self._client.search_runs([self._experiment_id], page_token=token)
+            for run in found:
+                self._client.set_tag(run.info.run_id, _ERASED, today)
+            token = found.token or ""
 
     def run_of(self, version: str) -> str:
         """Id of the run that trained the version."""

@@ -6,6 +6,7 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.pipeline import (
     backtest,
     check_leaks,
+    erase_user,
     extract_rejected,
     night,
     replay,
@@ -22,6 +23,7 @@ USE_CASES = (
     report.USE_CASE,
     check_leaks.USE_CASE,
     extract_rejected.USE_CASE,
+    erase_user.USE_CASE,
     tune.USE_CASE,
 )
 """Those of a night first, in their order."""

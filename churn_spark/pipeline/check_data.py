@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date as Date
+from typing import Final
 
 from churn_spark.config import ChecksConfig
 from churn_spark.contracts.places import AT_EDGE, OUT_OF_PLACE
@@ -21,13 +21,10 @@ from churn_spark.contracts.tables import (
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, require_rows
-from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import (
     CheckResult,
-    ColumnFacts,
     check_population,
-    excuse,
     failed_checks,
     run_checks,
 )
@@ -39,9 +36,10 @@ from churn_spark.monitoring.data_quality.event_days import (
 from churn_spark.monitoring.frames.snapshot_facts import read_snapshot_facts
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.stores.checks import write_checks
+from churn_spark.stores.checks import read_failed_nights, write_checks
 from churn_spark.stores.event_days import read_event_days
 from churn_spark.stores.files import measure_files
+from churn_spark.timeline import days_after
 
 USE_CASE = UseCase(
     "check_data",
@@ -51,6 +49,8 @@ USE_CASE = UseCase(
     takes=("the champion",),
     reads_if_there=(DECISIONS, FILES, LOG_DATES, BUILT_DATES),
 )
+
+_NEWEST_DAYS: Final = 14
 
 
 def run(
@@ -71,36 +71,45 @@ def check_night(
     """Replace the checks of the night; returns them.
 
     The snapshot's columns are held against the rows of a model that was there before the night:
-    the night of the first training has none, run again or not. What differs from these and not
-    from the users of the night on which it was trained is how the log was then: a young log's
-    first weeks are unlike all that come.
+    the night of the first training has none, run again or not.
 
     Raises:
         MissingTableError: if the night has no snapshot.
     """
     with USE_CASE.start(lakehouse) as facts:
-        date = night.date
+        date, version = night.date, night.champion
         days = read_event_days(lakehouse)
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
         n_bytes, misdated = measure_files(lakehouse, batches), read_misdated(lakehouse, night)
         feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes, misdated)
+        columns = measure_events(days, date)
         n_users = count_users(lakehouse, date)
-        bundle = read_reference(registry, night) if n_users else None
-        users = (
-            read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, date), bundle) if bundle else []
-        )
-        found = run_checks(feed, [*measure_events(days, date), *users], config)
-        if bundle and failed_checks(found):
-            trained = registry.trained_as_of(bundle.version)
-            usual = read_since(lakehouse, night, trained, bundle, users)
-            found = excuse(found, usual, config)
-        results = (check_population(n_users), *found)
+        if n_users and version is not None and registry.trained_as_of(version) < date:
+            bundle = registry.load(version)
+            # Columns that are defined otherwise today say nothing beside its training rows.
+            if bundle.knows_definitions:
+                newest = newest_sound_date(lakehouse, date)
+                before = read_as_of(lakehouse, SNAPSHOTS, newest) if newest else None
+                tonight = read_as_of(lakehouse, SNAPSHOTS, date)
+                columns += read_snapshot_facts(tonight, bundle, before)
+        results = (check_population(n_users), *run_checks(feed, columns, config))
         write_checks(lakehouse, date, results)
         n_passed = len(results) - len(failed_checks(results))
         facts.append(f"{n_passed} of {len(results)} checks passed")
         facts.extend(check.sentence for check in results if not check.passed)
     return results
+
+
+def newest_sound_date(lakehouse: Lakehouse, date: Date) -> Date | None:
+    """The newest date within two weeks before a night whose snapshot failed no check.
+
+    A feed that stays broken doesn't become what is usual: its own nights are no measure.
+    """
+    failed = read_failed_nights(lakehouse)
+    first = days_after(date, -_NEWEST_DAYS)
+    built = lakehouse.partition_values(SNAPSHOTS, "as_of")
+    return max((day for day in built if first <= day < date and day not in failed), default=None)
 
 
 def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:
@@ -113,29 +122,6 @@ def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:
         for day, place in rows.itertuples(index=False, name=None)
         if place == OUT_OF_PLACE or day > end
     ]
-
-
-def read_reference(registry: ModelRegistry, night: Night) -> ModelBundle | None:
-    """The champion that was there before the night, if it knows the columns as they are today."""
-    version = night.champion
-    if version is None or registry.trained_as_of(version) >= night.date:
-        return None
-    bundle = registry.load(version)
-    return bundle if bundle.knows_definitions else None
-
-
-def read_since(
-    lakehouse: Lakehouse, night: Night, day: Date, bundle: ModelBundle, users: Sequence[ColumnFacts]
-) -> list[ColumnFacts]:
-    """Counts of tonight's users against those of an earlier night.
-
-    Nothing where that one was held, or has no users.
-    """
-    if day in night.log.failed or not lakehouse.count_rows(SNAPSHOTS, {"as_of": [day]}):
-        return []
-    facts = read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, day), bundle)
-    then = {one.column: one for one in facts}
-    return [now.since(then[now.column]) for now in users]
 
 
 def count_users(lakehouse: Lakehouse, date: Date) -> int:

@@ -21,7 +21,7 @@ from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
 
 N_USERS = 300
-"""Enough for the retraining policy to judge a night (policy.min_rows)."""
+"""Enough for drift to be judged (policy.min_rows)."""
 
 DEMO_FOLDER = "demo_log"
 
