@@ -24,9 +24,10 @@ def main(
         from churn_spark.pipeline import demo
 
         config = context.config
+        open_registry = context.open_registry_later()
         demo.run(
             context.lakehouse,
-            context.open_registry_later(),
+            open_registry,
             config.night,
             config.evaluation,
             nights,

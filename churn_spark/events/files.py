@@ -44,6 +44,18 @@ class Location:
     files: Sequence[ListedFile]
     ignored: Sequence[str]
 
+    def outside(self, folders: Iterable[str]) -> Location:
+        """The same without what lies in some folders.
+
+        Args:
+            folders: local paths, or addresses of an object store's.
+        """
+        below = tuple(f"file:{one}/" if one.startswith("/") else f"{one}/" for one in folders)
+        return Location(
+            [file for file in self.files if not file.path.startswith(below)],
+            [path for path in self.ignored if not path.startswith(below)],
+        )
+
 
 def list_location(spark: SparkSession, path: str) -> Location:
     """List a folder (with its sub-folders), a file or a glob.

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churn_spark.config import IngestConfig, PrivacyConfig
-from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE
+from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE, TABLES
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
 from churn_spark.events.proofs import look_at_files, prove
@@ -45,6 +45,7 @@ USE_CASE = UseCase(
     takes=("your files",),
 )
 _MILLIS_PER_MINUTE: Final = 60_000
+_OWN_FOLDERS: Final = (*{spec.layer: None for spec in TABLES}, "champion", "mlflow", "reports")
 
 
 def run(
@@ -73,6 +74,9 @@ def run(
     """
     with USE_CASE.start(lakehouse) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
+        if root := lakehouse.native_root:
+            # A lakehouse that lies among the logs has files of JSON, too.
+            listed = listed.outside(f"{root}/{name}" for name in _OWN_FOLDERS)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
         finished = loader.finish_pending()
         known = lakehouse.read_arrow(FILES)

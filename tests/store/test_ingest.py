@@ -168,6 +168,17 @@ def test_other_files_in_a_folder_are_left_out_and_said_to_be(
     assert "README.md" in summary.warnings()[0]
 
 
+def test_files_of_the_lakehouse_are_no_logs_where_it_lies_among_them(
+    context: JobContext, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "a.json", songs(2))
+    lakehouse = Path(context.lakehouse.root)
+    assert lakehouse.parent == tmp_path
+    write_lines(lakehouse / "champion" / "champion.json", ["a model"])
+    write_lines(tmp_path / f"{lakehouse.name}-logs" / "b.json", [record(userId="beside")])
+    assert flow.ingest_events(context, str(tmp_path)).lines == {"read": 3, "accepted": 3}
+
+
 @pytest.mark.parametrize("location", ["logs", "logs/*"])
 def test_what_lies_in_hidden_folders_is_not_read(
     context: JobContext, tmp_path: Path, location: str
