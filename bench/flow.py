@@ -102,29 +102,12 @@ def nightly(context: JobContext, day: date | None, location: str) -> Outcome:
 
 def run_backtest(context: JobContext, day: date | None = None, truth: Path | None = None) -> str:
     """Test the model on the log up to a date; returns the run's id."""
-    config = context.config
-    return backtest.run(
-        context.lakehouse,
-        context.registry,
-        config.learning,
-        config.backtest,
-        config.scoring.n_reasons,
-        day,
-        truth,
-    )
+    return backtest.run(context.lakehouse, context.registry, context.config.evaluation, day, truth)
 
 
 def evaluate_model(context: JobContext) -> str | None:
     """Test the model and write the page, where the log allows it; returns its path."""
-    config = context.config
-    return evaluate.run(
-        context.lakehouse,
-        context.registry,
-        config.learning,
-        config.backtest,
-        config.costs,
-        config.scoring.n_reasons,
-    )
+    return evaluate.run(context.lakehouse, context.registry, context.config.evaluation)
 
 
 def run_check_leaks(context: JobContext, day: date) -> None:

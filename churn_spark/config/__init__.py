@@ -30,7 +30,7 @@ from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
+from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
 
 __all__ = [
     "MAX_LISTED",
@@ -41,6 +41,7 @@ __all__ = [
     "Config",
     "CostsConfig",
     "EncodingConfig",
+    "EvaluationConfig",
     "IngestConfig",
     "LabelsConfig",
     "LeakageConfig",

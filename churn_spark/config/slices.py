@@ -36,6 +36,15 @@ class LearningConfig(Section):
         return self.labels.kind == "lifetime"
 
 
+class EvaluationConfig(Section):
+    """What a test of the model on the past needs, and its page."""
+
+    learning: LearningConfig
+    backtest: models.BacktestConfig
+    costs: models.CostsConfig
+    scoring: ScoringConfig
+
+
 class NightConfig(Section):
     """What a night needs, from new files to alerts."""
 

@@ -23,6 +23,7 @@ from churn_spark.events.readings import (
     known_files,
     plan_readings,
 )
+from churn_spark.events.seen_before import leave_out_settled
 from churn_spark.events.summary import BatchFacts, IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch, native_feed
@@ -146,7 +147,11 @@ class _Loader:
             reload=reload,
             is_doubtful=noted != loaded,
         )
-        plan = plan_readings(listed.files, known_files(known), prove, rules)
+        # Where all are to be read again, none is settled.
+        files = listed.files
+        if reload != "all":
+            files, known = leave_out_settled(files, known)
+        plan = plan_readings(files, known_files(known), prove, rules)
         there = {file.path for file in listed.files}
         lost = [
             note.unread("gone before its batch was finished")

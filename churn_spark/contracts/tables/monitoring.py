@@ -131,7 +131,7 @@ ALERTS = TableSpec(
     "run date x alert, as it stands after that night",
     (
         Column("run_date", "date", "the night"),
-        Column("key", "string", "names the alert: drift:num_thumbs_up"),
+        Column("key", "string", "names the alert: drift:moved, performance:roc_auc"),
         Column(
             "change", "string", "opened, worsened, reminder, resolved; kept where no notice is sent"
         ),
