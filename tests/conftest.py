@@ -25,12 +25,19 @@ settings.load_profile("any machine")
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image")
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its folder."""
+    """Mark each test with the name of its folder, and with what must run in one process.
+
+    Whatever needs Spark shares one session; the tests of another file share its fixtures.
+    """
     for item in items:
         for kind in _KINDS:
             if f"/tests/{kind}/" in str(item.path):
                 item.add_marker(kind)
+        needs_spark = "spark" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("spark" if needs_spark else item.path.stem))
 
 
 @pytest.fixture(scope="session")
