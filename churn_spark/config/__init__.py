@@ -26,6 +26,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -51,6 +52,7 @@ __all__ = [
     "PolicyConfig",
     "RegistryConfig",
     "RetentionListConfig",
+    "RunsConfig",
     "ScoringConfig",
     "Section",
     "ServiceConfig",
