@@ -6,8 +6,10 @@ takes the section it needs, never the root.
 
 from __future__ import annotations
 
+from churn_spark.config.catalog import CatalogConfig
 from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
 from churn_spark.config.load import Config, conf_folder, load_config
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.models import (
     BacktestConfig,
     BehaviourConfig,
@@ -37,6 +39,7 @@ __all__ = [
     "AlertsConfig",
     "BacktestConfig",
     "BehaviourConfig",
+    "CatalogConfig",
     "ChecksConfig",
     "Config",
     "CostsConfig",
@@ -47,6 +50,7 @@ __all__ = [
     "LearningConfig",
     "LightGBMConfig",
     "LogisticRegressionConfig",
+    "MaintenanceConfig",
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",
