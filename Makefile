@@ -69,8 +69,8 @@ bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same t
 	@"$(PY)" -m bench.loading_kills
 
 .PHONY: bench-nights
-bench-nights: setup ## Does a night cost more the more there were: 2,250 users, 64 nights (15 min)
-	@"$(PY)" -m bench.many_nights
+bench-nights: setup ## Does a night cost more the more there were: 64 nights of 2,250 users [TINY=1: 369 of 40] (20 min)
+	@"$(PY)" -m bench.many_nights $(if $(TINY),--tiny)
 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)
@@ -125,6 +125,10 @@ tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the tr
 .PHONY: report
 report: setup ## The newest backtest and the newest night, an HTML page each
 	@"$(PY)" -m jobs.build_report
+
+.PHONY: status
+status: setup ## How the lakehouse stands: last runs, champion, alerts, how fresh and large [RUNS=10]
+	@"$(PY)" -m jobs.status $(if $(RUNS),--runs "$(RUNS)")
 
 .PHONY: notebooks
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks

@@ -21,7 +21,7 @@ from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
 from churn_spark.contracts.champion import POINTER, Published
-from churn_spark.contracts.tables import DECISIONS
+from churn_spark.contracts.tables import DECISIONS, RUNS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
@@ -109,6 +109,8 @@ class KilledNights:
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
         }
+        # What a run took is never the same, and a killed one says nothing.
+        found.pop(RUNS.path, None)
         pointer = self.lakehouse / POINTER
         published = (
             Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"

@@ -26,7 +26,7 @@ def main(
     overrides: SetOption = None,
 ) -> None:
     """Test on the newest dates that have labels; without a date, on those of the whole log."""
-    with open_job("backtest", env, overrides) as context:
+    with open_job("backtest", env, overrides, date) as context:
         from churn_spark.pipeline import backtest
 
         backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)

@@ -22,7 +22,7 @@ def main(
     overrides: SetOption = None,
 ) -> None:
     """List those with the most value at risk as of the date; a rerun replaces its list."""
-    with open_job("build_retention_list", env, overrides) as context:
+    with open_job("build_retention_list", env, overrides, date) as context:
         from churn_spark.pipeline import retention_list
 
         config = context.config

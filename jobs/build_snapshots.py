@@ -12,7 +12,7 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Build the snapshot as of the date, and the labels that the log has made known."""
-    with open_job("build_snapshots", env, overrides) as context:
+    with open_job("build_snapshots", env, overrides, date) as context:
         from churn_spark.pipeline import snapshots
 
         snapshots.run(context.lakehouse, [date], context.config.learning)

@@ -15,13 +15,13 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Check the newest day of the log and the snapshot; exit with 30 if a check fails."""
-    with open_job("check_data", env, overrides) as context:
+    with open_job("check_data", env, overrides, date) as context:
         from churn_spark.pipeline import check_data
 
         checks = context.config.checks
         results = check_data.run(context.lakehouse, context.registry, date, checks)
-    if not all(check.passed for check in results):
-        raise typer.Exit(ExitCode.HELD)
+        if not all(check.passed for check in results):
+            raise typer.Exit(ExitCode.HELD)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Look for leaks in the feature table as of the date; exit code 30 if there are any."""
-    with open_job("check_leaks", env, overrides) as context:
+    with open_job("check_leaks", env, overrides, date) as context:
         from churn_spark.pipeline import check_leaks
 
         config = context.config

@@ -20,12 +20,12 @@ def main(
     fail_on_alert: FailOnAlertOption = False,
 ) -> None:
     """Compare the date with the training rows and with earlier nights, and judge new labels."""
-    with open_job("monitor_model", env, overrides) as context:
+    with open_job("monitor_model", env, overrides, date) as context:
         from churn_spark.pipeline import monitor
 
         drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)
-    if drift.moved and fail_on_alert:
-        raise typer.Exit(ExitCode.ALERT)
+        if drift.moved and fail_on_alert:
+            raise typer.Exit(ExitCode.ALERT)
 
 
 if __name__ == "__main__":

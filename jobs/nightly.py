@@ -35,7 +35,7 @@ def main(
     evaluate: Evaluate = False,
 ) -> None:
     """Do all steps for one date; without one, for the day after the last usual day of the log."""
-    with open_job("nightly", env, overrides) as context:
+    with open_job("nightly", env, overrides, date) as context:
         from churn_spark.pipeline import evaluate as evaluation
         from churn_spark.pipeline import night
         from churn_spark.pipeline.demo import refuse_demo_lakehouse
@@ -47,7 +47,7 @@ def main(
         if evaluate and not outcome.is_held:
             evaluation.run(context.lakehouse, context.registry, config.evaluation, date)
         say("nightly", f"tables and MLflow store: {config.lakehouse}")
-    exit_with(outcome, fail_on_alert=fail_on_alert)
+        exit_with(outcome, fail_on_alert=fail_on_alert)
 
 
 if __name__ == "__main__":

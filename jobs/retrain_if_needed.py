@@ -31,7 +31,7 @@ def main(
     fail_on_alert: FailOnAlertOption = False,
 ) -> None:
     """Decide by the night's checks, drift and performance, and carry the decision out."""
-    with open_job("retrain_if_needed", env, overrides) as context:
+    with open_job("retrain_if_needed", env, overrides, date) as context:
         from churn_spark.pipeline import decide
 
         outcome = decide.run(
@@ -42,7 +42,7 @@ def main(
             ask_only=ask_only,
             release_reason=release_reason,
         )
-    exit_with(outcome, fail_on_alert=fail_on_alert)
+        exit_with(outcome, fail_on_alert=fail_on_alert)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Score everybody in the population as of the date; a rerun replaces the date's scores."""
-    with open_job("score_users", env, overrides) as context:
+    with open_job("score_users", env, overrides, date) as context:
         from churn_spark.pipeline import score
 
         config = context.config

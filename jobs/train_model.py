@@ -12,7 +12,7 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Train with what is known by the date; the first model becomes champion."""
-    with open_job("train_model", env, overrides) as context:
+    with open_job("train_model", env, overrides, date) as context:
         from churn_spark.pipeline import train
 
         train.run(context.lakehouse, context.registry, date, context.config.learning)

@@ -12,7 +12,7 @@ app = new_app()
 @app.command()
 def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
     """Search for better parameters with what is known by the date; go on where a run has ended."""
-    with open_job("tune_model", env, overrides) as context:
+    with open_job("tune_model", env, overrides, date) as context:
         from churn_spark.pipeline import tune
 
         config = context.config

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date as Date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -70,14 +72,25 @@ class JobContext:
 
 
 @contextmanager
-def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobContext]:
+def open_job(
+    name: str, env: str, overrides: list[str] | None, date: Date | None = None
+) -> Iterator[JobContext]:
     """Read the configuration and let the session start meanwhile; stop it at the end.
+
+    What the run took and wrote since its lakehouse was opened is kept, however it ends.
+
+    Args:
+        name: of the job.
+        env: name of a file of the configuration.
+        overrides: of single values.
+        date: that the run is about, where it was named.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
         MachineError: if the user has no name, or if Java or the jars are missing and the
             lakehouse is asked for.
     """
+    started = time.time()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # To standard error; what the jobs do is said on standard output.
@@ -92,12 +105,16 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
 
     session = StartingSession(config.spark, name)
 
-    def open_lakehouse() -> Lakehouse:
-        from churn_spark.lakehouse.tables import Lakehouse
+    with ExitStack() as at_end:
+        at_end.callback(session.stop)
 
-        return Lakehouse(session.wait(), config.lakehouse, config.spark.max_local_users)
+        def open_lakehouse() -> Lakehouse:
+            from churn_spark.lakehouse.tables import Lakehouse
+            from churn_spark.pipeline.run_record import RunRecord, recorded
 
-    try:
+            lakehouse = Lakehouse(session.wait(), config.lakehouse, config.spark.max_local_users)
+            record = RunRecord(lakehouse, config.runs, name, started, date)
+            at_end.enter_context(recorded(record))
+            return lakehouse
+
         yield JobContext(config, open_lakehouse)
-    finally:
-        session.stop()

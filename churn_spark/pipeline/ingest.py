@@ -72,7 +72,7 @@ def run(
         ConfigError: if the key of pseudonyms is missing.
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
-    with USE_CASE.start(lakehouse) as facts:
+    with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
         if root := lakehouse.native_root:
             # A lakehouse that lies among the logs has files of JSON, too.
