@@ -26,8 +26,8 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
 USERS = 300
-# Other in every run, whatever the night has decided.
-_RANDOM_COLUMNS = {"run_id"}
+# Other in every run, whatever the night has decided: drawn, or a hash of files' names, which are.
+_RANDOM_COLUMNS = {"run_id", "made_of", "snapshots_of", "labels_of"}
 _WEEK = timedelta(days=7)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "build_snapshots")
+def main(context: JobContext, date: DateOption) -> None:
     """Build the snapshot as of the date, and the labels that the log has made known."""
-    with open_job("build_snapshots", env, overrides) as context:
-        from churn_spark.pipeline import snapshots
+    from churn_spark.pipeline import snapshots
 
-        snapshots.run(context.lakehouse, [date], context.config.learning)
+    snapshots.run(context.lakehouse, [date], context.config.learning)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,13 @@ takes the section it needs, never the root.
 
 from __future__ import annotations
 
-from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
+from churn_spark.config.data import (
+    IngestConfig,
+    LabelsConfig,
+    LockConfig,
+    SnapshotsConfig,
+    SparkConfig,
+)
 from churn_spark.config.load import Config, conf_folder, load_config
 from churn_spark.config.models import (
     BacktestConfig,
@@ -45,6 +51,7 @@ __all__ = [
     "LeakageConfig",
     "LearningConfig",
     "LightGBMConfig",
+    "LockConfig",
     "LogisticRegressionConfig",
     "MonitoringConfig",
     "NightConfig",

@@ -20,6 +20,7 @@ from churn_spark.config import RegistryConfig
 from churn_spark.config.secrets import has_password, is_readable_on_the_way
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import ConfigError, InputError, StoreError
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.own_store import follow_lakehouse, opening
 from churn_spark.models.sqlite import sqlite_folder
@@ -97,6 +98,7 @@ class ModelRegistry:
 
         The files come first and the version last, so nothing is ever half registered.
         """
+        require_lock()
         with tempfile.TemporaryDirectory() as folder:
             model_folder = Path(folder) / "model"
             mlflow.lightgbm.save_model(
@@ -119,6 +121,7 @@ class ModelRegistry:
         A challenger waits for the next night, which judges it. A retrospective model forecasts
         nothing and gets no alias.
         """
+        require_lock()
         if self.trained_on(version).get("is_retrospective") == "True":
             return None
         alias = CHALLENGER if self.champion_version() else CHAMPION
@@ -130,6 +133,7 @@ class ModelRegistry:
 
         The note comes last: where it is missing, the step was interrupted and is done again.
         """
+        require_lock()
         self._client.set_registered_model_alias(self._name, CHAMPION, version)
         self.drop_challenger(version)
         self._client.set_registered_model_tag(self._name, _STEP, step)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
@@ -58,12 +58,29 @@ class JobContext:
 
 
 @contextmanager
-def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobContext]:
+def open_job(
+    name: str,
+    env: str,
+    overrides: list[str] | None,
+    *,
+    wait_minutes: float = 0,
+    writes: bool = True,
+) -> Iterator[JobContext]:
     """Read the configuration and let the session start meanwhile; stop it at the end.
+
+    Whoever asks for the lakehouse has its lock until the end, so that one job at a time writes.
+
+    Args:
+        name: of the job.
+        env: configuration on top of base.
+        overrides: single values on top of that.
+        wait_minutes: for another job to end that writes.
+        writes: whether it writes to the lakehouse; else it needs no lock.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
         MachineError: if Java or the jars are missing, and the lakehouse is asked for.
+        LockedError: if it is asked for, and another job is writing.
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
@@ -76,13 +93,22 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
     from churn_spark.runtime.session import StartingSession
 
     session = StartingSession(config.spark, name)
+    held = ExitStack()
 
     def open_lakehouse() -> Lakehouse:
+        from churn_spark.lakehouse.lock import hold_lock
         from churn_spark.lakehouse.tables import Lakehouse
+        from churn_spark.pipeline.console import say
 
-        return Lakehouse(session.wait(), config.lakehouse, config.spark.max_local_users)
+        spark = session.wait()
+        if writes and config.lock.required:
+            tell = partial(say, name)
+            lock = hold_lock(spark, config.lakehouse, name, config.lock, wait_minutes, tell)
+            held.enter_context(lock)
+        return Lakehouse(spark, config.lakehouse, config.spark.max_local_users)
 
     try:
-        yield JobContext(config, open_lakehouse)
+        with held:
+            yield JobContext(config, open_lakehouse)
     finally:
         session.stop()
