@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -42,6 +43,7 @@ USE_CASE = UseCase(
     takes=("your files",),
 )
 _MILLIS_PER_MINUTE: Final = 60_000
+_WHY: Final = {"read": "new", "read on": "grown", "read again": "changed, and read again"}
 
 
 def run(
@@ -83,6 +85,31 @@ def run(
     for warning in summary.warnings():
         warn(warning)
     return summary
+
+
+def plan(
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    location: str | None = None,
+    reload: Reload | None = None,
+) -> str:
+    """Which files would be read, in words; nothing is.
+
+    Raises:
+        InputError: if there is no file at all.
+    """
+    listed = list_location(lakehouse.spark, location or config.events)
+    loader = _Loader(lakehouse, config, config.buckets)
+    found = loader.plan(listed, lakehouse.read_arrow(FILES), reload)
+    read = [note for note in found.notes if note.is_read]
+    kinds = Counter(note.status for note in read)
+    parts = [f"{count_of(n, 'file')} {_WHY.get(status, status)}" for status, n in kinds.items()]
+    if ingest_batch.read_pending(lakehouse) is not None:
+        parts.insert(0, "the batch that was begun before")
+    if found.young:
+        parts.append(f"{count_of(len(found.young), 'file')} left for the next run: just changed")
+    megabytes = sum(map(_size, read)) / 1e6
+    return f"{', '.join(parts)}; {megabytes:,.1f} MB" if parts else "nothing: no file is new"
 
 
 class _Loader:

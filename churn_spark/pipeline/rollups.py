@@ -103,6 +103,13 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
                 started[step].extend(log.describe())
 
 
+def plan(lakehouse: Lakehouse, config: IngestConfig, rollup: Rollup) -> Rebuild:
+    """What of a table would be rebuilt; nothing is."""
+    version = lakehouse.version(EVENTS)
+    touched = find_touched_dates(lakehouse, rollup.table, version)
+    return Rebuild(rollup, touched, find_places(lakehouse, config, version))
+
+
 def _rebuild_natively(
     lakehouse: Lakehouse, config: IngestConfig, rebuilds: Sequence[Rebuild], version: int
 ) -> None:

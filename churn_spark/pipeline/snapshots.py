@@ -73,7 +73,7 @@ def run(
             )
         built = BuiltDates.read(lakehouse, log, config)
         write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
-        labelled = {*dates, *_find_changed_labels(lakehouse, built)}
+        labelled = {*dates, *find_changed_labels(lakehouse, built)}
         write_labels(lakehouse, labelled, config.labels.horizon, built.known_by)
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
@@ -110,7 +110,7 @@ def run_stale(
         run(lakehouse, stale, config, log)
 
 
-def _find_changed_labels(lakehouse: Lakehouse, built: BuiltDates) -> set[Date]:
+def find_changed_labels(lakehouse: Lakehouse, built: BuiltDates) -> set[Date]:
     """The dates whose labels are others now than when they were written.
 
     Those that became known are found by themselves too: an older release has noted nothing. Where
