@@ -128,6 +128,10 @@ tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the tr
 report: setup ## The newest backtest and the newest night, an HTML page each
 	@"$(PY)" -m jobs.build_report
 
+.PHONY: status
+status: setup ## How the lakehouse stands: last runs, champion, alerts, how fresh and large [RUNS=10]
+	@"$(PY)" -m jobs.status $(if $(RUNS),--runs "$(RUNS)")
+
 .PHONY: notebooks
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
 	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \

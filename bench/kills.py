@@ -21,7 +21,7 @@ from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
 from churn_spark.contracts.champion import POINTER, Published
-from churn_spark.contracts.tables import DECISIONS
+from churn_spark.contracts.tables import DECISIONS, RUNS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
@@ -108,6 +108,8 @@ class KilledNights:
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
+            # What each run took, those that were killed too.
+            if log.parent.name != RUNS.name
         }
         pointer = self.lakehouse / POINTER
         published = (

@@ -23,6 +23,7 @@ from jobs._options import (
     EnvOption,
     FromOption,
     OptionalDateOption,
+    PlanOption,
     SetOption,
     ToOption,
     WaitOption,
@@ -70,18 +71,47 @@ class Job:
         shared = [_option("env", EnvOption, "local"), _option("overrides", SetOption, None)]
         if self.writes:
             shared.append(_option("wait", WaitOption, 0.0))
+            shared.append(_option("plan", PlanOption, False))
         return [*own.values(), *shared]
 
-    def run(self, values: dict[str, Any]) -> ExitCode | None:
-        """Do it, as the command line says."""
+    def run(self, values: dict[str, Any]) -> None:
+        """Do it, as the command line says.
+
+        Raises:
+            typer.Exit: if there is more to say than that all is done.
+        """
         env, overrides = values.pop("env"), values.pop("overrides")
-        wait = values.pop("wait", 0.0)
+        wait, is_plan = values.pop("wait", 0.0), values.pop("plan", False)
         dates = self._take_dates(values)
-        with open_job(self.name, env, overrides, wait_minutes=wait, writes=self.writes) as context:
-            if len(dates) > 1:
-                return self._run_dates(context, dates, values)
-            of_date = {_DATE: dates[0]} if dates else {}
-            return self.body(context, **of_date, **values)
+        with open_job(
+            self.name,
+            env,
+            overrides,
+            dates[0] if dates else None,
+            wait_minutes=wait,
+            writes=self.writes and not is_plan,
+            is_kept=not is_plan,
+        ) as context:
+            if is_plan:
+                self._say_plan(context, dates, values)
+            elif code := self._do(context, dates, values):
+                raise typer.Exit(code)
+
+    def _do(
+        self, context: JobContext, dates: list[date | None], values: dict[str, Any]
+    ) -> ExitCode | None:
+        if len(dates) > 1:
+            return self._do_dates(context, dates, values)
+        of_date = {_DATE: dates[0]} if dates else {}
+        return self.body(context, **of_date, **values)
+
+    def _say_plan(
+        self, context: JobContext, dates: list[date | None], values: dict[str, Any]
+    ) -> None:
+        from churn_spark.pipeline.plan import Planner, say_plan
+
+        planner = Planner(context.lakehouse, context.config, values)
+        say_plan(planner, self.name, dates or [None])
 
     def _take_dates(self, values: dict[str, Any]) -> list[date | None]:
         """The dates that are asked for; none where the job has no date."""
@@ -91,7 +121,7 @@ class Job:
         is_required = self.own[_DATE].default is Parameter.empty
         return choose_dates(*named, is_required=is_required, in_order=self.in_order)
 
-    def _run_dates(
+    def _do_dates(
         self, context: JobContext, dates: list[date | None], values: dict[str, Any]
     ) -> ExitCode:
         from churn_spark.pipeline import backfill
@@ -125,8 +155,7 @@ def job(
 
         @wraps(body)
         def command(**values: Any) -> None:
-            if code := made.run(values):
-                raise typer.Exit(code)
+            made.run(values)
 
         # What Typer makes the command line of.
         described: Any = command

@@ -54,6 +54,9 @@ WaitOption = Annotated[
         "--wait", min=0, metavar="MINUTES", help="So long wait for another job that is writing."
     ),
 ]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Say what would be done, why, and for how long; do nothing.")
+]
 EventsOption = Annotated[
     str | None, typer.Option("--events", help="Folder, file or glob; default: ingest.events.")
 ]

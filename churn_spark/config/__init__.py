@@ -32,6 +32,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -58,6 +59,7 @@ __all__ = [
     "PolicyConfig",
     "RegistryConfig",
     "RetentionListConfig",
+    "RunsConfig",
     "ScoringConfig",
     "Section",
     "ServiceConfig",

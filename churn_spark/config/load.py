@@ -20,6 +20,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -56,6 +57,7 @@ class Config(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    runs: RunsConfig
     serving: ServingConfig
     leakage: models.LeakageConfig
 

@@ -54,7 +54,7 @@ class NativeTable:
 
     def count(self, where: Where) -> int:
         """Number of the rows meant; from the log alone where they are meant by partition."""
-        files = self._files
+        files = self.files
         if set(where) <= self._partition_columns and not files["num_records"].null_count:
             chosen = files.filter(arrow_condition(where, files.schema)) if where else files
             return int(pc.sum(chosen["num_records"]).as_py() or 0)
@@ -67,7 +67,7 @@ class NativeTable:
             column: the partition column.
             null_in: another column: only values whose files may have rows without it.
         """
-        files = self._files
+        files = self.files
         if not len(files):
             return []
         chosen = pc.field("num_records") != 0
@@ -78,7 +78,7 @@ class NativeTable:
 
     def data_files(self, column: str) -> list[tuple[Any, str]]:
         """Value of a partition column and path of each file, in order; from the log alone."""
-        files = self._files
+        files = self.files
         if not len(files):
             return []
         return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
@@ -100,7 +100,8 @@ class NativeTable:
         return set(self.delta.metadata().partition_columns)
 
     @property
-    def _files(self) -> pa.Table:
+    def files(self) -> pa.Table:
+        """What the log says of each file: partition, path, size, number of rows, nulls, ranges."""
         files = pa.table(self.delta.get_add_actions(flatten=True))
         return files.rename_columns(
             [name.removeprefix("partition.") for name in files.column_names]

@@ -10,6 +10,7 @@ from churn_spark.pipeline import (
     night,
     replay,
     report,
+    status,
     tune,
 )
 from churn_spark.pipeline.use_case import UseCase
@@ -20,6 +21,7 @@ USE_CASES = (
     replay.USE_CASE,
     backtest.USE_CASE,
     report.USE_CASE,
+    status.USE_CASE,
     check_leaks.USE_CASE,
     extract_rejected.USE_CASE,
     tune.USE_CASE,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date as Date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -62,26 +64,32 @@ def open_job(
     name: str,
     env: str,
     overrides: list[str] | None,
+    date: Date | None = None,
     *,
     wait_minutes: float = 0,
     writes: bool = True,
+    is_kept: bool = True,
 ) -> Iterator[JobContext]:
     """Read the configuration and let the session start meanwhile; stop it at the end.
 
     Whoever asks for the lakehouse has its lock until the end, so that one job at a time writes.
+    What the run took and wrote since its lakehouse was opened is kept, however it ends.
 
     Args:
         name: of the job.
-        env: configuration on top of base.
-        overrides: single values on top of that.
+        env: name of a file of the configuration.
+        overrides: of single values.
+        date: that the run is about, where it was named.
         wait_minutes: for another job to end that writes.
         writes: whether it writes to the lakehouse; else it needs no lock.
+        is_kept: whether it is written down what the run took.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
         MachineError: if Java or the jars are missing, and the lakehouse is asked for.
         LockedError: if it is asked for, and another job is writing.
     """
+    started = time.time()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # To standard error; what the jobs do is said on standard output.
@@ -93,22 +101,25 @@ def open_job(
     from churn_spark.runtime.session import StartingSession
 
     session = StartingSession(config.spark, name)
-    held = ExitStack()
+    at_end = ExitStack()
 
     def open_lakehouse() -> Lakehouse:
         from churn_spark.lakehouse.lock import hold_lock
         from churn_spark.lakehouse.tables import Lakehouse
         from churn_spark.pipeline.console import say
+        from churn_spark.pipeline.run_record import RunRecord, recorded
 
         spark = session.wait()
         if writes and config.lock.required:
             tell = partial(say, name)
             lock = hold_lock(spark, config.lakehouse, name, config.lock, wait_minutes, tell)
-            held.enter_context(lock)
-        return Lakehouse(spark, config.lakehouse, config.spark.max_local_users)
+            at_end.enter_context(lock)
+        lakehouse = Lakehouse(spark, config.lakehouse, config.spark.max_local_users)
+        if is_kept:
+            record = RunRecord(lakehouse, config.runs, name, started, date)
+            at_end.enter_context(recorded(record))
+        return lakehouse
 
-    try:
-        with held:
-            yield JobContext(config, open_lakehouse)
-    finally:
-        session.stop()
+    with at_end:
+        at_end.callback(session.stop)
+        yield JobContext(config, open_lakehouse)

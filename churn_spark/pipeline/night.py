@@ -36,6 +36,7 @@ from churn_spark.pipeline.gather import Night, read_night, settle, store_decisio
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
+from churn_spark.pipeline.run_record import note_date
 from churn_spark.pipeline.succession import find_vacancy, take_over
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
@@ -92,6 +93,8 @@ def run(
         OtherModelError: if the label describes the past, or the champion has learnt what came
             after the date or predicts something else than is configured.
     """
+    if date is not None:
+        note_date(date)
     refuse_lifetime(config.learning)
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
@@ -104,6 +107,7 @@ def run(
     if date is None:
         date = log.span.end
         say("nightly", f"--date {date}, the day after the last usual day of the log")
+    note_date(date)
     if withdraw_ahead(lakehouse, log, date):
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)

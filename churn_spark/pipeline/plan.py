@@ -1,4 +1,4 @@
-"""What a job would do, and why, and roughly for how long: told by `--plan`, which writes nothing."""
+"""What a job would do, why, and for how long: told by `--plan`, which writes nothing."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class Planner:
     def ingest(self, _: Date | None) -> Iterator[Planned]:
         """Which files would be read."""
         reload = self.options.get("reload")
-        found = ingest.plan(
-            self.lakehouse, self.config.ingest, self.options.get("events"), reload
-        )
+        found = ingest.plan(self.lakehouse, self.config.ingest, self.options.get("events"), reload)
         yield Planned(ingest.USE_CASE.name, found)
 
     def events(self, _: Date | None) -> Iterator[Planned]:

@@ -161,8 +161,9 @@ def calls(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Calls:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
 
     @contextmanager
-    def open_job(name: str, env: str, overrides: Any, **others: Any) -> Iterator[JobContext]:
-        noted.opened.append({"name": name, "env": env, "overrides": overrides, **others})
+    def open_job(*named: Any, **others: Any) -> Iterator[JobContext]:
+        names = ("name", "env", "overrides", "date")
+        noted.opened.append({**dict(zip(names, named, strict=True)), **others})
         yield JobContext(load_config(), lakehouse)
 
     monkeypatch.setattr(_job, "open_job", open_job)
@@ -185,8 +186,8 @@ def test_job_takes_the_shared_options_and_its_own(calls: Calls) -> None:
         return ExitCode.HELD if date == FIRST else ExitCode.DONE
 
     assert invoke(app, "--date", "2018-12-01", "--fail-on-alert", "--set", "a=1") == 30
-    opened = {"name": "monitor_model", "env": "local", "overrides": ["a=1"]}
-    assert calls.opened == [opened | {"wait_minutes": 0.0, "writes": True}]
+    opened = {"name": "monitor_model", "env": "local", "overrides": ["a=1"], "date": FIRST}
+    assert calls.opened == [opened | {"wait_minutes": 0.0, "writes": True, "is_kept": True}]
     assert calls.made == [{"date": FIRST, "fail_on_alert": True}]
 
     assert invoke(app, "--from", "2018-12-01", "--to", "2018-12-02", "--wait", "2.5") == 30
@@ -197,6 +198,27 @@ def test_job_takes_the_shared_options_and_its_own(calls: Calls) -> None:
     for wrong in ([], ["--from", "2018-12-02", "--to", "2018-12-01"], ["--wait", "-1"]):
         assert invoke(app, *wrong) == 2
     assert len(calls.made) == n_calls
+
+
+def test_plan_takes_no_lock_and_does_nothing(
+    calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    app = typer.Typer()
+
+    @_job.job(app, "score_users")
+    def main(context: JobContext, date: DateOption) -> None:
+        """Say something."""
+        pytest.fail("it was done")
+
+    with pytest.raises(SystemExit) as ended:
+        app(["--from", "2018-12-01", "--to", "2018-12-02", "--plan"])
+    assert ended.value.code == 0
+    assert (calls.opened[0]["writes"], calls.opened[0]["is_kept"]) == (False, False)
+    said = capsys.readouterr().out
+    assert "score_users          would do for 2018-12-02; nothing is written:" in said
+    assert "ml/scores of 2018-12-02 (new)" in said
+    assert "how long: not known yet" in said
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_job_that_only_reads_has_no_lock_to_wait_for(calls: Calls) -> None:

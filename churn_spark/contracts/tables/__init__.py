@@ -22,6 +22,7 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT,
     DRIFT_CELLS,
     PERFORMANCE,
+    RUNS,
 )
 from churn_spark.contracts.tables.silver import (
     EVENT_DAYS,
@@ -62,6 +63,7 @@ TABLES = (
     BACKTEST_PREDICTIONS,
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
+    RUNS,
 )
 """All tables, in the order of the flow."""
 
@@ -86,6 +88,7 @@ __all__ = [
     "PERFORMANCE",
     "QUARANTINE",
     "RETENTION_LISTS",
+    "RUNS",
     "SCORES",
     "SESSION_DAYS",
     "SNAPSHOTS",
