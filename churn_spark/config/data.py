@@ -70,6 +70,7 @@ class SnapshotsConfig(Section):
     """Who is in the population as of a date."""
 
     active_days: int = Field(ge=1)
+    refresh: Literal["unscored", "all", "none"]
 
 
 class LabelsConfig(Section):

@@ -95,6 +95,10 @@ class Planner:
     def snapshots(self, date: Date | None) -> Iterator[Planned]:
         """Which snapshots and labels would be built."""
         log = self._log(date)
+        if log is not None and (first := self.options.get("refresh_from")) is not None:
+            yield self._refresh(log, first)
+            if date is None:
+                return
         if log is None or date is None:
             yield Planned(snapshots.USE_CASE.name, "the snapshot, and labels as they become known")
             return
@@ -108,6 +112,15 @@ class Planner:
             named = name_some([str(day) for day in others], _NAMED)
             what = f"the labels of {count_of(len(others), 'date')} ({named}): their window"
             yield Planned(snapshots.USE_CASE.name, f"{what} has closed or was touched since")
+
+    def _refresh(self, log: LogDates, first: Date) -> Planned:
+        learning = self.config.learning
+        stale = sorted(snapshots.find_stale(self.lakehouse, first, learning, log))
+        if not stale:
+            return Planned(snapshots.USE_CASE.name, f"nothing from {first} on: all is as the log")
+        named = name_some([str(day) for day in stale], _NAMED)
+        what = f"the snapshots of {count_of(len(stale), 'date')} ({named})"
+        return Planned(snapshots.USE_CASE.name, f"{what}: of another log or other settings")
 
     def training(self, date: Date | None) -> Iterator[Planned]:
         """What would be learnt from."""
