@@ -10,6 +10,7 @@ from typing import Any, Final
 from churn_spark.config import Config
 from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TableSpec
 from churn_spark.errors import InputError
+from churn_spark.features.rollups import Rollup
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import (
     backtest,
@@ -74,23 +75,26 @@ class Planner:
         found = ingest.plan(self.lakehouse, self.config.ingest, self.options.get("events"), reload)
         yield Planned(ingest.USE_CASE.name, found)
 
-    def events(self, _: Date | None) -> Iterator[Planned]:
-        """Which dates of the tables that are made of events would be rebuilt."""
-        for step in _OF_EVENTS:
-            yield from self.rollup(step)
+    def events(self, steps: Mapping[UseCase, Rollup], then: str = "") -> Iterator[Planned]:
+        """Which dates of tables that are made of events would be rebuilt.
 
-    def rollup(self, step: UseCase) -> Iterator[Planned]:
-        """The same of one of the tables."""
+        Args:
+            steps: each with the table that it writes.
+            then: what else will be rebuilt, once it is known.
+        """
         if not self.lakehouse.exists(EVENTS):
-            yield Planned(step.name, "all dates of the events, as none were loaded yet")
+            for step in steps:
+                yield Planned(step.name, "all dates of the events, of which none are loaded yet")
             return
-        rebuild = rollups.plan(self.lakehouse, self.config.ingest, _OF_EVENTS[step])
-        days, version = [str(day) for day in rebuild.dates], rebuild.touched.events.version
-        if days:
-            what = f"{count_of(len(days), 'date')} ({name_some(days, _NAMED)})"
-            yield Planned(step.name, f"{what}: their events changed, up to version {version}")
-        else:
-            yield Planned(step.name, f"nothing: it is built from version {version} of the events")
+        rebuilds = rollups.plan(self.lakehouse, self.config.ingest, steps.values())
+        for step, rollup in steps.items():
+            days = [str(day) for day in rebuilds[rollup].dates]
+            version = rebuilds[rollup].touched.events.version
+            what = f"nothing: it is built from version {version} of the events"
+            if days:
+                what = f"{count_of(len(days), 'date')} ({name_some(days, _NAMED)}): their events "
+                what += f"have changed, up to version {version}"
+            yield Planned(step.name, what + then)
 
     def snapshots(self, date: Date | None) -> Iterator[Planned]:
         """Which snapshots and labels would be built."""
@@ -139,8 +143,11 @@ class Planner:
 
     def night(self, date: Date | None) -> Iterator[Planned]:
         """All steps of a night."""
-        yield from self.ingest(date)
-        yield from self.events(date)
+        [files] = self.ingest(date)
+        yield files
+        are_new = not files.what.startswith("nothing")
+        then = "; then the dates that the events of the new files touch" if are_new else ""
+        yield from self.events(_OF_EVENTS, then)
         log = self._log(date)
         date = date or (log.span.end if log else None)
         yield from self.snapshots(date)
@@ -227,7 +234,7 @@ def say_plan(planner: Planner, job: str, dates: list[Date | None]) -> None:
 
 
 def _rollup(planner: Planner, step: UseCase) -> Plan:
-    return lambda _: planner.rollup(step)
+    return lambda _: planner.events({step: _OF_EVENTS[step]})
 
 
 def _unknown(job: str) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date as Date
@@ -103,11 +103,16 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
                 started[step].extend(log.describe())
 
 
-def plan(lakehouse: Lakehouse, config: IngestConfig, rollup: Rollup) -> Rebuild:
-    """What of a table would be rebuilt; nothing is."""
+def plan(
+    lakehouse: Lakehouse, config: IngestConfig, wanted: Collection[Rollup]
+) -> Mapping[Rollup, Rebuild]:
+    """What of some tables would be rebuilt; nothing is."""
     version = lakehouse.version(EVENTS)
-    touched = find_touched_dates(lakehouse, rollup.table, version)
-    return Rebuild(rollup, touched, find_places(lakehouse, config, version))
+    log = find_places(lakehouse, config, version)
+    return {
+        rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
+        for rollup in dict.fromkeys(wanted)
+    }
 
 
 def _rebuild_natively(
