@@ -13,6 +13,7 @@ from churn_spark.errors import DamagedFileError
 _LINE_END: Final = re.compile(rb"[\r\n]")
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _STEP: Final = 4 << 20
+_NEAR: Final = 8 << 10
 _SMALL_STEP: Final = 512
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -90,19 +91,27 @@ def read_plain(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
         longest: of a line that goes on beyond the part, no more bytes than this are kept.
     """
     before = min(part.offset, 1)
-    data = source.read_at(before + part.length, part.offset - before)
+    n_bytes, part_end = before + part.length, part.offset + part.length
+    # All at once where the last line ends near: joining what was read apart copies all of it.
+    line_end = _LINE_END.search(
+        source.read_at(min(_NEAR, longest + 1, _step(part_end, part.end)), part_end)
+    )
+    rest = line_end.start() if line_end else 0
+    data = source.read_at(n_bytes + rest, part.offset - before)
     start = len(BYTE_ORDER_MARK) * (part.offset == 0 and data.startswith(BYTE_ORDER_MARK))
     if before:
-        end = _LINE_END.search(data)
-        start = end.end() if end else len(data)
-    if start >= len(data):
+        end = _LINE_END.search(data, 0, n_bytes)
+        start = end.end() if end else n_bytes
+    if start >= min(n_bytes, len(data)):
         return
-    body, offset = data[start:], part.offset - before + start
-    if body[-1:] in b"\r\n":
-        yield Piece(body, 0, offset)
-        return
-    tail, n_cut = _read_tail(source, part.offset + part.length, part.end, longest)
-    yield Piece(body + tail, n_cut, offset)
+    offset = part.offset - before + start
+    if data[n_bytes - 1 : n_bytes] in (b"\r", b"\n"):
+        yield Piece(data[start:n_bytes], 0, offset)
+    elif line_end:
+        yield Piece(data[start:], 0, offset)
+    else:
+        tail, n_cut = _read_tail(source, part_end, part.end, longest)
+        yield Piece(data[start:] + tail, n_cut, offset)
 
 
 def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:

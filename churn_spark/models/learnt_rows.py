@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from churn_spark.lakehouse.frames import Rows, sample_rows
 
 MAX_COLLECTED_ROWS = 500_000
-_ROWS_PER_TASK = 50_000
+_ROWS_PER_TASK = 200_000
 
 
 @dataclass(frozen=True)

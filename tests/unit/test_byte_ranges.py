@@ -46,9 +46,9 @@ def is_placed(pieces: list[Piece], content: bytes) -> bool:
     return all(content[one.offset :].startswith(one.data) for one in pieces)
 
 
-def read_in_parts(content: bytes, n_bytes: int) -> list[Piece]:
+def read_in_parts(content: bytes, n_bytes: int, listed: int | None = None) -> list[Piece]:
     source = pa.PythonFile(io.BytesIO(content), mode="r")
-    parts = split_files([("log.json", 0, len(content))], n_bytes)
+    parts = split_files([("log.json", 0, len(content) if listed is None else listed)], n_bytes)
     return [piece for part in parts for piece in read_plain(source, part, _LONGEST)]
 
 
@@ -126,3 +126,11 @@ def test_gzip_is_read_whole_and_empty_files_are_not_read() -> None:
         ByteRange("a.json", 3, 2, 5),
         ByteRange("c.json.gz", 0, 9),
     ]
+
+
+@given(_CONTENTS, st.integers(4, 9), st.data())
+def test_what_came_after_the_listing_is_not_read(
+    content: bytes, n_bytes: int, data: st.DataObject
+) -> None:
+    listed = data.draw(st.integers(0, len(content)))
+    assert read_in_parts(content, n_bytes, listed) == read_in_parts(content[:listed], n_bytes)
