@@ -19,7 +19,10 @@ app = new_app()
 def main(
     context: JobContext,
     date: DateOption,
-    csv: Annotated[Path | None, typer.Option(help="Also write the list to this file; of several dates the last one.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Also write the list to this file; of several dates the last one."),
+    ] = None,
 ) -> None:
     """List those with the most value at risk as of the date; a rerun replaces its list."""
     from churn_spark.pipeline import retention_list
