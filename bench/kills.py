@@ -111,6 +111,8 @@ class KilledNights:
             # What each run took, those that were killed too.
             if log.parent.name != RUNS.name
         }
+        # What a run took is never the same, and a killed one says nothing.
+        found.pop(RUNS.path, None)
         pointer = self.lakehouse / POINTER
         published = (
             Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"

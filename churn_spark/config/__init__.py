@@ -6,6 +6,7 @@ takes the section it needs, never the root.
 
 from __future__ import annotations
 
+from churn_spark.config.catalog import CatalogConfig
 from churn_spark.config.data import (
     IngestConfig,
     LabelsConfig,
@@ -14,6 +15,7 @@ from churn_spark.config.data import (
     SparkConfig,
 )
 from churn_spark.config.load import Config, conf_folder, load_config
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.models import (
     BacktestConfig,
     BehaviourConfig,
@@ -43,6 +45,7 @@ __all__ = [
     "AlertsConfig",
     "BacktestConfig",
     "BehaviourConfig",
+    "CatalogConfig",
     "ChecksConfig",
     "Config",
     "CostsConfig",
@@ -54,6 +57,7 @@ __all__ = [
     "LightGBMConfig",
     "LockConfig",
     "LogisticRegressionConfig",
+    "MaintenanceConfig",
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, secrets
+from churn_spark.config.catalog import CatalogConfig
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.monitoring import (
     AlertsConfig,
     ChecksConfig,
@@ -57,7 +59,9 @@ class Config(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    maintenance: MaintenanceConfig
     runs: RunsConfig
+    catalog: CatalogConfig
     serving: ServingConfig
     leakage: models.LeakageConfig
 

@@ -192,13 +192,18 @@ class Lakehouse(SmallTables):
         self.files.delete(spec.path)
         self._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
-    def vacuum(self, spec: TableSpec) -> None:
-        """Remove files that no version of the last week names."""
+    def vacuum(self, spec: TableSpec, days: int = 7) -> None:
+        """Remove files that no version of the last so many days names."""
         if self.is_native:
             native_rows.vacuum(self.uri(spec), self.storage_options)
         else:
             require_lock()
-            self._delta(spec).vacuum()
+            self._delta(spec).vacuum(24 * days)
+
+    def compact(self, spec: TableSpec) -> None:
+        """Let Spark join small files."""
+        require_lock()
+        self._delta(spec).optimize().executeCompaction()
 
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """Write a checkpoint where one is due; called after each commit that isn't Spark's.

@@ -24,6 +24,7 @@ from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.own_store import follow_lakehouse, opening
 from churn_spark.models.sqlite import sqlite_folder
+from churn_spark.models.trainings import Trainings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
@@ -72,7 +73,7 @@ class ModelRegistry:
             os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._name = config.model_name
+        self._name, self._own = config.model_name, own
         self._loaded: OrderedDict[str, ModelBundle] = OrderedDict()
         with opening(uri):
             if own:
@@ -178,6 +179,17 @@ class ModelRegistry:
         for run_id in runs:
             self._client.delete_run(run_id)
         return runs
+
+    def trainings(self) -> Trainings:
+        """The runs of all trainings."""
+        aliased = (self._version_of(alias) for alias in (CHAMPION, CHALLENGER))
+        return Trainings(
+            self._client,
+            self._experiment_id,
+            self._name,
+            self._own / "artifacts" if self._own else None,
+            {version for version in aliased if version},
+        )
 
     def run_of(self, version: str) -> str:
         """Id of the run that trained the version."""

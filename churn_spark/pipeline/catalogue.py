@@ -7,7 +7,9 @@ from churn_spark.pipeline import (
     backtest,
     check_leaks,
     extract_rejected,
+    maintain,
     night,
+    register_tables,
     replay,
     report,
     status,
@@ -22,8 +24,10 @@ USE_CASES = (
     backtest.USE_CASE,
     report.USE_CASE,
     status.USE_CASE,
+    register_tables.USE_CASE,
     check_leaks.USE_CASE,
     extract_rejected.USE_CASE,
+    maintain.USE_CASE,
     tune.USE_CASE,
 )
 """Those of a night first, in their order."""

@@ -66,7 +66,7 @@ def run(
         OldTableError: if the events were loaded by a release that didn't cut them by user.
         LostTableError: if tables that belong together aren't all there.
     """
-    with USE_CASE.start(lakehouse) as facts:
+    with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config))
         finished = loader.finish_pending()

@@ -18,6 +18,7 @@ from churn_spark.pipeline import (
     decide,
     event_days,
     ingest,
+    maintain,
     monitor,
     report,
     retention_list,
@@ -108,6 +109,7 @@ def run(
         date = log.span.end
         say("nightly", f"--date {date}, the day after the last usual day of the log")
     note_date(date)
+    maintain.run_if_due(lakehouse, registry, config.maintenance, date)
     if withdraw_ahead(lakehouse, log, date):
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)

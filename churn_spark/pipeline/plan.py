@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date as Date
+from functools import partial
 from typing import Any, Final
 
 from churn_spark.config import Config
@@ -13,7 +14,6 @@ from churn_spark.errors import InputError
 from churn_spark.features.rollups import Rollup
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import (
-    backtest,
     check_data,
     decide,
     event_days,
@@ -27,9 +27,9 @@ from churn_spark.pipeline import (
     snapshots,
     train,
     transitions,
-    tune,
 )
 from churn_spark.pipeline.built_dates import BuiltDates
+from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
 from churn_spark.pipeline.durations import read_durations
@@ -191,21 +191,6 @@ Plan = Callable[[Date | None], Iterator[Planned]]
 
 def plan_of(planner: Planner, job: str) -> Plan:
     """What tells the steps of a job."""
-    of_tables = {
-        one.name: one
-        for one in (
-            check_data.USE_CASE,
-            score.USE_CASE,
-            retention_list.USE_CASE,
-            monitor.USE_CASE,
-            decide.USE_CASE,
-            backtest.USE_CASE,
-            tune.USE_CASE,
-            report.USE_CASE,
-        )
-    }
-    if job in of_tables:
-        return lambda date: planner.tables(of_tables[job], date)
     plans: dict[str, Plan] = {step.name: _rollup(planner, step) for step in _OF_EVENTS}
     plans |= {
         ingest.USE_CASE.name: planner.ingest,
@@ -213,7 +198,12 @@ def plan_of(planner: Planner, job: str) -> Plan:
         train.USE_CASE.name: planner.training,
         "nightly": planner.night,
     }
-    return plans.get(job, _unknown(job))
+    if job in plans:
+        return plans[job]
+    for use_case in USE_CASES:
+        if use_case.name == job:
+            return partial(planner.tables, use_case)
+    return lambda _: iter([Planned(job, "all that it says of itself: it has no plan")])
 
 
 def say_plan(planner: Planner, job: str, dates: list[Date | None]) -> None:
@@ -235,7 +225,3 @@ def say_plan(planner: Planner, job: str, dates: list[Date | None]) -> None:
 
 def _rollup(planner: Planner, step: UseCase) -> Plan:
     return lambda _: planner.events({step: _OF_EVENTS[step]})
-
-
-def _unknown(job: str) -> Plan:
-    return lambda _: iter([Planned(job, "all that its documentation says: it has no plan")])
