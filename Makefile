@@ -62,11 +62,15 @@ test-slow: setup ## The slow tests
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
 	@"$(PY)" -m bench.loading_kills
+
+.PHONY: bench-pairs
+bench-pairs: setup ## Two nights started at once, 100 times: the same as one after the other? [PAIRS=100] (1 h)
+	@"$(PY)" -m bench.night_pairs $(if $(PAIRS),--pairs "$(PAIRS)")
 
 .PHONY: bench-nights
 bench-nights: setup ## Does a night cost more the more there were: 64 nights of 2,250 users [TINY=1: 369 of 40] (20 min)

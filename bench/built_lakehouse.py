@@ -23,6 +23,7 @@ from churn_spark.contracts.tables import FILES, RUNS
 LEFT_OUT: Final = {
     "event_hash": "any hash serves that is equal for equal records, and releases differ in theirs",
     "run_id": "drawn at random for each MLflow run and each backtest, also in the card's JSON",
+    "session_days_version": "by how many commits the session days came, not what they are",
     "modified_ts": "when the log's files were written; each demo writes its own",
 }
 _FILES: Final = f"{FILES.layer}/{FILES.name}"

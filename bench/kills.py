@@ -26,8 +26,8 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
 USERS = 300
-# Other in every run, whatever the night has decided.
-_RANDOM_COLUMNS = {"run_id"}
+# Other in every run, whatever the night has decided: drawn, or a hash of files' names, which are.
+_RANDOM_COLUMNS = {"run_id", "made_of", "snapshots_of", "labels_of"}
 _WEEK = timedelta(days=7)
 
 
@@ -108,6 +108,8 @@ class KilledNights:
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
+            # What each run took, those that were killed too.
+            if log.parent.name != RUNS.name
         }
         # What a run took is never the same, and a killed one says nothing.
         found.pop(RUNS.path, None)

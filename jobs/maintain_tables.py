@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
-def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "maintain_tables")
+def main(context: JobContext) -> None:
     """Join small files, and remove old files, rows and models, as `maintenance` says."""
-    with open_job("maintain_tables", env, overrides) as context:
-        from churn_spark.pipeline import maintain
+    from churn_spark.pipeline import maintain
 
-        maintain.run(context.lakehouse, context.registry, context.config.maintenance)
+    maintain.run(context.lakehouse, context.registry, context.config.maintenance)
 
 
 if __name__ == "__main__":

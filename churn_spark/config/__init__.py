@@ -7,7 +7,13 @@ takes the section it needs, never the root.
 from __future__ import annotations
 
 from churn_spark.config.catalog import CatalogConfig
-from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
+from churn_spark.config.data import (
+    IngestConfig,
+    LabelsConfig,
+    LockConfig,
+    SnapshotsConfig,
+    SparkConfig,
+)
 from churn_spark.config.load import Config, conf_folder, load_config
 from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.models import (
@@ -51,6 +57,7 @@ __all__ = [
     "LeakageConfig",
     "LearningConfig",
     "LightGBMConfig",
+    "LockConfig",
     "LogisticRegressionConfig",
     "MaintenanceConfig",
     "MonitoringConfig",

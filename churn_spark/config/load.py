@@ -40,6 +40,7 @@ class Config(Section):
     """The whole configuration of one run."""
 
     lakehouse: str
+    lock: data.LockConfig
     spark: data.SparkConfig
     ingest: data.IngestConfig
     privacy: PrivacyConfig

@@ -17,6 +17,7 @@ from pyarrow import fs
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.selection import (
     Where,
     arrow_condition,
@@ -122,6 +123,7 @@ def properties(uri: str, options: Mapping[str, str]) -> dict[str, str]:
 
 def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
     """Create the table, empty, as it is declared; nothing happens if it exists."""
+    require_lock()
     DeltaTable.create(
         uri,
         arrow_schema(spec),
@@ -144,6 +146,7 @@ def replace(
     Returns:
         Number of the version written.
     """
+    require_lock()
     table = open_table(uri, options, spec)
     delta = table.delta if table else None
     write_deltalake(
@@ -168,6 +171,7 @@ def active_files(uri: str, options: Mapping[str, str]) -> set[str]:
 
 def vacuum(uri: str, options: Mapping[str, str]) -> None:
     """Remove files that no version of the last week names."""
+    require_lock()
     DeltaTable(uri, storage_options=dict(options)).vacuum(
         dry_run=False, post_commithook_properties=NO_HOOKS
     )
@@ -178,6 +182,7 @@ def add_columns(delta: DeltaTable, declared: pa.Schema) -> None:
     there = {field.name for field in delta.schema().fields}
     later = pa.schema([field for field in declared if field.name not in there])
     if later.names:
+        require_lock()
         fields = Schema.from_arrow(later).fields
         delta.alter.add_columns(fields, post_commithook_properties=NO_HOOKS)
 

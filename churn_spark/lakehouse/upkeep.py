@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.native_rows import NO_HOOKS
 from churn_spark.lakehouse.tables import Lakehouse
 
@@ -34,6 +35,7 @@ def join_small_files(lakehouse: Lakehouse, spec: TableSpec, min_files: int, smal
         min_files: that small, in one partition.
         small: bytes; joined files have about as many.
     """
+    require_lock()
     if not lakehouse.takes_commits([spec]):
         before = lakehouse.version(spec)
         lakehouse.compact(spec)
@@ -74,6 +76,7 @@ def remove_old_files(
     Returns:
         The number of files removed, where that is told.
     """
+    require_lock()
     if not lakehouse.takes_commits([spec]):
         # Spark knows no single versions to be kept.
         lakehouse.vacuum(spec, max(keep_days, named_days) if named else keep_days)
@@ -98,6 +101,7 @@ def keep_log(lakehouse: Lakehouse, spec: TableSpec, days: int) -> None:
     wanted = f"interval {days} days"
     kept = lakehouse.properties(spec).get(_LOG_KEPT, f"interval {_DELTAS_OWN_DAYS} days")
     if kept != wanted and lakehouse.takes_commits([spec]):
+        require_lock()
         _open(lakehouse, spec).alter.set_table_properties(
             {_LOG_KEPT: wanted}, post_commithook_properties=NO_HOOKS
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
@@ -44,12 +43,14 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
 from churn_spark.monitoring.policy.policy_state import to_json
 from churn_spark.pipeline import night, replay
+from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
+from churn_spark.pipeline.plan import Planner, say_plan
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
-from jobs._command import exit_with
+from jobs._command import code_of
 from tests.known_logs import KnownLog
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
@@ -259,6 +260,48 @@ def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_one
     }
 
 
+def test_plans_tell_each_job_and_change_no_byte(
+    nights: JobContext,
+    lakehouse: Path,
+    simulated_log: KnownLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in lakehouse.rglob("*") if path.is_file()}
+
+    before = content()
+    options = {"events": str(simulated_log.path), "refresh_from": FIRST}
+    planner = Planner(nights.lakehouse, nights.config, options)
+    writers = [one.name for one in USE_CASES if one.writes or one.leaves]
+    for name in writers:
+        say_plan(planner, name, [SCHEDULED])
+    assert content() == before
+    said = capsys.readouterr().out
+    assert all(
+        f"{name:<20} would do for {SCHEDULED}; nothing is written:" in said for name in writers
+    )
+    assert "ingest_events        nothing: no file is new" in said
+    assert "build_session_days   nothing: it is built from version" in said
+    assert "the snapshot of 2018-11-27: built already, of the log as it is" in said
+    assert "ml/scores of 2018-11-27 (" in said
+
+
+def test_plan_of_a_first_night_names_the_files_and_the_training(
+    spark: SparkSession,
+    tmp_path: Path,
+    simulated_log: KnownLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = context_of(spark, tmp_path / "lakehouse")
+    planner = Planner(empty.lakehouse, empty.config, {"events": str(simulated_log.path)})
+    say_plan(planner, "nightly", [None])
+    said = capsys.readouterr().out
+    assert re.search(r"^ingest_events +\d+ files new; [\d.]+ MB$", said, re.MULTILINE)
+    assert "train_model          a model, of weekly dates that are known then" in said
+    assert "how long: not known yet" in said
+    assert not (tmp_path / "lakehouse").exists()
+
+
 @pytest.mark.parametrize(
     ("outcome", "fail_on_alert", "code"),
     [
@@ -272,9 +315,7 @@ def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_one
 def test_exit_code_tells_how_the_night_ended(
     outcome: Outcome, fail_on_alert: bool, code: int
 ) -> None:
-    with pytest.raises(typer.Exit) if code else nullcontext() as ended:
-        exit_with(outcome, fail_on_alert=fail_on_alert)
-    assert code == (ended.value.exit_code if ended else 0)
+    assert code_of(outcome, fail_on_alert=fail_on_alert) == code
 
 
 def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:

@@ -49,9 +49,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def silver(
-    spark: SparkSession, world: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Lakehouse:
+def silver(spark: SparkSession, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     """A lakehouse with what is rolled up from it."""
     config = load_config(overrides=[f"lakehouse={tmp_path_factory.mktemp('silver')}"])
     context = JobContext(config, Lakehouse(spark, config.lakehouse))
