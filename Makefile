@@ -12,6 +12,8 @@ LOCK := requirements/dev.lock
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
 SOURCES := churn_spark jobs bench tests scripts
+# Of the tests: one of them has all that need Spark, and its session.
+WORKERS ?= 2
 PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
 
@@ -51,24 +53,28 @@ run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENT
 	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE")
 
 .PHONY: test
-test: setup ## All tests but the slow ones
-	@"$(PY)" -m pytest
+test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
+	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: test-slow
 test-slow: setup ## The slow tests
-	@"$(PY)" -m pytest -m slow
+	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
 	@"$(PY)" -m bench.loading_kills
 
+.PHONY: bench-pairs
+bench-pairs: setup ## Two nights started at once, 100 times: the same as one after the other? [PAIRS=100] (1 h)
+	@"$(PY)" -m bench.night_pairs $(if $(PAIRS),--pairs "$(PAIRS)")
+
 .PHONY: bench-nights
-bench-nights: setup ## Does a night cost more the more there were: 2,250 users, 64 nights (15 min)
-	@"$(PY)" -m bench.many_nights
+bench-nights: setup ## Does a night cost more the more there were: 64 nights of 2,250 users [TINY=1: 369 of 40] (20 min)
+	@"$(PY)" -m bench.many_nights $(if $(TINY),--tiny)
 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)
@@ -123,6 +129,10 @@ tune: $(if $(DATE),setup,date-missing) ## Search for better parameters of the tr
 .PHONY: report
 report: setup ## The newest backtest and the newest night, an HTML page each
 	@"$(PY)" -m jobs.build_report
+
+.PHONY: status
+status: setup ## How the lakehouse stands: last runs, champion, alerts, how fresh and large [RUNS=10]
+	@"$(PY)" -m jobs.status $(if $(RUNS),--runs "$(RUNS)")
 
 .PHONY: notebooks
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks

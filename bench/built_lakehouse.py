@@ -17,12 +17,13 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import FILES
+from churn_spark.contracts.tables import FILES, RUNS
 
 # Column -> why two builds by one version of the code differ in it.
 LEFT_OUT: Final = {
     "event_hash": "any hash serves that is equal for equal records, and releases differ in theirs",
     "run_id": "drawn at random for each MLflow run and each backtest, also in the card's JSON",
+    "session_days_version": "by how many commits the session days came, not what they are",
     "modified_ts": "when the log's files were written; each demo writes its own",
 }
 _FILES: Final = f"{FILES.layer}/{FILES.name}"
@@ -40,9 +41,10 @@ class BuiltLakehouse:
 
     @cached_property
     def tables(self) -> list[str]:
-        """Layer and name of each Delta table: `ml/scores`."""
+        """Layer and name of each Delta table, `ml/scores`; what runs took is never the same."""
         logs = sorted(self.folder.glob("*/*/_delta_log"))
-        return [f"{log.parts[-3]}/{log.parts[-2]}" for log in logs]
+        found = [f"{log.parts[-3]}/{log.parts[-2]}" for log in logs]
+        return [table for table in found if table != RUNS.path]
 
     def read(self, table: str) -> pa.Table:
         """The newest rows, no column where there is no such table.

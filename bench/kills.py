@@ -21,13 +21,13 @@ from bench.processes import run_watched
 from bench.promises import holds
 from churn_spark.config import load_config
 from churn_spark.contracts.champion import POINTER, Published
-from churn_spark.contracts.tables import DECISIONS
+from churn_spark.contracts.tables import DECISIONS, RUNS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
 USERS = 300
-# Other in every run, whatever the night has decided.
-_RANDOM_COLUMNS = {"run_id"}
+# Other in every run, whatever the night has decided: drawn, or a hash of files' names, which are.
+_RANDOM_COLUMNS = {"run_id", "made_of", "snapshots_of", "labels_of"}
 _WEEK = timedelta(days=7)
 
 
@@ -108,7 +108,11 @@ class KilledNights:
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
+            # What each run took, those that were killed too.
+            if log.parent.name != RUNS.name
         }
+        # What a run took is never the same, and a killed one says nothing.
+        found.pop(RUNS.path, None)
         pointer = self.lakehouse / POINTER
         published = (
             Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"

@@ -137,7 +137,9 @@ def main(
         settings = SimulationSettings(users=users, start=START, days=history + nights)
         simulate_log(settings, work / "world")
         log = disturb(read_lines(work / "world" / "events"), START, seed=1)
-        config = load_config(overrides=[f"lakehouse={work / 'grown'}"])
+        # Compared is the log as it is in the end: a snapshot that was scored follows it, too.
+        settled = [f"lakehouse={work / 'grown'}", "snapshots.refresh=all"]
+        config = load_config(overrides=settled)
         spark = build_session(config.spark, "live_mornings")
         grown, whole = (Lakehouse(spark, str(work / name)) for name in ("grown", "whole"))
         context = JobContext(config, grown)

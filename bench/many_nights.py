@@ -1,10 +1,16 @@
 """Does a night cost more the more nights there were: `make bench-nights`.
 
-    python -m bench.many_nights [--users N] [--nights N]
+    python -m bench.many_nights [--users N] [--nights N] [--tiny]
 
-One first night on two months of a simulated log, then one night a day, each in a process of its
-own that gets the events of its day. What a night takes is compared with what the tenth took; weeks
-differ from each other by their trainings, so the cheapest of seven nights in a row counts.
+One first night on two months of a simulated log, then one night a day, each with the events of its
+day. What a night takes in a process of its own is compared with what the tenth took; weeks differ
+from each other by their trainings, so the cheapest of some nights in a row counts. All that is in
+the lakehouse gets a day older with each night, as far as its files' times tell: what is removed
+by age is removed.
+
+With `--tiny` a few dozen users have a year of nights: what is left of a night is what it costs to
+have many of them behind it. Only the nights around those that are compared have processes of their
+own; those between share one.
 """
 
 from __future__ import annotations
@@ -12,7 +18,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -23,53 +30,101 @@ from bench.processes import run_watched
 from churn_spark.simulate.settings import SimulationSettings
 
 _DAYS: Final = SimulationSettings().days
+_START: Final = SimulationSettings().start
+_DAY_S: Final = 86_400
 _AROUND: Final = 3
-_TENTH: Final = 10
+_COMPARED: Final = (10, 100, 365)
+TINY: Final = (
+    "training.min_cancels=1",
+    "training.min_validation_cancels=1",
+    "policy.min_rows=10",
+    "lightgbm.min_data_in_leaf=5",
+)
+"""With which so few users have a model, and nights that are judged."""
 
 
-def live(users: int, nights: int, work: Path) -> list[MeasuredNight]:
-    """A first night and the others after it, in their order."""
-    world, incoming = work / "world", work / "incoming"
-    days = str(_DAYS + nights)
-    run_watched("jobs.simulate_events", "--out", str(world), "--users", str(users), "--days", days)
-    start = SimulationSettings().start
-    found = []
-    for night in range(nights + 1):
-        end = start + timedelta(days=_DAYS + night)
-        for day in sorted((world / "events").iterdir()):
-            if day.name < str(end) and not (incoming / day.name).exists():
-                shutil.copytree(day, incoming / day.name, copy_function=os.link)
-        done = run_watched("bench.measured_night", str(work / "lakehouse"), str(incoming))
-        measured = MeasuredNight.from_json(done.last_line)
-        found.append(measured)
+def deliver(world: Path, incoming: Path, night: int) -> date:
+    """Put the events before a night into the folder that it reads; returns its date."""
+    end = _START + timedelta(days=_DAYS + night)
+    for day in sorted((world / "events").iterdir()):
+        if day.name < str(end) and not (incoming / day.name).exists():
+            shutil.copytree(day, incoming / day.name, copy_function=os.link)
+    return end
+
+
+def grow_old(lakehouse: Path) -> None:
+    """Make all files of a lakehouse a day older."""
+    for path in lakehouse.rglob("*"):
+        if path.is_file():
+            then = path.stat().st_mtime - _DAY_S
+            os.utime(path, (then, then))
+
+
+def describe_size(lakehouse: Path) -> str:
+    """Files, commits and MB of a lakehouse."""
+    files = [path for path in lakehouse.rglob("*") if path.is_file()]
+    commits = sum(path.suffix == ".json" and path.parent.name == "_delta_log" for path in files)
+    size = sum(path.stat().st_size for path in files) / 1e6
+    return f"{len(files):,} files, {commits:,} of them commits, {size:,.1f} MB"
+
+
+def live(
+    work: Path, nights: int, measured: Sequence[range], overrides: Sequence[str]
+) -> dict[int, MeasuredNight]:
+    """A first night and others after it, in their order; returns those that were measured."""
+    world, incoming, lakehouse = work / "world", work / "incoming", work / "lakehouse"
+    found: dict[int, MeasuredNight] = {}
+    night = 0
+    while night < nights:
+        if not any(night in around for around in measured):
+            begins = [around.start for around in measured if around.start > night]
+            end = min([*begins, nights])
+            run_watched("bench.lived_nights", str(work), str(night), str(end), *overrides)
+            typer.echo(f"nights {night} to {end - 1}: {describe_size(lakehouse)}")
+            night = end
+            continue
+        deliver(world, incoming, night)
+        done = run_watched("bench.measured_night", str(lakehouse), str(incoming), *overrides)
+        grow_old(lakehouse)
+        one = found[night] = MeasuredNight.from_json(done.last_line)
         typer.echo(
-            f"night {night}: {done.seconds:.1f} s, {measured.total('cpu_s'):.1f} CPU-seconds, "
-            f"{measured.total('jobs')} Spark jobs, {measured.total('written_mb'):.1f} MB written, "
-            f"{done.driver_mb:,.0f} MB"
+            f"night {night}: {done.seconds:.1f} s, {one.total('cpu_s'):.1f} CPU-seconds, "
+            f"{one.total('jobs')} Spark jobs, {one.total('written_mb'):.1f} MB written, "
+            f"{done.driver_mb:,.0f} MB held; {describe_size(lakehouse)}"
         )
+        night += 1
     return found
 
 
-def cheapest(nights: list[MeasuredNight], number: int) -> float:
-    """CPU seconds of the cheapest of the seven nights around one, its training left out."""
-    around = nights[number - _AROUND : number + _AROUND + 1]
-    return float(min(night.total("cpu_s") for night in around))
+def cheapest(nights: dict[int, MeasuredNight], around: range) -> float:
+    """CPU seconds of the cheapest of some nights in a row."""
+    return float(min(nights[night].total("cpu_s") for night in around))
 
 
 def main(
     users: Annotated[int, typer.Option(help="Of the log.")] = 2_250,
-    nights: Annotated[int, typer.Option(help="After the first.")] = 63,
+    nights: Annotated[int, typer.Option(help="With the first.")] = 64,
+    tiny: Annotated[bool, typer.Option("--tiny", help="40 users, 369 nights.")] = False,
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
 ) -> None:
     """Live a first night and others after it, and compare the last ones with the tenth."""
+    if tiny:
+        users, nights = 40, max(_COMPARED) + _AROUND + 1 if nights == 64 else nights
+    compared = {one for one in _COMPARED if one + _AROUND < nights} | {nights - 1 - _AROUND}
+    arounds = [range(one - _AROUND, one + _AROUND + 1) for one in sorted(compared)]
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
-        found = live(users, nights, Path(folder))
-    last = len(found) - 1 - _AROUND
-    before, after = cheapest(found, _TENTH), cheapest(found, last)
-    typer.echo(
-        f"{users:,} users: night {last} took {after:.1f} CPU-seconds, night {_TENTH} {before:.1f}: "
-        f"{after / before:.2f} times as much"
-    )
+        world = str(Path(folder, "world"))
+        days = str(_DAYS + nights)
+        run_watched("jobs.simulate_events", "--out", world, "--users", str(users), "--days", days)
+        measured = arounds if tiny else [range(nights)]
+        found = live(Path(folder), nights, measured, TINY if tiny else ())
+    tenth = cheapest(found, arounds[0])
+    for around in arounds:
+        cost = cheapest(found, around)
+        typer.echo(
+            f"{users:,} users: night {around.start + _AROUND} took {cost:.1f} CPU-seconds, "
+            f"{cost / tenth:.2f} times as much as night {arounds[0].start + _AROUND}"
+        )
 
 
 if __name__ == "__main__":

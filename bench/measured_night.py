@@ -65,7 +65,7 @@ class _Meter:
     cpu: CpuMeter = field(default_factory=CpuMeter)
     before: tuple[float, float, int, float] = (0.0, 0.0, 0, 0.0)
 
-    def __call__(self, name: str) -> None:
+    def __call__(self, name: str, _: float = 0.0) -> None:
         """Write down a step that has just ended."""
         now = self.read()
         wall, cpu, jobs, written = (new - old for new, old in zip(now, self.before, strict=True))

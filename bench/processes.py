@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from churn_spark.runtime.usage import descendants
+
 _EVERY_S: Final = 0.25
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _CPU_FIELDS: Final = slice(11, 13)
@@ -38,17 +40,6 @@ class Usage:
     driver_mb: float
     workers_mb: float
     last_line: str
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and all below it."""
-    try:
-        # Each thread has children of its own.
-        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:
-        return []
-    children = map(int, " ".join(lists).split())
-    return [pid, *(below for child in children for below in descendants(child))]
 
 
 class CpuMeter:

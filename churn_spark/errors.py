@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     RETRAINING_ASKED = 20
     HELD = 30
     """Held back: the data failed their checks."""
+    LOCKED = 40
+    """Another job is writing: the same command does its work once that has ended."""
 
 
 class ChurnSparkError(Exception):
@@ -90,6 +92,16 @@ class OtherModelError(UserError):
 
 class MachineError(UserError):
     """The machine lacks a piece the project needs: Java 17, the Spark jars."""
+
+
+class LockedError(ChurnSparkError):
+    """Another job is writing to the lakehouse, or has taken over from this one."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class LockStoreError(UserError):
+    """The storage of the lakehouse can't tell two writers apart, or its lock can't be read."""
 
 
 class ExplanationError(ChurnSparkError):

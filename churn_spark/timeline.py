@@ -45,6 +45,11 @@ def days_after(day: date, days: int) -> date:
     return day + timedelta(days=days)
 
 
+def days_between(first: date, last: date) -> list[date]:
+    """All dates from one to another, both included."""
+    return [days_after(first, n) for n in range((last - first).days + 1)]
+
+
 @dataclass(frozen=True)
 class LogSpan:
     """The dates that the log covers, `[start, end)`.

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 
 
 def count_of(n: int, noun: str, plural: str = "") -> str:
@@ -40,3 +44,12 @@ def percent(share: float, decimals: int = 0, gap: str = " ") -> str:
         gap: between number and sign; a page may want one where no line breaks.
     """
     return f"{100 * share:.{decimals}f}{gap}%"
+
+
+def duration(seconds: float) -> str:
+    """A length of time, roughly: `40 s`, `12 minutes`, `1.5 hours`."""
+    if seconds < 2 * _MINUTE:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 2 * _HOUR:
+        return f"{round(seconds / _MINUTE)} minutes"
+    return f"{seconds / _HOUR:.1f} hours"

@@ -21,18 +21,13 @@ def new_app() -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def exit_with(outcome: Outcome, *, fail_on_alert: bool) -> None:
-    """Turn the outcome of a night into an exit code: 30 before 20 before 10.
-
-    Raises:
-        typer.Exit: if there is more to say than that all is done.
-    """
+def code_of(outcome: Outcome, *, fail_on_alert: bool) -> ExitCode:
+    """The exit code of a night that ended so: 30 before 20 before 10."""
     if outcome.is_held:
-        raise typer.Exit(ExitCode.HELD)
+        return ExitCode.HELD
     if outcome.is_asked:
-        raise typer.Exit(ExitCode.RETRAINING_ASKED)
-    if outcome.alerts and fail_on_alert:
-        raise typer.Exit(ExitCode.ALERT)
+        return ExitCode.RETRAINING_ASKED
+    return ExitCode.ALERT if outcome.alerts and fail_on_alert else ExitCode.DONE
 
 
 def run_app(app: typer.Typer) -> None:

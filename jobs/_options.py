@@ -34,12 +34,34 @@ _DATE = typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As
 
 DateOption = Annotated[date, _DATE]
 OptionalDateOption = Annotated[date | None, _DATE]
+FromOption = Annotated[
+    date | None,
+    typer.Option(
+        "--from",
+        parser=parse_date,
+        metavar="YYYY-MM-DD",
+        help="With --to, in place of --date: all dates from here, one after the other.",
+    ),
+]
+ToOption = Annotated[
+    date | None,
+    typer.Option("--to", parser=parse_date, metavar="YYYY-MM-DD", help="To here, included."),
+]
 EnvOption = Annotated[
     str, typer.Option("--env", help="Configuration on top of base: local, cluster.")
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one configuration value."),
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, metavar="MINUTES", help="So long wait for another job that is writing."
+    ),
+]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Say what would be done, why, and for how long; do nothing.")
 ]
 EventsOption = Annotated[
     str | None, typer.Option("--events", help="Folder, file or glob; default: ingest.events.")

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, OptionalDateOption, SetOption
+from jobs._job import job
+from jobs._options import OptionalDateOption
 
 Truth = Annotated[
     Path | None, typer.Option(help="Folder of the simulated world that the log is of, if it is.")
@@ -18,18 +19,16 @@ Truth = Annotated[
 app = new_app()
 
 
-@app.command()
+@job(app, "backtest")
 def main(
+    context: JobContext,
     date: OptionalDateOption = None,
     truth: Truth = None,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
 ) -> None:
     """Test on the newest dates that have labels; without a date, on those of the whole log."""
-    with open_job("backtest", env, overrides) as context:
-        from churn_spark.pipeline import backtest
+    from churn_spark.pipeline import backtest
 
-        backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)
+    backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
-def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "build_report")
+def main(context: JobContext) -> None:
     """Write the page of the newest backtest and that of the newest night, where there is one."""
-    with open_job("build_report", env, overrides) as context:
-        from churn_spark.pipeline import report
+    from churn_spark.pipeline import report
 
-        config = context.config
-        report.run(context.lakehouse, context.registry, config.costs, config.policy)
+    config = context.config
+    report.run(context.lakehouse, context.registry, config.costs, config.policy)
 
 
 if __name__ == "__main__":

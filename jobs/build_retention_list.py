@@ -7,28 +7,30 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
+@job(app, "build_retention_list", in_order=True)
 def main(
+    context: JobContext,
     date: DateOption,
-    csv: Annotated[Path | None, typer.Option(help="Also write the list to this file.")] = None,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="Also write the list to this file; of several dates the last one."),
+    ] = None,
 ) -> None:
     """List those with the most value at risk as of the date; a rerun replaces its list."""
-    with open_job("build_retention_list", env, overrides) as context:
-        from churn_spark.pipeline import retention_list
+    from churn_spark.pipeline import retention_list
 
-        config = context.config
-        retention_list.run(
-            context.lakehouse, context.registry, date, config.retention_list, config.scoring, csv
-        )
+    config = context.config
+    retention_list.run(
+        context.lakehouse, context.registry, date, config.retention_list, config.scoring, csv
+    )
 
 
 if __name__ == "__main__":

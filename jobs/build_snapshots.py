@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from datetime import date as Date
+from typing import Annotated
+
+import typer
+
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import OptionalDateOption, parse_date
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
-    """Build the snapshot as of the date, and the labels that the log has made known."""
-    with open_job("build_snapshots", env, overrides) as context:
-        from churn_spark.pipeline import snapshots
+RefreshFrom = Annotated[
+    Date | None,
+    typer.Option(
+        "--refresh-from",
+        parser=parse_date,
+        metavar="YYYY-MM-DD",
+        help="Build all snapshots from here on anew that late events have changed, scored or not.",
+    ),
+]
 
+
+@job(app, "build_snapshots")
+def main(
+    context: JobContext, date: OptionalDateOption = None, refresh_from: RefreshFrom = None
+) -> None:
+    """Build the snapshot as of the date, and the labels that the log has made known."""
+    from churn_spark.pipeline import snapshots
+
+    if date is None and refresh_from is None:
+        raise typer.BadParameter(
+            "found no date, expected --date, --from and --to, or else --refresh-from"
+        )
+    if date is not None:
         snapshots.run(context.lakehouse, [date], context.config.learning)
+    if refresh_from is not None:
+        snapshots.refresh(context.lakehouse, refresh_from, context.config.learning)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
-def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "build_transitions")
+def main(context: JobContext) -> None:
     """Rebuild the dates whose events changed, and those after them."""
-    with open_job("build_transitions", env, overrides) as context:
-        from churn_spark.pipeline import transitions
+    from churn_spark.pipeline import transitions
 
-        transitions.run(context.lakehouse, context.config.ingest)
+    transitions.run(context.lakehouse, context.config.ingest)
 
 
 if __name__ == "__main__":

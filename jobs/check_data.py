@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import typer
-
 from churn_spark.errors import ExitCode
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "check_data")
+def main(context: JobContext, date: DateOption) -> ExitCode:
     """Check the newest day of the log and the snapshot; exit with 30 if a check fails."""
-    with open_job("check_data", env, overrides) as context:
-        from churn_spark.pipeline import check_data
+    from churn_spark.pipeline import check_data
 
-        checks = context.config.checks
-        results = check_data.run(context.lakehouse, context.registry, date, checks)
-    if not all(check.passed for check in results):
-        raise typer.Exit(ExitCode.HELD)
+    checks = context.config.checks
+    results = check_data.run(context.lakehouse, context.registry, date, checks)
+    return ExitCode.DONE if all(check.passed for check in results) else ExitCode.HELD
 
 
 if __name__ == "__main__":

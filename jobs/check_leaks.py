@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "check_leaks", writes=False)
+def main(context: JobContext, date: DateOption) -> None:
     """Look for leaks in the feature table as of the date; exit code 30 if there are any."""
-    with open_job("check_leaks", env, overrides) as context:
-        from churn_spark.pipeline import check_leaks
+    from churn_spark.pipeline import check_leaks
 
-        config = context.config
-        open_registry = context.open_registry_later()
-        check_leaks.run(context.lakehouse, open_registry, date, config.learning, config.leakage)
+    config = context.config
+    open_registry = context.open_registry_later()
+    check_leaks.run(context.lakehouse, open_registry, date, config.learning, config.leakage)
 
 
 if __name__ == "__main__":

@@ -6,32 +6,24 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
+@job(app, "demo")
 def main(
+    context: JobContext,
     nights: Annotated[int, typer.Option(help="Dates to run, the last is the log's end.")] = 2,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
 ) -> None:
     """Simulate a mini log and run the last nights of it."""
-    with open_job("demo", env, overrides) as context:
-        from churn_spark.pipeline import demo
+    from churn_spark.pipeline import demo
 
-        config = context.config
-        open_registry = context.open_registry_later()
-        demo.run(
-            context.lakehouse,
-            open_registry,
-            config.night,
-            config.evaluation,
-            nights,
-        )
+    open_registry = context.open_registry_later()
+    config = context.config
+    demo.run(context.lakehouse, open_registry, config.night, config.evaluation, nights)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
+@job(app, "erase_user")
 def main(
+    context: JobContext,
     user: Annotated[
         list[str] | None,
         typer.Option("--user", help="Id of a user, as the logs have it; may be given again."),
@@ -27,22 +28,19 @@ def main(
         Path | None,
         typer.Option(help="File for the paths of all input files that hold these users."),
     ] = None,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
 ) -> None:
     """Erase users for good; killed, the same command finishes. Input files are yours to clean."""
-    with open_job("erase_user", env, overrides) as context:
-        from churn_spark.pipeline import erase_user
+    from churn_spark.pipeline import erase_user
 
-        config = context.config
-        erase_user.run(
-            context.lakehouse,
-            lambda: context.registry,
-            config.ingest,
-            config.privacy,
-            erase_user.gather_ids(user or (), file),
-            sources,
-        )
+    config = context.config
+    erase_user.run(
+        context.lakehouse,
+        lambda: context.registry,
+        config.ingest,
+        config.privacy,
+        erase_user.gather_ids(user or (), file),
+        sources,
+    )
 
 
 if __name__ == "__main__":

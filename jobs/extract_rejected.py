@@ -7,27 +7,25 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 app = new_app()
 
 
-@app.command()
+@job(app, "extract_rejected", writes=False)
 def main(
+    context: JobContext,
     out: Annotated[Path, typer.Option(help="File to write; it must not be there yet.")],
     reason: Annotated[str | None, typer.Option(help="Only lines rejected for it.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 1000,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
 ) -> None:
     """Write rejected lines, names and all, to look at or to deliver again when they are mended."""
-    with open_job("extract_rejected", env, overrides) as context:
-        from churn_spark.pipeline import extract_rejected
+    from churn_spark.pipeline import extract_rejected
 
-        max_bytes = context.config.ingest.max_line_bytes
-        extract_rejected.run(context.lakehouse, out, reason, limit, max_bytes)
+    max_bytes = context.config.ingest.max_line_bytes
+    extract_rejected.run(context.lakehouse, out, reason, limit, max_bytes)
 
 
 if __name__ == "__main__":

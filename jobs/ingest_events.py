@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, EventsOption, SetOption
+from jobs._job import job
+from jobs._options import EventsOption
 
 app = new_app()
 ReloadOption = Annotated[
@@ -21,20 +22,18 @@ ReloadOption = Annotated[
 ]
 
 
-@app.command()
+@job(app, "ingest_events")
 def main(
+    context: JobContext,
     events: EventsOption = None,
     reload: ReloadOption = None,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
 ) -> None:
     """Load the files that are new, and what has been added to those that were read."""
-    with open_job("ingest_events", env, overrides) as context:
-        from churn_spark.pipeline import ingest
+    from churn_spark.pipeline import ingest
 
-        config = context.config
-        loaded = ingest.run(context.lakehouse, config.ingest, events, reload, config.privacy)
-        loaded.require_all_read()
+    config = context.config
+    loaded = ingest.run(context.lakehouse, config.ingest, events, reload, config.privacy)
+    loaded.require_all_read()
 
 
 if __name__ == "__main__":

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import typer
-
 from churn_spark.errors import ExitCode
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, FailOnAlertOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption, FailOnAlertOption
 
 app = new_app()
 
 
-@app.command()
+@job(app, "monitor_model", in_order=True)
 def main(
+    context: JobContext,
     date: DateOption,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
     fail_on_alert: FailOnAlertOption = False,
-) -> None:
+) -> ExitCode:
     """Compare the date with the training rows and with earlier nights, and judge new labels."""
-    with open_job("monitor_model", env, overrides) as context:
-        from churn_spark.pipeline import monitor
+    from churn_spark.pipeline import monitor
 
-        drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)
-    if drift.moved and fail_on_alert:
-        raise typer.Exit(ExitCode.ALERT)
+    drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)
+    return ExitCode.ALERT if drift.moved and fail_on_alert else ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from churn_spark.errors import ExitCode
 from churn_spark.pipeline.console import say
-from churn_spark.pipeline.context import open_job
-from jobs._command import exit_with, new_app, run_app
+from churn_spark.pipeline.context import JobContext
+from jobs._command import code_of, new_app, run_app
+from jobs._job import job
 from jobs._options import (
-    EnvOption,
     EventsOption,
     FailOnAlertOption,
     OptionalDateOption,
-    SetOption,
 )
 
 Evaluate = Annotated[
@@ -25,29 +25,27 @@ Evaluate = Annotated[
 app = new_app()
 
 
-@app.command()
+@job(app, "nightly", in_order=True)
 def main(
+    context: JobContext,
     date: OptionalDateOption = None,
     events: EventsOption = None,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
     fail_on_alert: FailOnAlertOption = False,
     evaluate: Evaluate = False,
-) -> None:
+) -> ExitCode:
     """Do all steps for one date; without one, for the day after the last usual day of the log."""
-    with open_job("nightly", env, overrides) as context:
-        from churn_spark.pipeline import evaluate as evaluation
-        from churn_spark.pipeline import night
-        from churn_spark.pipeline.demo import refuse_demo_lakehouse
+    from churn_spark.pipeline import evaluate as evaluation
+    from churn_spark.pipeline import night
+    from churn_spark.pipeline.demo import refuse_demo_lakehouse
 
-        config = context.config
-        refuse_demo_lakehouse(config.lakehouse)
-        open_registry = context.open_registry_later()
-        outcome = night.run(context.lakehouse, open_registry, config.night, date, events)
-        if evaluate and not outcome.is_held:
-            evaluation.run(context.lakehouse, context.registry, config.evaluation, date)
-        say("nightly", f"tables and MLflow store: {config.lakehouse}")
-    exit_with(outcome, fail_on_alert=fail_on_alert)
+    config = context.config
+    refuse_demo_lakehouse(config.lakehouse)
+    open_registry = context.open_registry_later()
+    outcome = night.run(context.lakehouse, open_registry, config.night, date, events)
+    if evaluate and not outcome.is_held:
+        evaluation.run(context.lakehouse, context.registry, config.evaluation, date)
+    say("nightly", f"tables and MLflow store: {config.lakehouse}")
+    return code_of(outcome, fail_on_alert=fail_on_alert)
 
 
 if __name__ == "__main__":

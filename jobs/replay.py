@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._job import job
 
 Calibrate = Annotated[
     float | None,
@@ -22,22 +22,19 @@ Calibrate = Annotated[
 app = new_app()
 
 
-@app.command()
-def main(
-    env: EnvOption = "local", overrides: SetOption = None, max_false_alarms: Calibrate = None
-) -> None:
+@job(app, "replay", writes=False)
+def main(context: JobContext, max_false_alarms: Calibrate = None) -> None:
     """Decide all stored nights again and compare, byte for byte.
 
     Where the thresholds of the configuration aren't those of the last night, as with
     `--set policy.KEY=VALUE`, what they would have decided otherwise is shown as well.
     """
-    with open_job("replay", env, overrides) as context:
-        from churn_spark.pipeline import replay
+    from churn_spark.pipeline import replay
 
-        if max_false_alarms is not None:
-            replay.find_thresholds(context.lakehouse, context.config.policy, max_false_alarms)
-        else:
-            replay.run(context.lakehouse, context.config.policy)
+    if max_false_alarms is not None:
+        replay.find_thresholds(context.lakehouse, context.config.policy, max_false_alarms)
+    else:
+        replay.run(context.lakehouse, context.config.policy)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from churn_spark.pipeline.context import open_job
-from jobs._command import exit_with, new_app, run_app
-from jobs._options import DateOption, EnvOption, FailOnAlertOption, SetOption
+from churn_spark.errors import ExitCode
+from churn_spark.pipeline.context import JobContext
+from jobs._command import code_of, new_app, run_app
+from jobs._job import job
+from jobs._options import DateOption, FailOnAlertOption
 
 AskOnly = Annotated[
     bool, typer.Option("--ask-only", help="Train nothing; exit with 20 if it is asked for.")
@@ -21,28 +23,26 @@ Release = Annotated[
 app = new_app()
 
 
-@app.command()
+@job(app, "retrain_if_needed", in_order=True)
 def main(
+    context: JobContext,
     date: DateOption,
-    env: EnvOption = "local",
-    overrides: SetOption = None,
     ask_only: AskOnly = False,
     release_reason: Release = None,
     fail_on_alert: FailOnAlertOption = False,
-) -> None:
+) -> ExitCode:
     """Decide by the night's checks, drift and performance, and carry the decision out."""
-    with open_job("retrain_if_needed", env, overrides) as context:
-        from churn_spark.pipeline import decide
+    from churn_spark.pipeline import decide
 
-        outcome = decide.run(
-            context.lakehouse,
-            context.registry,
-            date,
-            context.config.night,
-            ask_only=ask_only,
-            release_reason=release_reason,
-        )
-    exit_with(outcome, fail_on_alert=fail_on_alert)
+    outcome = decide.run(
+        context.lakehouse,
+        context.registry,
+        date,
+        context.config.night,
+        ask_only=ask_only,
+        release_reason=release_reason,
+    )
+    return code_of(outcome, fail_on_alert=fail_on_alert)
 
 
 if __name__ == "__main__":

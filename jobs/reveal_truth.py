@@ -14,20 +14,25 @@ import typer
 from churn_spark.pipeline import simulate
 from churn_spark.timeline import Horizon
 from jobs._command import new_app, run_app
-from jobs._options import DateOption
+from jobs._dates import choose_dates
+from jobs._options import FromOption, OptionalDateOption, ToOption
 
 app = new_app()
 
 
 @app.command()
 def main(
-    date: DateOption,
     out: Annotated[Path, typer.Option(help="Folder of a simulated world.")],
+    date: OptionalDateOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
     horizon_days: Annotated[int, typer.Option(help="Days in which a cancel counts.")] = 14,
     gap_days: Annotated[int, typer.Option(help="Days before they begin.")] = 1,
 ) -> None:
     """Write each simulated user's true chance to cancel, and the best AUC and AP there is."""
-    simulate.reveal_truth(out, date, Horizon(horizon_days, gap_days))
+    dates = choose_dates(date, first, last, is_required=True, in_order=False)
+    for day in filter(None, dates):
+        simulate.reveal_truth(out, day, Horizon(horizon_days, gap_days))
 
 
 if __name__ == "__main__":

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "score_users")
+def main(context: JobContext, date: DateOption) -> None:
     """Score everybody in the population as of the date; a rerun replaces the date's scores."""
-    with open_job("score_users", env, overrides) as context:
-        from churn_spark.pipeline import score
+    from churn_spark.pipeline import score
 
-        config = context.config
-        score.run(
-            context.lakehouse,
-            context.registry,
-            date,
-            config.learning,
-            config.scoring,
-            config.retention_list,
-        )
+    config = context.config
+    score.run(
+        context.lakehouse,
+        context.registry,
+        date,
+        config.learning,
+        config.scoring,
+        config.retention_list,
+    )
 
 
 if __name__ == "__main__":

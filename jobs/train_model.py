@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "train_model")
+def main(context: JobContext, date: DateOption) -> None:
     """Train with what is known by the date; the first model becomes champion."""
-    with open_job("train_model", env, overrides) as context:
-        from churn_spark.pipeline import train
+    from churn_spark.pipeline import train
 
-        train.run(context.lakehouse, context.registry, date, context.config.learning)
+    train.run(context.lakehouse, context.registry, date, context.config.learning)
 
 
 if __name__ == "__main__":

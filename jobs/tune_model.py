@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from churn_spark.pipeline.context import open_job
+from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
-from jobs._options import DateOption, EnvOption, SetOption
+from jobs._job import job
+from jobs._options import DateOption
 
 app = new_app()
 
 
-@app.command()
-def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None) -> None:
+@job(app, "tune_model")
+def main(context: JobContext, date: DateOption) -> None:
     """Search for better parameters with what is known by the date; go on where a run has ended."""
-    with open_job("tune_model", env, overrides) as context:
-        from churn_spark.pipeline import tune
+    from churn_spark.pipeline import tune
 
-        config = context.config
-        tune.run(context.lakehouse, context.registry, date, config.learning, config.tuning)
+    config = context.config
+    tune.run(context.lakehouse, context.registry, date, config.learning, config.tuning)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,16 @@ takes the section it needs, never the root.
 
 from __future__ import annotations
 
-from churn_spark.config.data import IngestConfig, LabelsConfig, SnapshotsConfig, SparkConfig
+from churn_spark.config.catalog import CatalogConfig
+from churn_spark.config.data import (
+    IngestConfig,
+    LabelsConfig,
+    LockConfig,
+    SnapshotsConfig,
+    SparkConfig,
+)
 from churn_spark.config.load import Config, conf_folder, load_config
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.models import (
     BacktestConfig,
     BehaviourConfig,
@@ -27,6 +35,7 @@ from churn_spark.config.monitoring import (
     PolicyConfig,
 )
 from churn_spark.config.privacy import PrivacyConfig
+from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -37,6 +46,7 @@ __all__ = [
     "AlertsConfig",
     "BacktestConfig",
     "BehaviourConfig",
+    "CatalogConfig",
     "ChecksConfig",
     "Config",
     "CostsConfig",
@@ -47,13 +57,16 @@ __all__ = [
     "LeakageConfig",
     "LearningConfig",
     "LightGBMConfig",
+    "LockConfig",
     "LogisticRegressionConfig",
+    "MaintenanceConfig",
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",
     "PrivacyConfig",
     "RegistryConfig",
     "RetentionListConfig",
+    "RunsConfig",
     "ScoringConfig",
     "Section",
     "ServiceConfig",

@@ -24,6 +24,23 @@ class SparkConfig(Section):
     max_local_users: int = Field(ge=0)
 
 
+class LockConfig(Section):
+    """How one job at a time is made sure of."""
+
+    required: bool
+    renew_seconds: float = Field(gt=0)
+    stale_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check_patience(self) -> Self:
+        if self.stale_minutes * 60 < 5 * self.renew_seconds:
+            raise ValueError(
+                f"stale_minutes {self.stale_minutes} must be five times renew_seconds "
+                f"{self.renew_seconds} or more: a holder may be late four times"
+            )
+        return self
+
+
 class IngestConfig(Section):
     """What counts as an event, and what goes to quarantine."""
 
@@ -53,6 +70,7 @@ class SnapshotsConfig(Section):
     """Who is in the population as of a date."""
 
     active_days: int = Field(ge=1)
+    refresh: Literal["unscored", "all", "none"]
 
 
 class LabelsConfig(Section):

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, secrets
+from churn_spark.config.catalog import CatalogConfig
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.monitoring import (
     AlertsConfig,
     ChecksConfig,
@@ -21,6 +23,7 @@ from churn_spark.config.monitoring import (
     PolicyConfig,
 )
 from churn_spark.config.privacy import PrivacyConfig
+from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -37,6 +40,7 @@ class Config(Section):
     """The whole configuration of one run."""
 
     lakehouse: str
+    lock: data.LockConfig
     spark: data.SparkConfig
     ingest: data.IngestConfig
     privacy: PrivacyConfig
@@ -57,6 +61,9 @@ class Config(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    maintenance: MaintenanceConfig
+    runs: RunsConfig
+    catalog: CatalogConfig
     serving: ServingConfig
     leakage: models.LeakageConfig
 

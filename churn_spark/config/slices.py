@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from churn_spark.config import data, models
+from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.monitoring import (
     AlertsConfig,
     ChecksConfig,
@@ -57,6 +58,7 @@ class NightConfig(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    maintenance: MaintenanceConfig
 
 
 class ServiceConfig(Section):

@@ -19,6 +19,7 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.data_files import StorageOptions
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.selection import Where, sql_condition
 
 _ATTEMPTS: Final = 10
@@ -105,6 +106,7 @@ def delete_rows(where: Where, table: str, options: StorageOptions) -> None:
     Files that have such rows and others are written anew, and the table's change feed, if it has
     one, tells of the removed rows alone.
     """
+    require_lock()
     delta = DeltaTable(table, storage_options=dict(options))
     delta.delete(sql_condition(where), post_commithook_properties=native_rows.NO_HOOKS)
 
@@ -137,6 +139,7 @@ def _commit_once(
         app_transactions=[Transaction(once.writer, once.number)],
     )
     for attempt in range(_ATTEMPTS):
+        require_lock()
         delta = DeltaTable(table, storage_options=dict(options))
         done = delta.transaction_version(once.writer)
         if done is not None and done >= once.number:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
+
+from churn_spark.lakehouse.lock_guard import require_lock
 
 _SHOWS_WHOLE_FILES: Final = frozenset({"s3", "s3a", "s3n", "gs", "wasb", "wasbs", "oss", "cosn"})
 """Object stores, where a file appears when it is complete, in one operation."""
@@ -16,10 +19,17 @@ _PART: Final = ".part"
 
 @dataclass(frozen=True)
 class Files:
-    """The files below one folder, by their path relative to it."""
+    """The files below one folder, by their path relative to it.
+
+    Attributes:
+        spark: whose JVM reads and writes them.
+        root: the folder.
+        before_write: called before each write, to let it pass or raise.
+    """
 
     spark: SparkSession
     root: str
+    before_write: Callable[[], None] = require_lock
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; none where there is no such file."""
@@ -35,6 +45,7 @@ class Files:
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file, with the folders above it; one that is there is written over."""
+        self.before_write()
         target = self._path(path)
         stream = self._file_system(target).create(target, True)
         try:
@@ -54,12 +65,23 @@ class Files:
         if scheme == "file":
             self._file_system(target).rename(self._path(part), target)
             return
-        hadoop_fs = self._jvm.org.apache.hadoop.fs
-        context = hadoop_fs.FileContext.getFileContext(target.toUri(), self._configuration)
-        gateway: Any = self.spark._sc._gateway
-        options = gateway.new_array(hadoop_fs.Options.Rename, 1)
-        options[0] = hadoop_fs.Options.Rename.OVERWRITE
-        context.rename(self._path(part), target, options)
+        self._rename(part, path, self._jvm.org.apache.hadoop.fs.Options.Rename.OVERWRITE)
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Make a file, whole from the first moment; returns False where there is one already.
+
+        In one operation only where a rename is one that refuses a name that is taken, as on HDFS.
+        """
+        part = f"{path}.{uuid.uuid4().hex}{_PART}"
+        self.write(part, content)
+        try:
+            self._rename(part, path)
+        except Py4JJavaError as error:
+            self.delete(part)
+            if "FileAlreadyExistsException" in str(error.java_exception.toString()):
+                return False
+            raise
+        return True
 
     def names(self, folder: str) -> list[str]:
         """Files and folders that are directly in a folder, sorted; none where it is missing."""
@@ -88,8 +110,18 @@ class Files:
 
     def delete(self, path: str) -> None:
         """Delete a file, or a folder with all that is in it; nothing happens if it is missing."""
+        self.before_write()
         target = self._path(path)
         self._file_system(target).delete(target, True)
+
+    def _rename(self, path: str, to: str, *how: Any) -> None:
+        hadoop_fs, target = self._jvm.org.apache.hadoop.fs, self._path(to)
+        context = hadoop_fs.FileContext.getFileContext(target.toUri(), self._configuration)
+        gateway: Any = self.spark._sc._gateway
+        options = gateway.new_array(hadoop_fs.Options.Rename, len(how))
+        for place, option in enumerate(how):
+            options[place] = option
+        context.rename(self._path(path), target, options)
 
     def _path(self, path: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(f"{self.root.rstrip('/')}/{path}")

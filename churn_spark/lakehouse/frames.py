@@ -125,11 +125,16 @@ def only(rows: Rows, **values: Collection[date | int]) -> Rows:
     return rows
 
 
-def with_constants(rows: Rows, **values: date | str) -> Rows:
+def with_constants(rows: Rows, **values: date | str | int) -> Rows:
     """The rows with further columns, the same value in each row."""
     if isinstance(rows, DataFrame):
-        return rows.withColumns({name: F.lit(value) for name, value in values.items()})
+        return rows.withColumns({name: _literal(value) for name, value in values.items()})
     return rows.assign(**values)
+
+
+def _literal(value: date | str | int) -> Column:
+    """A value as a column; a whole number as a long, as tables have them."""
+    return F.lit(value).cast("long") if isinstance(value, int) else F.lit(value)
 
 
 @contextmanager

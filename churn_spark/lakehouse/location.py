@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from churn_spark.errors import MachineError
 
-_OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
+OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
 """Schemes that deltalake knows."""
 _MISREAD: Final = re.compile(r"[\[\]\\^|\x00-\x1f]|%[0-9A-Fa-f]{2}")
 """What deltalake takes for something else in a path, or fails at."""
@@ -21,7 +21,7 @@ _SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
 
 def qualify(spark: SparkSession, path: str) -> str:
     """The path with its scheme: Hadoop's `fs.defaultFS`, where it names none."""
-    if urlsplit(path).scheme in _OBJECT_STORES:
+    if urlsplit(path).scheme in OBJECT_STORES:
         return path
     jvm: Any = spark._jvm
     as_path = jvm.org.apache.hadoop.fs.Path(path)
@@ -40,7 +40,7 @@ def native_root(qualified: str) -> str | None:
         return None
     if scheme == "file":
         return "/" + path.lstrip("/")
-    return qualified if scheme in _OBJECT_STORES else None
+    return qualified if scheme in OBJECT_STORES else None
 
 
 def require_writable(root: str) -> None:

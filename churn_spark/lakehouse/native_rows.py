@@ -17,6 +17,7 @@ from pyarrow import fs
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.selection import (
     Where,
     arrow_condition,
@@ -53,7 +54,7 @@ class NativeTable:
 
     def count(self, where: Where) -> int:
         """Number of the rows meant; from the log alone where they are meant by partition."""
-        files = self._files
+        files = self.files
         if set(where) <= self._partition_columns and not files["num_records"].null_count:
             chosen = files.filter(arrow_condition(where, files.schema)) if where else files
             return int(pc.sum(chosen["num_records"]).as_py() or 0)
@@ -66,7 +67,7 @@ class NativeTable:
             column: the partition column.
             null_in: another column: only values whose files may have rows without it.
         """
-        files = self._files
+        files = self.files
         if not len(files):
             return []
         chosen = pc.field("num_records") != 0
@@ -77,7 +78,7 @@ class NativeTable:
 
     def data_files(self, column: str) -> list[tuple[Any, str]]:
         """Value of a partition column and path of each file, in order; from the log alone."""
-        files = self._files
+        files = self.files
         if not len(files):
             return []
         return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
@@ -99,7 +100,8 @@ class NativeTable:
         return set(self.delta.metadata().partition_columns)
 
     @property
-    def _files(self) -> pa.Table:
+    def files(self) -> pa.Table:
+        """What the log says of each file: partition, path, size, number of rows, nulls, ranges."""
         files = pa.table(self.delta.get_add_actions(flatten=True))
         return files.rename_columns(
             [name.removeprefix("partition.") for name in files.column_names]
@@ -121,6 +123,7 @@ def properties(uri: str, options: Mapping[str, str]) -> dict[str, str]:
 
 def create(uri: str, options: Mapping[str, str], spec: TableSpec) -> None:
     """Create the table, empty, as it is declared; nothing happens if it exists."""
+    require_lock()
     DeltaTable.create(
         uri,
         arrow_schema(spec),
@@ -143,6 +146,7 @@ def replace(
     Returns:
         Number of the version written.
     """
+    require_lock()
     table = open_table(uri, options, spec)
     delta = table.delta if table else None
     write_deltalake(
@@ -167,6 +171,7 @@ def active_files(uri: str, options: Mapping[str, str]) -> set[str]:
 
 def vacuum(uri: str, options: Mapping[str, str]) -> None:
     """Remove files that no version of the last week names."""
+    require_lock()
     DeltaTable(uri, storage_options=dict(options)).vacuum(
         dry_run=False, post_commithook_properties=NO_HOOKS
     )
@@ -177,6 +182,7 @@ def add_columns(delta: DeltaTable, declared: pa.Schema) -> None:
     there = {field.name for field in delta.schema().fields}
     later = pa.schema([field for field in declared if field.name not in there])
     if later.names:
+        require_lock()
         fields = Schema.from_arrow(later).fields
         delta.alter.add_columns(fields, post_commithook_properties=NO_HOOKS)
 

@@ -17,6 +17,7 @@ from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.commits import Once, last_number, table_id
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.location import qualify
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.lakehouse.selection import (
     Where,
@@ -101,6 +102,7 @@ class Lakehouse(SmallTables):
         if self.is_native:
             native_rows.create(self.uri(spec), self.storage_options, spec)
             return
+        require_lock()
         builder = (
             DeltaTable.createIfNotExists(self.spark)
             # Delta takes a relative location for the name of a table.
@@ -126,6 +128,7 @@ class Lakehouse(SmallTables):
         Returns:
             Whether this call wrote the rows.
         """
+        require_lock()
         before = self.version(spec)
         (
             _writer(conform(frame, spec))
@@ -157,6 +160,7 @@ class Lakehouse(SmallTables):
         """
         if is_empty(where):
             return
+        require_lock()
         self.create(spec)
         rows = conform(frame, spec)
         if spec.partition_by:
@@ -170,6 +174,7 @@ class Lakehouse(SmallTables):
 
     def delete(self, spec: TableSpec, where: Where) -> None:
         """Remove the rows meant."""
+        require_lock()
         self._delta(spec).delete(spark_condition(where))
 
     def changes(self, spec: TableSpec, since: int) -> DataFrame:
@@ -203,12 +208,18 @@ class Lakehouse(SmallTables):
         """Let Spark look again at tables whose log was changed behind its back."""
         self._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
-    def vacuum(self, spec: TableSpec) -> None:
-        """Remove files that no version of the last week names."""
+    def vacuum(self, spec: TableSpec, days: int = 7) -> None:
+        """Remove files that no version of the last so many days names."""
         if self.is_native:
             native_rows.vacuum(self.uri(spec), self.storage_options)
         else:
-            self._delta(spec).vacuum()
+            require_lock()
+            self._delta(spec).vacuum(24 * days)
+
+    def compact(self, spec: TableSpec) -> None:
+        """Let Spark join small files."""
+        require_lock()
+        self._delta(spec).optimize().executeCompaction()
 
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """Write a checkpoint where one is due; called after each commit that isn't Spark's.

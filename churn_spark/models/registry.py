@@ -20,9 +20,11 @@ from churn_spark.config import RegistryConfig
 from churn_spark.config.secrets import has_password
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import InputError, StoreError
+from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.own_store import follow_lakehouse, opening
 from churn_spark.models.sqlite import find_store
+from churn_spark.models.trainings import Trainings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
@@ -61,7 +63,7 @@ class ModelRegistry:
             os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        self._name = config.model_name
+        self._name, self._own = config.model_name, own
         self._loaded: OrderedDict[str, ModelBundle] = OrderedDict()
         with opening(uri):
             if own:
@@ -87,6 +89,7 @@ class ModelRegistry:
 
         The files come first and the version last, so nothing is ever half registered.
         """
+        require_lock()
         with tempfile.TemporaryDirectory() as folder:
             model_folder = Path(folder) / "model"
             mlflow.lightgbm.save_model(
@@ -109,6 +112,7 @@ class ModelRegistry:
         A challenger waits for the next night, which judges it. A retrospective model forecasts
         nothing and gets no alias.
         """
+        require_lock()
         if self.trained_on(version).get("is_retrospective") == "True":
             return None
         alias = CHALLENGER if self.champion_version() else CHAMPION
@@ -120,6 +124,7 @@ class ModelRegistry:
 
         The note comes last: where it is missing, the step was interrupted and is done again.
         """
+        require_lock()
         self._client.set_registered_model_alias(self._name, CHAMPION, version)
         self.drop_challenger(version)
         self._client.set_registered_model_tag(self._name, _STEP, step)
@@ -174,6 +179,17 @@ class ModelRegistry:
             for run in found:
                 self._client.set_tag(run.info.run_id, _ERASED, today)
             token = found.token or ""
+
+    def trainings(self) -> Trainings:
+        """The runs of all trainings."""
+        aliased = (self._version_of(alias) for alias in (CHAMPION, CHALLENGER))
+        return Trainings(
+            self._client,
+            self._experiment_id,
+            self._name,
+            self._own / "artifacts" if self._own else None,
+            {version for version in aliased if version},
+        )
 
     def run_of(self, version: str) -> str:
         """Id of the run that trained the version."""

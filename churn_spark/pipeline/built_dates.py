@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
@@ -23,26 +24,47 @@ from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.labels import horizon_of
 from churn_spark.timeline import Horizon
 
+_NOT_NOTED: Final = -1
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is noted of one date.
+
+    Attributes:
+        snapshots_of: hash of what its snapshot was made of.
+        labels_of: the same of its labels.
+        made_by: hash of the definitions that the snapshot was made by.
+        version: of the session days that it was made of.
+    """
+
+    snapshots_of: str | None
+    labels_of: str
+    made_by: str | None = None
+    version: int | None = None
+
 
 @dataclass(frozen=True)
 class BuiltDates:
     """What is noted of dates, and what would be noted of them now.
 
     Attributes:
+        version: of the session days.
         files: date and path of the files of session days, in order.
         log_start: first date of the log.
         known_by: all that happened before this date is known.
         horizon: of the labels.
         active_days: how long a user counts as active.
-        noted: date -> hashes of snapshot and labels.
+        noted: of each date.
     """
 
+    version: int
     files: Sequence[tuple[date, str]]
     log_start: date
     known_by: date
     horizon: Horizon
     active_days: int
-    noted: Mapping[date, tuple[str | None, str]]
+    noted: Mapping[date, Note]
 
     @classmethod
     def read(cls, lakehouse: Lakehouse, log: LogDates, config: LearningConfig) -> BuiltDates:
@@ -50,15 +72,30 @@ class BuiltDates:
         horizon, active_days = config.labels.horizon, config.snapshots.active_days
         start, known_by = log.span.start, config.labels.known_by(log.reached)
         if not lakehouse.is_native:
-            return cls((), start, known_by, horizon, active_days, {})
+            return cls(_NOT_NOTED, (), start, known_by, horizon, active_days, {})
         rows = lakehouse.collect_rows(BUILT_DATES, horizon_of(horizon))
-        noted = {row.as_of: (row.snapshots_of, row.labels_of) for row in rows}
+        noted = {
+            row.as_of: Note(row.snapshots_of, row.labels_of, row.made_by, row.session_days_version)
+            for row in rows
+        }
+        version = lakehouse.version(SESSION_DAYS)
         files = lakehouse.data_files(SESSION_DAYS, "event_date")
-        return cls(files, start, known_by, horizon, active_days, noted)
+        return cls(version, files, start, known_by, horizon, active_days, noted)
 
     def stale(self, dates: Collection[date]) -> set[date]:
         """Those of the dates that are to be built."""
-        return {day for day in dates if self.noted.get(day) != self._hashes(day)}
+        return {day for day in dates if not self._is_as_now(day)}
+
+    def outdated(self, dates: Collection[date]) -> set[date]:
+        """Those of the dates whose snapshot differs from one of now by late events alone."""
+        made_by = self._made_by
+        return {
+            day
+            for day in dates
+            if (note := self.noted.get(day)) is not None
+            and note.made_by == made_by
+            and note.snapshots_of != self._snapshot_hash(day)
+        }
 
     def stale_labels(self) -> set[date]:
         """The noted dates whose labels are to be made again of the snapshots there are.
@@ -67,8 +104,8 @@ class BuiltDates:
         """
         return {
             day
-            for day, (snapshots_of, labels_of) in self.noted.items()
-            if labels_of != self._label_hash(day, snapshots_of)
+            for day, note in self.noted.items()
+            if note.labels_of != self._label_hash(day, note.snapshots_of)
         }
 
     def write(
@@ -86,16 +123,23 @@ class BuiltDates:
             return
         rows = []
         for day in sorted(labelled):
-            before, _ = self.noted.get(day, (None, ""))
-            snapshots_of = self._snapshot_hash(day) if day in built else before
-            labels_of = self._label_hash(day, snapshots_of)
-            rows.append((day, self.horizon.days, self.horizon.gap_days, snapshots_of, labels_of))
+            note = self.noted.get(day, Note(None, ""))
+            if day in built:
+                note = Note(self._snapshot_hash(day), "", self._made_by, self.version)
+            labels_of = self._label_hash(day, note.snapshots_of)
+            window = self.horizon.days, self.horizon.gap_days
+            rows.append((day, *window, note.snapshots_of, labels_of, note.made_by, note.version))
         where: Where = {"as_of": labelled, **horizon_of(self.horizon)}
         lakehouse.replace_rows(rows, BUILT_DATES, where)
 
-    def _hashes(self, day: date) -> tuple[str, str]:
-        snapshots_of = self._snapshot_hash(day)
-        return snapshots_of, self._label_hash(day, snapshots_of)
+    def _is_as_now(self, day: date) -> bool:
+        note, snapshots_of = self.noted.get(day), self._snapshot_hash(day)
+        labels_of = self._label_hash(day, snapshots_of)
+        return note is not None and (note.snapshots_of, note.labels_of) == (snapshots_of, labels_of)
+
+    @property
+    def _made_by(self) -> str:
+        return content_hash([SOURCES_FINGERPRINT, fingerprint(SNAPSHOT_FEATURES), self.active_days])
 
     def _snapshot_hash(self, day: date) -> str:
         features = fingerprint(SNAPSHOT_FEATURES)
@@ -108,3 +152,10 @@ class BuiltDates:
         first, end = (bisect_left(self.files, (one, "")) for one in (day, self.horizon.end(day)))
         paths = [path for _, path in self.files[first:end]]
         return content_hash([snapshots_of, self.horizon.is_known(day, self.known_by), paths])
+
+
+def seen_version(lakehouse: Lakehouse, day: date) -> int:
+    """The version of the session days that a date's snapshot was made of; -1 if not noted."""
+    rows = lakehouse.collect_rows(BUILT_DATES, {"as_of": [day]}, ["session_days_version"])
+    versions = [row.session_days_version for row in rows if row.session_days_version is not None]
+    return max(versions, default=_NOT_NOTED)

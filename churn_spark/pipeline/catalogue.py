@@ -8,9 +8,12 @@ from churn_spark.pipeline import (
     check_leaks,
     erase_user,
     extract_rejected,
+    maintain,
     night,
+    register_tables,
     replay,
     report,
+    status,
     tune,
 )
 from churn_spark.pipeline.use_case import UseCase
@@ -21,9 +24,12 @@ USE_CASES = (
     replay.USE_CASE,
     backtest.USE_CASE,
     report.USE_CASE,
+    status.USE_CASE,
+    register_tables.USE_CASE,
     check_leaks.USE_CASE,
     extract_rejected.USE_CASE,
     erase_user.USE_CASE,
+    maintain.USE_CASE,
     tune.USE_CASE,
 )
 """Those of a night first, in their order."""

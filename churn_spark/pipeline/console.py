@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_listeners: Final[list[Callable[[str], None]]] = []
+Listener = Callable[[str, float], None]
+"""Takes the name of a step that is done, and its seconds."""
+
+_listeners: Final[list[Listener]] = []
 
 
 @contextmanager
-def each_step_told_to(listener: Callable[[str], None]) -> Iterator[None]:
-    """Tell a function the name of each step that is done in the block, for a measurement."""
+def each_step_told_to(listener: Listener) -> Iterator[None]:
+    """Tell a function of each step that is done in the block: its name and its seconds."""
     _listeners.append(listener)
     try:
         yield
@@ -30,9 +33,10 @@ def closing_line(step: str) -> Iterator[list[str]]:
     started = time.monotonic()
     facts: list[str] = []
     yield facts
-    say(step, "; ".join(facts), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    say(step, "; ".join(facts), seconds)
     for listener in _listeners:
-        listener(step)
+        listener(step, seconds)
 
 
 def say(step: str, text: str, seconds: float | None = None) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import date as Date
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
@@ -70,14 +72,37 @@ class JobContext:
 
 
 @contextmanager
-def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobContext]:
+def open_job(
+    name: str,
+    env: str,
+    overrides: list[str] | None,
+    date: Date | None = None,
+    *,
+    wait_minutes: float = 0,
+    writes: bool = True,
+    is_kept: bool = True,
+) -> Iterator[JobContext]:
     """Read the configuration and let the session start meanwhile; stop it at the end.
+
+    Whoever asks for the lakehouse has its lock until the end, so that one job at a time writes.
+    What the run took and wrote since its lakehouse was opened is kept, however it ends.
+
+    Args:
+        name: of the job.
+        env: name of a file of the configuration.
+        overrides: of single values.
+        date: that the run is about, where it was named.
+        wait_minutes: for another job to end that writes.
+        writes: whether it writes to the lakehouse; else it needs no lock.
+        is_kept: whether it is written down what the run took.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
         MachineError: if the user has no name, or if Java or the jars are missing and the
             lakehouse is asked for.
+        LockedError: if it is asked for, and another job is writing.
     """
+    started = time.time()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     # To standard error; what the jobs do is said on standard output.
@@ -91,13 +116,25 @@ def open_job(name: str, env: str, overrides: list[str] | None) -> Iterator[JobCo
     from churn_spark.runtime.session import StartingSession
 
     session = StartingSession(config.spark, name)
+    at_end = ExitStack()
 
     def open_lakehouse() -> Lakehouse:
+        from churn_spark.lakehouse.lock import hold_lock
         from churn_spark.lakehouse.tables import Lakehouse
+        from churn_spark.pipeline.console import say
+        from churn_spark.pipeline.run_record import RunRecord, recorded
 
-        return Lakehouse(session.wait(), config.lakehouse, config.spark.max_local_users)
+        spark = session.wait()
+        if writes and config.lock.required:
+            tell = partial(say, name)
+            lock = hold_lock(spark, config.lakehouse, name, config.lock, wait_minutes, tell)
+            at_end.enter_context(lock)
+        lakehouse = Lakehouse(spark, config.lakehouse, config.spark.max_local_users)
+        if is_kept:
+            record = RunRecord(lakehouse, config.runs, name, started, date)
+            at_end.enter_context(recorded(record))
+        return lakehouse
 
-    try:
+    with at_end:
+        at_end.callback(session.stop)
         yield JobContext(config, open_lakehouse)
-    finally:
-        session.stop()

@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from churn_spark.config import IngestConfig, PrivacyConfig
 from churn_spark.contracts.tables import (
@@ -31,7 +31,6 @@ from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.history import close_history, forget_history
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import event_days, ingest, rollups, session_days, transitions
 from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.erased_logs import note_cleaned
@@ -46,6 +45,10 @@ from churn_spark.stores.erasures import (
 from churn_spark.stores.user_files import clean_user_files, find_other_tables, find_user_files
 from churn_spark.stores.user_ids import add_erased, read_user_ids
 from churn_spark.wording import count_of
+
+if TYPE_CHECKING:
+    # MLflow takes as long to import as an erasure, and not every lakehouse has a model.
+    from churn_spark.models.registry import ModelRegistry
 
 USE_CASE = UseCase(
     "erase_user",

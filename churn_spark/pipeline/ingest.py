@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -46,6 +47,7 @@ USE_CASE = UseCase(
 )
 _MILLIS_PER_MINUTE: Final = 60_000
 _OWN_FOLDERS: Final = (*{spec.layer: None for spec in TABLES}, "champion", "mlflow", "reports")
+_WHY: Final = {"read": "new", "read on": "grown", "read again": "changed, and read again"}
 
 
 def run(
@@ -72,7 +74,7 @@ def run(
         ConfigError: if the key of pseudonyms is missing.
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
-    with USE_CASE.start(lakehouse) as facts:
+    with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
         if root := lakehouse.native_root:
             # A lakehouse that lies among the logs has files of JSON, too.
@@ -99,6 +101,31 @@ def run(
 def finish_pending(lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyConfig) -> None:
     """Finish the batch that an ingest which was killed has left, if there is one."""
     _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy)).finish_pending()
+
+
+def plan(
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    location: str | None = None,
+    reload: Reload | None = None,
+) -> str:
+    """Which files would be read, in words; nothing is.
+
+    Raises:
+        InputError: if there is no file at all.
+    """
+    listed = list_location(lakehouse.spark, location or config.events)
+    loader = _Loader(lakehouse, config, config.buckets)
+    found = loader.plan(listed, lakehouse.read_arrow(FILES), reload)
+    read = [note for note in found.notes if note.is_read]
+    kinds = Counter(note.status for note in read)
+    parts = [f"{count_of(n, 'file')} {_WHY.get(status, status)}" for status, n in kinds.items()]
+    if ingest_batch.read_pending(lakehouse) is not None:
+        parts.insert(0, "the batch that was begun before")
+    if found.young:
+        parts.append(f"{count_of(len(found.young), 'file')} left for the next run: just changed")
+    megabytes = sum(map(_size, read)) / 1e6
+    return f"{', '.join(parts)}; {megabytes:,.1f} MB" if parts else "nothing: no file is new"
 
 
 class _Loader:

@@ -19,6 +19,7 @@ from churn_spark.pipeline import (
     decide,
     event_days,
     ingest,
+    maintain,
     monitor,
     report,
     retention_list,
@@ -37,6 +38,7 @@ from churn_spark.pipeline.gather import Night, read_night, settle, store_decisio
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
+from churn_spark.pipeline.run_record import note_date
 from churn_spark.pipeline.succession import find_vacancy, take_over
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
@@ -95,6 +97,8 @@ def run(
         OtherModelError: if the label describes the past, or the champion has learnt what came
             after the date or predicts something else than is configured.
     """
+    if date is not None:
+        note_date(date)
     refuse_lifetime(config.learning)
     # Before the registry makes its store.
     require_privacy_key(config.privacy)
@@ -109,6 +113,8 @@ def run(
     if date is None:
         date = log.span.end
         say("nightly", f"--date {date}, the day after the last usual day of the log")
+    note_date(date)
+    maintain.run_if_due(lakehouse, registry, config.maintenance, date)
     if withdraw_ahead(lakehouse, log, date):
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)

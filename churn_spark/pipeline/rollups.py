@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date as Date
@@ -110,6 +110,20 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
             started[step].append(rebuilds[rollup].touched.describe())
             if rollup.is_of_log:
                 started[step].extend(log.describe())
+
+
+def plan(
+    lakehouse: Lakehouse, config: IngestConfig, wanted: Collection[Rollup]
+) -> Mapping[Rollup, Rebuild]:
+    """What of some tables would be rebuilt; nothing is."""
+    version = lakehouse.version(EVENTS)
+    log = find_places(
+        lakehouse, config, version, find_touched_dates(lakehouse, EVENT_DAYS, version).dates
+    )
+    return {
+        rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
+        for rollup in dict.fromkeys(wanted)
+    }
 
 
 def _rebuild_natively(

@@ -7,18 +7,21 @@ from datetime import date as Date
 from churn_spark.config import LearningConfig, RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
+    BUILT_DATES,
     DECISIONS,
     SCORES,
     SNAPSHOTS,
     TRANSITION_TOTALS,
     TRANSITIONS,
 )
+from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import count_by, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import behaviour_of, read_users
+from churn_spark.pipeline.built_dates import seen_version
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import read_night
 from churn_spark.pipeline.use_case import UseCase
@@ -31,7 +34,7 @@ USE_CASE = UseCase(
     reads=(SNAPSHOTS,),
     writes=(BEHAVIOUR, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
-    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS),
+    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
 )
 
 
@@ -72,7 +75,9 @@ def score_night(
     with USE_CASE.start(lakehouse) as facts:
         write_behaviour(lakehouse, date, bundle)
         users = read_users(lakehouse, date, bundle)
-        with ranked(build_scores(users, bundle, config, listing.value_by_level)) as scores:
+        scored = build_scores(users, bundle, config, listing.value_by_level)
+        seen = with_constants(scored, **{SEEN_VERSION: seen_version(lakehouse, date)})
+        with ranked(seen) as scores:
             replace_users(lakehouse, scores, SCORES, {"as_of": [date]})
         bands = count_by(
             read_as_of(lakehouse, SCORES, date, ["as_of", "user_id", "risk_band"]), "risk_band"

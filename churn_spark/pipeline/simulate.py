@@ -83,7 +83,7 @@ def open_runner(n_parts: int, env: str, overrides: list[str] | None) -> Iterator
     if n_parts <= MAX_PARTS_HERE:
         yield run_here
         return
-    with open_job("simulate_events", env, overrides) as context:
+    with open_job("simulate_events", env, overrides, writes=False) as context:
         yield partial(run_on_spark, context.spark)
 
 

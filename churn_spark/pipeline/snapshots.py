@@ -1,7 +1,8 @@
 """Silver `session_days` -> gold `snapshots` as of a date, and `labels` as they mature.
 
-A snapshot stays as its night has seen it until it is learnt from or judged on. Labels don't: each
-run makes those again whose window has closed or was touched by late events.
+A snapshot that was used for a score stays as its night has seen it, unless `snapshots.refresh` or a
+`--refresh-from` says otherwise; others are brought up to date when they are learnt from or judged
+on. Labels always are: each run makes those again whose window has closed or was touched since.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from datetime import date as Date
 from datetime import timedelta
 from typing import Final
 
-from churn_spark.config import LearningConfig
+from churn_spark.config import LearningConfig, SnapshotsConfig
 from churn_spark.contracts.tables import (
     BUILT_DATES,
     DATA_CHECKS,
     LABELS,
+    SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
     USER_TOTALS,
@@ -27,12 +29,13 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import replace_users
 from churn_spark.pipeline.built_dates import BuiltDates
+from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import LogDates, read_log_dates
 from churn_spark.pipeline.labels import find_unripe_dates, horizon_of, write_labels
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.user_totals import are_few_days, read_history
 from churn_spark.timeline import LogSpan
-from churn_spark.wording import count_of
+from churn_spark.wording import count_of, name_some
 
 USE_CASE = UseCase(
     "build_snapshots",
@@ -40,9 +43,10 @@ USE_CASE = UseCase(
     "as they become known",
     reads=(SESSION_DAYS,),
     writes=(SNAPSHOTS, LABELS, USER_TOTALS, BUILT_DATES),
-    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES, DATA_CHECKS),
+    reads_if_there=(LABELS, USER_TOTALS, BUILT_DATES, DATA_CHECKS, SCORES),
 )
 _LATE_DAYS: Final = 28
+_NAMED: Final = 4
 
 
 def run(
@@ -73,7 +77,7 @@ def run(
             )
         built = BuiltDates.read(lakehouse, log, config)
         write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
-        labelled = {*dates, *_find_changed_labels(lakehouse, built)}
+        labelled = {*dates, *find_changed_labels(lakehouse, built)}
         write_labels(lakehouse, labelled, config.labels.horizon, built.known_by)
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
@@ -105,12 +109,66 @@ def write_snapshots(
 def run_stale(
     lakehouse: Lakehouse, dates: Collection[Date], config: LearningConfig, log: LogDates
 ) -> None:
-    """Build the snapshots and labels of those of the dates that aren't of the log as it is."""
-    if dates and (stale := BuiltDates.read(lakehouse, log, config).stale(dates)):
-        run(lakehouse, stale, config, log)
+    """Build the snapshots and labels of those of the dates that aren't of the log as it is.
+
+    A snapshot that differs by late events alone stays where `snapshots.refresh` says so; its labels
+    are mended.
+    """
+    if not dates:
+        return
+    built = BuiltDates.read(lakehouse, log, config)
+    stale = built.stale(dates)
+    kept = built.outdated(stale) & _never_refreshed(lakehouse, stale, config.snapshots)
+    if rebuilt := stale - kept:
+        run(lakehouse, rebuilt, config, log)
+    elif mended := kept & built.stale_labels():
+        write_labels(lakehouse, mended, config.labels.horizon, built.known_by)
+        built.write(lakehouse, (), mended)
 
 
-def _find_changed_labels(lakehouse: Lakehouse, built: BuiltDates) -> set[Date]:
+def refresh(lakehouse: Lakehouse, first: Date, config: LearningConfig) -> None:
+    """Build all snapshots from a date on that aren't of the log as it is, scored or not.
+
+    Raises:
+        MissingTableError: if there are no session days yet.
+    """
+    USE_CASE.check_inputs(lakehouse)
+    log = read_log_dates(lakehouse)
+    stale = find_stale(lakehouse, first, config, log)
+    if not stale:
+        say(USE_CASE.name, f"nothing to refresh from {first} on: all is of the log as it is")
+        return
+    run(lakehouse, stale, config, log)
+    if scored := sorted(stale & _scored(lakehouse)):
+        say(
+            USE_CASE.name,
+            f"scores of {name_some([str(day) for day in scored], _NAMED)} saw another past: "
+            "`score_users` with --from and --to makes them anew",
+        )
+
+
+def find_stale(
+    lakehouse: Lakehouse, first: Date, config: LearningConfig, log: LogDates
+) -> set[Date]:
+    """The dates from one on whose snapshot or labels aren't of the log as it is."""
+    there = [day for day in lakehouse.partition_values(SNAPSHOTS, "as_of") if day >= first]
+    return BuiltDates.read(lakehouse, log, config).stale(there)
+
+
+def _never_refreshed(
+    lakehouse: Lakehouse, dates: Collection[Date], config: SnapshotsConfig
+) -> set[Date]:
+    """Those of the dates whose snapshot stays as it is when events come late."""
+    if config.refresh == "all":
+        return set()
+    return {*dates} if config.refresh == "none" else {*dates} & _scored(lakehouse)
+
+
+def _scored(lakehouse: Lakehouse) -> set[Date]:
+    return {*lakehouse.partition_values(SCORES, "as_of")}
+
+
+def find_changed_labels(lakehouse: Lakehouse, built: BuiltDates) -> set[Date]:
     """The dates whose labels are others now than when they were written.
 
     Those that became known are found by themselves too: an older release has noted nothing. Where

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from churn_spark.contracts.tables import TableSpec
@@ -11,6 +11,7 @@ from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.location import require_writable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import closing_line
+from churn_spark.pipeline.heartbeat import beating, describe_tasks
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,20 @@ class UseCase:
             )
 
     @contextmanager
-    def start(self, lakehouse: Lakehouse) -> Iterator[list[str]]:
+    def start(self, lakehouse: Lakehouse, *, tells_itself: bool = False) -> Iterator[list[str]]:
         """Check the inputs, and print the closing line at the end; gives its list of facts.
+
+        Meanwhile a step that takes long says that it goes on.
+
+        Args:
+            lakehouse: to work in.
+            tells_itself: whether the step says how far it is without that.
 
         Raises:
             MissingTableError: if a table is missing that the step reads.
             MachineError: if the step writes, and the lakehouse can't be written to.
         """
         self.check_inputs(lakehouse)
-        with closing_line(self.name) as facts:
+        beat = beating(self.name, lambda: describe_tasks(lakehouse.spark.sparkContext))
+        with closing_line(self.name) as facts, nullcontext() if tells_itself else beat:
             yield facts

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
 from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import Batches, Rows, apply, numbered
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
@@ -27,7 +28,9 @@ _BY_RISK: Final = ("-churn_probability", "user_id")
 def build_scores(
     users: Rows, bundle: ModelBundle, config: ScoringConfig, value_by_level: Mapping[str, float]
 ) -> Rows:
-    """The probability of each user of a snapshot, with its band, value and reasons; no rank yet.
+    """The probability of each user of a snapshot, with its band, value and reasons.
+
+    Its rank and the past that it saw come later.
 
     LightGBM's own library scores each batch in one call; SynapseML's transform would call it row
     by row.
@@ -54,7 +57,8 @@ def build_scores(
                 }
             )
 
-    schema = struct_of(SCORES, [name for name in SCORES.column_names if name != _RANK])
+    later = (_RANK, SEEN_VERSION)
+    schema = struct_of(SCORES, [name for name in SCORES.column_names if name not in later])
     inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features])]]
     return apply(inputs, score, schema)
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from churn_spark.arrays import Ints
 from churn_spark.config import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.errors import RequestError
 from churn_spark.scoring.bands import Band
 from churn_spark.scoring.list_csv import format_list_csv, safe_cell
@@ -104,7 +105,8 @@ def find_user(users: Users, user_id: str) -> dict[str, Any]:
             "no such user in the newest scores, expected one who was active and has not cancelled",
             404,
         )
-    columns = [name for name in SCORES.column_names if name not in SCORES.partition_by]
+    unseen = (*SCORES.partition_by, SEEN_VERSION)
+    columns = [name for name in SCORES.column_names if name not in unseen]
     return dict(users.read([position], columns).to_pylist()[0])
 
 

@@ -63,7 +63,7 @@ def new_context(spark: SparkSession, folder: Path, *overrides: str) -> JobContex
 
 
 def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+    return sorted((tuple(row) for row in context.lakehouse.collect_rows(spec)), key=repr)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
@@ -38,17 +37,20 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import OtherModelError, ReplayError
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
 from churn_spark.monitoring.policy.policy_state import to_json
 from churn_spark.pipeline import night, replay
+from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
+from churn_spark.pipeline.plan import Planner, say_plan
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
-from jobs._command import exit_with
+from jobs._command import code_of
 from tests.known_logs import KnownLog
 
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
@@ -58,8 +60,11 @@ BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
 
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
-    """A small log is judged too: this one has fewer users than the policy asks for."""
-    small = "policy.min_rows=50", "monitoring.min_slice_rows=20"
+    """A small log is judged too: this one has fewer users than the policy asks for.
+
+    What is decided of models is the same for small ones.
+    """
+    small = "policy.min_rows=50", "monitoring.min_slice_rows=20", *LIGHT
     config = load_config(overrides=[f"lakehouse={lakehouse}", *small, *overrides])
     return JobContext(config, Lakehouse(spark, config.lakehouse))
 
@@ -79,8 +84,11 @@ def nights(spark: SparkSession, simulated_log: KnownLog, lakehouse: Path) -> Job
     return context
 
 
-def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+def rows_of(
+    context: JobContext, spec: TableSpec, where: Where | None = None
+) -> list[tuple[Any, ...]]:
+    rows = context.lakehouse.collect_rows(spec, where)
+    return sorted((tuple(row) for row in rows), key=repr)
 
 
 def entries_of(context: JobContext, night: date) -> list[Entry]:
@@ -133,9 +141,7 @@ def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     flow.nightly(other, FIRST, log)
     for spec in TABLES:
         date_column = "as_of" if spec == SCORES else "run_date"
-        undisturbed = nights.lakehouse.read(spec).filter(F.col(date_column) == F.lit(FIRST))
-        expected = sorted((tuple(row) for row in undisturbed.collect()), key=repr)
-        assert rows_of(other, spec) == expected, spec.name
+        assert rows_of(other, spec) == rows_of(nights, spec, {date_column: [FIRST]}), spec.name
     # Logistic regression and trees, once each.
     assert other.lakehouse.read(VALIDATION_SCORES).select("run_id").distinct().count() == 2
     assert registry_of(other).champion_version() == "1"
@@ -254,6 +260,48 @@ def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_one
     }
 
 
+def test_plans_tell_each_job_and_change_no_byte(
+    nights: JobContext,
+    lakehouse: Path,
+    simulated_log: KnownLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in lakehouse.rglob("*") if path.is_file()}
+
+    before = content()
+    options = {"events": str(simulated_log.path), "refresh_from": FIRST}
+    planner = Planner(nights.lakehouse, nights.config, options)
+    writers = [one.name for one in USE_CASES if one.writes or one.leaves]
+    for name in writers:
+        say_plan(planner, name, [SCHEDULED])
+    assert content() == before
+    said = capsys.readouterr().out
+    assert all(
+        f"{name:<20} would do for {SCHEDULED}; nothing is written:" in said for name in writers
+    )
+    assert "ingest_events        nothing: no file is new" in said
+    assert "build_session_days   nothing: it is built from version" in said
+    assert "the snapshot of 2018-11-27: built already, of the log as it is" in said
+    assert "ml/scores of 2018-11-27 (" in said
+
+
+def test_plan_of_a_first_night_names_the_files_and_the_training(
+    spark: SparkSession,
+    tmp_path: Path,
+    simulated_log: KnownLog,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = context_of(spark, tmp_path / "lakehouse")
+    planner = Planner(empty.lakehouse, empty.config, {"events": str(simulated_log.path)})
+    say_plan(planner, "nightly", [None])
+    said = capsys.readouterr().out
+    assert re.search(r"^ingest_events +\d+ files new; [\d.]+ MB$", said, re.MULTILINE)
+    assert "train_model          a model, of weekly dates that are known then" in said
+    assert "how long: not known yet" in said
+    assert not (tmp_path / "lakehouse").exists()
+
+
 @pytest.mark.parametrize(
     ("outcome", "fail_on_alert", "code"),
     [
@@ -267,9 +315,7 @@ def test_night_of_a_mistyped_date_is_held_and_does_not_stand_before_the_true_one
 def test_exit_code_tells_how_the_night_ended(
     outcome: Outcome, fail_on_alert: bool, code: int
 ) -> None:
-    with pytest.raises(typer.Exit) if code else nullcontext() as ended:
-        exit_with(outcome, fail_on_alert=fail_on_alert)
-    assert code == (ended.value.exit_code if ended else 0)
+    assert code_of(outcome, fail_on_alert=fail_on_alert) == code
 
 
 def test_champion_named_by_a_human_is_adopted(nights: JobContext) -> None:
@@ -295,7 +341,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
 ) -> None:
     log = str(mini_log.path)
     folder = tmp_path / "lakehouse"
-    context = context_of(spark, folder, *LIGHT)
+    context = context_of(spark, folder)
     flow.nightly(context, FIRST, log)
     by_hand = flow.train_model(context, LATER[0])
     assert registry_of(context).state().challenger == by_hand
@@ -307,7 +353,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
     assert f"1 night before this one left out, {FIRST + timedelta(days=1)}: nothing" in said
 
     # Another label is refused, and in charge once a model of it has been trained.
-    shorter = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    shorter = context_of(spark, folder, "labels.horizon_days=10")
     with pytest.raises(OtherModelError, match=r"labels\.horizon_days 14, configured is 10"):
         flow.nightly(shorter, LATER[1], log)
     heir = flow.train_model(shorter, LATER[1])
@@ -318,7 +364,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
     for encoding in folder.rglob("model/encoding.json"):
         known = json.loads(encoding.read_text())
         encoding.write_text(json.dumps(known | {"fingerprint": "00aa"}))
-    released = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    released = context_of(spark, folder, "labels.horizon_days=10")
     flow.nightly(released, LATER[2], log)
     successor = of_succession(released, LATER[2])
     assert successor not in (None, heir)

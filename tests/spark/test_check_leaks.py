@@ -20,7 +20,6 @@ from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
-    EVENTS,
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
@@ -46,8 +45,7 @@ from churn_spark.pipeline.score import write_behaviour
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
-from tests.builders import read_events
-from tests.rollup_builders import build_session_days, build_transitions
+from tests.rollup_tables import load_silver
 
 DATES = [date(2018, 10, 15), date(2018, 10, 22)]
 NIGHT = date(2018, 11, 6)
@@ -78,11 +76,7 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
     simulate_log(SETTINGS, folder / "log")
     config = load_config(overrides=[f"lakehouse={folder / 'lakehouse'}"])
     made = JobContext(config, Lakehouse(spark, config.lakehouse))
-    files = sorted(Path(folder, "log", "events").glob("*/*.json"))
-    events = read_events(spark, files, config)
-    made.lakehouse.replace(events, EVENTS, {})
-    made.lakehouse.replace(build_session_days(events), SESSION_DAYS, {})
-    made.lakehouse.replace(build_transitions(events), TRANSITIONS, {})
+    load_silver(made, folder / "log" / "events")
     flow.build_snapshots(made, DATES)
     made.lakehouse.create(TRAINING_ROWS)
     write_behaviour(made.lakehouse, DATES[1], MODELS.load("1"))

@@ -48,6 +48,7 @@ def score(as_of: date, user: str, probability: float, value: float) -> Row:
         "model_version": "1",
         "churn_probability": probability,
         "risk_rank": 1,
+        "session_days_version": 3,
         "risk_band": "high",
         "value_at_risk": value,
         "reasons": ["came 1 time"],

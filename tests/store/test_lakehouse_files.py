@@ -63,3 +63,11 @@ def test_service_reads_what_a_job_publishes(context: JobContext) -> None:
         assert published.trained_on == {"as_of": str(AS_OF)}
         assert source.load(published).native_text == bundle.native_text
     assert len(lakehouse.files.names("champion")) == 3
+
+
+def test_file_is_made_once_whole(spark: SparkSession, tmp_path: Path) -> None:
+    files = Files(spark, str(tmp_path))
+    assert files.create("a/b.json", b"first")
+    assert not files.create("a/b.json", b"second")
+    assert files.read("a/b.json") == b"first"
+    assert files.names("a") == ["b.json"]

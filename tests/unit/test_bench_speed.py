@@ -111,7 +111,7 @@ def test_cpu_seconds_of_a_process_that_has_ended_are_kept() -> None:
 
 def test_listener_is_told_each_step_that_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     told: list[str] = []
-    with console.each_step_told_to(told.append):
+    with console.each_step_told_to(lambda step, _: told.append(step)):
         with console.closing_line("score_users"):
             pass
         with pytest.raises(ZeroDivisionError), console.closing_line("monitor_model"):

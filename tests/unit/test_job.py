@@ -24,6 +24,7 @@ from churn_spark.errors import (
     ConfigError,
     InputError,
     LeakFoundError,
+    LockedError,
     SchemaError,
     UserError,
 )
@@ -111,8 +112,8 @@ def test_exit_code_is_two_when_an_option_is_unknown(run_app: Run) -> None:
 
 @pytest.mark.parametrize("error", all_errors()[1:], ids=lambda error: error.__name__)
 def test_users_errors_alone_have_exit_code_two(error: type[ChurnSparkError]) -> None:
-    held_back = {LeakFoundError: 30}
-    assert error.exit_code == held_back.get(error, 2 if issubclass(error, UserError) else 1)
+    other_codes = {LeakFoundError: 30, LockedError: 40}
+    assert error.exit_code == other_codes.get(error, 2 if issubclass(error, UserError) else 1)
 
 
 def test_every_error_says_when_it_is_raised() -> None:

@@ -14,7 +14,14 @@ from churn_spark.errors import MachineError
 from churn_spark.runtime import session
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_SPARK = {"_command", "_options", "_simulation_options", "_simulation_settings", "serve"}
+WITHOUT_SPARK = {
+    "_command",
+    "_options",
+    "_simulation_options",
+    "_simulation_settings",
+    "serve",
+    "status",
+}
 # They simulate small worlds without any JVM.
 SIMULATING = {"simulate_events", "reveal_truth"}
 JOBS = {path.stem for path in (ROOT / "jobs").glob("[!_]*.py")} - WITHOUT_SPARK - SIMULATING

@@ -23,6 +23,7 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT_CELLS,
     ERASURES,
     PERFORMANCE,
+    RUNS,
 )
 from churn_spark.contracts.tables.silver import (
     EVENT_DAYS,
@@ -65,6 +66,7 @@ TABLES = (
     BACKTEST_PREDICTIONS,
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
+    RUNS,
 )
 """All tables, in the order of the flow."""
 
@@ -91,6 +93,7 @@ __all__ = [
     "PERFORMANCE",
     "QUARANTINE",
     "RETENTION_LISTS",
+    "RUNS",
     "SCORES",
     "SESSION_DAYS",
     "SNAPSHOTS",

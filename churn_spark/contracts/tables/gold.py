@@ -58,5 +58,7 @@ BUILT_DATES = TableSpec(
         Column("gap_days", "integer", "days between as_of and the window"),
         Column("snapshots_of", "string", "hash of the files that the snapshot was made of"),
         Column("labels_of", "string", "the same of the labels, with that of the snapshot"),
+        Column("made_by", "string", "hash of the definitions that the snapshot was made by"),
+        Column("session_days_version", "long", "version of session_days that it was made of"),
     ),
 )

@@ -8,6 +8,9 @@ from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables.table import Column, TableSpec
 
+SEEN_VERSION = "session_days_version"
+"""Column of the scores that tells which past they saw."""
+
 _REASON_FIELDS = Column(
     "reason_fields",
     "reasons",
@@ -67,6 +70,12 @@ SCORES = TableSpec(
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
         Column("reasons", "strings", "the largest contributions, in words, largest first"),
         _REASON_FIELDS,
+        Column(
+            SEEN_VERSION,
+            "long",
+            "version of silver/session_days of which its snapshot was made: the past that it saw; "
+            "-1: not noted",
+        ),
     ),
     partition_by=("as_of",),
 )

@@ -158,3 +158,29 @@ ERASURES = TableSpec(
         Column("n_rows", "long", "rows of these users that the place had; of files, those changed"),
     ),
 )
+
+RUNS = TableSpec(
+    "monitoring",
+    "runs",
+    "run of a job; of a run over several dates, one of them",
+    (
+        Column("run_id", "string", "when it began, the job, and a few characters of chance"),
+        Column("job", "string", "as on the command line"),
+        Column("date", "date", "as-of date; null where it has none, or ended before it was known"),
+        Column("started_ts", "timestamp", "when it began"),
+        Column("seconds", "double", "until it ended"),
+        Column("cpu_seconds", "double", "of its processes on this machine: Python, JVM, workers"),
+        Column(
+            "peak_memory_bytes", "long", "most that its driver processes have held; null: untold"
+        ),
+        Column("exit_code", "integer", "as of the command; 0: done"),
+        Column("error", "string", "class of the error that ended it; null where none did"),
+        Column("steps", "string", "JSON: step -> seconds, of those that were finished"),
+        Column(
+            "tables",
+            "string",
+            "JSON: table -> version before (-1: none) and after; rows, bytes and files written; "
+            "seconds of the step that wrote them",
+        ),
+    ),
+)

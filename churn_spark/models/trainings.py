@@ -1,0 +1,110 @@
+"""The runs of all trainings in an MLflow store: what they say, and those of long ago forgotten."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow.entities import Run, ViewType
+from mlflow.tracking import MlflowClient
+
+_CONFIGURATION: Final = "configuration"
+"""Tag that each run of a training has."""
+_KEY: Final = ("as_of", "version_events", _CONFIGURATION)
+"""Tags that the runs of one training have in common."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The runs of the trainings of one registered model.
+
+    Attributes:
+        client: of the store.
+        experiment_id: that they are logged to.
+        model: name of the registered model.
+        artifacts: folder of their files, where the store is the lakehouse's own.
+        in_use: versions that have an alias.
+    """
+
+    client: MlflowClient
+    experiment_id: str
+    model: str
+    artifacts: Path | None
+    in_use: Collection[str]
+
+    def read(self, first: date | None) -> list[Mapping[str, str]]:
+        """What each says of itself that is of a date or later, or whose model is in use.
+
+        Args:
+            first: the date; none for all.
+        """
+        needed = self._runs_of(self.in_use)
+        return [
+            run.data.tags
+            for run in self._find(ViewType.ACTIVE_ONLY)
+            if first is None or run.info.run_id in needed or _as_of(run) >= first
+        ]
+
+    def forget(self, first: date, needed: Collection[str]) -> list[str]:
+        """Forget those before a date, with their models; gives the ids of their runs.
+
+        Of the lakehouse's own store nothing is left of them; a server keeps what is deleted until
+        its `mlflow gc`. Killed in the middle, it is finished by the next call.
+
+        Args:
+            first: the date.
+            needed: versions that are kept, as those are that are in use.
+        """
+        kept_runs = self._runs_of({*needed, *self.in_use})
+        runs = self._find(ViewType.ALL)
+        # With a model stays the simple one that it was compared with.
+        kept = {_key(run) for run in runs if run.info.run_id in kept_runs}
+        old = {
+            run.info.run_id: run for run in runs if _as_of(run) < first and _key(run) not in kept
+        }
+        for one in self._versions():
+            if one.run_id in old:
+                self.client.delete_model_version(self.model, one.version)
+        for run_id, run in old.items():
+            if run.info.lifecycle_stage == "active":
+                self.client.delete_run(run_id)
+            if self.artifacts is not None:
+                shutil.rmtree(self.artifacts / run_id, ignore_errors=True)
+                # What `mlflow gc` does, which also removes experiments that others have deleted.
+                store: Any = self.client._tracking_client.store
+                store._hard_delete_run(run_id)
+        return sorted(old)
+
+    def _runs_of(self, versions: Collection[str]) -> set[str]:
+        return {one.run_id for one in self._versions() if str(one.version) in versions}
+
+    def _versions(self) -> list[Any]:
+        return list(self.client.search_model_versions(f"name = '{self.model}'"))
+
+    def _find(self, view: int) -> list[Run]:
+        """All runs of trainings that say as of when."""
+        runs: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                f"tags.{_CONFIGURATION} != ''",
+                run_view_type=view,
+                page_token=token,
+            )
+            runs += [run for run in page if run.data.tags.get("as_of")]
+            token = page.token
+            if not token:
+                return runs
+
+
+def _as_of(run: Run) -> date:
+    return date.fromisoformat(run.data.tags["as_of"])
+
+
+def _key(run: Run) -> tuple[str | None, ...]:
+    return tuple(run.data.tags.get(name) for name in _KEY)

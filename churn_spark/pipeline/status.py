@@ -1,0 +1,216 @@
+"""How a lakehouse stands, by its tables' logs and some rows: no Spark, no MLflow, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date as Date
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+from churn_spark.contracts.champion import POINTER, Published
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import (
+    ALERTS,
+    DECISIONS,
+    LOG_DATES,
+    RETENTION_LISTS,
+    RUNS,
+    SCORES,
+    TABLES,
+    TableSpec,
+)
+from churn_spark.errors import InputError
+from churn_spark.lakehouse.location import native_root, storage_options
+from churn_spark.lakehouse.native_rows import NativeTable, open_table
+from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.runs import Run
+
+USE_CASE = UseCase(
+    "status",
+    "how it stands: last runs and what they took, champion, open alerts, how fresh and how large; "
+    "without Spark",
+    reads_if_there=(RUNS, DECISIONS, ALERTS, LOG_DATES, SCORES, RETENTION_LISTS),
+    takes=("the champion",),
+)
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """How large a table is.
+
+    Attributes:
+        path: of the table.
+        version: its newest.
+        rows: of that version; none where a file doesn't say.
+        files: of that version.
+        n_bytes: of these files.
+        on_disk: bytes of all that is in its folder; none on object storage.
+    """
+
+    path: str
+    version: int
+    rows: int | None
+    files: int
+    n_bytes: int
+    on_disk: int | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a lakehouse stands.
+
+    Attributes:
+        root: where it is.
+        champion: what is published of it; none before the first training.
+        runs: the last ones, the newest first.
+        decisions: of each night of them, in words.
+        alerts: that are open, the gravest first: severity, sentence, and since when.
+        last_days: what -> its newest date; none where there is none.
+        sizes: of the tables that are there.
+    """
+
+    root: str
+    champion: Published | None
+    runs: Sequence[Run]
+    decisions: Mapping[Date, str]
+    alerts: Sequence[tuple[str, str, Date]]
+    last_days: Mapping[str, Date | None]
+    sizes: Sequence[TableSize]
+
+
+def read_status(lakehouse: str, n_runs: int) -> Status:
+    """Look at a lakehouse.
+
+    Args:
+        lakehouse: as configured.
+        n_runs: so many runs are told.
+
+    Raises:
+        InputError: if there is none of its tables, or only Spark reaches them.
+    """
+    root = find_root(lakehouse)
+    opened = partial(_open, root)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        tables = [*zip(TABLES, pool.map(opened, TABLES), strict=True)]
+        there = {spec: table for spec, table in tables if table is not None}
+        if not there:
+            raise InputError(
+                f"found none of this project's tables in {root}, expected a lakehouse: name it by "
+                "LAKEHOUSE=dir, or make one by `make demo` or `make run`"
+            )
+        sizes = [*pool.map(partial(_measure, root), there.items())]
+    runs = _read_runs(there.get(RUNS), n_runs)
+    nights = [run.date for run in runs if run.date]
+    return Status(
+        root,
+        _read_champion(root),
+        runs,
+        _read_decisions(there.get(DECISIONS), nights),
+        _read_open_alerts(there.get(ALERTS)),
+        {
+            "log": _last_log_day(there.get(LOG_DATES)),
+            "scores": _last_partition(there.get(SCORES), "as_of"),
+            "list": _last_partition(there.get(RETENTION_LISTS), "as_of"),
+        },
+        sizes,
+    )
+
+
+def find_root(lakehouse: str) -> str:
+    """The folder as deltalake names it.
+
+    Raises:
+        InputError: if only Spark reaches it.
+    """
+    root = native_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
+    if root is None:
+        raise InputError(
+            f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "
+            "a local folder or object storage: ask its tables by Spark"
+        )
+    return root
+
+
+def _open(root: str, spec: TableSpec) -> NativeTable | None:
+    return open_table(f"{root}/{spec.path}", storage_options(root), spec)
+
+
+def _measure(root: str, table: tuple[TableSpec, NativeTable]) -> TableSize:
+    spec, opened = table
+    files = opened.files
+    counts = files["num_records"] if len(files) else pa.array([0])
+    folder = Path(root, spec.path)
+    on_disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    return TableSize(
+        spec.path,
+        opened.delta.version(),
+        None if counts.null_count else sum(counts.to_pylist()),
+        len(files),
+        sum(files["size_bytes"].to_pylist()) if len(files) else 0,
+        on_disk if root.startswith("/") else None,
+    )
+
+
+def _read_runs(table: NativeTable | None, n_runs: int) -> list[Run]:
+    rows = _rows(table).sort("started_ts", descending=True).head(n_runs) if table else None
+    return [Run.of_row(row) for row in rows.iter_rows(named=True)] if rows is not None else []
+
+
+def _read_decisions(table: NativeTable | None, nights: Sequence[Date]) -> dict[Date, str]:
+    if table is None or not nights:
+        return {}
+    rows = _rows(table, {"run_date": nights}, ("run_date", "sequence", "kind", "rule"))
+    told: dict[Date, str] = {}
+    for row in rows.sort("run_date", "sequence").iter_rows(named=True):
+        before = f"{told[row['run_date']]}, " if row["run_date"] in told else ""
+        told[row["run_date"]] = f"{before}{row['kind']} ({row['rule']})"
+    return told
+
+
+def _read_open_alerts(table: NativeTable | None) -> list[tuple[str, str, Date]]:
+    last = _last_partition(table, "run_date")
+    if table is None or last is None:
+        return []
+    names = ("severity", "sentence", "opened", "resolved")
+    rows = _rows(table, {"run_date": [last]}, names).filter(pl.col("resolved").is_null())
+    found = [(row[0], row[1], row[2]) for row in rows.select(names[:3]).iter_rows()]
+    return sorted(found, key=lambda alert: (-SEVERITIES.index(alert[0]), alert[1]))
+
+
+def _last_log_day(table: NativeTable | None) -> Date | None:
+    if table is None:
+        return None
+    days = _rows(table, {"place": [IN_LOG]}, ("event_date",))
+    return days["event_date"].max()  # type: ignore[return-value]
+
+
+def _last_partition(table: NativeTable | None, column: str) -> Date | None:
+    values = table.partition_values(column, None) if table else []
+    return values[-1] if values else None
+
+
+def _rows(
+    table: NativeTable,
+    where: Mapping[str, Sequence[Any]] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    return pl.DataFrame(table.read(where or {}, columns or table.spec.column_names))
+
+
+def _read_champion(root: str) -> Published | None:
+    files = PyFileSystem(DeltaStorageHandler(root))
+    try:
+        with files.open_input_file(POINTER) as file:
+            return Published.from_json(bytes(file.read()))
+    except (FileNotFoundError, ValueError):
+        return None

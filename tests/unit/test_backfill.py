@@ -1,0 +1,235 @@
+"""A job over several dates: which, in which order, and what is done after a kill."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from churn_spark.config import load_config
+from churn_spark.contracts.tables import SESSION_DAYS
+from churn_spark.errors import ExitCode
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import backfill
+from churn_spark.pipeline.context import JobContext
+from churn_spark.wording import duration
+from jobs import _job
+from jobs._dates import choose_dates
+from jobs._options import DateOption, FailOnAlertOption, OptionalDateOption
+from tests.local_lakehouse import open_local
+
+FIRST, SECOND, THIRD = date(2018, 12, 1), date(2018, 12, 2), date(2018, 12, 3)
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing catches it."""
+
+
+@dataclass
+class Deeds:
+    """Does dates, and dies at one of them."""
+
+    dies_at: date | None = None
+    codes: dict[date, ExitCode] = field(default_factory=dict)
+    done: list[date] = field(default_factory=list)
+
+    def __call__(self, day: date) -> ExitCode | None:
+        if day == self.dies_at:
+            raise Killed
+        self.done.append(day)
+        return self.codes.get(day)
+
+
+def run(lakehouse: Lakehouse, deeds: Deeds, settings: str = "", *, is_noted: bool = True) -> int:
+    dates = [FIRST, SECOND, THIRD]
+    return backfill.run(lakehouse, "score_users", dates, settings, deeds, is_noted=is_noted)
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    return open_local(tmp_path)
+
+
+def test_dates_are_those_between_both_in_either_order() -> None:
+    assert choose_dates(None, FIRST, THIRD, is_required=True, in_order=True) == [
+        FIRST,
+        SECOND,
+        THIRD,
+    ]
+    newest_first = choose_dates(None, THIRD, FIRST, is_required=True, in_order=False)
+    assert newest_first == [THIRD, SECOND, FIRST]
+    assert choose_dates(FIRST, None, None, is_required=True, in_order=True) == [FIRST]
+    assert choose_dates(None, None, None, is_required=False, in_order=True) == [None]
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ((None, None, None), "found no date, expected --date, or --from and --to"),
+        ((None, FIRST, None), "--from or --to alone"),
+        ((None, None, FIRST), "--from or --to alone"),
+        ((FIRST, FIRST, SECOND), "found --date beside --from and --to"),
+        ((None, SECOND, FIRST), "--from 2018-12-02 after --to 2018-12-01.*older date first"),
+    ],
+)
+def test_dates_that_contradict_each_other_are_refused(
+    named: Sequence[date | None], told: str
+) -> None:
+    with pytest.raises(typer.BadParameter, match=told):
+        choose_dates(*named, is_required=True, in_order=True)
+
+
+def test_dates_are_done_in_order_and_the_worst_end_counts(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deeds = Deeds(codes={FIRST: ExitCode.ALERT, SECOND: ExitCode.HELD})
+    assert run(lakehouse, deeds) == ExitCode.HELD
+    assert deeds.done == [FIRST, SECOND, THIRD]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "score_users          --date 2018-12-01, 1 of 3"
+    assert said[1].startswith("score_users          --date 2018-12-02, 2 of 3; about 1 s left")
+    assert said[-1].startswith("score_users          3 dates done")
+
+
+def test_run_that_was_killed_is_gone_on_with_by_the_same_command_alone(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.HELD}), "a")
+    other = Deeds()
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(FIRST), "b")
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.HELD}), "a")
+    capsys.readouterr()
+    # How the first one has ended isn't forgotten.
+    assert run(lakehouse, other, "a") == ExitCode.HELD
+    assert other.done == [THIRD]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "score_users          2 dates of 3 done before it was interrupted"
+    again = Deeds()
+    run(lakehouse, again, "a")
+    assert again.done == [FIRST, SECOND, THIRD]
+
+
+def test_run_begins_anew_when_the_log_has_changed(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {SESSION_DAYS.path: 4}
+    monkeypatch.setattr(type(lakehouse), "version", lambda _, spec: versions[spec.path])
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(SECOND))
+    versions[SESSION_DAYS.path] = 5
+    deeds = Deeds()
+    run(lakehouse, deeds)
+    assert deeds.done == [FIRST, SECOND, THIRD]
+
+
+def test_job_that_only_reads_leaves_no_note(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(SECOND), is_noted=False)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "1 s"), (119, "119 s"), (120, "2 minutes"), (5400, "90 minutes"), (9000, "2.5 hours")],
+)
+def test_time_is_told_roughly(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
+
+
+@dataclass
+class Calls:
+    """What a job was opened and called with."""
+
+    opened: list[dict[str, Any]] = field(default_factory=list)
+    made: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def calls(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    noted = Calls()
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+
+    @contextmanager
+    def open_job(*named: Any, **others: Any) -> Iterator[JobContext]:
+        names = ("name", "env", "overrides", "date")
+        noted.opened.append({**dict(zip(names, named, strict=True)), **others})
+        yield JobContext(load_config(), lakehouse)
+
+    monkeypatch.setattr(_job, "open_job", open_job)
+    return noted
+
+
+def invoke(app: typer.Typer, *arguments: str) -> int:
+    return CliRunner().invoke(app, [*arguments]).exit_code
+
+
+def test_job_takes_the_shared_options_and_its_own(calls: Calls) -> None:
+    app = typer.Typer()
+
+    @_job.job(app, "monitor_model", in_order=True)
+    def main(
+        context: JobContext, date: DateOption, fail_on_alert: FailOnAlertOption = False
+    ) -> ExitCode:
+        """Say something."""
+        calls.made.append({"date": date, "fail_on_alert": fail_on_alert})
+        return ExitCode.HELD if date == FIRST else ExitCode.DONE
+
+    assert invoke(app, "--date", "2018-12-01", "--fail-on-alert", "--set", "a=1") == 30
+    opened = {"name": "monitor_model", "env": "local", "overrides": ["a=1"], "date": FIRST}
+    assert calls.opened == [opened | {"wait_minutes": 0.0, "writes": True, "is_kept": True}]
+    assert calls.made == [{"date": FIRST, "fail_on_alert": True}]
+
+    assert invoke(app, "--from", "2018-12-01", "--to", "2018-12-02", "--wait", "2.5") == 30
+    assert calls.opened[1]["wait_minutes"] == 2.5
+    assert [call["date"] for call in calls.made[1:]] == [FIRST, SECOND]
+    assert invoke(app, "--date", "2018-12-02") == 0
+    n_calls = len(calls.made)
+    for wrong in ([], ["--from", "2018-12-02", "--to", "2018-12-01"], ["--wait", "-1"]):
+        assert invoke(app, *wrong) == 2
+    assert len(calls.made) == n_calls
+
+
+def test_plan_takes_no_lock_and_does_nothing(
+    calls: Calls, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    app = typer.Typer()
+
+    @_job.job(app, "score_users")
+    def main(context: JobContext, date: DateOption) -> None:
+        """Say something."""
+        pytest.fail("it was done")
+
+    with pytest.raises(SystemExit) as ended:
+        app(["--from", "2018-12-01", "--to", "2018-12-02", "--plan"])
+    assert ended.value.code == 0
+    assert (calls.opened[0]["writes"], calls.opened[0]["is_kept"]) == (False, False)
+    said = capsys.readouterr().out
+    assert "score_users          would do for 2018-12-02; nothing is written:" in said
+    assert "ml/scores of 2018-12-02 (new)" in said
+    assert "how long: not known yet" in said
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_job_that_only_reads_has_no_lock_to_wait_for(calls: Calls) -> None:
+    app = typer.Typer()
+
+    @_job.job(app, "replay", writes=False)
+    def main(context: JobContext, date: OptionalDateOption = None) -> None:
+        """Say something."""
+        calls.made.append({"date": date})
+
+    assert invoke(app) == 0
+    assert calls.made == [{"date": None}]
+    assert calls.opened[0]["writes"] is False
+    assert invoke(app, "--wait", "1") == 2

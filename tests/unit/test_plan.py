@@ -1,0 +1,81 @@
+"""What a plan says of a lakehouse, without Spark: rows, late dates, and for how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from churn_spark.config import load_config
+from churn_spark.contracts.tables import SNAPSHOTS
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.pipeline.durations import read_durations
+from churn_spark.pipeline.plan import Planner, say_plan
+from churn_spark.stores.runs import Run, write_run
+from tests.late_log import DATES, SCORED, UNSCORED, deliver, learning
+from tests.local_lakehouse import open_local
+
+BEGAN = datetime(2018, 12, 1, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    """One date built, and late events since."""
+    found = open_local(tmp_path)
+    deliver(found, "ab")
+    snapshots.run(found, DATES, learning(), read_log_dates(found))
+    deliver(found, "abc")
+    return found
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def plan(lakehouse: Lakehouse, job: str, dates: list[date | None], **options: object) -> None:
+    say_plan(Planner(lakehouse, load_config(), options), job, dates)
+
+
+def took(n: int, steps: dict[str, float]) -> Run:
+    began = BEGAN + timedelta(days=n)
+    return Run(f"r{n}", "nightly", None, began, 9.0, 9.0, None, 0, None, steps, {})
+
+
+def test_plan_says_why_a_date_is_built_and_changes_no_byte(
+    lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = content(tmp_path)
+    other = UNSCORED + timedelta(days=1)
+    plan(lakehouse, "build_snapshots", [SCORED, other], refresh_from=UNSCORED)
+    said = capsys.readouterr().out
+    assert f"the snapshot of {SCORED}: of another log or other settings" in said
+    assert f"the snapshot of {other}: not built yet" in said
+    assert f"the snapshots of 1 date ({UNSCORED}): of another log or other settings" in said
+    plan(lakehouse, "train_model", [UNSCORED + timedelta(days=22)])
+    assert "weekly dates, of which" in capsys.readouterr().out
+    assert content(tmp_path) == before
+
+
+def test_plan_counts_the_rows_that_are_replaced(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(lakehouse, "retrain_if_needed", [SCORED])
+    said = capsys.readouterr().out
+    n_rows = lakehouse.count_rows(SNAPSHOTS, {"as_of": [SCORED]})
+    assert f"gold/snapshots of {SCORED} ({n_rows} rows replaced)" in said
+    assert f"monitoring/decisions of {SCORED} (new)" in said
+
+
+def test_plan_tells_how_long_the_newest_runs_took(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan(lakehouse, "score_users", [SCORED])
+    assert "how long: not known yet" in capsys.readouterr().out
+    for n, seconds in enumerate([900.0, 900.0, 10.0, 20.0, 70.0, 80.0, 90.0]):
+        write_run(lakehouse, took(n, {"score_users": seconds, "monitor_model": 1.0}))
+    assert read_durations(lakehouse) == {"score_users": 70.0, "monitor_model": 1.0}
+    plan(lakehouse, "score_users", [SCORED, UNSCORED])
+    assert "how long: about 2 minutes, by what earlier runs took" in capsys.readouterr().out
