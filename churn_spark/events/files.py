@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
@@ -73,8 +74,11 @@ def list_location(spark: SparkSession, path: str) -> Location:
         pattern = escape_glob(path) if is_named else path
         matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
-        if file_system.getScheme() == "file" and encoding.upper() not in _READS_ALL_NAMES:
-            _require_ascii(path, [match.getPath().toUri().getPath() for match in matches], encoding)
+        if file_system.getScheme() == "file":
+            roots = [match.getPath().toUri().getPath() for match in matches]
+            if encoding.upper() not in _READS_ALL_NAMES:
+                _require_ascii(path, roots, encoding)
+            _require_utf8(roots)
         found = [
             file
             for place in (match.getPath() for match in matches)
@@ -107,15 +111,40 @@ def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
     Raises:
         InputError: if there is another name, or the location itself is one.
     """
-    names = [path]
-    for root in roots:
-        for folder, folders, files in os.walk(root):
-            names += [f"{folder}/{name}" for name in (*folders, *files)]
-    if odd := [name for name in names if not name.isascii()]:
+    if odd := next((name for name in (path, *_names(roots)) if not name.isascii()), None):
         raise InputError(
-            f"found {odd[0]!r}, whose name Java can't read in this locale ({encoding}); expected "
+            f"found {odd!r}, whose name Java can't read in this locale ({encoding}); expected "
             "UTF-8: set LC_ALL=C.UTF-8 and run again"
         )
+
+
+def _require_utf8(roots: Iterable[str]) -> None:
+    """Let pass only names that are UTF-8: Java leaves others out, in every locale.
+
+    Raises:
+        InputError: if there is another one, of a folder or an event file.
+    """
+    for name in (name for name in _names(roots) if not name.isascii()):
+        if (name.endswith(_ENDINGS) or Path(name).is_dir()) and not _is_utf8(name):
+            raise InputError(
+                f"found {name!r}, whose name is no UTF-8, so that Java can't read it; expected "
+                "UTF-8: rename it and run again"
+            )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        os.fsencode(name).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _names(roots: Iterable[str]) -> Iterator[str]:
+    """All files and folders below some folders, by their paths."""
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            yield from (f"{folder}/{name}" for name in (*folders, *files))
 
 
 def _walk(file_system: Any, path: Any, n_chosen: int) -> Iterator[ListedFile]:

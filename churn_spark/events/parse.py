@@ -31,6 +31,7 @@ RECORD_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _PAIR: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _BLANK: Final = re.compile(rb"(?:\s|\xef\xbb\xbf)*")
+_BEGIN: Final = re.compile(rb"\s*\{")
 _LONG_NUMBER: Final = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_DIGITS + 1))
 # What a nested value, a boolean, or a number with digits of Polars' own, looks like as text.
 _NOT_TEXT: Final = r"^(?:[\[{]|-?[0-9]+\.[0-9]*$|-?[0-9]{22,}$|true$|false$)"
@@ -170,6 +171,9 @@ def _parse_strictly(data: bytes) -> pl.DataFrame | None:
         return None
     if not data or data.isspace():
         return pl.DataFrame(schema=RECORD_SCHEMA)
+    if not _BEGIN.match(data):
+        # Such as compressed data under another name, which Polars would unfold by itself.
+        return None
     try:
         return pl.read_ndjson(data, schema=RECORD_SCHEMA)
     except pl.exceptions.PolarsError:

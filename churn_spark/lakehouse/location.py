@@ -52,7 +52,8 @@ def require_writable(root: str) -> None:
     if not root.startswith("/"):
         return
     folder = Path(root)
-    while not folder.exists() and folder != folder.parent:
+    # A link to nowhere is no place, and nothing can be made there.
+    while not folder.exists() and not folder.is_symlink() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         what = "no folder" if not folder.is_dir() else "not to be written to by this user"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -166,6 +167,19 @@ def test_other_files_in_a_folder_are_left_out_and_said_to_be(
     summary = flow.ingest_events(context, str(tmp_path / "logs"))
     assert summary.lines == {"read": 2, "accepted": 2}
     assert "README.md" in summary.warnings()[0]
+
+
+@pytest.mark.parametrize("place", [b"caf\xe9.json", b"caf\xe9/a.json"])
+def test_name_that_no_java_reads_is_refused(
+    context: JobContext, tmp_path: Path, place: bytes
+) -> None:
+    write_lines(tmp_path / "logs" / "a.json", songs(2))
+    odd = tmp_path / "logs" / os.fsdecode(place)
+    odd.parent.mkdir(exist_ok=True)
+    shutil.copy(tmp_path / "logs" / "a.json", odd)
+    with pytest.raises(InputError, match=r"found '.*/caf.*', whose name is no UTF-8.*rename it"):
+        flow.ingest_events(context, str(tmp_path / "logs"))
+    assert not context.lakehouse.exists(EVENTS)
 
 
 def test_files_of_the_lakehouse_are_no_logs_where_it_lies_among_them(

@@ -26,6 +26,9 @@ def test_place_that_cant_hold_tables_is_named(
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(MachineError, match=r"found .*/file, which is no folder, .*LAKEHOUSE"):
         require_writable(str(tmp_path / "file" / "lake"))
+    (tmp_path / "gone").symlink_to("nowhere/at/all")
+    with pytest.raises(MachineError, match=r"found .*/gone, which is no folder"):
+        require_writable(str(tmp_path / "gone" / "lake"))
     # As on storage that is read-only, for root too.
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(MachineError, match=r"not to be written to by this user"):

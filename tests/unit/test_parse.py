@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 
 import pytest
 from builders import record
@@ -281,3 +284,15 @@ def test_block_has_the_records_of_its_lines_read_one_by_one_whatever_they_are(
         if line.strip()
     }
     assert outcomes(parse(_FIRST, *odd)) == expected
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("n_cut", [0, 9])
+def test_compressed_data_without_the_name_of_such_are_no_records(
+    compress: Callable[[bytes], bytes], n_cut: int
+) -> None:
+    packed = compress(b"\n".join([json.dumps(record()).encode()] * 3))
+    parsed = parse_block(packed[: len(packed) - n_cut], 1 << 16)
+    assert parsed.records.height == 0
+    assert {*parsed.problems.values()} <= {"broken JSON", "invalid UTF-8"}
+    assert parsed.problems
