@@ -29,16 +29,7 @@ def main(
     with open_job("backtest", env, overrides, date) as context:
         from churn_spark.pipeline import backtest
 
-        config = context.config
-        backtest.run(
-            context.lakehouse,
-            context.registry,
-            config.learning,
-            config.backtest,
-            config.scoring.n_reasons,
-            date,
-            truth,
-        )
+        backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)
 
 
 if __name__ == "__main__":

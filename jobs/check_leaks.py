@@ -17,7 +17,7 @@ def main(date: DateOption, env: EnvOption = "local", overrides: SetOption = None
 
         config = context.config
         check_leaks.run(
-            context.lakehouse, lambda: context.registry, date, config.learning, config.leakage
+            context.lakehouse, context.open_registry_later(), date, config.learning, config.leakage
         )
 
 

@@ -26,10 +26,9 @@ def main(
         config = context.config
         demo.run(
             context.lakehouse,
-            lambda: context.registry,
+            context.open_registry_later(),
             config.night,
-            config.backtest,
-            config.costs,
+            config.evaluation,
             nights,
         )
 

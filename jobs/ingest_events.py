@@ -32,7 +32,8 @@ def main(
     with open_job("ingest_events", env, overrides) as context:
         from churn_spark.pipeline import ingest
 
-        loaded = ingest.run(context.lakehouse, context.config.ingest, events, reload)
+        config = context.config
+        loaded = ingest.run(context.lakehouse, config.ingest, events, reload, config.privacy)
         loaded.require_all_read()
 
 
