@@ -175,6 +175,7 @@ class ModelRegistry:
             for run in found:
                 self._client.set_tag(run.info.run_id, _ERASED, today)
             token = found.token or ""
+
     def trainings(self) -> Trainings:
         """The runs of all trainings."""
         aliased = (self._version_of(alias) for alias in (CHAMPION, CHALLENGER))
