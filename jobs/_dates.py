@@ -11,8 +11,8 @@ from churn_spark.timeline import days_between
 
 def choose_dates(
     one: date | None, first: date | None, last: date | None, *, is_required: bool, in_order: bool
-) -> list[date | None]:
-    """The dates, in the order in which they are done; a single None where none is named.
+) -> list[date]:
+    """The dates, in the order in which they are done; none where none is named.
 
     Args:
         one: of `--date`.
@@ -29,7 +29,7 @@ def choose_dates(
     if first is None or last is None:
         if one is None and is_required:
             raise typer.BadParameter("found no date, expected --date, or --from and --to")
-        return [one]
+        return [] if one is None else [one]
     if one is not None:
         raise typer.BadParameter("found --date beside --from and --to, expected one or the other")
     if first <= last:

@@ -98,32 +98,29 @@ class Job:
                 raise typer.Exit(code)
 
     def _do(
-        self, context: JobContext, dates: list[date | None], values: dict[str, Any]
+        self, context: JobContext, dates: list[date], values: dict[str, Any]
     ) -> ExitCode | None:
         if len(dates) > 1:
             return self._do_dates(context, dates, values)
-        of_date = {_DATE: dates[0]} if dates else {}
-        return self.body(context, **of_date, **values)
+        if _DATE in self.own:
+            values = values | {_DATE: dates[0] if dates else None}
+        return self.body(context, **values)
 
-    def _say_plan(
-        self, context: JobContext, dates: list[date | None], values: dict[str, Any]
-    ) -> None:
+    def _say_plan(self, context: JobContext, dates: list[date], values: dict[str, Any]) -> None:
         from churn_spark.pipeline.plan import Planner, say_plan
 
         planner = Planner(context.lakehouse, context.config, values)
         say_plan(planner, self.name, dates or [None])
 
-    def _take_dates(self, values: dict[str, Any]) -> list[date | None]:
-        """The dates that are asked for; none where the job has no date."""
+    def _take_dates(self, values: dict[str, Any]) -> list[date]:
+        """The dates that are asked for; none where none is named, or the job has no date."""
         if _DATE not in self.own:
             return []
         named = [values.pop(name) for name in _DATES]
         is_required = self.own[_DATE].default is Parameter.empty
         return choose_dates(*named, is_required=is_required, in_order=self.in_order)
 
-    def _do_dates(
-        self, context: JobContext, dates: list[date | None], values: dict[str, Any]
-    ) -> ExitCode:
+    def _do_dates(self, context: JobContext, dates: list[date], values: dict[str, Any]) -> ExitCode:
         from churn_spark.pipeline import backfill
 
         lakehouse = context.lakehouse
@@ -131,7 +128,7 @@ class Job:
         return backfill.run(
             lakehouse,
             self.name,
-            [day for day in dates if day is not None],
+            dates,
             settings,
             lambda day: self.body(context, **{_DATE: day}, **values),
             is_noted=self.writes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
 from functools import partial
@@ -206,7 +206,7 @@ def plan_of(planner: Planner, job: str) -> Plan:
     return lambda _: iter([Planned(job, "all that it says of itself: it has no plan")])
 
 
-def say_plan(planner: Planner, job: str, dates: list[Date | None]) -> None:
+def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
     """Print what a job would do for each date, and how long that took before."""
     took = read_durations(planner.lakehouse)
     tell = plan_of(planner, job)

@@ -67,7 +67,7 @@ def test_dates_are_those_between_both_in_either_order() -> None:
     newest_first = choose_dates(None, THIRD, FIRST, is_required=True, in_order=False)
     assert newest_first == [THIRD, SECOND, FIRST]
     assert choose_dates(FIRST, None, None, is_required=True, in_order=True) == [FIRST]
-    assert choose_dates(None, None, None, is_required=False, in_order=True) == [None]
+    assert choose_dates(None, None, None, is_required=False, in_order=True) == []
 
 
 @pytest.mark.parametrize(
