@@ -12,6 +12,8 @@ LOCK := requirements/dev.lock
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
 SOURCES := churn_spark jobs bench tests scripts
+# Of the tests: one of them has all that need Spark, and its session.
+WORKERS ?= 2
 PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
 
@@ -51,12 +53,12 @@ run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENT
 	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE")
 
 .PHONY: test
-test: setup ## All tests but the slow ones
-	@"$(PY)" -m pytest
+test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
+	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: test-slow
 test-slow: setup ## The slow tests
-	@"$(PY)" -m pytest -m slow
+	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
 
 .PHONY: bench
 # The one that needs something installed comes first.

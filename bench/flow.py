@@ -33,7 +33,8 @@ from churn_spark.pipeline.gather import Night, read_night
 
 def ingest_events(context: JobContext, location: str) -> IngestSummary:
     """Load the new files at a folder, file or glob."""
-    return ingest.run(context.lakehouse, context.config.ingest, location)
+    config = context.config
+    return ingest.run(context.lakehouse, config.ingest, location, privacy=config.privacy)
 
 
 def build_session_days(context: JobContext) -> None:
@@ -101,29 +102,12 @@ def nightly(context: JobContext, day: date | None, location: str) -> Outcome:
 
 def run_backtest(context: JobContext, day: date | None = None, truth: Path | None = None) -> str:
     """Test the model on the log up to a date; returns the run's id."""
-    config = context.config
-    return backtest.run(
-        context.lakehouse,
-        context.registry,
-        config.learning,
-        config.backtest,
-        config.scoring.n_reasons,
-        day,
-        truth,
-    )
+    return backtest.run(context.lakehouse, context.registry, context.config.evaluation, day, truth)
 
 
 def evaluate_model(context: JobContext) -> str | None:
     """Test the model and write the page, where the log allows it; returns its path."""
-    config = context.config
-    return evaluate.run(
-        context.lakehouse,
-        context.registry,
-        config.learning,
-        config.backtest,
-        config.costs,
-        config.scoring.n_reasons,
-    )
+    return evaluate.run(context.lakehouse, context.registry, context.config.evaluation)
 
 
 def run_check_leaks(context: JobContext, day: date) -> None:

@@ -58,6 +58,10 @@ class OldTableError(UserError):
     """A table was made by an older release in a form that can't be continued."""
 
 
+class OtherIdsError(UserError):
+    """A lakehouse keeps its users under other ids than is configured."""
+
+
 class LostTableError(UserError):
     """Of tables that belong together one is gone, or is another than the others were made with."""
 

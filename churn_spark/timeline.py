@@ -21,10 +21,13 @@ def parse_date(text: str) -> date:
         ValueError: if the text is anything else.
     """
     try:
-        # `fromisoformat` also takes 20181001 and 2018-W40-1.
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"found {text!r}, expected YYYY-MM-DD") from error
+    # 20181001 and 2018-W40-1 are dates of that standard, too.
+    if str(day) != text:
+        raise ValueError(f"found {text!r}, expected YYYY-MM-DD")
+    return day
 
 
 def day_start(day: date) -> datetime:

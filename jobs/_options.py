@@ -9,6 +9,9 @@ import typer
 
 from churn_spark import timeline
 
+_FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
+"""Windows before and after a date are dates as well, which the calendar and its types must have."""
+
 
 def parse_date(text: str | date) -> date:
     """The date of `YYYY-MM-DD`; Typer turns the error into a usage message, and passes defaults.
@@ -19,9 +22,12 @@ def parse_date(text: str | date) -> date:
     if isinstance(text, date):
         return text
     try:
-        return timeline.parse_date(text)
+        day = timeline.parse_date(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if not _FIRST <= day <= _LAST:
+        raise typer.BadParameter(f"found '{day}', expected a date from {_FIRST} to {_LAST}")
+    return day
 
 
 _DATE = typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC.")

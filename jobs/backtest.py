@@ -28,16 +28,7 @@ def main(
     """Test on the newest dates that have labels; without a date, on those of the whole log."""
     from churn_spark.pipeline import backtest
 
-    config = context.config
-    backtest.run(
-        context.lakehouse,
-        context.registry,
-        config.learning,
-        config.backtest,
-        config.scoring.n_reasons,
-        date,
-        truth,
-    )
+    backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ def main(context: JobContext, date: DateOption) -> None:
     from churn_spark.pipeline import check_leaks
 
     config = context.config
-    check_leaks.run(
-        context.lakehouse, lambda: context.registry, date, config.learning, config.leakage
-    )
+    open_registry = context.open_registry_later()
+    check_leaks.run(context.lakehouse, open_registry, date, config.learning, config.leakage)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,9 @@ def main(
     """Simulate a mini log and run the last nights of it."""
     from churn_spark.pipeline import demo
 
+    open_registry = context.open_registry_later()
     config = context.config
-    demo.run(
-        context.lakehouse,
-        lambda: context.registry,
-        config.night,
-        config.backtest,
-        config.costs,
-        nights,
-    )
+    demo.run(context.lakehouse, open_registry, config.night, config.evaluation, nights)
 
 
 if __name__ == "__main__":

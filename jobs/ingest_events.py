@@ -31,7 +31,8 @@ def main(
     """Load the files that are new, and what has been added to those that were read."""
     from churn_spark.pipeline import ingest
 
-    loaded = ingest.run(context.lakehouse, context.config.ingest, events, reload)
+    config = context.config
+    loaded = ingest.run(context.lakehouse, config.ingest, events, reload, config.privacy)
     loaded.require_all_read()
 
 

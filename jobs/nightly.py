@@ -40,17 +40,10 @@ def main(
 
     config = context.config
     refuse_demo_lakehouse(config.lakehouse)
-    outcome = night.run(context.lakehouse, lambda: context.registry, config.night, date, events)
+    open_registry = context.open_registry_later()
+    outcome = night.run(context.lakehouse, open_registry, config.night, date, events)
     if evaluate and not outcome.is_held:
-        evaluation.run(
-            context.lakehouse,
-            context.registry,
-            config.learning,
-            config.backtest,
-            config.costs,
-            config.scoring.n_reasons,
-            date,
-        )
+        evaluation.run(context.lakehouse, context.registry, config.evaluation, date)
     say("nightly", f"tables and MLflow store: {config.lakehouse}")
     return code_of(outcome, fail_on_alert=fail_on_alert)
 

@@ -30,7 +30,8 @@ def main(
     gap_days: Annotated[int, typer.Option(help="Days before they begin.")] = 1,
 ) -> None:
     """Write each simulated user's true chance to cancel, and the best AUC and AP there is."""
-    for day in choose_dates(date, first, last, is_required=True, in_order=False):
+    dates = choose_dates(date, first, last, is_required=True, in_order=False)
+    for day in filter(None, dates):
         simulate.reveal_truth(out, day, Horizon(horizon_days, gap_days))
 
 

@@ -222,9 +222,4 @@ def write_rows(context: JobContext, spec: TableSpec, rows: pd.DataFrame) -> None
     frame = rows.reindex(columns=spec.column_names)
     whole = {c.name: "Int64" for c in spec.columns if c.data_type == "long"}
     frame = frame.astype(whole).astype(object)
-    records = [
-        [one.to_pydatetime() if isinstance(one, pd.Timestamp) else one for one in values]
-        for values in frame.where(frame.notna(), None).values.tolist()
-    ]
-    written = context.spark.createDataFrame(records, struct_of(spec)).coalesce(1)
-    context.lakehouse.replace(written, spec, {})
+    context.lakehouse.replace_rows(frame.where(frame.notna(), None), spec, {})

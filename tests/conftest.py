@@ -14,7 +14,9 @@ from pyspark.sql import SparkSession
 from churn_spark.config import Config, load_config
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
-from churn_spark.runtime.session import build_session
+from churn_spark.runtime.archive import archive_options
+from churn_spark.runtime.java import configure_java
+from churn_spark.runtime.session import StartingSession
 from tests.known_logs import find_sample_data
 
 # A deadline of an example measures the machine: tests also run beside others, and under coverage.
@@ -25,12 +27,19 @@ settings.load_profile("any machine")
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image")
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its folder."""
+    """Mark each test with the name of its folder, and with what must run in one process.
+
+    Whatever needs Spark shares one session; the tests of another file share its fixtures.
+    """
     for item in items:
         for kind in _KINDS:
             if f"/tests/{kind}/" in str(item.path):
                 item.add_marker(kind)
+        needs_spark = "spark" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("spark" if needs_spark else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +47,10 @@ def spark() -> Iterator[SparkSession]:
     """The session: two cores, so that code meets more than one task."""
     os.environ.pop("LAKEHOUSE", None)
     config = load_config(overrides=["spark.master=local[2]", "spark.shuffle_partitions=2"])
-    session = build_session(config.spark, "tests")
+    configure_java()
+    # In the minutes that this JVM lives, its optimizing compiler takes more time than it saves.
+    options = f"{archive_options()} -XX:TieredStopAtLevel=1"
+    session = StartingSession(config.spark, "tests", options).wait()
     yield session
     session.stop()
 

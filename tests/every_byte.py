@@ -60,11 +60,16 @@ def mark_log(log: Path, folder: Path) -> Path:
 
 def find_marks(folder: Path) -> dict[str, set[str]]:
     """Mark -> files that hold it, by their path in the folder; unpacked where they are packed."""
+    return find_bytes(folder, _MARK)
+
+
+def find_bytes(folder: Path, pattern: re.Pattern[bytes]) -> dict[str, set[str]]:
+    """What a pattern finds -> files that hold it, the same way."""
     found: dict[str, set[str]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             for content in _contents(path):
-                for one in set(_MARK.findall(content)):
+                for one in set(pattern.findall(content)):
                     found.setdefault(one.decode(), set()).add(str(path.relative_to(folder)))
     return found
 
@@ -74,8 +79,11 @@ def _contents(path: Path) -> Iterator[bytes]:
     raw = path.read_bytes()
     yield raw
     if raw.startswith(b"PAR1"):
-        for column in pq.read_table(pa.BufferReader(raw)).columns:
-            yield "\n".join(map(str, _texts(column.combine_chunks()))).encode()
+        yield from map(_as_bytes, pq.read_table(pa.BufferReader(raw)).columns)
+        # Dictionaries as they are written: they may have values that no row has.
+        names = pq.read_schema(pa.BufferReader(raw)).names
+        coded = pq.read_table(pa.BufferReader(raw), read_dictionary=names)
+        yield from map(_as_bytes, coded.columns)
     elif raw.startswith(b"\x1f\x8b"):
         yield gzip.decompress(raw)
     elif raw.startswith(b"PK"):
@@ -84,6 +92,10 @@ def _contents(path: Path) -> Iterator[bytes]:
     elif raw.startswith(b"SQLite"):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
             yield "\n".join(store.iterdump()).encode()
+
+
+def _as_bytes(column: pa.ChunkedArray) -> bytes:
+    return b"\n".join(str(text).encode() for chunk in column.chunks for text in _texts(chunk))
 
 
 def _texts(array: Any) -> Iterable[Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +35,15 @@ def simulate(settings: SimulationSettings, out: Path) -> KnownLog:
     """Simulate a world into a new folder."""
     facts = simulate_log(settings, out)
     return KnownLog(out / "events", facts.users_seen, facts.cancels)
+
+
+def read_records(log: Path) -> Iterator[dict[str, Any]]:
+    """The records of a log, a file or a folder of them, in the order of the files' names."""
+    for file in sorted(log.rglob("*.json*")) if log.is_dir() else [log]:
+        raw = file.read_bytes()
+        yield from map(
+            json.loads, (gzip.decompress(raw) if file.suffix == ".gz" else raw).splitlines()
+        )
 
 
 def find_sample_data() -> Path | None:

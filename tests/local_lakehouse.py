@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import polars as pl
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 
 from churn_spark.contracts.tables import TableSpec
@@ -35,7 +37,23 @@ class LocalFiles:
         target.write_bytes(content)
 
     def delete(self, path: str) -> None:
-        Path(self.root, path).unlink(missing_ok=True)
+        target = Path(self.root, path)
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.unlink(missing_ok=True)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(one.name for one in Path(self.root, folder).glob("*"))
+
+    def walk(self, folder: str = "") -> Iterator[str]:
+        for one in sorted(Path(self.root, folder).rglob("*")):
+            if one.is_file():
+                yield str(one.relative_to(self.root))
+
+    def listed(self, path: str) -> tuple[str, int, int]:
+        target = Path(self.root, path)
+        status = target.stat()
+        return f"file:{target}", status.st_size, int(status.st_mtime * 1000)
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,15 @@ class LocalLakehouse(SmallTables):
 
     def shorten_log(self, spec: TableSpec, version: int) -> None:
         """No checkpoint without Spark."""
+
+    def active_files(self, spec: TableSpec) -> set[str]:
+        return native_rows.active_files(self.uri(spec), self.storage_options)
+
+    def write_checkpoint(self, spec: TableSpec) -> None:
+        DeltaTable(self.uri(spec)).create_checkpoint()
+
+    def forget_cached(self) -> None:
+        """Nothing is cached without Spark."""
 
     def drop(self, spec: TableSpec) -> None:
         shutil.rmtree(self.uri(spec))

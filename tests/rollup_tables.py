@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,8 @@ from churn_spark.features.transitions import build_transitions
 from churn_spark.lakehouse.commits import Once, append_files, create_table
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.small_tables import SmallTables
-from churn_spark.pipeline import session_days, transitions
+from churn_spark.pipeline import ingest, rollups, session_days, transitions
+from churn_spark.pipeline.context import JobContext
 from tests.rollup_builders import event_frame
 
 BOTH = session_days.STEP | transitions.STEP
@@ -29,6 +31,12 @@ def deliver(lakehouse: SmallTables, records: Iterable[Mapping[str, Any]], batch:
     create_table(EVENTS, table, {})
     files = write_data_files(event_frame(records), EVENTS, table, {})
     append_files(files, table, {}, Once("test", batch))
+
+
+def load_silver(context: JobContext, logs: Path) -> None:
+    """Session days and transitions of a folder of logs, as a night makes them."""
+    ingest.run(context.lakehouse, context.config.ingest, str(logs))
+    rollups.run(context.lakehouse, context.config.ingest, BOTH)
 
 
 def versions(lakehouse: SmallTables) -> tuple[int, int]:

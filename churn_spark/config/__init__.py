@@ -34,11 +34,12 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
+from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
 
 __all__ = [
     "MAX_LISTED",
@@ -50,6 +51,7 @@ __all__ = [
     "Config",
     "CostsConfig",
     "EncodingConfig",
+    "EvaluationConfig",
     "IngestConfig",
     "LabelsConfig",
     "LeakageConfig",
@@ -61,6 +63,7 @@ __all__ = [
     "MonitoringConfig",
     "NightConfig",
     "PolicyConfig",
+    "PrivacyConfig",
     "RegistryConfig",
     "RetentionListConfig",
     "RunsConfig",

@@ -22,11 +22,12 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
-from churn_spark.config.slices import LearningConfig, NightConfig, ServiceConfig
+from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
 from churn_spark.errors import ConfigError
 
 Slice = TypeVar("Slice", bound=Section)
@@ -42,6 +43,7 @@ class Config(Section):
     lock: data.LockConfig
     spark: data.SparkConfig
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
     labels: data.LabelsConfig
     training: models.TrainingConfig
@@ -77,6 +79,11 @@ class Config(Section):
     def learning(self) -> LearningConfig:
         """What decides a training."""
         return self._pick(LearningConfig, max_reference_rows=self.monitoring.max_baseline_rows)
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        """What a test of the model on the past needs."""
+        return self._pick(EvaluationConfig)
 
     @property
     def night(self) -> NightConfig:

@@ -10,6 +10,7 @@ from churn_spark.config.monitoring import (
     MonitoringConfig,
     PolicyConfig,
 )
+from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -36,10 +37,20 @@ class LearningConfig(Section):
         return self.labels.kind == "lifetime"
 
 
+class EvaluationConfig(Section):
+    """What a test of the model on the past needs, and its page."""
+
+    learning: LearningConfig
+    backtest: models.BacktestConfig
+    costs: models.CostsConfig
+    scoring: ScoringConfig
+
+
 class NightConfig(Section):
     """What a night needs, from new files to alerts."""
 
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     learning: LearningConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
@@ -55,6 +66,7 @@ class ServiceConfig(Section):
 
     lakehouse: str
     ingest: data.IngestConfig
+    privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig

@@ -25,9 +25,10 @@ from churn_spark.events.contents import describe_contents
 from churn_spark.events.line import parse_line
 from churn_spark.events.parse import LINE, Lines, parse_block
 from churn_spark.events.rules import HASH_SEED, MISSPELT_KEY, REASONS
+from churn_spark.events.user_ids import AS_THEY_ARE, UserIds
 from churn_spark.events.values import other_spellings
 
-COUNTED: Final = ("read", "accepted", "anonymous", *REASONS)
+COUNTED: Final = ("read", "accepted", "anonymous", "erased", *REASONS)
 """What is counted of a block's lines that aren't blank."""
 
 _REJECTED_SCHEMA: Final = {
@@ -57,7 +58,12 @@ class Block:
 
 
 def read_block(
-    data: bytes, config: IngestConfig, n_buckets: int, n_cut: int = 0, offset: int = 0
+    data: bytes,
+    config: IngestConfig,
+    n_buckets: int,
+    n_cut: int = 0,
+    offset: int = 0,
+    users: UserIds = AS_THEY_ARE,
 ) -> Block:
     """Read whole lines.
 
@@ -67,9 +73,11 @@ def read_block(
         n_buckets: into which the events are cut by their user.
         n_cut: bytes that the last line has beyond these; it is too long then.
         offset: bytes of the file before these.
+        users: under which ids they are kept, and who is left out.
     """
     parsed = parse_block(data, config.max_line_bytes)
-    classified = _find_misspelt(classify_records(parsed.records, config), parsed.lines)
+    found = _find_misspelt(classify_records(parsed.records, config), parsed.lines)
+    classified = users.screen(found)
     events = build_events(classified, n_buckets)
     refused = classified.filter(pl.col(REASON).is_not_null())
     reasons = dict(zip(refused[LINE].to_list(), refused[REASON].to_list(), strict=True))
@@ -78,7 +86,8 @@ def read_block(
     counts = dict.fromkeys(COUNTED, 0)
     for reason in reasons.values():
         counts[reason] += 1
-    counts["read"] = classified.height + len(parsed.problems)
+    counts["read"] = found.height + len(parsed.problems)
+    counts["erased"] = found.height - classified.height
     counts["accepted"] = events.height
     counts["anonymous"] = int(classified[IS_ANONYMOUS].sum())
     return Block(events, rejected, counts)

@@ -44,6 +44,18 @@ class Location:
     files: Sequence[ListedFile]
     ignored: Sequence[str]
 
+    def outside(self, folders: Iterable[str]) -> Location:
+        """The same without what lies in some folders.
+
+        Args:
+            folders: local paths, or addresses of an object store's.
+        """
+        below = tuple(f"file:{one}/" if one.startswith("/") else f"{one}/" for one in folders)
+        return Location(
+            [file for file in self.files if not file.path.startswith(below)],
+            [path for path in self.ignored if not path.startswith(below)],
+        )
+
 
 def list_location(spark: SparkSession, path: str) -> Location:
     """List a folder (with its sub-folders), a file or a glob.
@@ -57,12 +69,17 @@ def list_location(spark: SparkSession, path: str) -> Location:
     try:
         file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
         # A name that is there means itself, whatever characters it has.
-        pattern = escape_glob(path) if file_system.exists(root) else path
+        is_named = file_system.exists(root)
+        pattern = escape_glob(path) if is_named else path
         matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
         if file_system.getScheme() == "file" and encoding.upper() not in _READS_ALL_NAMES:
             _require_ascii(path, [match.getPath().toUri().getPath() for match in matches], encoding)
-        found = [file for match in matches for file in _walk(file_system, match.getPath())]
+        found = [
+            file
+            for place in (match.getPath() for match in matches)
+            for file in _walk(file_system, place, place.depth() - (not is_named))
+        ]
     except Py4JJavaError as error:
         reason = error.java_exception.toString()
         raise InputError(
@@ -101,11 +118,23 @@ def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
         )
 
 
-def _walk(file_system: Any, path: Any) -> Iterator[ListedFile]:
+def _walk(file_system: Any, path: Any, n_chosen: int) -> Iterator[ListedFile]:
+    """The files below a path; of a hidden folder none, as by Spark.
+
+    Args:
+        file_system: of the path.
+        path: a folder or a file.
+        n_chosen: how many of the names in the path were asked for, whatever they are.
+    """
     walker = file_system.listFiles(path, True)
     while walker.hasNext():
         status = walker.next()
-        if not status.getPath().getName().startswith(("_", ".")):
-            yield ListedFile(
-                status.getPath().toString(), status.getLen(), status.getModificationTime()
-            )
+        found = status.getPath()
+        names = found.toUri().getPath().strip("/").split("/")
+        if not any(map(_is_hidden, names[n_chosen:] or names[-1:])):
+            yield ListedFile(found.toString(), status.getLen(), status.getModificationTime())
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a name is one of those by which programs keep things to themselves."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)

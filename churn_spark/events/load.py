@@ -19,6 +19,7 @@ from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, QUARANTINE, TableSpec
 from churn_spark.errors import DamagedFileError
 from churn_spark.events.block import read_block
+from churn_spark.events.user_ids import AS_THEY_ARE, UserIds
 from churn_spark.lakehouse.byte_ranges import ByteRange, Piece, read_gzip, read_plain
 from churn_spark.lakehouse.data_files import StorageOptions, write_data_files
 from churn_spark.lakehouse.native_sources import open_source
@@ -43,6 +44,7 @@ class LoadTask:
         today: date of the ingest, UTC.
         tables: path of a table in the lakehouse -> where it is.
         options: of their storage.
+        users: under which ids they are kept, and who is left out.
     """
 
     config: IngestConfig
@@ -51,6 +53,7 @@ class LoadTask:
     today: date
     tables: Mapping[str, str]
     options: StorageOptions
+    users: UserIds = AS_THEY_ARE
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,12 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
         try:
             for piece, n_bytes in _read(part, task.config):
                 block = read_block(
-                    piece.data, task.config, task.n_buckets, piece.n_cut, piece.offset
+                    piece.data,
+                    task.config,
+                    task.n_buckets,
+                    piece.n_cut,
+                    piece.offset,
+                    task.users,
                 )
                 rows.add(EVENTS, block.events, part.path)
                 rejected = block.rejected.with_columns(rejected_date=pl.lit(task.today))

@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, QUARANTINE
 from churn_spark.events.block import Block, read_block
+from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.schema import struct_of
 
@@ -52,7 +53,13 @@ class SparkBlocks:
 
     @classmethod
     def of(
-        cls, lines: DataFrame, config: IngestConfig, n_buckets: int, batch: int, today: date
+        cls,
+        lines: DataFrame,
+        config: IngestConfig,
+        n_buckets: int,
+        users: UserIds,
+        batch: int,
+        today: date,
     ) -> SparkBlocks:
         """Read lines, as `lines.read_lines` gives them."""
 
@@ -64,7 +71,7 @@ class SparkBlocks:
                 rows = zip(*columns, strict=True)
                 for part, group in groupby(rows, key=lambda row: (row[1], row[2])):
                     data = b"\n".join(row[0] for row in group)
-                    block = read_block(data, config, n_buckets, offset=seen[part])
+                    block = read_block(data, config, n_buckets, offset=seen[part], users=users)
                     seen[part] += len(data) + 1
                     account = {**block.counts, _BYTES: len(data) + 1}
                     yield from _rows_of(block, account, part, batch, today).to_batches()

@@ -21,7 +21,7 @@ class BatchFacts:
 
     Attributes:
         files: what was done about each.
-        lines: `read`, `accepted`, `anonymous` and each quarantine reason -> lines.
+        lines: `read`, `accepted`, `anonymous`, `erased` and each quarantine reason -> lines.
         broken: file -> why it could not be read to its end.
     """
 
@@ -126,13 +126,14 @@ class IngestSummary:
         reasons = {
             reason: n
             for reason, n in lines.items()
-            if reason not in ("read", "accepted", "anonymous")
+            if reason not in ("read", "accepted", "anonymous", "erased")
         }
         listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+        of_erased = f"erased {lines['erased']:,} + " if lines["erased"] else ""
         return (
             f"{count_of(n_files, 'file')}: read {lines['read']:,} = "
             f"accepted {lines['accepted']:,} + anonymous {lines['anonymous']:,} + "
-            f"quarantined {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
+            f"{of_erased}quarantined {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,6 +90,23 @@ class Files:
         if not file_system.exists(target):
             return []
         return sorted(str(one.getPath().getName()) for one in file_system.listStatus(target))
+
+    def walk(self, folder: str = "") -> Iterator[str]:
+        """Every file below a folder, by its path relative to the root; none where it is missing."""
+        root = self._path("").toUri().getPath().rstrip("/")
+        target = self._path(folder)
+        file_system = self._file_system(target)
+        if not file_system.exists(target):
+            return
+        found = file_system.listFiles(target, True)
+        while found.hasNext():
+            yield str(found.next().getPath().toUri().getPath())[len(root) + 1 :]
+
+    def listed(self, path: str) -> tuple[str, int, int]:
+        """A file as it is listed: its path with a scheme, its size, milliseconds of its change."""
+        target = self._path(path)
+        status = target.getFileSystem(self._configuration).getFileStatus(target)
+        return status.getPath().toString(), status.getLen(), status.getModificationTime()
 
     def delete(self, path: str) -> None:
         """Delete a file, or a folder with all that is in it; nothing happens if it is missing."""

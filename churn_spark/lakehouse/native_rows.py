@@ -163,6 +163,12 @@ def replace(
     return (delta or DeltaTable(uri, storage_options=dict(options))).version()
 
 
+def active_files(uri: str, options: Mapping[str, str]) -> set[str]:
+    """Paths of the data files of a table, below its folder."""
+    files = pa.table(DeltaTable(uri, storage_options=dict(options)).get_add_actions())
+    return {unquote(path) for path in files["path"].to_pylist()}
+
+
 def vacuum(uri: str, options: Mapping[str, str]) -> None:
     """Remove files that no version of the last week names."""
     require_lock()

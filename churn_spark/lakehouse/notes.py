@@ -16,6 +16,17 @@ NOTE: Final = "userMetadata"
 """Where Spark keeps it in a commit, and so does `commits`."""
 
 
+def newest_notes(lakehouse: Lakehouse, spec: TableSpec) -> dict[str, Any]:
+    """Writer -> what its newest commit to the table says, of the commits whose files are left."""
+    found: dict[str, Any] = {}
+    for version in range(lakehouse.version(spec), -1, -1):
+        content = read_commit(lakehouse, spec, version)
+        if content is None:
+            break
+        found = _notes_of(content) | found
+    return found
+
+
 def newest_note(lakehouse: Lakehouse, spec: TableSpec, writer: str) -> Any:
     """What a writer's newest commit to the table says; none where no commit of it is left.
 
@@ -28,18 +39,27 @@ def newest_note(lakehouse: Lakehouse, spec: TableSpec, writer: str) -> Any:
         content = read_commit(lakehouse, spec, version)
         if content is None:
             return None
-        for line in content.splitlines():
-            note = json.loads(line).get("commitInfo", {}).get(NOTE, "{}")
-            try:
-                notes = json.loads(note)
-            except ValueError:
-                # Another's, in words of its own.
-                continue
-            if isinstance(notes, dict) and writer in notes:
-                return notes[writer]
+        notes = _notes_of(content)
+        if writer in notes:
+            return notes[writer]
     return None
 
 
 def read_commit(lakehouse: Lakehouse, spec: TableSpec, version: int) -> bytes | None:
     """The file of a commit; none where it isn't kept any more."""
     return lakehouse.files.read(f"{spec.path}/_delta_log/{version:020d}.json")
+
+
+def _notes_of(commit: bytes) -> dict[str, Any]:
+    """Writer -> what a commit's file says."""
+    found: dict[str, Any] = {}
+    for line in commit.splitlines():
+        note = json.loads(line).get("commitInfo", {}).get(NOTE, "{}")
+        try:
+            notes = json.loads(note)
+        except ValueError:
+            # Another's, in words of its own.
+            continue
+        if isinstance(notes, dict):
+            found |= notes
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -190,6 +191,21 @@ class Lakehouse(SmallTables):
     def drop(self, spec: TableSpec) -> None:
         """Remove the table with its history."""
         self.files.delete(spec.path)
+        self.forget_cached()
+
+    def active_files(self, spec: TableSpec) -> set[str]:
+        """Paths of the data files of the newest version, below the table's folder."""
+        if self.is_native:
+            return native_rows.active_files(self.uri(spec), self.storage_options)
+        files = DataFrame(self._newest(spec)._2().allFiles().toDF(), self.spark)
+        return {unquote(row.path) for row in files.select("path").collect()}
+
+    def write_checkpoint(self, spec: TableSpec) -> None:
+        """Write a checkpoint of the newest version: what is older isn't needed to read it."""
+        self._newest(spec)._1().checkpoint()
+
+    def forget_cached(self) -> None:
+        """Let Spark look again at tables whose log was changed behind its back."""
         self._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
     def vacuum(self, spec: TableSpec, days: int = 7) -> None:
@@ -213,10 +229,7 @@ class Lakehouse(SmallTables):
         for all of them.
         """
         if (version + zlib.crc32(spec.path.encode())) % _COMMITS_A_CHECKPOINT == 0:
-            log = self._jvm.org.apache.spark.sql.delta.DeltaLog
-            # The log that Spark has at hand is of its own last look: this one looks again.
-            newest = log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))
-            newest._1().checkpoint()
+            self.write_checkpoint(spec)
 
     def last_number(self, spec: TableSpec, writer: str) -> int:
         """The number of a writer's last commit to the table, see `Once`; -1 where it has none."""
@@ -224,9 +237,7 @@ class Lakehouse(SmallTables):
             return last_number(self.uri(spec), self.storage_options, writer)
         if not self.exists(spec):
             return -1
-        log = self._jvm.org.apache.spark.sql.delta.DeltaLog
-        newest = log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))._2()
-        number = newest.transactions().get(writer)
+        number = self._newest(spec)._2().transactions().get(writer)
         return int(number.get()) if number.isDefined() else -1
 
     def table_id(self, spec: TableSpec) -> str:
@@ -260,6 +271,14 @@ class Lakehouse(SmallTables):
     @property
     def _jvm(self) -> Any:
         return self.spark._jvm
+
+    def _newest(self, spec: TableSpec) -> Any:
+        """Delta's log of the table, and its newest snapshot.
+
+        The log that Spark has at hand is of its own last look: this one looks again.
+        """
+        log = self._jvm.org.apache.spark.sql.delta.DeltaLog
+        return log.forTableWithSnapshot(self.spark._jsparkSession, self.path(spec))
 
     def _delta(self, spec: TableSpec) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.path(spec))

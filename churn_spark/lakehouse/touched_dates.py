@@ -129,6 +129,9 @@ def _find_all(lakehouse: Lakehouse, version: int) -> set[date]:
         rows = lakehouse.read(EVENTS).select("event_date").distinct().collect()
         return {row.event_date for row in rows}
     table, options = lakehouse.uri(EVENTS), lakehouse.storage_options
-    events = DeltaTable(table, version, storage_options=options)
-    found = pl.scan_parquet(list_paths(events, table), glob=False, storage_options=options)
+    paths = list_paths(DeltaTable(table, version, storage_options=options), table)
+    if not paths:
+        # No line was accepted, or all events were removed: Polars has no schema to read by.
+        return set()
+    found = pl.scan_parquet(paths, glob=False, storage_options=options)
     return set(found.select(pl.col("event_date").unique()).collect().to_series())

@@ -10,7 +10,11 @@ from churn_spark.leakage.table import KEY, FeatureTable, Finding, are_equal
 
 
 def check_stored(table: FeatureTable) -> Iterator[Finding]:
-    """Users and values of the table other than those that were built from the log anew."""
+    """Users and values of the table other than those that were built from the log anew.
+
+    Of the tables beneath it, too: what is built of these is no better than they are.
+    """
+    yield from _find_other_sources(table)
     if table.rebuilds is None:
         return
     built = table.rebuilds.before.set_index(KEY).sort_index()
@@ -28,6 +32,20 @@ def check_stored(table: FeatureTable) -> Iterator[Finding]:
                 0,
                 f"{name} of {n / len(shared):.1%} of the rows is not what the log gives: it was "
                 "built of another log or changed since; run `build_snapshots` for these dates",
+            )
+
+
+def _find_other_sources(table: FeatureTable) -> Iterator[Finding]:
+    for source in table.sources:
+        if n := source.n_strange + source.n_missing:
+            yield Finding(
+                "stored",
+                source.table,
+                n,
+                0,
+                f"{source.n_strange:,} rows of {source.table} are not what the events give, and "
+                f"{source.n_missing:,} that they give are missing: it is older than the events or "
+                f"was changed since; run `{source.job}`, or delete the table and run it",
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
@@ -58,6 +58,23 @@ class Rebuilds:
 
 
 @dataclass(frozen=True)
+class OtherRows:
+    """A table that features are made of, held against the log.
+
+    Attributes:
+        table: its name.
+        job: that makes it.
+        n_strange: rows of it that the log doesn't give.
+        n_missing: rows that the log gives, and it lacks.
+    """
+
+    table: str
+    job: str
+    n_strange: int
+    n_missing: int
+
+
+@dataclass(frozen=True)
 class FeatureTable:
     """Training and test rows, with what the checks need to know beside them.
 
@@ -75,6 +92,7 @@ class FeatureTable:
             (events before the date), `next_ts` (first event from the date on), `final_ts` (last
             event of the whole log) and `cancel_ts`, in UTC without a zone, null where there is
             none; None skips the checks on users' own dates.
+        sources: the tables that the features are made of, each held against the log.
 
     Raises:
         LeakTableError: if columns are missing or there are no rows.
@@ -89,6 +107,7 @@ class FeatureTable:
     forecasts: frozenset[str] = frozenset()
     rebuilds: Rebuilds | None = None
     spans: pd.DataFrame | None = None
+    sources: Sequence[OtherRows] = ()
 
     def __post_init__(self) -> None:
         """Refuse a table that lacks what the checks read."""

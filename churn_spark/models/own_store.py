@@ -14,6 +14,7 @@ from sqlalchemy import column, create_engine, func, inspect, select, table, upda
 from sqlalchemy.exc import DatabaseError
 
 from churn_spark.errors import StoreError
+from churn_spark.troubles import describe_trouble
 
 _ARTIFACTS: Final = "mlflow/artifacts"
 _EXPERIMENTS: Final = table("experiments", column("name"), column("artifact_location"))
@@ -74,6 +75,9 @@ def opening(uri: str) -> Iterator[None]:
     try:
         yield
     except (CommandError, DatabaseError) as error:
+        if describe_trouble(error):
+            # The machine's, such as a full disk: whoever runs this says it.
+            raise
         raise _unfit(uri, error) from error
     except MlflowException as error:
         if "database schema" not in str(error) and "revision" not in str(error):

@@ -7,7 +7,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import lightgbm
@@ -17,20 +17,20 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from churn_spark.config import RegistryConfig
-from churn_spark.config.secrets import has_password, is_readable_on_the_way
+from churn_spark.config.secrets import has_password
 from churn_spark.contracts.registry_state import RegistryState
-from churn_spark.errors import ConfigError, InputError, StoreError
+from churn_spark.errors import InputError, StoreError
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
 from churn_spark.models.own_store import follow_lakehouse, opening
-from churn_spark.models.sqlite import sqlite_folder
+from churn_spark.models.sqlite import find_store
 from churn_spark.models.trainings import Trainings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _STEP = "champion_set_by"
+_ERASED = "versions_erased_on"
 _N_KEPT = 3
 """Bundles in memory: a champion, its challenger and the champion before it."""
-_MLFLOWS_SECRETS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
 _REQUIREMENTS = [f"lightgbm=={lightgbm.__version__}"]
 
 
@@ -40,15 +40,6 @@ def undated_run(version: str) -> InputError:
         f"found no tag `as_of` on the run of model version {version}, expected the date that it "
         "was trained as of: set it in MLflow, or name another champion"
     )
-
-
-def _refuse_clear_text(uri: str, environment: Mapping[str, str] = os.environ) -> None:
-    has_secret = has_password(uri) or any(environment.get(name) for name in _MLFLOWS_SECRETS)
-    if has_secret and is_readable_on_the_way(uri):
-        raise ConfigError(
-            "the password or token for registry.tracking_uri would be readable on its way: "
-            "expected an https:// address, or one of this machine"
-        )
 
 
 class ModelRegistry:
@@ -63,10 +54,9 @@ class ModelRegistry:
             StoreError: if the store is of another release, or its experiment was deleted.
         """
         uri = config.tracking_uri
-        _refuse_clear_text(uri)
-        own: Path | None = None
-        if not uri:
-            own = sqlite_folder(lakehouse, "registry.tracking_uri to name an MLflow server")
+        own = find_store(config, lakehouse)
+        if own:
+            own.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{own}/mlflow.db"
         if has_password(uri):
             # Otherwise the address of each run is printed, with the password in it.
@@ -179,6 +169,16 @@ class ModelRegistry:
         for run_id in runs:
             self._client.delete_run(run_id)
         return runs
+
+    def note_erasure(self) -> None:
+        """Note with every run that the versions of tables that it names are there no more."""
+        today = str(datetime.now(UTC).date())
+        token: str | None = None
+        while token != "":
+            found = self._client.search_runs([self._experiment_id], page_token=token)
+            for run in found:
+                self._client.set_tag(run.info.run_id, _ERASED, today)
+            token = found.token or ""
 
     def trainings(self) -> Trainings:
         """The runs of all trainings."""

@@ -9,7 +9,7 @@ from typing import Final
 import mlflow
 import pandas as pd
 
-from churn_spark.config import BacktestConfig, LearningConfig
+from churn_spark.config import BacktestConfig, EvaluationConfig, LearningConfig
 from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
@@ -75,9 +75,7 @@ _LOGGED: Final = {
 def run(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
-    config: LearningConfig,
-    backtest: BacktestConfig,
-    n_reasons: int,
+    config: EvaluationConfig,
     date: Date | None = None,
     truth: Path | None = None,
 ) -> str:
@@ -86,9 +84,7 @@ def run(
     Args:
         lakehouse: with the session days.
         registry: where the run is logged.
-        config: of the training.
-        backtest: how much is tested, and how often drawn anew.
-        n_reasons: reasons for each tested row of the primary model.
+        config: of the training, and how much is tested, how often drawn anew and how explained.
         date: end of the log that is used; all of it where none is given.
         truth: folder of the simulated world that the log is of, if it is.
 
@@ -98,25 +94,26 @@ def run(
         TooFewCancelsError: if there is too little to learn from.
     """
     USE_CASE.check_inputs(lakehouse)
+    learning, backtest = config.learning, config.backtest
     log = read_log_dates(lakehouse, date)
     end = min(date or Date.max, log.span.end)
-    plan = choose_dates(log, end, config, backtest)
-    snapshots.run_stale(lakehouse, {*plan.train, *plan.test}, config, log)
+    plan = choose_dates(log, end, learning, backtest)
+    snapshots.run_stale(lakehouse, {*plan.train, *plan.test}, learning, log)
     with USE_CASE.start(lakehouse) as facts:
-        tested = fit_and_predict(lakehouse, log, plan, config, truth)
+        tested = fit_and_predict(lakehouse, log, plan, learning, truth)
         predictions = describe_predictions(tested)
         figures = measure(
             predictions,
             list(tested.probabilities),
             choose_thresholds(tested),
             n_replicas=backtest.n_replicas,
-            seed=config.training.seed,
+            seed=learning.training.seed,
         )
         importance = build_importance(tested, backtest.n_folds)
-        n_in_gap = count_gap_cancels(lakehouse, [*plan.train, *plan.test], config)
+        n_in_gap = count_gap_cancels(lakehouse, [*plan.train, *plan.test], learning)
         about = {"date": str(end), "cutoff": str(plan.cutoff)}
         with registry.run("backtest", about) as run_id:
-            card = build_card(tested, run_id, config, n_in_gap, is_simulated=truth is not None)
+            card = build_card(tested, run_id, learning, n_in_gap, is_simulated=truth is not None)
             parameters = about | card.model_dump(mode="json", include=_LOGGED) | card.parameters
             mlflow.log_params(parameters)
             mlflow.log_metrics(main_figures(figures))
@@ -124,7 +121,7 @@ def run(
             mlflow.log_text(figures.to_csv(index=False), "figures.csv")
             mlflow.log_text(importance.to_csv(index=False), "importance.csv")
         for spec, rows in (
-            (BACKTEST_PREDICTIONS, lengthen(predictions, tested, n_reasons)),
+            (BACKTEST_PREDICTIONS, lengthen(predictions, tested, config.scoring.n_reasons)),
             (BACKTEST_FIGURES, figures),
             (BACKTEST_IMPORTANCE, importance),
             (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),

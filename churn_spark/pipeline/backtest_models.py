@@ -18,6 +18,7 @@ from churn_spark.evaluation.backtest import (
     cell_of,
 )
 from churn_spark.evaluation.date_split import DateSplit
+from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule
 from churn_spark.models.bundle import ModelBundle
@@ -27,6 +28,7 @@ from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.fit import build_bundle, fit
 from churn_spark.pipeline.training_data import TrainingData, label_dates, prepare
 from churn_spark.simulate.probabilities import build_probabilities
+from churn_spark.stores.user_ids import read_user_ids
 from churn_spark.timeline import Horizon
 
 MAX_ROWS = 200_000
@@ -106,11 +108,14 @@ def predict(
         found["behaviour"] = rows["behaviour_probability"].to_numpy()
     found[PRIMARY] = bundle.probabilities(rows)
     if truth is not None:
-        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon)
+        users = read_user_ids(lakehouse)
+        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon, users)
     return found
 
 
-def true_probabilities(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDArray[np.float64]:
+def true_probabilities(
+    rows: pd.DataFrame, world: Path, horizon: Horizon, users: UserIds
+) -> NDArray[np.float64]:
     """The true chance to cancel of every row of a simulated log.
 
     Raises:
@@ -123,6 +128,7 @@ def true_probabilities(rows: pd.DataFrame, world: Path, horizon: Horizon) -> NDA
         for day in sorted(set(rows["as_of"]))
     )
     columns = ["as_of", "user_id", "cancel_probability"]
+    truth["user_id"] = truth["user_id"].map(users.stored)
     found = rows[["as_of", "user_id"]].merge(truth[columns], how="left", on=["as_of", "user_id"])
     if found["cancel_probability"].isna().any():
         raise InputError(

@@ -6,6 +6,7 @@ from churn_spark.contracts.tables import TableSpec
 from churn_spark.pipeline import (
     backtest,
     check_leaks,
+    erase_user,
     extract_rejected,
     maintain,
     night,
@@ -27,6 +28,7 @@ USE_CASES = (
     register_tables.USE_CASE,
     check_leaks.USE_CASE,
     extract_rejected.USE_CASE,
+    erase_user.USE_CASE,
     maintain.USE_CASE,
     tune.USE_CASE,
 )

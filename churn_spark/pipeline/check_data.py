@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date as Date
+from typing import Final
 
 from churn_spark.config import ChecksConfig
 from churn_spark.contracts.places import AT_EDGE, OUT_OF_PLACE
@@ -35,9 +36,10 @@ from churn_spark.monitoring.data_quality.event_days import (
 from churn_spark.monitoring.frames.snapshot_facts import read_snapshot_facts
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
-from churn_spark.stores.checks import write_checks
+from churn_spark.stores.checks import read_failed_nights, write_checks
 from churn_spark.stores.event_days import read_event_days
 from churn_spark.stores.files import measure_files
+from churn_spark.timeline import days_after
 
 USE_CASE = UseCase(
     "check_data",
@@ -47,6 +49,8 @@ USE_CASE = UseCase(
     takes=("the champion",),
     reads_if_there=(DECISIONS, FILES, LOG_DATES, BUILT_DATES),
 )
+
+_NEWEST_DAYS: Final = 14
 
 
 def run(
@@ -85,13 +89,27 @@ def check_night(
             bundle = registry.load(version)
             # Columns that are defined otherwise today say nothing beside its training rows.
             if bundle.knows_definitions:
-                columns += read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, date), bundle)
+                newest = newest_sound_date(lakehouse, date)
+                before = read_as_of(lakehouse, SNAPSHOTS, newest) if newest else None
+                tonight = read_as_of(lakehouse, SNAPSHOTS, date)
+                columns += read_snapshot_facts(tonight, bundle, before)
         results = (check_population(n_users), *run_checks(feed, columns, config))
         write_checks(lakehouse, date, results)
         n_passed = len(results) - len(failed_checks(results))
         facts.append(f"{n_passed} of {len(results)} checks passed")
         facts.extend(check.sentence for check in results if not check.passed)
     return results
+
+
+def newest_sound_date(lakehouse: Lakehouse, date: Date) -> Date | None:
+    """The newest date within two weeks before a night whose snapshot failed no check.
+
+    A feed that stays broken doesn't become what is usual: its own nights are no measure.
+    """
+    failed = read_failed_nights(lakehouse)
+    first = days_after(date, -_NEWEST_DAYS)
+    built = lakehouse.partition_values(SNAPSHOTS, "as_of")
+    return max((day for day in built if first <= day < date and day not in failed), default=None)
 
 
 def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:

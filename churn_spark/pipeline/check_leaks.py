@@ -1,8 +1,9 @@
 """Gold `snapshots`, `behaviour` and `labels` -> what in them no forecast could have known.
 
-A bounded sample of users, on the newest dates whose labels are known. The features are also
-built anew from the log, of which none may differ, and from one whose future was changed, of
-which none may differ either. Nothing is written.
+A bounded sample of users, on the newest dates whose labels are known. Their session days and
+transitions are held against their events. The features are also built anew from the log, of which
+none may differ, and from one whose future was changed, of which none may differ either. Nothing is
+written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BUILT_DATES,
     DATA_CHECKS,
+    EVENTS,
     LABELS,
+    LOG_DATES,
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
@@ -38,7 +41,15 @@ USE_CASE = UseCase(
     "check_leaks",
     "whether any feature knows what it must not, or isn't what the log gives, by rebuilding it",
     reads=(SESSION_DAYS, SNAPSHOTS, LABELS),
-    reads_if_there=(TRANSITIONS, TRAINING_ROWS, BEHAVIOUR, BUILT_DATES, DATA_CHECKS),
+    reads_if_there=(
+        EVENTS,
+        LOG_DATES,
+        TRANSITIONS,
+        TRAINING_ROWS,
+        BEHAVIOUR,
+        BUILT_DATES,
+        DATA_CHECKS,
+    ),
     takes=("the champion",),
 )
 

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
+from churn_spark.runtime.user import require_named_user
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,6 +59,17 @@ class JobContext:
 
         return ModelRegistry(self.config.registry, self.config.lakehouse)
 
+    def open_registry_later(self) -> Callable[[], ModelRegistry]:
+        """What opens the model registry when it is needed; whether there can be one is seen now.
+
+        Raises:
+            ConfigError: if the configuration names no place for it, before anything is written.
+        """
+        from churn_spark.models.sqlite import find_store
+
+        find_store(self.config.registry, self.config.lakehouse)
+        return lambda: self.registry
+
 
 @contextmanager
 def open_job(
@@ -86,7 +98,8 @@ def open_job(
 
     Raises:
         ConfigError: if the configuration doesn't fit.
-        MachineError: if Java or the jars are missing, and the lakehouse is asked for.
+        MachineError: if the user has no name, or if Java or the jars are missing and the
+            lakehouse is asked for.
         LockedError: if it is asked for, and another job is writing.
     """
     started = time.time()
@@ -98,6 +111,8 @@ def open_job(
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())
+    # Before the libraries: some look for the user's home when they are imported.
+    require_named_user()
     from churn_spark.runtime.session import StartingSession
 
     session = StartingSession(config.spark, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from churn_spark.config import BacktestConfig, CostsConfig, NightConfig
+from churn_spark.config import EvaluationConfig, NightConfig
 from churn_spark.contracts.tables import RETENTION_LISTS, TABLES
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
@@ -21,7 +21,7 @@ from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
 
 N_USERS = 300
-"""Enough for the retraining policy to judge a night (policy.min_rows)."""
+"""Enough for drift to be judged (policy.min_rows)."""
 
 DEMO_FOLDER = "demo_log"
 
@@ -30,8 +30,7 @@ def run(
     lakehouse: Lakehouse,
     open_registry: Callable[[], ModelRegistry],
     config: NightConfig,
-    backtesting: BacktestConfig,
-    costs: CostsConfig,
+    evaluation: EvaluationConfig,
     n_nights: int,
 ) -> None:
     """Simulate a mini log, run the last nights of it, test the model and write the pages.
@@ -55,9 +54,8 @@ def run(
         night.run(lakehouse, open_registry, config, date, str(folder / "events"))
     say("", "")
     registry = open_registry()
-    n_reasons = config.scoring.n_reasons
-    backtest.run(lakehouse, registry, config.learning, backtesting, n_reasons, end, folder)
-    pages = report.run(lakehouse, registry, costs, config.policy)
+    backtest.run(lakehouse, registry, evaluation, end, folder)
+    pages = report.run(lakehouse, registry, evaluation.costs, config.policy)
     show_list(lakehouse, end)
     show_places(lakehouse, folder, pages)
 

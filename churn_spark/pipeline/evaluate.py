@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date as Date
 
-from churn_spark.config import BacktestConfig, CostsConfig, LearningConfig
+from churn_spark.config import EvaluationConfig
 from churn_spark.errors import TooFewCancelsError, TooFewDatesError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
@@ -15,10 +15,7 @@ from churn_spark.pipeline.console import say
 def run(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
-    config: LearningConfig,
-    backtesting: BacktestConfig,
-    costs: CostsConfig,
-    n_reasons: int,
+    config: EvaluationConfig,
     date: Date | None = None,
 ) -> str | None:
     """Test the model on the log up to a date and write the page; returns its path, if any.
@@ -26,8 +23,8 @@ def run(
     A log that is too short, or holds too few cancellations, is said to be, and gets no page.
     """
     try:
-        backtest.run(lakehouse, registry, config, backtesting, n_reasons, date)
+        backtest.run(lakehouse, registry, config, date)
     except (TooFewDatesError, TooFewCancelsError) as error:
         say(backtest.USE_CASE.name, f"left out: {error}")
         return None
-    return report.write_evaluation(lakehouse, costs)
+    return report.write_evaluation(lakehouse, config.costs)

@@ -9,7 +9,6 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.stores.decisions import read_entries
 from churn_spark.timeline import days_after
-from churn_spark.wording import count_of
 
 _TAG = "version_"
 """Before the name of a table: the version of it that a training has read."""
@@ -17,8 +16,10 @@ _TAG = "version_"
 
 def forget_models(
     lakehouse: Lakehouse, registry: ModelRegistry, night: Date, keep_days: int
-) -> str:
+) -> int:
     """Forget models that were trained before the last so many days, and that nothing needs.
+
+    Returns how many runs that were.
 
     Whoever is champion or waits is kept, and so is every model that a night since then stood on
     or decided about: done again, it loads that model.
@@ -31,7 +32,7 @@ def forget_models(
     runs = registry.trainings().forget(first, {version for version in needed if version})
     if runs and lakehouse.exists(VALIDATION_SCORES):
         lakehouse.delete_rows(VALIDATION_SCORES, {"run_id": runs})
-    return f"{count_of(len(runs), 'run')} of old models forgotten"
+    return len(runs)
 
 
 def named_versions(

@@ -11,8 +11,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
+from churn_spark.config import IngestConfig, PrivacyConfig
+from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE, TABLES
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
 from churn_spark.events.proofs import look_at_files, prove
@@ -24,6 +24,7 @@ from churn_spark.events.readings import (
     known_files,
     plan_readings,
 )
+from churn_spark.events.seen_before import leave_out_settled
 from churn_spark.events.summary import BatchFacts, IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch, native_feed
@@ -34,15 +35,18 @@ from churn_spark.pipeline.ingest_tables import prepare_tables
 from churn_spark.pipeline.quarantine import remove_expired, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.user_ids import read_user_ids
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "ingest_events",
     "each file exactly once; every line accepted, anonymous or quarantined with a reason",
     writes=(FILES, EVENTS, QUARANTINE),
+    reads_if_there=(ERASED_USERS,),
     takes=("your files",),
 )
 _MILLIS_PER_MINUTE: Final = 60_000
+_OWN_FOLDERS: Final = (*{spec.layer: None for spec in TABLES}, "champion", "mlflow", "reports")
 _WHY: Final = {"read": "new", "read on": "grown", "read again": "changed, and read again"}
 
 
@@ -51,6 +55,7 @@ def run(
     config: IngestConfig,
     location: str | None = None,
     reload: Reload | None = None,
+    privacy: PrivacyConfig = PrivacyConfig(),
 ) -> IngestSummary:
     """Load what is new at a folder, file or glob and say what became of every line.
 
@@ -60,15 +65,21 @@ def run(
         location: where the files are; `ingest.events` where none is given.
         reload: which of the files that were read are read again, in place of what they had
             delivered: those that were changed since, or all.
+        privacy: under which ids users are kept.
 
     Raises:
         InputError: if there is no file at all, or the one way to read them can't.
         OldTableError: if the events were loaded by a release that didn't cut them by user.
         LostTableError: if tables that belong together aren't all there.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
     """
     with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
-        loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config))
+        if root := lakehouse.native_root:
+            # A lakehouse that lies among the logs has files of JSON, too.
+            listed = listed.outside(f"{root}/{name}" for name in _OWN_FOLDERS)
+        loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
         finished = loader.finish_pending()
         known = lakehouse.read_arrow(FILES)
         plan = loader.plan(listed, known, reload)
@@ -85,6 +96,11 @@ def run(
     for warning in summary.warnings():
         warn(warning)
     return summary
+
+
+def finish_pending(lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyConfig) -> None:
+    """Finish the batch that an ingest which was killed has left, if there is one."""
+    _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy)).finish_pending()
 
 
 def plan(
@@ -117,6 +133,7 @@ class _Loader:
 
     def __init__(self, lakehouse: Lakehouse, config: IngestConfig, n_buckets: int) -> None:
         self._lakehouse, self._config, self._n_buckets = lakehouse, config, n_buckets
+        self._users = read_user_ids(lakehouse)
         self._given_up: Sequence[FileNote] = ()
 
     def finish_pending(self) -> list[BatchFacts]:
@@ -161,7 +178,11 @@ class _Loader:
             reload=reload,
             is_doubtful=noted != loaded,
         )
-        plan = plan_readings(listed.files, known_files(known), prove, rules)
+        # Where all are to be read again, none is settled.
+        files = listed.files
+        if reload != "all":
+            files, known = leave_out_settled(files, known)
+        plan = plan_readings(files, known_files(known), prove, rules)
         there = {file.path for file in listed.files}
         lost = [
             note.unread("gone before its batch was finished")
@@ -194,7 +215,13 @@ class _Loader:
                     chosen = look_at_files(chosen, self._config)
                 if is_native:
                     batch = native_feed.load_natively(
-                        self._lakehouse, self._config, self._n_buckets, chosen, number, progress
+                        self._lakehouse,
+                        self._config,
+                        self._n_buckets,
+                        self._users,
+                        chosen,
+                        number,
+                        progress,
                     )
                 else:
                     batch = PendingBatch(number, chosen, {}, {}, None)
@@ -207,7 +234,9 @@ class _Loader:
 
     def _finish(self, batch: PendingBatch) -> BatchFacts:
         if batch.added is None:
-            batch = load_by_spark(self._lakehouse, self._config, self._n_buckets, batch)
+            batch = load_by_spark(
+                self._lakehouse, self._config, self._n_buckets, self._users, batch
+            )
         else:
             ingest_batch.commit(self._lakehouse, batch)
         ingest_batch.forget_pending(self._lakehouse)

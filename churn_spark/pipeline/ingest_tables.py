@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from churn_spark.config import IngestConfig
+from churn_spark.config import IngestConfig, PrivacyConfig
 from churn_spark.contracts.tables import EVENTS, FILES
 from churn_spark.contracts.tables.table import BUCKETS
 from churn_spark.errors import LostTableError, OldTableError
@@ -12,15 +12,20 @@ from churn_spark.lakehouse.commits import create_table
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch
 from churn_spark.pipeline.quarantine import remove_raw_lines
+from churn_spark.stores.user_ids import key_check_of, require_as_configured
 
 
-def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
+def prepare_tables(lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyConfig) -> int:
     """Create the tables that are missing; returns the number of the events' buckets.
 
     Raises:
         OldTableError: if the events were loaded by a release that didn't cut them by user.
         LostTableError: if files are noted as read, and the events that they delivered are gone.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
     """
+    key_check = key_check_of(privacy)
+    require_as_configured(lakehouse, privacy)
     remove_raw_lines(lakehouse)
     there = [spec for spec in ingest_batch.TABLES if lakehouse.exists(spec)]
     if EVENTS not in there and lakehouse.count_rows(FILES):
@@ -34,7 +39,11 @@ def prepare_tables(lakehouse: Lakehouse, config: IngestConfig) -> int:
         ingest_batch.forget_pending(lakehouse)
     for spec in ingest_batch.TABLES:
         if spec not in there:
-            lakehouse.create(replace(spec, n_buckets=config.buckets) if spec is EVENTS else spec)
+            lakehouse.create(
+                replace(spec, n_buckets=config.buckets, key_check=key_check)
+                if spec is EVENTS
+                else spec
+            )
     n_buckets = lakehouse.properties(EVENTS).get(BUCKETS)
     if n_buckets is None:
         raise OldTableError(

@@ -27,6 +27,7 @@ from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.leak_behaviour import read_forecasters, with_stored_forecasts
 from churn_spark.pipeline.leak_builds import build_rows, sampled
+from churn_spark.pipeline.leak_silver import find_other_rows
 from churn_spark.timeline import Horizon
 
 FORECASTS: Final = ("behaviour_probability", "cancel_per_visit")
@@ -110,6 +111,7 @@ def collect_table(
                 ).toPandas(),
             ),
             spans=build_event_spans(log_tables.session_days, dates).toPandas(),
+            sources=[*find_other_rows(lakehouse, share)],
         )
 
 

@@ -18,7 +18,6 @@ from churn_spark.contracts.tables import EVENT_DAYS, EVENTS, LOG_DATES
 from churn_spark.features.log_dates import place_dates
 from churn_spark.lakehouse.bucket_files import count_by_date, list_bucket_files
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.touched_dates import find_touched_dates
 from churn_spark.wording import count_of, name_some
 
 _NAMED: Final = 3
@@ -63,10 +62,16 @@ class LogPlaces:
         return [f"{count_of(n_events, 'event')} out of place set aside: {named}"]
 
 
-def find_places(lakehouse: Lakehouse, config: IngestConfig, version: int) -> LogPlaces:
+def find_places(
+    lakehouse: Lakehouse, config: IngestConfig, version: int, touched: Collection[Date]
+) -> LogPlaces:
     """Where the dates of a version of the events lie.
 
-    Events are counted anew on the dates that `event_days` doesn't know yet.
+    Args:
+        lakehouse: with the events.
+        config: of the ingest.
+        version: of the events.
+        touched: dates that `event_days` doesn't know yet as they are: events are counted anew.
     """
     stored = lakehouse.read_rows(LOG_DATES)
     before = sorted(stored.itertuples(index=False, name=None))
@@ -74,7 +79,7 @@ def find_places(lakehouse: Lakehouse, config: IngestConfig, version: int) -> Log
     counts = Counter[Date]()
     for day, n in counted.itertuples(index=False, name=None):
         counts[day] += n
-    if touched := find_touched_dates(lakehouse, EVENT_DAYS, version).dates:
+    if touched:
         found = _count_events(lakehouse, touched, version)
         counts = Counter({**counts, **dict.fromkeys(touched, 0), **found})
     places = place_dates(+counts, config)

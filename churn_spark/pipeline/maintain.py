@@ -81,10 +81,14 @@ def _maintain(
         if lakehouse.native_root is not None:
             require_writable(lakehouse.native_root)
         if night is not None:
-            facts.append(_remove_rows(lakehouse, night, config.keep_rows_days))
-            facts.append(forget_models(lakehouse, registry, night, config.keep_models_days))
+            removed = _remove_rows(lakehouse, night, config.keep_rows_days)
+            if removed:
+                facts.append(f"{count_of(removed, 'date')} of findings removed")
+            forgotten = forget_models(lakehouse, registry, night, config.keep_models_days)
+            if forgotten:
+                facts.append(f"{count_of(forgotten, 'run')} of old models forgotten")
         named = named_versions(lakehouse, registry, night, config.keep_named_days)
-        facts.append(_tidy_files(lakehouse, config, named))
+        facts.extend(_tidy_files(lakehouse, config, named))
         if night is not None:
             _note_done(lakehouse, night)
 
@@ -93,8 +97,8 @@ def _note_done(lakehouse: Lakehouse, night: Date) -> None:
     lakehouse.files.exchange(_DONE, json.dumps({"night": str(night)}).encode())
 
 
-def _remove_rows(lakehouse: Lakehouse, night: Date, keep_days: int) -> str:
-    """Remove what nights before the last so many days have found."""
+def _remove_rows(lakehouse: Lakehouse, night: Date, keep_days: int) -> int:
+    """Remove what nights before the last so many days have found; returns how many dates of it."""
     first, removed = days_after(night, -keep_days), 0
     for spec in _OF_NIGHTS:
         dates = lakehouse.partition_values(spec, "run_date")
@@ -105,13 +109,13 @@ def _remove_rows(lakehouse: Lakehouse, night: Date, keep_days: int) -> str:
     old_runs = {"run_id": Between(last=f"{days_after(utc_today(), -keep_days):%Y%m%d}")}
     if lakehouse.count_rows(RUNS, old_runs):
         lakehouse.delete_rows(RUNS, old_runs)
-    return f"{count_of(removed, 'old date')} removed"
+    return removed
 
 
 def _tidy_files(
     lakehouse: Lakehouse, config: MaintenanceConfig, named: Mapping[TableSpec, Collection[int]]
-) -> str:
-    """Join small files and remove old ones, table by table."""
+) -> list[str]:
+    """Join small files and remove old ones, table by table; returns what was done, in words."""
     joined = removed = 0
     unread = _unread_tables(lakehouse)
     for spec in TABLES:
@@ -122,8 +126,9 @@ def _tidy_files(
         days = max(config.keep_days, config.keep_named_days if spec in named else 0)
         keep_log(lakehouse, spec, days)
         removed += remove_old_files(lakehouse, spec, config.keep_days, versions, days)
-    left = f"; left for the next night: {', '.join(spec.path for spec in unread)}" if unread else ""
-    return f"{count_of(joined, 'file')} fewer, {count_of(removed, 'old file')} removed{left}"
+    done = [f"small files joined: {joined:,} fewer", f"{count_of(removed, 'old file')} removed"]
+    left = ", ".join(spec.path for spec in unread)
+    return done + [f"left for the next time, as it is still to be read: {left}"] * bool(left)
 
 
 def _unread_tables(lakehouse: Lakehouse) -> list[TableSpec]:

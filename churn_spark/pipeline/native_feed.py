@@ -11,6 +11,7 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import ListedFile
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
 from churn_spark.events.readings import FileNote, build_files
+from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.byte_ranges import ByteRange, split_files
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.location import object_store_settings
@@ -29,6 +30,7 @@ def load_natively(
     lakehouse: Lakehouse,
     config: IngestConfig,
     n_buckets: int,
+    users: UserIds,
     files: Sequence[FileNote],
     number: int,
     progress: IngestProgress,
@@ -39,7 +41,7 @@ def load_natively(
     """
     options = lakehouse.storage_options
     tables = {spec.path: lakehouse.uri(spec) for spec in (EVENTS, QUARANTINE)}
-    task = LoadTask(config, n_buckets, number, utc_today(), tables, options)
+    task = LoadTask(config, n_buckets, number, utc_today(), tables, options, users)
     parts = split_files(
         [(note.path, note.begin, note.size_bytes) for note in files if note.is_read],
         PART_BYTES,

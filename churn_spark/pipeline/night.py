@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date as Date
 
 from churn_spark.config import NightConfig
+from churn_spark.config.privacy import require_privacy_key
 from churn_spark.contracts.tables import DATA_CHECKS, DECISIONS
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.lakehouse.tables import Lakehouse
@@ -91,15 +92,19 @@ def run(
     Raises:
         InputError: if there is no file, or no event before the date; and after all is done, if
             a file could not be opened.
+        ConfigError: if the key of pseudonyms is missing; nothing is written then.
+        OtherIdsError: if the events keep user ids in another way than is configured.
         OtherModelError: if the label describes the past, or the champion has learnt what came
             after the date or predicts something else than is configured.
     """
     if date is not None:
         note_date(date)
     refuse_lifetime(config.learning)
+    # Before the registry makes its store.
+    require_privacy_key(config.privacy)
     with ThreadPoolExecutor(1) as background:
         opening = background.submit(open_registry)
-        loaded = ingest.run(lakehouse, config.ingest, location)
+        loaded = ingest.run(lakehouse, config.ingest, location, privacy=config.privacy)
         # All from one read of the events.
         steps = session_days.STEP | transitions.STEP | event_days.STEP
         rollups.run(lakehouse, config.ingest, steps)

@@ -37,14 +37,13 @@ def notify(
     Nothing is decided where there is no model yet: then only the data can be in trouble.
     """
     is_sound = all(check.passed for check in checks)
-    is_judged = is_sound and not any(e.decision.rule == "too_few_rows" for e in tonight)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy)
-    if tonight and is_judged:
+    if tonight and is_sound:
         findings += find_in_rates(drift.rows, config)
     alerts, notices = update_alerts(
-        read_open_alerts(lakehouse, date), findings, config, date, is_judged=is_judged
+        read_open_alerts(lakehouse, date), findings, config, date, is_judged=is_sound
     )
     write_alerts(lakehouse, date, alerts, notices)
     deliver(notices, config)

@@ -20,6 +20,7 @@ from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
 from churn_spark.scoring.suppression import read_suppressed
+from churn_spark.stores.user_ids import read_user_ids
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -47,9 +48,14 @@ def run(
         MissingTableError: if the date has no scores.
         FingerprintError: if the model that scored knows other feature definitions.
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
+        ConfigError: if users are known by pseudonyms, and the environment lacks their key.
     """
     with USE_CASE.start(lakehouse) as facts:
-        suppressed = read_suppressed(lakehouse.spark, config.suppressed)
+        users = read_user_ids(lakehouse)
+        suppressed = [
+            (users.stored(one), until)
+            for one, until in read_suppressed(lakehouse.spark, config.suppressed)
+        ]
         scores = read_as_of(lakehouse, SCORES, date)
         # What would help is asked of the model that scored, which may be champion no more.
         version = first_rows(scores, ["user_id"], 1)["model_version"].iloc[0]

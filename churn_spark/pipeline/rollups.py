@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from churn_spark.config import IngestConfig
-from churn_spark.contracts.tables import EVENTS
+from churn_spark.contracts.tables import EVENT_DAYS, EVENTS
 from churn_spark.features.rollups import (
     SESSION_DAY_ROLLUP,
     TRANSITION_ROLLUP,
@@ -83,10 +83,19 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
         # What begins last is said first.
         started = {one: lines.enter_context(one.start(lakehouse)) for one in reversed([*steps])}
         version = lakehouse.version(EVENTS)
-        log = find_places(lakehouse, config, version)
+        feed = find_touched_dates(lakehouse, EVENT_DAYS, version)
+        log = find_places(lakehouse, config, version, feed.dates)
         followers = [one for one in _OF_LOG if log.moved and lakehouse.exists(one.table)]
         rebuilds = {
-            rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
+            rollup: Rebuild(
+                rollup,
+                (
+                    feed
+                    if rollup.table is EVENT_DAYS
+                    else find_touched_dates(lakehouse, rollup.table, version)
+                ),
+                log,
+            )
             for rollup in dict.fromkeys([*steps.values(), *followers])
         }
         touched = [rebuild for rebuild in rebuilds.values() if rebuild.dates]
@@ -108,7 +117,9 @@ def plan(
 ) -> Mapping[Rollup, Rebuild]:
     """What of some tables would be rebuilt; nothing is."""
     version = lakehouse.version(EVENTS)
-    log = find_places(lakehouse, config, version)
+    log = find_places(
+        lakehouse, config, version, find_touched_dates(lakehouse, EVENT_DAYS, version).dates
+    )
     return {
         rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
         for rollup in dict.fromkeys(wanted)
@@ -154,4 +165,5 @@ def _rebuild_by_spark(lakehouse: Lakehouse, rebuild: Rebuild) -> None:
         table,
         {"event_date": rebuild.dates},
         once=rebuild.touched.once,
+        deal_by="user_id" if "user_id" in table.column_names else None,
     )

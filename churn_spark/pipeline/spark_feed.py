@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -18,15 +19,23 @@ from churn_spark.events.lines import (
 )
 from churn_spark.events.readings import build_files
 from churn_spark.events.spark_blocks import SparkBlocks
+from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.quarantine import utc_today
 
+_NO_REASONS: Final = ("accepted", "anonymous", "erased")
+"""What becomes of lines that aren't rejected."""
+
 
 def load_by_spark(
-    lakehouse: Lakehouse, config: IngestConfig, n_buckets: int, batch: PendingBatch
+    lakehouse: Lakehouse,
+    config: IngestConfig,
+    n_buckets: int,
+    users: UserIds,
+    batch: PendingBatch,
 ) -> PendingBatch:
     """Read the files of a batch and write their rows; what was done before isn't done again.
 
@@ -42,13 +51,13 @@ def load_by_spark(
     paths = [note.path for note in batch.read]
     broken: dict[str, str] = {}
     try:
-        lines = _write(lakehouse, config, n_buckets, batch, read_lines(spark, paths))
+        lines = _write(lakehouse, config, n_buckets, users, batch, read_lines(spark, paths))
     except (PySparkException, Py4JJavaError):
         broken = find_broken_files(spark, paths)
         if not broken:
             raise
         readable = read_lines(spark, paths, up_to_damage=True)
-        lines = _write(lakehouse, config, n_buckets, batch, readable)
+        lines = _write(lakehouse, config, n_buckets, users, batch, readable)
     for spec in (EVENTS, QUARANTINE):
         ingest_batch.withdraw(lakehouse, spec, batch)
     rows = build_files(batch.files, broken, batch.number).rows()
@@ -60,15 +69,16 @@ def _write(
     lakehouse: Lakehouse,
     config: IngestConfig,
     n_buckets: int,
+    users: UserIds,
     batch: PendingBatch,
     lines: DataFrame,
 ) -> dict[str, int]:
-    blocks = SparkBlocks.of(lines, config, n_buckets, batch.number, utc_today())
+    blocks = SparkBlocks.of(lines, config, n_buckets, users, batch.number, utc_today())
     blocks.rows.persist()
     try:
         counts = dict(blocks.count_lines())
         lakehouse.append(blocks.events, EVENTS, batch.once(EVENTS))
-        if counts.get("read", 0) > counts.get("accepted", 0) + counts.get("anonymous", 0):
+        if counts.get("read", 0) > sum(counts.get(name, 0) for name in _NO_REASONS):
             starts = {
                 path: bytes_before_lines(lakehouse.spark, path)
                 for path in blocks.files_with_rejected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date as Date
 
 from churn_spark.contracts.tables import (
@@ -19,6 +20,7 @@ from churn_spark.contracts.tables import (
     SNAPSHOTS,
     TRANSITION_TOTALS,
     USER_TOTALS,
+    TableSpec,
 )
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
@@ -51,11 +53,8 @@ _TOTALS = (USER_TOTALS, TRANSITION_TOTALS)
 
 def withdraw(lakehouse: Lakehouse, date: Date) -> None:
     """Take back what the night said before its data were found to be broken."""
-    for spec, column in _OF_NIGHT:
-        of_night: Where = {column: [date]}
-        if lakehouse.count_rows(spec, of_night):
-            say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
-            lakehouse.replace_rows([], spec, of_night)
+    for spec in _take_back(lakehouse, _OF_NIGHT, [date]):
+        say("nightly", f"{spec.name} of {date} is withdrawn: the data failed their checks")
 
 
 def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
@@ -80,8 +79,18 @@ def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
     for spec in _TOTALS:
         cuts = [cut for cut in lakehouse.partition_values(spec, "before") if cut > last]
         lakehouse.replace_rows([], spec, {"before": cuts})
-    for spec, column in _OF_DATE:
-        of_nights: Where = {column: ahead}
-        if lakehouse.count_rows(spec, of_nights):
-            lakehouse.replace_rows([], spec, of_nights)
+    _take_back(lakehouse, _OF_DATE, ahead)
     return True
+
+
+def _take_back(
+    lakehouse: Lakehouse, tables: Iterable[tuple[TableSpec, str]], dates: list[Date]
+) -> list[TableSpec]:
+    """Remove the rows of some dates; returns the tables that had any, in their order."""
+    found = []
+    for spec, column in tables:
+        of_dates: Where = {column: dates}
+        if lakehouse.count_rows(spec, of_dates):
+            lakehouse.replace_rows([], spec, of_dates)
+            found.append(spec)
+    return found

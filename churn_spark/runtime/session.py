@@ -130,5 +130,7 @@ def _sql_settings(config: SparkConfig) -> dict[str, str]:
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,
         # Delta replays its log in this many tasks; 50, the default, costs seconds on a laptop.
         "spark.databricks.delta.snapshotPartitions": partitions,
+        # VACUUM lists files in this many tasks, 10,000 by default.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": partitions,
         "spark.sql.execution.arrow.pyspark.enabled": "true",
     }

@@ -13,7 +13,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churn_spark import wording
+from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
+from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.drift.comparisons import TRAINING
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -115,18 +118,32 @@ def draw_history(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     }
 
 
+def open_alerts(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The alerts of a night that are open, the most severe first."""
+    still_open = (row for row in rows if row["resolved"] is None)
+    return sorted(still_open, key=lambda row: (-SEVERITIES.index(row["severity"]), row["key"]))
+
+
 def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The drift of each feature, what alerts first and then by the size of the gap."""
+    """How far each feature is from the training rows, of all users; what has moved comes first.
+
+    Args:
+        rows: of `drift`, of a night.
+    """
     described = []
     for row in rows:
+        if (row["comparison"], row["slice"]) != (TRAINING, ALL):
+            continue
         moved = bool(row["is_breached"])
-        state = "drifted" if moved and not row["is_trending"] else "as expected" if moved else "ok"
+        state = "as before"
+        if moved:
+            state = "moves with time" if row["is_trending"] else "moved"
         if row["status"] != "ok":
             state = "not compared"
         gap = row["ks_statistic"]
         known = gap is not None and not math.isnan(gap)
         described.append({**row, "state": state, "gap": gap if known else None})
-    return sorted(described, key=lambda row: (row["state"] != "drifted", -(row["gap"] or 0.0)))
+    return sorted(described, key=lambda row: (row["state"] != "moved", -(row["gap"] or 0.0)))
 
 
 def _round_numbers() -> list[float]:

@@ -13,11 +13,13 @@ from fastapi import FastAPI, Query, Request, Response
 
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
+from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
     describe_drift,
     draw_history,
+    open_alerts,
     percent,
     render,
     sign_in_page,
@@ -88,9 +90,11 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         today = service.today()
 
         def read() -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None, list[Any]]:
-            listed, history = lists.find_listed(today, user_id), service.scores.history(user_id)
+            known_as = service.id_in_tables(user_id)
+            listed = lists.find_listed(today, known_as)
+            history = service.scores.history(known_as)
             try:
-                return {"as_of": day, **lists.find_user(users, user_id)}, listed, history
+                return {"as_of": day, **lists.find_user(users, known_as)}, listed, history
             except RequestError:
                 if not history:
                     raise
@@ -114,7 +118,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
         drift = describe_drift(newest.rows.to_pylist()) if newest else []
-        drifted = [row["feature"] for row in drift if row["state"] == "drifted"]
+        told = service.alerts.newest
+        alerts = open_alerts(told.rows.to_pylist()) if told else []
         return _page(
             request,
             "model.html",
@@ -123,7 +128,9 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             checks=service.checks(),
             run_date=newest.day if newest else "",
             drift=drift,
-            drifted=drifted if newest else None,
+            moved=[row["feature"] for row in drift if row["state"] == "moved"],
+            alerts=alerts,
+            is_drift_confirmed=any(alert["key"] == CONFIRMED_DRIFT for alert in alerts),
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),
         )

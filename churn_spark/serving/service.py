@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from churn_spark.config import ServiceConfig
-from churn_spark.contracts.tables import DRIFT, RETENTION_LISTS, SCORES
-from churn_spark.errors import RequestError
+from churn_spark.config.privacy import pseudonym_of, read_privacy_key
+from churn_spark.contracts.tables import ALERTS, DRIFT, RETENTION_LISTS, SCORES
+from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import KeyRing, KeyWatch
@@ -22,6 +24,8 @@ from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import LogStart, NewestPartition, read_all
 from churn_spark.serving.users import Users, read_users
+
+_log: Final = logging.getLogger(__name__)
 
 # A night may be run some time before its date begins, UTC.
 _AHEAD_HOURS: Final = 24.0
@@ -63,8 +67,10 @@ class Service:
         self.scores = NewestPartition(config.lakehouse, SCORES, read_users)
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
         self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
+        self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
+        self._privacy_key = _find_privacy_key(config)
         self.keys = KeyWatch(config.serving)
         self.sessions = Sessions(lambda: self.ring, config.serving.sign_in_hours)
         self.strangers = Strangers(config.serving.wrong_keys_per_minute)
@@ -78,7 +84,7 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        tables = (self.scores, self.lists, self.drift, self.log_start)
+        tables = (self.scores, self.lists, self.drift, self.alerts, self.log_start)
         return [
             self.keys.look,
             self.champion.look,
@@ -104,6 +110,18 @@ class Service:
             "was scored, highest risk first; `build_retention_list` builds the list."
         )
         return Today("scores", day, users, note)
+
+    def id_in_tables(self, user_id: str) -> str:
+        """The id by which the tables know a user: the pseudonym of a clear one, if they have these.
+
+        Without the key a user is found by the pseudonym only.
+        """
+        if not self._privacy_key:
+            return user_id
+        pseudonym = pseudonym_of(user_id, self._privacy_key)
+        _, users = self.scores_of_today()
+        is_pseudonym = len(user_id) == len(pseudonym) and users.find(pseudonym) is None
+        return user_id if is_pseudonym else pseudonym
 
     def scores_of_today(self) -> tuple[date, Users]:
         """The newest date with scores, and its users in the order of their risk.
@@ -182,6 +200,17 @@ class Service:
             figures.champion.labels(self.champion.predictor.bundle.version).set(1)
         if self.scores.newest:
             figures.scores_age.set(self._hours_since(_start_of(self.scores.newest.day)) * 3600)
+
+
+def _find_privacy_key(config: ServiceConfig) -> bytes:
+    """The key of the pseudonyms; empty where there are none, or the service wasn't given it."""
+    if not config.privacy.pseudonymise:
+        return b""
+    try:
+        return read_privacy_key()
+    except ConfigError as error:
+        _log.warning("users are found by their pseudonyms only: %s", error)
+        return b""
 
 
 def is_ready(checks: Mapping[str, Check]) -> bool:

@@ -66,9 +66,10 @@ def add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         today = service.today()
 
         def answer() -> Response:
-            newest = lists.without_fields(lists.find_user(users, user_id))
-            listed = lists.find_listed(today, user_id)
-            history = service.scores.history(user_id)
+            known_as = service.id_in_tables(user_id)
+            newest = lists.without_fields(lists.find_user(users, known_as))
+            listed = lists.find_listed(today, known_as)
+            history = service.scores.history(known_as)
             found = {"as_of": day, **newest, "on_list": listed, "history": history}
             return Response(json.dumps(found, default=str), media_type=JSON)
 

@@ -51,7 +51,7 @@ from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.serving.batches import ARROW
 from churn_spark.serving.service import Service
-from tests.known_logs import KnownLog
+from tests.known_logs import KnownLog, read_records
 
 NIGHT = date(2018, 12, 1)
 """The real log goes on for an hour and four events: that is no day of its own."""
@@ -63,7 +63,7 @@ def new_context(spark: SparkSession, folder: Path, *overrides: str) -> JobContex
 
 
 def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+    return sorted((tuple(row) for row in context.lakehouse.collect_rows(spec)), key=repr)
 
 
 @pytest.fixture(scope="module")
@@ -302,13 +302,11 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
 
 @pytest.mark.slow
 def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
-    spark: SparkSession, sample_data: Path, tmp_path: Path
+    spark: SparkSession, mini_log: KnownLog, tmp_path: Path
 ) -> None:
-    with gzip.open(sample_data / "customer_churn_mini.json.gz", "rt", encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines]
     unknown = ("registration", "gender", "location", "userAgent")
     with gzip.open(tmp_path / "log.json.gz", "wt", encoding="utf-8") as log:
-        for record in records:
+        for record in read_records(mini_log.path):
             if "grade" in record["page"]:
                 # Upgrade, Downgrade and their submissions: a service of one level has none.
                 continue

@@ -37,6 +37,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import OtherModelError, ReplayError
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
@@ -59,8 +60,11 @@ BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
 
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:
-    """A small log is judged too: this one has fewer users than the policy asks for."""
-    small = "policy.min_rows=50", "monitoring.min_slice_rows=20"
+    """A small log is judged too: this one has fewer users than the policy asks for.
+
+    What is decided of models is the same for small ones.
+    """
+    small = "policy.min_rows=50", "monitoring.min_slice_rows=20", *LIGHT
     config = load_config(overrides=[f"lakehouse={lakehouse}", *small, *overrides])
     return JobContext(config, Lakehouse(spark, config.lakehouse))
 
@@ -80,8 +84,11 @@ def nights(spark: SparkSession, simulated_log: KnownLog, lakehouse: Path) -> Job
     return context
 
 
-def rows_of(context: JobContext, spec: TableSpec) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in context.lakehouse.read(spec).collect()), key=repr)
+def rows_of(
+    context: JobContext, spec: TableSpec, where: Where | None = None
+) -> list[tuple[Any, ...]]:
+    rows = context.lakehouse.collect_rows(spec, where)
+    return sorted((tuple(row) for row in rows), key=repr)
 
 
 def entries_of(context: JobContext, night: date) -> list[Entry]:
@@ -134,9 +141,7 @@ def test_first_night_cut_off_thrice_ends_like_one_undisturbed(
     flow.nightly(other, FIRST, log)
     for spec in TABLES:
         date_column = "as_of" if spec == SCORES else "run_date"
-        undisturbed = nights.lakehouse.read(spec).filter(F.col(date_column) == F.lit(FIRST))
-        expected = sorted((tuple(row) for row in undisturbed.collect()), key=repr)
-        assert rows_of(other, spec) == expected, spec.name
+        assert rows_of(other, spec) == rows_of(nights, spec, {date_column: [FIRST]}), spec.name
     # Logistic regression and trees, once each.
     assert other.lakehouse.read(VALIDATION_SCORES).select("run_id").distinct().count() == 2
     assert registry_of(other).champion_version() == "1"
@@ -336,7 +341,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
 ) -> None:
     log = str(mini_log.path)
     folder = tmp_path / "lakehouse"
-    context = context_of(spark, folder, *LIGHT)
+    context = context_of(spark, folder)
     flow.nightly(context, FIRST, log)
     by_hand = flow.train_model(context, LATER[0])
     assert registry_of(context).state().challenger == by_hand
@@ -348,7 +353,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
     assert f"1 night before this one left out, {FIRST + timedelta(days=1)}: nothing" in said
 
     # Another label is refused, and in charge once a model of it has been trained.
-    shorter = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    shorter = context_of(spark, folder, "labels.horizon_days=10")
     with pytest.raises(OtherModelError, match=r"labels\.horizon_days 14, configured is 10"):
         flow.nightly(shorter, LATER[1], log)
     heir = flow.train_model(shorter, LATER[1])
@@ -359,7 +364,7 @@ def test_nights_judge_whoever_waits_and_replace_whoever_cannot_serve(
     for encoding in folder.rglob("model/encoding.json"):
         known = json.loads(encoding.read_text())
         encoding.write_text(json.dumps(known | {"fingerprint": "00aa"}))
-    released = context_of(spark, folder, *LIGHT, "labels.horizon_days=10")
+    released = context_of(spark, folder, "labels.horizon_days=10")
     flow.nightly(released, LATER[2], log)
     successor = of_succession(released, LATER[2])
     assert successor not in (None, heir)

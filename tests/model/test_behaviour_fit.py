@@ -13,7 +13,9 @@ from pyspark.sql import functions as F
 
 from bench.expected_metrics import evaluate_expected
 from churn_spark.config import load_config
+from churn_spark.contracts.tables import SESSION_DAYS, TRANSITIONS
 from churn_spark.features.snapshots import build_snapshots
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour import spark_cells
 from churn_spark.models.behaviour.counts import count_cells
 from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
@@ -24,12 +26,12 @@ from churn_spark.models.behaviour.spark_cells import (
     count_visits,
     open_user_cells,
 )
+from churn_spark.pipeline.context import JobContext
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
-from tests.builders import read_events
-from tests.rollup_builders import build_session_days, build_transitions
+from tests.rollup_tables import load_silver
 
 SETTINGS, AS_OF, HORIZON = (
     SimulationSettings(users=600, seed=11),
@@ -47,22 +49,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def events(spark: SparkSession, world: Path) -> DataFrame:
-    """Its events."""
-    files = sorted((world / "events").glob("*/*.json"))
-    return read_events(spark, files, load_config()).persist()
+def silver(spark: SparkSession, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    """A lakehouse with what is rolled up from it."""
+    config = load_config(overrides=[f"lakehouse={tmp_path_factory.mktemp('silver')}"])
+    context = JobContext(config, Lakehouse(spark, config.lakehouse))
+    load_silver(context, world / "events")
+    return context.lakehouse
 
 
 @pytest.fixture(scope="module")
-def transitions(events: DataFrame) -> DataFrame:
+def transitions(silver: Lakehouse) -> DataFrame:
     """Its transitions."""
-    return build_transitions(events).persist()
+    return silver.read(TRANSITIONS).persist()
 
 
 @pytest.fixture(scope="module")
-def session_days(events: DataFrame) -> DataFrame:
+def session_days(silver: Lakehouse) -> DataFrame:
     """Its session days."""
-    return build_session_days(events).persist()
+    return silver.read(SESSION_DAYS).persist()
 
 
 def _fit(transitions: DataFrame, session_days: DataFrame, *overrides: str) -> BehaviourModel:

@@ -45,8 +45,7 @@ from churn_spark.pipeline.score import write_behaviour
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
-from tests.builders import read_events
-from tests.rollup_builders import build_session_days, build_transitions
+from tests.rollup_tables import load_silver
 
 DATES = [date(2018, 10, 15), date(2018, 10, 22)]
 NIGHT = date(2018, 11, 6)
@@ -77,10 +76,7 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
     simulate_log(SETTINGS, folder / "log")
     config = load_config(overrides=[f"lakehouse={folder / 'lakehouse'}"])
     made = JobContext(config, Lakehouse(spark, config.lakehouse))
-    files = sorted(Path(folder, "log", "events").glob("*/*.json"))
-    events = read_events(spark, files, config)
-    made.lakehouse.replace(build_session_days(events), SESSION_DAYS, {})
-    made.lakehouse.replace(build_transitions(events), TRANSITIONS, {})
+    load_silver(made, folder / "log" / "events")
     flow.build_snapshots(made, DATES)
     made.lakehouse.create(TRAINING_ROWS)
     write_behaviour(made.lakehouse, DATES[1], MODELS.load("1"))
@@ -172,10 +168,17 @@ def test_rows_that_are_not_of_the_log_and_a_forecast_that_sees_the_future_are_na
     more = {"session_id": 987654, "n_thumbs_up": 50}
     late = late.withColumns({name: F.lit(n).cast("long") for name, n in more.items()})
     lakehouse.append(late, SESSION_DAYS, Once("late events", 0))
+    lakehouse.delete(TRANSITIONS, {"event_date": [date(2018, 10, 9)]})
     monkeypatch.setattr(leak_behaviour, "build_behaviour", see_three_more_days)
     found = find_leaks(collect_table(changed), context.config.leakage)
     of_stored = {one.feature for one in found if one.check == "stored"}
     assert {"rows", "songs_7d", "os", "behaviour_probability"} <= of_stored
+    # Session days and transitions are not what the events give.
+    beneath = {one.feature: one for one in found if one.feature.startswith("silver/")}
+    assert {*beneath} == {SESSION_DAYS.path, TRANSITIONS.path}
+    assert beneath[SESSION_DAYS.path].sentence.startswith("1 rows of silver/session_days")
+    assert beneath[TRANSITIONS.path].sentence.startswith("0 rows of silver/transitions")
+    assert beneath[TRANSITIONS.path].value > 10
     # What came late is in all that is made of it, and nothing else is.
     assert {"num_thumbs_up", "num_sessions"} <= of_stored
     assert not {"tenure_days", "gender"} & of_stored

@@ -139,7 +139,8 @@ def judge(lakehouse: Lakehouse, config: Config) -> Judged:
             DRIFT,
             {"run_date": [TONIGHT]},
         )
-        facts = read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, TONIGHT), OLD)
+        before = read_as_of(lakehouse, SNAPSHOTS, NIGHTS[0])
+        facts = read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, TONIGHT), OLD, before)
     count_past_nights(lakehouse, TONIGHT, NEW, Reference.of(NEW, 100))
     limits = config.monitoring.model_copy(update={"n_replicas": 20, "min_slice_rows": 20})
     learning = config.learning

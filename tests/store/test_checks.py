@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+import pandas as pd
+from builders import write_rows
+
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.pipeline.check_data import newest_sound_date
 from churn_spark.pipeline.context import JobContext
 from churn_spark.stores.checks import read_checks, write_checks
 
@@ -22,3 +27,17 @@ def test_checks_of_a_night_are_kept_by_name_and_replaced(context: JobContext) ->
     write_checks(lakehouse, NIGHT, [VOLUME])
     assert read_checks(lakehouse, NIGHT) == (VOLUME,)
     assert read_checks(lakehouse, date(2018, 11, 7)) == ()
+
+
+def test_newest_sound_date_is_neither_a_failed_one_nor_long_ago(context: JobContext) -> None:
+    lakehouse = context.lakehouse
+    night = date(2018, 11, 20)
+    assert newest_sound_date(lakehouse, night) is None
+    dates = [date(2018, 11, 5), NEXT, date(2018, 11, 19), night]
+    write_rows(context, SNAPSHOTS, pd.DataFrame({"as_of": dates, "user_id": "7"}))
+    write_checks(lakehouse, date(2018, 11, 19), [NULLS])
+    assert newest_sound_date(lakehouse, night) == NEXT
+    assert newest_sound_date(lakehouse, date(2018, 11, 21)) == night
+    write_checks(lakehouse, NEXT, [NULLS])
+    # The fifth is more than two weeks ago.
+    assert newest_sound_date(lakehouse, night) is None

@@ -168,6 +168,31 @@ def test_other_files_in_a_folder_are_left_out_and_said_to_be(
     assert "README.md" in summary.warnings()[0]
 
 
+def test_files_of_the_lakehouse_are_no_logs_where_it_lies_among_them(
+    context: JobContext, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "a.json", songs(2))
+    lakehouse = Path(context.lakehouse.root)
+    assert lakehouse.parent == tmp_path
+    write_lines(lakehouse / "champion" / "champion.json", ["a model"])
+    write_lines(tmp_path / f"{lakehouse.name}-logs" / "b.json", [record(userId="beside")])
+    assert flow.ingest_events(context, str(tmp_path)).lines == {"read": 3, "accepted": 3}
+
+
+@pytest.mark.parametrize("location", ["logs", "logs/*"])
+def test_what_lies_in_hidden_folders_is_not_read(
+    context: JobContext, tmp_path: Path, location: str
+) -> None:
+    logs = tmp_path / "_mine" / "logs"
+    hidden = ("_staging/a.json", ".trash/a.json", "day/_temporary/0/a.json", "_a.json", ".a.json")
+    for n, name in enumerate((*hidden, "day/a.json", "_day=1/a.json")):
+        write_lines(logs / name, [record(userId=str(n))])
+    write_lines(logs / "lake" / "_delta_log" / "0.json", ["a commit"])
+    summary = flow.ingest_events(context, str(logs.parent / location))
+    assert summary.lines == {"read": 2, "accepted": 2}
+    assert {row.user_id for row in context.lakehouse.collect_rows(EVENTS)} == {"5", "6"}
+
+
 @pytest.mark.parametrize("location", ["nothing_here", "empty", "*.nothing"])
 def test_missing_input_is_an_error_that_names_the_path(
     context: JobContext, tmp_path: Path, location: str
@@ -344,16 +369,27 @@ def test_tasks_of_spark_and_the_driver_load_the_same(
 def test_error_leads_to_the_cause_when_no_event_is_accepted(
     context: JobContext, tmp_path: Path
 ) -> None:
-    nobody = in_lakehouse(context, tmp_path / "nobody")
-    write_lines(tmp_path / "logs" / "a.json", songs(3, userId=""))
-    flow.ingest_events(nobody, str(tmp_path / "logs"))
+    nobody, log = in_lakehouse(context, tmp_path / "nobody"), tmp_path / "logs" / "a.json"
+    write_lines(log, songs(3, userId=""))
+    load_and_roll_up(nobody, tmp_path / "logs")
     with pytest.raises(InputError, match=r"found no event .* records with a userId"):
         read_log_span(nobody.lakehouse)
     lowered = [{name.lower(): value for name, value in song.items()} for song in songs(50)]
-    write_lines(tmp_path / "logs" / "a.json", lowered)
-    flow.ingest_events(context, str(tmp_path / "logs"))
+    write_lines(log, lowered)
+    load_and_roll_up(context, tmp_path / "logs")
     with pytest.raises(InputError, match=r"50 rejected .* misspelt key .*userid for userId text"):
         read_log_span(context.lakehouse)
+    # Delivered again as it should have been.
+    write_lines(tmp_path / "logs" / "b.json", songs(50))
+    load_and_roll_up(context, tmp_path / "logs")
+    assert read_log_span(context.lakehouse).end > read_log_span(context.lakehouse).start
+
+
+def load_and_roll_up(context: JobContext, logs: Path) -> None:
+    """What a night does before it looks for the dates of the log."""
+    flow.ingest_events(context, str(logs))
+    flow.build_session_days(context)
+    flow.build_transitions(context)
 
 
 def test_buckets_are_those_of_sparks_crc32_and_stay(context: JobContext, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from champion_builders import published_version
 from pyspark.sql import SparkSession
 from serving_builders import AS_OF, make_bundle
@@ -32,6 +33,22 @@ def test_file_is_written_read_exchanged_listed_and_deleted(
     files.delete("a")
     files.delete("a")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_page_is_the_old_one_whole_when_its_writer_is_killed(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(context.lakehouse.write_report("the old page", "night.html"))
+    write = Files.write
+
+    def write_half(files: Files, path: str, content: bytes) -> None:
+        write(files, path, content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Files, "write", write_half)
+    with pytest.raises(KeyboardInterrupt):
+        context.lakehouse.write_report("the new page", "night.html")
+    assert page.read_text() == "the old page"
 
 
 def test_service_reads_what_a_job_publishes(context: JobContext) -> None:

@@ -59,8 +59,8 @@ def test_alerts_follow_the_data_the_decision_and_the_shares(context: JobContext)
     opened = {alert.key: alert.opened for alert in read_alerts(context.lakehouse)}
     assert opened == {
         "data:freshness": night(1),
-        "drift:songs": night(2),
-        "rate:zero:songs_7d": night(2),
+        "drift:moved": night(2),
+        "rate:zero": night(2),
     }
 
 

@@ -25,7 +25,7 @@ def ingest(context: JobContext) -> IngestConfig:
 
 @pytest.fixture
 def log() -> Records:
-    return random_records(seed=11, n_users=10)
+    return random_records(seed=11, n_users=4)
 
 
 def by_spark(monkeypatch: pytest.MonkeyPatch, config: IngestConfig) -> IngestConfig:

@@ -29,7 +29,7 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
 Prepared = tuple[TrainingData, pd.DataFrame]
-SETTINGS = SimulationSettings(users=300, seed=5)
+SETTINGS = SimulationSettings(users=150, seed=5)
 
 
 @pytest.fixture
@@ -39,8 +39,9 @@ def learning(context: JobContext, tmp_path: Path) -> LearningConfig:
     ingest.run(context.lakehouse, context.config.ingest, str(tmp_path / "world" / "events"))
     for step in (session_days, transitions):
         step.run(context.lakehouse, context.config.ingest)
-    few = ["training.min_cancels=2", "training.min_validation_cancels=2", "behaviour.n_starts=2"]
-    config = load_config(overrides=few).learning
+    few = ["training.min_cancels=2", "training.min_validation_cancels=2"]
+    small = ["behaviour.n_starts=2", "behaviour.n_classes=[3]"]
+    config = load_config(overrides=[*few, *small]).learning
     log = read_log_dates(context.lakehouse)
     dates = training_dates(log, config, log.span.end)
     snapshots.run_stale(context.lakehouse, dates, config, log)

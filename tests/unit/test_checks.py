@@ -88,6 +88,28 @@ def test_column_fails_beyond_its_limits(column: ColumnFacts, failed: tuple[str, 
     assert failures(FEED, column) == failed
 
 
+GROWN = replace(SONGS, n_zero=(1_000, 2_500))
+"""Half of the rows are 0, of the training rows a twentieth were."""
+
+
+@pytest.mark.parametrize(
+    ("zeros_before", "failed"),
+    # Of the 4,000 users of the newest sound date: 47.5 %, as good as tonight; 29.5 %; 5 %.
+    [(1_900, ()), (1_201, ()), (1_180, ("zeros:songs",)), (200, ("zeros:songs",))],
+)
+def test_share_that_has_grown_slowly_is_no_broken_feed(
+    zeros_before: int, failed: tuple[str, ...]
+) -> None:
+    newest = replace(SONGS, n_rows=(4_000, 5_000), n_zero=(zeros_before, 2_500))
+    assert failures(FEED, replace(GROWN, newest=newest)) == failed
+    assert failures(FEED, GROWN) == ("zeros:songs",)
+
+
+def test_share_that_is_back_at_that_of_the_training_rows_passes_though_it_has_jumped() -> None:
+    newest = replace(SONGS, n_rows=(4_000, 5_000), n_zero=(0, 1_250))
+    assert failures(FEED, replace(SONGS, newest=newest)) == ()
+
+
 def test_sentence_says_what_was_found_and_expected() -> None:
     [volume, *_] = run_checks(replace(FEED, n_events=12), [], CONFIG)
     assert volume.sentence == (

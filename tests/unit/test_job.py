@@ -8,16 +8,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import pytest
 import typer
 
 from churn_spark import errors
+from churn_spark.config import load_config
 from churn_spark.errors import (
     ChurnSparkError,
+    ConfigError,
     InputError,
     LeakFoundError,
     LockedError,
@@ -25,7 +29,9 @@ from churn_spark.errors import (
     UserError,
 )
 from churn_spark.pipeline import console, demo
-from jobs import _command, _options
+from churn_spark.pipeline.context import JobContext
+from jobs import _command, _options, nightly
+from jobs import demo as demo_job
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., int]
@@ -128,6 +134,17 @@ def test_job_ends_with_two_and_one_line_when_a_set_is_wrong(tmp_path: Path) -> N
     assert not (tmp_path / "lakehouse").exists()
 
 
+@pytest.mark.parametrize("job", [nightly, demo_job])
+def test_a_store_without_a_place_is_refused_before_anything_is_read_or_written(
+    job: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(overrides=["lakehouse=s3a://bucket/lake"])
+    context = JobContext(config, lambda: pytest.fail("the lakehouse was opened"))
+    monkeypatch.setattr(job, "open_job", lambda *_: nullcontext(context))
+    with pytest.raises(ConfigError, match=r"s3a://bucket/lake.*registry.tracking_uri"):
+        job.main()
+
+
 def test_date_is_read_when_it_is_iso() -> None:
     assert _options.parse_date("2018-10-01") == date(2018, 10, 1)
     assert _options.parse_date(date(2018, 10, 1)) == date(2018, 10, 1)
@@ -138,6 +155,12 @@ def test_date_is_refused_when_it_is_none(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="expected YYYY-MM-DD") as caught:
         _options.parse_date(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
+def test_date_is_refused_when_no_window_around_it_is_one(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=f"found '{text}', expected a date from 1970"):
+        _options.parse_date(text)
 
 
 def test_date_option_ends_with_two_when_it_is_no_date(

@@ -193,7 +193,7 @@ def test_batch_that_waits_for_its_commit_keeps_its_files(lakehouse: Lakehouse) -
 
 def test_night_maintains_when_it_is_due(lakehouse: Lakehouse, monkeypatch: Any) -> None:
     done: list[date | None] = []
-    monkeypatch.setattr(maintain, "_tidy_files", lambda *_: done.append(night) or "")
+    monkeypatch.setattr(maintain, "_tidy_files", lambda *_: done.append(night) or [])
     for days in (0, 1, 6, 7, 7, 3, 14, 20, 21):
         night = MONDAY + timedelta(days=days)
         maintain.run_if_due(lakehouse, registry(), CONFIG, night)

@@ -185,7 +185,7 @@ def test_held_night_shows_the_failed_check_and_the_drift_of_the_night_before(
 
 def test_night_with_too_few_users_shows_drift_that_was_not_judged() -> None:
     few = build_nights(3, names=SMALL, n_rows=150, n_windows=0)
-    assert answer(few) == "Tonight was not judged: there are too few users."
+    assert answer(few) == "Nothing to do: the model is kept. Of so few users no drift is judged."
     assert cautions(few)[-1].startswith("Drift was counted tonight but not judged")
     assert few.moved == {}
     assert "<img" in render_night(few)

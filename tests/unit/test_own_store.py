@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from churn_spark.config import load_config
 from churn_spark.errors import StoreError
+from churn_spark.models.own_store import opening
 from churn_spark.models.registry import ModelRegistry
 
 CONFIG = load_config().registry
@@ -91,3 +94,14 @@ def test_experiment_that_was_deleted_is_named_with_a_way_out(store: Path) -> Non
     change(store, "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE name = 'churn'")
     with pytest.raises(StoreError, match=r"experiment churn deleted.*mlflow experiments restore"):
         ModelRegistry(CONFIG, str(store.parents[1]))
+
+
+def write_read_only(store: Path) -> None:
+    engine = create_engine(f"sqlite:///file:{store}?mode=ro&uri=true")
+    with opening(f"sqlite:///{store}"), engine.begin() as connection:
+        connection.execute(text("update experiments set name = 'other'"))
+
+
+def test_what_the_machine_refuses_is_not_put_down_to_the_release(store: Path) -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        write_read_only(store)

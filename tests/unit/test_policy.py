@@ -66,10 +66,27 @@ def test_nothing_happens_and_nothing_is_remembered_when_the_feed_is_broken(
     history: History,
 ) -> None:
     for _, before, evidence, decision, after in history:
-        if evidence.failed_checks or evidence.n_rows < 200:
-            assert decision.kind == "hold"
-            assert decision.rule == ("data_checks" if evidence.failed_checks else "too_few_rows")
+        if evidence.failed_checks:
+            assert (decision.kind, decision.rule) == ("hold", "data_checks")
             assert after == before
+
+
+@law
+@given(HISTORIES)
+def test_drift_of_too_few_users_is_not_judged_and_all_else_is(history: History) -> None:
+    for number, before, evidence, decision, after in history:
+        if evidence.failed_checks or evidence.n_rows >= 200:
+            continue
+        assert decision.rule != "drift"
+        still = replace(evidence, features=(), prediction=None)
+        assert decide(before, still, POLICY, night(number)) == (after, decision)
+        if after.champion == before.champion:
+            assert (after.breached, after.bad_nights) == (before.breached, before.bad_nights)
+        # Without drift, a night of many users decides the same.
+        calm = replace(before, breached=(), bad_nights=())
+        many = replace(still, n_rows=200)
+        few, usual = (decide(calm, one, POLICY, night(number))[1] for one in (still, many))
+        assert few.kind == usual.kind
 
 
 @law

@@ -24,16 +24,22 @@ def row(**changes: Any) -> Row:
 
 def test_share_of_zeros_that_grows_or_falls_is_told() -> None:
     [finding] = find_in_rates([row()], CONFIG)
-    assert (finding.key, finding.severity) == ("rate:zero:songs_7d", "info")
-    assert finding.sentence == "13.0% of songs_7d are 0, 10.0% in the training rows"
+    assert (finding.key, finding.severity) == ("rate:zero", "info")
+    assert finding.sentence == (
+        "more or fewer values are 0 than in the training rows: songs_7d (13.0%, was 10.0%)"
+    )
     assert len(find_in_rates([row(zero_rate_current=0.07)], CONFIG)) == 1
 
 
-def test_each_share_of_each_feature_is_a_finding_of_its_own() -> None:
+def test_each_share_is_one_finding_however_many_features_show_it() -> None:
     missing = {"missing_rate_current": 0.05, "missing_p_value": 1e-9}
     found = find_in_rates([row(**missing), row(feature="adverts_7d")], CONFIG)
-    keys = [finding.key for finding in found]
-    assert keys == ["rate:zero:adverts_7d", "rate:missing:songs_7d", "rate:zero:songs_7d"]
+    assert {finding.key: finding.sentence for finding in found} == {
+        "rate:missing": "more or fewer values are missing than in the training rows: songs_7d "
+        "(5.0%, was 0.0%)",
+        "rate:zero": "more or fewer values are 0 than in the training rows: adverts_7d (13.0%, was "
+        "10.0%), songs_7d (13.0%, was 10.0%)",
+    }
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,10 @@ def test_page_shows_list_user_and_health(world: World) -> None:
         assert "rank of 120" in user
         health = browser.get("/page/model").text
         assert "1 of 4 distributions have moved" in health
+        assert "No open alert needs anyone." in health
+        # Red is what the policy acts on.
+        assert 'class="band high">moved' not in health
+        assert 'class="band low">moved' in health
         assert browser.get("/page/users/nobody").status_code == 404
 
 

@@ -24,6 +24,7 @@ def scored(day: int, probability: float) -> dict[str, Any]:
 
 def drift_row(feature: str, gap: float | None, **values: Any) -> dict[str, Any]:
     plain = {"status": "ok", "is_breached": False, "is_trending": False}
+    plain |= {"comparison": "training", "slice": "all"}
     return {"feature": feature, "ks_statistic": gap, **plain, **values}
 
 
@@ -78,17 +79,19 @@ def test_certain_cancellation_reaches_the_top_of_the_chart() -> None:
     assert (chart["top"], chart["points"][0][1]) == ("100 %", 10.0)
 
 
-def test_drift_that_alerts_comes_first() -> None:
+def test_what_has_moved_comes_first_and_only_training_and_all_users_count() -> None:
     rows = [
         drift_row("ok", 0.02),
         drift_row("cumulative", 0.4, is_breached=True, is_trending=True),
         drift_row("moved", 0.1, is_breached=True),
         drift_row("empty", float("nan"), status="skipped"),
+        drift_row("ok", 0.3, comparison="previous_night"),
+        drift_row("ok", 0.3, slice="level=paid"),
     ]
     assert [(row["feature"], row["state"], row["gap"]) for row in describe_drift(rows)] == [
-        ("moved", "drifted", 0.1),
-        ("cumulative", "as expected", 0.4),
-        ("ok", "ok", 0.02),
+        ("moved", "moved", 0.1),
+        ("cumulative", "moves with time", 0.4),
+        ("ok", "as before", 0.02),
         ("empty", "not compared", None),
     ]
 

@@ -44,7 +44,7 @@ def full(tmp_path: Path) -> str:
     old = [alert(MONDAY, "old", "critical")]
     lakehouse.replace_rows(old, ALERTS, {"run_date": [MONDAY]})
     now = [alert(TUESDAY, f"num_{n}", "info") for n in range(6)]
-    now += [alert(TUESDAY, "auc", "warning"), alert(TUESDAY, "ended", "critical", TUESDAY)]
+    now += [alert(TUESDAY, "worst", "warning"), alert(TUESDAY, "ended", "critical", TUESDAY)]
     lakehouse.replace_rows(now, ALERTS, {"run_date": [TUESDAY]})
     return str(tmp_path)
 
@@ -67,7 +67,9 @@ def test_last_runs_come_first_with_how_they_ended(full: str) -> None:
 def test_open_alerts_of_the_newest_night_are_told_the_gravest_first(full: str) -> None:
     text = shown(full)
     assert "alerts      1 warning, 6 info; the gravest are:" in text
-    assert text.index("warning since 2018-10-01: auc") < text.index("info since 2018-10-01: num_0")
+    assert text.index("warning since 2018-10-01: worst") < text.index(
+        "info since 2018-10-01: num_0"
+    )
     assert "num_4" not in text
     assert "ended has moved" not in text
     assert "old has moved" not in text

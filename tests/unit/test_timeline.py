@@ -27,7 +27,9 @@ def test_date_is_read_as_it_is_written(day: date) -> None:
     assert parse_date(str(day)) == day
 
 
-@pytest.mark.parametrize("text", ["20181001", "2018-W40-1", "2018-02-30", "tomorrow", ""])
+@pytest.mark.parametrize(
+    "text", ["20181001", "2018-W40-1", "2018-02-30", "2018-11-1", "２０１８-11-01", "now", ""]
+)
 def test_date_is_refused_when_it_is_written_otherwise(text: str) -> None:
     with pytest.raises(ValueError, match=f"found '{text}', expected YYYY-MM-DD"):
         parse_date(text)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from churn_spark.errors import MachineError
+from churn_spark.pipeline.context import open_job
 from churn_spark.runtime.user import require_named_user
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,3 +38,6 @@ def test_user_without_a_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(MachineError, match=r"user id 4000000123, which has no name .* /etc/passwd"):
         require_named_user()
     assert MachineError.exit_code == 2
+    # A library that looks for the user's home is not imported before.
+    with pytest.raises(MachineError), open_job("test", "local", None):
+        pytest.fail("the job went on")

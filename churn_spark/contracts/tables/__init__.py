@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churn_spark.contracts.tables.bronze import EVENTS, FILES, QUARANTINE
+from churn_spark.contracts.tables.bronze import ERASED_USERS, EVENTS, FILES, QUARANTINE
 from churn_spark.contracts.tables.gold import BEHAVIOUR, BUILT_DATES, LABELS, SNAPSHOTS
 from churn_spark.contracts.tables.ml import (
     BACKTEST_FIGURES,
@@ -21,6 +21,7 @@ from churn_spark.contracts.tables.monitoring import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    ERASURES,
     PERFORMANCE,
     RUNS,
 )
@@ -38,6 +39,7 @@ TABLES = (
     FILES,
     EVENTS,
     QUARANTINE,
+    ERASED_USERS,
     SESSION_DAYS,
     USER_TOTALS,
     TRANSITIONS,
@@ -59,6 +61,7 @@ TABLES = (
     PERFORMANCE,
     DECISIONS,
     ALERTS,
+    ERASURES,
     BACKTEST_RUNS,
     BACKTEST_PREDICTIONS,
     BACKTEST_FIGURES,
@@ -80,6 +83,8 @@ __all__ = [
     "DECISIONS",
     "DRIFT",
     "DRIFT_CELLS",
+    "ERASED_USERS",
+    "ERASURES",
     "EVENTS",
     "EVENT_DAYS",
     "FILES",

@@ -18,7 +18,8 @@ def describe_tables() -> str:
         "line its place in its file is kept. What models leave in MLflow and in `champion/` has no "
         "`user_id`, and no number from which one could be told "
         "([ADR 0023](adr/0023-personal-data-stay-in-the-logs.md)).\n\n"
-        f"These tables have a `user_id`: {', '.join(of_users)}.\n"
+        f"These tables have a `user_id`: {', '.join(of_users)}. How somebody is erased from all of "
+        "them, and how they hold pseudonyms instead: [privacy.md](privacy.md).\n"
     )
     for spec in TABLES:
         partitions = f" Partitioned by {', '.join(spec.partition_by)}." if spec.partition_by else ""

@@ -86,3 +86,18 @@ QUARANTINE = TableSpec(
     ),
     partition_by=("rejected_date",),
 )
+
+ERASED_USERS = TableSpec(
+    "bronze",
+    "erased_users",
+    "one user who was erased: later files don't bring them back",
+    (
+        Column(
+            "user_hash",
+            "string",
+            "HMAC-SHA256 of the user's id, keyed by the salt and, where ids are pseudonyms, by "
+            "their key",
+        ),
+        Column("salt", "string", "random, the same in all rows of a lakehouse"),
+    ),
+)

@@ -131,7 +131,7 @@ ALERTS = TableSpec(
     "run date x alert, as it stands after that night",
     (
         Column("run_date", "date", "the night"),
-        Column("key", "string", "names the alert: drift:num_thumbs_up"),
+        Column("key", "string", "names the alert: drift:moved, performance:roc_auc"),
         Column(
             "change", "string", "opened, worsened, reminder, resolved; kept where no notice is sent"
         ),
@@ -144,6 +144,19 @@ ALERTS = TableSpec(
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),
     partition_by=("run_date",),
+)
+
+ERASURES = TableSpec(
+    "monitoring",
+    "erasures",
+    "erasure x place that it has looked into",
+    (
+        Column("reference", "string", "random, told to whoever asked for it; says nothing of whom"),
+        Column("erased_ts", "timestamp", "when it was done"),
+        Column("n_users", "long", "how many users it was for"),
+        Column("place", "string", "a table, or files: all else in the lakehouse"),
+        Column("n_rows", "long", "rows of these users that the place had; of files, those changed"),
+    ),
 )
 
 RUNS = TableSpec(

@@ -10,6 +10,9 @@ from churn_spark.contracts.features.spec import Feature
 BUCKETS: Final = "churn_spark.buckets"
 """Property of a table that is cut by user: the number of its buckets."""
 
+KEY_CHECK: Final = "churn_spark.key_check"
+"""Property of a table with pseudonyms in the place of user ids: what tells their key apart."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -33,6 +36,7 @@ class TableSpec:
         skipping_columns: columns whose ranges Delta keeps per file; empty keeps its default.
         has_change_feed: whether later steps ask which rows changed since a version.
         n_buckets: where rows are cut by their user, into how many parts; fixed with the table.
+        key_check: where user ids are pseudonyms, what tells their key apart; fixed with the table.
     """
 
     layer: str
@@ -43,6 +47,7 @@ class TableSpec:
     skipping_columns: tuple[str, ...] = ()
     has_change_feed: bool = False
     n_buckets: int | None = None
+    key_check: str | None = None
 
     @property
     def path(self) -> str:
@@ -64,6 +69,8 @@ class TableSpec:
             found["delta.dataSkippingStatsColumns"] = ",".join(self.skipping_columns)
         if self.n_buckets:
             found[BUCKETS] = str(self.n_buckets)
+        if self.key_check:
+            found[KEY_CHECK] = self.key_check
         return found
 
 

@@ -46,6 +46,7 @@ def storage_url(config: TuningConfig, lakehouse: str) -> str:
     if config.storage:
         return config.storage
     folder = sqlite_folder(lakehouse, "tuning.storage to name a database")
+    folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder}/optuna.db"
 
 

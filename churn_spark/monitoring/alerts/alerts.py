@@ -22,6 +22,8 @@ from churn_spark.wording import count_of, name_some
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+CONFIRMED_DRIFT: Final = "model:drifted"
+"""Key of the alert that what has moved matters to the model."""
 _NAMED: Final = 3
 
 
@@ -115,7 +117,7 @@ def _find_in_decision(
     state: PolicyState | None, decision: Decision, config: PolicyConfig
 ) -> Iterator[Finding]:
     if decision.rule == "too_few_rows":
-        yield Finding("data:rows", "critical", decision.reason)
+        yield Finding("data:rows", "info", decision.reason)
     if decision.kind == "roll_back":
         yield Finding("model:rolled_back", "critical", decision.reason)
     if state is None:
@@ -132,18 +134,21 @@ def _find_in_decision(
                 f"{streak.metric} is surely worse than its reference on {windows}, the newest "
                 f"until {streak.window_end}",
             )
-    # A feature that moved is worth a look. It is trouble once the nights say so, and one trouble
+    # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
     # however many features show it.
-    for name in state.breached:
-        what = "the prediction" if name == PREDICTION else name
-        yield Finding(f"drift:{name}", "info", f"{what} has moved from the training rows")
+    if state.breached:
+        moved = sorted(state.breached, key=lambda name: (name != PREDICTION, name))
+        names = ["the prediction" if name == PREDICTION else name for name in moved]
+        verb = "has" if len(names) == 1 else "have"
+        sentence = f"{name_some(names, _NAMED)} {verb} moved from the training rows"
+        yield Finding("drift:moved", "info", sentence)
     if is_drift_confirmed(state, config):
         n_moved = len(state.breached)
         sentence = (
             f"{bad_nights_of(state)}; tonight {n_moved} of prediction and features "
             f"{'counts' if n_moved == 1 else 'count'} as moved"
         )
-        yield Finding("model:drifted", "warning", sentence)
+        yield Finding(CONFIRMED_DRIFT, "warning", sentence)
 
 
 def update_alerts(

@@ -19,15 +19,19 @@ from churn_spark.wording import count_of
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """Counts of one snapshot column, in the champion's training rows and tonight.
+    """Counts of one column, in the rows it is compared with and tonight.
+
+    Those are the champion's training rows, of a field of events the week before.
 
     Attributes:
         column: its name.
-        n_rows: rows, training and tonight.
+        n_rows: rows, before and tonight.
         n_null: rows without a value.
         n_zero: rows that are 0; none for categories, and where zeros aren't counted.
         n_unseen: rows whose category the model has no level for: rare ones, nulls and those that
             it has never met; none for numbers.
+        newest: the same with the newest sound date before the night in place of the training rows;
+            none where there is none.
     """
 
     column: str
@@ -35,6 +39,7 @@ class ColumnFacts:
     n_null: tuple[int, int]
     n_zero: tuple[int, int] | None = None
     n_unseen: tuple[int, int] | None = None
+    newest: ColumnFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -180,12 +185,15 @@ def check_population(n_users: int) -> CheckResult:
 
 
 def _check_column(facts: ColumnFacts, config: ChecksConfig) -> Iterator[CheckResult]:
-    yield _check_increase("nulls", "null", facts, facts.n_null, config.max_null_increase, config)
-    if facts.n_zero is not None:
-        yield _check_increase("zeros", "0", facts, facts.n_zero, config.max_zero_increase, config)
-    if facts.n_unseen is not None:
-        what, counts = "unknown to the model", facts.n_unseen
-        yield _check_increase("unseen", what, facts, counts, config.max_unseen_increase, config)
+    for name, what, field, allowed in (
+        ("nulls", "null", "n_null", config.max_null_increase),
+        ("zeros", "0", "n_zero", config.max_zero_increase),
+        ("unseen", "unknown to the model", "n_unseen", config.max_unseen_increase),
+    ):
+        n_hits = getattr(facts, field)
+        if n_hits is not None:
+            newest = getattr(facts.newest, field, None)
+            yield _check_increase(name, what, facts, n_hits, newest, allowed, config)
 
 
 def _check_increase(
@@ -193,12 +201,21 @@ def _check_increase(
     what: str,
     facts: ColumnFacts,
     n_hits: tuple[int, int],
+    newest: tuple[int, int] | None,
     allowed: float,
     config: ChecksConfig,
 ) -> CheckResult:
-    """Fails if the share has grown by more than is allowed, and surely not by chance."""
+    """Fails if the share has grown by more than is allowed, and surely not by chance.
+
+    What has grown slowly, as shares of zeros do while a log is young, has grown from the training
+    rows and not from the nights before; a feed that breaks does both.
+    """
     change = compare_rates(n_hits, facts.n_rows)
-    has_grown = change.difference > allowed and change.p_value < config.max_chance
     expected = f"at most {allowed:.1%} above {change.reference:.1%}"
+    changes = [change]
+    if facts.newest is not None and newest is not None:
+        changes.append(compare_rates(newest, facts.newest.n_rows))
+        expected += f", or above the {changes[-1].reference:.1%} of the newest sound date before"
+    has_grown = all(c.difference > allowed and c.p_value < config.max_chance for c in changes)
     sentence = f"{change.current:.1%} of {facts.column} are {what}, expected {expected}"
     return CheckResult(f"{name}:{facts.column}", change.current, expected, not has_grown, sentence)

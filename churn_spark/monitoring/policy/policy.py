@@ -55,9 +55,9 @@ def decide(
     """What to do tonight, and what to remember.
 
     In this order: a broken feed is not judged at all; a champion that fails its probation goes
-    back; what waits for a human waits; a challenger is judged; a retraining is asked for. It
-    may be called again on the same night, once there is a challenger: the evidence of a night is
-    not counted twice.
+    back; what waits for a human waits; a challenger is judged; a retraining is asked for. Of too
+    few users no drift is judged, and all else is. It may be called again on the same night, once
+    there is a challenger: the evidence of a night is not counted twice.
 
     Raises:
         PolicyError: if the evidence is of another champion, or the night is before the last one.
@@ -67,9 +67,9 @@ def decide(
             f"found the night of {today}, expected {state.last_night} or later: decide the "
             "nights in their order, or start from the state before this one"
         )
-    held = _hold_for_data(evidence, config, today)
-    if held:
-        return state, held
+    if evidence.failed_checks:
+        names = ", ".join(sorted(evidence.failed_checks))
+        return state, Decision(today, "hold", "data_checks", f"failed data checks: {names}")
     state = _advance(state, evidence, config, today)
     if evidence.probation is not None:
         _check_champion("probation", evidence.probation.champion, state)
@@ -85,26 +85,7 @@ def decide(
         return state, Decision(
             today, "hold", "training", f"the challenger asked for on {asked} is not there yet"
         )
-    return triggers.ask(state, breached_share(state.breached, evidence.features), config, today)
-
-
-def _hold_for_data(evidence: Evidence, config: PolicyConfig, today: date) -> Decision | None:
-    if evidence.failed_checks:
-        names = ", ".join(sorted(evidence.failed_checks))
-        return Decision(
-            today,
-            "hold",
-            "data_checks",
-            f"failed data checks: {names}",
-        )
-    if evidence.n_rows < config.min_rows:
-        return Decision(
-            today,
-            "hold",
-            "too_few_rows",
-            f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}",
-        )
-    return None
+    return triggers.ask(state, evidence, config, today)
 
 
 def _advance(
@@ -117,19 +98,25 @@ def _advance(
         state = replace(state, previous=None, probation_end=None)
     if state.last_night == today:
         return state
+    longest = timedelta(days=max(config.budget_days, config.max_cooldown_days))
+    return replace(
+        _count_drift(state, evidence, config),
+        last_night=today,
+        streaks=update_streaks(state.streaks, evidence.performance, config),
+        reactions=tuple(day for day in state.reactions if today - day < longest),
+    )
+
+
+def _count_drift(state: PolicyState, evidence: Evidence, config: PolicyConfig) -> PolicyState:
+    """The state with what has moved tonight; unchanged where too few users can't tell."""
+    if evidence.n_rows < config.min_rows:
+        return state
     facts = evidence.features + ((evidence.prediction,) if evidence.prediction else ())
     breached = update_breached(state.breached, facts, config)
     share = breached_share(breached, evidence.features)
     is_bad = share >= config.min_breached_share or PREDICTION in breached
-    longest = timedelta(days=max(config.budget_days, config.max_cooldown_days))
-    return replace(
-        state,
-        last_night=today,
-        breached=breached,
-        bad_nights=(*state.bad_nights, is_bad)[-config.of_nights :],
-        streaks=update_streaks(state.streaks, evidence.performance, config),
-        reactions=tuple(day for day in state.reactions if today - day < longest),
-    )
+    bad_nights = (*state.bad_nights, is_bad)[-config.of_nights :]
+    return replace(state, breached=breached, bad_nights=bad_nights)
 
 
 def _check_champion(what: str, champion: str, state: PolicyState) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.hysteresis import breached_share
 from churn_spark.monitoring.policy.policy_state import Decision, Pending, PolicyState, Trigger
 from churn_spark.wording import count_of, name_some
 
@@ -32,7 +34,7 @@ class Call:
 
 
 def ask(
-    state: PolicyState, share: float, config: PolicyConfig, today: date
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
     """Retrain for the first reason that nothing holds back; else hold for the first one.
 
@@ -41,11 +43,11 @@ def ask(
 
     Args:
         state: with tonight's facts.
-        share: of the importance that the breached features have.
+        evidence: of the night; that of too few users tells nothing of drift.
         config: the policy's thresholds.
         today: date of the decision.
     """
-    calls = list(_calls(state, share, config, today))
+    calls = list(_calls(state, evidence, config, today))
     free = next((call for call in calls if call.blocked_by is None), None)
     if free:
         reactions = (*state.reactions, today) if free.trigger in REACTIONS else state.reactions
@@ -55,12 +57,12 @@ def ask(
         return asked, Decision(today, "retrain", free.trigger, free.reason)
     if not calls:
         due = config.schedule_days - (today - state.last_retrain).days
-        return state, Decision(
-            today,
-            "keep",
-            "nothing",
-            f"no lost performance, no drift, next training in " f"{count_of(due, 'day')}",
-        )
+        is_known = evidence.n_rows >= config.min_rows
+        users = f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}"
+        drift = "no drift" if is_known else f"drift is not judged ({users})"
+        rule = "nothing" if is_known else "too_few_rows"
+        reason = f"no lost performance, {drift}, next training in {count_of(due, 'day')}"
+        return state, Decision(today, "keep", rule, reason)
     first = next((call for call in calls if call.blocked_by == "budget"), calls[0])
     assert first.blocked_by is not None
     if first.blocked_by == "budget":
@@ -81,14 +83,17 @@ def bad_nights_of(state: PolicyState) -> str:
     return f"{n_bad} of the last {nights} {'was' if n_bad == 1 else 'were'} bad"
 
 
-def _calls(state: PolicyState, share: float, config: PolicyConfig, today: date) -> Iterator[Call]:
+def _calls(
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
+) -> Iterator[Call]:
     lost = [streak for streak in state.streaks if streak.n_bad >= config.bad_windows]
     if lost:
         *others, last = (f"{streak.metric} on {streak.n_bad}" for streak in lost)
         windows = "window" if lost[-1].n_bad == 1 else "windows in a row"
         reason = f"surely worse than the reference: {', '.join([*others, last])} {windows}"
         yield _with_limits(Call("performance", reason), state, config, today)
-    if is_drift_confirmed(state, config):
+    if evidence.n_rows >= config.min_rows and is_drift_confirmed(state, config):
+        share = breached_share(state.breached, evidence.features)
         reason = (
             f"{bad_nights_of(state)}: moved "
             f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} "

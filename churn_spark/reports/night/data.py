@@ -57,9 +57,14 @@ class NightData:
         return tuple(entry for entry in self.entries if entry.decision.night == self.night)
 
     @property
-    def is_judged(self) -> bool:
-        """Whether the policy has judged the night: not with failed checks or too few users."""
-        return self.state is not None and self.state.last_night == self.night
+    def is_drift_judged(self) -> bool:
+        """Whether the policy has judged what moved: not with failed checks or too few users."""
+        is_judged = self.state is not None and self.state.last_night == self.night
+        return is_judged and all(
+            entry.evidence.n_rows >= entry.policy.min_rows
+            for entry in self.tonight
+            if entry.evidence is not None
+        )
 
     @cached_property
     def state(self) -> PolicyState | None:

@@ -78,7 +78,7 @@ def cautions(data: NightData) -> tuple[str, ...]:
             f"Drift was not counted tonight. Everything about features below is of "
             f"{data.drift_night}, the newest night that was."
         )
-    elif data.drift_night is not None and data.tonight and not data.is_judged:
+    elif data.drift_night is not None and data.tonight and not data.is_drift_judged:
         found.append(
             "Drift was counted tonight but not judged: the figures are shown, and nothing follows "
             "from them."

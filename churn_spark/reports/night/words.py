@@ -37,7 +37,10 @@ _ANY_OTHER = ""
 """In place of the rules of a kind that have no words of their own."""
 
 _HEADLINES = {
-    "keep": {_ANY_OTHER: "Nothing to do: the model is kept."},
+    "keep": {
+        "too_few_rows": "Nothing to do: the model is kept. Of so few users no drift is judged.",
+        _ANY_OTHER: "Nothing to do: the model is kept.",
+    },
     "retrain": {
         "performance": "A retraining is asked for: the predictions have become worse.",
         "drift": "A retraining is asked for: the users have changed.",
@@ -79,7 +82,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "released": "Someone has looked and lets retraining go on.",
         "data_checks": "A night whose data failed a check is not judged, and nothing is learnt "
         "from it: what looks like a change of the users may be the broken feed.",
-        "too_few_rows": f"With fewer than {count_of(p.min_rows, 'user')} a night proves nothing.",
+        "too_few_rows": f"Of fewer than {count_of(p.min_rows, 'user')} no drift is judged: what "
+        "has moved may be chance.",
         "probation": f"For {count_of(p.probation_days, 'day')} a new champion is compared with the "
         "one before, on the same users. If it is surely worse, the old one returns.",
         "challenger": "A new model replaces the champion only if it is better on the same users "
@@ -177,16 +181,14 @@ def at_least(lower_bound: float) -> str:
 def alert_name(key: str) -> str:
     """What an alert is about."""
     kind, _, name = key.partition(":")
-    if kind == "drift":
-        return "drift of the prediction" if name == PREDICTION else f"drift of {name}"
     if kind == "performance":
         return f"lost performance: {metric_of(name).name}"
     if kind == "data":
         return f"data: {name}"
-    if kind == "rate":
-        share, _, feature = name.partition(":")
-        return f"{'zeros' if share == 'zero' else 'missing values'} of {feature}"
     names = {
+        "drift:moved": "what has moved",
+        "rate:missing": "missing values",
+        "rate:zero": "zeros",
         "model:drifted": "drift, confirmed",
         "model:rolled_back": "roll-back",
         "policy:waits": "waits for a human",

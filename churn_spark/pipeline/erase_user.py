@@ -1,0 +1,235 @@
+"""Users out of all that the lakehouse has of them: tables and their history, files, pages.
+
+Killed anywhere, a rerun for the same users finishes it. The order matters: that they are erased is
+noted first, so that no ingest brings them back; what was found is noted next, so that a rerun tells
+the same; events go before the tables that are made of them, and every history goes last.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from churn_spark.config import IngestConfig, PrivacyConfig
+from churn_spark.contracts.tables import (
+    ERASED_USERS,
+    ERASURES,
+    EVENTS,
+    FILES,
+    TABLES,
+    VALIDATION_SCORES,
+    TableSpec,
+)
+from churn_spark.contracts.tables.table import BUCKETS
+from churn_spark.errors import InputError
+from churn_spark.events.clean import bucket_of
+from churn_spark.events.rules import ANONYMOUS_IDS, WHITE_SPACE
+from churn_spark.events.user_ids import UserIds
+from churn_spark.lakehouse.history import close_history, forget_history
+from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import event_days, ingest, rollups, session_days, transitions
+from churn_spark.pipeline.console import say, warn
+from churn_spark.pipeline.erased_logs import note_cleaned
+from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.erasures import (
+    Erasure,
+    forget_pending,
+    read_pending,
+    record_erasure,
+    write_pending,
+)
+from churn_spark.stores.user_files import clean_user_files, find_other_tables, find_user_files
+from churn_spark.stores.user_ids import add_erased, read_user_ids
+from churn_spark.wording import count_of
+
+if TYPE_CHECKING:
+    # MLflow takes as long to import as an erasure, and not every lakehouse has a model.
+    from churn_spark.models.registry import ModelRegistry
+
+USE_CASE = UseCase(
+    "erase_user",
+    "users out of every table with its history, of files and pages; later files don't bring them "
+    "back",
+    reads=(FILES, EVENTS),
+    writes=(ERASED_USERS, ERASURES),
+    takes=("ids",),
+    leaves=("all tables with users",),
+)
+MAX_USERS: Final = 1000
+"""At once: where they are comes to the driver."""
+_FILES_PLACE: Final = "files"
+_NAMED: Final = 20
+
+
+def run(
+    lakehouse: Lakehouse,
+    open_registry: Callable[[], ModelRegistry],
+    config: IngestConfig,
+    privacy: PrivacyConfig,
+    user_ids: Collection[str],
+    sources: Path | None = None,
+) -> Erasure:
+    """Erase users; returns what was found of them.
+
+    Args:
+        lakehouse: to erase them from.
+        open_registry: opens the model registry, whose runs name versions that are gone then.
+        config: of the ingest.
+        privacy: under which ids users are kept.
+        user_ids: as the logs have them.
+        sources: file to write the paths of the input files to that hold them.
+
+    Raises:
+        InputError: if an id is none, or an erasure of others was begun and isn't finished.
+        MissingTableError: if no events were loaded yet.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
+    """
+    meant = check_ids(user_ids, config)
+    with USE_CASE.start(lakehouse) as facts:
+        ingest.finish_pending(lakehouse, config, privacy)
+        users = add_erased(lakehouse, read_user_ids(lakehouse), meant)
+        tables = [
+            spec for spec in TABLES if "user_id" in spec.column_names and lakehouse.exists(spec)
+        ]
+        stored = sorted({users.stored(one) for one in meant})
+        written = sorted({*meant, *stored})
+        erasure = _begin(lakehouse, users, meant, tables, stored, written)
+        _remove_rows(lakehouse, config, tables, stored)
+        clean_user_files(lakehouse, erasure.inside, written)
+        note_cleaned(lakehouse, erasure.inside, config)
+        for spec in tables:
+            forget_history(lakehouse, spec)
+        if VALIDATION_SCORES in tables:
+            open_registry().note_erasure()
+        record_erasure(lakehouse, erasure)
+        forget_pending(lakehouse)
+        n_rows = sum(erasure.rows[spec.path] for spec in tables)
+        facts.append(f"reference {erasure.reference}: {count_of(len(meant), 'user')}")
+        facts.append(f"{count_of(n_rows, 'row')} in {count_of(len(tables), 'table')}")
+        facts.append(f"{count_of(len(erasure.inside), 'other file')} of the lakehouse")
+    _tell_sources(erasure, sources)
+    for table in find_other_tables(lakehouse):
+        warn(f"found {table} in the lakehouse, a table that isn't the pipeline's: not touched")
+    return erasure
+
+
+def gather_ids(given: Collection[str], file: str | None) -> list[str]:
+    """The ids that were given, and those of a file, one a line; `-` is standard input.
+
+    Raises:
+        InputError: if there is no such file, or it is no text.
+    """
+    if file is None:
+        return [*given]
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8"
+        raise InputError(
+            f"the ids can't be read from {file}: {reason}; expected a text with an id a line"
+        ) from error
+    return [*given, *(line for line in text.splitlines() if line.strip(WHITE_SPACE))]
+
+
+def check_ids(user_ids: Collection[str], config: IngestConfig) -> list[str]:
+    """The ids as the ingest reads them, each once.
+
+    Raises:
+        InputError: if there is none, one stands for nobody, or there are too many.
+    """
+    meant = sorted({one.strip(WHITE_SPACE) for one in user_ids})
+    nobody = {*ANONYMOUS_IDS, *config.anonymous_user_ids}.intersection(meant)
+    if not meant or nobody:
+        found = "an id that stands for everybody who isn't known" if nobody else "no id"
+        raise InputError(f"found {found}, expected ids of users as the logs have them")
+    if len(meant) > MAX_USERS:
+        raise InputError(
+            f"found {len(meant):,} users, expected at most {MAX_USERS:,} at once: cut the file "
+            "into several"
+        )
+    return meant
+
+
+def _begin(
+    lakehouse: Lakehouse,
+    users: UserIds,
+    meant: Sequence[str],
+    tables: Sequence[TableSpec],
+    stored: Sequence[str],
+    written: Sequence[str],
+) -> Erasure:
+    """What there is of the users, noted before anything is removed; or what a killed run noted.
+
+    Raises:
+        InputError: if an erasure of others was begun and isn't finished.
+    """
+    hashes = sorted(users.erased_hash(one) for one in meant)
+    pending = read_pending(lakehouse)
+    if pending and [*pending.users] == hashes:
+        return pending
+    if pending:
+        raise InputError(
+            f"found the erasure {pending.reference} of {count_of(len(pending.users), 'user')} "
+            "begun and not finished, expected the same users first: run it again for them. Where "
+            "they are known no more, delete _checkpoints/erase_user/pending.json: what of them is "
+            "left in history stays then"
+        )
+    rows = {
+        spec.path: lakehouse.count_rows(spec, _rows_of(lakehouse, spec, stored)) for spec in tables
+    }
+    delivered = lakehouse.read_arrow(EVENTS, _rows_of(lakehouse, EVENTS, stored), ["source_file"])
+    inside = find_user_files(lakehouse, written)
+    places = {lakehouse.files.listed(path)[0] for path in inside}
+    outside = sorted({*delivered["source_file"].unique().to_pylist()} - places)
+    erasure = Erasure(uuid.uuid4().hex, hashes, rows | {_FILES_PLACE: len(inside)}, inside, outside)
+    write_pending(lakehouse, erasure)
+    return erasure
+
+
+def _remove_rows(
+    lakehouse: Lakehouse, config: IngestConfig, tables: Sequence[TableSpec], stored: Sequence[str]
+) -> None:
+    """Remove the users from the newest version of each table."""
+    lakehouse.delete_rows(EVENTS, _rows_of(lakehouse, EVENTS, stored))
+    # What is made of events from here on notes a version that stays.
+    close_history(lakehouse, EVENTS)
+    steps = session_days.STEP | transitions.STEP | event_days.STEP
+    made = {step: rollup for step, rollup in steps.items() if lakehouse.exists(rollup.table)}
+    if made:
+        rollups.run(lakehouse, config, made)
+    for spec in tables:
+        if spec is not EVENTS:
+            lakehouse.delete_rows(spec, _rows_of(lakehouse, spec, stored))
+
+
+def _rows_of(lakehouse: Lakehouse, spec: TableSpec, stored: Sequence[str]) -> Where:
+    """The rows of users in a table."""
+    if spec is not EVENTS:
+        return {"user_id": stored}
+    n_buckets = int(lakehouse.properties(EVENTS)[BUCKETS])
+    return {"bucket": sorted({bucket_of(one, n_buckets) for one in stored}), "user_id": stored}
+
+
+def _tell_sources(erasure: Erasure, sources: Path | None) -> None:
+    """Say which input files hold the users, and what is to be done about them."""
+    if sources is not None:
+        sources.write_text("".join(f"{path}\n" for path in erasure.outside), encoding="utf-8")
+    if not erasure.outside:
+        return
+    n = count_of(len(erasure.outside), "input file")
+    say("input files", f"{n} outside of the lakehouse had delivered these users; erase them there")
+    for path in erasure.outside[:_NAMED]:
+        say("", path)
+    if len(erasure.outside) > _NAMED:
+        rest = len(erasure.outside) - _NAMED
+        say("", f"and {rest:,} more" + (f", all in {sources}" if sources else ": see --sources"))
+    say(
+        "",
+        "until then each ingest that reads them again leaves these users out. A file that was "
+        "changed is noted as changed; ingest_events --reload changed takes it as it is then",
+    )

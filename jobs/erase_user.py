@@ -1,0 +1,47 @@
+"""Users out of all that the lakehouse has of them: tables and their history, files, pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churn_spark.pipeline.context import JobContext
+from jobs._command import new_app, run_app
+from jobs._job import job
+
+app = new_app()
+
+
+@job(app, "erase_user")
+def main(
+    context: JobContext,
+    user: Annotated[
+        list[str] | None,
+        typer.Option("--user", help="Id of a user, as the logs have it; may be given again."),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(help="File with an id a line; - is standard input.")
+    ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(help="File for the paths of all input files that hold these users."),
+    ] = None,
+) -> None:
+    """Erase users for good; killed, the same command finishes. Input files are yours to clean."""
+    from churn_spark.pipeline import erase_user
+
+    config = context.config
+    erase_user.run(
+        context.lakehouse,
+        lambda: context.registry,
+        config.ingest,
+        config.privacy,
+        erase_user.gather_ids(user or (), file),
+        sources,
+    )
+
+
+if __name__ == "__main__":
+    run_app(app)

@@ -1,0 +1,93 @@
+"""An erased user is in no byte of a lakehouse, after the erasure and after every further job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from every_byte import find_bytes, mark_log
+from pyspark.sql import SparkSession
+
+from bench import flow
+from churn_spark.config import PrivacyConfig, load_config
+from churn_spark.contracts.tables import (
+    ERASURES,
+    EVENTS,
+    SCORES,
+    SESSION_DAYS,
+    TABLES,
+    TRAINING_ROWS,
+    TRANSITIONS,
+)
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import erase_user, ingest, replay
+from churn_spark.pipeline.context import JobContext
+from tests.known_logs import KnownLog
+
+NIGHT = date(2018, 12, 1)
+
+
+@pytest.mark.slow
+def test_erased_user_is_nowhere_after_any_job(
+    spark: SparkSession, simulated_log: KnownLog, tmp_path: Path
+) -> None:
+    log = str(mark_log(simulated_log.path, tmp_path / "log"))
+    config = load_config(overrides=[f"lakehouse={tmp_path / 'lakehouse'}"])
+    context = JobContext(config, Lakehouse(spark, config.lakehouse))
+    lakehouse = context.lakehouse
+    flow.nightly(context, NIGHT, log)
+    flow.run_backtest(context, NIGHT)
+    flow.build_report(context)
+    csv = Path(config.lakehouse) / "list.csv"
+    flow.build_retention_list(context, NIGHT, csv)
+    learnt = {row.user_id for row in lakehouse.collect_rows(TRAINING_ROWS)}
+    scored = lakehouse.collect_rows(SCORES, {"as_of": [NIGHT]})
+    # Who is on the list, was learnt from and begins no other's id.
+    gone = next(
+        row.user_id
+        for row in sorted(scored, key=lambda row: row.risk_rank)
+        if row.user_id in learnt and f'"{row.user_id}"' in csv.read_text()
+    )
+    pattern = re.compile(rb"(?<!\w)" + gone.encode() + rb"(?!\d)")
+
+    def places() -> set[str]:
+        found = find_bytes(Path(config.lakehouse), pattern)
+        return {place for files in found.values() for place in files}
+
+    with_users = {spec.path for spec in TABLES if "user_id" in spec.column_names}
+    before = {"/".join(Path(one).parts[:2]) for one in places()}
+    assert {"list.csv", EVENTS.path, SESSION_DAYS.path, TRANSITIONS.path, SCORES.path} <= before
+    assert before <= with_users | {"list.csv"}
+
+    privacy = PrivacyConfig()
+    done = erase_user.run(lakehouse, lambda: context.registry, config.ingest, privacy, [gone])
+    assert places() == set()
+    assert lakehouse.count_rows(ERASURES, {"reference": [done.reference]}) > len(with_users) // 2
+    champion = context.registry.champion_version()
+    assert champion
+    assert "versions_erased_on" in context.registry.trained_on(champion)
+
+    later = NIGHT + timedelta(days=1)
+    jobs: dict[str, Callable[[], Any]] = {
+        "nothing is new": lambda: ingest.run(lakehouse, config.ingest, log).describe(),
+        "read again": lambda: ingest.run(lakehouse, config.ingest, log, "all"),
+        "nightly": lambda: flow.nightly(context, later, log),
+        "train_model": lambda: flow.train_model(context, later),
+        "backtest": lambda: flow.run_backtest(context, later),
+        "report": lambda: flow.build_report(context),
+        "list": lambda: flow.build_retention_list(context, later, csv),
+        "replay": lambda: replay.run(lakehouse, config.policy),
+        "check_data": lambda: flow.run_check_data(context, later),
+    }
+    said = {}
+    for name, job in jobs.items():
+        said[name] = job()
+        assert places() == set(), name
+    assert said["nothing is new"] == "no new file"
+    assert said["read again"].lines["erased"] > 0
+    assert not said["nightly"].is_held
+    assert lakehouse.count_rows(SCORES, {"as_of": [later]}) > len(scored) // 2

@@ -1,0 +1,39 @@
+"""Erasure on real tables: where Python reaches the storage, and where only Spark does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import record, write_lines
+from erasure_builders import GONE, MADE, OTHERS, Place, write_log
+
+from churn_spark.contracts.tables import EVENTS, SCORES, SESSION_DAYS
+from churn_spark.pipeline.context import JobContext
+
+
+@pytest.mark.parametrize("reader", ["native", "spark"])
+def test_erased_user_is_in_no_byte_and_nights_go_on(
+    reader: str, context: JobContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if reader == "spark":
+        context.lakehouse.__dict__["native_root"] = None
+    place = Place(context.lakehouse, write_log(tmp_path / "logs"))
+    place.fill()
+    assert place.left()
+    place.erase(GONE)
+    assert place.left() == {}
+    lakehouse = context.lakehouse
+    for spec in (EVENTS, SESSION_DAYS, SCORES):
+        assert {row.user_id for row in lakehouse.read(spec).collect()} == {*OTHERS}
+    # Tables know what they were built from: nothing is built anew.
+    capsys.readouterr()
+    assert place.load().describe() == "no new file"
+    assert capsys.readouterr().out.count(" 0 dates rebuilt") == len(MADE)
+    late = [record(userId=GONE), record(userId="new")]
+    write_lines(tmp_path / "logs" / "9.json", late)
+    assert place.load().lines["erased"] == 1
+    assert capsys.readouterr().out.count(" 1 date rebuilt") == len(MADE)
+    assert place.left() == {}
+    assert place.load(reload="all").lines["erased"] > 1
+    assert place.left() == {}

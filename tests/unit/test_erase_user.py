@@ -1,0 +1,304 @@
+"""Erased users are in no byte of a lakehouse, whenever the erasure was killed, and stay out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from builders import record, write_lines
+from erasure_builders import CONFIG, GONE, KEY, MADE, OTHERS, PSEUDONYMS, Place, write_log
+from every_byte import find_bytes
+from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, rows_of
+
+from churn_spark.config import PrivacyConfig
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    ERASED_USERS,
+    ERASURES,
+    EVENTS,
+    FILES,
+    LOG_DATES,
+    SCORES,
+    SESSION_DAYS,
+    TRANSITIONS,
+)
+from churn_spark.errors import ConfigError, InputError, OtherIdsError
+from churn_spark.lakehouse import history
+from churn_spark.pipeline import erase_user, ingest, rollups
+
+
+class PowerCutError(BaseException):
+    """The end of a process, which nothing in it can catch on purpose."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
+    monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
+    return Place(LocalLakehouse(str(tmp_path / "lakehouse")), write_log(tmp_path / "logs"))
+
+
+@pytest.fixture
+def filled(place: Place) -> Place:
+    place.fill()
+    return place
+
+
+def test_nothing_of_an_erased_user_is_left_and_all_of_the_others(filled: Place) -> None:
+    before, files = filled.content(), {p for p in filled.root.rglob("*") if "lists" in p.parts}
+    assert len(filled.left()) == 1
+    filled.erase(GONE)
+    assert filled.left() == {}
+    made = {spec.path for spec in (*MADE, LOG_DATES)}
+    for path, rows in filled.content().items():
+        if path not in made:
+            assert rows == [row for row in before[path] if GONE not in row], path
+    for spec in (SESSION_DAYS, TRANSITIONS, SCORES):
+        assert {*rows_of(filled.lakehouse, spec)["user_id"]} == {*OTHERS}
+    assert filled.noted == ["runs"]
+    assert {p for p in filled.root.rglob("*") if "lists" in p.parts} == files
+    assert (filled.root / "lists" / "list.csv").read_bytes().count(b'"a, ""b"""\r\n') == len(OTHERS)
+    assert [p.name for p in (filled.root / "reports").rglob("*.html")] == ["3.html"]
+
+
+def test_tables_made_of_events_are_those_of_a_log_without_the_user(
+    filled: Place, tmp_path: Path
+) -> None:
+    filled.erase(GONE)
+    never = Place(LocalLakehouse(str(tmp_path / "never")), tmp_path / "without")
+    for path in sorted(filled.logs.iterdir()):
+        lines = [line for line in path.read_text().splitlines() if f'"{GONE}"' not in line]
+        write_lines(never.logs / path.name, lines)
+    never.load()
+    for spec in MADE:
+        there, expected = (sorted(rows_of(one.lakehouse, spec).rows()) for one in (filled, never))
+        assert there == expected, spec.path
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (LocalLakehouse, "delete_rows"),
+        (erase_user, "forget_history"),
+        (erase_user, "clean_user_files"),
+        (LocalFiles, "delete"),
+        (history, "_is_needed"),
+    ],
+)
+def test_search_finds_the_user_where_one_place_is_left_out(
+    filled: Place, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    monkeypatch.setattr(owner, name, lambda *_: True)
+    with suppress(Exception):
+        filled.erase(GONE)
+    assert filled.left()
+
+
+@contextmanager
+def power_until(n_writes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Let the process end right after a write to the storage; gives those done."""
+    done: list[str] = []
+
+    def watched(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            result = write(*args, **named)
+            done.append(name)
+            if len(done) == n_writes:
+                raise PowerCutError(name)
+            return result
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for owner, name in (
+            (history, "append_files"),
+            (rollups, "replace_partitions"),
+            (LocalFiles, "exchange"),
+            (LocalFiles, "delete"),
+            (LocalLakehouse, "delete_rows"),
+            (LocalLakehouse, "replace_rows"),
+            (LocalLakehouse, "write_checkpoint"),
+        ):
+            patched.setattr(owner, name, watched(name, getattr(owner, name)))
+        yield done
+
+
+@pytest.mark.slow
+def test_killed_anywhere_a_rerun_finishes_and_tells_the_same(
+    filled: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched = tmp_path / "untouched"
+    shutil.copytree(filled.root, untouched)
+    with power_until(-1, monkeypatch) as writes:
+        undisturbed = filled.erase(GONE)
+    expected = filled.content()
+    first = [writes.index(name) for name in {*writes}]
+    for n in sorted({1, len(writes), *first, *range(2, len(writes), 23)}):
+        shutil.rmtree(filled.root)
+        shutil.copytree(untouched, filled.root)
+        with power_until(n, monkeypatch), suppress(PowerCutError):
+            filled.erase(GONE)
+        again = filled.erase(GONE)
+        assert filled.left() == {}, n
+        assert filled.content() == expected, n
+        if n < len(writes):
+            assert (again.rows, again.outside) == (undisturbed.rows, undisturbed.outside), n
+
+
+def test_the_record_of_an_erasure_says_how_much_and_not_of_whom(filled: Place) -> None:
+    n_events = rows_of(filled.lakehouse, EVENTS).filter(pl.col("user_id") == GONE).height
+    done = filled.erase(GONE)
+    kept = rows_of(filled.lakehouse, ERASURES)
+    assert {*kept["reference"]} == {done.reference}
+    assert {*kept["n_users"]} == {1}
+    told = dict(zip(kept["place"], kept["n_rows"], strict=True))
+    assert told[EVENTS.path] == n_events > 0
+    assert (told[BEHAVIOUR.path], told["files"]) == (1, 4)
+    assert GONE not in str(rows_of(filled.lakehouse, ERASED_USERS).rows())
+    # Once more: nothing is there, and the first record stays.
+    assert set(filled.erase(GONE).rows.values()) == {0}
+    assert rows_of(filled.lakehouse, ERASURES)["reference"].n_unique() == 2
+
+
+def test_input_files_that_hold_the_user_are_named(
+    filled: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    registry: Any = filled
+    sources = tmp_path / "sources.txt"
+    erase_user.run(filled.lakehouse, lambda: registry, CONFIG, PrivacyConfig(), [GONE], sources)
+    expected = [f"file:{filled.logs}/{number}.json" for number in range(3)]
+    assert sources.read_text().splitlines() == expected
+    said = capsys.readouterr().out
+    assert "3 input files outside" in said
+    assert GONE not in said
+
+
+def test_later_files_dont_bring_an_erased_user_back(filled: Place, tmp_path: Path) -> None:
+    filled.erase(GONE)
+    known = filled.content()
+    reloaded = filled.load(reload="all")
+    assert reloaded.lines["erased"] > 0
+    assert "erased" in reloaded.describe()
+    for spec in (SESSION_DAYS, TRANSITIONS):
+        assert filled.content()[spec.path] == known[spec.path]
+    late = [record(userId=f" {GONE} "), record(userId=GONE, sessionId=None), record(userId="new")]
+    write_lines(tmp_path / "late" / "9.json", late)
+    told = filled.load(tmp_path / "late")
+    assert told.lines == {"read": 3, "accepted": 1, "erased": 2}
+    assert filled.left() == {}
+    assert "new" in {*rows_of(filled.lakehouse, SESSION_DAYS)["user_id"]}
+
+
+def test_log_inside_the_lakehouse_is_cleaned_and_not_taken_for_changed(place: Place) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    place.load(inside)
+    done = place.erase(GONE)
+    assert [*done.outside] == []
+    assert place.left() == {}
+    again = place.load(inside)
+    assert again.describe() == "no new file"
+    assert again.changed == []
+    assert rows_of(place.lakehouse, FILES).filter(pl.col("status") == "changed").is_empty()
+    # It goes on growing.
+    with (inside / "0.json").open("a") as log:
+        log.write(json.dumps(record(userId="new")) + "\n")
+    assert place.load(inside).lines == {"read": 1, "accepted": 1}
+
+
+def test_a_batch_that_was_killed_is_finished_before_the_erasure(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest.ingest_batch, "commit", lambda *_: 1 / 0)
+        with suppress(ZeroDivisionError):
+            place.load()
+    place.erase(GONE)
+    assert place.left() == {}
+    assert place.load().describe() == "no new file"
+
+
+def test_table_of_somebody_else_is_named_and_not_touched(
+    filled: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"user_id": [GONE]}).write_delta(filled.root / "mine" / "table")
+    filled.erase(GONE)
+    assert "found mine/table in the lakehouse" in capsys.readouterr().err
+    assert pl.read_delta(str(filled.root / "mine" / "table"))["user_id"].to_list() == [GONE]
+
+
+def test_short_id_takes_no_other_user_along(filled: Place) -> None:
+    filled.erase("7")
+    for spec in (EVENTS, SESSION_DAYS, SCORES):
+        users = {*rows_of(filled.lakehouse, spec)["user_id"]}
+        assert users == {GONE, "zqgone", "zqgone70", "17"}
+    assert (filled.root / "reports" / "notebooks" / "2.html").exists()
+
+
+@pytest.mark.parametrize("user_ids", [[], [""], ["1261737"], [str(n) for n in range(1001)]])
+def test_no_users_or_too_many_are_refused(filled: Place, user_ids: list[str]) -> None:
+    before = filled.content()
+    with pytest.raises(InputError, match="expected"):
+        filled.erase(*user_ids)
+    assert filled.content() == before
+
+
+def test_erasure_of_others_waits_for_the_one_that_was_begun(
+    filled: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_user, "forget_history", lambda *_: 1 / 0)
+        with suppress(ZeroDivisionError):
+            filled.erase(GONE)
+    with pytest.raises(InputError, match="run it again for them"):
+        filled.erase("17")
+    filled.erase(GONE)
+    filled.erase("17")
+    assert filled.left() == {}
+
+
+def test_pseudonyms_hide_the_ids_and_the_user_is_erased_by_the_clear_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", KEY)
+    place.load(privacy=PSEUDONYMS)
+    assert find_bytes(place.root, re.compile(b"zqgone|" + KEY.encode())) == {}
+    users = {*rows_of(place.lakehouse, SESSION_DAYS)["user_id"]}
+    assert len(users) == len(OTHERS) + 1
+    place.erase(GONE, privacy=PSEUDONYMS)
+    [gone] = users - {*rows_of(place.lakehouse, SESSION_DAYS)["user_id"]}
+    assert find_bytes(place.root, re.compile(gone.encode())) == {}
+    assert place.load(reload="all", privacy=PSEUDONYMS).lines["erased"] > 0
+    assert gone not in {*rows_of(place.lakehouse, EVENTS)["user_id"]}
+
+
+def test_without_the_key_nothing_is_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("", "short"):
+        monkeypatch.setenv("CHURN_PRIVACY_KEY", key)
+        with pytest.raises(ConfigError, match="CHURN_PRIVACY_KEY") as refused:
+            place.load(privacy=PSEUDONYMS)
+        assert "short" not in str(refused.value)
+    assert not place.root.exists()
+
+
+def test_ids_of_a_lakehouse_are_kept_in_one_way(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place.load()
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", KEY)
+    with pytest.raises(OtherIdsError, match=r"kept as they are, .* privacy.pseudonymise=false"):
+        place.load(privacy=PSEUDONYMS)
+    hidden = Place(LocalLakehouse(str(tmp_path / "hidden")), place.logs)
+    hidden.load(privacy=PSEUDONYMS)
+    with pytest.raises(OtherIdsError, match=r"kept as pseudonyms, .* privacy.pseudonymise=true"):
+        hidden.load()
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", KEY[::-1] + "!")
+    with pytest.raises(OtherIdsError, match="pseudonyms of another key"):
+        hidden.load(privacy=PSEUDONYMS)
