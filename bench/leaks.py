@@ -11,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -25,9 +25,11 @@ from churn_spark.config import LeakageConfig, load_config
 from churn_spark.leakage.checks import find_leaks
 from churn_spark.runtime.session import build_session
 from churn_spark.simulate.settings import SimulationSettings
+from churn_spark.timeline import days_after
 
 SEEDS = (1, 2, 3, 4, 5)
 REGIMES = ("memoryless", "degrading")
+_LOOK_BACK_DAYS: Final = 28
 console = Console(width=110)
 
 
@@ -57,7 +59,10 @@ def main(
 def judge_products(
     worlds: list[SimulationSettings], limits: LeakageConfig
 ) -> list[tuple[int, int]]:
-    """The same in the tables that the product makes of some worlds."""
+    """The same in the tables that the product makes of some worlds, begun four weeks earlier.
+
+    Its features look so far back: of a younger log, dates are told apart by windows not yet full.
+    """
     config = load_config()
     spark = build_session(config.spark, "leak-check")
     try:
@@ -65,13 +70,18 @@ def judge_products(
             return [
                 judge(
                     f"the product's tables, {one.regime}, seed {one.seed}",
-                    prepare_product_planting(spark, Path(folder) / one.regime, one),
+                    prepare_product_planting(spark, Path(folder) / one.regime, _begun_earlier(one)),
                     limits,
                 )
                 for one in worlds
             ]
     finally:
         spark.stop()
+
+
+def _begun_earlier(settings: SimulationSettings) -> SimulationSettings:
+    start = days_after(settings.start, -_LOOK_BACK_DAYS)
+    return replace(settings, start=start, days=settings.days + _LOOK_BACK_DAYS)
 
 
 def judge(name: str, planting: Planting, limits: LeakageConfig) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def forget_models(
     or decided about: done again, it loads that model.
     """
     first = days_after(night, -keep_days)
-    needed = set()
+    needed: set[str | None] = set()
     for entry in read_entries(lakehouse, first):
         states = [state for state in (entry.before, entry.after) if state]
         needed |= {entry.decision.version, *(state.champion for state in states)}

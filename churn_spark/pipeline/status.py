@@ -190,8 +190,8 @@ def _read_open_alerts(table: NativeTable | None) -> list[tuple[str, str, Date]]:
 def _last_log_day(table: NativeTable | None) -> Date | None:
     if table is None:
         return None
-    days = _rows(table, {"place": [IN_LOG]}, ("event_date",))
-    return days["event_date"].max()  # type: ignore[return-value]
+    last = _rows(table, {"place": [IN_LOG]}, ("event_date",))["event_date"].max()
+    return last if isinstance(last, Date) else None
 
 
 def _last_partition(table: NativeTable | None, column: str) -> Date | None:

@@ -54,8 +54,8 @@ class Run:
         """The run of a stored row."""
         tables = {name: TableWritten(**one) for name, one in json.loads(row["tables"]).items()}
         started = row["started_ts"].replace(tzinfo=UTC)
-        told = {"started_ts": started, "steps": json.loads(row["steps"]), "tables": tables}
-        return cls(**{**row, **told})
+        told: dict[str, Any] = {**row, "started_ts": started, "tables": tables}
+        return cls(**told | {"steps": json.loads(row["steps"])})
 
     def values(self) -> dict[str, Any]:
         """What is known of it, by column, as JSON takes it but for the instants."""
