@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TableSpec
+from churn_spark.contracts.tables import EVENTS, LABELS, SESSION_DAYS, SNAPSHOTS, TableSpec
 from churn_spark.errors import InputError
 from churn_spark.features.rollups import Rollup
 from churn_spark.lakehouse.tables import Lakehouse
@@ -39,6 +39,8 @@ from churn_spark.wording import count_of, duration, name_some
 
 _NAMED: Final = 4
 _DATE_COLUMNS: Final = ("as_of", "run_date")
+_IF_STALE: Final = (SNAPSHOTS, LABELS)
+"""Of these a step that learns or judges replaces only what it finds stale."""
 _OF_EVENTS: Final = session_days.STEP | transitions.STEP | event_days.STEP
 
 
@@ -173,8 +175,11 @@ class Planner:
         column = next((name for name in _DATE_COLUMNS if name in spec.partition_by), None)
         if column is None or date is None:
             return spec.path
+        if spec in _IF_STALE:
+            return f"{spec.path} of the dates that it reads, where they aren't of the log as it is"
         n_rows = self.lakehouse.count_rows(spec, {column: [date]})
-        return f"{spec.path} of {date} ({f'{n_rows:,} rows replaced' if n_rows else 'new'})"
+        found = f"{count_of(n_rows, 'row')} replaced" if n_rows else "new"
+        return f"{spec.path} of {date} ({found})"
 
     def _log(self, date: Date | None) -> LogDates | None:
         """The dates of the log as it is; none where there are none yet."""

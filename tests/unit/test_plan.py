@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import SNAPSHOTS
+from churn_spark.contracts.tables import SCORES
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import read_log_dates
@@ -62,10 +62,17 @@ def test_plan_says_why_a_date_is_built_and_changes_no_byte(
 def test_plan_counts_the_rows_that_are_replaced(
     lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    score = dict.fromkeys(SCORES.column_names) | {"as_of": SCORED, "user_id": "a"}
+    lakehouse.replace_rows([tuple(score.values())], SCORES, {"as_of": [SCORED]})
+    plan(lakehouse, "score_users", [SCORED, UNSCORED])
+    said = capsys.readouterr().out
+    assert f"ml/scores of {SCORED} (1 row replaced)" in said
+    assert f"ml/scores of {UNSCORED} (new)" in said
     plan(lakehouse, "retrain_if_needed", [SCORED])
     said = capsys.readouterr().out
-    n_rows = lakehouse.count_rows(SNAPSHOTS, {"as_of": [SCORED]})
-    assert f"gold/snapshots of {SCORED} ({n_rows} rows replaced)" in said
+    assert (
+        "gold/snapshots of the dates that it reads, where they aren't of the log as it is" in said
+    )
     assert f"monitoring/decisions of {SCORED} (new)" in said
 
 
