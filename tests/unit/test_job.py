@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -136,13 +135,12 @@ def test_job_ends_with_two_and_one_line_when_a_set_is_wrong(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("job", [nightly, demo_job])
 def test_a_store_without_a_place_is_refused_before_anything_is_read_or_written(
-    job: ModuleType, monkeypatch: pytest.MonkeyPatch
+    job: ModuleType,
 ) -> None:
     config = load_config(overrides=["lakehouse=s3a://bucket/lake"])
     context = JobContext(config, lambda: pytest.fail("the lakehouse was opened"))
-    monkeypatch.setattr(job, "open_job", lambda *_: nullcontext(context))
     with pytest.raises(ConfigError, match=r"s3a://bucket/lake.*registry.tracking_uri"):
-        job.main()
+        job.main(context)
 
 
 def test_date_is_read_when_it_is_iso() -> None:
