@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import pytest
 from builders import write_rows
 from serving_builders import add_behaviour, make_bundle, make_rows
 from spark_jobs import counted_jobs
@@ -159,6 +160,7 @@ def plain(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows.drop(columns="reason_fields"), n_fields, fields], axis=1)
 
 
+@pytest.mark.slow
 def test_tables_are_the_same_on_both_sides_of_the_bound(
     context: JobContext, tmp_path: Path
 ) -> None:
