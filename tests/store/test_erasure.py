@@ -12,7 +12,7 @@ from churn_spark.contracts.tables import EVENTS, SCORES, SESSION_DAYS
 from churn_spark.pipeline.context import JobContext
 
 
-@pytest.mark.parametrize("reader", ["native", "spark"])
+@pytest.mark.parametrize("reader", ["native", pytest.param("spark", marks=pytest.mark.slow)])
 def test_erased_user_is_in_no_byte_and_nights_go_on(
     reader: str, context: JobContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
