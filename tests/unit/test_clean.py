@@ -257,7 +257,7 @@ def test_record_is_accepted_when(case: str, outcome: Sorted) -> None:
 def test_counts_add_up_when_every_fate_occurs(outcome: Sorted) -> None:
     reasons = Counter(reason for _, reason in REASONS.values())
     expected = {reason: reasons[reason] for reason in rules.REASONS}
-    expected |= {"read": outcome.n_lines, "anonymous": len(ANONYMOUS)}
+    expected |= {"read": outcome.n_lines, "anonymous": len(ANONYMOUS), "erased": 0}
     expected |= {"accepted": len(EVENTS_BY_CASE)}
     counts = outcome.block.counts
     assert counts == expected
