@@ -42,7 +42,7 @@ def join_small_files(lakehouse: Lakehouse, spec: TableSpec, min_files: int, smal
         return int(lakehouse.version(spec) > before)
     delta = _open(lakehouse, spec)
     files = pa.table(delta.get_add_actions(flatten=True))
-    (column, *_) = *spec.partition_by, None
+    column, *_ = *spec.partition_by, None
     keys = files[f"partition.{column}"].to_pylist() if column else [None] * len(files)
     sizes = files["size_bytes"].to_pylist() if len(files) else []
     n_small = Counter(key for key, size in zip(keys, sizes, strict=True) if size < small)

@@ -32,6 +32,7 @@ from churn_spark.pipeline import ingest_batch
 from churn_spark.pipeline.forget_models import forget_models, named_versions
 from churn_spark.pipeline.quarantine import utc_today
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.checks import read_failed_nights
 from churn_spark.timeline import days_after
 from churn_spark.wording import count_of
 
@@ -50,8 +51,12 @@ _OF_NIGHTS: Final = (DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, ALERTS)
 
 
 def run(lakehouse: Lakehouse, registry: ModelRegistry, config: MaintenanceConfig) -> None:
-    """Maintain the lakehouse now, as of its newest night."""
-    nights = lakehouse.partition_values(DATA_CHECKS, "run_date")
+    """Maintain the lakehouse now, as of its newest sound night.
+
+    One that was held may have been mistyped: as of 2031 all would be of long ago.
+    """
+    held = read_failed_nights(lakehouse)
+    nights = [day for day in lakehouse.partition_values(DATA_CHECKS, "run_date") if day not in held]
     _maintain(lakehouse, registry, config, nights[-1] if nights else None)
 
 

@@ -209,6 +209,9 @@ def test_what_nights_of_long_ago_found_goes_and_what_they_decided_stays(
     nights = [MONDAY - timedelta(days=731), MONDAY - timedelta(days=730), MONDAY]
     for night in nights:
         write_checks(lakehouse, night, [CheckResult("rows", 1.0, "", True, "")])
+    # A mistyped date, held for its data: as of it all the others would be of long ago.
+    ahead = MONDAY.replace(year=2031)
+    write_checks(lakehouse, ahead, [CheckResult("freshness", 1e5, "", False, "")])
     for days in (732, 729):
         begun = datetime.now(UTC) - timedelta(days=days)
         run_id = f"{begun:%Y%m%dT%H%M%S}-nightly"
@@ -217,7 +220,7 @@ def test_what_nights_of_long_ago_found_goes_and_what_they_decided_stays(
     lakehouse.replace_rows(decided, DECISIONS, {"run_date": [nights[0]]})
     asked = Registry()
     maintain.run(lakehouse, cast(ModelRegistry, asked), CONFIG)
-    assert lakehouse.partition_values(DATA_CHECKS, "run_date") == nights[1:]
+    assert lakehouse.partition_values(DATA_CHECKS, "run_date") == [*nights[1:], ahead]
     assert rows_of(lakehouse, RUNS)["run_id"].to_list() == [run_id]
     assert lakehouse.count_rows(DECISIONS) == 1
     assert asked.first == MONDAY - timedelta(days=CONFIG.keep_models_days)
