@@ -28,7 +28,8 @@ from churn_spark.pipeline import erase_user, ingest, replay
 from churn_spark.pipeline.context import JobContext
 from tests.known_logs import KnownLog
 
-NIGHT = date(2018, 12, 1)
+NIGHT = date(2018, 11, 30)
+"""The log has a day more, for the night after it."""
 
 
 @pytest.mark.slow
