@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from churn_spark.errors import ExitCode
+
 _WAYS_OUT: Final = (
     (
         r"No space left on device|os error 28\b|database or disk is full|Disk quota exceeded",
@@ -43,6 +45,17 @@ def describe_trouble(error: BaseException) -> str | None:
             if found := re.search(pattern, text):
                 return f"{trouble} ({_line_of(text, found.start())}): {way_out}"
     return None
+
+
+def exit_code_of(error: BaseException | None) -> int:
+    """What a command that ends with the error, or with none, exits with."""
+    if error is None:
+        return ExitCode.DONE
+    # Others' errors have a `code`, too, such as of an HTTP answer.
+    told = error.code if isinstance(error, SystemExit) else getattr(error, "exit_code", None)
+    if isinstance(told, int):
+        return int(told)
+    return ExitCode.MISTAKE if describe_trouble(error) else ExitCode.UNEXPECTED
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

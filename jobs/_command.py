@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from churn_spark.errors import ChurnSparkError, ExitCode
-from churn_spark.troubles import describe_trouble
+from churn_spark.troubles import describe_trouble, exit_code_of
 
 if TYPE_CHECKING:
     # Read by the type checker alone: the service, which has no Spark, ends the same way.
@@ -39,10 +39,10 @@ def run_app(app: typer.Typer) -> None:
         app()
     except ChurnSparkError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(error.exit_code)
+        sys.exit(exit_code_of(error))
     except Exception as error:
         if trouble := describe_trouble(error):
             print(f"error: {trouble}", file=sys.stderr, flush=True)
-            sys.exit(ExitCode.MISTAKE)
-        traceback.print_exc()
-        sys.exit(ExitCode.UNEXPECTED)
+        else:
+            traceback.print_exc()
+        sys.exit(exit_code_of(error))

@@ -13,14 +13,13 @@ from typing import Any, Final
 
 from churn_spark.config import RunsConfig
 from churn_spark.contracts.tables import TABLES, TableSpec
-from churn_spark.errors import ExitCode
 from churn_spark.lakehouse.growth import measure_growth, read_versions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import each_step_told_to, warn
 from churn_spark.pipeline.run_reports import report_run
 from churn_spark.runtime.usage import cpu_seconds, find_processes, peak_bytes
 from churn_spark.stores.runs import Run, TableWritten, write_run
-from churn_spark.troubles import describe_trouble
+from churn_spark.troubles import describe_trouble, exit_code_of
 
 _records: Final[list[RunRecord]] = []
 """Of the runs that go on in this process: one, but in tests."""
@@ -143,13 +142,3 @@ def note_date(date: Date) -> None:
     """Say which date this process is at: each date is a run of its own."""
     for record in _records:
         record.note_date(date)
-
-
-def exit_code_of(error: BaseException | None) -> int:
-    """What the command ends with, see `jobs/_command`."""
-    if error is None:
-        return ExitCode.DONE
-    told = getattr(error, "exit_code", getattr(error, "code", None))
-    if isinstance(told, int):
-        return int(told)
-    return ExitCode.MISTAKE if describe_trouble(error) else ExitCode.UNEXPECTED

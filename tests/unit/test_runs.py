@@ -20,10 +20,11 @@ from churn_spark.lakehouse.growth import measure_growth, read_versions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.pipeline import console, run_record
-from churn_spark.pipeline.run_record import RunRecord, exit_code_of, note_date, recorded
+from churn_spark.pipeline.run_record import RunRecord, note_date, recorded
 from churn_spark.runtime import usage
 from churn_spark.stores.checks import write_checks
 from churn_spark.stores.runs import Run
+from churn_spark.troubles import exit_code_of
 from tests.local_lakehouse import open_local
 
 MONDAY, TUESDAY = date(2018, 10, 1), date(2018, 10, 2)
