@@ -42,7 +42,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import event_days, ingest, rollups, session_days, snapshots, transitions
+from churn_spark.pipeline import ingest, of_events, rollups, snapshots
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.runtime.session import build_session
@@ -52,7 +52,6 @@ from churn_spark.simulate.world import simulate_log
 START: Final = date(2018, 10, 1)
 _DELIVERY: Final = {"source_file", "ingest_batch"}
 """Columns that tell how a row came in."""
-_STEPS: Final = session_days.STEP | transitions.STEP | event_days.STEP
 console = Console(width=130)
 
 Night = Callable[[Lakehouse, date, Path], None]
@@ -63,7 +62,7 @@ def build_tables(
 ) -> None:
     """New files to snapshots and labels of some nights, as a night does it, without a model."""
     ingest.run(lakehouse, config.ingest, str(folder))
-    rollups.run(lakehouse, config.ingest, _STEPS)
+    rollups.run(lakehouse, config.ingest, of_events.STEPS)
     log = read_log_dates(lakehouse, max(nights))
     snapshots.run(lakehouse, nights, config.learning, log)
 

@@ -27,7 +27,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 from churn_spark.lakehouse.small_tables import SmallTables
-from churn_spark.pipeline import erase_user, event_days, ingest, rollups, session_days, transitions
+from churn_spark.pipeline import erase_user, ingest, of_events, rollups
 from churn_spark.stores.erasures import Erasure
 
 CONFIG = load_config().ingest
@@ -36,7 +36,6 @@ GONE, OTHERS = "zqgone7", ("zqgone", "zqgone70", "7", "17")
 LEFT = re.compile(rb"zqgone7(?!0)|zqgone07")
 KEY = "k" * 40
 PSEUDONYMS = PrivacyConfig(pseudonymise=True)
-STEPS = session_days.STEP | transitions.STEP | event_days.STEP
 MADE = (SESSION_DAYS, TRANSITIONS, EVENT_DAYS)
 
 
@@ -54,7 +53,7 @@ class Place:
 
     def load(self, location: Path | None = None, **options: Any) -> IngestSummary:
         loaded = ingest.run(self.lakehouse, CONFIG, str(location or self.logs), **options)
-        rollups.run(self.lakehouse, CONFIG, STEPS)
+        rollups.run(self.lakehouse, CONFIG, of_events.STEPS)
         return loaded
 
     def erase(self, *user_ids: str, privacy: PrivacyConfig = PrivacyConfig()) -> Erasure:

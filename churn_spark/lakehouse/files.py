@@ -105,7 +105,7 @@ class Files:
     def listed(self, path: str) -> tuple[str, int, int]:
         """A file as it is listed: its path with a scheme, its size, milliseconds of its change."""
         target = self._path(path)
-        status = target.getFileSystem(self._configuration).getFileStatus(target)
+        status = self._file_system(target).getFileStatus(target)
         return status.getPath().toString(), status.getLen(), status.getModificationTime()
 
     def delete(self, path: str) -> None:

@@ -7,6 +7,7 @@ of a folder has characters that addresses write otherwise.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from churn_spark.contracts.tables import TableSpec
@@ -19,11 +20,8 @@ NOTE: Final = "userMetadata"
 def newest_notes(lakehouse: Lakehouse, spec: TableSpec) -> dict[str, Any]:
     """Writer -> what its newest commit to the table says, of the commits whose files are left."""
     found: dict[str, Any] = {}
-    for version in range(lakehouse.version(spec), -1, -1):
-        content = read_commit(lakehouse, spec, version)
-        if content is None:
-            break
-        found = _notes_of(content) | found
+    for notes in _read_notes(lakehouse, spec):
+        found = notes | found
     return found
 
 
@@ -35,19 +33,22 @@ def newest_note(lakehouse: Lakehouse, spec: TableSpec, writer: str) -> Any:
         spec: of the table; it may be missing.
         writer: see `Once`.
     """
-    for version in range(lakehouse.version(spec), -1, -1):
-        content = read_commit(lakehouse, spec, version)
-        if content is None:
-            return None
-        notes = _notes_of(content)
-        if writer in notes:
-            return notes[writer]
-    return None
+    found = (notes[writer] for notes in _read_notes(lakehouse, spec) if writer in notes)
+    return next(found, None)
 
 
 def read_commit(lakehouse: Lakehouse, spec: TableSpec, version: int) -> bytes | None:
     """The file of a commit; none where it isn't kept any more."""
     return lakehouse.files.read(f"{spec.path}/_delta_log/{version:020d}.json")
+
+
+def _read_notes(lakehouse: Lakehouse, spec: TableSpec) -> Iterator[dict[str, Any]]:
+    """The notes of each commit, the newest first, as far back as their files are left."""
+    for version in range(lakehouse.version(spec), -1, -1):
+        content = read_commit(lakehouse, spec, version)
+        if content is None:
+            return
+        yield _notes_of(content)
 
 
 def _notes_of(commit: bytes) -> dict[str, Any]:

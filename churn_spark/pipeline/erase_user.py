@@ -31,7 +31,7 @@ from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.history import close_history, forget_history
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import event_days, ingest, rollups, session_days, transitions
+from churn_spark.pipeline import ingest, of_events, rollups
 from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.erased_logs import note_cleaned
 from churn_spark.pipeline.use_case import UseCase
@@ -198,8 +198,9 @@ def _remove_rows(
     lakehouse.delete_rows(EVENTS, _rows_of(lakehouse, EVENTS, stored))
     # What is made of events from here on notes a version that stays.
     close_history(lakehouse, EVENTS)
-    steps = session_days.STEP | transitions.STEP | event_days.STEP
-    made = {step: rollup for step, rollup in steps.items() if lakehouse.exists(rollup.table)}
+    made = {
+        step: rollup for step, rollup in of_events.STEPS.items() if lakehouse.exists(rollup.table)
+    }
     if made:
         rollups.run(lakehouse, config, made)
     for spec in tables:

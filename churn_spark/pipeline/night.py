@@ -21,6 +21,7 @@ from churn_spark.pipeline import (
     ingest,
     maintain,
     monitor,
+    of_events,
     report,
     retention_list,
     rollups,
@@ -106,8 +107,7 @@ def run(
         opening = background.submit(open_registry)
         loaded = ingest.run(lakehouse, config.ingest, location, privacy=config.privacy)
         # All from one read of the events.
-        steps = session_days.STEP | transitions.STEP | event_days.STEP
-        rollups.run(lakehouse, config.ingest, steps)
+        rollups.run(lakehouse, config.ingest, of_events.STEPS)
         registry = opening.result()
     log = read_log_dates(lakehouse, date)
     if date is None:

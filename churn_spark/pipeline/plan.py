@@ -16,17 +16,15 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import (
     check_data,
     decide,
-    event_days,
     ingest,
     monitor,
+    of_events,
     report,
     retention_list,
     rollups,
     score,
-    session_days,
     snapshots,
     train,
-    transitions,
 )
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.catalogue import USE_CASES
@@ -41,7 +39,6 @@ _NAMED: Final = 4
 _DATE_COLUMNS: Final = ("as_of", "run_date")
 _IF_STALE: Final = (SNAPSHOTS, LABELS)
 """Of these a step that learns or judges replaces only what it finds stale."""
-_OF_EVENTS: Final = session_days.STEP | transitions.STEP | event_days.STEP
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ class Planner:
         yield files
         are_new = not files.what.startswith("nothing")
         then = "; then the dates that the events of the new files touch" if are_new else ""
-        yield from self.events(_OF_EVENTS, then)
+        yield from self.events(of_events.STEPS, then)
         log = self._log(date)
         date = date or (log.span.end if log else None)
         yield from self.snapshots(date)
@@ -196,7 +193,7 @@ Plan = Callable[[Date | None], Iterator[Planned]]
 
 def plan_of(planner: Planner, job: str) -> Plan:
     """What tells the steps of a job."""
-    plans: dict[str, Plan] = {step.name: _rollup(planner, step) for step in _OF_EVENTS}
+    plans: dict[str, Plan] = {step.name: _rollup(planner, step) for step in of_events.STEPS}
     plans |= {
         ingest.USE_CASE.name: planner.ingest,
         snapshots.USE_CASE.name: planner.snapshots,
@@ -229,4 +226,4 @@ def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
 
 
 def _rollup(planner: Planner, step: UseCase) -> Plan:
-    return lambda _: planner.events({step: _OF_EVENTS[step]})
+    return lambda _: planner.events({step: of_events.STEPS[step]})

@@ -83,21 +83,7 @@ def run(lakehouse: Lakehouse, config: IngestConfig, steps: Mapping[UseCase, Roll
         # What begins last is said first.
         started = {one: lines.enter_context(one.start(lakehouse)) for one in reversed([*steps])}
         version = lakehouse.version(EVENTS)
-        feed = find_touched_dates(lakehouse, EVENT_DAYS, version)
-        log = find_places(lakehouse, config, version, feed.dates)
-        followers = [one for one in _OF_LOG if log.moved and lakehouse.exists(one.table)]
-        rebuilds = {
-            rollup: Rebuild(
-                rollup,
-                (
-                    feed
-                    if rollup.table is EVENT_DAYS
-                    else find_touched_dates(lakehouse, rollup.table, version)
-                ),
-                log,
-            )
-            for rollup in dict.fromkeys([*steps.values(), *followers])
-        }
+        log, rebuilds = _find_rebuilds(lakehouse, config, steps.values(), version)
         touched = [rebuild for rebuild in rebuilds.values() if rebuild.dates]
         tables = [EVENTS, *(rebuild.rollup.table for rebuild in touched)]
         if touched and lakehouse.takes_commits(tables):
@@ -116,14 +102,22 @@ def plan(
     lakehouse: Lakehouse, config: IngestConfig, wanted: Collection[Rollup]
 ) -> Mapping[Rollup, Rebuild]:
     """What of some tables would be rebuilt; nothing is."""
-    version = lakehouse.version(EVENTS)
-    log = find_places(
-        lakehouse, config, version, find_touched_dates(lakehouse, EVENT_DAYS, version).dates
-    )
-    return {
-        rollup: Rebuild(rollup, find_touched_dates(lakehouse, rollup.table, version), log)
-        for rollup in dict.fromkeys(wanted)
-    }
+    return _find_rebuilds(lakehouse, config, wanted, lakehouse.version(EVENTS))[1]
+
+
+def _find_rebuilds(
+    lakehouse: Lakehouse, config: IngestConfig, wanted: Collection[Rollup], version: int
+) -> tuple[LogPlaces, dict[Rollup, Rebuild]]:
+    """Where the dates lie, and what is to be rebuilt of some tables and of those that follow."""
+    touched = {EVENT_DAYS: find_touched_dates(lakehouse, EVENT_DAYS, version)}
+    log = find_places(lakehouse, config, version, touched[EVENT_DAYS].dates)
+    followers = [one for one in _OF_LOG if log.moved and lakehouse.exists(one.table)]
+    rebuilds = {}
+    for rollup in dict.fromkeys([*wanted, *followers]):
+        if rollup.table not in touched:
+            touched[rollup.table] = find_touched_dates(lakehouse, rollup.table, version)
+        rebuilds[rollup] = Rebuild(rollup, touched[rollup.table], log)
+    return log, rebuilds
 
 
 def _rebuild_natively(

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from churn_spark.config import RunsConfig
 from churn_spark.stores.runs import Run
+from churn_spark.timeline import day_start
 
 _TO_STANDARD_ERROR: Final = "stderr"
 
@@ -63,9 +64,7 @@ def write_metrics(run: Run, folder: Path) -> None:
     set_gauge("peak_memory_bytes", "Most memory of the last run.", run.peak_memory_bytes)
     set_gauge("exit_code", "How the last run ended; 0: done.", run.exit_code)
     if run.date:
-        midnight = run.started_ts.replace(hour=0, minute=0, second=0, microsecond=0)
-        behind = (run.started_ts.date() - run.date).days
-        day = midnight.timestamp() - behind * 86_400
+        day = day_start(run.date).timestamp()
         set_gauge("date_timestamp_seconds", "As-of date of the last run, 00:00 UTC.", day)
     for name, meaning in (
         ("rows", "Rows that the last run wrote to the table."),

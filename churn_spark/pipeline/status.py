@@ -30,7 +30,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.location import native_root, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable, open_table
-from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.runs import Run
 
@@ -184,7 +184,7 @@ def _read_open_alerts(table: NativeTable | None) -> list[tuple[str, str, Date]]:
     names = ("severity", "sentence", "opened", "resolved")
     rows = _rows(table, {"run_date": [last]}, names).filter(pl.col("resolved").is_null())
     found = [(row[0], row[1], row[2]) for row in rows.select(names[:3]).iter_rows()]
-    return sorted(found, key=lambda alert: (-SEVERITIES.index(alert[0]), alert[1]))
+    return sorted(found, key=lambda alert: (severity_order(alert[0]), alert[1]))
 
 
 def _last_log_day(table: NativeTable | None) -> Date | None:

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from churn_spark import wording
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
-from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.drift.comparisons import TRAINING
 
 _ENVIRONMENT: Final = Environment(
@@ -121,7 +121,7 @@ def draw_history(history: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 def open_alerts(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The alerts of a night that are open, the most severe first."""
     still_open = (row for row in rows if row["resolved"] is None)
-    return sorted(still_open, key=lambda row: (-SEVERITIES.index(row["severity"]), row["key"]))
+    return sorted(still_open, key=lambda row: (severity_order(row["severity"]), row["key"]))
 
 
 def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -184,6 +184,11 @@ def update_alerts(
     return tuple(alerts), tuple(notices)
 
 
+def severity_order(severity: str) -> int:
+    """A sort key: the most severe first."""
+    return -_rank(severity)
+
+
 def is_worth_notifying(notice: Notice, config: AlertsConfig) -> bool:
     """Whether the notice goes to the receivers, and not only to the log."""
     return is_severe(notice.alert, config)
@@ -223,5 +228,6 @@ def _update(
     return kept, None
 
 
-def _rank(severity: Severity) -> int:
-    return SEVERITIES.index(severity)
+def _rank(severity: str) -> int:
+    order: tuple[str, ...] = SEVERITIES
+    return order.index(severity)

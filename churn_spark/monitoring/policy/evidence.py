@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from churn_spark.config import PolicyConfig
+
 
 @dataclass(frozen=True)
 class DriftFact:
@@ -126,3 +128,7 @@ class Evidence:
     performance: tuple[MetricChange, ...] = ()
     challenger: ChallengerComparison | None = None
     probation: ProbationComparison | None = None
+
+    def tells_drift(self, config: PolicyConfig) -> bool:
+        """Whether there are enough users to judge drift by."""
+        return self.n_rows >= config.min_rows

@@ -109,7 +109,7 @@ def _advance(
 
 def _count_drift(state: PolicyState, evidence: Evidence, config: PolicyConfig) -> PolicyState:
     """The state with what has moved tonight; unchanged where too few users can't tell."""
-    if evidence.n_rows < config.min_rows:
+    if not evidence.tells_drift(config):
         return state
     facts = evidence.features + ((evidence.prediction,) if evidence.prediction else ())
     breached = update_breached(state.breached, facts, config)

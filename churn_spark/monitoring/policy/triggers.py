@@ -57,7 +57,7 @@ def ask(
         return asked, Decision(today, "retrain", free.trigger, free.reason)
     if not calls:
         due = config.schedule_days - (today - state.last_retrain).days
-        is_known = evidence.n_rows >= config.min_rows
+        is_known = evidence.tells_drift(config)
         users = f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}"
         drift = "no drift" if is_known else f"drift is not judged ({users})"
         rule = "nothing" if is_known else "too_few_rows"
@@ -92,7 +92,7 @@ def _calls(
         windows = "window" if lost[-1].n_bad == 1 else "windows in a row"
         reason = f"surely worse than the reference: {', '.join([*others, last])} {windows}"
         yield _with_limits(Call("performance", reason), state, config, today)
-    if evidence.n_rows >= config.min_rows and is_drift_confirmed(state, config):
+    if evidence.tells_drift(config) and is_drift_confirmed(state, config):
         share = breached_share(state.breached, evidence.features)
         reason = (
             f"{bad_nights_of(state)}: moved "

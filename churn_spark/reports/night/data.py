@@ -61,7 +61,7 @@ class NightData:
         """Whether the policy has judged what moved: not with failed checks or too few users."""
         is_judged = self.state is not None and self.state.last_night == self.night
         return is_judged and all(
-            entry.evidence.n_rows >= entry.policy.min_rows
+            entry.evidence.tells_drift(entry.policy)
             for entry in self.tonight
             if entry.evidence is not None
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.feature_cells import since_cell
@@ -67,7 +68,7 @@ def alerts_section(data: NightData) -> Section:
     """The alerts that are open, the most severe first."""
     rows = sorted(
         records(data.open_alerts),
-        key=lambda row: (words.severity_order(row["severity"]), row["opened"], row["key"]),
+        key=lambda row: (severity_order(row["severity"]), row["opened"], row["key"]),
     )
     if not rows:
         text = "No alert is open."

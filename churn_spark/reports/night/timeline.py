@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
 from churn_spark.reports.night.pictures import Bar, draw_timeline
@@ -87,7 +88,7 @@ def _bars(data: NightData) -> list[Bar]:
     rows = sorted(
         records(newest),
         key=lambda row: (
-            words.severity_order(row["severity"]),
+            severity_order(row["severity"]),
             -row["opened"].toordinal(),
             row["key"],
         ),

@@ -6,7 +6,7 @@ import math
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.spec import FEATURES
-from churn_spark.monitoring.alerts.alerts import SEVERITIES
+from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
@@ -189,7 +189,7 @@ def alert_name(key: str) -> str:
         "drift:moved": "what has moved",
         "rate:missing": "missing values",
         "rate:zero": "zeros",
-        "model:drifted": "drift, confirmed",
+        CONFIRMED_DRIFT: "drift, confirmed",
         "model:rolled_back": "roll-back",
         "policy:waits": "waits for a human",
     }
@@ -207,9 +207,3 @@ def slice_order(name: str) -> tuple[int, tuple[tuple[int, ...], str]]:
     segment, _, value = name.partition("=")
     order = list(SEGMENT_NAMES)
     return order.index(segment) if segment in order else len(order), by_numbers(value)
-
-
-def severity_order(severity: str) -> int:
-    """A sort key: the most severe first."""
-    order: tuple[str, ...] = SEVERITIES
-    return -order.index(severity)
