@@ -18,6 +18,7 @@ from churn_spark.evaluation.metrics import evaluate
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.offset import Offset
 
 
 def say_engines(spark: SparkSession, work: Path, n_rows: int) -> None:
@@ -36,7 +37,7 @@ def say_engines(spark: SparkSession, work: Path, n_rows: int) -> None:
     rows = LearntRows.of(spark.read.parquet(path))
     encoding = Encoding(tuple(names), {}, {}, "")
     config = load_config().lightgbm
-    plan = TreePlan(100, 1.0, 1, None)
+    plan = TreePlan(100, 1.0, 1, Offset(None, 0.1))
     seconds: dict[str, list[float]] = {}
     aucs: dict[str, float] = {}
     for engine in ("lightgbm", "synapseml", "lightgbm", "synapseml"):

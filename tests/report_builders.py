@@ -36,6 +36,7 @@ _NOISE = {
     "behaviour": 0.6,
     "lightgbm": 0.5,
     "oracle": 0.0,
+    "unweighted": 0.52,
 }
 _FEATURES = {
     "n_downgrade_14d": ("visits of Downgrade in 14 days", "visits", 0.9),

@@ -20,11 +20,15 @@ from churn_spark.evaluation.bootstrap import (
 from churn_spark.evaluation.intervals import Interval
 
 PRIMARY: Final = "lightgbm"
+LADDER: Final = (
+    "base_rate", "rule", "logistic_regression", "hazard", "behaviour", "unweighted", PRIMARY,
+    "oracle",
+)  # fmt: skip
 CELLS: Final = ("new users", "future", "both")
 TEST: Final = "test"
 MIN_HEADLINE_POSITIVES: Final = 50
 BACKTEST_SEGMENTS: Final = (*SEGMENTS, "gender")
-_REFERENCES: Final = ("rule", "logistic_regression", "behaviour")
+_REFERENCES: Final = ("rule", "logistic_regression", "behaviour", "unweighted")
 
 
 def cell_of(is_held_out: Bools, is_test_date: Bools) -> NDArray[np.object_]:

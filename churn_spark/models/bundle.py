@@ -117,9 +117,9 @@ class ModelBundle:
         """
         found = explain.contributions(self.booster, matrix)
         if self.offset is not None:
-            column = self.encoding.features.index(self.offset.feature)
-            typical = self.encoding.encode(pd.DataFrame([dict(self.encoding.typical)]))
-            reference = float(self.offsets(typical)[0])
+            reference = self.offset.value_of(self.encoding.typical)
+            feature = self.offset.feature
+            column = None if feature is None else self.encoding.features.index(feature)
             found = found.with_offset(self.offsets(matrix), column, reference)
         explain.check_sums(found, self.margins(matrix))
         return found

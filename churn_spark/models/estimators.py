@@ -19,11 +19,12 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig
+from churn_spark.models.class_weights import log_odds_shift, weigh_shrinkage
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
 
-_OFFSET_COLUMN = "offset"
+_START_COLUMN = "start"
 _FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
 _RANGE: Final = re.compile(r"\[([-+.\deE]+):([-+.\deE]+)\]")
 
@@ -36,13 +37,13 @@ class TreePlan:
         rounds: trees to grow.
         class_weight: of a cancellation, as `scale_pos_weight`.
         seed: of every random choice.
-        offset: what the trees add to; none: they start from the base rate.
+        offset: what the trees add to.
     """
 
     rounds: int
     class_weight: float
     seed: int
-    offset: Offset | None
+    offset: Offset
 
 
 def fit_trees(
@@ -59,7 +60,8 @@ def fit_trees(
             driver, on at most `MAX_COLLECTED_ROWS` of them.
     """
     fit = _fit_synapseml if engine == "synapseml" else _fit_native
-    return widen_ranges(fit(rows, encoding, config, plan))
+    shrunk = weigh_shrinkage(config, plan.class_weight)
+    return widen_ranges(fit(rows, encoding, shrunk, plan))
 
 
 def widen_ranges(native_text: str) -> str:
@@ -96,6 +98,7 @@ def _fit_synapseml(
         featureFraction=config.feature_fraction,
         minDataPerGroup=config.min_data_per_group,
         catSmooth=config.cat_smooth,
+        catl2=config.cat_l2,
         categoricalSlotNames=encoding.categorical,
         slotNames=list(encoding.features),
         seed=plan.seed,
@@ -105,24 +108,22 @@ def _fit_synapseml(
         matrixType="dense",
         # There is no parameter for it; `isUnbalance` would weigh a second time.
         passThroughArgs=f"scale_pos_weight={plan.class_weight!r} force_col_wise=true",
+        initScoreCol=_START_COLUMN,
         verbosity=-1,
     )
     assembler = VectorAssembler(
         inputCols=list(encoding.features), outputCol="features", handleInvalid="keep"
     )
-    columns: list[str | Column] = ["label", "features"]
-    if plan.offset is not None:
-        estimator.setInitScoreCol(_OFFSET_COLUMN)
-        columns.append(offset_column(plan.offset).alias(_OFFSET_COLUMN))
+    start = (offset_column(plan.offset) + log_odds_shift(plan.class_weight)).alias(_START_COLUMN)
     with all_tasks_at_once(rows.session):
         inputs = rows.in_few_partitions(["label", *encoding.features])
-        chosen = assembler.transform(inputs).select(*columns)
+        chosen = assembler.transform(inputs).select("label", "features", start)
         return str(estimator.fit(chosen).getNativeModel())
 
 
 def offset_column(offset: Offset) -> Column:
     """`offset.values` as a Spark column of encoded rows."""
-    stated = F.col(offset.feature)
+    stated = F.lit(None).cast("double") if offset.feature is None else F.col(offset.feature)
     known = F.when(stated.isNull() | F.isnan(stated), offset.fallback).otherwise(stated)
     inside = F.least(F.greatest(known, F.lit(MIN_PROBABILITY)), F.lit(1.0 - MIN_PROBABILITY))
     return F.log(inside / (1.0 - inside))
@@ -137,7 +138,8 @@ def _fit_native(
     data = lightgbm.Dataset(
         matrix,
         sample["label"].to_numpy(),
-        init_score=None if plan.offset is None else plan.offset.values(matrix, encoding.features),
+        init_score=plan.offset.values(matrix, encoding.features)
+        + log_odds_shift(plan.class_weight),
         feature_name=list(encoding.features),
         categorical_feature=encoding.categorical,
         params={"verbosity": -1},
@@ -153,6 +155,7 @@ def _fit_native(
         "feature_fraction": config.feature_fraction,
         "min_data_per_group": config.min_data_per_group,
         "cat_smooth": config.cat_smooth,
+        "cat_l2": config.cat_l2,
         "scale_pos_weight": plan.class_weight,
         "seed": plan.seed,
         "deterministic": True,

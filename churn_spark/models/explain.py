@@ -40,18 +40,20 @@ class Contributions:
         """Log-odds that the contributions and the expected value add up to, shape (rows,)."""
         return np.asarray(self.values.sum(axis=1) + self.expected)
 
-    def with_offset(self, offset: Floats, column: int, reference: float) -> Contributions:
+    def with_offset(self, offset: Floats, column: int | None, reference: float) -> Contributions:
         """The same of the trees' margin plus an offset.
 
         The offset is a term of its own, so its Shapley value is its distance from the reference.
 
         Args:
             offset: in log-odds, shape (rows,).
-            column: of the feature that it comes from, which may also have a part in the trees.
+            column: of the feature that it comes from, which may also have a part in the trees; none
+                where it is the same for all rows.
             reference: offset of the typical row; it goes into the expected value.
         """
         values = self.values.copy()
-        values[:, column] += offset - reference
+        if column is not None:
+            values[:, column] += offset - reference
         return Contributions(values, self.expected + reference)
 
 

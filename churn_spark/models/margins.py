@@ -39,8 +39,7 @@ def staged_margins(
     return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
 
 
-def margin_losses(margins: Floats, labels: NDArray[np.int32], class_weight: float) -> Floats:
-    """Log loss of each margin in nats, weighted as the trees were, shape of `margins`."""
-    is_positive = labels == 1
-    sign, weight = np.where(is_positive, -1.0, 1.0), np.where(is_positive, class_weight, 1.0)
-    return np.asarray(weight * np.logaddexp(0.0, sign * margins))
+def margin_losses(margins: Floats, labels: NDArray[np.int32]) -> Floats:
+    """Log loss of each margin in nats, shape of `margins`: each row counts once."""
+    sign = np.where(labels == 1, -1.0, 1.0)
+    return np.asarray(np.logaddexp(0.0, sign * margins))

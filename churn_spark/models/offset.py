@@ -1,9 +1,10 @@
-"""What the trees' output is added to: the log-odds of a feature that is itself a probability."""
+"""Where trees begin: at the log-odds of a feature that is a probability, or at a constant."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
@@ -15,14 +16,14 @@ MIN_PROBABILITY = 1e-6
 
 @dataclass(frozen=True)
 class Offset:
-    """The logit of a feature, where the trees begin instead of at the base rate.
+    """The log-odds where the trees begin.
 
     Attributes:
-        feature: name of a feature that is a probability.
-        fallback: its value where it is unknown.
+        feature: name of a feature that is a probability; none: all rows begin at the fallback.
+        fallback: the probability where the feature is unknown, the base rate.
     """
 
-    feature: str
+    feature: str | None
     fallback: float
 
     def values(self, matrix: Floats, features: Sequence[str]) -> Floats:
@@ -35,8 +36,18 @@ class Offset:
         Returns:
             Shape (rows,).
         """
+        if self.feature is None:
+            return _log_odds(np.full(len(matrix), self.fallback))
         stated = matrix[:, list(features).index(self.feature)]
-        known = np.where(np.isnan(stated), self.fallback, stated)
-        return np.asarray(
-            logit(np.clip(known, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)), dtype=np.float64
-        )
+        return _log_odds(np.where(np.isnan(stated), self.fallback, stated))
+
+    def value_of(self, row: Mapping[str, Any]) -> float:
+        """Log-odds of one row, given as feature -> value; absent and null are unknown."""
+        stated = None if self.feature is None else row.get(self.feature)
+        known = self.fallback if stated is None or np.isnan(stated) else stated
+        return float(_log_odds(np.array([known]))[0])
+
+
+def _log_odds(probabilities: Floats) -> Floats:
+    inside = np.clip(probabilities, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
+    return np.asarray(logit(inside), dtype=np.float64)

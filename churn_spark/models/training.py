@@ -22,6 +22,7 @@ from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
+from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
@@ -40,7 +41,7 @@ class FittedTrees:
 
     Attributes:
         native_text: LightGBM's text of the trees.
-        offset: what they add to; none: they hold everything.
+        offset: what they add to.
         calibration: from margins to probabilities, and why this one.
         base_rate: share of cancellations among the fitted rows.
         class_weight: `scale_pos_weight` of the final fit.
@@ -49,7 +50,7 @@ class FittedTrees:
     """
 
     native_text: str
-    offset: Offset | None
+    offset: Offset
     calibration: ChosenCalibration
     base_rate: float
     class_weight: float
@@ -83,7 +84,8 @@ def train_trees(
         rows: the training rows.
         encoding: of their features.
         config: LightGBM's parameters.
-        offset_feature: a feature that is a probability, whose logit the trees add to; or none.
+        offset_feature: a feature that is a probability, whose logit the trees add to; none: the
+            base rate.
         seed: of every random choice.
     """
     *earlier, newest = rows.dates
@@ -92,7 +94,7 @@ def train_trees(
     has_earlier = before_newest.n_positive > 0
     first = before_newest if has_earlier else trained
     base_rate = fitted_on.base_rate
-    offset = Offset(offset_feature, base_rate) if offset_feature else None
+    offset = Offset(offset_feature, base_rate)
     plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
     candidate = fit_trees(first, encoding, config, plan, config.engine)
     stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
@@ -181,15 +183,8 @@ def _choose_rounds(
     """Compare numbers of trees by their loss on the stopping users."""
     grid = round_grid(config.min_rounds, config.max_rounds)
     margins = staged_margins(stopping, encoding, candidate, plan.offset, grid)
-    losses = margin_losses(margins, stopping["label"].to_numpy(), plan.class_weight)
+    losses = margin_losses(margins, stopping["label"].to_numpy())
     return choose_rounds(losses, stopping["user_id"].to_numpy(), grid)
-
-
-def class_weight_of(rows: LearntRows, config: LightGBMConfig) -> float:
-    """1, or stayers per canceller."""
-    if config.class_weight == "none":
-        return 1.0
-    return (1.0 - rows.base_rate) / rows.base_rate
 
 
 def _with_probabilities(

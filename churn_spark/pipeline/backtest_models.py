@@ -13,10 +13,7 @@ from pyspark.sql import functions as F
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import BACKTEST_ROWS, TRANSITIONS
 from churn_spark.errors import InputError
-from churn_spark.evaluation.backtest import (
-    PRIMARY,
-    cell_of,
-)
+from churn_spark.evaluation.backtest import LADDER, PRIMARY, cell_of
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.tables import Lakehouse
@@ -25,7 +22,7 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.pipeline.dates import LogDates
-from churn_spark.pipeline.fit import build_bundle, fit
+from churn_spark.pipeline.fit import build_bundle, fit, fit_unweighted
 from churn_spark.pipeline.training_data import TrainingData, label_dates, prepare
 from churn_spark.simulate.probabilities import build_probabilities
 from churn_spark.stores.user_ids import read_user_ids
@@ -73,44 +70,40 @@ def fit_and_predict(
     data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
-    found = data.described.take(MAX_ROWS)
-    is_held_out = (found["split"] == VALIDATION).to_numpy()
-    rows = found.assign(cell=cell_of(is_held_out, found["as_of"].isin(plan.test).to_numpy()))
-    probabilities = predict(lakehouse, plan, data, rows, bundle, baseline, config, truth)
+    described = data.described.take(MAX_ROWS)
+    is_held_out = (described["split"] == VALIDATION).to_numpy()
+    is_later = described["as_of"].isin(plan.test).to_numpy()
+    rows = described.assign(cell=cell_of(is_held_out, is_later))
+    found = _predict_simply(lakehouse, plan, rows, config)
+    encoded = pd.DataFrame(data.encoding.encode(rows), columns=list(data.encoding.features))
+    found["logistic_regression"] = baseline.model.probabilities(encoded)
+    if bundle.behaviour is not None:
+        found["behaviour"] = rows["behaviour_probability"].to_numpy()
+    if (unweighted := fit_unweighted(data, config)) is not None:
+        found["unweighted"] = unweighted.probabilities(encoded, data.encoding)
+    found[PRIMARY] = bundle.probabilities(rows)
+    if truth is not None:
+        users = read_user_ids(lakehouse)
+        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon, users)
+    probabilities = {name: found[name] for name in LADDER if name in found}
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
 
 
-def predict(
-    lakehouse: Lakehouse,
-    plan: DateSplit,
-    data: TrainingData,
-    rows: pd.DataFrame,
-    bundle: ModelBundle,
-    baseline: FittedBaseline,
-    config: LearningConfig,
-    truth: Path | None,
+def _predict_simply(
+    lakehouse: Lakehouse, plan: DateSplit, rows: pd.DataFrame, config: LearningConfig
 ) -> dict[str, NDArray[np.float64]]:
-    """Probabilities of every model of the ladder, in its order, for the collected rows."""
+    """Probabilities of the models that hardly learn, for the collected rows."""
     learnt = rows[rows["as_of"].isin(plan.train) & (rows["split"] != VALIDATION)]
     known = lakehouse.read(TRANSITIONS).filter(
         (F.col("event_date") < F.lit(plan.cutoff))
         & ~held_out_users(F.col("user_id"), config.training)
     )
     hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
-    encoded = pd.DataFrame(data.encoding.encode(rows), columns=list(data.encoding.features))
-    found = {
+    return {
         "base_rate": np.full(len(rows), learnt["label"].mean()),
         "rule": Rule.fit(learnt).probabilities(rows),
-        "logistic_regression": baseline.model.probabilities(encoded),
         "hazard": hazard.probabilities(rows),
     }
-    if bundle.behaviour is not None:
-        found["behaviour"] = rows["behaviour_probability"].to_numpy()
-    found[PRIMARY] = bundle.probabilities(rows)
-    if truth is not None:
-        users = read_user_ids(lakehouse)
-        found["oracle"] = true_probabilities(rows, truth, config.labels.horizon, users)
-    return found
 
 
 def true_probabilities(

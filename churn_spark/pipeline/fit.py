@@ -39,16 +39,29 @@ _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
 
 def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, FittedBaseline]:
     """Fit both families on the same rows, side by side: each has times when it waits."""
-    rows, offset = data.learnt, offset_feature(data, config)
-    parameters = tree_parameters(config)
+    rows = data.learnt
     features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
     encoding = data.encoding.only([feature.name for feature in features])
     with ThreadPoolExecutor(1) as beside:
         baseline = beside.submit(
             train_logistic_regression, rows, encoding, config.logistic_regression
         )
-        trees = train_trees(rows, data.encoding, parameters, offset, config.training.seed)
-        return trees, baseline.result()
+        return _fit_trees(data, tree_parameters(config), config), baseline.result()
+
+
+def fit_unweighted(data: TrainingData, config: LearningConfig) -> FittedTrees | None:
+    """The trees with each row counting once, to compare with; none where they are so already."""
+    parameters = tree_parameters(config)
+    if parameters.class_weight == "none":
+        return None
+    return _fit_trees(data, parameters.model_copy(update={"class_weight": "none"}), config)
+
+
+def _fit_trees(
+    data: TrainingData, parameters: LightGBMConfig, config: LearningConfig
+) -> FittedTrees:
+    offset, seed = offset_feature(data, config), config.training.seed
+    return train_trees(data.learnt, data.encoding, parameters, offset, seed)
 
 
 def tree_parameters(config: LearningConfig) -> LightGBMConfig:

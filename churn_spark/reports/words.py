@@ -20,6 +20,7 @@ MODELS: dict[str, str] = {
     "logistic_regression": "Logistic regression",
     "hazard": "Hazard per page",
     "behaviour": "Behaviour model",
+    "unweighted": "LightGBM, unweighted",
     "lightgbm": "LightGBM",
     "oracle": "Oracle",
 }
@@ -31,6 +32,7 @@ MODEL_MEANINGS: dict[str, str] = {
     "logistic_regression": "a weighted sum of the same features",
     "hazard": "a fixed chance per visit of each page",
     "behaviour": "kinds of listeners and their visit rates",
+    "unweighted": "the same trees, each row counting once",
     "lightgbm": "boosted trees",
     "oracle": "the true chances: nothing does better",
 }

@@ -44,9 +44,7 @@ class Predictor:
         """The probability of one row; equal to that of `bundle.probabilities`."""
         bundle, margin = self.bundle, np.array([self.trees.margin(values)])
         if bundle.offset is not None:
-            stated = values.get(bundle.offset.feature)
-            known = np.array([[np.nan if stated is None else stated]])
-            margin += bundle.offset.values(known, (bundle.offset.feature,))
+            margin += bundle.offset.value_of(values)
         return float(bundle.calibration.probabilities(margin)[0])
 
     def explain_one(self, values: Mapping[str, Any]) -> list[str]:

@@ -42,6 +42,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError, NoChampionError, OtherModelError, TooFewCancelsError
+from churn_spark.evaluation.backtest import LADDER
 from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
@@ -185,8 +186,7 @@ def test_backtest_and_report_tell_of_unseen_dates_and_users(mini: JobContext) ->
     assert files == {"card.json", "figures.csv", "importance.csv"}
     of_run = f"run_id = '{run_id}'"
     predictions = mini.lakehouse.read(BACKTEST_PREDICTIONS).filter(of_run).toPandas()
-    ladder = {"base_rate", "rule", "logistic_regression", "hazard", "behaviour", "lightgbm"}
-    assert set(predictions["model"]) == ladder
+    assert set(predictions["model"]) == {*LADDER} - {"oracle"}
     assert predictions["churn_probability"].between(0, 1).all()
     assert set(predictions["cell"]) == {"training", "new users", "future", "both"}
     by_cell = predictions.groupby("cell")["user_id"].agg(set)

@@ -22,7 +22,7 @@ from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset
 
 ENGINES = ("synapseml", "lightgbm")
-OFFSETS = {"alone": None, "offset": Offset("stated", 0.1)}
+OFFSETS = {"alone": Offset(None, 0.2), "offset": Offset("stated", 0.1)}
 Texts = Mapping[tuple[str, str], str]
 
 

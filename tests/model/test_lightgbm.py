@@ -30,7 +30,9 @@ def rows(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataF
 
 
 def fit(rows: DataFrame, config: Config, **changes: Any) -> str:
-    plan = TreePlan(**{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": None} | changes)
+    plan = TreePlan(
+        **{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": Offset(None, 0.2)} | changes
+    )
     return fit_trees(LearntRows.of(rows), ENCODING, config.lightgbm, plan, "synapseml")
 
 

@@ -15,6 +15,7 @@ from churn_spark.config import LightGBMConfig, TrainingConfig
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.metrics import roc_auc
+from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import LearntRows
@@ -23,7 +24,7 @@ from churn_spark.models.offset import Offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
 from churn_spark.models.splits import bucket_column, fold_column
-from churn_spark.models.training import MAX_SCORED_ROWS, class_weight_of
+from churn_spark.models.training import MAX_SCORED_ROWS
 
 GROUPS = 25
 """Groups of users in a fold: enough for a standard error, too few for one to reveal a user."""
@@ -87,16 +88,17 @@ def evaluate_fold(
         fold: rows.
         encoding: of their features.
         config: the parameters to try.
-        offset_feature: a feature that is a probability, whose logit the trees add to; or none.
+        offset_feature: a feature that is a probability, whose logit the trees add to; none: the
+            base rate.
         seed: of every random choice.
     """
-    offset = Offset(offset_feature, fold.train.base_rate) if offset_feature else None
+    offset = Offset(offset_feature, fold.train.base_rate)
     weight = class_weight_of(fold.train, config)
     plan = TreePlan(config.max_rounds, weight, seed, offset)
     text = fit_trees(fold.train, encoding, config, plan, config.engine)
     labels = fold.test["label"].to_numpy()
     margins = staged_margins(fold.test, encoding, text, offset, grid_of(config))
-    losses = margin_losses(margins, labels, weight)
+    losses = margin_losses(margins, labels)
     by_group = [np.bincount(fold.groups, weights=row, minlength=GROUPS) for row in losses]
     aucs = [roc_auc(labels, row) for row in margins]
     return FoldResult(np.stack(by_group), fold.n_rows, np.array(aucs))
