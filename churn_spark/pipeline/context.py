@@ -105,11 +105,12 @@ def open_job(
     started = time.time()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    # What it says of creating tables would stand between the lines of progress. By its variable:
+    # it sets its loggers' level when it is imported.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     # To standard error; what the jobs do is said on standard output.
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("churn_spark").setLevel(logging.INFO)
-    # Its chatter about creating tables would stand between the lines of progress.
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())
     # Before the libraries: some look for the user's home when they are imported.
     require_named_user()
