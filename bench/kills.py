@@ -54,9 +54,13 @@ class KilledNights:
         last = self.settings.start + timedelta(days=self.settings.days)
         return last - _WEEK, last
 
+    def simulate(self) -> None:
+        """Make the log; nothing of it is delivered yet."""
+        simulate_log(self.settings, self.work / "world")
+
     def prepare(self) -> None:
         """Make the log, and load all of it but the day before the first night."""
-        simulate_log(self.settings, self.work / "world")
+        self.simulate()
         self.deliver(self.nights[0] - timedelta(days=1))
         where = f"lakehouse={self.lakehouse}"
         logs = "--events", str(self.work / "incoming")

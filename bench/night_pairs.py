@@ -34,7 +34,6 @@ from churn_spark.lakehouse.lock_store import ConditionalStore
 from churn_spark.lakehouse.lock_tenure import find_tenure
 
 _WAIT_MINUTES: Final = 30
-_EVERY_KILLED: Final = 4
 
 
 @dataclass
@@ -53,7 +52,7 @@ class NightPairs:
 
     def prepare(self) -> None:
         """Live the first night, which trains, and bring the files of two more days."""
-        self.world.prepare()
+        self.world.simulate()
         first = self.world.nights[0]
         self.world.deliver(first)
         self._end(self._begin(first))
@@ -150,7 +149,7 @@ def _differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
 
 
 def choose(
-    pairs: NightPairs, n_pairs: int, seed: int
+    pairs: NightPairs, n_pairs: int, seed: int, killed_every: int
 ) -> Iterator[tuple[Sequence[date], float, float | None]]:
     """The pairs: their dates, the offset, and when the first is killed, if it is."""
     chance = random.Random(seed)
@@ -158,21 +157,27 @@ def choose(
     for n in range(n_pairs):
         offset_s = chance.uniform(0, pairs.usual_s)
         killed_after_s = chance.uniform(0, pairs.usual_s)
-        if n % _EVERY_KILLED == _EVERY_KILLED - 1:
+        if n % killed_every == killed_every - 1:
             yield (day, day), offset_s, killed_after_s
         else:
             yield chance.choice([(day, day), (day, next_day), (next_day, day)]), offset_s, None
 
 
 def try_pairs(
-    work: Path, n_pairs: int, seed: int, tell: Callable[[str], None] = typer.echo
+    work: Path,
+    n_pairs: int,
+    seed: int,
+    tell: Callable[[str], None] = typer.echo,
+    killed_every: int = 4,
 ) -> list[str]:
     """Live so many pairs, tell of each, and name all that was different."""
     pairs = NightPairs(KilledNights(work))
     pairs.prepare()
     pairs.expected(pairs.dates)
     different = [f"both by one command: {name}" for name in pairs.differences_of_range()]
-    for n, (nights, offset_s, killed_after_s) in enumerate(choose(pairs, n_pairs, seed), 1):
+    for n, (nights, offset_s, killed_after_s) in enumerate(
+        choose(pairs, n_pairs, seed, killed_every), 1
+    ):
         found = pairs.differences(nights, offset_s, killed_after_s)
         different += [f"pair {n}: {name}" for name in found]
         death = "" if killed_after_s is None else f", the first killed after {killed_after_s:.1f} s"

@@ -23,6 +23,9 @@ from tests.known_logs import find_sample_data
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+# Run by Airflow's environment: `make test-airflow`.
+collect_ignore = ["airflow"]
+
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image")
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -63,7 +64,11 @@ class Place:
     def fill(self) -> None:
         """Load the logs, write users into all other tables, and files beside them."""
         self.load()
-        for spec in TABLES:
+        self.fill_others(TABLES)
+
+    def fill_others(self, specs: Iterable[TableSpec]) -> None:
+        """Write users into those of the tables that nothing was loaded into, and files."""
+        for spec in specs:
             if "user_id" in spec.column_names and not self.lakehouse.exists(spec):
                 for version in range(2):
                     write_users(self.lakehouse, spec, version)

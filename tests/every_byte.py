@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import sqlite3
 import zipfile
@@ -63,20 +64,35 @@ def find_marks(folder: Path) -> dict[str, set[str]]:
     return find_bytes(folder, _MARK)
 
 
-def find_bytes(folder: Path, pattern: re.Pattern[bytes]) -> dict[str, set[str]]:
-    """What a pattern finds -> files that hold it, the same way."""
+def find_bytes(
+    folder: Path, pattern: re.Pattern[bytes], searched: set[bytes] | None = None
+) -> dict[str, set[str]]:
+    """What a pattern finds -> files that hold it, the same way.
+
+    Args:
+        folder: with all files below it.
+        pattern: to look for.
+        searched: digests of contents in which it was looked for in vain; they are not unpacked
+            once more, and those of this search are added.
+    """
     found: dict[str, set[str]] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            for content in _contents(path):
-                for one in set(pattern.findall(content)):
-                    found.setdefault(one.decode(), set()).add(str(path.relative_to(folder)))
+        if not path.is_file():
+            continue
+        raw = path.read_bytes()
+        digest = hashlib.blake2b(raw).digest()
+        if searched is not None and digest in searched:
+            continue
+        here = {one for content in _contents(path, raw) for one in pattern.findall(content)}
+        for one in here:
+            found.setdefault(one.decode(), set()).add(str(path.relative_to(folder)))
+        if searched is not None and not here:
+            searched.add(digest)
     return found
 
 
-def _contents(path: Path) -> Iterator[bytes]:
+def _contents(path: Path, raw: bytes) -> Iterator[bytes]:
     """The bytes of a file as they are, and what they stand for."""
-    raw = path.read_bytes()
     yield raw
     if raw.startswith(b"PAR1"):
         yield from map(_as_bytes, pq.read_table(pa.BufferReader(raw)).columns)

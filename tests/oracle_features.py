@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import pairwise
@@ -140,7 +140,10 @@ def activity_features(events: Iterable[Event], as_of: date, log_start: date) -> 
     found |= _shares_of_sessions(sessions, mine) | _gaps(mine, as_of, last)
     found["hours_since_last_event"] = (millis_of(as_of) - last) / 3_600_000
     days = sorted({event.day for event in mine})
-    paid = [newest([e for e in whole if e.day == day], "level") == "paid" for day in days]
+    of_day: dict[date, list[Event]] = defaultdict(list)
+    for event in whole:
+        of_day[event.day].append(event)
+    paid = [newest(of_day[day], "level") == "paid" for day in days]
     found["paid_share"] = fmean(paid)
     found["level_changes"] = len(changed)
     found["days_since_level_change"] = float((as_of - max(changed)).days) if changed else None
@@ -172,19 +175,19 @@ def _count(events: Iterable[Event], page: str) -> int:
     return sum(event.page == page for event in events)
 
 
-def _opening_hour(session: Event, mine: list[Event]) -> int | None:
-    """Hour of the session's first event on its first date; Cancel alone has none."""
-    stamps = [
-        event.ts
-        for event in mine
-        if (event.session_id, event.day) == (session.session_id, session.day)
-    ]
-    return min(stamps) // 3_600_000 % 24 if stamps else None
+def _opening_hours(sessions: list[Event], mine: list[Event]) -> list[int]:
+    """Hour of each session's first event on its first date; Cancel alone has none."""
+    first: dict[tuple[int, date], int] = {}
+    for event in mine:
+        of_date = (event.session_id, event.day)
+        first[of_date] = min(event.ts, first.get(of_date, event.ts))
+    opened = [first.get((session.session_id, session.day)) for session in sessions]
+    return [stamp // 3_600_000 % 24 for stamp in opened if stamp is not None]
 
 
 def _shares_of_sessions(sessions: list[Event], mine: list[Event]) -> dict[str, float]:
     n = len(sessions)
-    hours = [hour for session in sessions if (hour := _opening_hour(session, mine)) is not None]
+    hours = _opening_hours(sessions, mine)
     return {
         "weekend_share": (sum(e.day.weekday() >= 5 for e in sessions) + 1.0) / (n + 5),
         "morning_share": (sum(4 <= hour < 12 for hour in hours) + 1.25) / (n + 5),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class Event:
     def is_logged_in(self) -> bool:
         return self.auth == "Logged In"
 
-    @property
+    @cached_property
     def day(self) -> date:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.ts)).date()
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.lakehouse.tables import Lakehouse
+from tests.local_lakehouse import open_local, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,17 +30,17 @@ def start_ingest(logs: Path, lakehouse: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def content(spark: SparkSession, lakehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
-    tables = Lakehouse(spark, str(lakehouse))
+def content(lakehouse: Path) -> dict[str, list[tuple[Any, ...]]]:
+    tables = open_local(lakehouse)
     return {
-        spec.name: sorted((tuple(r) for r in tables.read(spec).collect()), key=repr)
+        spec.name: sorted(rows_of(tables, spec).rows(), key=repr)
         for spec in (EVENTS, QUARANTINE, FILES)
     }
 
 
 @pytest.mark.slow
 def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
-    spark: SparkSession, daily_log: Path, tmp_path: Path
+    daily_log: Path, tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start_ingest(daily_log, whole).wait(timeout=300) == 0
@@ -54,7 +53,7 @@ def test_ingest_killed_in_the_middle_and_run_again_gives_the_same_tables(
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert len(Lakehouse(spark, str(killed)).read(FILES).collect()) < 30
+    assert rows_of(open_local(killed), FILES).height < 30
 
     assert start_ingest(daily_log, killed).wait(timeout=300) == 0
-    assert content(spark, killed) == content(spark, whole)
+    assert content(killed) == content(whole)

@@ -11,23 +11,31 @@ from pathlib import Path
 import pytest
 
 from churn_spark.contracts.tables import DATA_CHECKS
+from churn_spark.errors import InputError
 from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.pipeline import register_tables
+from churn_spark.pipeline.context import JobContext
 from churn_spark.stores.checks import write_checks
 from tests.local_lakehouse import open_local
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-READ = """
+# What is under the name, and what is once the tables of another lakehouse have it.
+READ_AND_MOVE = """
 from churn_spark.config import load_config
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import register_tables
 from churn_spark.runtime.session import build_session
-print([row.name for row in build_session(load_config().spark, "t").table(
-    "churn.monitoring_data_checks").collect()])
+config = load_config()
+spark = build_session(config.spark, "t")
+def read():
+    return [row.name for row in spark.table("churn.monitoring_data_checks").collect()]
+before = read()
+register_tables.run(Lakehouse(spark, config.lakehouse), config.catalog)
+print(before, read())
 """
 
 
-def run(
-    work: Path, *command: str, lakehouse: str = "lakehouse"
-) -> subprocess.CompletedProcess[str]:
+def run(work: Path, lakehouse: str, *command: str) -> str:
     environment = {
         **os.environ,
         "LAKEHOUSE": str(work / lakehouse),
@@ -35,7 +43,7 @@ def run(
         "PYTHONPATH": str(ROOT),
     }
     # Derby makes its database in the working folder.
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, *command],
         cwd=work,
         env=environment,
@@ -43,6 +51,8 @@ def run(
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def write(work: Path, lakehouse: str, name: str) -> None:
@@ -50,18 +60,20 @@ def write(work: Path, lakehouse: str, name: str) -> None:
     write_checks(open_local(work / lakehouse), date(2018, 10, 1), checks)
 
 
+@pytest.mark.slow
 def test_tables_are_found_by_name_where_they_are_now(tmp_path: Path) -> None:
-    settings = tmp_path / "spark-defaults.conf"
-    settings.write_text("spark.sql.catalogImplementation hive\n")
+    (tmp_path / "spark-defaults.conf").write_text("spark.sql.catalogImplementation hive\n")
     write(tmp_path, "lakehouse", "rows")
-    for lakehouse, told in (("lakehouse", "rows"), ("moved", "nulls")):
-        write(tmp_path, lakehouse, told)
-        done = run(tmp_path, "-m", "jobs.register_tables", lakehouse=lakehouse)
-        assert done.returncode == 0, done.stderr
-        assert "in database churn, 1 new there" in done.stdout
-        assert run(tmp_path, "-c", READ).stdout == f"['{told}']\n"
+    write(tmp_path, "moved", "nulls")
+    assert "in database churn, 1 new there" in run(
+        tmp_path, "lakehouse", "-m", "jobs.register_tables"
+    )
+    said = run(tmp_path, "moved", "-c", READ_AND_MOVE)
+    assert "in database churn, 1 new there" in said
+    assert said.splitlines()[-1] == "['rows'] ['nulls']"
     assert open_local(tmp_path / "lakehouse").count_rows(DATA_CHECKS) == 1
-    settings.write_text("")
-    done = run(tmp_path, "-m", "jobs.register_tables")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: found no metastore")
+
+
+def test_without_a_metastore_no_name_is_given(context: JobContext) -> None:
+    with pytest.raises(InputError, match="found no metastore"):
+        register_tables.run(context.lakehouse, context.config.catalog)

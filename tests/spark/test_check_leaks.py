@@ -158,6 +158,7 @@ def test_dates_of_the_log_as_it_is_are_looked_at_before_those_that_late_events_t
     assert dates_when({*DATES}) == DATES
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_of_the_log_and_a_forecast_that_sees_the_future_are_named(
     context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from builders import record
-from every_byte import find_marks, mark
+from every_byte import find_bytes, find_marks, mark
 
 TEXT = "x" * 5000 + json.dumps(mark(record()))
 
@@ -62,3 +63,16 @@ def test_mark_is_found_when_planted_in(kind: str, tmp_path: Path) -> None:
 def test_marked_record_keeps_what_is_no_personal_data() -> None:
     marked = mark(record(userId="", location=None))
     assert (marked["userId"], marked["location"], marked["page"]) == ("", None, "NextSong")
+
+
+def test_only_content_that_was_searched_before_is_passed_over(tmp_path: Path) -> None:
+    searched, pattern = set[bytes](), re.compile(rb"zqid\d+")
+    clean, other = (gzip.compress(text) for text in (b"nobody", b"zqid7"))
+    (tmp_path / "a").write_bytes(clean)
+    assert find_bytes(tmp_path, pattern, searched) == {}
+    assert len(searched) == 1
+    # Under the same name, as another file, and what was found once is found again.
+    (tmp_path / "a").write_bytes(other)
+    (tmp_path / "b").write_bytes(other)
+    for _ in range(2):
+        assert find_bytes(tmp_path, pattern, searched) == {"zqid7": {"a", "b"}}
