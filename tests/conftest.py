@@ -24,7 +24,7 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
-_KINDS = ("unit", "spark", "store", "model", "e2e", "image")
+_KINDS = ("unit", "spark", "store", "model", "e2e", "image", "cluster")
 
 
 # Before xdist reads the groups.

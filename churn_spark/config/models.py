@@ -59,6 +59,7 @@ class LightGBMConfig(Section):
     feature_fraction: float = Field(gt=0, le=1)
     min_data_per_group: int = Field(ge=1)
     cat_smooth: float = Field(ge=0)
+    rows_per_task: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _check_rounds(self) -> Self:

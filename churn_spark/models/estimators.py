@@ -115,7 +115,7 @@ def _fit_synapseml(
         estimator.setInitScoreCol(_OFFSET_COLUMN)
         columns.append(offset_column(plan.offset).alias(_OFFSET_COLUMN))
     with all_tasks_at_once(rows.session):
-        inputs = rows.in_few_partitions(["label", *encoding.features])
+        inputs = rows.in_few_partitions(["label", *encoding.features], config.rows_per_task)
         chosen = assembler.transform(inputs).select(*columns)
         return str(estimator.fit(chosen).getNativeModel())
 
