@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import lightgbm
@@ -22,6 +23,7 @@ from churn_spark.config import LightGBMConfig
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
+from churn_spark.runtime.executors import repeat_where_one_is_lost
 
 _OFFSET_COLUMN = "offset"
 _FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
@@ -58,8 +60,10 @@ def fit_trees(
         engine: `synapseml`, where Spark has the rows, or `lightgbm`, its own library on the
             driver, on at most `MAX_COLLECTED_ROWS` of them.
     """
-    fit = _fit_synapseml if engine == "synapseml" else _fit_native
-    return widen_ranges(fit(rows, encoding, config, plan))
+    if engine == "synapseml":
+        fit = partial(_fit_synapseml, rows, encoding, config, plan)
+        return widen_ranges(repeat_where_one_is_lost(rows.session, fit))
+    return widen_ranges(_fit_native(rows, encoding, config, plan))
 
 
 def widen_ranges(native_text: str) -> str:

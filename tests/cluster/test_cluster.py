@@ -7,7 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
-from conftest import LEARNT_LIGHTLY, LivedNights
+from cluster_nights import LEARNT_LIGHTLY, LivedNights
 
 from bench import same_lakehouse
 from bench.built_lakehouse import BuiltLakehouse
