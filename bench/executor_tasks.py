@@ -16,7 +16,7 @@ class ExecutorTasks:
 
     Attributes:
         by_work: kind of work -> executor -> its tasks; the kinds of a stage are the operators in
-            it (`MapInPandas`) and the file of Python that has asked for it (`native_feed.py`).
+            it (`MapInPandas`) and who has asked for it (`collect at native_feed.py`).
         lost: executors that went away.
     """
 
@@ -59,8 +59,8 @@ def _events(event_log: Path) -> Iterator[dict[str, Any]]:
 
 
 def _kinds(stage: dict[str, Any]) -> Iterator[str]:
-    _, _, place = stage["Stage Name"].partition(" at ")
-    yield Path(place.partition(":")[0]).name
+    action, _, place = stage["Stage Name"].partition(" at ")
+    yield f"{action} at {Path(place.partition(':')[0]).name}"
     for rdd in stage["RDD Info"]:
         if scope := rdd.get("Scope"):
             yield json.loads(scope)["name"]

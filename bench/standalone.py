@@ -53,6 +53,8 @@ class _Daemon:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it and all processes below it, and wait until they are gone."""
+        if self.process.poll() is not None:
+            return
         below = descendants(self.process.pid)
         _send(below if number == signal.SIGKILL else [self.process.pid], number)
         try:
@@ -78,8 +80,9 @@ class StandaloneCluster:
     cores: int = 1
     memory: str = "1g"
     master: str = field(default="", init=False)
-    _master: _Daemon = field(init=False)
-    _workers: dict[int, _Daemon] = field(default_factory=dict, init=False)
+    _master: _Daemon | None = field(default=None, init=False)
+    _workers: list[_Daemon] = field(default_factory=list, init=False)
+    _jobs: list[Submitted] = field(default_factory=list, init=False)
 
     def start(self, n_workers: int) -> None:
         """Start the master, then the workers, and wait until all have found each other."""
@@ -97,7 +100,7 @@ class StandaloneCluster:
         places = ("--work-dir", str(self.folder / f"worker-{number}"))
         ports = ("--port", "0", "--webui-port", "0")
         worker = self._launch(f"worker-{number}", *limits, *places, *ports, self.master)
-        self._workers[number] = worker
+        self._workers.append(worker)
         worker.find(r"(Successfully registered with master)")
         return number
 
@@ -107,8 +110,12 @@ class StandaloneCluster:
 
     def stop(self) -> None:
         """End all that is still there."""
-        for daemon in (*self._workers.values(), self._master):
-            daemon.end()
+        for job in self._jobs:
+            if job.process.poll() is None:
+                _send(descendants(job.process.pid), signal.SIGKILL)
+        for daemon in [*self._workers, self._master]:
+            if daemon is not None:
+                daemon.end()
 
     def submit(
         self, job: str, *arguments: str, settings: Mapping[str, str] | None = None
@@ -134,7 +141,9 @@ class StandaloneCluster:
         }
         lines = [f"{name} {value}\n" for name, value in chosen.items()]
         (conf / "spark-defaults.conf").write_text("".join(lines))
-        return Submitted(_submit(self, conf, [job, *arguments]), events)
+        submitted = Submitted(_submit(self, conf, [job, *arguments]), events)
+        self._jobs.append(submitted)
+        return submitted
 
     def _launch(self, name: str, *arguments: str) -> _Daemon:
         kind = name.partition("-")[0]
@@ -216,13 +225,15 @@ class Submitted:
 def running_cluster(
     folder: Path, n_workers: int, cores: int = 1, memory: str = "1g"
 ) -> Iterator[StandaloneCluster]:
-    """A cluster, ended with the block."""
+    """A cluster, ended with the block, and with this process if that is asked to end."""
     cluster = StandaloneCluster(folder, cores, memory)
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         cluster.start(n_workers)
         yield cluster
     finally:
         cluster.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _submit(cluster: StandaloneCluster, conf: Path, command: list[str]) -> subprocess.Popen[str]:

@@ -15,6 +15,7 @@ from bench.built_lakehouse import BuiltLakehouse
 from bench.executor_tasks import ExecutorTasks, read_tasks
 from bench.killed_night import LIGHT
 from bench.kills import KilledNights
+from bench.same_lakehouse import console
 from bench.standalone import StandaloneCluster, Submitted
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
@@ -75,28 +76,24 @@ class LivedNights:
         """Live a night in both places; on the cluster a worker may be killed half way."""
         self.world.deliver(night)
         arguments = ["--date", str(night), "--events", str(self.work / "incoming")]
-        here = self.run_locally("nightly", arguments, LEARNT_LIGHTLY)
+        self.run_locally("nightly", arguments, LEARNT_LIGHTLY)
         there = self.submit("nightly", arguments, [*LEARNT_LIGHTLY, *ON_EXECUTORS])
         if kills:
             before = self.tasks[night - timedelta(days=1)].n_tasks.total()
             there.wait_for(before // 2)
             self.cluster.kill_worker(0)
         self.said[night] = there.wait()
-        out, err = here.communicate()
-        assert here.returncode == 0, f"{out}{err}"
         self.tasks[night] = read_tasks(there.event_log)
+        done = ", ".join(f"{n} by {one}" for one, n in sorted(self.tasks[night].n_tasks.items()))
+        lost = f"; lost: executor {', '.join(self.tasks[night].lost)}" if kills else ""
+        console.print(f"{night} on the cluster: tasks of its executors: {done}{lost}")
 
-    def run_locally(
-        self, job: str, arguments: Sequence[str], overrides: Sequence[str]
-    ) -> subprocess.Popen[str]:
-        """Start a job in local mode."""
-        where = f"lakehouse={self.local.folder}"
-        return subprocess.Popen(
-            [sys.executable, "-m", f"jobs.{job}", *arguments, *set_all(where, *overrides)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def run_locally(self, job: str, arguments: Sequence[str], overrides: Sequence[str]) -> None:
+        """Do a job in local mode."""
+        options = set_all(f"lakehouse={self.local.folder}", *overrides)
+        command = [sys.executable, "-m", f"jobs.{job}", *arguments, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
     def submit(self, job: str, arguments: Sequence[str], overrides: Sequence[str]) -> Submitted:
         """Start a job on the cluster."""

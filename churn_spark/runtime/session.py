@@ -21,7 +21,7 @@ from churn_spark.runtime.archive import archive_options
 from churn_spark.runtime.jars import class_path_environment, spark_jar_settings
 from churn_spark.runtime.java import configure_java, is_submitted
 
-_MAX_METADATA_TASKS: Final = 8
+_MAX_METADATA_TASKS: Final = 4
 
 
 def build_session(config: SparkConfig, app_name: str) -> SparkSession:
@@ -131,6 +131,8 @@ def _sql_settings(config: SparkConfig) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # As many at most: adaptive execution, which is on, joins those that turn out small.
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
+        # Also those of a frame that is kept.
+        "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,
         # Delta replays its log in this many tasks; 50, the default, costs seconds on a laptop.
         "spark.databricks.delta.snapshotPartitions": metadata_tasks,

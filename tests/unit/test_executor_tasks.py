@@ -38,7 +38,7 @@ def test_tasks_are_counted_by_operator_and_by_the_file_that_asked(tmp_path: Path
     log = tmp_path / "app-1.inprogress"
     log.write_text("\n".join([*map(json.dumps, events), '{"Event": "SparkLis']))
     found = read_tasks(log)
-    assert found.executors("native_feed.py") == ["0", "1"]
+    assert found.executors("collect at native_feed.py") == ["0", "1"]
     assert found.executors("MapInPandas") == ["1"]
     assert found.executors("FlatMapGroups") == []
     assert found.n_tasks == {"0": 1, "1": 2}
