@@ -28,6 +28,15 @@ def scores(**changed: Any) -> pa.Table:
     return pa.table(SCORES | changed)
 
 
+def reasons(contribution: float) -> pa.Table:
+    return pa.table({"reasons": [[{"feature": "n_songs_7d", "contribution": contribution}]]})
+
+
+def test_numbers_within_lists_are_compared_to_six_digits() -> None:
+    assert differing(reasons(0.25), reasons(0.25 + 1e-13)) == (0, ())
+    assert differing(reasons(0.25), reasons(0.25001)) == (1, ("reasons",))
+
+
 def differing(before: pa.Table, after: pa.Table) -> tuple[int, tuple[str, ...]]:
     found = compare_tables(before, after)
     return found.n_differing, found.columns
