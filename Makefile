@@ -72,6 +72,10 @@ test-airflow: setup ## The DAG of deploy/airflow, in an Airflow of its own (300 
 	@VENV="$(abspath $(VENV))" $(AIRFLOW)/bin/python -m pytest -c tests/airflow/pytest.ini \
 	  --rootdir tests/airflow --confcutdir tests/airflow tests/airflow
 
+.PHONY: test-cluster
+test-cluster: setup ## Nights on a standalone cluster of two workers, of which one is killed (6 min)
+	@"$(PY)" -m pytest -m cluster -rP tests/cluster
+
 .PHONY: bench
 # The one that needs something installed comes first.
 bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings ## All measurements that the docs quote (5 h)
@@ -91,6 +95,10 @@ bench-nights: setup ## Does a night cost more the more there were: 64 nights of 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)
 	@"$(PY)" -m bench.speed $(if $(ONLY),--only $(ONLY))
+
+.PHONY: bench-cluster
+bench-cluster: setup ## A first night of 1.3 GB on a cluster of one worker, and of two (10 min, 6 GB)
+	@"$(PY)" -m bench.cluster_speed
 
 .PHONY: bench-smoke
 bench-smoke: setup ## Has the mini night become dearer, in CPU or Spark jobs: [STORE=1] (2 min)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # One job by spark-submit: ./spark-submit.sh JOB [--date D] [--env local|cluster] [--set a.b=c ...]
 #
-# SPARK_MASTER (local[*]) and SPARK_DRIVER_MEMORY (2g) say where and how big; further settings
-# go into the spark-defaults.conf of SPARK_CONF_DIR. LAKEHOUSE says where the tables are.
+# SPARK_MASTER (local[*]), SPARK_DRIVER_MEMORY (2g) and, on a cluster, SPARK_EXECUTOR_MEMORY (1g) say
+# where and how big; further settings go into the spark-defaults.conf of SPARK_CONF_DIR. LAKEHOUSE
+# says where the tables are. On a cluster: docs/cluster.md.
 # The exit code is the job's.
 set -euo pipefail
 
@@ -93,6 +94,9 @@ if [[ $master == local* ]]; then
     --conf spark.driver.bindAddress=127.0.0.1
     --conf spark.ui.enabled=false
   )
+elif [[ $master == spark://* ]]; then
+  # Work is dealt by the cores that are there: with spark.cores.max set, wait for most of them.
+  settings+=(--conf spark.scheduler.minRegisteredResourcesRatio=0.8)
 fi
 
 exec "$SPARK_HOME/bin/spark-submit" \

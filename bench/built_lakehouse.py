@@ -24,6 +24,9 @@ LEFT_OUT: Final = {
     "event_hash": "any hash serves that is equal for equal records, and releases differ in theirs",
     "run_id": "drawn at random for each MLflow run and each backtest, also in the card's JSON",
     "session_days_version": "by how many commits the session days came, not what they are",
+    **dict.fromkeys(
+        ("made_of", "snapshots_of", "labels_of"), "a hash of files' names, which are drawn"
+    ),
     "modified_ts": "when the log's files were written; each demo writes its own",
 }
 _FILES: Final = f"{FILES.layer}/{FILES.name}"

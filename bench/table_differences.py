@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -52,8 +52,8 @@ class Difference:
 def compare_tables(before: pa.Table, after: pa.Table) -> Difference:
     """Compare the rows of two tables whatever their order, by the columns that both have.
 
-    Probabilities are equal within 1e-12, other floating numbers within 1e-12 of themselves, all
-    else exactly. Null and NaN are two things.
+    Probabilities are equal within 1e-12, other floating numbers within 1e-12 of themselves, those
+    within lists and structs to six digits, all else exactly. Null and NaN are two things.
     """
     shared = [name for name in before.column_names if name in after.column_names]
     types = {name: (before.field(name).type, after.field(name).type) for name in shared}
@@ -128,7 +128,19 @@ def _has_same_values(before: pa.ChunkedArray, after: pa.ChunkedArray) -> bool:
 
 def _hash_values(values: pa.ChunkedArray) -> NDArray[np.uint64]:
     if pa.types.is_nested(values.type):
-        words = pd.Series([repr(value) for value in values.to_pylist()], dtype=object)
+        words = pd.Series([repr(_rounded(one)) for one in values.to_pylist()], dtype=object)
     else:
         words = pc.cast(values, pa.string()).to_pandas()
     return np.asarray(pd.util.hash_pandas_object(words, index=False), dtype=np.uint64)
+
+
+def _rounded(value: Any) -> Any:
+    """A list or struct with six digits of each floating number in it."""
+    match value:
+        case float():
+            return f"{value:.6g}"
+        case list():
+            return [_rounded(one) for one in value]
+        case dict():
+            return {name: _rounded(one) for name, one in value.items()}
+    return value

@@ -27,7 +27,7 @@ settings.load_profile("any machine")
 collect_ignore = ["airflow"]
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
-_KINDS = ("unit", "spark", "store", "model", "e2e", "image")
+_KINDS = ("unit", "spark", "store", "model", "e2e", "image", "cluster")
 
 
 # Before xdist reads the groups.

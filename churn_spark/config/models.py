@@ -60,6 +60,7 @@ class LightGBMConfig(Section):
     min_data_per_group: int = Field(ge=1)
     cat_smooth: float = Field(ge=0)
     cat_l2: float = Field(ge=0)
+    rows_per_task: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _check_rounds(self) -> Self:

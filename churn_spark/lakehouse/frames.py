@@ -151,9 +151,8 @@ def numbered(rows: Rows, order: Sequence[str], name: str) -> Iterator[Rows]:
         name: of the column.
     """
     if isinstance(rows, DataFrame):
-        n_ranges = int(str(rows.sparkSession.conf.get("spark.sql.shuffle.partitions")))
-        by_order = [F.asc("as_of"), *map(_in_order, order)]
-        ranges = rows.repartitionByRange(n_ranges, *by_order)
+        # Without a number of ranges: adaptive execution joins neighbours where rows are few.
+        ranges = rows.repartitionByRange(F.asc("as_of"), *map(_in_order, order))
         # Kept: what a range holds is counted, and counted on.
         dealt = ranges.withColumn(_RANGE, F.spark_partition_id()).persist()
         yield _number_by_range(dealt, order, name)

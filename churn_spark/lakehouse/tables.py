@@ -257,16 +257,17 @@ class Lakehouse(SmallTables):
         """The rows in the tasks that write them: each writes few partitions, and large files.
 
         Where there are fewer partitions than tasks of a shuffle, several tasks share one: a date
-        of many users is not the work of one core.
+        of many users is not the work of one core. No number of tasks is asked for, so adaptive
+        execution joins those that get few rows.
         """
         n_tasks = int(str(self.spark.conf.get("spark.sql.shuffle.partitions")))
         n_partitions = count_meant(where, spec.partition_by)
         if deal_by is None or n_partitions is None or n_partitions >= n_tasks:
             return rows.repartition(*spec.partition_by)
         if n_partitions == 1:
-            return rows.repartition(n_tasks, deal_by)
+            return rows.repartition(deal_by)
         hand = F.pmod(F.xxhash64(deal_by), F.lit(-(-n_tasks // n_partitions)))
-        return rows.repartition(n_tasks, *spec.partition_by, hand)
+        return rows.repartition(*spec.partition_by, hand)
 
     @property
     def _jvm(self) -> Any:

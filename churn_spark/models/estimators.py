@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import lightgbm
@@ -23,6 +24,7 @@ from churn_spark.models.class_weights import log_odds_shift, weigh_shrinkage
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
+from churn_spark.runtime.executors import repeat_where_one_is_lost
 
 _START_COLUMN = "start"
 _FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
@@ -59,9 +61,11 @@ def fit_trees(
         engine: `synapseml`, where Spark has the rows, or `lightgbm`, its own library on the
             driver, on at most `MAX_COLLECTED_ROWS` of them.
     """
-    fit = _fit_synapseml if engine == "synapseml" else _fit_native
     shrunk = weigh_shrinkage(config, plan.class_weight)
-    return widen_ranges(fit(rows, encoding, shrunk, plan))
+    if engine == "synapseml":
+        fit = partial(_fit_synapseml, rows, encoding, shrunk, plan)
+        return widen_ranges(repeat_where_one_is_lost(rows.session, fit))
+    return widen_ranges(_fit_native(rows, encoding, shrunk, plan))
 
 
 def widen_ranges(native_text: str) -> str:
@@ -116,7 +120,7 @@ def _fit_synapseml(
     )
     start = (offset_column(plan.offset) + log_odds_shift(plan.class_weight)).alias(_START_COLUMN)
     with all_tasks_at_once(rows.session):
-        inputs = rows.in_few_partitions(["label", *encoding.features])
+        inputs = rows.in_few_partitions(["label", *encoding.features], config.rows_per_task)
         chosen = assembler.transform(inputs).select("label", "features", start)
         return str(estimator.fit(chosen).getNativeModel())
 

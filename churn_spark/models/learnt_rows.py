@@ -20,7 +20,6 @@ from pyspark.sql import functions as F
 from churn_spark.lakehouse.frames import Rows, sample_rows
 
 MAX_COLLECTED_ROWS = 500_000
-_ROWS_PER_TASK = 200_000
 
 
 @dataclass(frozen=True)
@@ -135,15 +134,15 @@ class LearntRows:
         labels = self.collected.groupby(column, sort=True)["label"]
         return labels.agg(n="size", n_positive="sum").reset_index()
 
-    def in_few_partitions(self, columns: Sequence[str]) -> DataFrame:
+    def in_few_partitions(self, columns: Sequence[str], rows_per_task: int) -> DataFrame:
         """Columns of the rows in Spark, ordered: small data gives the same trees.
 
         What one task fits to is handed to it; only more than that is read from where it lies.
         """
         n_rows = int(self.by_date["n"].sum())
-        if self.collected is not None and n_rows <= _ROWS_PER_TASK:
+        if self.collected is not None and n_rows <= rows_per_task:
             ordered = self.collected.sort_values(["user_id", "as_of"])[[*columns]]
             return self.session.createDataFrame(ordered).coalesce(1)
-        n_tasks = min(n_rows // _ROWS_PER_TASK + 1, self.session.sparkContext.defaultParallelism)
+        n_tasks = min(n_rows // rows_per_task + 1, self.session.sparkContext.defaultParallelism)
         parts = self.spark.repartition(n_tasks, "user_id")
         return parts.sortWithinPartitions("user_id", "as_of").select(*columns)

@@ -67,9 +67,13 @@ def can_read(files: Sequence[ListedFile | FileNote]) -> bool:
 
 
 def deal_parts(parts: Sequence[ByteRange], n_cores: int) -> list[list[ByteRange]]:
-    """The parts dealt to tasks: neighbours together, about the same work for each."""
+    """The parts dealt to tasks: neighbours together, about the same work for each.
+
+    The tasks are a multiple of the cores, so that no core has one more than another.
+    """
     total = sum(map(_weight, parts))
-    n_tasks = min(len(parts), max(n_cores, -(-total // _TASK_BYTES)))
+    n_rounds = max(1, -(-total // (_TASK_BYTES * n_cores)))
+    n_tasks = min(len(parts), n_rounds * n_cores)
     hands: list[list[ByteRange]] = [[] for _ in range(n_tasks)]
     before = 0
     for part in parts:

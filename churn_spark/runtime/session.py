@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -20,6 +20,8 @@ from churn_spark.config import SparkConfig, conf_folder
 from churn_spark.runtime.archive import archive_options
 from churn_spark.runtime.jars import class_path_environment, spark_jar_settings
 from churn_spark.runtime.java import configure_java, is_submitted
+
+_MAX_METADATA_TASKS: Final = 4
 
 
 def build_session(config: SparkConfig, app_name: str) -> SparkSession:
@@ -123,14 +125,18 @@ def _worker_settings() -> dict[str, str]:
 
 
 def _sql_settings(config: SparkConfig) -> dict[str, str]:
-    partitions = str(config.shuffle_partitions)
+    # A table's log is a few thousand files, however large its rows are.
+    metadata_tasks = str(min(config.shuffle_partitions, _MAX_METADATA_TASKS))
     return {
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": partitions,
+        # As many at most: adaptive execution, which is on, joins those that turn out small.
+        "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
+        # Also those of a frame that is kept.
+        "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,
         # Delta replays its log in this many tasks; 50, the default, costs seconds on a laptop.
-        "spark.databricks.delta.snapshotPartitions": partitions,
+        "spark.databricks.delta.snapshotPartitions": metadata_tasks,
         # VACUUM lists files in this many tasks, 10,000 by default.
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": partitions,
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": metadata_tasks,
         "spark.sql.execution.arrow.pyspark.enabled": "true",
     }

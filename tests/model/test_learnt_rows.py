@@ -59,7 +59,7 @@ def both(rows: DataFrame, monkeypatch: pytest.MonkeyPatch) -> Both:
         lambda rows: rows.medians(["signal", "noise", "stated"]),
         lambda rows: rows.most_frequent("os", 2),
         lambda rows: rows.where("as_of", []).n_positive,
-        lambda rows: rows.in_few_partitions(["signal", "stated"]).toPandas().to_csv(),
+        lambda rows: rows.in_few_partitions(["signal", "stated"], 200_000).toPandas().to_csv(),
         lambda rows: rows.take(100).to_csv(),
         lambda rows: rows.take(10_000).to_csv(),
     ],

@@ -124,3 +124,8 @@ def test_parts_are_dealt_in_their_order_and_evenly(sizes: list[int], n_cores: in
     shares = [sum(part.length for part in hand) for hand in hands]
     assert max(shares) <= sum(sizes) / min(n_cores, len(sizes)) + max(sizes)
     assert max(shares) <= (512 << 20) + max(sizes)
+
+
+def test_no_core_has_a_task_more_than_another() -> None:
+    parts = [ByteRange(str(number), 0, 48 << 20) for number in range(27)]
+    assert sorted(len(hand) for hand in deal_parts(parts, n_cores=2)) == [6, 7, 7, 7]

@@ -28,6 +28,10 @@ def scores(**changed: Any) -> pa.Table:
     return pa.table(SCORES | changed)
 
 
+def reasons(contribution: float) -> pa.Table:
+    return pa.table({"reasons": [[{"feature": "n_songs_7d", "contribution": contribution}]]})
+
+
 def differing(before: pa.Table, after: pa.Table) -> tuple[int, tuple[str, ...]]:
     found = compare_tables(before, after)
     return found.n_differing, found.columns
@@ -59,6 +63,11 @@ def compared(before: Path, after: Path, capsys: pytest.CaptureFixture[str]) -> t
     with pytest.raises(SystemExit) as end:
         same_lakehouse.main(before, after)
     return end.value.code, capsys.readouterr().out.strip().splitlines()[-1]
+
+
+def test_numbers_within_lists_are_compared_to_six_digits() -> None:
+    assert differing(reasons(0.25), reasons(0.25 + 1e-13)) == (0, ())
+    assert differing(reasons(0.25), reasons(0.25001)) == (1, ("reasons",))
 
 
 def test_same_rows_in_another_order_are_no_difference() -> None:
