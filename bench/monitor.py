@@ -29,7 +29,8 @@ from bench import monitor_policy
 from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
 from bench.promises import choose_sections, holds
-from bench.season import rehearse
+from bench.season import HISTORY_DAYS, rehearse
+from bench.young_log import say_young_log
 from churn_spark.lakehouse.frames import collect
 from churn_spark.monitoring.drift.ks import (
     ReferenceSample,
@@ -42,7 +43,7 @@ from churn_spark.monitoring.performance.performance import estimate_auc
 from churn_spark.pipeline.context import open_job
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
-SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "season")
+SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "young", "season")
 console = Console(width=118)
 
 
@@ -231,7 +232,10 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
     ] = None,
-    users: Annotated[int, typer.Option(help="Of the season.")] = 2500,
+    users: Annotated[int, typer.Option(help="Of the season, and of the young log.")] = 2500,
+    history_days: Annotated[
+        int, typer.Option(help="Of the log before the season; 61: a young one.")
+    ] = HISTORY_DAYS,
     nights: Annotated[int, typer.Option(help="Of the season.")] = 60,
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
 ) -> None:
@@ -247,21 +251,28 @@ def main(
         folder = Path(name)
         if "kills" in chosen:
             say_kills(folder / "kills", console)
-        if {"partitions", "cost", "season"} & set(chosen):
+        if {"partitions", "cost", "young", "season"} & set(chosen):
             with open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
-                say_on_spark(context.spark, folder, chosen, users, nights)
+                say_on_spark(context.spark, folder, chosen, users, nights, history_days)
 
 
 def say_on_spark(
-    spark: SparkSession, folder: Path, chosen: Sequence[str], users: int, nights: int
+    spark: SparkSession,
+    folder: Path,
+    chosen: Sequence[str],
+    users: int,
+    nights: int,
+    history_days: int,
 ) -> None:
     """The sections that need a session."""
     if "partitions" in chosen:
         say_partitions(spark)
     if "cost" in chosen:
         say_cost(spark, folder)
+    if "young" in chosen:
+        say_young_log(spark, folder / "young", users, console)
     if "season" in chosen:
-        rehearse(spark, folder / "season", users, nights, console)
+        rehearse(spark, folder / "season", users, nights, history_days, console)
 
 
 if __name__ == "__main__":

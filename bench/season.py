@@ -42,6 +42,8 @@ from churn_spark.stores.decisions import read_entries
 
 START = date(2018, 10, 1)
 HISTORY_DAYS, CHANGE_NIGHT, BAD_NIGHT = 100, 20, 42
+LEARN_LATE = ("training.history_days=49",)
+"""Where the log is long enough, nothing is learnt from weeks in which windows were filling."""
 # A year's joiners as a share of the users: as many as leave, so the population is a steady one.
 GROWTH = 1.0
 FACTOR, LOST_THUMBS = 3.0, 0.5
@@ -69,9 +71,25 @@ class Season:
         return [self.first + timedelta(days=number) for number in range(self.n_nights)]
 
 
-def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console: Console) -> None:
-    """Live the season and say what became of each promise."""
-    first = START + timedelta(days=HISTORY_DAYS)
+def rehearse(
+    spark: SparkSession,
+    work: Path,
+    users: int,
+    n_nights: int,
+    history_days: int,
+    console: Console,
+) -> None:
+    """Live the season and say what became of each promise.
+
+    Args:
+        spark: the session.
+        work: a folder.
+        users: of the simulated service.
+        n_nights: of the season.
+        history_days: of the log before the first night.
+        console: to say it on.
+    """
+    first = START + timedelta(days=history_days)
     season = Season(
         first,
         n_nights,
@@ -81,7 +99,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
     settings = SimulationSettings(
         users=users,
         start=START,
-        days=HISTORY_DAYS + n_nights,
+        days=history_days + n_nights,
         seed=2024,
         growth=GROWTH,
         drift="label",
@@ -94,8 +112,7 @@ def rehearse(spark: SparkSession, work: Path, users: int, n_nights: int, console
         overrides=[
             f"lakehouse={work / 'lakehouse'}",
             "spark.shuffle_partitions=4",
-            # In a young log windows fill and pauses grow: nothing is learnt from it.
-            "training.history_days=49",
+            *(LEARN_LATE if history_days >= HISTORY_DAYS else ()),
         ]
     )
     context = JobContext(config, Lakehouse(spark, config.lakehouse))

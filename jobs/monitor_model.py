@@ -21,7 +21,8 @@ def main(
     from churn_spark.pipeline import monitor
 
     drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)
-    return ExitCode.ALERT if drift.moved and fail_on_alert else ExitCode.DONE
+    is_bad = drift.movement.is_bad(context.config.policy)
+    return ExitCode.ALERT if is_bad and fail_on_alert else ExitCode.DONE
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from churn_spark.monitoring.policy.evidence import (
     MetricChange,
 )
 from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.hysteresis import update_breached
 from churn_spark.monitoring.policy.policy import PREDICTION, decide, start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.reports.night.data import NightData
@@ -108,7 +109,7 @@ def build_nights(
         for fact in facts.values():
             history.append((night, fact.feature, champion, fact.statistic, fact.lower_bound))
         if facts and night in nights[-2:]:
-            drift = _drift(generator, night, champion, facts, n_rows)
+            drift = _drift(generator, night, champion, facts, n_rows, state.breached)
         evidence = Evidence(
             n_rows,
             tuple(check.name for check in failed),
@@ -121,7 +122,7 @@ def build_nights(
         state = tonight[-1].after
         findings = list(find_in_data(failed))
         for entry in tonight:
-            findings += find_in_decision(entry.after, entry.decision, entry.policy)
+            findings += find_in_decision(entry.after, entry.decision, entry.policy, entry.evidence)
         is_judged = tonight[0].decision.rule not in ("data_checks", "too_few_rows")
         found, notices = update_alerts(alerts, findings, CONFIG.alerts, night, is_judged)
         changes = {notice.alert.key: notice.change for notice in notices}
@@ -226,7 +227,10 @@ def _drift(
     version: str,
     facts: Mapping[str, DriftFact],
     n_rows: int,
+    before: Sequence[str],
 ) -> pd.DataFrame:
+    is_judged = n_rows >= CONFIG.policy.min_rows
+    moved = update_breached(before, facts.values(), CONFIG.policy) if is_judged else before
     rows = []
     for comparison in COMPARISONS:
         for place in ("all", *SLICES):
@@ -261,7 +265,10 @@ def _drift(
                         "unseen_rate_current": 0.02 if is_category else None,
                         "importance": fact.importance,
                         "is_trending": fact.is_trending,
-                        "is_breached": fact.lower_bound > CONFIG.policy.enter_lower_bound,
+                        "is_breached": name in moved
+                        or (
+                            fact.is_trending and fact.lower_bound > CONFIG.policy.enter_lower_bound
+                        ),
                         "statistic": d,
                     }
                 )

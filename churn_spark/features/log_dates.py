@@ -13,11 +13,15 @@ from typing import Final
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.places import AT_EDGE, IN_LOG, OUT_OF_PLACE
+from churn_spark.timeline import LogSpan, days_after, days_between
 
 _NEAR: Final = timedelta(days=28)
 """What is usual is asked of so many days around: a service grows."""
 _FEW: Final = 10
 """Events: of fewer nothing can be told."""
+_SILENT: Final = 0.1
+"""Of a day that most events lie on: with fewer, what is there is the rest of an outage. A holiday
+has more."""
 
 Counts = Mapping[date, int]
 
@@ -45,6 +49,18 @@ def place_dates(counts: Counts, config: IngestConfig) -> dict[date, str]:
     last = next(day for day in reversed(days) if _is_usual(day, days, counts, config))
     near = {day: IN_LOG if first <= day <= last else AT_EDGE for day in days}
     return {day: near.get(day, others) for day in sorted(counts)}
+
+
+def find_silent_dates(counts: Counts, span: LogSpan) -> frozenset[date]:
+    """The dates within the log that have as good as no events: the feed had stopped.
+
+    Args:
+        counts: date -> events.
+        span: of the log.
+    """
+    days = days_between(span.start, days_after(span.end, -1))
+    least = max(1.0, _SILENT * _of_most_events(counts.get(day, 0) for day in days))
+    return frozenset(day for day in days if counts.get(day, 0) < least)
 
 
 def _part(days: Sequence[date], silent_days: int) -> list[list[date]]:

@@ -8,12 +8,15 @@ The final model is then grown on training and stopping users and all dates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
 from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
+from churn_spark.contracts.features.history import FILLED_DAYS, LOG_DAYS, History
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import named
 from churn_spark.contracts.tables import VALIDATION_SCORES
@@ -140,17 +143,35 @@ def train_logistic_regression(
 
 
 def build_baseline_rows(
-    rows: LearntRows, encoding: Encoding, trees: FittedTrees, max_rows: int
+    rows: LearntRows,
+    encoding: Encoding,
+    trees: FittedTrees,
+    max_rows: int,
+    history_of: Callable[[date], History],
 ) -> pd.DataFrame:
-    """A sample of the rows the model was fitted on, without ids, in coarse numbers.
+    """A sample of the rows the model was fitted on, without ids and dates, in coarse numbers.
+
+    Args:
+        rows: the training rows.
+        encoding: of their features.
+        trees: fitted to them.
+        max_rows: of the sample.
+        history_of: an as-of date -> how much log there was before it.
 
     Returns:
-        The encoded features, the `churn_probability` of just these, and the segments as names.
+        The encoded features, the `churn_probability` of just these, the segments as names, and
+        how much log there was.
     """
     sample = rows.where("split", [TRAIN, STOPPING]).take(max_rows)
     sample = coarsen(sample, named(encoding.features))
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
-    return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
+    before = sample["as_of"].map({day: history_of(day) for day in sample["as_of"].unique()})
+    histories = {
+        LOG_DAYS: [history.log_days for history in before],
+        FILLED_DAYS: [history.filled_days for history in before],
+    }
+    kept = [*encoding.features, "churn_probability", *SEGMENT_COLUMNS, *histories]
+    return predicted.assign(**histories)[kept]
 
 
 def build_validation_scores(evaluation: Evaluation, run_id: str, family: str) -> pd.DataFrame:

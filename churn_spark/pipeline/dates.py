@@ -6,13 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import timedelta
+from typing import Final
 
 from churn_spark.config import LabelsConfig, LearningConfig
-from churn_spark.contracts.tables import SNAPSHOTS
+from churn_spark.contracts.features.history import History
+from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.tables import LOG_DATES, SESSION_DAYS, SNAPSHOTS
+from churn_spark.features.log_dates import find_silent_dates
 from churn_spark.lakehouse.reads import read_log_span
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.stores.checks import read_failed_nights
 from churn_spark.timeline import LogSpan, days_after, weekly_dates
+
+_DAYS_A_SILENT_ONE: Final = 20
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,13 @@ class LogDates:
         newest_night: the newest date that a night has been run for, or is.
         failed: nights whose data failed their checks and were not mended since. Dates that were
             no nights, from before the first one or left out, have no checks and are used.
+        silent: dates of the log with as good as no events.
     """
 
     span: LogSpan
     newest_night: Date
     failed: frozenset[Date] = frozenset()
+    silent: frozenset[Date] = frozenset()
 
     @property
     def reached(self) -> Date:
@@ -41,6 +50,19 @@ class LogDates:
     def sound(self, dates: Iterable[Date]) -> list[Date]:
         """The dates, oldest first, without those whose data failed their checks."""
         return sorted(set(dates) - self.failed)
+
+    def history(self, date: Date) -> History:
+        """How much log there is before a date.
+
+        A day in twenty may be silent: it moves a sum over four weeks by less than chance does.
+        """
+        log_days = max(0, (date - self.span.start).days)
+        n_silent = 0
+        for days in range(1, log_days + 1):
+            n_silent += days_after(date, -days) in self.silent
+            if n_silent > days // _DAYS_A_SILENT_ONE:
+                return History(log_days, days - 1)
+        return History(log_days, log_days)
 
 
 def read_log_dates(lakehouse: Lakehouse, date: Date | None = None) -> LogDates:
@@ -59,7 +81,16 @@ def read_log_dates(lakehouse: Lakehouse, date: Date | None = None) -> LogDates:
     """
     span, failed = read_log_span(lakehouse), read_failed_nights(lakehouse)
     nights = {*lakehouse.partition_values(SNAPSHOTS, "as_of")} - failed
-    return LogDates(span, max({*nights, date or span.end}), failed)
+    silent = find_silent_dates(_count_events(lakehouse), span)
+    return LogDates(span, max({*nights, date or span.end}), failed, silent)
+
+
+def _count_events(lakehouse: Lakehouse) -> dict[Date, int]:
+    """The events of each date of the log; of a lakehouse of an older release, one."""
+    where: Where = {"place": [IN_LOG]}
+    rows = lakehouse.read_rows(LOG_DATES, where, ["event_date", "n_events"])
+    counted = dict(rows.itertuples(index=False, name=None))
+    return counted or dict.fromkeys(lakehouse.partition_values(SESSION_DAYS, "event_date"), 1)
 
 
 def training_dates(log: LogDates, config: LearningConfig, date: Date) -> list[Date]:

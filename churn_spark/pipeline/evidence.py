@@ -18,7 +18,7 @@ from churn_spark.lakehouse.user_rows import require_rows
 from churn_spark.models.differences import find_differences
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
-from churn_spark.monitoring.frames.drift import drift_facts
+from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
 from churn_spark.monitoring.performance.performance import (
     compare_aucs,

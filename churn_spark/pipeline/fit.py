@@ -85,13 +85,16 @@ def offset_feature(data: TrainingData, config: LearningConfig) -> str | None:
 
 def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig) -> ModelBundle:
     """Put together all that scoring and monitoring need of the trees."""
+    baseline = build_baseline_rows(
+        data.learnt, data.encoding, trees, config.max_reference_rows, data.log.history
+    )
     return ModelBundle(
         native_text=trees.native_text,
         encoding=data.encoding,
         calibration=trees.calibration.calibration,
         base_rate=trees.base_rate,
         label=config.labels.definition,
-        baseline=build_baseline_rows(data.learnt, data.encoding, trees, config.max_reference_rows),
+        baseline=baseline,
         offset=trees.offset,
         behaviour=data.behaviour,
         held_out=held_out(config),

@@ -7,7 +7,7 @@ from datetime import date as Date
 
 from pyspark.sql import Row
 
-from churn_spark.config import NightConfig
+from churn_spark.config import NightConfig, PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
@@ -29,13 +29,16 @@ from churn_spark.lakehouse.user_rows import replace_users, require_rows
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.champion import load_champion
-from churn_spark.pipeline.gather import Night, read_night
+from churn_spark.pipeline.gather import Night, read_night, state_before
 from churn_spark.pipeline.performance import measure_performance, newest_window
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of, name_some
@@ -69,8 +72,13 @@ class Drift:
 
     @property
     def moved(self) -> list[str]:
-        """The features that have moved, those left out that move with time by construction."""
+        """What counts as moved, without what moves with time by construction."""
         return sorted(r.feature for r in self.rows if r.is_breached and not r.is_trending)
+
+    @property
+    def movement(self) -> Movement:
+        """The same in figures."""
+        return Movement.of(self.moved, *drift_facts(self.rows))
 
 
 def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
@@ -113,24 +121,37 @@ def monitor_night(
     """
     date, limits = night.date, config.monitoring
     with USE_CASE.start(lakehouse) as facts:
-        reference = Reference.of(bundle, limits.importance_rows)
+        reference = Reference.of(bundle, limits.importance_rows, night.log.history(date))
         count_night(lakehouse, date, bundle, reference)
         since = newest_succession(night.entries, date)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference, since)
         cells = read_cells(lakehouse, date, reference)
-        drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
+        drift = build_drift(
+            cells,
+            reference,
+            date,
+            limits.min_slice_rows,
+            config.policy,
+            state_before(night, config.policy).breached,
+            is_judged=is_drift_judged(lakehouse, date, config.policy),
+        )
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
-        n_breached = sum(bool(row.is_breached) for row in found.rows)
         facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
-        facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
-        facts.append(f"{n_breached - len(found.moved)} more move with time, as they must")
+        facts.append(found.movement.describe())
+        if found.moved:
+            facts.append(f"moved: {name_some(found.moved, _NAMED)}")
         if n_recounted:
             facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
     return found
+
+
+def is_drift_judged(lakehouse: Lakehouse, date: Date, policy: PolicyConfig) -> bool:
+    """Whether the night has enough users to judge drift by."""
+    return Evidence(lakehouse.count_rows(SNAPSHOTS, {"as_of": [date]})).tells_drift(policy)
 
 
 def measure(

@@ -39,7 +39,7 @@ def notify(
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
     for entry in tonight:
-        findings += find_in_decision(entry.after, entry.decision, policy)
+        findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
     if tonight and is_sound:
         findings += find_in_rates(drift.rows, config)
     alerts, notices = update_alerts(

@@ -23,6 +23,7 @@ from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.console import say
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.evaluation import render_evaluation
 from churn_spark.reports.night.page import render_night
@@ -109,7 +110,9 @@ def write_monitoring(
         MissingTableError: if the night was neither checked, counted nor decided.
     """
     with USE_CASE.start(lakehouse) as facts:
-        data = read_night(lakehouse, registry, policy, date)
+        data = read_night(
+            lakehouse, registry, policy, date, lambda day: read_log_dates(lakehouse).history(day)
+        )
         page = render_night(data)
         path = lakehouse.write_report(page, "monitoring.html")
         facts.append(

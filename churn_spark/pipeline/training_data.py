@@ -52,6 +52,7 @@ class TrainingData:
         behaviour: model of the features of the set `behaviour`; none where it isn't used.
         n_rows: split -> rows.
         n_positive: split -> cancellations.
+        log: the dates of the log that they are of.
     """
 
     learnt: LearntRows
@@ -60,6 +61,7 @@ class TrainingData:
     behaviour: BehaviourModel | None
     n_rows: dict[str, int]
     n_positive: dict[str, int]
+    log: LogDates
 
     def release(self) -> None:
         """Let go of what Spark keeps of them."""
@@ -134,7 +136,7 @@ def prepare(
     stored = _of_dates(
         LearntRows(lakehouse.spark, partial(lakehouse.read, spec), collected), train_dates
     )
-    return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive)
+    return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive, log)
 
 
 def _of_dates(rows: LearntRows, dates: Collection[Date] | None) -> LearntRows:

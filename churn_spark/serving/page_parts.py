@@ -15,8 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from churn_spark import wording
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
-from churn_spark.monitoring.alerts.alerts import severity_order
-from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, severity_order
+from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.movement import Movement, describe_wait
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -25,6 +27,8 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+MOVED: Final = "moved"
+"""State of what counts as moved."""
 _CHART_WIDTH, _CHART_HEIGHT, _CHART_MARGIN = 640.0, 180.0, 10.0
 
 
@@ -137,13 +141,35 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         moved = bool(row["is_breached"])
         state = "as before"
         if moved:
-            state = "moves with time" if row["is_trending"] else "moved"
-        if row["status"] != "ok":
+            state = "moves with time" if row["is_trending"] else MOVED
+        if row["status"] == NOT_COMPARABLE:
+            state = describe_wait(row["feature"])
+        elif row["status"] != "ok":
             state = "not compared"
         gap = row["ks_statistic"]
         known = gap is not None and not math.isnan(gap)
         described.append({**row, "state": state, "gap": gap if known else None})
-    return sorted(described, key=lambda row: (row["state"] != "moved", -(row["gap"] or 0.0)))
+    return sorted(described, key=lambda row: (row["state"] != MOVED, -(row["gap"] or 0.0)))
+
+
+def describe_health(
+    drift: Sequence[Mapping[str, Any]], alerts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What the page says of a night: what needs someone, what has moved and whether that matters.
+
+    Args:
+        drift: rows of `drift`, of the newest night that has some.
+        alerts: rows of `alerts`, of the newest night.
+    """
+    described, still_open = describe_drift(drift), open_alerts(alerts)
+    moved = [row["feature"] for row in described if row["state"] == MOVED]
+    return {
+        "drift": described,
+        "movement": Movement.of(moved, *drift_facts(drift)).describe(),
+        "alerts": still_open,
+        "severe": [alert for alert in still_open if alert["severity"] != "info"],
+        "is_drift_confirmed": any(alert["key"] == CONFIRMED_DRIFT for alert in still_open),
+    }
 
 
 def _round_numbers() -> list[float]:

@@ -13,13 +13,11 @@ from fastapi import FastAPI, Query, Request, Response
 
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
-from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
-    describe_drift,
+    describe_health,
     draw_history,
-    open_alerts,
     percent,
     render,
     sign_in_page,
@@ -117,9 +115,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     @add("/page/model", methods=["GET"])
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
-        drift = describe_drift(newest.rows.to_pylist()) if newest else []
         told = service.alerts.newest
-        alerts = open_alerts(told.rows.to_pylist()) if told else []
         return _page(
             request,
             "model.html",
@@ -127,10 +123,10 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             here="model",
             checks=service.checks(),
             run_date=newest.day if newest else "",
-            drift=drift,
-            moved=[row["feature"] for row in drift if row["state"] == "moved"],
-            alerts=alerts,
-            is_drift_confirmed=any(alert["key"] == CONFIRMED_DRIFT for alert in alerts),
+            **describe_health(
+                newest.rows.to_pylist() if newest else [],
+                told.rows.to_pylist() if told else [],
+            ),
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),
         )

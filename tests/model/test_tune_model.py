@@ -28,13 +28,16 @@ from churn_spark.models.search.search import candidates_of, open_study, storage_
 from churn_spark.models.splits import VALIDATION
 from churn_spark.pipeline import tune_trials
 from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.training_data import TrainingData
 from churn_spark.pipeline.tune import tune as tune_on
 from churn_spark.pipeline.tune_trials import present_parameters, study_name
+from churn_spark.timeline import LogSpan
 from tests.oracles import fold_of, split_of, user_bucket
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
+LOG = LogDates(LogSpan(date(2018, 10, 1), NIGHT), NIGHT)
 FEATURES = ("songs_14d", "thumbs_down_7d", "os")
 ENCODING = Encoding(FEATURES, {"os": ("Windows", "macOS")}, dict.fromkeys(FEATURES, 0.0), "planted")
 
@@ -76,7 +79,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
     """A function that searches in a lakehouse and gives the context, the choice and the facts."""
     counts = {"train": 1000, "stopping": 300, "validation": 300}
     prepared = TrainingData(
-        LearntRows.of(rows), LearntRows.of(rows), ENCODING, None, counts, counts
+        LearntRows.of(rows), LearntRows.of(rows), ENCODING, None, counts, counts, LOG
     )
 
     def run(folder: Path, *overrides: str) -> tuple[JobContext, Any, list[str]]:
@@ -102,7 +105,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
     learnt = LearntRows.of(rows)
-    prepared = TrainingData(learnt, learnt, ENCODING, None, {}, {})
+    prepared = TrainingData(learnt, learnt, ENCODING, None, {}, {}, LOG)
     dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
     config = context.config

@@ -18,9 +18,10 @@ from churn_spark.lakehouse.frames import Rows, collect, stack, with_constants
 from churn_spark.models.encoding import Encoding
 from churn_spark.monitoring.drift.comparisons import code_reference
 from churn_spark.monitoring.drift.distances import compare_rates
+from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.ks import build_reference
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.drift import build_drift, drift_facts
+from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference, count_slices, encode_users
 from churn_spark.monitoring.performance.performance import measure
 
@@ -63,7 +64,8 @@ REFERENCE = Reference(
     {"os": 2},
     {"songs": 0.6, "os": 0.3, "tenure_days": 0.1},
 )
-REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.samples))
+FULL = {name: np.ones(len(TRAINING), dtype=np.bool_) for name in REFERENCE.samples}
+REFERENCE = replace(REFERENCE, slices=count_slices(encode(TRAINING), REFERENCE.samples, FULL))
 NIGHTS = {0: draw_users(2, shift=3.0), 1: draw_users(3), 7: draw_users(4), 30: draw_users(5)}
 
 

@@ -16,6 +16,7 @@ from serving_builders import add_behaviour, make_bundle, make_rows
 from spark_jobs import counted_jobs
 
 from churn_spark.config import Config
+from churn_spark.contracts.features.history import History
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     DRIFT,
@@ -127,7 +128,7 @@ class Judged:
 def judge(lakehouse: Lakehouse, config: Config) -> Judged:
     """Score and list each night, count the bins for both models, compare and measure."""
     listing = config.retention_list.model_copy(update={"capacity": 20, "quiet_days": 2})
-    reference = Reference.of(OLD, 100)
+    reference = Reference.of(OLD, 100, History(90, 90))
     with counted_jobs(lakehouse.spark) as jobs:
         for night in NIGHTS:
             score_night(lakehouse, night, OLD, config.scoring, listing)
@@ -142,7 +143,7 @@ def judge(lakehouse: Lakehouse, config: Config) -> Judged:
         )
         before = read_as_of(lakehouse, SNAPSHOTS, NIGHTS[0])
         facts = read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, TONIGHT), OLD, before)
-    count_past_nights(lakehouse, TONIGHT, NEW, Reference.of(NEW, 100))
+    count_past_nights(lakehouse, TONIGHT, NEW, Reference.of(NEW, 100, History(90, 90)))
     limits = config.monitoring.model_copy(update={"n_replicas": 20, "min_slice_rows": 20})
     learning = config.learning
     performance = measure_performance(lakehouse, MODELS, TONIGHT, OLD, WINDOW, learning, limits)

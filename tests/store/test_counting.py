@@ -12,6 +12,7 @@ import pytest
 from builders import write_rows
 from serving_builders import LEVELS, make_rows
 
+from churn_spark.contracts.features.history import History
 from churn_spark.contracts.tables import DRIFT_CELLS, SCORES, SNAPSHOTS
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
@@ -55,7 +56,7 @@ def write_scores(context: JobContext, users: pd.DataFrame, bundle: ModelBundle) 
 
 
 def count(context: JobContext, night: date, bundle: ModelBundle) -> None:
-    count_night(context.lakehouse, night, bundle, Reference.of(bundle, 100))
+    count_night(context.lakehouse, night, bundle, Reference.of(bundle, 100, History(90, 90)))
 
 
 def read_cells(context: JobContext, version: str) -> Cells:
@@ -82,12 +83,18 @@ def test_new_champion_counts_the_nights_before_as_it_would_have(
     context: JobContext, users: pd.DataFrame
 ) -> None:
     before = read_cells(context, "1")
-    assert count_past_nights(context.lakehouse, TONIGHT, NEW, Reference.of(NEW, 100)) == 2
+    assert (
+        count_past_nights(context.lakehouse, TONIGHT, NEW, Reference.of(NEW, 100, History(90, 90)))
+        == 2
+    )
     found = read_cells(context, "2")
     assert {night for night, _, _ in found} == set(NIGHTS[1:3])
     assert read_cells(context, "1") == before
     # Once is enough.
-    assert count_past_nights(context.lakehouse, TONIGHT, NEW, Reference.of(NEW, 100)) == 0
+    assert (
+        count_past_nights(context.lakehouse, TONIGHT, NEW, Reference.of(NEW, 100, History(90, 90)))
+        == 0
+    )
     write_scores(context, users, NEW)
     for night in NIGHTS[1:3]:
         count(context, night, NEW)

@@ -15,6 +15,7 @@ from serving_builders import make_bundle, make_rows, register_champion
 
 from bench.flow import build_report
 from bench.ks_samples import count_bins, count_missing
+from churn_spark.contracts.features.history import NO_HISTORY
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -95,7 +96,7 @@ def test_no_page_before_the_first_night(context: JobContext) -> None:
 def read(context: JobContext, night: date) -> NightData:
     config = context.config
     registry = ModelRegistry(config.registry, config.lakehouse)
-    return read_night(context.lakehouse, registry, config.policy, night)
+    return read_night(context.lakehouse, registry, config.policy, night, lambda _: NO_HISTORY)
 
 
 def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(

@@ -113,8 +113,12 @@ def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None
         "drift:moved": "info",
         "model:drifted": "warning",
     }
-    sentence = find_in_decision(*last(DRIFTED, moved), POLICY)[0].sentence
-    assert sentence == "the prediction, songs have moved from the training rows"
+    told = [finding.sentence for finding in find_in_decision(*last(DRIFTED, moved), POLICY, moved)]
+    figures = "1 of 3 features has moved, with 33.3 % of the importance; the prediction has moved"
+    assert told == [
+        f"beside the training rows {figures} (songs)",
+        f"2 of the last 2 nights were bad; tonight {figures}",
+    ]
 
 
 def test_lost_performance_is_critical_on_the_second_window() -> None:

@@ -39,7 +39,7 @@ from churn_spark.reports.night.drift import features_section
 from churn_spark.reports.night.overlay import REST, build_mix, build_overlay
 from churn_spark.reports.night.page import build_page, render_night
 from churn_spark.reports.night.performance import performance_section, verdict
-from churn_spark.reports.night.summary import answer, cautions, key_figures, moved_share, sentences
+from churn_spark.reports.night.summary import answer, cautions, key_figures, sentences
 from churn_spark.reports.night.timeline import timeline_section
 from churn_spark.reports.page import Caution, Table
 
@@ -276,10 +276,11 @@ def test_tables_name_unit_place_and_parts_of_what_has_moved(data: NightData) -> 
 
 
 def test_share_of_the_importance_is_the_policys(data: NightData) -> None:
-    assert f"{100 * moved_share(data):.1f}\u202f% of the importance" in render_night(data)
+    share = data.movement.share
+    assert f"{100 * share:.1f}\u202f% of the importance" in render_night(data)
     importance = {row["feature"]: row["importance"] for row in data.judged}
     expected = sum(importance[name] for name in data.moved) / sum(importance.values())
-    assert moved_share(data) == pytest.approx(expected)
+    assert share == pytest.approx(expected)
 
 
 def test_pictures_are_of_the_prediction_first_and_of_what_has_moved(data: NightData) -> None:

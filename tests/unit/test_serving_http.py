@@ -275,7 +275,7 @@ def test_page_shows_list_user_and_health(world: World) -> None:
         assert "<polyline" in user
         assert "rank of 120" in user
         health = browser.get("/page/model").text
-        assert "1 of 4 distributions have moved" in health
+        assert "1 of 2 features has moved, with 50.0 % of the importance" in health
         assert "No open alert needs anyone." in health
         # Red is what the policy acts on.
         assert 'class="band high">moved' not in health

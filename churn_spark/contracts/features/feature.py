@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Final, Literal
 
 from churn_spark.contracts.features.formulas import Formula
+from churn_spark.contracts.features.history import LATE_ROWS, Need, need_of
 
 DataType = Literal["long", "double", "string"]
 
@@ -45,6 +46,11 @@ class Feature:
         return self.is_trending
 
     @property
+    def need(self) -> Need:
+        """What must be there of the log before its distribution can be compared."""
+        return LATE_ROWS
+
+    @property
     def is_numeric(self) -> bool:
         """Whether the value is a number rather than a category."""
         return self.data_type != "string"
@@ -79,6 +85,11 @@ class LogFeature(Feature):
     def moves_by_construction(self) -> bool:
         """Totals grow, and some formulas follow the calendar."""
         return self.is_trending or self.formula.follows_calendar
+
+    @property
+    def need(self) -> Need:
+        """As far as its formula looks back."""
+        return need_of(self.formula.window)
 
     @property
     def tells_instant(self) -> bool:

@@ -14,6 +14,7 @@ from churn_spark.contracts.features.activity import ACTIVITY_FEATURES
 from churn_spark.contracts.features.asked import Asked
 from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
 from churn_spark.contracts.features.feature import Feature, LogFeature
+from churn_spark.contracts.features.history import ALWAYS, LATE_ROWS, Need
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
 from churn_spark.contracts.features.sources import DERIVED_SOURCES, PAGE_COUNTS, PROFILE_FIELDS
 from churn_spark.hashing import content_hash
@@ -21,7 +22,7 @@ from churn_spark.hashing import content_hash
 __all__ = [
     "ASKED", "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS",
     "PAGE_COUNTS", "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature",
-    "fingerprint", "model_features", "named",
+    "fingerprint", "model_features", "named", "need_to_compare",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
@@ -56,6 +57,18 @@ def model_features(sets: Collection[str], *, use_gender: bool) -> tuple[Feature,
 def named(names: Sequence[str]) -> tuple[Feature, ...]:
     """The declarations of some names, in that order; unknown names are left out."""
     return tuple(_BY_NAME[name] for name in names if name in _BY_NAME)
+
+
+def need_to_compare(name: str) -> Need:
+    """What must be there of the log before a feature, or the prediction, can be compared.
+
+    Nothing for what moves by construction: it is shown as it is and never judged. The prediction
+    follows from all features.
+    """
+    feature = _BY_NAME.get(name)
+    if feature is None:
+        return LATE_ROWS
+    return ALWAYS if feature.moves_by_construction else feature.need
 
 
 def fingerprint(features: Sequence[Feature]) -> str:

@@ -51,7 +51,7 @@ DRIFT = TableSpec(
         Column("feature", "string", "snapshot column, or churn_probability"),
         Column("model_version", "string", "champion at the time"),
         Column("kind", "string", "number or category"),
-        Column("status", "string", "ok, or skipped when a side has no value"),
+        Column("status", "string", "ok; skipped: no value on a side; not_comparable: young log"),
         Column("n_baseline", "long", "values in the reference"),
         Column("n_current", "long", "values as of the run date"),
         Column("missing_rate_baseline", "double", "share of nulls"),
@@ -76,7 +76,7 @@ DRIFT = TableSpec(
         Column("unseen_rate_current", "double", "the same, as of the run date"),
         Column("importance", "double", "share of the feature in the champion's scores"),
         Column("is_trending", "boolean", "moves with time or calendar by construction: no alert"),
-        Column("is_breached", "boolean", "moved by more than the rule allows"),
+        Column("is_breached", "boolean", "counts as moved; of parts and nights: tonight alone"),
     ),
     partition_by=("run_date",),
 )

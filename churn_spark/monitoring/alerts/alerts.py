@@ -15,6 +15,8 @@ from typing import Final, Literal
 
 from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.drift.movement import Movement
+from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.triggers import bad_nights_of, is_drift_confirmed
@@ -101,7 +103,10 @@ def find_in_files(changed: Sequence[str]) -> tuple[Finding, ...]:
 
 
 def find_in_decision(
-    state: PolicyState | None, decision: Decision, config: PolicyConfig
+    state: PolicyState | None,
+    decision: Decision,
+    config: PolicyConfig,
+    evidence: Evidence | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong as of a decision.
 
@@ -109,12 +114,13 @@ def find_in_decision(
         state: after the decision; none before the first training.
         decision: of the night.
         config: the policy's thresholds.
+        evidence: that it was decided by; none where a human decided.
     """
-    return tuple(_find_in_decision(state, decision, config))
+    return tuple(_find_in_decision(state, decision, config, evidence or Evidence(0)))
 
 
 def _find_in_decision(
-    state: PolicyState | None, decision: Decision, config: PolicyConfig
+    state: PolicyState | None, decision: Decision, config: PolicyConfig, evidence: Evidence
 ) -> Iterator[Finding]:
     if decision.rule == "too_few_rows":
         yield Finding("data:rows", "info", decision.reason)
@@ -136,19 +142,13 @@ def _find_in_decision(
             )
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
     # however many features show it.
+    movement = Movement.of(state.breached, evidence.features, evidence.prediction).describe()
     if state.breached:
-        moved = sorted(state.breached, key=lambda name: (name != PREDICTION, name))
-        names = ["the prediction" if name == PREDICTION else name for name in moved]
-        verb = "has" if len(names) == 1 else "have"
-        sentence = f"{name_some(names, _NAMED)} {verb} moved from the training rows"
-        yield Finding("drift:moved", "info", sentence)
+        features = [name for name in state.breached if name != PREDICTION]
+        named = f" ({name_some(features, _NAMED)})" if features else ""
+        yield Finding("drift:moved", "info", f"beside the training rows {movement}{named}")
     if is_drift_confirmed(state, config):
-        n_moved = len(state.breached)
-        sentence = (
-            f"{bad_nights_of(state)}; tonight {n_moved} of prediction and features "
-            f"{'counts' if n_moved == 1 else 'count'} as moved"
-        )
-        yield Finding(CONFIRMED_DRIFT, "warning", sentence)
+        yield Finding(CONFIRMED_DRIFT, "warning", f"{bad_nights_of(state)}; tonight {movement}")
 
 
 def update_alerts(

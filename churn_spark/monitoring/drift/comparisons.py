@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from churn_spark.monitoring.drift.distances import (
     CategoryComparison,
@@ -40,6 +40,8 @@ from churn_spark.monitoring.drift.ks import (
 )
 
 TRAINING, PREVIOUS, ROLLING, WEEKDAY = "training", "previous_night", "rolling_28", "same_weekday"
+NOT_COMPARABLE = "not_comparable"
+"""Status of what can't be compared with training rows yet: a log was too young, or had a gap."""
 COMPARISONS = (TRAINING, PREVIOUS, ROLLING, WEEKDAY)
 ROLLING_DAYS = 28
 # Nights may be missing; one that is older than a week is not taken for the night before.
@@ -152,6 +154,22 @@ def as_reference(
     """Counted rows as a reference sample, each with the value that stands for its bin."""
     bins, counts = counted
     return ReferenceSample(reference.places[bins], counts, int(counts.sum()), n_missing)
+
+
+def recount_for(
+    part: ReferenceSample, every: ReferenceSample, bins: ArrayLike, counts: ArrayLike
+) -> NDArray[np.int64]:
+    """Counts in the bins of a sample as counts in those of a part of it, shape (2K+1,).
+
+    Args:
+        part: has some of the sample's values.
+        every: the sample.
+        bins: of the sample.
+        counts: rows in each.
+    """
+    counted = np.asarray(bins, dtype=np.int64), np.asarray(counts, dtype=np.int64)
+    values, _ = _sum_values(every, [counted])
+    return _recount(2 * np.searchsorted(every.edges, part.edges) + 1, values)
 
 
 def _compare(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import Row
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
@@ -17,26 +16,30 @@ from churn_spark.contracts.tables import DRIFT
 from churn_spark.lakehouse.frames import HasValue, Rows, apply_by, share
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.monitoring.drift.comparisons import (
+    NOT_COMPARABLE,
     TRAINING,
     LevelComparison,
     NumberComparison,
     compare_levels,
     compare_numbers,
 )
-from churn_spark.monitoring.drift.ks import (
-    SparseCounts,
-    benjamini_hochberg,
-)
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.ks import SparseCounts, benjamini_hochberg
 from churn_spark.monitoring.frames.reference import Reference
-from churn_spark.monitoring.policy.evidence import DriftFact
-from churn_spark.monitoring.policy.hysteresis import is_entering
-from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.monitoring.policy.hysteresis import is_entering, update_breached
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 
 
 def build_drift(
-    bins: Rows, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+    bins: Rows,
+    reference: Reference,
+    run_date: date,
+    min_rows: int,
+    config: PolicyConfig,
+    before: Collection[str] = (),
+    *,
+    is_judged: bool = True,
 ) -> Rows:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
@@ -48,33 +51,15 @@ def build_drift(
         run_date: tonight.
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
+        before: what had moved before tonight, as the policy remembers it.
+        is_judged: whether there are enough users to judge drift by; else all stays as it was.
     """
     shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
     compare = _compare_feature(shared, run_date, min_rows)
     tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
-    return apply_by(tests, "run_date", _judge(config), struct_of(DRIFT))
-
-
-def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
-    """The drift that the policy decides by: that of the features, and that of the prediction.
-
-    Only all users against the training rows count; a test that was skipped is no fact.
-    """
-    facts = [
-        DriftFact(
-            row.feature,
-            row.ks_statistic if row.kind == "number" else row.total_variation,
-            row.lower_bound,
-            row.adjusted_p_value,
-            row.importance,
-            row.is_trending,
-        )
-        for row in sorted(drift, key=lambda row: str(row.feature))
-        if (row.comparison, row.slice, row.status) == (TRAINING, ALL, "ok")
-    ]
-    prediction = next((fact for fact in facts if fact.feature == PREDICTION), None)
-    return tuple(fact for fact in facts if fact.feature != PREDICTION), prediction
+    judge = _judge(config, before, is_judged=is_judged)
+    return apply_by(tests, "run_date", judge, struct_of(DRIFT))
 
 
 def _compare_feature(
@@ -103,7 +88,7 @@ def _compare_feature(
             )
             n_tonight = int(nights[run_date][1].sum()) if run_date in nights else 0
             if n_tonight and (place == ALL or n_tonight >= min_rows):
-                trained = None if place == ALL else _trained(reference, str(place), feature)
+                trained = _trained(reference, str(place), feature)
                 tests = _compare_nights(reference, feature, nights, run_date, trained)
                 found += [about | {"slice": place} | test for test in tests]
         return pd.DataFrame(found, columns=_test_columns())
@@ -111,10 +96,10 @@ def _compare_feature(
     return compare_feature
 
 
-def _trained(reference: Reference, place: str, feature: str) -> SparseCounts:
-    """The slice's training rows; none where all of its users are new."""
+def _trained(reference: Reference, place: str, feature: str) -> SparseCounts | None:
+    """The slice's training rows that the feature is compared with; none: it has them all."""
     nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    return reference.slices.get(place, {}).get(feature, nothing)
+    return reference.slices.get(place, {}).get(feature, None if place == ALL else nothing)
 
 
 def _compare_nights(
@@ -127,31 +112,54 @@ def _compare_nights(
     sample = reference.samples[feature]
     if feature in reference.levels:
         levels = compare_levels(sample, nights, run_date, trained)
-        return [_level_row(name, test) for name, test in levels]
-    numbers = compare_numbers(sample, nights, run_date, trained)
-    return [_number_row(name, test) for name, test in numbers]
+        rows = [_level_row(name, test) for name, test in levels]
+    else:
+        numbers = compare_numbers(sample, nights, run_date, trained)
+        rows = [_number_row(name, test) for name, test in numbers]
+    if feature not in reference.incomparable:
+        return rows
+    return [_untested(row) if row["comparison"] == TRAINING else row for row in rows]
+
+
+def _untested(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of what can't be compared yet: how many there are, and no figure."""
+    kept = ("comparison", "kind", "n_baseline", "n_current")
+    return {name: row[name] for name in kept} | {"status": NOT_COMPARABLE, "direction": "none"}
 
 
 def _test_columns() -> list[str]:
     return [n for n in DRIFT.column_names if n not in ("adjusted_p_value", "is_breached")]
 
 
-def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return the function that adjusts the p-values within each comparison and slice."""
+def _judge(
+    config: PolicyConfig, before: Collection[str], *, is_judged: bool
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that adjusts the p-values within each comparison and slice.
+
+    Of all users against the training rows what the policy will remember is breached; of all other
+    comparisons, and of what moves by construction, what enters tonight.
+    """
 
     def judge(rows: pd.DataFrame) -> pd.DataFrame:
         p_values = rows.groupby(["comparison", "slice"])["p_value"]
         adjusted = p_values.transform(lambda values: benjamini_hochberg(values.to_numpy(float)))
-        breached = [
-            status == "ok" and is_entering(bound, p_value, config)
-            for status, bound, p_value in zip(
-                rows["status"], rows["lower_bound"], adjusted, strict=True
-            )
-        ]
-        judged = rows.assign(adjusted_p_value=adjusted, is_breached=breached)
-        return judged[DRIFT.column_names]
+        judged = rows.assign(adjusted_p_value=adjusted)
+        tested = judged.to_dict("records")
+        features, prediction = drift_facts(tested)
+        facts = (*features, *([prediction] if prediction else []))
+        moved = update_breached(before, facts, config) if is_judged else before
+        breached = [_counts(row, moved, config) for row in tested]
+        return judged.assign(is_breached=breached)[DRIFT.column_names]
 
     return judge
+
+
+def _counts(row: Mapping[Any, Any], moved: Collection[str], config: PolicyConfig) -> bool:
+    is_remembered = (row["comparison"], row["slice"]) == (TRAINING, ALL)
+    if is_remembered and not row["is_trending"]:
+        return row["feature"] in moved
+    bounds = row["lower_bound"], row["adjusted_p_value"]
+    return row["status"] == "ok" and is_entering(*bounds, config)
 
 
 def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.contracts.features.segments import SEGMENT_PREFIX
-from churn_spark.contracts.features.spec import Feature
+from churn_spark.contracts.features.history import ALWAYS, FILLED_DAYS, LOG_DAYS, History
+from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
+from churn_spark.contracts.features.spec import Feature, need_to_compare
 from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.segments import segments_of
 from churn_spark.models.bundle import ModelBundle
@@ -32,12 +33,18 @@ MAX_SLICE_SAMPLE = 20_000
 class Reference:
     """What the current rows are compared with: the champion's training rows.
 
+    Each feature is compared with those of them that had known enough of the log; of models of an
+    older release, which don't say, with all.
+
     Attributes:
         version: of the champion.
         samples: feature -> its sample; of a category its codes, those without a row too.
         levels: category -> how many levels the model knows; the next code is all others.
         importance: feature -> share of what moves the scores.
-        slices: slice -> feature -> bins and counts of the training rows that belong to it.
+        slices: slice -> feature -> bins and counts of the training rows that belong to it; of the
+            slice `all` where they aren't all of the sample.
+        incomparable: features that can't be compared yet: too little is there of the log tonight,
+            or was when the training rows were made.
     """
 
     version: str
@@ -45,14 +52,16 @@ class Reference:
     levels: Mapping[str, int]
     importance: Mapping[str, float]
     slices: Mapping[str, Mapping[str, SparseCounts]] = field(default_factory=dict)
+    incomparable: frozenset[str] = frozenset()
 
     @staticmethod
-    def of(bundle: ModelBundle, importance_rows: int) -> Reference:
-        """The reference that belongs to a model.
+    def of(bundle: ModelBundle, importance_rows: int, tonight: History) -> Reference:
+        """The reference that belongs to a model, on a night.
 
         Args:
             bundle: of the champion.
             importance_rows: number of training rows, the first ones, to measure the importance on.
+            tonight: how much log there is before the night.
         """
         sample = bundle.baseline[[*bundle.encoding.features, PREDICTION]]
         levels = {name: len(known) for name, known in bundle.encoding.levels.items()}
@@ -65,6 +74,7 @@ class Reference:
             )
             for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
         }
+        full = {name: compared_rows(bundle.baseline, name, tonight) for name in samples}
         return Reference(
             bundle.version,
             samples,
@@ -73,27 +83,49 @@ class Reference:
                 name: float(size) / total if total else 0.0
                 for name, size in zip(bundle.encoding.features, sizes, strict=True)
             },
-            count_slices(bundle.baseline[:MAX_SLICE_SAMPLE], samples),
+            count_slices(bundle.baseline, samples, full),
+            frozenset(name for name, is_full in full.items() if not is_full.any()),
         )
 
 
+def compared_rows(sample: pd.DataFrame, name: str, tonight: History) -> NDArray[np.bool_]:
+    """Which training rows a feature is compared with on a night, shape (rows,)."""
+    need = need_to_compare(name)
+    if need == ALWAYS or LOG_DAYS not in sample:
+        return np.ones(len(sample), dtype=np.bool_)
+    return need.is_filled(sample[LOG_DAYS], sample[FILLED_DAYS], tonight)
+
+
 def count_slices(
-    sample: pd.DataFrame, samples: Mapping[str, ReferenceSample]
+    sample: pd.DataFrame,
+    samples: Mapping[str, ReferenceSample],
+    full: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, dict[str, SparseCounts]]:
     """Count training rows by slice in the bins of all training rows.
 
     Args:
         sample: columns of `samples`, categories as codes, and `segment_` ones with names.
         samples: feature -> all training rows.
+        full: feature -> which of the training rows it is compared with.
 
     Returns:
-        Slice, `level=paid` -> feature -> bins and counts.
+        Slice, `level=paid` -> feature -> bins and counts. The slice `all` has the features that
+        aren't compared with all rows.
     """
-    found = {}
-    for column in sample.columns[sample.columns.str.startswith(SEGMENT_PREFIX)]:
-        for value, rows in sample.groupby(column):
+    found = {
+        ALL: {
+            name: _count_sparse(samples[name], sample.loc[is_full, name].to_numpy(dtype=float))
+            for name, is_full in full.items()
+            if not is_full.all()
+        }
+    }
+    parts = sample[:MAX_SLICE_SAMPLE].reset_index(drop=True)
+    for column in parts.columns[parts.columns.str.startswith(SEGMENT_PREFIX)]:
+        for value, places in parts.groupby(column).indices.items():
             found[f"{column.removeprefix(SEGMENT_PREFIX)}={value}"] = {
-                name: _count_sparse(reference, rows[name].to_numpy(dtype=float))
+                name: _count_sparse(
+                    reference, parts[name].to_numpy(dtype=float)[places[full[name][places]]]
+                )
                 for name, reference in samples.items()
             }
     return found

@@ -21,6 +21,8 @@ class DriftFact:
         adjusted_p: Benjamini-Hochberg over the night's features.
         importance: of the feature in the champion; any scale, at least 0.
         is_trending: moves by construction, so it never counts.
+        is_comparable: false while a log was too young for it, tonight's or that of the training
+            rows, or had a gap: it doesn't count as moved then, and its other figures say nothing.
     """
 
     feature: str
@@ -29,6 +31,7 @@ class DriftFact:
     adjusted_p: float
     importance: float = 0.0
     is_trending: bool = False
+    is_comparable: bool = True
 
 
 @dataclass(frozen=True)

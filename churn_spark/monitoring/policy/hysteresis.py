@@ -23,12 +23,13 @@ def update_breached(
 ) -> tuple[str, ...]:
     """Names that have moved as of tonight, sorted.
 
-    A name enters when its shift is surely large, and leaves when it is small. A name without a
-    fact tonight stays what it was; trending ones never enter.
+    A name enters when its shift is surely large, and leaves when it is small, or can't be compared
+    any more. A name without a fact tonight stays what it was; trending ones never enter.
     """
     now = set(breached)
     for fact in facts:
-        if fact.is_trending or fact.statistic < config.exit_statistic:
+        never_counts = fact.is_trending or not fact.is_comparable
+        if never_counts or fact.statistic < config.exit_statistic:
             now.discard(fact.feature)
         elif is_entering(fact.lower_bound, fact.adjusted_p, config):
             now.add(fact.feature)
@@ -43,8 +44,8 @@ def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig) -> 
 def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:
     """Share of the importance that the breached features have, in [0, 1].
 
-    Trending features count on neither side. Where no feature has any importance all weigh the
-    same.
+    Trending features count on neither side; what can't be compared yet keeps its part of the
+    whole. Where no feature has any importance all weigh the same.
     """
     moved = set(breached)
     judged = [fact for fact in features if not fact.is_trending]

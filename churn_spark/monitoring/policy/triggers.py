@@ -59,7 +59,7 @@ def ask(
         due = config.schedule_days - (today - state.last_retrain).days
         is_known = evidence.tells_drift(config)
         users = f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}"
-        drift = "no drift" if is_known else f"drift is not judged ({users})"
+        drift = _describe_no_drift(evidence) if is_known else f"drift is not judged ({users})"
         rule = "nothing" if is_known else "too_few_rows"
         reason = f"no lost performance, {drift}, next training in {count_of(due, 'day')}"
         return state, Decision(today, "keep", rule, reason)
@@ -69,6 +69,13 @@ def ask(
         waits = f"{first.because} and {first.reason}: release after a look at why they don't help"
         state = replace(state, waits_for_human=f"since {today}, {waits}")
     return state, Decision(today, "hold", first.blocked_by, f"{first.reason}; {first.because}")
+
+
+def _describe_no_drift(evidence: Evidence) -> str:
+    """That there is none, unless nothing can be compared yet."""
+    judged = [fact for fact in evidence.features if not fact.is_trending]
+    is_blind = bool(judged) and not any(fact.is_comparable for fact in judged)
+    return "nothing that can be compared yet" if is_blind else "no drift"
 
 
 def is_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:

@@ -13,6 +13,8 @@ from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import PolicyState
@@ -111,6 +113,11 @@ class NightData:
                 for name in entry.after.breached
             }
         return since
+
+    @cached_property
+    def movement(self) -> Movement:
+        """What has moved, in figures, as of the night of the drift."""
+        return Movement.of(self.moved, *drift_facts(records(self.drift)))
 
     @cached_property
     def prediction(self) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -26,9 +25,8 @@ from churn_spark.reports.night.feature_cells import (
 )
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.pictures import draw_history, draw_mix, draw_overlay
-from churn_spark.reports.night.summary import moved_share
 from churn_spark.reports.page import Block, Cell, Gallery, Picture, Section, Table
-from churn_spark.reports.words import count, percent
+from churn_spark.reports.words import count
 from churn_spark.wording import count_of
 
 _N_OPEN = 12
@@ -96,19 +94,10 @@ def history_section(data: NightData) -> Section:
 
 
 def _features_answer(data: NightData) -> str:
-    moved = [name for name in data.moved if name != PREDICTION]
-    about = f"As of {data.drift_night}: " if data.drift_night != data.night else ""
-    known = data.prediction is not None
-    score = "has moved" if PREDICTION in data.moved else "has not" if known else "was not tested"
-    if not moved:
-        return f"{about}No feature counts as moved from the training rows; the prediction {score}."
-    share = moved_share(data)
-    carried = f", with {percent(share, 1)} of the importance" if math.isfinite(share) else ""
-    n = len(moved)
-    return (
-        f"{about}{count_of(n, 'feature counts', 'features count')} as moved from the training "
-        f"rows{carried}; the prediction {score}."
-    )
+    said = data.movement.describe()
+    if data.drift_night != data.night:
+        return f"As of {data.drift_night}: {said}."
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _moved_table(

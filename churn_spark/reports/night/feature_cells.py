@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE
+from churn_spark.monitoring.drift.movement import describe_wait
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
@@ -30,6 +32,8 @@ def is_sure(row: dict[str, Any]) -> bool:
 
 def where(row: dict[str, Any]) -> str:
     """Where and how a feature has moved, or why that is not said."""
+    if row["status"] == NOT_COMPARABLE:
+        return describe_wait(row["feature"])
     if row["status"] != "ok":
         return "not tested: no value on one side"
     if not is_sure(row):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import PolicyConfig
+from churn_spark.contracts.features.history import LOG_DAYS, NO_HISTORY, History
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -23,8 +25,9 @@ from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.monitoring.drift.comparisons import TRAINING, code_reference
-from churn_spark.monitoring.drift.ks import build_reference, collect_bins
+from churn_spark.monitoring.drift.comparisons import TRAINING, code_reference, recount_for
+from churn_spark.monitoring.drift.ks import build_reference
+from churn_spark.monitoring.frames.reference import compared_rows
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData
 from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
@@ -42,7 +45,11 @@ def newest_night(lakehouse: Lakehouse) -> date | None:
 
 
 def read_night(
-    lakehouse: Lakehouse, registry: ModelRegistry, policy: PolicyConfig, night: date
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    policy: PolicyConfig,
+    night: date,
+    history_of: Callable[[date], History],
 ) -> NightData:
     """Everything about a night and the 90 days up to it, as if it were the newest.
 
@@ -54,6 +61,7 @@ def read_night(
         registry: has the models that the tables name.
         policy: the thresholds in use, shown where no decision was stored with its own.
         night: the date.
+        history_of: a date -> how much log there was before it; asked where training rows say it.
 
     Raises:
         MissingTableError: if the night was neither checked, counted nor decided.
@@ -83,7 +91,8 @@ def read_night(
         trained = registry.trained_as_of(data.champion)
         data = replace(data, trained=trained)
     if data.reference_version is not None:
-        shapes = _read_shapes(lakehouse, registry.load(data.reference_version), data)
+        bundle = registry.load(data.reference_version)
+        shapes = _read_shapes(lakehouse, bundle, data, history_of)
         data = replace(data, shapes=shapes)
     return data
 
@@ -110,7 +119,10 @@ def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFram
 
 
 def _read_shapes(
-    lakehouse: Lakehouse, bundle: ModelBundle, data: NightData
+    lakehouse: Lakehouse,
+    bundle: ModelBundle,
+    data: NightData,
+    history_of: Callable[[date], History],
 ) -> tuple[Overlay | Mix, ...]:
     """The distributions of the prediction and of the features that are shown."""
     assert data.drift_night is not None
@@ -122,18 +134,20 @@ def _read_shapes(
         "feature": names,
     }
     counted = {r.feature: (r.cells, r.counts) for r in lakehouse.collect_rows(DRIFT_CELLS, where)}
-    levels = bundle.encoding.levels
+    levels, sample = bundle.encoding.levels, bundle.baseline
+    tonight = history_of(data.drift_night) if LOG_DAYS in sample else NO_HISTORY
     shapes: list[Overlay | Mix | None] = []
     for name in names:
         if name not in counted:
             continue
-        values = bundle.baseline[name].to_numpy(dtype=np.float64)
+        values = sample[name].to_numpy(dtype=np.float64)
+        own = values[compared_rows(sample, name, tonight)]
         if name in levels:
-            reference = code_reference(values, len(levels[name]))
-            found, _ = collect_bins(reference, *counted[name])
-            shapes.append(build_mix(name, reference, found, levels[name]))
+            every, part = (code_reference(codes, len(levels[name])) for codes in (values, own))
+            found = recount_for(part, every, *counted[name])
+            shapes.append(build_mix(name, part, found, levels[name]))
         else:
-            reference = build_reference(values)
-            found, _ = collect_bins(reference, *counted[name])
-            shapes.append(build_overlay(name, reference, found))
+            part = build_reference(own)
+            found = recount_for(part, build_reference(values), *counted[name])
+            shapes.append(build_overlay(name, part, found))
     return tuple(shape for shape in shapes if shape is not None)

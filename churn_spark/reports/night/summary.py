@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from churn_spark.monitoring.alerts.alerts import SEVERITIES
 from churn_spark.monitoring.data_quality.checks import failed_checks
-from churn_spark.monitoring.policy.hysteresis import breached_share
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
@@ -104,18 +101,6 @@ def key_figures(data: NightData) -> tuple[KeyFigure, ...]:
     )
 
 
-def moved_share(data: NightData) -> float:
-    """Share of the importance that the moved features have; NaN where nothing is remembered."""
-    facts = [
-        entry.evidence.features
-        for entry in data.entries
-        if entry.evidence is not None
-        and entry.evidence.features
-        and data.drift_night == entry.decision.night
-    ]
-    return breached_share(data.moved, facts[-1]) if facts else math.nan
-
-
 def _age_figure(data: NightData) -> KeyFigure:
     if data.champion is None or data.trained is None:
         return KeyFigure("the champion's age", "none", "", "no training has succeeded yet")
@@ -142,16 +127,18 @@ def _feature_figure(data: NightData) -> KeyFigure:
     name = "features that have moved"
     if not data.judged:
         return KeyFigure(name, "none yet", "", "no night was counted")
-    n = len([feature for feature in data.moved if feature != PREDICTION])
-    share, limit = moved_share(data), percent(data.policy.min_breached_share)
-    carried = f"{percent(share, 1)} of the importance" if math.isfinite(share) else ""
-    return KeyFigure(name, f"{n} of {len(data.judged)}", carried, f"{limit} make a bad night")
+    found, limit = data.movement, percent(data.policy.min_breached_share)
+    if not found.n_compared:
+        return KeyFigure(name, "none yet", "", "no feature can be compared yet")
+    carried = f"{percent(found.share, 1)} of the importance"
+    n_moved = f"{found.n_moved} of {found.n_compared}"
+    return KeyFigure(name, n_moved, carried, f"{limit} make a bad night")
 
 
 def _prediction_figure(data: NightData) -> KeyFigure:
     name, row = "drift of the prediction", data.prediction
     if row is None:
-        return KeyFigure(name, "none yet", "", "not tested")
+        return KeyFigure(name, "none yet", "", data.movement.prediction)
     limit = f"has moved from surely {data.policy.enter_lower_bound:g}"
     beside = "has moved" if PREDICTION in data.moved else limit
     return KeyFigure(

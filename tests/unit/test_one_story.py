@@ -1,0 +1,115 @@
+"""The page of the service, the page of the night, alerts, closing line and exit code agree."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from churn_spark.errors import ExitCode
+from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, is_severe
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.movement import Movement
+from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.pipeline.decide import Outcome
+from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.decision import alerts_section
+from churn_spark.reports.night.drift import features_section
+from churn_spark.reports.night.summary import key_figures
+from churn_spark.serving.page_parts import describe_health, render
+from churn_spark.stores.alerts import alert_of
+from jobs._command import code_of
+from tests.night_builders import CONFIG, build_nights
+
+
+def quiet() -> NightData:
+    return build_nights(10, moving={}, n_windows=0)
+
+
+def drifting() -> NightData:
+    return build_nights(3, moving={"sessions_28d": 0.3}, n_windows=0)
+
+
+def health_of(data: NightData) -> dict[str, Any]:
+    alerts = records(data.alerts[data.alerts["run_date"] == data.night])
+    rows = [
+        {**alert, "resolved": None if alert["resolved"] != alert["resolved"] else alert["resolved"]}
+        for alert in alerts
+    ]
+    return describe_health(records(data.drift), rows)
+
+
+def service_page(data: NightData) -> str:
+    page = render(
+        "model.html",
+        title="Model health",
+        here="model",
+        form_token="",
+        checks={},
+        run_date=data.drift_night,
+        card=None,
+        predicts="",
+        **health_of(data),
+    )
+    return page.decode()
+
+
+def closing_line(data: NightData) -> str:
+    """As `monitor_model` says it: of the stored rows alone."""
+    rows = [row for row in records(data.drift) if row["is_breached"] and not row["is_trending"]]
+    moved = {
+        row["feature"] for row in rows if (row["comparison"], row["slice"]) == ("training", "all")
+    }
+    return Movement.of(moved, *drift_facts(records(data.drift))).describe()
+
+
+def exit_code(data: NightData) -> ExitCode:
+    alerts = map(alert_of, data.open_alerts.itertuples())
+    severe = tuple(alert.key for alert in alerts if is_severe(alert, CONFIG.alerts))
+    return code_of(Outcome(alerts=severe), fail_on_alert=True)
+
+
+@pytest.mark.parametrize("build", [quiet, drifting])
+def test_all_surfaces_say_the_same_words_and_numbers(build: Any) -> None:
+    data = build()
+    sentence = data.movement.describe()
+    assert closing_line(data) == sentence
+    assert features_section(data).answer == f"{sentence[:1].upper()}{sentence[1:]}."
+    assert sentence in service_page(data)
+    figure = key_figures(data)[3]
+    assert figure.value == f"{data.movement.n_moved} of {data.movement.n_compared}"
+    assert f"{data.movement.n_moved} of {data.movement.n_compared} features" in sentence
+    told = [alert.sentence for alert in data.open_alerts.itertuples() if alert.key == "drift:moved"]
+    assert [one for one in told if sentence in one] == told
+    assert bool(told) == bool(data.moved)
+    rows = {row["feature"] for row in health_of(data)["drift"] if row["state"] == "moved"}
+    assert rows == set(data.moved)
+    n_alerts = len(data.open_alerts)
+    assert alerts_section(data).answer.startswith(
+        f"{n_alerts} alert" if n_alerts else "No alert is open"
+    )
+    assert len(health_of(data)["alerts"]) == n_alerts <= 5
+
+
+def test_nothing_is_red_and_nobody_is_called_on_a_quiet_night() -> None:
+    data = quiet()
+    page = service_page(data)
+    assert "No open alert needs anyone." in page or "No night has been judged" not in page
+    assert not re.search(r"band (high|medium)", page)
+    assert exit_code(data) == ExitCode.DONE
+    assert not data.moved
+
+
+def test_drift_that_matters_is_red_on_top_and_in_the_exit_code() -> None:
+    data = drifting()
+    assert set(data.moved) - {PREDICTION} == {"sessions_28d"}
+    health = health_of(data)
+    assert health["is_drift_confirmed"]
+    assert [alert["key"] for alert in health["severe"]] == [CONFIRMED_DRIFT]
+    page = service_page(data)
+    severe = health["severe"][0]["sentence"]
+    assert page.index(severe) < page.index("<h2>Open alerts</h2>")
+    n_red = len(re.findall(r'band high">moved', page))
+    assert n_red == len(data.moved)
+    assert exit_code(data) == ExitCode.ALERT
