@@ -31,7 +31,7 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference
-from churn_spark.monitoring.policy.history import newest_succession
+from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.champion import load_champion
@@ -118,7 +118,8 @@ def monitor_night(
         since = newest_succession(night.entries, date)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference, since)
         cells = read_cells(lakehouse, date, reference)
-        drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
+        known = calibration_at(night.entries, date)
+        drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy, known)
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)

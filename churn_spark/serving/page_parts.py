@@ -13,10 +13,13 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churn_spark import wording
+from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.policy.calibration import describe_thresholds
+from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -144,6 +147,21 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         known = gap is not None and not math.isnan(gap)
         described.append({**row, "state": state, "gap": gap if known else None})
     return sorted(described, key=lambda row: (row["state"] != "moved", -(row["gap"] or 0.0)))
+
+
+def describe_policy(rows: Sequence[Mapping[str, Any]], night: date) -> str:
+    """Where features enter after a night, and how small a shift that finds; empty without a model.
+
+    Args:
+        rows: of `decisions`, of the night.
+        night: its date.
+    """
+    newest = max(rows, key=lambda row: int(row["sequence"]), default=None)
+    if newest is None or not newest["state_after"]:
+        return ""
+    state = from_json(PolicyState, newest["state_after"])
+    policy = PolicyConfig.model_validate_json(newest["policy"])
+    return describe_thresholds(state, policy, night)
 
 
 def _round_numbers() -> list[float]:

@@ -18,6 +18,7 @@ from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
     describe_drift,
+    describe_policy,
     draw_history,
     open_alerts,
     percent,
@@ -118,7 +119,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
         drift = describe_drift(newest.rows.to_pylist()) if newest else []
-        told = service.alerts.newest
+        told, decided = service.alerts.newest, service.decisions.newest
         alerts = open_alerts(told.rows.to_pylist()) if told else []
         return _page(
             request,
@@ -128,6 +129,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             checks=service.checks(),
             run_date=newest.day if newest else "",
             drift=drift,
+            thresholds=describe_policy(decided.rows.to_pylist(), decided.day) if decided else "",
             moved=[row["feature"] for row in drift if row["state"] == "moved"],
             alerts=alerts,
             is_drift_confirmed=any(alert["key"] == CONFIRMED_DRIFT for alert in alerts),

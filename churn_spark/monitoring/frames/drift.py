@@ -28,15 +28,22 @@ from churn_spark.monitoring.drift.ks import (
     benjamini_hochberg,
 )
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.evidence import DriftFact
 from churn_spark.monitoring.policy.hysteresis import is_entering
 from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.monitoring.policy.policy_state import Calibration
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 
 
 def build_drift(
-    bins: Rows, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+    bins: Rows,
+    reference: Reference,
+    run_date: date,
+    min_rows: int,
+    config: PolicyConfig,
+    calibration: Calibration | None = None,
 ) -> Rows:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
@@ -48,12 +55,13 @@ def build_drift(
         run_date: tonight.
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
+        calibration: has the thresholds of this population, where there are some.
     """
     shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
     compare = _compare_feature(shared, run_date, min_rows)
     tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
-    return apply_by(tests, "run_date", _judge(config), struct_of(DRIFT))
+    return apply_by(tests, "run_date", _judge(config, calibration), struct_of(DRIFT))
 
 
 def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact | None]:
@@ -136,16 +144,19 @@ def _test_columns() -> list[str]:
     return [n for n in DRIFT.column_names if n not in ("adjusted_p_value", "is_breached")]
 
 
-def _judge(config: PolicyConfig) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def _judge(
+    config: PolicyConfig, calibration: Calibration | None
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that adjusts the p-values within each comparison and slice."""
 
     def judge(rows: pd.DataFrame) -> pd.DataFrame:
         p_values = rows.groupby(["comparison", "slice"])["p_value"]
         adjusted = p_values.transform(lambda values: benjamini_hochberg(values.to_numpy(float)))
         breached = [
-            status == "ok" and is_entering(bound, p_value, config)
-            for status, bound, p_value in zip(
-                rows["status"], rows["lower_bound"], adjusted, strict=True
+            status == "ok"
+            and is_entering(bound, p_value, config, lines_of(feature, config, calibration))
+            for feature, status, bound, p_value in zip(
+                rows["feature"], rows["status"], rows["lower_bound"], adjusted, strict=True
             )
         ]
         judged = rows.assign(adjusted_p_value=adjusted, is_breached=breached)
