@@ -67,6 +67,8 @@ def calibrate_if_due(
     wander = Wander(len(nights), measure_movements(read_distances(lakehouse, nights)))
     evidence = Evidence(judged.evidence.n_rows, wander=wander)
     after, decision = decide(last.after, evidence, policy, date)
+    if decision.kind != "calibrate":
+        return []
     return [Entry(0, decision, last.after, evidence, after, policy)]
 
 

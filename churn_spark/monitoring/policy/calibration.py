@@ -98,6 +98,8 @@ def calibrate(
     held = why_not(state, config, today)
     if held is None and wander.n_nights < config.calibration_nights:
         held = f"{wander.n_nights} of {count_of(config.calibration_nights, 'quiet night')}"
+    if held is None and not wander.movements:
+        held = "no feature has two quiet nights a week apart"
     if held is not None:
         return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
     found = find_thresholds(wander, config, today)
@@ -113,13 +115,12 @@ def find_thresholds(wander: Wander, config: PolicyConfig, today: date) -> Calibr
     moves = wander.movements
     own = [move.weekly / _MEDIAN_SQUARE for move in moves]
     # fsum is correctly rounded, so the order of the features changes nothing.
-    shared = max(0.0, math.fsum(own) / len(own)) if own else 0.0
-    chance = config.max_false_retrains / _DAYS_A_YEAR / max(1, len(moves))
+    shared = max(0.0, math.fsum(own) / len(own))
+    chance = config.max_false_retrains / _DAYS_A_YEAR / len(moves)
     thresholds = {move.feature: _threshold(move, shared, chance, config) for move in moves}
-    middle = median(one.enter for one in thresholds.values()) if thresholds else 0.0
     typical = EntryThreshold(
-        _within(round(middle, _DIGITS), config),
-        median(one.shift for one in thresholds.values()) if thresholds else math.nan,
+        _within(round(median(one.enter for one in thresholds.values()), _DIGITS), config),
+        round(median(one.shift for one in thresholds.values()), 2),
     )
     others = {name: one for name, one in sorted(thresholds.items()) if one.enter != typical.enter}
     spread = round(math.sqrt(shared * _MEMORY), _DIGITS)
@@ -150,7 +151,7 @@ def smallest_shift(enter: float, spread: float, band: float) -> float:
 
     Args:
         enter: lower bound of D from which it has moved.
-        spread: standard deviation of its wander, in D.
+        spread: standard deviation of its wander and swing, in D.
         band: by how much the lower bound is below D.
     """
     distance = enter + band + _ONE_IN_20 * math.hypot(spread, _by_chance(band))
@@ -172,7 +173,8 @@ def _threshold(
     # The training rows are of Mondays, which may lie at either end of the week's swing.
     wanted = furthest + 2 * amplitude - move.band
     enter = _within(round(wanted, _DIGITS), config)
-    return EntryThreshold(enter, smallest_shift(enter, spread, move.band))
+    # Over all weekdays, the swing is as far from that of the Mondays as its amplitude.
+    return EntryThreshold(enter, smallest_shift(enter, math.hypot(spread, amplitude), move.band))
 
 
 def _by_chance(band: float) -> float:
