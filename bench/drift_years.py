@@ -93,26 +93,25 @@ def drift_slowly(
 
 def draw_shares(rng: np.random.Generator, world: World, n_grid: int = N_GRID) -> Shares:
     """The shares of every night and feature, shape (nights, features, quantiles)."""
-    return expected_shares(world.means, n_grid) + (
-        _bridge(rng, world.means.shape, n_grid) / np.sqrt(world.n_users)[:, None, None]
-    ).astype(np.float32)
+    noise = _bridge(rng, world.means.shape, n_grid) / np.sqrt(world.n_users)[:, None, None]
+    return np.asarray(expected_shares(world.means, n_grid) + noise, dtype=np.float32)
 
 
 def draw_baseline(rng: np.random.Generator, n_rows: int = N_USERS, n_grid: int = N_GRID) -> Shares:
     """The shares of the training rows, shape (features, quantiles)."""
     rows = World(np.zeros((1, N_FEATURES)), np.array([n_rows]))
-    return draw_shares(rng, rows, n_grid)[0]
+    return np.asarray(draw_shares(rng, rows, n_grid)[0])
 
 
 def expected_shares(means: Values, n_grid: int = N_GRID) -> Shares:
     """The shares of a population of any size, the shape of the means and one axis more."""
     quantiles = ndtri(np.arange(1, n_grid) / n_grid)
-    return ndtr(quantiles - np.asarray(means)[..., None]).astype(np.float32)
+    return np.asarray(ndtr(quantiles - np.asarray(means)[..., None]), dtype=np.float32)
 
 
 def distance(first: Shares, second: Shares) -> Values:
     """D of two sets of shares, over the last axis."""
-    return np.abs(first - second).max(axis=-1).astype(np.float64)
+    return np.asarray(np.abs(first - second).max(axis=-1), dtype=np.float64)
 
 
 def _bridge(rng: np.random.Generator, shape: tuple[int, ...], n_grid: int) -> Shares:
@@ -120,4 +119,4 @@ def _bridge(rng: np.random.Generator, shape: tuple[int, ...], n_grid: int) -> Sh
     steps = rng.standard_normal((*shape, n_grid), dtype=np.float32) / np.float32(n_grid**0.5)
     walk = np.cumsum(steps, axis=-1)
     upto = (np.arange(1, n_grid + 1) / n_grid).astype(np.float32)
-    return (walk - upto * walk[..., -1:])[..., :-1]
+    return np.asarray((walk - upto * walk[..., -1:])[..., :-1])

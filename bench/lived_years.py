@@ -37,6 +37,7 @@ from churn_spark.monitoring.policy.wander import (
 
 START = date(2024, 1, 1)
 _WITHIN = 3
+_LAGS = 1, 7
 
 
 @dataclass
@@ -51,6 +52,7 @@ class LivedYears:
         baselines: the training rows before each night.
         levels: means of these, shape (features,).
         asked: numbers of the nights on which drift asked for a retraining.
+        apart: night and lag -> how far its features are from the night so many before.
     """
 
     world: World
@@ -60,6 +62,7 @@ class LivedYears:
     baselines: list[Shares] = field(default_factory=list)
     levels: list[Values] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
+    apart: dict[tuple[int, int], list[float]] = field(default_factory=dict)
 
     @property
     def n_calibrations(self) -> int:
@@ -170,11 +173,11 @@ def _calibrate(
     if len(nights) < config.calibration_nights:
         return state
     numbers = [(night - _night(0)).days for night in nights]
-    apart = {lag: _apart(lived, [n for n in numbers if n >= lag], lag) for lag in (1, 7)}
+    apart = {lag: {_night(n): _apart(lived, n, lag) for n in numbers if n >= lag} for lag in _LAGS}
     band = half_band(N_USERS, int(lived.world.n_users[number]))
     distances = {
         _name(feature): Distances(
-            band, *({night: row[feature] for night, row in apart[lag].items()} for lag in (1, 7))
+            band, *({night: row[feature] for night, row in apart[lag].items()} for lag in _LAGS)
         )
         for feature in range(lived.world.means.shape[1])
     }
@@ -184,22 +187,19 @@ def _calibrate(
 
 def _count_anew(rng: np.random.Generator, lived: LivedYears, number: int) -> None:
     """Count nights in the quantiles of a new champion: from a window before it on."""
-    first = max(0, number - WINDOW_DAYS)
+    first = max(0, number - WINDOW_DAYS - max(_LAGS))
     means = lived.world.means[first:] - lived.world.means[number]
+    lived.apart.clear()
     lived.shares[first:] = draw_shares(rng, World(means, lived.world.n_users[first:]))
 
 
-def _apart(lived: LivedYears, numbers: Sequence[int], lag: int) -> dict[date, list[float]]:
-    """Night -> what each feature's distance from some nights before is, beyond chance."""
-    before = [number - lag for number in numbers]
-    found = distance(lived.shares[list(numbers)], lived.shares[before])
-    n_users = lived.world.n_users
-    return {
-        _night(number): [
-            beyond_chance(float(d), int(n_users[number - lag]), int(n_users[number])) for d in row
-        ]
-        for number, row in zip(numbers, found, strict=True)
-    }
+def _apart(lived: LivedYears, number: int, lag: int) -> list[float]:
+    """How far each feature is from some nights before, beyond chance; found once for a night."""
+    if (number, lag) not in lived.apart:
+        before, now = (int(lived.world.n_users[n]) for n in (number - lag, number))
+        found = distance(lived.shares[number], lived.shares[number - lag])
+        lived.apart[number, lag] = [beyond_chance(d, before, now) for d in found.tolist()]
+    return lived.apart[number, lag]
 
 
 def _evidence(now: Shares, baseline: Shares, n_users: int) -> Evidence:

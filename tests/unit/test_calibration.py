@@ -153,7 +153,7 @@ def test_shift_that_is_found_is_larger_where_less_can_be_told() -> None:
 def test_thresholds_are_frozen_while_something_looks_like_drift(
     changes: dict[str, object], because: str
 ) -> None:
-    state = replace(START, **changes)  # type: ignore[arg-type]
+    state = replace(START, **changes)
     after, decision = calibrate(state, wanders(0.04), FOLLOWS, TONIGHT)
     assert after == state
     assert (decision.kind, decision.rule) == ("hold", "frozen")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
 
-from scipy import special, stats
+from scipy import special
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.evidence import Movement, Wander
@@ -169,7 +169,9 @@ def _threshold(
     spread = math.sqrt(variance * _MEMORY)
     step = math.sqrt(max(0.0, move.nightly) / _STEP)
     amplitude = max(0.0, step - _STEP_OF_WANDER * spread)
-    furthest = float(stats.t.isf(chance / 2, total)) * math.hypot(spread, _by_chance(move.band))
+    furthest = -float(special.stdtrit(total, chance / 2)) * math.hypot(
+        spread, _by_chance(move.band)
+    )
     # The training rows are of Mondays, which may lie at either end of the week's swing.
     wanted = furthest + 2 * amplitude - move.band
     enter = _within(round(wanted, _DIGITS), config)

@@ -8,13 +8,12 @@ closer to itself after a day than after a week.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
 
-import numpy as np
-
-from churn_spark.arrays import Floats
 from churn_spark.monitoring.policy.evidence import Movement
 from churn_spark.monitoring.policy.history import Entry
 
@@ -36,8 +35,8 @@ class Distances:
     """
 
     band: float
-    nightly: Mapping[date, float]
-    weekly: Mapping[date, float]
+    nightly: dict[date, float]
+    weekly: dict[date, float]
 
 
 def beyond_chance(statistic: float, n_before: int, n_now: int) -> float:
@@ -74,7 +73,7 @@ def measure_movements(distances: Mapping[str, Distances]) -> tuple[Movement, ...
         Movement(
             feature,
             len(pairs.weekly),
-            float(np.median(list(pairs.weekly.values()))),
+            median(pairs.weekly.values()),
             _by_weekday(pairs.nightly),
             pairs.band,
         )
@@ -85,8 +84,9 @@ def measure_movements(distances: Mapping[str, Distances]) -> tuple[Movement, ...
 
 def _by_weekday(nightly: Mapping[date, float]) -> float:
     """Mean over the weekdays of each one's median; 0 where no two nights follow each other."""
-    medians: list[Floats] = []
-    for weekday in range(7):
-        found = [value for night, value in nightly.items() if night.weekday() == weekday]
-        medians += [np.median(found)] if found else []
-    return float(np.mean(medians)) if medians else 0.0
+    by_weekday: dict[int, list[float]] = {}
+    for night, value in nightly.items():
+        by_weekday.setdefault(night.weekday(), []).append(value)
+    # fsum is correctly rounded, so the order of the nights changes nothing.
+    medians = [median(values) for values in by_weekday.values()]
+    return math.fsum(medians) / len(medians) if medians else 0.0
