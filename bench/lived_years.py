@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bench.drift_years import (
+    N_GRID,
     N_USERS,
     Shares,
     World,
@@ -38,6 +39,8 @@ from churn_spark.monitoring.policy.wander import (
 START = date(2024, 1, 1)
 _WITHIN = 3
 _LAGS = 1, 7
+# Nights that are drawn at once: few, as a new champion draws them anew.
+_BLOCK = 60
 
 
 @dataclass
@@ -81,10 +84,12 @@ def live(
         config: the policy.
         renew: a retraining for drift brings a champion of that night's users; else it is in vain.
     """
-    lived = LivedYears(world, draw_shares(rng, world))
+    lived = LivedYears(world, np.empty((*world.means.shape, N_GRID - 1), dtype=np.float32))
     state, baseline = start_policy("1", START, config), draw_baseline(rng)
-    level = np.zeros(world.means.shape[1])
+    level, n_counted = np.zeros(world.means.shape[1]), 0
     for number in range(len(world.means)):
+        if number == n_counted:
+            n_counted = _count(rng, lived, number, number, level)
         state = replace(state, pending=None)
         state = state if state.waits_for_human is None else release(state)
         lived.states.append(state)
@@ -98,7 +103,10 @@ def live(
             if renew:
                 state = adopt(state, str(number), config)
                 level = world.means[number]
-                _count_anew(rng, lived, number)
+                # A new champion counts the nights before in its own quantiles.
+                first = max(0, number - WINDOW_DAYS - max(_LAGS))
+                n_counted = _count(rng, lived, first, number, level)
+                lived.apart.clear()
                 baseline = lived.shares[number]
         if why_not(state, config, _night(number)) is None:
             state = _calibrate(lived, state, config, number)
@@ -185,12 +193,14 @@ def _calibrate(
     return _decide(lived, state, Evidence(N_USERS, wander=wander), config, number)
 
 
-def _count_anew(rng: np.random.Generator, lived: LivedYears, number: int) -> None:
-    """Count nights in the quantiles of a new champion: from a window before it on."""
-    first = max(0, number - WINDOW_DAYS - max(_LAGS))
-    means = lived.world.means[first:] - lived.world.means[number]
-    lived.apart.clear()
-    lived.shares[first:] = draw_shares(rng, World(means, lived.world.n_users[first:]))
+def _count(
+    rng: np.random.Generator, lived: LivedYears, first: int, number: int, level: Values
+) -> int:
+    """Draw the shares of the nights from a first one on; returns the first that isn't drawn yet."""
+    nights = slice(first, number + _BLOCK)
+    part = World(lived.world.means[nights] - level, lived.world.n_users[nights])
+    lived.shares[nights] = draw_shares(rng, part)
+    return number + _BLOCK
 
 
 def _apart(lived: LivedYears, number: int, lag: int) -> list[float]:
