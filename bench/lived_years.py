@@ -32,7 +32,7 @@ from churn_spark.monitoring.policy.wander import (
     WINDOW_DAYS,
     Distances,
     beyond_chance,
-    measure_movements,
+    measure_wander,
     quiet_nights,
 )
 
@@ -189,7 +189,7 @@ def _calibrate(
         )
         for feature in range(lived.world.means.shape[1])
     }
-    wander = Wander(len(nights), measure_movements(distances))
+    wander = Wander(len(nights), measure_wander(distances))
     return _decide(lived, state, Evidence(N_USERS, wander=wander), config, number)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date as Date
 
-from pyspark.sql import Row
-
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import DRIFT
@@ -21,7 +19,7 @@ from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.wander import (
     Distances,
     beyond_chance,
-    measure_movements,
+    measure_wander,
     quiet_nights,
 )
 
@@ -64,7 +62,7 @@ def calibrate_if_due(
     nights = quiet_nights([*before, *tonight], date)
     if len(nights) < policy.calibration_nights:
         return []
-    wander = Wander(len(nights), measure_movements(read_distances(lakehouse, nights)))
+    wander = Wander(len(nights), measure_wander(read_distances(lakehouse, nights)))
     evidence = Evidence(judged.evidence.n_rows, wander=wander)
     after, decision = decide(last.after, evidence, policy, date)
     if decision.kind != "calibrate":
@@ -79,26 +77,30 @@ def read_distances(lakehouse: Lakehouse, nights: Sequence[Date]) -> dict[str, Di
         lakehouse: with their drift.
         nights: quiet ones; the last one is tonight.
     """
-    tonight = _read(lakehouse, nights[-1:], [TRAINING])
-    found = {
-        row.feature: Distances(half_band(row.n_baseline, row.n_current), {}, {})
-        for row in tonight
-        if not row.is_trending
+    where: Where = {
+        "run_date": nights,
+        "comparison": [TRAINING, PREVIOUS, WEEKDAY],
+        "slice": [ALL],
+        "status": ["ok"],
     }
-    for row in _read(lakehouse, nights, [PREVIOUS, WEEKDAY]):
+    rows = [row for row in lakehouse.collect_rows(DRIFT, where, _COLUMNS) if not row.is_trending]
+    compared = {
+        (row.feature, row.run_date): half_band(row.n_baseline, row.n_current)
+        for row in rows
+        if row.comparison == TRAINING
+    }
+    found = {
+        feature: Distances(band, {}, {})
+        for (feature, night), band in compared.items()
+        if night == nights[-1]
+    }
+    for row in rows:
+        # A night whose users can't be compared with the training rows tells nothing of them.
+        if row.comparison == TRAINING or (row.feature, row.run_date) not in compared:
+            continue
         if row.feature in found:
             pairs = found[row.feature]
             kind = pairs.nightly if row.comparison == PREVIOUS else pairs.weekly
             statistic = row.ks_statistic if row.kind == "number" else row.total_variation
             kind[row.run_date] = beyond_chance(statistic, row.n_baseline, row.n_current)
     return found
-
-
-def _read(lakehouse: Lakehouse, nights: Sequence[Date], comparisons: Sequence[str]) -> list[Row]:
-    where: Where = {
-        "run_date": nights,
-        "comparison": comparisons,
-        "slice": [ALL],
-        "status": ["ok"],
-    }
-    return lakehouse.collect_rows(DRIFT, where, _COLUMNS)

@@ -20,7 +20,7 @@ from churn_spark.monitoring.policy.calibration import (
     lines_of,
     smallest_shift,
 )
-from churn_spark.monitoring.policy.evidence import Evidence, Movement, Wander
+from churn_spark.monitoring.policy.evidence import Evidence, FeatureWander, Wander
 from churn_spark.monitoring.policy.history import Entry, calibration_at
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import (
@@ -35,7 +35,7 @@ from churn_spark.monitoring.policy.replayed import count_differences, judged_nig
 from churn_spark.monitoring.policy.wander import (
     Distances,
     beyond_chance,
-    measure_movements,
+    measure_wander,
     quiet_nights,
 )
 
@@ -43,9 +43,9 @@ FOLLOWS = load_config().policy
 TONIGHT = night(40)
 BOUNDS = FOLLOWS.enter_lower_bound, FOLLOWS.max_enter_lower_bound
 SQUARES = st.floats(-1e-4, 0.02)
-MOVEMENTS = st.lists(
+WANDERS = st.lists(
     st.builds(
-        Movement,
+        FeatureWander,
         st.uuids().map(str),
         st.integers(1, 90),
         SQUARES,
@@ -63,7 +63,7 @@ def wanders(spread: float, n_features: int = 30, swing: float = 0.0) -> Wander:
     weekly = 0.455 * 0.787 * spread**2
     nightly = 0.377 * swing**2 + 0.455 * 0.138 * spread**2
     return Wander(
-        60, tuple(Movement(f"f{i:02}", 53, weekly, nightly, 0.0129) for i in range(n_features))
+        60, tuple(FeatureWander(f"f{i:02}", 53, weekly, nightly, 0.0129) for i in range(n_features))
     )
 
 
@@ -74,9 +74,9 @@ def entries_of(wander: Wander, state: PolicyState = START) -> tuple[Entry, Polic
 
 
 @settings(deadline=None)
-@given(MOVEMENTS, st.randoms(use_true_random=True))
+@given(WANDERS, st.randoms(use_true_random=True))
 def test_thresholds_are_within_their_bounds_and_the_order_of_features_changes_nothing(
-    moves: tuple[Movement, ...], random: Random
+    moves: tuple[FeatureWander, ...], random: Random
 ) -> None:
     found = find_thresholds(Wander(40, moves), FOLLOWS, TONIGHT)
     for move in moves:
@@ -88,9 +88,9 @@ def test_thresholds_are_within_their_bounds_and_the_order_of_features_changes_no
 
 
 @settings(deadline=None)
-@given(MOVEMENTS, st.data(), st.floats(0, 0.01), st.floats(0, 0.01))
+@given(WANDERS, st.data(), st.floats(0, 0.01), st.floats(0, 0.01))
 def test_more_wander_lowers_no_threshold(
-    moves: tuple[Movement, ...], data: st.DataObject, weekly: float, nightly: float
+    moves: tuple[FeatureWander, ...], data: st.DataObject, weekly: float, nightly: float
 ) -> None:
     number = data.draw(st.integers(0, len(moves) - 1))
     louder = replace(
@@ -126,7 +126,7 @@ def test_threshold_is_where_wander_and_swing_seldom_go(
 
 
 def test_restless_feature_gets_a_line_of_its_own() -> None:
-    quiet, restless = wanders(0.01).movements, wanders(0.04, 1).movements[0]
+    quiet, restless = wanders(0.01).features, wanders(0.04, 1).features[0]
     found = find_thresholds(
         Wander(60, (*quiet, replace(restless, feature="songs"))), FOLLOWS, TONIGHT
     )
@@ -289,7 +289,7 @@ def test_movements_are_medians_that_one_step_changes_little() -> None:
     stepped = Distances(
         0.01, {**nightly, nights[20]: 0.04}, {**weekly, **dict.fromkeys(nights[20:27], 0.04)}
     )
-    found = measure_movements({"b": usual, "a": stepped, "new": Distances(0.01, nightly, {})})
+    found = measure_wander({"b": usual, "a": stepped, "new": Distances(0.01, nightly, {})})
     assert [move.feature for move in found] == ["a", "b"]
     assert [move.weekly for move in found] == [1e-4, 1e-4]
     assert found[0].nightly == pytest.approx(found[1].nightly, abs=2e-5)

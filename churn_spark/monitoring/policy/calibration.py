@@ -14,7 +14,7 @@ from statistics import median
 from scipy import special
 
 from churn_spark.config import PolicyConfig
-from churn_spark.monitoring.policy.evidence import Movement, Wander
+from churn_spark.monitoring.policy.evidence import FeatureWander, Wander
 from churn_spark.monitoring.policy.policy_state import (
     Calibration,
     Decision,
@@ -98,7 +98,7 @@ def calibrate(
     held = why_not(state, config, today)
     if held is None and wander.n_nights < config.calibration_nights:
         held = f"{wander.n_nights} of {count_of(config.calibration_nights, 'quiet night')}"
-    if held is None and not wander.movements:
+    if held is None and not wander.features:
         held = "no feature has two quiet nights a week apart"
     if held is not None:
         return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
@@ -112,7 +112,7 @@ def find_thresholds(wander: Wander, config: PolicyConfig, today: date) -> Calibr
     More wander of any feature lowers the threshold of none, and the order of the features changes
     nothing.
     """
-    moves = wander.movements
+    moves = wander.features
     own = [move.weekly / _MEDIAN_SQUARE for move in moves]
     # fsum is correctly rounded, so the order of the features changes nothing.
     shared = max(0.0, math.fsum(own) / len(own))
@@ -160,7 +160,7 @@ def smallest_shift(enter: float, spread: float, band: float) -> float:
 
 
 def _threshold(
-    move: Movement, shared: float, chance: float, config: PolicyConfig
+    move: FeatureWander, shared: float, chance: float, config: PolicyConfig
 ) -> EntryThreshold:
     degrees = move.n_pairs / _PAIRS_PER_DEGREE
     own = move.weekly / _MEDIAN_SQUARE

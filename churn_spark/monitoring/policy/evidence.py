@@ -108,7 +108,7 @@ class ProbationComparison:
 
 
 @dataclass(frozen=True)
-class Movement:
+class FeatureWander:
     """How one feature, or the prediction, has lately moved from night to night.
 
     Squared distances between two nights, less what chance alone gives of as many users; below 0
@@ -135,11 +135,11 @@ class Wander:
 
     Attributes:
         n_nights: judged nights that were not bad.
-        movements: of what may enter; those that trend are left out.
+        features: those that may enter; those that trend are left out.
     """
 
     n_nights: int
-    movements: tuple[Movement, ...]
+    features: tuple[FeatureWander, ...]
 
 
 @dataclass(frozen=True)

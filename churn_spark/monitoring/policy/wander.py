@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
-from churn_spark.monitoring.policy.evidence import Movement
+from churn_spark.monitoring.policy.evidence import FeatureWander
 from churn_spark.monitoring.policy.history import Entry
 
 WINDOW_DAYS = 91
@@ -63,14 +63,14 @@ def quiet_nights(entries: Sequence[Entry], last: date) -> list[date]:
     return sorted(quiet)
 
 
-def measure_movements(distances: Mapping[str, Distances]) -> tuple[Movement, ...]:
+def measure_wander(distances: Mapping[str, Distances]) -> tuple[FeatureWander, ...]:
     """How each feature moves, sorted by name; one without a pair a week apart is left out.
 
     Args:
         distances: of quiet nights, by feature.
     """
     return tuple(
-        Movement(
+        FeatureWander(
             feature,
             len(pairs.weekly),
             median(pairs.weekly.values()),
