@@ -1,36 +1,43 @@
-"""Years of Kolmogorov-Smirnov distances without years of rows: exact where it matters.
+"""Years of nights without their users: how many of them have a value up to each quantile.
 
-A feature is normal with standard deviation 1. Its night is first drawn as counts between 512
-quantiles of the baseline: they bound D from both sides, to about .004. Only where a threshold
-lies between the bounds are the values drawn, given the counts, and compared by the project's own
-code. So every D is on the side of every threshold on which D of fully drawn values would be.
+A feature is normal with standard deviation 1. Of a night's users the share up to each quantile of
+the training rows is drawn as the sum that a sample of so many gives (a Brownian bridge): every
+night's from rows of its own. Any two nights then have their Kolmogorov-Smirnov distance, exact but
+for what lies between two quantiles.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from bench.ks_samples import count_bins
 from churn_spark.arrays import Values
-from churn_spark.monitoring.drift.ks import (
-    ReferenceSample,
-    benjamini_hochberg,
-    build_reference,
-    compare,
-)
-from churn_spark.monitoring.policy.evidence import DriftFact
 
 N_USERS = 22_000
 N_FEATURES = 30
-N_GRID = 512
-BAND = 1.358 * math.sqrt(2 / N_USERS)
+N_GRID = 128
 WANDER_SD, WANDER_NIGHTS = 0.025, 14
+NEWCOMERS_SD, NEWCOMER_WEEKS = 0.25, 4
+
+Shares = NDArray[np.float32]
+"""Of the users up to each quantile, less 0: the last axis has the quantiles."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Nights of a population.
+
+    Attributes:
+        means: of each feature, in SD, shape (nights, features); those of the training rows are 0.
+        n_users: of each night, shape (nights,).
+    """
+
+    means: Values
+    n_users: Values
 
 
 def wander(
@@ -49,65 +56,67 @@ def wander(
     return means
 
 
-def draw_distances(
-    rng: np.random.Generator,
-    means: Values,
-    thresholds: Sequence[float],
-    n_users: int = N_USERS,
-    n_grid: int = N_GRID,
-) -> Values:
-    """D of each night of one feature against one baseline of as many rows.
+def only_wander(rng: np.random.Generator, n_nights: int, sd: float) -> World:
+    """A population of one size that wanders."""
+    return World(wander(rng, n_nights, sd), np.full(n_nights, N_USERS))
 
-    Args:
-        rng: source of all draws.
-        means: of the feature, in SD, shape (nights,); the baseline's is 0.
-        thresholds: on whose right side every D must be.
-        n_users: rows of the baseline and of each night.
-        n_grid: cells of the first, coarse draw.
 
-    Returns:
-        Shape (nights,); where no threshold is near, the lower bound of D.
+def swing_weekly(rng: np.random.Generator, n_nights: int, amplitude: float) -> World:
+    """One that also swings with the week, each feature with its own best day.
+
+    The training rows are of one weekday, as those of the product are.
     """
-    baseline = build_reference(rng.normal(size=n_users))
-    places = np.arange(1, n_grid) * n_users // n_grid - 1
-    ends = np.concatenate([[-np.inf], baseline.edges[places], [np.inf]])
-    chances = np.diff(ndtr(ends - means[:, None]), axis=1)
-    counts = rng.multinomial(n_users, chances / chances.sum(axis=1, keepdims=True))
-    before = np.concatenate([[0], places + 1, [n_users]]) / n_users
-    now = np.hstack([np.zeros((len(means), 1)), np.cumsum(counts, axis=1) / n_users])
-    low = np.abs(now - before).max(axis=1)
-    high = np.maximum(before[1:] - now[:, :-1], now[:, 1:] - before[:-1]).max(axis=1)
-    is_open = np.zeros(len(means), dtype=bool)
-    for threshold in thresholds:
-        is_open |= (low < threshold) & (threshold <= high)
-    for night in np.flatnonzero(is_open):
-        low[night] = _draw_exactly(rng, baseline, ends - means[night], counts[night], means[night])
-    return np.asarray(low)
+    best = rng.uniform(0, 7, N_FEATURES)
+    days = np.arange(n_nights)[:, None]
+    swing, trained = (np.sin(2 * np.pi * (day + best) / 7) for day in (days, 0))
+    means = wander(rng, n_nights, WANDER_SD) + amplitude * (swing - trained)
+    return World(means, np.full(n_nights, N_USERS))
 
 
-def build_facts(distances: Values) -> list[tuple[DriftFact, ...]]:
-    """The night's facts of equally important features, shape (nights, features) -> per night."""
-    p_values = stats.kstwobign.sf(distances * math.sqrt(N_USERS / 2))
-    return [
-        tuple(
-            DriftFact(f"feature_{i:02}", float(d), max(0.0, float(d) - BAND), float(p), 1.0)
-            for i, (d, p) in enumerate(zip(night, benjamini_hochberg(night_p), strict=True))
-        )
-        for night, night_p in zip(distances, p_values, strict=True)
-    ]
+def grow_weekly(rng: np.random.Generator, n_nights: int, rate: float) -> World:
+    """One that grows from the day of the training on; newcomers differ for their first weeks."""
+    weeks = np.arange(n_nights) / 7
+    share = 1 - (1 + rate) ** -np.minimum(weeks, NEWCOMER_WEEKS)
+    differ = NEWCOMERS_SD * rng.choice([-1, 1], N_FEATURES)
+    means = wander(rng, n_nights, WANDER_SD) + share[:, None] * differ
+    return World(means, (N_USERS * (1 + rate) ** weeks).astype(np.int64))
 
 
-def _draw_exactly(
-    rng: np.random.Generator,
-    baseline: ReferenceSample,
-    ends: Values,
-    counts: NDArray[np.int64],
-    mean: float,
-) -> float:
-    """D of values that are drawn given how many of them lie between the ends."""
-    share = ndtr(ends)
-    cell = np.repeat(np.arange(len(counts)), counts)
-    uniform = share[cell] + rng.random(cell.size) * (share[cell + 1] - share[cell])
-    # Rounding in ndtri may carry a value over its end; the count says on which side it is.
-    values = np.clip(ndtri(uniform), ends[cell], ends[cell + 1]) + mean
-    return compare(baseline, count_bins(baseline, values), 0).statistic
+def drift_slowly(
+    rng: np.random.Generator, n_nights: int, sd_a_week: float, n_drifting: int
+) -> World:
+    """One in which some features move on and on."""
+    means = wander(rng, n_nights, WANDER_SD)
+    means[:, :n_drifting] += sd_a_week / 7 * np.arange(n_nights)[:, None]
+    return World(means, np.full(n_nights, N_USERS))
+
+
+def draw_shares(rng: np.random.Generator, world: World, n_grid: int = N_GRID) -> Shares:
+    """The shares of every night and feature, shape (nights, features, quantiles)."""
+    noise = _bridge(rng, world.means.shape, n_grid) / np.sqrt(world.n_users)[:, None, None]
+    return np.asarray(expected_shares(world.means, n_grid) + noise, dtype=np.float32)
+
+
+def draw_baseline(rng: np.random.Generator, n_rows: int = N_USERS, n_grid: int = N_GRID) -> Shares:
+    """The shares of the training rows, shape (features, quantiles)."""
+    rows = World(np.zeros((1, N_FEATURES)), np.array([n_rows]))
+    return np.asarray(draw_shares(rng, rows, n_grid)[0])
+
+
+def expected_shares(means: Values, n_grid: int = N_GRID) -> Shares:
+    """The shares of a population of any size, the shape of the means and one axis more."""
+    quantiles = ndtri(np.arange(1, n_grid) / n_grid)
+    return np.asarray(ndtr(quantiles - np.asarray(means)[..., None]), dtype=np.float32)
+
+
+def distance(first: Shares, second: Shares) -> Values:
+    """D of two sets of shares, over the last axis."""
+    return np.asarray(np.abs(first - second).max(axis=-1), dtype=np.float64)
+
+
+def _bridge(rng: np.random.Generator, shape: tuple[int, ...], n_grid: int) -> Shares:
+    """What a sample's shares are off, times the root of its rows."""
+    steps = rng.standard_normal((*shape, n_grid), dtype=np.float32) / np.float32(n_grid**0.5)
+    walk = np.cumsum(steps, axis=-1)
+    upto = (np.arange(1, n_grid + 1) / n_grid).astype(np.float32)
+    return np.asarray((walk - upto * walk[..., -1:])[..., :-1])

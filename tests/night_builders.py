@@ -36,7 +36,7 @@ from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.overlay import Mix, Overlay, build_mix, build_overlay
 
-CONFIG = load_config()
+CONFIG = load_config(overrides=["policy.self_calibrate=false"])
 LAST = date(2018, 12, 1)
 N_ROWS = 22_000
 NAMES = tuple(feature.name for feature in FEATURES)

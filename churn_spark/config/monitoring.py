@@ -48,6 +48,12 @@ class PolicyConfig(Section):
     max_probation_high: float = Field(gt=-1, le=0)
     # Decisions of older releases were stored without it, and were right with any number.
     min_probation_positives: int = Field(default=2, ge=2)
+    # Nor did they know any of these.
+    self_calibrate: bool = False
+    calibration_nights: int = Field(default=28, ge=8)
+    calibrate_days: int = Field(default=7, ge=1)
+    max_false_retrains: float = Field(default=0.5, gt=0, le=12)
+    max_enter_lower_bound: float = Field(default=0.2, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -55,6 +61,11 @@ class PolicyConfig(Section):
             raise ValueError(
                 f"exit_statistic {self.exit_statistic} must be at most enter_lower_bound "
                 f"{self.enter_lower_bound}: a feature would leave on entering"
+            )
+        if self.self_calibrate and self.max_enter_lower_bound < self.enter_lower_bound:
+            raise ValueError(
+                f"max_enter_lower_bound {self.max_enter_lower_bound} must be at least "
+                f"enter_lower_bound {self.enter_lower_bound}: thresholds lie between the two"
             )
         if self.bad_nights > self.of_nights:
             raise ValueError(

@@ -30,6 +30,7 @@ from churn_spark.monitoring.policy.history import Entry, first_state, standing_o
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline import snapshots, train
+from churn_spark.pipeline.calibrate import calibrate_if_due
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.dates import read_log_dates, training_dates
 from churn_spark.pipeline.evidence import (
@@ -171,13 +172,15 @@ def decide_night(
             facts.append(f"version {rival.version} goes on waiting as challenger")
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
+        is_asked = tonight[-1].decision.kind == "retrain"
+        tonight += calibrate_if_due(lakehouse, date, night.entries, tonight, config.policy)
         kept = standing_on(night.entries, date)
         night = store_decisions(lakehouse, night, date, [*kept, *tonight])
         settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
         drop_judged(registry, night)
         alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
         facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
-    return Outcome(is_held, tonight[-1].decision.kind == "retrain", alerts)
+    return Outcome(is_held, is_asked, alerts)
 
 
 def decide_entry(

@@ -34,7 +34,7 @@ from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.policy.evidence import Evidence
-from churn_spark.monitoring.policy.history import newest_succession
+from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.champion import load_champion
@@ -133,6 +133,7 @@ def monitor_night(
             limits.min_slice_rows,
             config.policy,
             state_before(night, config.policy).breached,
+            calibration_at(night.entries, date),
             is_judged=is_drift_judged(lakehouse, date, config.policy),
         )
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})

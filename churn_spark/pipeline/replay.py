@@ -107,8 +107,9 @@ def find_thresholds(lakehouse: Lakehouse, policy: PolicyConfig, max_a_year: floa
                 f"{one.a_year_high:.1f}",
             )
         Console().print(table)
+        fixed = "--set policy.self_calibrate=false " if policy.self_calibrate else ""
         facts.append(
-            f"--set policy.enter_lower_bound={chosen.enter_lower_bound:g} --set "
+            f"{fixed}--set policy.enter_lower_bound={chosen.enter_lower_bound:g} --set "
             f"policy.exit_statistic={chosen.exit_statistic:g}: quiet enough on these "
             f"{tried[0].nights} nights"
         )

@@ -13,12 +13,15 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churn_spark import wording
+from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, severity_order
 from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.movement import Movement, describe_wait
+from churn_spark.monitoring.policy.calibration import describe_thresholds
+from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -170,6 +173,21 @@ def describe_health(
         "severe": [alert for alert in still_open if alert["severity"] != "info"],
         "is_drift_confirmed": any(alert["key"] == CONFIRMED_DRIFT for alert in still_open),
     }
+
+
+def describe_policy(rows: Sequence[Mapping[str, Any]], night: date) -> str:
+    """Where features enter after a night, and how small a shift that finds; empty without a model.
+
+    Args:
+        rows: of `decisions`, of the night.
+        night: its date.
+    """
+    newest = max(rows, key=lambda row: int(row["sequence"]), default=None)
+    if newest is None or not newest["state_after"]:
+        return ""
+    state = from_json(PolicyState, newest["state_after"])
+    policy = PolicyConfig.model_validate_json(newest["policy"])
+    return describe_thresholds(state, policy, night)
 
 
 def _round_numbers() -> list[float]:

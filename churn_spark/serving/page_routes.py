@@ -17,6 +17,7 @@ from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
     describe_health,
+    describe_policy,
     draw_history,
     percent,
     render,
@@ -115,7 +116,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     @add("/page/model", methods=["GET"])
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
-        told = service.alerts.newest
+        told, decided = service.alerts.newest, service.decisions.newest
         return _page(
             request,
             "model.html",
@@ -127,6 +128,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
                 newest.rows.to_pylist() if newest else [],
                 told.rows.to_pylist() if told else [],
             ),
+            thresholds=describe_policy(decided.rows.to_pylist(), decided.day) if decided else "",
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),
         )

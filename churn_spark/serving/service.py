@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from churn_spark.config import ServiceConfig
 from churn_spark.config.privacy import pseudonym_of, read_privacy_key
-from churn_spark.contracts.tables import ALERTS, DRIFT, RETENTION_LISTS, SCORES
+from churn_spark.contracts.tables import ALERTS, DECISIONS, DRIFT, RETENTION_LISTS, SCORES
 from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
@@ -68,6 +68,7 @@ class Service:
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
         self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
+        self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.figures = Figures()
         self._privacy_key = _find_privacy_key(config)
@@ -84,7 +85,8 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        tables = (self.scores, self.lists, self.drift, self.alerts, self.log_start)
+        nightly = (self.drift, self.alerts, self.decisions)
+        tables = (self.scores, self.lists, *nightly, self.log_start)
         return [
             self.keys.look,
             self.champion.look,

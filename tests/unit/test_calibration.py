@@ -1,253 +1,308 @@
-"""Each kind of calibration is the likeliest of its kind, keeps the order and survives JSON."""
+"""Thresholds that follow the wander: laws of the estimate, the freeze, the decision, its replay."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize
-from scipy.special import expit, logit
-from sklearn.isotonic import IsotonicRegression
+from nights import FIRST, POLICY, QUIET, START, fact, night, run
 
-from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
-
-MARGINS = st.lists(st.floats(-20, 20), min_size=2, max_size=20)
-SHIFTS = st.floats(-10, 10)
-
-
-def shift_by(log_odds: float) -> Calibration:
-    return Calibration("shift", (log_odds,))
-
-
-def labels_of(n: int, n_positive: int) -> np.ndarray:
-    return np.array([1] * n_positive + [0] * (n - n_positive))
-
-
-@pytest.mark.parametrize(
-    ("shift", "margin", "expected"),
-    [(0.0, 0.0, 0.5), (-math.log(9), 0.0, 0.1), (-math.log(16), math.log(4), 0.2)],
+from churn_spark.config import PolicyConfig, load_config
+from churn_spark.monitoring.policy.calibration import (
+    calibrate,
+    describe_thresholds,
+    find_thresholds,
+    lines_of,
+    smallest_shift,
 )
-def test_odds_are_multiplied_by_the_exponential_of_the_shift(
-    shift: float, margin: float, expected: float
-) -> None:
-    found = shift_by(shift).probabilities(np.array([margin]))
-    assert found == pytest.approx([expected], rel=1e-12)
+from churn_spark.monitoring.policy.evidence import Evidence, FeatureWander, Wander
+from churn_spark.monitoring.policy.history import Entry, calibration_at
+from churn_spark.monitoring.policy.policy import decide
+from churn_spark.monitoring.policy.policy_state import (
+    Calibration,
+    EntryThreshold,
+    PolicyState,
+    from_json,
+    to_json,
+)
+from churn_spark.monitoring.policy.replay import Night, decide_otherwise
+from churn_spark.monitoring.policy.replayed import count_differences, judged_nights
+from churn_spark.monitoring.policy.wander import (
+    Distances,
+    beyond_chance,
+    measure_wander,
+    quiet_nights,
+)
+
+FOLLOWS = load_config().policy
+TONIGHT = night(40)
+BOUNDS = FOLLOWS.enter_lower_bound, FOLLOWS.max_enter_lower_bound
+SQUARES = st.floats(-1e-4, 0.02)
+WANDERS = st.lists(
+    st.builds(
+        FeatureWander,
+        st.uuids().map(str),
+        st.integers(1, 90),
+        SQUARES,
+        SQUARES,
+        st.floats(0.002, 0.1),
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda move: move.feature,
+).map(tuple)
 
 
-@given(p=st.floats(1e-6, 1 - 1e-6), weight=st.floats(0.01, 1000))
-def test_probability_is_restored_when_its_odds_were_weighted(p: float, weight: float) -> None:
-    weighted = np.array([math.log(weight * p / (1 - p))])
-    assert shift_by(-math.log(weight)).probabilities(weighted) == pytest.approx([p], rel=1e-9)
-
-
-def test_whole_weight_is_taken_off_when_the_model_has_learnt_it() -> None:
-    # 30 cancels counted 9-fold beside 270 stays: the weighted odds are 1, the true ones 1/9.
-    margins = np.full(300, math.log(30 * 9 / 270))
-    found = Calibration.match_base_rate(margins, labels_of(300, 30))
-    assert found.parameters[0] == pytest.approx(-math.log(9))
-
-
-def test_nothing_is_shifted_when_the_mean_is_right_already() -> None:
-    margins = np.array([math.log(0.9 / 0.1), math.log(0.1 / 0.9)])
-    found = Calibration.match_base_rate(margins, labels_of(2, 1))
-    assert found.parameters[0] == pytest.approx(0.0, abs=1e-9)
-
-
-@given(margins=MARGINS, data=st.data())
-def test_mean_probability_is_the_share_of_cancels(
-    margins: list[float], data: st.DataObject
-) -> None:
-    n_positive = data.draw(st.integers(1, len(margins) - 1))
-    calibration = Calibration.match_base_rate(
-        np.array(margins), labels_of(len(margins), n_positive)
-    )
-    mean = calibration.probabilities(np.array(margins)).mean()
-    assert mean == pytest.approx(n_positive / len(margins), abs=1e-9)
-
-
-@given(margins=MARGINS, moved=SHIFTS)
-def test_constant_in_the_margins_is_taken_off_again(margins: list[float], moved: float) -> None:
-    labels = labels_of(len(margins), 1)
-    plain = Calibration.match_base_rate(np.array(margins), labels)
-    found = Calibration.match_base_rate(np.array(margins) + moved, labels)
-    np.testing.assert_allclose(
-        found.probabilities(np.array(margins) + moved),
-        plain.probabilities(np.array(margins)),
-        atol=1e-9,
+def wanders(spread: float, n_features: int = 30, swing: float = 0.0) -> Wander:
+    """Features of one wander, in D, and of one weekly swing."""
+    weekly = 0.455 * 0.787 * spread**2
+    nightly = 0.377 * swing**2 + 0.455 * 0.138 * spread**2
+    return Wander(
+        60, tuple(FeatureWander(f"f{i:02}", 53, weekly, nightly, 0.0129) for i in range(n_features))
     )
 
 
-@pytest.mark.parametrize("labels", [[0, 0], [1, 1]])
-def test_shift_is_refused_when_only_one_class_is_present(labels: list[int]) -> None:
-    with pytest.raises(ValueError, match="expected both classes"):
-        Calibration.match_base_rate(np.array([0.1, 0.2]), np.array(labels))
+def entries_of(wander: Wander, state: PolicyState = START) -> tuple[Entry, PolicyState]:
+    evidence = Evidence(22_000, wander=wander)
+    after, decision = decide(state, evidence, FOLLOWS, TONIGHT)
+    return Entry(1, decision, state, evidence, after, FOLLOWS), after
 
 
-@given(margins=MARGINS, shift=SHIFTS)
-def test_order_of_users_is_kept(margins: list[float], shift: float) -> None:
-    probabilities = shift_by(shift).probabilities(np.sort(margins))
-    assert np.all(np.diff(probabilities) >= 0)
-
-
-@given(margin=st.floats(-20, 20), first=SHIFTS, second=SHIFTS)
-def test_probability_falls_when_the_shift_falls(margin: float, first: float, second: float) -> None:
-    low, high = (shift_by(s).probabilities(np.array([margin])) for s in sorted((first, second)))
-    assert low <= high
-
-
-@given(margins=st.lists(st.floats(allow_nan=False), max_size=10), shift=SHIFTS)
-def test_probabilities_stay_between_zero_and_one_at_any_margin(
-    margins: list[float], shift: float
+@settings(deadline=None)
+@given(WANDERS, st.randoms(use_true_random=True))
+def test_thresholds_are_within_their_bounds_and_the_order_of_features_changes_nothing(
+    moves: tuple[FeatureWander, ...], random: Random
 ) -> None:
-    found = shift_by(shift).probabilities(np.array(margins))
-    assert np.all((found >= 0) & (found <= 1))
+    found = find_thresholds(Wander(40, moves), FOLLOWS, TONIGHT)
+    for move in moves:
+        assert BOUNDS[0] <= found.of(move.feature).enter <= BOUNDS[1]
+    assert BOUNDS[0] <= found.typical.enter <= BOUNDS[1]
+    shuffled = tuple(random.sample(moves, len(moves)))
+    again = find_thresholds(Wander(40, shuffled), FOLLOWS, TONIGHT)
+    assert to_json(replace(START, calibration=again)) == to_json(replace(START, calibration=found))
 
 
-def test_probabilities_have_the_shape_of_the_margins() -> None:
-    found = shift_by(0.0).probabilities(np.zeros((2, 3), dtype=np.float32))
-    assert (found.shape, found.dtype) == ((2, 3), np.float64)
-
-
-Draws = tuple[np.ndarray, np.ndarray]
-
-
-def drawn_rows(bend: Callable[[np.ndarray], np.ndarray], n: int = 4000, seed: int = 1) -> Draws:
-    """Bent margins and labels of users whose true log-odds are normal around -2."""
-    rng = np.random.default_rng(seed)
-    true = rng.normal(-2, 1, n)
-    return bend(true), (rng.random(n) < expit(true)).astype(float)
-
-
-TENTHS = st.lists(
-    st.tuples(st.integers(-40, 40).map(lambda n: n / 10), st.integers(0, 1)),
-    min_size=2,
-    max_size=40,
-).filter(lambda rows: len({label for _, label in rows}) == 2)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=40)
-@given(rows=TENTHS)
-def test_order_of_users_is_kept_by_every_kind(kind: Kind, rows: list[tuple[float, int]]) -> None:
-    margins, labels = np.array(rows).T
-    tried = np.sort(np.concatenate([margins, np.linspace(-8, 8, 50)]))
-    probabilities = fit_calibration(kind, margins, labels).probabilities(tried)
-    assert np.all(np.diff(probabilities) >= -1e-12)
-    assert np.all((probabilities > 0) & (probabilities < 1))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=40)
-@given(rows=TENTHS)
-def test_calibration_is_equal_after_a_round_trip_through_json(
-    kind: Kind, rows: list[tuple[float, int]]
+@settings(deadline=None)
+@given(WANDERS, st.data(), st.floats(0, 0.01), st.floats(0, 0.01))
+def test_more_wander_lowers_no_threshold(
+    moves: tuple[FeatureWander, ...], data: st.DataObject, weekly: float, nightly: float
 ) -> None:
-    calibration = fit_calibration(kind, *np.array(rows).T)
-    assert Calibration.from_json(calibration.to_json()) == calibration
+    number = data.draw(st.integers(0, len(moves) - 1))
+    louder = replace(
+        moves[number],
+        weekly=moves[number].weekly + weekly,
+        nightly=moves[number].nightly + nightly,
+    )
+    before = find_thresholds(Wander(40, moves), FOLLOWS, TONIGHT)
+    more = (*moves[:number], louder, *moves[number + 1 :])
+    after = find_thresholds(Wander(40, more), FOLLOWS, TONIGHT)
+    for move in moves:
+        assert after.of(move.feature).enter >= before.of(move.feature).enter
 
 
 @pytest.mark.parametrize(
-    ("bend", "a", "b", "c"),
+    ("spread", "swing", "low", "high"),
     [
-        (lambda m: m, 1, 1, 0),
-        (lambda m: (m - 0.5) / 0.6, 0.6, 0.6, 0.5),
-        (lambda m: m + 2, None, None, None),
+        # D of a shift of .025 SD is .01: what the configuration allows for.
+        (0.0, 0.0, 0.045, 0.045),
+        (0.01, 0.0, 0.045, 0.047),
+        (0.02, 0.0, 0.075, 0.09),
+        (0.04, 0.0, 0.16, 0.18),
+        (0.01, 0.04, 0.10, 0.12),
+        (0.2, 0.2, 0.2, 0.2),
     ],
-    ids=["as they are", "stretched", "shifted"],
 )
-def test_beta_undoes_what_was_done_to_the_log_odds(
-    bend: Callable[[np.ndarray], np.ndarray], a: float | None, b: float | None, c: float | None
+def test_threshold_is_where_wander_and_swing_seldom_go(
+    spread: float, swing: float, low: float, high: float
 ) -> None:
-    margins, labels = drawn_rows(bend, n=100_000)
-    calibration = fit_calibration("beta", margins, labels)
-    grid = np.linspace(-4, 0, 20)
-    assert calibration.probabilities(bend(grid)) == pytest.approx(expit(grid), rel=0.1)
-    if a is not None:
-        assert calibration.parameters == pytest.approx((a, b, c), abs=0.25)
+    found = find_thresholds(wanders(spread, swing=swing), FOLLOWS, TONIGHT)
+    assert low <= found.typical.enter <= high
+    assert found.others == {}
 
 
-def test_beta_is_the_likeliest_curve_under_its_prior() -> None:
-    margins, labels = drawn_rows(lambda m: 0.5 * m + 1, n=500)
-
-    def loss(parameters: np.ndarray) -> float:
-        a, b, c = parameters
-        p = expit(margins)
-        curve = a * np.log(p) - b * np.log(1 - p) + c
-        prior = ((a - 1) ** 2 + (b - 1) ** 2) / 2
-        return float(row_log_losses(labels, expit(curve)).sum()) + prior
-
-    best = minimize(loss, [1, 1, 0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
-    assert min(best.x[:2]) > 0
-    found = fit_calibration("beta", margins, labels)
-    assert found.parameters == pytest.approx(best.x, abs=1e-4)
+def test_restless_feature_gets_a_line_of_its_own() -> None:
+    quiet, restless = wanders(0.01).features, wanders(0.04, 1).features[0]
+    found = find_thresholds(
+        Wander(60, (*quiet, replace(restless, feature="songs"))), FOLLOWS, TONIGHT
+    )
+    assert found.of("songs").enter > 1.5 * found.typical.enter
+    assert found.of("songs").shift > found.typical.shift
+    assert found.of("never seen") == found.typical
 
 
-def test_beta_never_turns_the_order_round() -> None:
-    margins, labels = drawn_rows(lambda m: -m)
-    a, b, _ = fit_calibration("beta", margins, labels).parameters
-    assert (a, b) == pytest.approx((0, 0), abs=1e-6)
-
-
-def test_beta_stays_finite_when_a_threshold_parts_the_classes() -> None:
-    a, b, c = fit_calibration(
-        "beta", np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1])
-    ).parameters
-    assert max(abs(a), abs(b), abs(c)) < 5
-
-
-def test_isotonic_points_are_the_blocks_of_scikit_learn_with_a_row_of_the_base_rate_each() -> None:
-    margins, labels = drawn_rows(lambda m: np.round(m, 2), n=2000)
-    at, log_odds = np.split(np.array(fit_calibration("isotonic", margins, labels).parameters), 2)
-    shares = IsotonicRegression().fit_transform(margins, labels)
-    expected = []
-    for share in np.unique(shares):
-        n, mean = np.sum(shares == share), margins[shares == share].mean()
-        expected.append((mean, (n * share + labels.mean()) / (n + 1), n + 1))
-    # Blocks that the extra row turned round are pooled by scikit-learn again.
-    means, smooth, n = np.array(expected).T
-    pooled = IsotonicRegression().fit_transform(means, smooth, sample_weight=n)
-    points = [
-        (np.average(means[pooled == share], weights=n[pooled == share]), logit(share))
-        for share in np.unique(pooled)
-    ]
-    np.testing.assert_allclose(np.column_stack([at, log_odds]), points, rtol=1e-9)
-    assert len(points) > 5
-
-
-def test_isotonic_is_straight_in_log_odds_between_points_and_parallel_beyond() -> None:
-    calibration = Calibration("isotonic", (-1.0, 1.0, -3.0, 0.0))
-    found = logit(calibration.probabilities(np.array([-3.0, -1.0, 0.0, 1.0, 2.5])))
-    assert found == pytest.approx([-5.0, -3.0, -1.5, 0.0, 1.5])
-
-
-def test_isotonic_is_never_certain_and_the_order_is_strict() -> None:
-    margins, labels = drawn_rows(lambda m: m, n=500)
-    calibration = fit_calibration("isotonic", margins, labels)
-    assert np.all(np.diff(calibration.probabilities(np.linspace(-6, 6, 1000))) > 0)
-    far = calibration.probabilities(np.array([-1e308, -50, 50, 1e308, -np.inf, np.inf]))
-    assert np.all((far > 0) & (far < 1))
-
-
-@pytest.mark.parametrize("kind", ["shift", "beta", "isotonic"])
-def test_kinds_are_refused_when_only_one_class_is_present(kind: Kind) -> None:
-    with pytest.raises(ValueError, match="expected both classes"):
-        fit_calibration(kind, np.array([0.1, 0.2]), np.array([1, 1]))
+def test_shift_that_is_found_is_larger_where_less_can_be_told() -> None:
+    usual = smallest_shift(0.045, 0.01, 0.0129)
+    assert usual == pytest.approx(0.19, abs=0.02)
+    assert usual < smallest_shift(0.045, 0.02, 0.0129) < smallest_shift(0.09, 0.02, 0.0129)
+    assert usual < smallest_shift(0.045, 0.01, 0.06)
 
 
 @pytest.mark.parametrize(
-    ("kind", "parameters"),
-    [("none", (1.0,)), ("shift", ()), ("beta", (1.0,)), ("isotonic", ()), ("isotonic", (1.0,) * 3)],
+    ("changes", "because"),
+    [
+        ({"bad_nights": (False, True, True)}, "2 bad nights"),
+        ({"bad_nights": (True, False, False)}, "1 bad night"),
+        ({"reactions": (TONIGHT - timedelta(days=13),)}, "a retraining was asked for"),
+    ],
 )
-def test_parameters_of_another_kind_are_refused(kind: Kind, parameters: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match=f"parameters of a {kind} calibration"):
-        Calibration(kind, parameters)
+def test_thresholds_are_frozen_while_something_looks_like_drift(
+    changes: dict[str, object], because: str
+) -> None:
+    state = replace(START, **changes)
+    after, decision = calibrate(state, wanders(0.04), FOLLOWS, TONIGHT)
+    assert after == state
+    assert (decision.kind, decision.rule) == ("hold", "frozen")
+    assert because in decision.reason
+    assert because in describe_thresholds(state, FOLLOWS, TONIGHT)
 
 
-def test_unknown_kind_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="expected one of none, shift, beta, isotonic"):
-        Calibration.from_json('{"kind": "platt", "parameters": []}')
+@given(st.floats(0, 0.3), st.integers(1, 7), st.integers(1, 60))
+def test_frozen_while_drift_is_confirmed_whatever_the_wander(
+    spread: float, nights: int, n_nights: int
+) -> None:
+    bad = tuple(bool(nights >> number & 1) for number in range(3))
+    state = replace(START, bad_nights=bad, calibration=FOUND)
+    wander = replace(wanders(spread), n_nights=n_nights)
+    assert calibrate(state, wander, FOLLOWS, TONIGHT)[0].calibration == FOUND
+
+
+FOUND = Calibration(night(30), 28, 0.01, EntryThreshold(0.06, 0.2), {})
+
+
+def test_calibrates_once_a_week_and_after_enough_quiet_nights() -> None:
+    known = replace(START, calibration=FOUND)
+    assert calibrate(known, wanders(0.02), FOLLOWS, night(36))[1].rule == "frozen"
+    after, decision = calibrate(known, wanders(0.02), FOLLOWS, night(37))
+    assert (decision.kind, decision.rule) == ("calibrate", "wander")
+    assert after.calibration is not None
+    assert after.calibration.night == night(37)
+    assert after == replace(known, calibration=after.calibration)
+    few = replace(wanders(0.02), n_nights=27)
+    assert "27 of 28 quiet nights" in calibrate(START, few, FOLLOWS, TONIGHT)[1].reason
+
+
+def test_reason_says_what_power_is_left() -> None:
+    entry, _ = entries_of(wanders(0.02))
+    assert entry.decision.reason.startswith(
+        "in 60 quiet nights the features wander by 0.019 of D; a typical one enters from 0.0"
+    )
+    assert " SD would be found within 3 nights" in entry.decision.reason
+
+
+def test_lines_stay_in_proportion_and_are_the_configured_ones_without_calibration() -> None:
+    before = lines_of("songs", FOLLOWS, None)
+    assert (before.enter, before.leave) == pytest.approx((0.2, 0.2 * 0.035 / 0.045))
+    now = lines_of("songs", FOLLOWS, FOUND)
+    assert (now.enter, now.leave) == pytest.approx((0.06, 0.06 * 0.035 / 0.045))
+    fixed = lines_of("songs", POLICY, FOUND)
+    assert (fixed.enter, fixed.leave) == (POLICY.enter_lower_bound, POLICY.exit_statistic)
+    # The bounds may have been changed since.
+    narrow = FOLLOWS.model_copy(update={"max_enter_lower_bound": 0.05})
+    assert lines_of("songs", narrow, FOUND).enter == 0.05
+
+
+def test_features_enter_at_their_own_lines() -> None:
+    known = replace(START, calibration=replace(FOUND, others={"songs": EntryThreshold(0.1, 0.4)}))
+    both = replace(QUIET, features=(fact("songs", 0.08), fact("adverts", 0.08)))
+    after, _ = run(known, [(41, both)], FOLLOWS)
+    assert after.breached == ("adverts",)
+    assert run(START, [(41, both)], FOLLOWS)[0].breached == ()
+    assert run(known, [(41, both)], POLICY)[0].breached == ("adverts", "songs")
+
+
+def test_calibration_is_replayed_byte_for_byte_and_a_changed_one_is_found() -> None:
+    entry, after = entries_of(wanders(0.02))
+    assert count_differences([entry]) == 0
+    forged = replace(after, calibration=replace(after.calibration or FOUND, wander=0.5))
+    assert count_differences([replace(entry, after=forged)]) == 1
+    assert from_json(PolicyState, to_json(after)) == after
+    assert calibration_at([entry], TONIGHT + timedelta(days=1)) == after.calibration
+    assert calibration_at([entry], TONIGHT) is None
+
+
+def test_state_and_policy_of_an_older_release_are_read_as_they_were() -> None:
+    state = from_json(
+        PolicyState, '{"champion":"1","last_retrain":"2024-01-01","cooldown_days":14}'
+    )
+    assert state.calibration is None
+    new = {
+        "self_calibrate",
+        "calibration_nights",
+        "calibrate_days",
+        "max_false_retrains",
+        "max_enter_lower_bound",
+    }
+    old = PolicyConfig.model_validate(FOLLOWS.model_dump(exclude=new))
+    assert lines_of("songs", old, None).enter == FOLLOWS.enter_lower_bound
+
+
+def test_other_thresholds_are_calibrated_where_the_stored_ones_were() -> None:
+    shifted = replace(QUIET, features=(fact("songs", 0.09),))
+    wander = Evidence(22_000, wander=wanders(0.01))
+    nights = [
+        Night(night(40), QUIET),
+        Night(night(40), wander),
+        Night(night(41), shifted),
+        Night(night(42), shifted),
+    ]
+    start = replace(START, last_retrain=night(38))
+    rules = [found.rule for found in decide_otherwise(start, nights, FOLLOWS)]
+    assert rules == ["nothing", "nothing", "drift"]
+    never = [found.rule for found in decide_otherwise(start, nights[:1] + nights[2:], FOLLOWS)]
+    assert never == ["nothing", "nothing", "nothing"]
+
+
+def test_judged_nights_leave_out_what_was_decided_of_thresholds() -> None:
+    after, decision = decide(START, QUIET, FOLLOWS, TONIGHT)
+    judged = Entry(0, decision, START, QUIET, after, FOLLOWS)
+    entry, _ = entries_of(wanders(0.02), after)
+    _, nights, decisions = judged_nights([judged, entry])
+    assert len(nights) == 2
+    assert decisions == [decision]
+
+
+def test_quiet_nights_are_judged_ones_that_were_not_bad() -> None:
+    drifted = replace(QUIET, features=(fact("songs", 0.5),))
+    broken = Evidence(22_000, failed_checks=("volume",))
+    few = replace(QUIET, n_rows=10)
+    entries, state = [], START
+    for number, evidence in enumerate([QUIET, drifted, broken, few, QUIET], start=1):
+        before = state
+        state, decision = decide(before, evidence, FOLLOWS, night(number))
+        entries.append(Entry(0, decision, before, evidence, state, FOLLOWS))
+    # The last night is good: that the one before was bad doesn't count.
+    assert quiet_nights(entries, night(5)) == [night(1), night(5)]
+    assert quiet_nights(entries, night(4)) == [night(1)]
+    assert quiet_nights(entries, night(92)) == [night(5)]
+
+
+def test_movements_are_medians_that_one_step_changes_little() -> None:
+    nights = [FIRST + timedelta(days=number) for number in range(28)]
+    weekly = dict.fromkeys(nights[7:], 0.0001)
+    nightly = {day: 4e-4 if day.weekday() == 5 else 1e-5 for day in nights[1:]}
+    usual = Distances(0.01, nightly, weekly)
+    stepped = Distances(
+        0.01, {**nightly, nights[20]: 0.04}, {**weekly, **dict.fromkeys(nights[20:27], 0.04)}
+    )
+    found = measure_wander({"b": usual, "a": stepped, "new": Distances(0.01, nightly, {})})
+    assert [move.feature for move in found] == ["a", "b"]
+    assert [move.weekly for move in found] == [1e-4, 1e-4]
+    assert found[0].nightly == pytest.approx(found[1].nightly, abs=2e-5)
+    assert found[1].nightly == pytest.approx((4e-4 + 6e-5) / 7)
+    assert [move.n_pairs for move in found] == [21, 21]
+
+
+def test_distance_of_two_nights_by_chance_alone_is_none() -> None:
+    assert beyond_chance(0.0, 1000, 1000) < 0
+    assert beyond_chance(math.sqrt(0.685 * 2 / 1000), 1000, 1000) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_without_a_pair_of_nights_nothing_is_calibrated() -> None:
+    after, decision = calibrate(START, Wander(40, ()), FOLLOWS, TONIGHT)
+    assert after == START
+    assert "no feature has two quiet nights" in decision.reason

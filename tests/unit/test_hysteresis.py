@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nights import DRIFTED, POLICY, QUIET, START, change, fact, night, run
 
+from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.hysteresis import (
     breached_share,
     is_entering,
@@ -139,4 +140,4 @@ def test_drift_that_goes_leaves_no_trace() -> None:
 def test_entering_needs_size_and_significance(
     lower_bound: float, adjusted_p: float, expected: bool
 ) -> None:
-    assert is_entering(lower_bound, adjusted_p, POLICY) is expected
+    assert is_entering(lower_bound, adjusted_p, POLICY, lines_of("songs", POLICY, None)) is expected

@@ -232,7 +232,7 @@ def compare(reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int)
     gap = int(gaps[widest])
     # Division of Python integers is correctly rounded at any size.
     statistic = abs(gap) / (n * m)
-    lower_bound = max(0.0, statistic - _KOLMOGOROV_95 * math.sqrt((n + m) / (n * m)))
+    lower_bound = max(0.0, statistic - half_band(n, m))
     # The gap after the last bin is 0, so a widest gap has an edge at its right end.
     location = float(reference.edges[widest // 2]) if gap else math.nan
     # More reference than current mass so far: the current values lie further up.
@@ -240,6 +240,11 @@ def compare(reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int)
     direction = "higher" if gap > 0 else "lower" if gap < 0 else "none"
     p_value = two_sided_p(reference.bins, bins, statistic)
     return KsComparison("ok", n, m, statistic, p_value, lower_bound, location, direction, *rates)
+
+
+def half_band(n: int, m: int) -> float:
+    """By how much the lower 95 % bound of D is below D, for so many values on either side."""
+    return _KOLMOGOROV_95 * math.sqrt((n + m) / (n * m))
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -26,7 +26,9 @@ from churn_spark.monitoring.drift.comparisons import (
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.ks import SparseCounts, benjamini_hochberg
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.hysteresis import is_entering, update_breached
+from churn_spark.monitoring.policy.policy_state import Calibration
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
 
@@ -38,6 +40,7 @@ def build_drift(
     min_rows: int,
     config: PolicyConfig,
     before: Collection[str] = (),
+    calibration: Calibration | None = None,
     *,
     is_judged: bool = True,
 ) -> Rows:
@@ -52,13 +55,14 @@ def build_drift(
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
         before: what had moved before tonight, as the policy remembers it.
+        calibration: has the thresholds of this population, where there are some.
         is_judged: whether there are enough users to judge drift by; else all stays as it was.
     """
     shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
     compare = _compare_feature(shared, run_date, min_rows)
     tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
-    judge = _judge(config, before, is_judged=is_judged)
+    judge = _judge(config, before, calibration, is_judged=is_judged)
     return apply_by(tests, "run_date", judge, struct_of(DRIFT))
 
 
@@ -132,7 +136,11 @@ def _test_columns() -> list[str]:
 
 
 def _judge(
-    config: PolicyConfig, before: Collection[str], *, is_judged: bool
+    config: PolicyConfig,
+    before: Collection[str],
+    calibration: Calibration | None,
+    *,
+    is_judged: bool,
 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that adjusts the p-values within each comparison and slice.
 
@@ -147,19 +155,25 @@ def _judge(
         tested = judged.to_dict("records")
         features, prediction = drift_facts(tested)
         facts = (*features, *([prediction] if prediction else []))
-        moved = update_breached(before, facts, config) if is_judged else before
-        breached = [_counts(row, moved, config) for row in tested]
+        moved = update_breached(before, facts, config, calibration) if is_judged else before
+        breached = [_counts(row, moved, config, calibration) for row in tested]
         return judged.assign(is_breached=breached)[DRIFT.column_names]
 
     return judge
 
 
-def _counts(row: Mapping[Any, Any], moved: Collection[str], config: PolicyConfig) -> bool:
+def _counts(
+    row: Mapping[Any, Any],
+    moved: Collection[str],
+    config: PolicyConfig,
+    calibration: Calibration | None,
+) -> bool:
     is_remembered = (row["comparison"], row["slice"]) == (TRAINING, ALL)
     if is_remembered and not row["is_trending"]:
         return row["feature"] in moved
     bounds = row["lower_bound"], row["adjusted_p_value"]
-    return row["status"] == "ok" and is_entering(*bounds, config)
+    lines = lines_of(row["feature"], config, calibration)
+    return row["status"] == "ok" and is_entering(*bounds, config, lines)
 
 
 def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:

@@ -111,6 +111,41 @@ class ProbationComparison:
 
 
 @dataclass(frozen=True)
+class FeatureWander:
+    """How one feature, or the prediction, has lately moved from night to night.
+
+    Squared distances between two nights, less what chance alone gives of as many users; below 0
+    where they are less apart than that.
+
+    Attributes:
+        feature: snapshot column, or `churn_probability`.
+        n_pairs: pairs of nights a week apart that were compared.
+        weekly: half of these pairs are closer than that.
+        nightly: the same of neighbouring nights, weekday by weekday, and the mean of these.
+        band: by how much the lower bound of D is below D tonight.
+    """
+
+    feature: str
+    n_pairs: int
+    weekly: float
+    nightly: float
+    band: float
+
+
+@dataclass(frozen=True)
+class Wander:
+    """How a population moves without harm, as its quiet nights show it.
+
+    Attributes:
+        n_nights: judged nights that were not bad.
+        features: those that may enter; those that trend are left out.
+    """
+
+    n_nights: int
+    features: tuple[FeatureWander, ...]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that is known on a night.
 
@@ -122,6 +157,7 @@ class Evidence:
         performance: its metrics on the newest labelled window.
         challenger: once there is one.
         probation: while the champion is on probation and rows have been labelled since.
+        wander: where the thresholds are to be calibrated; such evidence decides nothing else.
     """
 
     n_rows: int
@@ -131,6 +167,7 @@ class Evidence:
     performance: tuple[MetricChange, ...] = ()
     challenger: ChallengerComparison | None = None
     probation: ProbationComparison | None = None
+    wander: Wander | None = None
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

@@ -10,7 +10,7 @@ from churn_spark.config import PolicyConfig
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import start_policy
-from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.policy_state import Calibration, Decision, PolicyState
 
 STANDING_RULES = ("first", "human", "released", "replaced")
 """Rules of what stands at the beginning of a night: a rerun keeps it and decides after it."""
@@ -123,6 +123,12 @@ def champion_at(entries: Sequence[Entry], registered: RegistryState, night: date
     if entry is None or entry.after is None:
         return registered.champion
     return entry.after.champion
+
+
+def calibration_at(entries: Sequence[Entry], night: date) -> Calibration | None:
+    """The thresholds that are in force on a night; none before the first calibration."""
+    entry = last_before(entries, night)
+    return entry.after.calibration if entry is not None and entry.after is not None else None
 
 
 def is_first_night(entries: Sequence[Entry], registered: RegistryState, night: date) -> bool:

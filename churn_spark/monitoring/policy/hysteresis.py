@@ -11,15 +11,19 @@ import math
 from collections.abc import Iterable, Sequence
 
 from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.policy.calibration import Lines, lines_of
 from churn_spark.monitoring.policy.evidence import DriftFact, MetricChange
-from churn_spark.monitoring.policy.policy_state import Streak
+from churn_spark.monitoring.policy.policy_state import Calibration, Streak
 
 LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
 JUDGED_METRICS = frozenset({"roc_auc", "f1", "average_precision"}) | LOWER_IS_BETTER
 
 
 def update_breached(
-    breached: Iterable[str], facts: Iterable[DriftFact], config: PolicyConfig
+    breached: Iterable[str],
+    facts: Iterable[DriftFact],
+    config: PolicyConfig,
+    calibration: Calibration | None = None,
 ) -> tuple[str, ...]:
     """Names that have moved as of tonight, sorted.
 
@@ -28,17 +32,18 @@ def update_breached(
     """
     now = set(breached)
     for fact in facts:
+        lines = lines_of(fact.feature, config, calibration)
         never_counts = fact.is_trending or not fact.is_comparable
-        if never_counts or fact.statistic < config.exit_statistic:
+        if never_counts or fact.statistic < lines.leave:
             now.discard(fact.feature)
-        elif is_entering(fact.lower_bound, fact.adjusted_p, config):
+        elif is_entering(fact.lower_bound, fact.adjusted_p, config, lines):
             now.add(fact.feature)
     return tuple(sorted(now))
 
 
-def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig) -> bool:
+def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig, lines: Lines) -> bool:
     """Whether a shift is surely large, and surely not chance; never where either is NaN."""
-    return lower_bound >= config.enter_lower_bound and adjusted_p <= config.enter_adjusted_p
+    return lower_bound >= lines.enter and adjusted_p <= config.enter_adjusted_p
 
 
 def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from churn_spark.config import PolicyConfig
 from churn_spark.errors import PolicyError
 from churn_spark.monitoring.policy import triggers
+from churn_spark.monitoring.policy.calibration import calibrate
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     Evidence,
@@ -57,7 +58,8 @@ def decide(
     In this order: a broken feed is not judged at all; a champion that fails its probation goes
     back; what waits for a human waits; a challenger is judged; a retraining is asked for. Of too
     few users no drift is judged, and all else is. It may be called again on the same night, once
-    there is a challenger: the evidence of a night is not counted twice.
+    there is a challenger: the evidence of a night is not counted twice. Evidence of the wander
+    calibrates the thresholds of the nights to come, and decides nothing else.
 
     Raises:
         PolicyError: if the evidence is of another champion, or the night is before the last one.
@@ -70,6 +72,8 @@ def decide(
     if evidence.failed_checks:
         names = ", ".join(sorted(evidence.failed_checks))
         return state, Decision(today, "hold", "data_checks", f"failed data checks: {names}")
+    if evidence.wander is not None:
+        return calibrate(state, evidence.wander, config, today)
     state = _advance(state, evidence, config, today)
     if evidence.probation is not None:
         _check_champion("probation", evidence.probation.champion, state)
@@ -112,7 +116,7 @@ def _count_drift(state: PolicyState, evidence: Evidence, config: PolicyConfig) -
     if not evidence.tells_drift(config):
         return state
     facts = evidence.features + ((evidence.prediction,) if evidence.prediction else ())
-    breached = update_breached(state.breached, facts, config)
+    breached = update_breached(state.breached, facts, config, state.calibration)
     share = breached_share(breached, evidence.features)
     is_bad = share >= config.min_breached_share or PREDICTION in breached
     bad_nights = (*state.bad_nights, is_bad)[-config.of_nights :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 from churn_spark.monitoring.policy.evidence import Evidence
 
 Trigger = Literal["performance", "drift", "schedule"]
-Kind = Literal["retrain", "hold", "keep", "promote", "reject", "roll_back"]
+Kind = Literal["retrain", "hold", "keep", "promote", "reject", "roll_back", "calibrate"]
 T = TypeVar("T")
 
 
@@ -40,6 +41,43 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class EntryThreshold:
+    """Where a feature enters, and what that still finds.
+
+    Attributes:
+        enter: lower bound of D from which it has moved.
+        shift: smallest shift, in its standard deviations, that is found within three nights in 95
+            of 100 cases; of a feature that is normal.
+    """
+
+    enter: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds that follow how much the population moves without harm.
+
+    Attributes:
+        night: on which they were calibrated.
+        n_nights: quiet nights that they are from.
+        wander: root mean square of how far the features move, in D.
+        typical: half of the features enter at it or below, and so does one that isn't known yet.
+        others: feature -> its own, where it is another.
+    """
+
+    night: date
+    n_nights: int
+    wander: float
+    typical: EntryThreshold
+    others: Mapping[str, EntryThreshold]
+
+    def of(self, feature: str) -> EntryThreshold:
+        """Where the feature enters."""
+        return self.others.get(feature, self.typical)
+
+
+@dataclass(frozen=True)
 class PolicyState:
     """The memory of the policy.
 
@@ -58,6 +96,8 @@ class PolicyState:
         previous: champion before this one, while it can still come back.
         probation_end: first date on which the previous champion can no longer come back.
         waits_for_human: why nothing is retrained until `release`; none otherwise.
+        calibration: thresholds of this population; none before the first, and in the states of
+            older releases, which had none.
     """
 
     champion: str
@@ -72,6 +112,7 @@ class PolicyState:
     previous: str | None = None
     probation_end: date | None = None
     waits_for_human: str | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +123,7 @@ class Decision:
         night: date of the decision.
         kind: retrain: train a challenger; hold: something speaks for acting, something else
             against it; keep: nothing to do; promote, reject: the challenger; roll_back: to the
-            champion before.
+            champion before; calibrate: other thresholds from the next night on.
         rule: name of the rule that decided.
         reason: one sentence with the numbers.
         version: the model that becomes champion, or is rejected; none for other kinds.

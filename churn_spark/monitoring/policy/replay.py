@@ -101,6 +101,7 @@ def decide_otherwise(
     The champions follow each other as they did, and no challenger is judged: no stored night
     tells what another model would have done. Each retraining counts as one in vain, without
     doubling the cooldown. A wait for a human ends at once: held nights would count as quiet.
+    Thresholds are calibrated on the nights on which they were.
 
     Raises:
         PolicyError: if the nights are out of order.
@@ -108,6 +109,9 @@ def decide_otherwise(
     state = start
     for stored in nights:
         if stored.evidence.challenger is not None:
+            continue
+        if stored.evidence.wander is not None:
+            state, _ = decide(state, stored.evidence, config, stored.night)
             continue
         if stored.champion is not None and stored.champion != state.champion:
             state = adopt(state, stored.champion, config)
@@ -125,7 +129,7 @@ def decide_otherwise(
 def what_if(
     thresholds: Thresholds, start: PolicyState, nights: Sequence[Night], config: PolicyConfig
 ) -> WhatIf:
-    """Count the retrainings for drift that other thresholds would have asked for.
+    """Count the retrainings for drift that other thresholds would have asked for, always the same.
 
     Raises:
         PolicyError: if the nights are out of order.
@@ -136,6 +140,7 @@ def what_if(
             **config.model_dump(),
             "enter_lower_bound": thresholds.enter_lower_bound,
             "exit_statistic": thresholds.exit_statistic,
+            "self_calibrate": False,
         }
     )
     decisions = list(decide_otherwise(start, nights, other))

@@ -50,7 +50,9 @@ def _night_of(entry: Entry) -> Night:
 
 
 def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], list[Decision]]:
-    """The state before the first night that was judged, the nights, and what was decided.
+    """The state before the first night that was judged, the nights, and what was decided on them.
+
+    Nights on which thresholds were calibrated come twice, and what was decided of that is left out.
 
     Raises:
         MissingTableError: if no night was judged yet.
@@ -63,4 +65,5 @@ def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], l
     if not judged or judged[0].before is None:
         raise MissingTableError("found no night that was judged, expected some: run `nightly`")
     nights = [_night_of(entry) for entry in judged]
-    return judged[0].before, nights, [entry.decision for entry in judged]
+    decided = [e.decision for e in judged if e.evidence and e.evidence.wander is None]
+    return judged[0].before, nights, decided

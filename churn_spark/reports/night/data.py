@@ -17,7 +17,7 @@ from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
-from churn_spark.monitoring.policy.policy_state import PolicyState
+from churn_spark.monitoring.policy.policy_state import Calibration, PolicyState
 from churn_spark.reports.night.overlay import Mix, Overlay
 
 HISTORY_DAYS = 90
@@ -57,6 +57,18 @@ class NightData:
     def tonight(self) -> tuple[Entry, ...]:
         """The decisions of the night."""
         return tuple(entry for entry in self.entries if entry.decision.night == self.night)
+
+    @property
+    def decided(self) -> Entry | None:
+        """The newest decision of the night that is about the model; none where none is stored."""
+        about = [entry for entry in self.tonight if entry.decision.kind != "calibrate"]
+        return about[-1] if about else None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The thresholds that were in force on the night; those of tonight are for the next."""
+        state = self.decided.after if self.decided is not None else self.state
+        return state.calibration if state is not None else None
 
     @property
     def is_drift_judged(self) -> bool:

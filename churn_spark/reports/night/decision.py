@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from churn_spark.monitoring.alerts.alerts import severity_order
+from churn_spark.monitoring.policy.calibration import describe_thresholds
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.feature_cells import since_cell
@@ -123,3 +124,4 @@ def _standing(data: NightData) -> Iterator[tuple[str, str]]:
         f"{count_of(data.policy.budget_days, 'day')}",
     )
     yield "Drift is mute after one for", count_of(state.cooldown_days, "day")
+    yield "Thresholds", describe_thresholds(state, data.policy, data.night)

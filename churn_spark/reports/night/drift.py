@@ -8,6 +8,7 @@ from typing import Any
 
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
@@ -78,7 +79,6 @@ def history_section(data: NightData) -> Section:
     pictures = tuple(picture for name in names for picture in _history_picture(data, name))
     if not pictures:
         return Section("history", title, "No night has been counted yet.", ())
-    policy = data.policy
     nights = data.history["run_date"].nunique()
     counted = f" So far {count_of(nights, 'night was', 'nights were')} counted."
     return Section(
@@ -86,11 +86,18 @@ def history_section(data: NightData) -> Section:
         title,
         f"Dark: D. Light: its lower bound, what D surely is. Entering is harder than staying: a "
         f"feature counts as moved from the night on which the lower bound reaches the upper line, "
-        f"{policy.enter_lower_bound:g}, until D itself falls below the lower one, "
-        f"{policy.exit_statistic:g}. Such nights are shaded; upright lines are promotions, where "
-        f"the training rows change.{counted if nights < HISTORY_DAYS // 3 else ''}",
+        f"until D itself falls below the lower one. {_lines_answer(data)} Such nights are shaded; "
+        "upright lines are promotions, where the training rows change."
+        f"{counted if nights < HISTORY_DAYS // 3 else ''}",
         (Gallery(pictures),),
     )
+
+
+def _lines_answer(data: NightData) -> str:
+    """Where the lines are, those of this night."""
+    if data.policy.self_calibrate:
+        return "The lines are tonight's: each feature has its own, by how much it wanders."
+    return f"They are at {data.policy.enter_lower_bound:g} and {data.policy.exit_statistic:g}."
 
 
 def _features_answer(data: NightData) -> str:
@@ -214,7 +221,8 @@ def _history_picture(data: NightData, name: str) -> Iterator[Picture]:
         for entry in data.entries
         if entry.decision.kind in ("promote", "roll_back") and entry.decision.night > span[0]
     ]
-    source = draw_history(history, shaded, promotions, span, data.policy)
+    lines = lines_of(name, data.policy, data.calibration)
+    source = draw_history(history, shaded, promotions, span, lines)
     value = words.statistic(newest["statistic"])
     low = words.at_least(newest["lower_bound"])
     since = data.moved.get(name)

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.policy.calibration import Lines
 from churn_spark.reports.canvas import (
     ACCENT,
     GOLD,
@@ -107,7 +107,7 @@ def draw_history(
     moved: Sequence[date],
     promotions: Sequence[date],
     span: tuple[date, date],
-    policy: PolicyConfig,
+    lines: Lines,
 ) -> str:
     """D of one feature night by night, its lower bound, and the two lines of the policy.
 
@@ -116,7 +116,7 @@ def draw_history(
         moved: nights after which it counted as moved: shaded.
         promotions: nights on which another champion brought other training rows.
         span: first and last night of the axis.
-        policy: has the lines.
+        lines: where it enters and leaves.
     """
     with mpl.rc_context(STYLE):
         figure, axes = canvas(*_SMALL)
@@ -127,7 +127,7 @@ def draw_history(
             axes.axvspan(first - 0.5, last + 0.5, color=WARM, alpha=0.13, linewidth=0)
         for day in _days(promotions):
             axes.axvline(day, color=MUTED, linewidth=0.8)
-        enter, leave = policy.enter_lower_bound, policy.exit_statistic
+        enter, leave = lines.enter, lines.leave
         axes.axhline(enter, color=WARM, linewidth=1.2, linestyle="--")
         axes.axhline(leave, color=MUTED, linewidth=1.2, linestyle=":")
         marker = "." if len(days) < 30 else ""

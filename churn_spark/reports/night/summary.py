@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from churn_spark.monitoring.alerts.alerts import SEVERITIES
 from churn_spark.monitoring.data_quality.checks import failed_checks
+from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
@@ -34,8 +35,8 @@ def champion_age(data: NightData) -> str:
 
 def answer(data: NightData) -> str:
     """The newest decision in one sentence; without one, why there is none."""
-    if data.tonight:
-        return words.headline(data.tonight[-1].decision, data.champion)
+    if data.decided is not None:
+        return words.headline(data.decided.decision, data.champion)
     if failed_checks(data.checks):
         return "Nothing was decided: the data failed their checks."
     if data.champion is None:
@@ -46,8 +47,8 @@ def answer(data: NightData) -> str:
 def sentences(data: NightData) -> tuple[str, ...]:
     """The rule of the newest decision, then what was found in the data and in the features."""
     found = []
-    if data.tonight:
-        entry = data.tonight[-1]
+    entry = data.decided
+    if entry is not None:
         found.append(words.explain_rule(entry.decision, entry.policy))
         if (entry.decision.kind, entry.decision.rule) not in _SAID_BELOW:
             found.append(f"Tonight: {entry.decision.reason}.")
@@ -139,7 +140,8 @@ def _prediction_figure(data: NightData) -> KeyFigure:
     name, row = "drift of the prediction", data.prediction
     if row is None:
         return KeyFigure(name, "none yet", "", data.movement.prediction)
-    limit = f"has moved from surely {data.policy.enter_lower_bound:g}"
+    lines = lines_of(PREDICTION, data.policy, data.calibration)
+    limit = f"has moved from surely {lines.enter:.3g}"
     beside = "has moved" if PREDICTION in data.moved else limit
     return KeyFigure(
         name, words.statistic(row["statistic"]), words.at_least(row["lower_bound"]), beside

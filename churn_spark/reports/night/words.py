@@ -21,6 +21,7 @@ KINDS = {
     "promote": "Promotion",
     "reject": "Rejection",
     "roll_back": "Roll-back",
+    "calibrate": "Calibration",
 }
 """Kind of a decision -> its name."""
 
@@ -57,6 +58,7 @@ _HEADLINES = {
         _ANY_OTHER: "The new model was not good enough: version {champion} stays.",
     },
     "roll_back": {_ANY_OTHER: "The new model was worse: version {version} is back."},
+    "calibrate": {_ANY_OTHER: "Other thresholds from the next night on."},
     "hold": {
         "data_checks": "Tonight was not judged: the data failed their checks.",
         "too_few_rows": "Tonight was not judged: there are too few users.",
@@ -102,6 +104,10 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
         "schedule": f"Retrain when the last training is {count_of(p.schedule_days, 'day')} ago.",
         "nothing": "No lost performance, no confirmed drift, and the last training is recent.",
+        "wander": f"Features enter where harmless movement, as the quiet nights show it, goes so "
+        f"rarely that at most {p.max_false_retrains:g} retrainings a year are for nothing; never "
+        f"below {p.enter_lower_bound:g} and never above {p.max_enter_lower_bound:g}.",
+        "frozen": "While drift is confirmed, or a night was bad, thresholds stay as they are.",
         "too_soon": f"Two trainings are at least {count_of(p.min_days_between, 'day')} apart.",
         "cooldown": "After a retraining for drift or lost performance, drift asks for no other "
         "one for a while.",

@@ -1,0 +1,201 @@
+"""Entry thresholds that follow how much a population moves without harm. Pure.
+
+A feature enters where its shift is further than its wander goes on so few nights a year that all
+features together give at most the allowed number. Why the estimate is what it is: docs/adr/0043.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import date
+from statistics import median
+
+from scipy import special
+
+from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.policy.evidence import FeatureWander, Wander
+from churn_spark.monitoring.policy.policy_state import (
+    Calibration,
+    Decision,
+    EntryThreshold,
+    PolicyState,
+)
+from churn_spark.wording import count_of
+
+_DAYS_A_YEAR = 365.25
+# Median of a squared standard normal variable.
+_MEDIAN_SQUARE = 0.455
+# A shift that is forgotten in two weeks has moved by .787 of its variance after one.
+_MEMORY = 1.2
+# Of a sine of a week: mean square of the step to the next day, where the amplitude is 1.
+_STEP = 0.377
+# By which amplitude such a wander would be explained; a little more than its step of a day.
+_STEP_OF_WANDER = 0.7
+# A pair a week apart shares its nights' state with its neighbours: four pairs tell what one would.
+_PAIRS_PER_DEGREE = 4
+# All features together count as much as so many independent pairs of each.
+_SHARED_DEGREES = 36
+_ONE_IN_20 = 1.645
+# Half-width of the 95 % band of D over the standard error of a share in the middle.
+_BAND = 1.358
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Where a feature enters, and where it leaves.
+
+    Attributes:
+        enter: lower bound of D from which it has moved.
+        leave: D below which it no longer has.
+    """
+
+    enter: float
+    leave: float
+
+
+def lines_of(feature: str, config: PolicyConfig, calibration: Calibration | None) -> Lines:
+    """The lines of a feature: the configured ones, or those of this population.
+
+    How much a population moves isn't known before the first calibration: until then only what is
+    beyond any wander has moved. Entering and leaving stay in proportion.
+    """
+    if not config.self_calibrate:
+        return Lines(config.enter_lower_bound, config.exit_statistic)
+    wanted = config.max_enter_lower_bound if calibration is None else calibration.of(feature).enter
+    enter = _within(wanted, config)
+    return Lines(enter, config.exit_statistic * enter / config.enter_lower_bound)
+
+
+def why_not(state: PolicyState, config: PolicyConfig, today: date) -> str | None:
+    """Why the thresholds stay as they are tonight; none if they may be calibrated."""
+    if not config.self_calibrate:
+        return "thresholds are those of the configuration"
+    known = state.calibration
+    if known is not None and (today - known.night).days < config.calibrate_days:
+        return f"calibrated on {known.night}"
+    return why_frozen(state, config, today)
+
+
+def why_frozen(state: PolicyState, config: PolicyConfig, today: date) -> str | None:
+    """What looks like drift, or was treated as such; none where nothing does.
+
+    Drift must not calibrate itself away, so thresholds are frozen from the first bad night until
+    the newest nights were good, and until the cooldown after a retraining for it is over.
+    """
+    if any(state.bad_nights):
+        return f"{count_of(sum(state.bad_nights), 'bad night')} among the newest"
+    if state.reactions and (today - state.reactions[-1]).days < config.cooldown_days:
+        return f"a retraining was asked for on {state.reactions[-1]}"
+    return None
+
+
+def calibrate(
+    state: PolicyState, wander: Wander, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    """The state with the thresholds of this population, and the decision that says so."""
+    held = why_not(state, config, today)
+    if held is None and wander.n_nights < config.calibration_nights:
+        held = f"{wander.n_nights} of {count_of(config.calibration_nights, 'quiet night')}"
+    if held is None and not wander.features:
+        held = "no feature has two quiet nights a week apart"
+    if held is not None:
+        return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
+    found = find_thresholds(wander, config, today)
+    return replace(state, calibration=found), Decision(today, "calibrate", "wander", _say(found))
+
+
+def find_thresholds(wander: Wander, config: PolicyConfig, today: date) -> Calibration:
+    """Thresholds at which wander alone retrains as rarely as allowed, within the bounds.
+
+    More wander of any feature lowers the threshold of none, and the order of the features changes
+    nothing.
+    """
+    moves = wander.features
+    own = [move.weekly / _MEDIAN_SQUARE for move in moves]
+    # fsum is correctly rounded, so the order of the features changes nothing.
+    shared = max(0.0, math.fsum(own) / len(own))
+    chance = config.max_false_retrains / _DAYS_A_YEAR / len(moves)
+    thresholds = {move.feature: _threshold(move, shared, chance, config) for move in moves}
+    typical = EntryThreshold(
+        _within(round(median(one.enter for one in thresholds.values()), _DIGITS), config),
+        round(median(one.shift for one in thresholds.values()), 2),
+    )
+    others = {name: one for name, one in sorted(thresholds.items()) if one.enter != typical.enter}
+    spread = round(math.sqrt(shared * _MEMORY), _DIGITS)
+    return Calibration(today, wander.n_nights, spread, typical, others)
+
+
+def describe_thresholds(state: PolicyState, config: PolicyConfig, today: date) -> str:
+    """Where features enter now, why, and how small a shift is still found; for a page."""
+    if not config.self_calibrate:
+        return (
+            f"a feature enters from {config.enter_lower_bound:g} and leaves below "
+            f"{config.exit_statistic:g}, as configured"
+        )
+    frozen = why_frozen(state, config, today)
+    held = f"; frozen: {frozen}" if frozen else ""
+    if state.calibration is None:
+        shift = smallest_shift(config.max_enter_lower_bound, 0.0, 0.0)
+        return (
+            f"not calibrated yet: it takes {count_of(config.calibration_nights, 'quiet night')}. "
+            f"Until then a feature enters from {config.max_enter_lower_bound:g}: a shift of less "
+            f"than {shift:.2f} SD is not found{held}"
+        )
+    return f"calibrated on {state.calibration.night}: {_say(state.calibration)}{held}"
+
+
+def smallest_shift(enter: float, spread: float, band: float) -> float:
+    """The shift in SD of a normal feature that is found in 95 of 100 cases.
+
+    Args:
+        enter: lower bound of D from which it has moved.
+        spread: standard deviation of its wander and swing, in D.
+        band: by how much the lower bound is below D.
+    """
+    distance = enter + band + _ONE_IN_20 * math.hypot(spread, _by_chance(band))
+    # D of two normal distributions that are a shift apart is 2 * Phi(shift / 2) - 1.
+    return round(2 * float(special.ndtri((1 + min(distance, 0.99)) / 2)), 2)
+
+
+def _threshold(
+    move: FeatureWander, shared: float, chance: float, config: PolicyConfig
+) -> EntryThreshold:
+    degrees = move.n_pairs / _PAIRS_PER_DEGREE
+    own = move.weekly / _MEDIAN_SQUARE
+    total = _SHARED_DEGREES + degrees
+    variance = max(0.0, (_SHARED_DEGREES * shared + degrees * own) / total)
+    spread = math.sqrt(variance * _MEMORY)
+    step = math.sqrt(max(0.0, move.nightly) / _STEP)
+    amplitude = max(0.0, step - _STEP_OF_WANDER * spread)
+    furthest = -float(special.stdtrit(total, chance / 2)) * math.hypot(
+        spread, _by_chance(move.band)
+    )
+    # The training rows are of Mondays, which may lie at either end of the week's swing.
+    wanted = furthest + 2 * amplitude - move.band
+    enter = _within(round(wanted, _DIGITS), config)
+    # Over all weekdays, the swing is as far from that of the Mondays as its amplitude.
+    return EntryThreshold(enter, smallest_shift(enter, math.hypot(spread, amplitude), move.band))
+
+
+def _by_chance(band: float) -> float:
+    """Standard error of D at a middle value, of the same rows as the band."""
+    return band / _BAND / 2
+
+
+def _within(enter: float, config: PolicyConfig) -> float:
+    return min(max(enter, config.enter_lower_bound), config.max_enter_lower_bound)
+
+
+def _say(found: Calibration) -> str:
+    highest = max(found.others.items(), key=lambda one: one[1].enter, default=None)
+    typical = (
+        f"in {count_of(found.n_nights, 'quiet night')} the features wander by {found.wander:.3f} "
+        f"of D; a typical one enters from {found.typical.enter:.3f}: a shift of "
+        f"{found.typical.shift:.2f} SD would be found within 3 nights"
+    )
+    if highest is None or highest[1].enter <= found.typical.enter:
+        return typical
+    name, threshold = highest
+    return f"{typical}; the highest is {name}, from {threshold.enter:.3f}: {threshold.shift:.2f} SD"
