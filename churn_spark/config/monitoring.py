@@ -15,6 +15,7 @@ class MonitoringConfig(Section):
     max_baseline_rows: int = Field(ge=100)
     importance_rows: int = Field(ge=1)
     min_slice_rows: int = Field(ge=1)
+    joint_rows: int = Field(ge=1000)
     max_labelled_rows: int = Field(ge=1000)
     n_replicas: int = Field(ge=100)
 
@@ -48,6 +49,9 @@ class PolicyConfig(Section):
     max_probation_high: float = Field(gt=-1, le=0)
     # Decisions of older releases were stored without it, and were right with any number.
     min_probation_positives: int = Field(default=2, ge=2)
+    # And before all features were looked at at once: their evidence has nothing to compare.
+    enter_auc_low: float = Field(default=0.55, ge=0.5, lt=1)
+    exit_auc: float = Field(default=0.54, ge=0.5, lt=1)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -55,6 +59,11 @@ class PolicyConfig(Section):
             raise ValueError(
                 f"exit_statistic {self.exit_statistic} must be at most enter_lower_bound "
                 f"{self.enter_lower_bound}: a feature would leave on entering"
+            )
+        if self.exit_auc > self.enter_auc_low:
+            raise ValueError(
+                f"exit_auc {self.exit_auc} must be at most enter_auc_low {self.enter_auc_low}: "
+                "the users would count as before on the night on which they can be told apart"
             )
         if self.bad_nights > self.of_nights:
             raise ValueError(

@@ -46,7 +46,7 @@ class ModelBundle:
         held_out: how its validation users were chosen: seed and validation_share; empty where an
             older release has trained it.
         baseline: sample of the training rows' features, `churn_probability` and segments, for
-            drift.
+            drift; `fold` marks one row of each user, where no older release has trained it.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
         is_coarse: whether the baseline has coarse numbers, see `evaluation.coarse`.

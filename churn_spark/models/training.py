@@ -28,6 +28,7 @@ from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.logistic import LogisticRegression, fit_logistic_regression
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset
+from churn_spark.models.reference_folds import FOLD, deal_one_row
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
@@ -143,12 +144,14 @@ def build_baseline_rows(
     """A sample of the rows the model was fitted on, without ids, in coarse numbers.
 
     Returns:
-        The encoded features, the `churn_probability` of just these, and the segments as names.
+        The encoded features, the `churn_probability` of just these, the segments as names, and
+        `fold`, see `reference_folds`.
     """
     sample = rows.where("split", [TRAIN, STOPPING]).take(max_rows)
     sample = coarsen(sample, named(encoding.features))
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
-    return predicted[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS]]
+    dealt = predicted.assign(**{FOLD: deal_one_row(sample["user_id"])})
+    return dealt[[*encoding.features, "churn_probability", *SEGMENT_COLUMNS, FOLD]]
 
 
 def build_validation_scores(evaluation: Evaluation, run_id: str, family: str) -> pd.DataFrame:

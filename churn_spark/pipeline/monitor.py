@@ -23,14 +23,19 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.lakehouse.frames import kept
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import replace_users, require_rows
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.policy.history import newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
@@ -63,9 +68,15 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class Drift:
-    """A night's drift rows of all users against the training rows, one a feature."""
+    """A night's drift of all users from the training rows.
+
+    Attributes:
+        rows: one a feature.
+        joint: of all features at once; none on nights of older releases.
+    """
 
     rows: tuple[Row, ...] = ()
+    joint: Row | None = None
 
     @property
     def moved(self) -> list[str]:
@@ -80,8 +91,10 @@ def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
         MissingTableError: if there is none; `monitor_model` writes it.
     """
     require_rows(lakehouse, DRIFT, {"run_date": [date]}, date)
-    where: Where = {"run_date": [date], "comparison": [TRAINING], "slice": [ALL]}
-    return Drift(tuple(lakehouse.collect_rows(DRIFT, where)))
+    where: Where = {"run_date": [date], "comparison": [TRAINING, JOINT], "slice": [ALL]}
+    found = lakehouse.collect_rows(DRIFT, where)
+    joint = next((row for row in found if row.comparison == JOINT), None)
+    return Drift(tuple(row for row in found if row.comparison == TRAINING), joint)
 
 
 def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: NightConfig) -> Drift:
@@ -114,23 +127,36 @@ def monitor_night(
     date, limits = night.date, config.monitoring
     with USE_CASE.start(lakehouse) as facts:
         reference = Reference.of(bundle, limits.importance_rows)
-        count_night(lakehouse, date, bundle, reference)
+        users = count_night(lakehouse, date, bundle, reference)
         since = newest_succession(night.entries, date)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference, since)
         cells = read_cells(lakehouse, date, reference)
-        drift = build_drift(cells, reference, date, limits.min_slice_rows, config.policy)
-        replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
+        sides = Sides.of(users, bundle, limits.joint_rows)
+        attributions = sides.attributions(limits.importance_rows)
+        min_rows = limits.min_slice_rows
+        tests = build_drift(cells, reference, date, min_rows, config.policy, attributions)
+        with kept(tests):
+            drift = with_joint_drift(tests, sides, min_rows, config.policy)
+            replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
         n_breached = sum(bool(row.is_breached) for row in found.rows)
         facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
         facts.append(f"{n_breached - len(found.moved)} more move with time, as they must")
+        facts.append(_describe_joint(found.joint))
         if n_recounted:
             facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
     return found
+
+
+def _describe_joint(joint: Row | None) -> str:
+    if joint is None or joint.status != "ok":
+        return "all features at once: not tested"
+    interval = Interval(joint.auc, joint.auc_low, joint.auc_high)
+    return f"all features at once: told apart with AUC {interval}"
 
 
 def measure(

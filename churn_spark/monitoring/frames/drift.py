@@ -27,6 +27,7 @@ from churn_spark.monitoring.drift.ks import (
     SparseCounts,
     benjamini_hochberg,
 )
+from churn_spark.monitoring.frames.attribution import Attribution
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.policy.evidence import DriftFact
 from churn_spark.monitoring.policy.hysteresis import is_entering
@@ -36,7 +37,12 @@ _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction
 
 
 def build_drift(
-    bins: Rows, reference: Reference, run_date: date, min_rows: int, config: PolicyConfig
+    bins: Rows,
+    reference: Reference,
+    run_date: date,
+    min_rows: int,
+    config: PolicyConfig,
+    attributions: Mapping[str, Attribution] | None = None,
 ) -> Rows:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
@@ -48,10 +54,11 @@ def build_drift(
         run_date: tonight.
         min_rows: a slice with fewer rows tonight is left out.
         config: has the rule for `is_breached`.
+        attributions: what each feature moves the scores by, where that was measured.
     """
     shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
-    compare = _compare_feature(shared, run_date, min_rows)
+    compare = _compare_feature(shared, run_date, min_rows, attributions or {})
     tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
     return apply_by(tests, "run_date", _judge(config), struct_of(DRIFT))
 
@@ -78,7 +85,10 @@ def drift_facts(drift: Iterable[Row]) -> tuple[tuple[DriftFact, ...], DriftFact 
 
 
 def _compare_feature(
-    shared: HasValue[Reference], run_date: date, min_rows: int
+    shared: HasValue[Reference],
+    run_date: date,
+    min_rows: int,
+    attributions: Mapping[str, Attribution],
 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that compares the nights of one feature, slice by slice."""
 
@@ -91,6 +101,8 @@ def _compare_feature(
             "model_version": reference.version,
             "importance": reference.importance.get(feature, 0.0),
             "is_trending": feature in _MOVING,
+            # Of all features at once only.
+            "told_by": None,
         }
         found = []
         for place, group in rows.groupby("slice"):
@@ -106,9 +118,24 @@ def _compare_feature(
                 trained = None if place == ALL else _trained(reference, str(place), feature)
                 tests = _compare_nights(reference, feature, nights, run_date, trained)
                 found += [about | {"slice": place} | test for test in tests]
+        parts = _attribution_columns(attributions.get(feature))
+        found = [
+            row | parts if (row["comparison"], row["slice"]) == (TRAINING, ALL) else row
+            for row in found
+        ]
         return pd.DataFrame(found, columns=_test_columns())
 
     return compare_feature
+
+
+def _attribution_columns(found: Attribution | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    return {
+        "contribution_baseline": found.baseline,
+        "contribution_current": found.current,
+        "contribution_error": found.error,
+    }
 
 
 def _trained(reference: Reference, place: str, feature: str) -> SparseCounts:

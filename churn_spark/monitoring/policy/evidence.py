@@ -32,6 +32,27 @@ class DriftFact:
 
 
 @dataclass(frozen=True)
+class JointFact:
+    """How well trees tell tonight's users from the champion's training rows.
+
+    They look at the features that have not moved by themselves.
+
+    Attributes:
+        auc: 0.5 where nothing tells them apart.
+        low: lower 95 % confidence bound of it.
+        high: upper one.
+        told_by: the features that tell most, the first one most; at most three.
+        importance: share of what moves the champion's scores that these have, in [0, 1].
+    """
+
+    auc: float
+    low: float
+    high: float
+    told_by: tuple[str, ...]
+    importance: float
+
+
+@dataclass(frozen=True)
 class MetricChange:
     """One metric of the champion on one labelled window, against its reference.
 
@@ -119,6 +140,7 @@ class Evidence:
         performance: its metrics on the newest labelled window.
         challenger: once there is one.
         probation: while the champion is on probation and rows have been labelled since.
+        joint: drift of all features at once; none where it was not tested.
     """
 
     n_rows: int
@@ -128,6 +150,7 @@ class Evidence:
     performance: tuple[MetricChange, ...] = ()
     challenger: ChallengerComparison | None = None
     probation: ProbationComparison | None = None
+    joint: JointFact | None = None
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

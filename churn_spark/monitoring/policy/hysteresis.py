@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from churn_spark.config import PolicyConfig
-from churn_spark.monitoring.policy.evidence import DriftFact, MetricChange
+from churn_spark.monitoring.policy.evidence import DriftFact, JointFact, MetricChange
 from churn_spark.monitoring.policy.policy_state import Streak
 
 LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
@@ -38,6 +38,19 @@ def update_breached(
 def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig) -> bool:
     """Whether a shift is surely large, and surely not chance; never where either is NaN."""
     return lower_bound >= config.enter_lower_bound and adjusted_p <= config.enter_adjusted_p
+
+
+def is_apart(was_apart: bool, fact: JointFact | None, config: PolicyConfig) -> bool:
+    """Whether tonight's users count as told from the training rows by all features at once.
+
+    As with one feature, that begins when it is surely so, and ends when it hardly is. A night
+    without a fact is as the one before.
+    """
+    if fact is None:
+        return was_apart
+    if fact.auc < config.exit_auc:
+        return False
+    return was_apart or fact.low >= config.enter_auc_low
 
 
 def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:

@@ -58,6 +58,8 @@ class PolicyState:
         previous: champion before this one, while it can still come back.
         probation_end: first date on which the previous champion can no longer come back.
         waits_for_human: why nothing is retrained until `release`; none otherwise.
+        apart: for the newest nights that were judged, oldest first, whether the users could be
+            told from the training rows by all features at once.
     """
 
     champion: str
@@ -72,6 +74,7 @@ class PolicyState:
     previous: str | None = None
     probation_end: date | None = None
     waits_for_human: str | None = None
+    apart: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
