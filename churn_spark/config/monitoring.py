@@ -50,8 +50,8 @@ class PolicyConfig(Section):
     # Decisions of older releases were stored without it, and were right with any number.
     min_probation_positives: int = Field(default=2, ge=2)
     # And before all features were looked at at once: their evidence has nothing to compare.
-    enter_auc_low: float = Field(default=0.55, ge=0.5, lt=1)
-    exit_auc: float = Field(default=0.54, ge=0.5, lt=1)
+    enter_auc_low: float = Field(default=0.57, ge=0.5, lt=1)
+    exit_auc: float = Field(default=0.56, ge=0.5, lt=1)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

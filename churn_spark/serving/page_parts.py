@@ -17,6 +17,7 @@ from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.joint import JOINT
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -142,8 +143,25 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             state = "not compared"
         gap = row["ks_statistic"]
         known = gap is not None and not math.isnan(gap)
-        described.append({**row, "state": state, "gap": gap if known else None})
+        parts = [row.get(f"contribution_{side}") for side in ("baseline", "current")]
+        described.append(
+            {
+                **row,
+                "state": state,
+                "gap": gap if known else None,
+                "parts": None if None in parts else parts,
+            }
+        )
     return sorted(described, key=lambda row: (row["state"] != "moved", -(row["gap"] or 0.0)))
+
+
+def find_joint_drift(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """How well the users are told from the training rows by all features; none if untested.
+
+    Args:
+        rows: of `drift`, of a night.
+    """
+    return next((r for r in rows if (r["comparison"], r["status"]) == (JOINT, "ok")), None)
 
 
 def _round_numbers() -> list[float]:

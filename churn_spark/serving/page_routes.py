@@ -19,6 +19,7 @@ from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
     describe_drift,
     draw_history,
+    find_joint_drift,
     open_alerts,
     percent,
     render,
@@ -117,7 +118,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     @add("/page/model", methods=["GET"])
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
-        drift = describe_drift(newest.rows.to_pylist()) if newest else []
+        rows = newest.rows.to_pylist() if newest else []
+        drift = describe_drift(rows)
         told = service.alerts.newest
         alerts = open_alerts(told.rows.to_pylist()) if told else []
         return _page(
@@ -128,6 +130,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             checks=service.checks(),
             run_date=newest.day if newest else "",
             drift=drift,
+            joint=find_joint_drift(rows),
             moved=[row["feature"] for row in drift if row["state"] == "moved"],
             alerts=alerts,
             is_drift_confirmed=any(alert["key"] == CONFIRMED_DRIFT for alert in alerts),

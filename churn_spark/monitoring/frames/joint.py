@@ -11,15 +11,20 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
+from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import DRIFT
 from churn_spark.lakehouse.frames import Rows, rows_beside, stack
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.drift.joint import JOINT, JointDrift, tell_apart
 from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.policy.evidence import JointFact
-from churn_spark.monitoring.policy.policy import PREDICTION
 
 N_NAMED: Final = 3
+_OF_FIXED_DAYS: Final = frozenset(
+    feature.name
+    for feature in SNAPSHOT_FEATURES
+    if feature.formula.window and not feature.moves_by_construction
+)
 
 
 def with_joint_drift(drift: Rows, sides: Sides, min_rows: int, config: PolicyConfig) -> Rows:
@@ -44,8 +49,10 @@ def with_joint_drift(drift: Rows, sides: Sides, min_rows: int, config: PolicyCon
 def choose_features(tests: pd.DataFrame, config: PolicyConfig) -> list[str]:
     """The features that may tell tonight's users from the training rows, sorted.
 
-    Left out is what moves by construction, what can't be compared, and what has surely moved by
-    itself, as far as would keep it so: that is told by its own row, and would hide all else.
+    Left out is what can't be compared; what moves by construction, and what is counted since
+    registration, for a rate gets finer with each day that goes into it, and trees see that; and
+    what has surely moved by itself, as far as would keep it so: that is told by its own row, and
+    would hide all else.
 
     Args:
         tests: rows of `drift` of all users against the training rows.
@@ -53,9 +60,8 @@ def choose_features(tests: pd.DataFrame, config: PolicyConfig) -> list[str]:
     """
     statistic = tests["ks_statistic"].fillna(tests["total_variation"])
     has_moved = (statistic >= config.exit_statistic) & (tests["lower_bound"] > 0)
-    is_asked = (tests["status"] == "ok") & ~tests["is_trending"].astype(bool) & ~has_moved
-    names = tests.loc[is_asked, "feature"]
-    return sorted(names[names != PREDICTION])
+    names = tests.loc[(tests["status"] == "ok") & ~has_moved, "feature"]
+    return sorted(set(names) & _OF_FIXED_DAYS)
 
 
 def joint_fact(row: Row | None, version: str) -> JointFact | None:

@@ -13,6 +13,7 @@ from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import PolicyState
@@ -118,6 +119,17 @@ class NightData:
         rows = _of_all_users(self.drift)
         found = records(rows[(rows["feature"] == PREDICTION) & (rows["status"] == "ok")])
         return found[0] if found else None
+
+    @cached_property
+    def joint(self) -> dict[str, Any] | None:
+        """The drift row of all features at once; none on nights of older releases."""
+        found = records(self.drift[self.drift["comparison"] == JOINT])
+        return found[0] if found else None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the policy counts tonight's users as told from the training rows."""
+        return self.state is not None and any(self.state.apart[-1:])
 
     @cached_property
     def judged(self) -> list[dict[str, Any]]:

@@ -39,6 +39,11 @@ class Sum(Formula):
         """Of a few days the weekday decides."""
         return 0 < self.days < _WEEK
 
+    @property
+    def window(self) -> int:
+        """The days of the sum."""
+        return self.days
+
 
 @dataclass(frozen=True)
 class Week(Formula):
@@ -51,6 +56,11 @@ class Week(Formula):
     def value(self, past: Past[Q]) -> Q:
         """A whole number."""
         return past.sum_in(self.source, Trailing.week(self.number))
+
+    @property
+    def window(self) -> int:
+        """Up to the end of that week."""
+        return Trailing.week(self.number).first
 
     @property
     def definition(self) -> Mapping[str, str | float]:
@@ -70,6 +80,11 @@ class Decayed(Formula):
         weeks = weekly_sums(past, self.source, _DECAYED_WEEKS)
         return total(week / 2.0**age for age, week in enumerate(weeks))
 
+    @property
+    def window(self) -> int:
+        """Its eight weeks."""
+        return Trailing.week(_DECAYED_WEEKS).first
+
 
 @dataclass(frozen=True)
 class Kinds(Formula):
@@ -83,6 +98,11 @@ class Kinds(Formula):
         days = Trailing.days(self.days)
         return total(past.when(past.sum_in(page, days) > 0, 1, 0) for page in PAGE_COUNTS)
 
+    @property
+    def window(self) -> int:
+        """The days in which pages are counted."""
+        return self.days
+
 
 @dataclass(frozen=True)
 class Last(Formula):
@@ -94,3 +114,8 @@ class Last(Formula):
     def value(self, past: Past[Q]) -> Q:
         """As it is."""
         return past.profile(self.source)
+
+    @property
+    def window(self) -> int:
+        """It tells of the newest day alone."""
+        return 1

@@ -40,6 +40,11 @@ class Formula(ABC):
         return False
 
     @property
+    def window(self) -> int:
+        """How many days before the date it looks back on; 0: on all there are."""
+        return 0
+
+    @property
     def definition(self) -> Mapping[str, str | float]:
         """All that the value depends on, under the names that fingerprints have always used."""
         return {"aggregate": self.kind, **asdict(self)}

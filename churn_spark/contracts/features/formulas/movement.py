@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from churn_spark.contracts.features.formulas.formula import Formula, total, weekly_sums
-from churn_spark.contracts.features.past import Past, Q
+from churn_spark.contracts.features.past import Past, Q, Trailing
 
 _WEEKS: Final = 4
 
 
 @dataclass(frozen=True)
-class Trend(Formula):
+class _OfWeeks(Formula):
+    """A formula over the sums of the last four weeks."""
+
+    @property
+    def window(self) -> int:
+        """Four weeks."""
+        return Trailing.week(_WEEKS).first
+
+
+@dataclass(frozen=True)
+class Trend(_OfWeeks):
     """(Last week + 1) over (mean week of the three before + 1)."""
 
     source: str
@@ -25,7 +35,7 @@ class Trend(Formula):
 
 
 @dataclass(frozen=True)
-class Slope(Formula):
+class Slope(_OfWeeks):
     """Least-squares slope of the weekly sums, a week."""
 
     source: str
@@ -42,7 +52,7 @@ class Slope(Formula):
 
 
 @dataclass(frozen=True)
-class Spread(Formula):
+class Spread(_OfWeeks):
     """Standard deviation of the weekly sums over (their mean + 1)."""
 
     source: str
