@@ -96,15 +96,7 @@ class NightData:
         promotion on that night starts a new memory, but the drift shown is that of the old one.
         """
         since: dict[str, tuple[date, bool]] = {}
-        lived = [
-            entry
-            for entry in self.entries
-            if entry.after is not None
-            and entry.after.champion == self.reference_version
-            and self.drift_night is not None
-            and entry.decision.night <= self.drift_night
-        ]
-        for number, entry in enumerate(lived):
+        for number, entry in enumerate(self._lived):
             assert entry.after is not None
             old = entry.before.breached if number == 0 and entry.before else ()
             since = {
@@ -112,6 +104,18 @@ class NightData:
                 for name in entry.after.breached
             }
         return since
+
+    @property
+    def _lived(self) -> list[Entry]:
+        """The decisions about the champion whose drift is shown, up to the night of that."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.after is not None
+            and entry.after.champion == self.reference_version
+            and self.drift_night is not None
+            and entry.decision.night <= self.drift_night
+        ]
 
     @cached_property
     def prediction(self) -> dict[str, Any] | None:
@@ -128,8 +132,12 @@ class NightData:
 
     @property
     def is_apart(self) -> bool:
-        """Whether the policy counts tonight's users as told from the training rows."""
-        return self.state is not None and any(self.state.apart[-1:])
+        """Whether the policy counted the users as told from the training rows that are shown.
+
+        As with `moved`, a promotion on the night starts a new memory.
+        """
+        lived = [entry.after for entry in self._lived if entry.after is not None]
+        return bool(lived) and any(lived[-1].apart[-1:])
 
     @cached_property
     def judged(self) -> list[dict[str, Any]]:

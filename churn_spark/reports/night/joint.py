@@ -57,7 +57,10 @@ def _answer(data: NightData) -> str:
     if not data.is_apart:
         return f"{told}: 0.5 is not at all, and this is nothing to act on. {looked_at}."
     names = name_some(list(row["told_by"]), len(row["told_by"]))
-    return f"{told}, most by {names}. {looked_at}: what has changed is how these go together."
+    return (
+        f"{told}, most by {names}. {looked_at}: what has changed is how these go together, or many "
+        "of them a little."
+    )
 
 
 def _facts(data: NightData) -> Iterator[Block]:
