@@ -261,6 +261,8 @@ def write_drift(config: Config) -> None:
         "direction": "higher",
         "is_trending": False,
         "is_breached": False,
+        **dict.fromkeys(("importance", "contribution_baseline", "contribution_current")),
+        **dict.fromkeys(("auc", "auc_low", "auc_high", "told_by")),
     }
     rows = [
         {**base, "feature": "tenure_days", "ks_statistic": 0.4, "is_trending": True}
