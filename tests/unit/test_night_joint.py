@@ -74,8 +74,16 @@ def test_nights_of_an_older_release_say_that_nothing_was_tested() -> None:
     columns = ["contribution_baseline", "contribution_current", "contribution_error"]
     older = data.drift[data.drift["comparison"] != "joint"].assign(**dict.fromkeys(columns))
     section = joint_section(replace(data, drift=older))
-    assert section.answer.startswith("Not tested")
+    assert section.answer.startswith("Not tested: the champion is of an older release")
     assert section.blocks == ()
+
+
+def test_night_of_few_users_says_that_they_are_too_few() -> None:
+    data = lived(0.51)
+    few = data.drift.copy()
+    few.loc[few["comparison"] == "joint", ["status", "n_current"]] = ["skipped", 120]
+    section = joint_section(replace(data, drift=few))
+    assert section.answer.startswith("Not tested: 5,000 training rows and 120 users are too few")
 
 
 @pytest.mark.parametrize(

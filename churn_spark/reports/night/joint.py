@@ -47,10 +47,7 @@ def change_of(row: dict[str, Any]) -> tuple[float, bool]:
 def _answer(data: NightData) -> str:
     row = data.joint
     if row is None or row["status"] != "ok":
-        return (
-            "Not tested: there are too few users, or the champion's training rows don't say which "
-            "of them are of one user. A model of this release says so."
-        )
+        return f"Not tested: {_why_untested(row)}."
     found = Interval(row["auc"], row["auc_low"], row["auc_high"])
     told = f"Trees tell tonight's users from the training rows with AUC {found}"
     looked_at = "They look at the features that have not moved by themselves"
@@ -60,6 +57,18 @@ def _answer(data: NightData) -> str:
     return (
         f"{told}, most by {names}. {looked_at}: what has changed is how these go together, or many "
         "of them a little."
+    )
+
+
+def _why_untested(row: dict[str, Any] | None) -> str:
+    if row is None or not row["n_baseline"]:
+        return (
+            "the champion is of an older release, and doesn't say which of its training rows are "
+            "of one user"
+        )
+    return (
+        f"{row['n_baseline']:,} training rows and {row['n_current']:,} users are too few, or no "
+        "feature is left that can be compared and has not moved by itself"
     )
 
 
