@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from rich.console import Console
 from scipy import stats
 
 from bench import monitor_policy
+from bench.joint import say_joint
 from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
 from bench.promises import choose_sections, holds
@@ -43,7 +45,9 @@ from churn_spark.monitoring.performance.performance import estimate_auc
 from churn_spark.pipeline.context import open_job
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
-SECTIONS = ("pairs", "partitions", "cost", "coverage", "years", "kills", "young", "season")
+SECTIONS = (
+    *("pairs", "partitions", "cost", "coverage", "joint", "years", "kills", "young", "season"),
+)
 console = Console(width=118)
 
 
@@ -245,6 +249,8 @@ def main(
         say_pairs()
     if "coverage" in chosen:
         say_coverage(4000)
+    if "joint" in chosen:
+        say_joint(console, secrets.randbelow(10**9))
     if "years" in chosen:
         monitor_policy.say_years(console)
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as name:

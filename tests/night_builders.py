@@ -20,13 +20,16 @@ from churn_spark.monitoring.alerts.alerts import (
     find_in_decision,
     update_alerts,
 )
+from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import COMPARISONS, TRAINING, code_reference
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.ks import ReferenceSample, build_reference
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
     Evidence,
+    JointFact,
     MetricChange,
 )
 from churn_spark.monitoring.policy.history import Entry
@@ -69,6 +72,7 @@ def build_nights(
     n_rows: int = N_ROWS,
     n_windows: int = 11,
     drop: float = 0.0,
+    auc: float = 0.503,
     seed: int = 3,
 ) -> NightData:
     """Nights up to `LAST` as the policy would have lived them.
@@ -81,6 +85,7 @@ def build_nights(
         n_rows: users.
         n_windows: labelled windows so far.
         drop: of every metric on the last windows.
+        auc: of all features at once, on the last three nights.
         seed: of the draws.
     """
     generator = np.random.default_rng(seed)
@@ -109,13 +114,15 @@ def build_nights(
         for fact in facts.values():
             history.append((night, fact.feature, champion, fact.statistic, fact.lower_bound))
         if facts and night in nights[-2:]:
-            drift = _drift(generator, night, champion, facts, n_rows, state.breached)
+            joint = joint_fact(auc if number >= n_nights - 3 else 0.503, names)
+            drift = _drift(generator, night, champion, facts, n_rows, state.breached, joint)
         evidence = Evidence(
             n_rows,
             tuple(check.name for check in failed),
             tuple(fact for name, fact in facts.items() if name != PREDICTION),
             facts.get(PREDICTION),
             _changes(performance, night),
+            joint=None if failed else joint_fact(auc if number >= n_nights - 3 else 0.503, names),
         )
         tonight = _decide(entries, state, evidence, night)
         assert tonight[-1].after is not None
@@ -123,6 +130,7 @@ def build_nights(
         findings = list(find_in_data(failed))
         for entry in tonight:
             findings += find_in_decision(entry.after, entry.decision, entry.policy, entry.evidence)
+            findings += find_joint_drift(entry.after, entry.evidence, entry.policy)
         is_judged = tonight[0].decision.rule not in ("data_checks", "too_few_rows")
         found, notices = update_alerts(alerts, findings, CONFIG.alerts, night, is_judged)
         changes = {notice.alert.key: notice.change for notice in notices}
@@ -228,10 +236,19 @@ def _drift(
     facts: Mapping[str, DriftFact],
     n_rows: int,
     before: Sequence[str],
+    joint: JointFact,
 ) -> pd.DataFrame:
     is_judged = n_rows >= CONFIG.policy.min_rows
     moved = update_breached(before, facts.values(), CONFIG.policy) if is_judged else before
-    rows = []
+    rows: list[dict[str, Any]] = [
+        {
+            "run_date": night, "model_version": version, "slice": "all", "status": "ok",
+            **dict.fromkeys(("comparison", "feature", "kind"), JOINT),
+            "n_baseline": 5000, "n_current": 5000, "importance": joint.importance,
+            "is_trending": False, "is_breached": False, "auc": joint.auc, "auc_low": joint.low,
+            "auc_high": joint.high, "told_by": list(joint.told_by),
+        }
+    ]  # fmt: skip
     for comparison in COMPARISONS:
         for place in ("all", *SLICES):
             share = 1.0 if place == "all" else float(generator.uniform(0.1, 0.6))
@@ -270,9 +287,27 @@ def _drift(
                             fact.is_trending and fact.lower_bound > CONFIG.policy.enter_lower_bound
                         ),
                         "statistic": d,
+                        **(
+                            _contributions(fact) if (comparison, place) == (TRAINING, "all") else {}
+                        ),
                     }
                 )
     return pd.DataFrame(rows, columns=[*DRIFT.column_names, "statistic"])
+
+
+def joint_fact(auc: float, names: Sequence[str]) -> JointFact:
+    """What trees make of all features at once, told most by three of them."""
+    return JointFact(auc, auc - 0.016, auc + 0.016, tuple(names[10:13]), 0.04)
+
+
+def _contributions(fact: DriftFact) -> dict[str, float]:
+    """A feature that has moved has a larger part in the scores."""
+    before = fact.importance * 1.2
+    now = before * (1 + fact.statistic)
+    return {
+        "contribution_baseline": before, "contribution_current": now,
+        "contribution_error": 0.03 * before,
+    }  # fmt: skip
 
 
 def _performance(

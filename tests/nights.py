@@ -15,6 +15,7 @@ from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     DriftFact,
     Evidence,
+    JointFact,
     MetricChange,
     ProbationComparison,
 )
@@ -49,6 +50,7 @@ def facts(*moved: str, d: float = 0.08) -> tuple[DriftFact, ...]:
     return tuple(fact(name, d if name in moved else 0.01) for name in NAMES)
 
 
+TOLD_APART = JointFact(0.7, 0.68, 0.72, ("songs", "adverts"), 0.1)
 QUIET = Evidence(n_rows=22_000, features=facts())
 DRIFTED = Evidence(n_rows=22_000, features=facts("songs"))
 
@@ -133,6 +135,7 @@ def any_evidence(random: Random, number: int, state: PolicyState) -> Evidence:
         ),
         challenger=rival,
         probation=probation,
+        joint=random.choice((None, JointFact(0.5, 0.48, 0.52, ("a",), 0.1), TOLD_APART)),
     )
 
 

@@ -266,13 +266,18 @@ def write_drift(config: Config) -> None:
         "direction": "higher",
         "is_trending": False,
         "is_breached": False,
+        **dict.fromkeys(("importance", "contribution_baseline", "contribution_current")),
+        **dict.fromkeys(("auc", "auc_low", "auc_high", "told_by")),
     }
     rows = [
         {**base, "feature": "tenure_days", "ks_statistic": 0.4, "is_trending": True}
         | {"is_breached": True},
-        {**base, "feature": "avg_songs_per_session", "ks_statistic": 0.2, "is_breached": True},
+        {**base, "feature": "avg_songs_per_session", "ks_statistic": 0.2, "is_breached": True}
+        | {"importance": 0.31, "contribution_baseline": 0.2, "contribution_current": 0.25},
         {**base, "feature": "num_friends_added"},
         {**base, "feature": "num_downgrades", "status": "skipped", "ks_statistic": None},
+        {**base, "feature": "joint", "comparison": "joint", "ks_statistic": None}
+        | {"auc": 0.512, "auc_low": 0.497, "auc_high": 0.527, "told_by": ["songs_7d", "os"]},
     ]
     folder = Path(config.lakehouse) / "monitoring" / "drift"
     write_deltalake(folder, pa.Table.from_pylist(rows), partition_by=["run_date"])

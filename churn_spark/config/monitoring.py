@@ -15,6 +15,7 @@ class MonitoringConfig(Section):
     max_baseline_rows: int = Field(ge=100)
     importance_rows: int = Field(ge=1)
     min_slice_rows: int = Field(ge=1)
+    joint_rows: int = Field(ge=1000)
     max_labelled_rows: int = Field(ge=1000)
     n_replicas: int = Field(ge=100)
 
@@ -54,6 +55,9 @@ class PolicyConfig(Section):
     calibrate_days: int = Field(default=7, ge=1)
     max_false_retrains: float = Field(default=0.5, gt=0, le=12)
     max_enter_lower_bound: float = Field(default=0.2, gt=0, lt=1)
+    # And before all features were looked at at once: their evidence has nothing to compare.
+    enter_auc_low: float = Field(default=0.57, ge=0.5, lt=1)
+    exit_auc: float = Field(default=0.56, ge=0.5, lt=1)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -66,6 +70,11 @@ class PolicyConfig(Section):
             raise ValueError(
                 f"max_enter_lower_bound {self.max_enter_lower_bound} must be at least "
                 f"enter_lower_bound {self.enter_lower_bound}: thresholds lie between the two"
+            )
+        if self.exit_auc > self.enter_auc_low:
+            raise ValueError(
+                f"exit_auc {self.exit_auc} must be at most enter_auc_low {self.enter_auc_low}: "
+                "the users would count as before on the night on which they can be told apart"
             )
         if self.bad_nights > self.of_nights:
             raise ValueError(

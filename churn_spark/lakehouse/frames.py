@@ -7,12 +7,12 @@ frame the same function runs in the workers, on a cluster of any size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import pandas as pd
 import polars as pl
@@ -24,6 +24,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.schema import struct_of
 
 Rows = pd.DataFrame | DataFrame
@@ -214,6 +215,15 @@ def to_spark(rows: Rows, spec: TableSpec, spark: SparkSession) -> DataFrame:
     if isinstance(rows, DataFrame):
         return rows
     return spark.createDataFrame(rows, struct_of(spec, rows.columns))
+
+
+def rows_beside(rows: Rows, values: Sequence[Mapping[str, Any]], spec: TableSpec) -> Rows:
+    """Rows of a table by their values, on the side where others are; what isn't named is null."""
+    if isinstance(rows, DataFrame):
+        tuples = [tuple(one.get(name) for name in spec.column_names) for one in values]
+        return rows.sparkSession.createDataFrame(tuples, struct_of(spec))
+    found: pd.DataFrame = pa.Table.from_pylist([*values], arrow_schema(spec)).to_pandas()
+    return found
 
 
 def on_side_of(rows: Rows, found: DataFrame) -> Rows:

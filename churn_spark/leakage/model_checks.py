@@ -8,7 +8,6 @@ import numpy as np
 
 from churn_spark.config import LeakageConfig
 from churn_spark.leakage.auc import auc_limit, auc_within, count_users
-from churn_spark.leakage.cross_fit import cross_fit, fit_trees
 from churn_spark.leakage.table import (
     TEST,
     TRAIN,
@@ -17,6 +16,7 @@ from churn_spark.leakage.table import (
     labels_of,
     matrix_of,
 )
+from churn_spark.models.cross_fit import cross_fit, deal_users, fit_trees
 
 _MEMORY_ROUNDS = 100
 _SHUFFLES = 2
@@ -28,7 +28,7 @@ def check_ceiling(table: FeatureTable, limits: LeakageConfig) -> Iterator[Findin
     is_positive, users = labels_of(rows), rows["user_id"].to_numpy()
     if is_positive.all() or not is_positive.any():
         return
-    fit = cross_fit(matrix_of(rows, names), is_positive, users, names)
+    fit = cross_fit(matrix_of(rows, names), is_positive, deal_users(users), names)
     auc = auc_within(fit.held_out, is_positive, rows["as_of"].to_numpy())
     limit = auc_limit(limits.max_forecast_auc, *count_users(users, is_positive), limits.z)
     if auc > limit:

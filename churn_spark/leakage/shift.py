@@ -9,8 +9,8 @@ import numpy as np
 from churn_spark.arrays import Bools
 from churn_spark.config import LeakageConfig
 from churn_spark.leakage.auc import auc_limit, auc_within, count_users
-from churn_spark.leakage.cross_fit import cross_fit
 from churn_spark.leakage.table import TEST, FeatureTable, Finding, matrix_of
+from churn_spark.models.cross_fit import cross_fit, deal_users
 
 
 def check_shift(table: FeatureTable, limits: LeakageConfig) -> Iterator[Finding]:
@@ -33,7 +33,7 @@ def _tell_apart(
         return
     names = [name for name in table.features if name not in table.trending]
     users = table.rows["user_id"].to_numpy()
-    fit = cross_fit(matrix_of(table.rows, names), is_one, users, names)
+    fit = cross_fit(matrix_of(table.rows, names), is_one, deal_users(users), names)
     auc = auc_within(fit.held_out, is_one, np.zeros(len(is_one)))
     n_ones = len(np.unique(users[is_one]))
     limit = auc_limit(cap, max(n_ones, 1), max(count_users(users, ~is_one)[0], 1), limits.z)

@@ -45,8 +45,9 @@ class ModelBundle:
         behaviour: model of the features of the set `behaviour`; none: they aren't used.
         held_out: how its validation users were chosen: seed and validation_share; empty where an
             older release has trained it.
-        baseline: sample of the training rows' features, `churn_probability` and segments, and
-            how much log there was before each, for drift; of an older release without that.
+        baseline: sample of the training rows' features, `churn_probability` and segments, how much
+            log there was before each, and `fold`, which marks one row of each user, for drift; of
+            an older release without these.
         version: in the registry; empty before registration.
         metrics: of the validation, as they were registered; empty before registration.
         is_coarse: whether the baseline has coarse numbers, see `evaluation.coarse`.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +33,7 @@ from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.logistic import LogisticRegression, fit_logistic_regression
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset
+from churn_spark.models.reference_folds import FOLD, deal_one_row
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
@@ -160,18 +162,19 @@ def build_baseline_rows(
 
     Returns:
         The encoded features, the `churn_probability` of just these, the segments as names, and
-        how much log there was.
+        how much log there was before each, and `fold`, see `reference_folds`.
     """
     sample = rows.where("split", [TRAIN, STOPPING]).take(max_rows)
     sample = coarsen(sample, named(encoding.features))
     predicted = sample.assign(churn_probability=trees.probabilities(sample, encoding))
     before = sample["as_of"].map({day: history_of(day) for day in sample["as_of"].unique()})
-    histories = {
+    beside: dict[str, Any] = {
         LOG_DAYS: [history.log_days for history in before],
         FILLED_DAYS: [history.filled_days for history in before],
+        FOLD: deal_one_row(sample["user_id"]),
     }
-    kept = [*encoding.features, "churn_probability", *SEGMENT_COLUMNS, *histories]
-    return predicted.assign(**histories)[kept]
+    kept = [*encoding.features, "churn_probability", *SEGMENT_COLUMNS, *beside]
+    return predicted.assign(**beside)[kept]
 
 
 def build_validation_scores(evaluation: Evaluation, run_id: str, family: str) -> pd.DataFrame:

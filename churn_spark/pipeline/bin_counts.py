@@ -31,12 +31,13 @@ _KEYS = ("as_of", "user_id")
 
 def count_night(
     lakehouse: Lakehouse, date: Date, bundle: ModelBundle, reference: Reference
-) -> None:
-    """Replace the counts of the date's inputs and scores."""
+) -> Rows:
+    """Replace the counts of the date's inputs and scores; returns the users that were counted."""
     scores = read_as_of(lakehouse, SCORES, date, [*_KEYS, "churn_probability"])
     users = join(read_users(lakehouse, date, bundle), scores, _KEYS, "inner")
     cells = _count(users, date, bundle, share_edges(users, reference.samples))
     replace_users(lakehouse, cells, DRIFT_CELLS, {"run_date": [date]})
+    return users
 
 
 def count_past_nights(

@@ -19,6 +19,7 @@ from churn_spark.models.differences import find_differences
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.frames.joint import joint_fact
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
 from churn_spark.monitoring.performance.performance import (
     compare_aucs,
@@ -57,7 +58,10 @@ def gather_evidence(
     features, prediction = drift_facts(of_champion)
     performance = read_metric_changes(lakehouse, night.date, state.champion, night.log)
     probation = compare_on_probation(lakehouse, registry, night, state, config)
-    return Evidence(n_rows, failed, features, prediction, performance, None, probation)
+    joint = joint_fact(drift.joint, state.champion)
+    return Evidence(
+        n_rows, failed, features, prediction, performance, probation=probation, joint=joint
+    )
 
 
 def read_metric_changes(

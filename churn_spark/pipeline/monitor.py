@@ -23,6 +23,8 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
     VALIDATION_SCORES,
 )
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.lakehouse.frames import kept
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import replace_users, require_rows
@@ -30,9 +32,12 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.movement import Movement
-from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
+from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
@@ -66,9 +71,15 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class Drift:
-    """A night's drift rows of all users against the training rows, one a feature."""
+    """A night's drift of all users from the training rows.
+
+    Attributes:
+        rows: one a feature.
+        joint: of all features at once; none on nights of older releases.
+    """
 
     rows: tuple[Row, ...] = ()
+    joint: Row | None = None
 
     @property
     def moved(self) -> list[str]:
@@ -88,8 +99,10 @@ def read_drift(lakehouse: Lakehouse, date: Date) -> Drift:
         MissingTableError: if there is none; `monitor_model` writes it.
     """
     require_rows(lakehouse, DRIFT, {"run_date": [date]}, date)
-    where: Where = {"run_date": [date], "comparison": [TRAINING], "slice": [ALL]}
-    return Drift(tuple(lakehouse.collect_rows(DRIFT, where)))
+    where: Where = {"run_date": [date], "comparison": [TRAINING, JOINT], "slice": [ALL]}
+    found = lakehouse.collect_rows(DRIFT, where)
+    joint = next((row for row in found if row.comparison == JOINT), None)
+    return Drift(tuple(row for row in found if row.comparison == TRAINING), joint)
 
 
 def run(lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: NightConfig) -> Drift:
@@ -121,28 +134,31 @@ def monitor_night(
     """
     date, limits = night.date, config.monitoring
     with USE_CASE.start(lakehouse) as facts:
-        reference = Reference.of(bundle, limits.importance_rows, night.log.history(date))
-        count_night(lakehouse, date, bundle, reference)
+        tonight = night.log.history(date)
+        reference = Reference.of(bundle, limits.importance_rows, tonight)
+        users = count_night(lakehouse, date, bundle, reference)
         since = newest_succession(night.entries, date)
         n_recounted = count_past_nights(lakehouse, date, bundle, reference, since)
         cells = read_cells(lakehouse, date, reference)
-        drift = build_drift(
-            cells,
-            reference,
-            date,
-            limits.min_slice_rows,
+        sides = Sides.of(users, bundle, limits.joint_rows, tonight)
+        judgement = Judgement(
             config.policy,
             state_before(night, config.policy).breached,
             calibration_at(night.entries, date),
-            is_judged=is_drift_judged(lakehouse, date, config.policy),
+            is_drift_judged(lakehouse, date, config.policy),
         )
-        replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
+        attributions, min_rows = sides.attributions(limits.importance_rows), limits.min_slice_rows
+        tests = build_drift(cells, reference, date, min_rows, judgement, attributions)
+        with kept(tests):
+            drift = with_joint_drift(tests, sides, min_rows, config.policy)
+            replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
         facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(found.movement.describe())
         if found.moved:
             facts.append(f"moved: {name_some(found.moved, _NAMED)}")
+        facts.append(_describe_joint(found.joint))
         if n_recounted:
             facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
@@ -153,6 +169,13 @@ def monitor_night(
 def is_drift_judged(lakehouse: Lakehouse, date: Date, policy: PolicyConfig) -> bool:
     """Whether the night has enough users to judge drift by."""
     return Evidence(lakehouse.count_rows(SNAPSHOTS, {"as_of": [date]})).tells_drift(policy)
+
+
+def _describe_joint(joint: Row | None) -> str:
+    if joint is None or joint.status != "ok":
+        return "all features at once: not tested"
+    interval = Interval(joint.auc, joint.auc_low, joint.auc_high)
+    return f"all features at once: told apart with AUC {interval}"
 
 
 def measure(

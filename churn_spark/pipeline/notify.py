@@ -14,6 +14,7 @@ from churn_spark.monitoring.alerts.alerts import (
     is_severe,
     update_alerts,
 )
+from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
@@ -40,6 +41,7 @@ def notify(
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
+        findings += find_joint_drift(entry.after, entry.evidence, policy)
     if tonight and is_sound:
         findings += find_in_rates(drift.rows, config)
     alerts, notices = update_alerts(

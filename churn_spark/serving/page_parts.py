@@ -19,6 +19,7 @@ from churn_spark.models.reasons import read_reasons
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, severity_order
 from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.movement import Movement, describe_wait
 from churn_spark.monitoring.policy.calibration import describe_thresholds
 from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
@@ -151,7 +152,15 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             state = "not compared"
         gap = row["ks_statistic"]
         known = gap is not None and not math.isnan(gap)
-        described.append({**row, "state": state, "gap": gap if known else None})
+        parts = [row.get(f"contribution_{side}") for side in ("baseline", "current")]
+        described.append(
+            {
+                **row,
+                "state": state,
+                "gap": gap if known else None,
+                "parts": None if None in parts else parts,
+            }
+        )
     return sorted(described, key=lambda row: (row["state"] != MOVED, -(row["gap"] or 0.0)))
 
 
@@ -168,6 +177,7 @@ def describe_health(
     moved = [row["feature"] for row in described if row["state"] == MOVED]
     return {
         "drift": described,
+        "joint": find_joint_drift(drift),
         "movement": Movement.of(moved, *drift_facts(drift)).describe(),
         "alerts": still_open,
         "severe": [alert for alert in still_open if alert["severity"] != "info"],
@@ -188,6 +198,15 @@ def describe_policy(rows: Sequence[Mapping[str, Any]], night: date) -> str:
     state = from_json(PolicyState, newest["state_after"])
     policy = PolicyConfig.model_validate_json(newest["policy"])
     return describe_thresholds(state, policy, night)
+
+
+def find_joint_drift(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """How well the users are told from the training rows by all features; none if untested.
+
+    Args:
+        rows: of `drift`, of a night.
+    """
+    return next((r for r in rows if (r["comparison"], r["status"]) == (JOINT, "ok")), None)
 
 
 def _round_numbers() -> list[float]:

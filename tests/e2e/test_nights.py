@@ -179,6 +179,22 @@ def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContex
     assert {row.metric for row in expected} >= {"roc_auc", "f1"}
 
 
+def test_all_features_at_once_are_drift_that_the_policy_knows(nights: JobContext) -> None:
+    where: Where = {"run_date": [SCHEDULED], "comparison": ["joint"]}
+    [row] = nights.lakehouse.collect_rows(DRIFT, where)
+    assert (row.slice, row.feature, row.kind, row.status) == ("all", "joint", "joint", "ok")
+    assert 0 < row.auc_low < row.auc < row.auc_high < 1
+    entry = entries_of(nights, SCHEDULED)[0]
+    assert entry.evidence is not None
+    assert entry.evidence.joint is not None
+    assert entry.evidence.joint.auc == row.auc
+    assert entry.evidence.joint.told_by == tuple(row.told_by)
+    tested: Where = {"run_date": [SCHEDULED], "comparison": ["training"], "slice": ["all"]}
+    inputs = [r for r in nights.lakehouse.collect_rows(DRIFT, tested) if r.importance]
+    assert all(r.contribution_baseline > 0 for r in inputs)
+    assert any(r.contribution_current != r.contribution_baseline for r in inputs)
+
+
 def test_night_repeated_decides_and_trains_nothing_new(
     nights: JobContext, simulated_log: KnownLog
 ) -> None:

@@ -21,7 +21,7 @@ from churn_spark.monitoring.drift.distances import compare_rates
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.ks import build_reference
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.reference import Reference, count_slices, encode_users
 from churn_spark.monitoring.performance.performance import measure
 
@@ -86,7 +86,7 @@ def cells(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def drift(cells: DataFrame) -> pd.DataFrame:
-    return collect(build_drift(cells, REFERENCE, TONIGHT, 200, POLICY))
+    return collect(build_drift(cells, REFERENCE, TONIGHT, 200, Judgement(POLICY)))
 
 
 def test_drift_is_the_same_on_the_driver(cells: DataFrame, drift: pd.DataFrame) -> None:
@@ -94,7 +94,7 @@ def test_drift_is_the_same_on_the_driver(cells: DataFrame, drift: pd.DataFrame) 
         with_constants(count_users(users), run_date=TONIGHT - timedelta(days=days))
         for days, users in NIGHTS.items()
     )
-    found = build_drift(here, REFERENCE, TONIGHT, 200, POLICY)
+    found = build_drift(here, REFERENCE, TONIGHT, 200, Judgement(POLICY))
     key = ["comparison", "slice", "feature"]
     pd.testing.assert_frame_equal(
         collect(found).sort_values(key, ignore_index=True),
@@ -183,7 +183,7 @@ def test_policy_knows_all_users_against_the_training_rows(
     cells: DataFrame, drift: pd.DataFrame
 ) -> None:
     features, prediction = drift_facts(
-        build_drift(cells, REFERENCE, TONIGHT, 200, POLICY).collect()
+        build_drift(cells, REFERENCE, TONIGHT, 200, Judgement(POLICY)).collect()
     )
     assert [fact.feature for fact in features] == ["os", "songs", "tenure_days"]
     assert features[0].statistic == row_of(drift, "os", "training")["total_variation"]
@@ -194,14 +194,14 @@ def test_policy_knows_all_users_against_the_training_rows(
 
 
 def test_night_without_counts_has_no_rows(cells: DataFrame) -> None:
-    empty = build_drift(cells, REFERENCE, TONIGHT + timedelta(days=1), 200, POLICY)
+    empty = build_drift(cells, REFERENCE, TONIGHT + timedelta(days=1), 200, Judgement(POLICY))
     assert empty.collect() == []
 
 
 def test_the_training_rows_again_have_not_moved_at_all(spark: SparkSession) -> None:
     counted = count_users(spark.createDataFrame(TRAINING))
     night = with_constants(counted, run_date=TONIGHT)
-    rows = build_drift(night, REFERENCE, TONIGHT, 200, POLICY).collect()
+    rows = build_drift(night, REFERENCE, TONIGHT, 200, Judgement(POLICY)).collect()
     assert {row.slice for row in rows} == {"all", "level=paid"}
     for row in rows:
         moved = row.total_variation if row.kind == "category" else row.ks_statistic

@@ -29,13 +29,17 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
 )
 from churn_spark.evaluation.segments import segments_of
+from churn_spark.lakehouse.frames import kept
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.reference_folds import FOLD, N_FOLDS
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import ColumnFacts
-from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
+from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.frames.snapshot_facts import read_snapshot_facts
 from churn_spark.pipeline import retention_list
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
@@ -64,7 +68,7 @@ def make_version(version: str, seed: int) -> ModelBundle:
         bundle,
         version=version,
         metrics={"threshold": 0.3},
-        baseline=bundle.baseline.join(segments),
+        baseline=bundle.baseline.join(segments).assign(**{FOLD: np.arange(400) % N_FOLDS}),
     )
 
 
@@ -133,14 +137,14 @@ def judge(lakehouse: Lakehouse, config: Config) -> Judged:
         for night in NIGHTS:
             score_night(lakehouse, night, OLD, config.scoring, listing)
             retention_list.run(lakehouse, MODELS, night, listing, config.scoring)
-            count_night(lakehouse, night, OLD, reference)
+            users = count_night(lakehouse, night, OLD, reference)
+        sides = Sides.of(users, OLD, 1000, History(90, 90))
         cells = read_cells(lakehouse, TONIGHT, reference)
-        replace_users(
-            lakehouse,
-            build_drift(cells, reference, TONIGHT, 20, config.policy),
-            DRIFT,
-            {"run_date": [TONIGHT]},
-        )
+        parts = sides.attributions(100)
+        judgement = Judgement(config.policy)
+        with kept(build_drift(cells, reference, TONIGHT, 20, judgement, parts)) as tests:
+            drift = with_joint_drift(tests, sides, 20, config.policy)
+            replace_users(lakehouse, drift, DRIFT, {"run_date": [TONIGHT]})
         before = read_as_of(lakehouse, SNAPSHOTS, NIGHTS[0])
         facts = read_snapshot_facts(read_as_of(lakehouse, SNAPSHOTS, TONIGHT), OLD, before)
     count_past_nights(lakehouse, TONIGHT, NEW, Reference.of(NEW, 100, History(90, 90)))

@@ -89,6 +89,7 @@ def test_page_is_well_formed_and_has_every_section(page: str) -> None:
         "What has moved",
         "Where they have moved",
         "The last 90 nights",
+        "All features at once",
         "Performance",
         "What happened",
         "How to read it",

@@ -12,12 +12,12 @@ from churn_spark.config import load_config
 from churn_spark.monitoring.drift.comparisons import ROLLING_DAYS, code_reference
 from churn_spark.monitoring.drift.ks import build_reference
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.night_sums import find_own_nights, sum_nights
 from churn_spark.monitoring.frames.reference import Reference
 
 TONIGHT = date(2024, 3, 31)
-POLICY = load_config().policy
+JUDGEMENT = Judgement(load_config().policy)
 KEY = ["comparison", "slice", "feature"]
 
 
@@ -62,7 +62,7 @@ def test_drift_is_that_of_all_nights_at_once(days: list[int]) -> None:
     own = find_own_nights(whole, TONIGHT)
     summed = sum_nights(nights, own, SAMPLES)
     expected, found = (
-        build_drift(cells, REFERENCE, TONIGHT, 1, POLICY).sort_values(KEY, ignore_index=True)
+        build_drift(cells, REFERENCE, TONIGHT, 1, JUDGEMENT).sort_values(KEY, ignore_index=True)
         for cells in (whole, summed)
     )
     pd.testing.assert_frame_equal(found, expected, check_exact=True)

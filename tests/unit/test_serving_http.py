@@ -277,6 +277,9 @@ def test_page_shows_list_user_and_health(world: World) -> None:
         health = browser.get("/page/model").text
         assert "1 of 2 features has moved, with 50.0 % of the importance" in health
         assert "No open alert needs anyone." in health
+        assert "with AUC 0.512 [0.497, 0.527]" in health
+        assert "most by songs_7d, os" in health
+        assert "0.200 → 0.250" in health
         # Red is what the policy acts on.
         assert 'class="band high">moved' not in health
         assert 'class="band low">moved' in health

@@ -12,7 +12,13 @@ import pytest
 from churn_spark.contracts.features.spec import named
 from churn_spark.models.reasons import Reason
 from churn_spark.serving.lists import of_one_model
-from churn_spark.serving.page_parts import describe_drift, draw_history, percent, shown_reasons
+from churn_spark.serving.page_parts import (
+    describe_drift,
+    draw_history,
+    find_joint_drift,
+    percent,
+    shown_reasons,
+)
 from churn_spark.serving.users import Users
 
 DAY = date(2018, 11, 30)
@@ -94,6 +100,18 @@ def test_what_has_moved_comes_first_and_only_training_and_all_users_count() -> N
         ("ok", "as before", 0.02),
         ("empty", "not compared", None),
     ]
+
+
+def test_joint_drift_is_shown_where_it_was_tested() -> None:
+    joint = drift_row("joint", None, comparison="joint", auc=0.52)
+    assert find_joint_drift([drift_row("ok", 0.02), joint]) == joint
+    assert find_joint_drift([{**joint, "status": "skipped"}]) is None
+
+
+def test_parts_of_a_score_are_shown_where_they_were_measured() -> None:
+    measured = {"contribution_baseline": 0.1, "contribution_current": 0.2}
+    rows = [drift_row("of this release", 0.02, **measured), drift_row("older", 0.01)]
+    assert [row["parts"] for row in describe_drift(rows)] == [[0.1, 0.2], None]
 
 
 def test_user_is_listed_once_when_several_models_have_scored_the_date() -> None:

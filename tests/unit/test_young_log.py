@@ -29,7 +29,7 @@ from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.ks import build_reference, collect_bins, compare, locate_bins
 from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.frames.bin_counts import count_bins_by_feature, share_edges
-from churn_spark.monitoring.frames.drift import build_drift
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.reference import (
     Reference,
     compared_rows,
@@ -118,11 +118,14 @@ def rows_of(*ages: int) -> pd.DataFrame:
 def test_rows_of_a_log_that_was_too_young_are_no_reference(
     name: str, tonight: History, expected: list[bool]
 ) -> None:
-    assert compared_rows(rows_of(7, 28, 42, 56), name, tonight).tolist() == expected
+    assert (
+        compared_rows(rows_of(7, 28, 42, 56), need_to_compare(name), tonight).tolist() == expected
+    )
 
 
 def test_rows_that_say_nothing_of_their_log_are_all_compared() -> None:
-    assert compared_rows(pd.DataFrame({"songs_28d": [1, 2]}), "songs_28d", History(9, 9)).all()
+    rows = pd.DataFrame({"songs_28d": [1, 2]})
+    assert compared_rows(rows, need_to_compare("songs_28d"), History(9, 9)).all()
 
 
 def draw(age: int, seed: int) -> pd.DataFrame:
@@ -150,7 +153,7 @@ TRAINING = pd.concat([draw(age, age) for age in (7, 14, 42)], ignore_index=True)
 def drift_of(users: pd.DataFrame, tonight: History) -> pd.DataFrame:
     """Tonight's drift rows against all training rows that may be compared."""
     samples = {name: build_reference(TRAINING[name].to_numpy()) for name in NAMES}
-    full = {name: compared_rows(TRAINING, name, tonight) for name in NAMES}
+    full = {name: compared_rows(TRAINING, need_to_compare(name), tonight) for name in NAMES}
     reference = Reference(
         "7",
         samples,
@@ -162,7 +165,7 @@ def drift_of(users: pd.DataFrame, tonight: History) -> pd.DataFrame:
     encode = partial(encode_users, encoding=ENCODING)
     counted = count_bins_by_feature(users, share_edges(users, samples), ["level"], encode)
     dated = with_constants(counted, run_date=NIGHT)
-    return collect(build_drift(dated, reference, NIGHT, 200, POLICY))
+    return collect(build_drift(dated, reference, NIGHT, 200, Judgement(POLICY)))
 
 
 def of_all(drift: pd.DataFrame, name: str) -> pd.Series:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -25,12 +26,42 @@ from churn_spark.monitoring.drift.comparisons import (
 )
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.ks import SparseCounts, benjamini_hochberg
+from churn_spark.monitoring.frames.attribution import Attribution
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.policy.calibration import lines_of
+from churn_spark.monitoring.policy.evidence import DriftFact
 from churn_spark.monitoring.policy.hysteresis import is_entering, update_breached
 from churn_spark.monitoring.policy.policy_state import Calibration
 
 _MOVING = {feature.name for feature in FEATURES if feature.moves_by_construction}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """By what rule, and from what memory of the nights before, it is judged what has moved.
+
+    Attributes:
+        config: the rule.
+        before: what had moved before tonight, as the policy remembers it.
+        calibration: thresholds of this population, where there are some.
+        has_enough_users: else all stays as it was.
+    """
+
+    config: PolicyConfig
+    before: Collection[str] = ()
+    calibration: Calibration | None = None
+    has_enough_users: bool = True
+
+    def moved(self, facts: Sequence[DriftFact]) -> Collection[str]:
+        """What has moved as of tonight, of all users against the training rows."""
+        if not self.has_enough_users:
+            return self.before
+        return update_breached(self.before, facts, self.config, self.calibration)
+
+    def is_entering(self, feature: str, lower_bound: float, adjusted_p: float) -> bool:
+        """Whether one comparison alone is far enough to enter."""
+        lines = lines_of(feature, self.config, self.calibration)
+        return is_entering(lower_bound, adjusted_p, self.config, lines)
 
 
 def build_drift(
@@ -38,11 +69,8 @@ def build_drift(
     reference: Reference,
     run_date: date,
     min_rows: int,
-    config: PolicyConfig,
-    before: Collection[str] = (),
-    calibration: Calibration | None = None,
-    *,
-    is_judged: bool = True,
+    judgement: Judgement,
+    attributions: Mapping[str, Attribution] | None = None,
 ) -> Rows:
     """One row per comparison, slice and feature with its test, its distances and the verdict.
 
@@ -53,21 +81,21 @@ def build_drift(
         reference: the champion's training rows.
         run_date: tonight.
         min_rows: a slice with fewer rows tonight is left out.
-        config: has the rule for `is_breached`.
-        before: what had moved before tonight, as the policy remembers it.
-        calibration: has the thresholds of this population, where there are some.
-        is_judged: whether there are enough users to judge drift by; else all stays as it was.
+        judgement: the rule for `is_breached`.
+        attributions: what each feature moves the scores by, where that was measured.
     """
     shared = share(bins, reference)
     # Starting a group costs more than its work: one a feature, then one for all adjustments.
-    compare = _compare_feature(shared, run_date, min_rows)
+    compare = _compare_feature(shared, run_date, min_rows, attributions or {})
     tests = apply_by(bins, "feature", compare, struct_of(DRIFT, _test_columns()))
-    judge = _judge(config, before, calibration, is_judged=is_judged)
-    return apply_by(tests, "run_date", judge, struct_of(DRIFT))
+    return apply_by(tests, "run_date", _judge(judgement), struct_of(DRIFT))
 
 
 def _compare_feature(
-    shared: HasValue[Reference], run_date: date, min_rows: int
+    shared: HasValue[Reference],
+    run_date: date,
+    min_rows: int,
+    attributions: Mapping[str, Attribution],
 ) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that compares the nights of one feature, slice by slice."""
 
@@ -80,6 +108,8 @@ def _compare_feature(
             "model_version": reference.version,
             "importance": reference.importance.get(feature, 0.0),
             "is_trending": feature in _MOVING,
+            # Of all features at once only.
+            "told_by": None,
         }
         found = []
         for place, group in rows.groupby("slice"):
@@ -95,9 +125,24 @@ def _compare_feature(
                 trained = _trained(reference, str(place), feature)
                 tests = _compare_nights(reference, feature, nights, run_date, trained)
                 found += [about | {"slice": place} | test for test in tests]
+        parts = _attribution_columns(attributions.get(feature))
+        found = [
+            row | parts if (row["comparison"], row["slice"]) == (TRAINING, ALL) else row
+            for row in found
+        ]
         return pd.DataFrame(found, columns=_test_columns())
 
     return compare_feature
+
+
+def _attribution_columns(found: Attribution | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    return {
+        "contribution_baseline": found.baseline,
+        "contribution_current": found.current,
+        "contribution_error": found.error,
+    }
 
 
 def _trained(reference: Reference, place: str, feature: str) -> SparseCounts | None:
@@ -135,13 +180,7 @@ def _test_columns() -> list[str]:
     return [n for n in DRIFT.column_names if n not in ("adjusted_p_value", "is_breached")]
 
 
-def _judge(
-    config: PolicyConfig,
-    before: Collection[str],
-    calibration: Calibration | None,
-    *,
-    is_judged: bool,
-) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def _judge(judgement: Judgement) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Return the function that adjusts the p-values within each comparison and slice.
 
     Of all users against the training rows what the policy will remember is breached; of all other
@@ -155,25 +194,19 @@ def _judge(
         tested = judged.to_dict("records")
         features, prediction = drift_facts(tested)
         facts = (*features, *([prediction] if prediction else []))
-        moved = update_breached(before, facts, config, calibration) if is_judged else before
-        breached = [_counts(row, moved, config, calibration) for row in tested]
+        moved = judgement.moved(facts)
+        breached = [_counts(row, moved, judgement) for row in tested]
         return judged.assign(is_breached=breached)[DRIFT.column_names]
 
     return judge
 
 
-def _counts(
-    row: Mapping[Any, Any],
-    moved: Collection[str],
-    config: PolicyConfig,
-    calibration: Calibration | None,
-) -> bool:
+def _counts(row: Mapping[Any, Any], moved: Collection[str], judgement: Judgement) -> bool:
     is_remembered = (row["comparison"], row["slice"]) == (TRAINING, ALL)
     if is_remembered and not row["is_trending"]:
         return row["feature"] in moved
-    bounds = row["lower_bound"], row["adjusted_p_value"]
-    lines = lines_of(row["feature"], config, calibration)
-    return row["status"] == "ok" and is_entering(*bounds, config, lines)
+    found = row["feature"], row["lower_bound"], row["adjusted_p_value"]
+    return row["status"] == "ok" and judgement.is_entering(*found)
 
 
 def _number_row(comparison: str, found: NumberComparison) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.contracts.features.history import ALWAYS, FILLED_DAYS, LOG_DAYS, History
+from churn_spark.contracts.features.history import ALWAYS, FILLED_DAYS, LOG_DAYS, History, Need
 from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
 from churn_spark.contracts.features.spec import Feature, need_to_compare
 from churn_spark.evaluation.coarse import coarsen
@@ -74,7 +74,9 @@ class Reference:
             )
             for name, values in ((n, sample[n].to_numpy(dtype=float)) for n in sample.columns)
         }
-        full = {name: compared_rows(bundle.baseline, name, tonight) for name in samples}
+        full = {
+            name: compared_rows(bundle.baseline, need_to_compare(name), tonight) for name in samples
+        }
         return Reference(
             bundle.version,
             samples,
@@ -88,9 +90,8 @@ class Reference:
         )
 
 
-def compared_rows(sample: pd.DataFrame, name: str, tonight: History) -> NDArray[np.bool_]:
-    """Which training rows a feature is compared with on a night, shape (rows,)."""
-    need = need_to_compare(name)
+def compared_rows(sample: pd.DataFrame, need: Need, tonight: History) -> NDArray[np.bool_]:
+    """Which training rows can be compared on a night with what needs so much, shape (rows,)."""
     if need == ALWAYS or LOG_DAYS not in sample:
         return np.ones(len(sample), dtype=np.bool_)
     return need.is_filled(sample[LOG_DAYS], sample[FILLED_DAYS], tonight)

@@ -37,19 +37,20 @@ class Estimate(Interval):
     standard_error: float
 
 
-def estimate_auc(labels: Values, scores: Values, users: Values) -> Estimate:
+def estimate_auc(labels: Values, scores: Values, users: Values, widening: float = 1.0) -> Estimate:
     """ROC AUC with DeLong's interval, on the logit scale so that it stays within [0, 1].
 
     Args:
         labels: 0 or 1, shape (n,).
         scores: any order-preserving score, shape (n,).
         users: whose row it is, shape (n,).
+        widening: of the standard error, where the scores themselves are of the same rows.
 
     Returns:
         NaN throughout without a user of each class; NaN bounds with fewer than two of each.
     """
     aucs, covariance = auc_covariance(labels, scores[None, :], users)
-    auc, error = float(aucs[0]), math.sqrt(covariance[0, 0])
+    auc, error = float(aucs[0]), widening * math.sqrt(covariance[0, 0])
     if not 0 < auc < 1 or not error > 0:
         # At the edge the variance is 0 or the logit infinite: all that is known is the value.
         is_known = not math.isnan(error)

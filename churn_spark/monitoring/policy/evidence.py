@@ -35,6 +35,27 @@ class DriftFact:
 
 
 @dataclass(frozen=True)
+class JointFact:
+    """How well trees tell tonight's users from the champion's training rows.
+
+    They look at the features that have not moved by themselves.
+
+    Attributes:
+        auc: 0.5 where nothing tells them apart.
+        low: lower 95 % confidence bound of it.
+        high: upper one.
+        told_by: the features that tell most, the first one most; at most three.
+        importance: share of what moves the champion's scores that these have, in [0, 1].
+    """
+
+    auc: float
+    low: float
+    high: float
+    told_by: tuple[str, ...]
+    importance: float
+
+
+@dataclass(frozen=True)
 class MetricChange:
     """One metric of the champion on one labelled window, against its reference.
 
@@ -158,6 +179,7 @@ class Evidence:
         challenger: once there is one.
         probation: while the champion is on probation and rows have been labelled since.
         wander: where the thresholds are to be calibrated; such evidence decides nothing else.
+        joint: drift of all features at once; none where it was not tested.
     """
 
     n_rows: int
@@ -168,6 +190,7 @@ class Evidence:
     challenger: ChallengerComparison | None = None
     probation: ProbationComparison | None = None
     wander: Wander | None = None
+    joint: JointFact | None = None
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

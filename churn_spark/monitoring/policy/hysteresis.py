@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.calibration import Lines, lines_of
-from churn_spark.monitoring.policy.evidence import DriftFact, MetricChange
+from churn_spark.monitoring.policy.evidence import DriftFact, JointFact, MetricChange
 from churn_spark.monitoring.policy.policy_state import Calibration, Streak
 
 LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
@@ -44,6 +44,19 @@ def update_breached(
 def is_entering(lower_bound: float, adjusted_p: float, config: PolicyConfig, lines: Lines) -> bool:
     """Whether a shift is surely large, and surely not chance; never where either is NaN."""
     return lower_bound >= lines.enter and adjusted_p <= config.enter_adjusted_p
+
+
+def is_apart(was_apart: bool, fact: JointFact | None, config: PolicyConfig) -> bool:
+    """Whether tonight's users count as told from the training rows by all features at once.
+
+    As with one feature, that begins when it is surely so, and ends when it hardly is. A night
+    without a fact is as the one before.
+    """
+    if fact is None:
+        return was_apart
+    if fact.auc < config.exit_auc:
+        return False
+    return was_apart or fact.low >= config.enter_auc_low
 
 
 def breached_share(breached: Iterable[str], features: Sequence[DriftFact]) -> float:

@@ -19,7 +19,12 @@ from churn_spark.monitoring.policy.evidence import (
     Evidence,
     ProbationComparison,
 )
-from churn_spark.monitoring.policy.hysteresis import breached_share, update_breached, update_streaks
+from churn_spark.monitoring.policy.hysteresis import (
+    breached_share,
+    is_apart,
+    update_breached,
+    update_streaks,
+)
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.promotion import objections
 from churn_spark.wording import count_of
@@ -120,7 +125,10 @@ def _count_drift(state: PolicyState, evidence: Evidence, config: PolicyConfig) -
     share = breached_share(breached, evidence.features)
     is_bad = share >= config.min_breached_share or PREDICTION in breached
     bad_nights = (*state.bad_nights, is_bad)[-config.of_nights :]
-    return replace(state, breached=breached, bad_nights=bad_nights)
+    was_apart = bool(state.apart) and state.apart[-1]
+    # Remembered for the alert: it retrains nothing (docs/adr/0044).
+    apart = (*state.apart, is_apart(was_apart, evidence.joint, config))[-config.of_nights :]
+    return replace(state, breached=breached, bad_nights=bad_nights, apart=apart)
 
 
 def _check_champion(what: str, champion: str, state: PolicyState) -> None:
@@ -193,6 +201,7 @@ def _promote(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyS
         cooldown_days=config.cooldown_days,
         breached=(),
         bad_nights=(),
+        apart=(),
         streaks=(),
         previous=None,
         probation_end=None,

@@ -98,6 +98,8 @@ class PolicyState:
         waits_for_human: why nothing is retrained until `release`; none otherwise.
         calibration: thresholds of this population; none before the first, and in the states of
             older releases, which had none.
+        apart: for the newest nights that were judged, oldest first, whether the users could be
+            told from the training rows by all features at once.
     """
 
     champion: str
@@ -113,6 +115,7 @@ class PolicyState:
     probation_end: date | None = None
     waits_for_human: str | None = None
     calibration: Calibration | None = None
+    apart: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,11 @@ def is_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
     return sum(state.bad_nights) >= config.bad_nights
 
 
+def is_joint_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
+    """Whether the users could be told from the training rows on enough of the newest nights."""
+    return sum(state.apart) >= config.bad_nights
+
+
 def bad_nights_of(state: PolicyState) -> str:
     """How many of the newest nights were bad: `2 of the last 3 nights were bad`."""
     n_bad = sum(state.bad_nights)

@@ -14,6 +14,7 @@ from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
@@ -109,15 +110,7 @@ class NightData:
         promotion on that night starts a new memory, but the drift shown is that of the old one.
         """
         since: dict[str, tuple[date, bool]] = {}
-        lived = [
-            entry
-            for entry in self.entries
-            if entry.after is not None
-            and entry.after.champion == self.reference_version
-            and self.drift_night is not None
-            and entry.decision.night <= self.drift_night
-        ]
-        for number, entry in enumerate(lived):
+        for number, entry in enumerate(self._lived):
             assert entry.after is not None
             old = entry.before.breached if number == 0 and entry.before else ()
             since = {
@@ -125,6 +118,18 @@ class NightData:
                 for name in entry.after.breached
             }
         return since
+
+    @property
+    def _lived(self) -> list[Entry]:
+        """The decisions about the champion whose drift is shown, up to the night of that."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.after is not None
+            and entry.after.champion == self.reference_version
+            and self.drift_night is not None
+            and entry.decision.night <= self.drift_night
+        ]
 
     @cached_property
     def movement(self) -> Movement:
@@ -137,6 +142,21 @@ class NightData:
         rows = _of_all_users(self.drift)
         found = records(rows[(rows["feature"] == PREDICTION) & (rows["status"] == "ok")])
         return found[0] if found else None
+
+    @cached_property
+    def joint(self) -> dict[str, Any] | None:
+        """The drift row of all features at once; none on nights of older releases."""
+        found = records(self.drift[self.drift["comparison"] == JOINT])
+        return found[0] if found else None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the policy counted the users as told from the training rows that are shown.
+
+        As with `moved`, a promotion on the night starts a new memory.
+        """
+        lived = [entry.after for entry in self._lived if entry.after is not None]
+        return bool(lived) and any(lived[-1].apart[-1:])
 
     @cached_property
     def judged(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from churn_spark.reports.html import draw_page
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.decision import alerts_section, checks_section, decision_section
 from churn_spark.reports.night.drift import features_section, history_section, shapes_section
+from churn_spark.reports.night.joint import joint_section
 from churn_spark.reports.night.performance import performance_section
 from churn_spark.reports.night.summary import answer, cautions, key_figures, sentences, subtitle
 from churn_spark.reports.night.timeline import timeline_section
@@ -33,6 +34,7 @@ def build_page(data: NightData) -> Page:
             features_section(data),
             shapes_section(data),
             history_section(data),
+            joint_section(data),
             performance_section(data),
             timeline_section(data),
             _reading_section(),

@@ -12,6 +12,7 @@ import pandas as pd
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.history import LOG_DAYS, NO_HISTORY, History
 from churn_spark.contracts.features.segments import ALL
+from churn_spark.contracts.features.spec import need_to_compare
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -141,7 +142,7 @@ def _read_shapes(
         if name not in counted:
             continue
         values = sample[name].to_numpy(dtype=np.float64)
-        own = values[compared_rows(sample, name, tonight)]
+        own = values[compared_rows(sample, need_to_compare(name), tonight)]
         if name in levels:
             every, part = (code_reference(codes, len(levels[name])) for codes in (values, own))
             found = recount_for(part, every, *counted[name])

@@ -7,6 +7,7 @@ import math
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
+from churn_spark.monitoring.alerts.joint import JOINT_DRIFT
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
@@ -193,6 +194,7 @@ def alert_name(key: str) -> str:
         return f"data: {name}"
     names = {
         "drift:moved": "what has moved",
+        JOINT_DRIFT: "all features at once",
         "rate:missing": "missing values",
         "rate:zero": "zeros",
         CONFIRMED_DRIFT: "drift, confirmed",
