@@ -48,6 +48,7 @@ def service_page(data: NightData) -> str:
         form_token="",
         checks={},
         run_date=data.drift_night,
+        thresholds="",
         card=None,
         predicts="",
         **health_of(data),
