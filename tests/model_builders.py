@@ -7,6 +7,8 @@ import pandas as pd
 
 from churn_spark.models.encoding import Encoding
 
+COARSE = ("lightgbm.max_rounds=20", "behaviour.n_classes=[3]", "behaviour.n_starts=1")
+"""Overrides for tests in which it doesn't matter how well the models fit."""
 FEATURES = ("signal", "noise", "place", "stated")
 ENCODING = Encoding(FEATURES, {"place": tuple(f"p{n}" for n in range(40))}, {}, "test")
 

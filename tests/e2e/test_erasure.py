@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from every_byte import find_bytes, mark_log
+from model_builders import COARSE
 from pyspark.sql import SparkSession
 
 from bench import flow
-from bench.killed_night import LIGHT
 from churn_spark.config import PrivacyConfig, load_config
 from churn_spark.contracts.tables import (
     ERASURES,
@@ -38,8 +38,7 @@ def test_erased_user_is_nowhere_after_any_job(
     spark: SparkSession, simulated_log: KnownLog, tmp_path: Path
 ) -> None:
     log = str(mark_log(simulated_log.path, tmp_path / "log"))
-    # What is learnt doesn't matter here: a small model leaves the same kinds of files.
-    config = load_config(overrides=[f"lakehouse={tmp_path / 'lakehouse'}", *LIGHT])
+    config = load_config(overrides=[f"lakehouse={tmp_path / 'lakehouse'}", *COARSE])
     context = JobContext(config, Lakehouse(spark, config.lakehouse))
     lakehouse = context.lakehouse
     flow.nightly(context, NIGHT, log)

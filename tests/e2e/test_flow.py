@@ -20,6 +20,7 @@ import pyarrow as pa
 import pytest
 from every_byte import NAMES, find_marks, mark_log
 from mlflow.tracking import MlflowClient
+from model_builders import COARSE
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
@@ -314,9 +315,7 @@ def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
                 continue
             known = {name: value for name, value in record.items() if name not in unknown}
             log.write(json.dumps({**known, "level": "paid"}) + "\n")
-    # Whether fields are known doesn't depend on how well the models fit.
-    coarse = "lightgbm.max_rounds=20", "behaviour.n_classes=[3]", "behaviour.n_starts=1"
-    context = new_context(spark, tmp_path / "lakehouse", *coarse)
+    context = new_context(spark, tmp_path / "lakehouse", *COARSE)
     assert not flow.nightly(context, NIGHT, str(tmp_path / "log.json.gz")).is_held
     typical = context.registry.load("1").encoding.typical
     assert typical["tenure_days"] is typical["days_since_level_change"] is None
