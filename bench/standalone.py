@@ -28,6 +28,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 _START_S: Final = 60.0
 _STOP_S: Final = 10.0
 _EVERY_S: Final = 0.1
+_EVERY_LOOK_S: Final = 0.5
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
 
 
@@ -208,7 +209,7 @@ class Submitted:
         while self._n_tasks() < n_tasks:
             if self.process.poll() is not None:
                 raise SystemExit(f"found its end, expected {n_tasks} tasks before:\n{self.wait()}")
-            time.sleep(_EVERY_S)
+            time.sleep(_EVERY_LOOK_S)
 
     def _n_tasks(self) -> int:
         is_begun = any(self.events.iterdir())

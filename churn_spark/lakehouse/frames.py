@@ -152,8 +152,9 @@ def numbered(rows: Rows, order: Sequence[str], name: str) -> Iterator[Rows]:
         name: of the column.
     """
     if isinstance(rows, DataFrame):
-        # Without a number of ranges: adaptive execution joins neighbours where rows are few.
-        ranges = rows.repartitionByRange(F.asc("as_of"), *map(_in_order, order))
+        # Adaptive execution joins no parts of what is kept, however few their rows: one for a core.
+        n_ranges = rows.sparkSession.sparkContext.defaultParallelism
+        ranges = rows.repartitionByRange(n_ranges, F.asc("as_of"), *map(_in_order, order))
         # Kept: what a range holds is counted, and counted on.
         dealt = ranges.withColumn(_RANGE, F.spark_partition_id()).persist()
         yield _number_by_range(dealt, order, name)

@@ -107,6 +107,8 @@ def _fit_synapseml(
         slotNames=list(encoding.features),
         seed=plan.seed,
         deterministic=True,
+        # So long one task waits for the others; of an executor that was just lost, in vain.
+        timeout=300.0,
         # Streaming mode crashes on small data with several cores.
         dataTransferMode="bulk",
         matrixType="dense",

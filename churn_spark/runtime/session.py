@@ -131,8 +131,6 @@ def _sql_settings(config: SparkConfig) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # As many at most: adaptive execution, which is on, joins those that turn out small.
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
-        # Also those of a frame that is kept.
-        "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,
         # Delta replays its log in this many tasks; 50, the default, costs seconds on a laptop.
         "spark.databricks.delta.snapshotPartitions": metadata_tasks,
