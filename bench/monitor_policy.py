@@ -6,6 +6,7 @@ policy, with thresholds that calibrate themselves. Takes about a minute of one c
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -149,7 +150,8 @@ def live_years(
     rng: np.random.Generator, name: str, make: MakeWorld, years: int, config: PolicyConfig
 ) -> list[LivedYears]:
     """Years of harmless nights, each from a first champion on who stays."""
-    return [live(rng, make(rng), config) for _ in track(range(years), name, transient=True)]
+    shown = track(range(years), name, transient=True, disable=not sys.stdout.isatty())
+    return [live(rng, make(rng), config) for _ in shown]
 
 
 def rate_of(years: Sequence[LivedYears]) -> float:
