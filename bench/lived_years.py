@@ -37,7 +37,8 @@ from churn_spark.monitoring.policy.wander import (
 )
 
 START = date(2024, 1, 1)
-_WITHIN = 3
+NEVER = 99
+_WATCHED = 5
 _LAGS = 1, 7
 # Nights that are drawn at once: few, as a new champion draws them anew.
 _BLOCK = 60
@@ -113,19 +114,38 @@ def live(
     return lived
 
 
+@dataclass(frozen=True)
+class Found:
+    """What became of a planted shift.
+
+    Attributes:
+        size: in SD.
+        confirmed: after how many nights drift was confirmed, or `NEVER`.
+        asked: after how many it asked for a retraining, or `NEVER`.
+    """
+
+    size: float
+    confirmed: int
+    asked: int
+
+
 def find_shift(
     lived: LivedYears, number: int, feature: int, shift: float, config: PolicyConfig
-) -> bool:
-    """Whether a shift of one feature from a night on is confirmed within three nights."""
-    state = lived.states[number]
-    for later in range(number, number + _WITHIN):
+) -> Found:
+    """What the nights from one on make of a shift of one feature."""
+    state, confirmed, asked = lived.states[number], NEVER, NEVER
+    for later in range(number, number + _WATCHED):
         now, mean = lived.shares[later].copy(), lived.world.means[later, feature]
         now[feature] += expected_shares(mean + shift) - expected_shares(mean)
         evidence = _evidence(now, lived.baselines[number], int(lived.world.n_users[later]))
-        state, _ = decide(replace(state, pending=None), evidence, config, _night(later))
+        # A scheduled challenger is in vain and judged the same night: the champion stays.
+        before = replace(state, pending=None)
+        state, decision = decide(before, evidence, config, _night(later))
         if is_drift_confirmed(state, config):
-            return True
-    return False
+            confirmed = min(confirmed, later - number + 1)
+        if (decision.kind, decision.rule) == ("retrain", "drift"):
+            asked = min(asked, later - number + 1)
+    return Found(shift, confirmed, asked)
 
 
 def find_shifts(
@@ -134,8 +154,8 @@ def find_shifts(
     n_shifts: int,
     shift: float | None,
     config: PolicyConfig,
-) -> Iterator[tuple[float, bool]]:
-    """Shifts on any night after the first calibration: their size, and whether each was found.
+) -> Iterator[Found]:
+    """Shifts on any night after the first calibration.
 
     Args:
         rng: chooses year, night and feature.
@@ -147,12 +167,12 @@ def find_shifts(
     for _ in range(n_shifts):
         lived = years[int(rng.integers(len(years)))]
         first = next(n for n, state in enumerate(lived.states) if state.calibration is not None)
-        number = int(rng.integers(first, len(lived.states) - _WITHIN))
+        number = int(rng.integers(first, len(lived.states) - _WATCHED))
         feature = int(rng.integers(lived.world.means.shape[1]))
         calibration = lived.states[number].calibration
         assert calibration is not None
         size = calibration.of(_name(feature)).shift if shift is None else shift
-        yield size, find_shift(lived, number, feature, size, config)
+        yield find_shift(lived, number, feature, size, config)
 
 
 def count_plain(lived: LivedYears) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from churn_spark.monitoring.performance.performance import measure
 
 pytestmark = pytest.mark.spark
 
-POLICY = load_config().policy
+POLICY = load_config(overrides=["policy.self_calibrate=false"]).policy
 TONIGHT = date(2024, 3, 31)
 LEVELS = ("Windows", "Mac")
 ENCODING = Encoding(("songs", "tenure_days", "os"), {"os": LEVELS}, {}, "")

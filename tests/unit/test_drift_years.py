@@ -19,7 +19,7 @@ from bench.drift_years import (
     swing_weekly,
     wander,
 )
-from bench.lived_years import find_shift, find_shifts, live
+from bench.lived_years import NEVER, Found, find_shift, find_shifts, live
 from churn_spark.config import load_config
 
 # From 10,001 rows on the p-value beside D is asymptotic, and so takes no time.
@@ -81,11 +81,12 @@ def test_years_calibrate_themselves_and_find_what_they_say() -> None:
     assert lived.states[28].calibration is not None
     # Every seven nights from the 28th on.
     assert lived.n_calibrations == 5
-    sizes, hits = zip(*find_shifts(rng, [lived], 30, None, POLICY), strict=True)
-    assert all(0.2 < size < 0.6 for size in sizes)
-    assert np.mean(hits) > 0.8
-    assert find_shift(lived, 40, 0, 1.0, POLICY)
-    assert not find_shift(lived, 40, 0, 0.0, POLICY)
+    found = list(find_shifts(rng, [lived], 30, None, POLICY))
+    assert all(0.2 < one.size < 0.6 for one in found)
+    assert np.mean([one.confirmed <= 3 for one in found]) > 0.8
+    assert find_shift(lived, 40, 0, 1.0, POLICY).confirmed == 2
+    assert find_shift(lived, 40, 0, 1.0, POLICY).asked <= 5
+    assert find_shift(lived, 40, 0, 0.0, POLICY) == Found(0.0, NEVER, NEVER)
 
 
 def test_found_drift_renews_the_training_rows_where_that_is_asked() -> None:

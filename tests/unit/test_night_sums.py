@@ -17,7 +17,7 @@ from churn_spark.monitoring.frames.night_sums import find_own_nights, sum_nights
 from churn_spark.monitoring.frames.reference import Reference
 
 TONIGHT = date(2024, 3, 31)
-JUDGEMENT = Judgement(load_config().policy)
+JUDGEMENT = Judgement(load_config(overrides=["policy.self_calibrate=false"]).policy)
 KEY = ["comparison", "slice", "feature"]
 
 
