@@ -94,6 +94,7 @@ class AlertsConfig(Section):
     max_chance: float = Field(gt=0, lt=1)
     min_severity: Literal["info", "warning", "critical"]
     webhook_url: str = Field(pattern=r"^(https?://.+)?$")
+    webhook_format: Literal["plain", "slack", "teams"]
     smtp_host: str
     smtp_port: int = Field(ge=1, le=65535)
     smtp_starttls: bool

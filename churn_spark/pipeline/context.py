@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
+from churn_spark.pipeline.console import log_to_standard_error
 from churn_spark.runtime.user import require_named_user
 
 if TYPE_CHECKING:
@@ -105,9 +106,7 @@ def open_job(
     started = time.time()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    # To standard error; what the jobs do is said on standard output.
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("churn_spark").setLevel(logging.INFO)
+    log_to_standard_error()
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     config = load_config(env, overrides or ())

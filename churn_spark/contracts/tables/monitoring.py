@@ -146,6 +146,20 @@ ALERTS = TableSpec(
     partition_by=("run_date",),
 )
 
+LATE_NIGHTS = TableSpec(
+    "monitoring",
+    "late_nights",
+    "time in which nights were late, however many",
+    (
+        Column("first_night", "date", "as-of date of the first one that did not finish in time"),
+        Column("last_night", "date", "of the newest one"),
+        Column("due_ts", "timestamp", "when the first one had to be finished"),
+        Column("opened_ts", "timestamp", "when `check_freshness` found it late"),
+        Column("told_ts", "timestamp", "newest notice that has arrived; null: none has"),
+        Column("ended_ts", "timestamp", "when none was late any more; null while one is"),
+    ),
+)
+
 ERASURES = TableSpec(
     "monitoring",
     "erasures",
