@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from churn_spark.config.section import Section, Share
 
@@ -48,6 +49,7 @@ class PolicyConfig(Section):
     max_probation_high: float = Field(gt=-1, le=0)
     # Decisions of older releases were stored without it, and were right with any number.
     min_probation_positives: int = Field(default=2, ge=2)
+    judge_list: bool = False
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -73,7 +75,9 @@ class ChecksConfig(Section):
 
     min_same_weekdays: int = Field(ge=1)
     min_volume_ratio: float = Field(gt=0, lt=1)
+    min_early_ratio: float = Field(gt=0, lt=1)
     max_volume_ratio: float = Field(gt=1)
+    holidays: tuple[str, ...]
     max_hours_behind: float = Field(gt=0)
     max_null_increase: Share
     max_zero_increase: Share
@@ -83,6 +87,31 @@ class ChecksConfig(Section):
     max_quarantine_rate: Share
     max_misdated_rate: Share
     max_changed_rate: Share
+    min_label_day: Share
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _as_texts(cls, days: object) -> object:
+        """YAML reads 2026-04-06 without quotes as a date."""
+        return [str(day) for day in days] if isinstance(days, list) else days
+
+    @field_validator("holidays")
+    @classmethod
+    def _check_days(cls, days: tuple[str, ...]) -> tuple[str, ...]:
+        for day in days:
+            try:
+                # Of a leap year, which has all days.
+                date.fromisoformat(f"2000-{day}" if len(day) == len("12-25") else day)
+            except ValueError as error:
+                raise ValueError(
+                    f"found the holiday {day!r}, expected a day of each year, 12-25, or a date, "
+                    "2026-04-06"
+                ) from error
+        return days
+
+    def is_holiday(self, day: date) -> bool:
+        """Whether a day is one of the holidays."""
+        return str(day) in self.holidays or f"{day:%m-%d}" in self.holidays
 
 
 class AlertsConfig(Section):
