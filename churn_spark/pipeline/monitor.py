@@ -16,7 +16,9 @@ from churn_spark.contracts.tables import (
     DRIFT,
     DRIFT_CELLS,
     LABELS,
+    LOG_DATES,
     PERFORMANCE,
+    RETENTION_LISTS,
     SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
@@ -31,12 +33,14 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import TRAINING
 from churn_spark.monitoring.frames.drift import build_drift
 from churn_spark.monitoring.frames.reference import Reference
+from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
 from churn_spark.monitoring.policy.history import newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.performance import measure_performance, newest_window
+from churn_spark.pipeline.reach import measure_arrival, measure_lists
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of, name_some
 
@@ -50,6 +54,8 @@ USE_CASE = UseCase(
         TRANSITIONS,
         BEHAVIOUR,
         LABELS,
+        LOG_DATES,
+        RETENTION_LISTS,
         VALIDATION_SCORES,
         DATA_CHECKS,
         DRIFT_CELLS,
@@ -122,6 +128,8 @@ def monitor_night(
         replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
+        of_lists: Where = {"run_date": [date], "basis": [LIST]}
+        reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
         n_breached = sum(bool(row.is_breached) for row in found.rows)
         facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(f"moved: {name_some(found.moved, _NAMED) or 'none'}")
@@ -130,6 +138,7 @@ def monitor_night(
             facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
+        facts.extend(describe_reach(reach) for reach in reaches[-1:])
     return found
 
 
@@ -151,6 +160,11 @@ def measure(
     rows = measure_performance(
         lakehouse, registry, night.date, bundle, window, config.learning, config.monitoring
     )
+    of_night = [
+        *measure_lists(lakehouse, night, config.learning),
+        *measure_arrival(lakehouse, night, bundle.version, config.learning, config.checks),
+    ]
+    rows += [{**row, "run_date": night.date} for row in of_night]
     values = [[row.get(name) for name in PERFORMANCE.column_names] for row in rows]
     lakehouse.replace_rows(values, PERFORMANCE, {"run_date": [night.date]})
     return window
