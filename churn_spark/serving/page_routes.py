@@ -14,6 +14,7 @@ from fastapi import FastAPI, Query, Request, Response
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
+from churn_spark.monitoring.performance.reach import describe_reach, list_reaches
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
@@ -120,6 +121,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         drift = describe_drift(newest.rows.to_pylist()) if newest else []
         told = service.alerts.newest
         alerts = open_alerts(told.rows.to_pylist()) if told else []
+        measured = service.performance.newest
+        reaches = list_reaches(measured.rows.to_pylist()) if measured else ()
         return _page(
             request,
             "model.html",
@@ -130,6 +133,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             drift=drift,
             moved=[row["feature"] for row in drift if row["state"] == "moved"],
             alerts=alerts,
+            reach=describe_reach(reaches[-1]) if reaches else "",
             is_drift_confirmed=any(alert["key"] == CONFIRMED_DRIFT for alert in alerts),
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from churn_spark.config import ServiceConfig
 from churn_spark.config.privacy import pseudonym_of, read_privacy_key
-from churn_spark.contracts.tables import ALERTS, DRIFT, RETENTION_LISTS, SCORES
+from churn_spark.contracts.tables import ALERTS, DRIFT, PERFORMANCE, RETENTION_LISTS, SCORES
 from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
@@ -69,6 +69,7 @@ class Service:
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
         self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
+        self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.nights = NightWatch(config.lakehouse, config.schedule)
         self.figures = Figures()
@@ -86,11 +87,11 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        tables = (self.scores, self.lists, self.drift, self.alerts, self.log_start, self.nights)
+        tables = (self.scores, self.lists, self.drift, self.alerts, self.performance)
         return [
             self.keys.look,
             self.champion.look,
-            *(table.look for table in tables),
+            *(table.look for table in (*tables, self.log_start, self.nights)),
             self._measure,
         ]
 

@@ -16,6 +16,7 @@ from churn_spark.monitoring.policy.hysteresis import JUDGED_METRICS, is_surely_w
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric
+from churn_spark.reports.night.reach import reach_blocks
 from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
 from churn_spark.reports.words import count, interval, measured, number, percent
 from churn_spark.wording import count_of
@@ -45,6 +46,7 @@ def performance_section(data: NightData) -> Section:
         blocks.append(Gallery(pictures))
     if not measured_rows.empty:
         blocks += list(_slice_table(newest))
+    blocks += list(reach_blocks(data))
     if not guessed.empty:
         blocks += [_guess_table(guessed), Caution(_NO_DECISION)]
     return Section("performance", title, _answer(data), tuple(blocks))
