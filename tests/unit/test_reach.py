@@ -123,7 +123,7 @@ def test_intervals_hold_the_truth_in_19_of_20_draws() -> None:
     hits = np.zeros(2)
     for _ in range(400):
         cancel = rng.binomial(sizes, chances)
-        groups = {}
+        groups: dict[Group, int] = {}
         for kind, n, k in zip(kinds, sizes, cancel, strict=True):
             groups |= {Group(True, *kind): int(k), Group(False, *kind): int(n - k)}
         reach = reach_of(ListCounts(DAY, "3", groups))
