@@ -170,15 +170,14 @@ def list_reaches(rows: Iterable[Any]) -> tuple[ListReach, ...]:
 
 def describe_reach(reach: ListReach) -> str:
     """The list's success in a sentence or two, in users and in percent."""
-    users = count_of(reach.n_listed, "user")
-    n_reached = round(reach.reached * reach.n_positive)
-    shares = {"by chance": reach.by_chance, "by the rule": reach.by_rule, "at best": reach.at_best}
-    others = [f"{share * reach.n_positive:,.1f} {name}" for name, share in shares.items()]
+    n_reached, n_best = (round(one * reach.n_positive) for one in (reach.reached, reach.at_best))
+    chance, rule = (one * reach.n_positive for one in (reach.by_chance, reach.by_rule))
     return (
         f"The list of {reach.window_start} had {n_reached:,} of the "
         f"{count_of(reach.n_positive, 'user')} who then cancelled ({percent(reach.reached)}, "
-        f"{percent(reach.low)} to {percent(reach.high)}) among its {users}; as many would have "
-        f"had {others[0]}, {others[1]}, {others[2]}."
+        f"{percent(reach.low)} to {percent(reach.high)}) among its "
+        f"{count_of(reach.n_listed, 'user')}; a list of that length has {chance:,.1f} by chance, "
+        f"{rule:,.1f} by the rule, {n_best:,} at best."
     )
 
 
