@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     """Held back: the data failed their checks."""
     LOCKED = 40
     """Another job is writing: the same command does its work once that has ended."""
+    LATE = 50
+    """A night that is expected by now has not finished."""
 
 
 class ChurnSparkError(Exception):

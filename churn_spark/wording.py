@@ -7,6 +7,7 @@ from typing import Final
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
+_DAY: Final = 86_400
 
 
 def count_of(n: int, noun: str, plural: str = "") -> str:
@@ -47,9 +48,11 @@ def percent(share: float, decimals: int = 0, gap: str = " ") -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time, roughly: `40 s`, `12 minutes`, `1.5 hours`."""
+    """A length of time, roughly: `40 s`, `12 minutes`, `1.5 hours`, `3.2 days`."""
     if seconds < 2 * _MINUTE:
         return f"{max(1, round(seconds))} s"
     if seconds < 2 * _HOUR:
         return f"{round(seconds / _MINUTE)} minutes"
-    return f"{seconds / _HOUR:.1f} hours"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.1f} hours"
+    return f"{seconds / _DAY:,.1f} days"

@@ -20,11 +20,11 @@ def main(
     overrides: SetOption = None,
 ) -> None:
     """Show how the lakehouse stands, in seconds: it starts no Spark, and writes nothing."""
-    lakehouse = load_config(env, overrides or ()).lakehouse
+    config = load_config(env, overrides or ())
     from churn_spark.pipeline.status import read_status
     from churn_spark.pipeline.status_page import show_status
 
-    show_status(read_status(lakehouse, runs))
+    show_status(read_status(config.lakehouse, runs, config.schedule))
 
 
 if __name__ == "__main__":

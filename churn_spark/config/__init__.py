@@ -36,6 +36,7 @@ from churn_spark.config.monitoring import (
 )
 from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
+from churn_spark.config.schedule import ScheduleConfig
 from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -67,6 +68,7 @@ __all__ = [
     "RegistryConfig",
     "RetentionListConfig",
     "RunsConfig",
+    "ScheduleConfig",
     "ScoringConfig",
     "Section",
     "ServiceConfig",

@@ -24,6 +24,7 @@ from churn_spark.config.monitoring import (
 )
 from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
+from churn_spark.config.schedule import ScheduleConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -61,6 +62,7 @@ class Config(Section):
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig
+    schedule: ScheduleConfig
     maintenance: MaintenanceConfig
     runs: RunsConfig
     catalog: CatalogConfig

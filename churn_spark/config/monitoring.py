@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from churn_spark.config.section import Section, Share
 
@@ -58,6 +59,7 @@ class PolicyConfig(Section):
     # And before all features were looked at at once: their evidence has nothing to compare.
     enter_auc_low: float = Field(default=0.57, ge=0.5, lt=1)
     exit_auc: float = Field(default=0.56, ge=0.5, lt=1)
+    judge_list: bool = False
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -93,7 +95,9 @@ class ChecksConfig(Section):
 
     min_same_weekdays: int = Field(ge=1)
     min_volume_ratio: float = Field(gt=0, lt=1)
+    min_early_ratio: float = Field(gt=0, lt=1)
     max_volume_ratio: float = Field(gt=1)
+    holidays: tuple[str, ...]
     max_hours_behind: float = Field(gt=0)
     max_null_increase: Share
     max_zero_increase: Share
@@ -103,6 +107,31 @@ class ChecksConfig(Section):
     max_quarantine_rate: Share
     max_misdated_rate: Share
     max_changed_rate: Share
+    min_label_day: Share
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _as_texts(cls, days: object) -> object:
+        """YAML reads 2026-04-06 without quotes as a date."""
+        return [str(day) for day in days] if isinstance(days, list) else days
+
+    @field_validator("holidays")
+    @classmethod
+    def _check_days(cls, days: tuple[str, ...]) -> tuple[str, ...]:
+        for day in days:
+            try:
+                # Of a leap year, which has all days.
+                date.fromisoformat(f"2000-{day}" if len(day) == len("12-25") else day)
+            except ValueError as error:
+                raise ValueError(
+                    f"found the holiday {day!r}, expected a day of each year, 12-25, or a date, "
+                    "2026-04-06"
+                ) from error
+        return days
+
+    def is_holiday(self, day: date) -> bool:
+        """Whether a day is one of the holidays."""
+        return str(day) in self.holidays or f"{day:%m-%d}" in self.holidays
 
 
 class AlertsConfig(Section):
@@ -114,6 +143,7 @@ class AlertsConfig(Section):
     max_chance: float = Field(gt=0, lt=1)
     min_severity: Literal["info", "warning", "critical"]
     webhook_url: str = Field(pattern=r"^(https?://.+)?$")
+    webhook_format: Literal["plain", "slack", "teams"]
     smtp_host: str
     smtp_port: int = Field(ge=1, le=65535)
     smtp_starttls: bool

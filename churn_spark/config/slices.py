@@ -11,6 +11,7 @@ from churn_spark.config.monitoring import (
     PolicyConfig,
 )
 from churn_spark.config.privacy import PrivacyConfig
+from churn_spark.config.schedule import ScheduleConfig
 from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
@@ -70,4 +71,5 @@ class ServiceConfig(Section):
     snapshots: data.SnapshotsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
+    schedule: ScheduleConfig
     serving: ServingConfig

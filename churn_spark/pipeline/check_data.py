@@ -82,7 +82,8 @@ def check_night(
         batches = {int(batch) for batch in days.batches(checked_day(date))}
         n_rejected = lakehouse.count_rows(QUARANTINE, {"ingest_batch": batches})
         n_bytes, misdated = measure_files(lakehouse, batches), read_misdated(lakehouse, night)
-        feed = measure_feed(days, n_rejected, night.log.span.start, date, n_bytes, misdated)
+        start = night.log.span.start
+        feed = measure_feed(days, n_rejected, start, date, n_bytes, misdated, config.is_holiday)
         columns = measure_events(days, date)
         n_users = count_users(lakehouse, date)
         if n_users and version is not None and registry.trained_as_of(version) < date:

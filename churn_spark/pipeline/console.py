@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -48,3 +49,9 @@ def say(step: str, text: str, seconds: float | None = None) -> None:
 def warn(text: str) -> None:
     """Print one warning to standard error."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def log_to_standard_error() -> None:
+    """Let log records, such as those of alerts, be lines there: standard output tells of steps."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("churn_spark").setLevel(logging.INFO)

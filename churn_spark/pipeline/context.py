@@ -6,7 +6,6 @@ case in the block of `open_job`, and the libraries are imported here where they 
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
+from churn_spark.pipeline.console import log_to_standard_error
 from churn_spark.runtime.user import require_named_user
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def open_job(
     # What it says of creating tables would stand between the lines of progress. By its variable:
     # it sets its loggers' level when it is imported.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    # To standard error; what the jobs do is said on standard output.
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("churn_spark").setLevel(logging.INFO)
+    log_to_standard_error()
     config = load_config(env, overrides or ())
     # Before the libraries: some look for the user's home when they are imported.
     require_named_user()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from datetime import date as Date
 from datetime import timedelta
+from typing import Final
 
 import pandas as pd
 
@@ -26,9 +27,11 @@ from churn_spark.monitoring.performance.performance import (
     compare_challenger,
     count_positive_users,
 )
+from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     Evidence,
+    ListReach,
     MetricChange,
     ProbationComparison,
 )
@@ -37,6 +40,8 @@ from churn_spark.pipeline.dates import LogDates, training_dates, unseen_dates
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.performance import read_labelled
+
+_DAYS_OF_LISTS: Final = 28
 
 
 def gather_evidence(
@@ -58,9 +63,15 @@ def gather_evidence(
     features, prediction = drift_facts(of_champion)
     performance = read_metric_changes(lakehouse, night.date, state.champion, night.log)
     probation = compare_on_probation(lakehouse, registry, night, state, config)
-    joint = joint_fact(drift.joint, state.champion)
     return Evidence(
-        n_rows, failed, features, prediction, performance, probation=probation, joint=joint
+        n_rows,
+        failed,
+        features,
+        prediction,
+        performance,
+        probation=probation,
+        joint=joint_fact(drift.joint, state.champion),
+        reach=read_newest_reach(lakehouse, night),
     )
 
 
@@ -77,6 +88,15 @@ def read_metric_changes(
     labelled = lakehouse.collect_rows(PERFORMANCE, where)
     newest = max(log.sound(row.window_start for row in labelled), default=None)
     return metric_changes(row for row in labelled if row.window_start == newest)
+
+
+def read_newest_reach(lakehouse: Lakehouse, night: Night) -> ListReach | None:
+    """What the newest list whose labels are known has reached, where its data were sound."""
+    first = night.date - timedelta(days=_DAYS_OF_LISTS)
+    where: Where = {"run_date": Between(first, night.date), "basis": [LIST]}
+    reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, where))
+    sound = {*night.log.sound(reach.window_start for reach in reaches)}
+    return next((one for one in reversed(reaches) if one.window_start in sound), None)
 
 
 def probation_dates(night: Night, state: PolicyState, config: NightConfig) -> list[Date]:

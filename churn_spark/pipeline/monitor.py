@@ -16,7 +16,9 @@ from churn_spark.contracts.tables import (
     DRIFT,
     DRIFT_CELLS,
     LABELS,
+    LOG_DATES,
     PERFORMANCE,
+    RETENTION_LISTS,
     SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
@@ -38,6 +40,7 @@ from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.frames.sides import Sides
+from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
@@ -45,6 +48,7 @@ from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import Night, read_night, state_before
 from churn_spark.pipeline.performance import measure_performance, newest_window
+from churn_spark.pipeline.reach import measure_arrival, measure_lists
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of, name_some
 
@@ -58,6 +62,8 @@ USE_CASE = UseCase(
         TRANSITIONS,
         BEHAVIOUR,
         LABELS,
+        LOG_DATES,
+        RETENTION_LISTS,
         VALIDATION_SCORES,
         DATA_CHECKS,
         DRIFT_CELLS,
@@ -154,6 +160,8 @@ def monitor_night(
             replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
         found = read_drift(lakehouse, date)
+        of_lists: Where = {"run_date": [date], "basis": [LIST]}
+        reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
         facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
         facts.append(found.movement.describe())
         if found.moved:
@@ -163,6 +171,7 @@ def monitor_night(
             facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
         if window:
             facts.append(f"judged on the labels as of {window}")
+        facts.extend(describe_reach(reach) for reach in reaches[-1:])
     return found
 
 
@@ -196,6 +205,11 @@ def measure(
     rows = measure_performance(
         lakehouse, registry, night.date, bundle, window, config.learning, config.monitoring
     )
+    of_night = [
+        *measure_lists(lakehouse, night, config.learning),
+        *measure_arrival(lakehouse, night, bundle.version, config.learning, config.checks),
+    ]
+    rows += [{**row, "run_date": night.date} for row in of_night]
     values = [[row.get(name) for name in PERFORMANCE.column_names] for row in rows]
     lakehouse.replace_rows(values, PERFORMANCE, {"run_date": [night.date]})
     return window

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date as Date
 
 from churn_spark.config import AlertsConfig, PolicyConfig
+from churn_spark.contracts.tables import PERFORMANCE
+from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
     find_in_data,
@@ -15,9 +17,11 @@ from churn_spark.monitoring.alerts.alerts import (
     update_alerts,
 )
 from churn_spark.monitoring.alerts.joint import find_joint_drift
+from churn_spark.monitoring.alerts.labels import find_in_labels
 from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.performance.arrival import ARRIVAL
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.stores.alerts import read_open_alerts, write_alerts
@@ -39,6 +43,8 @@ def notify(
     """
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
+    arrived: Where = {"run_date": [date], "basis": [ARRIVAL]}
+    findings += find_in_labels(lakehouse.collect_rows(PERFORMANCE, arrived))
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
         findings += find_joint_drift(entry.after, entry.evidence, policy)

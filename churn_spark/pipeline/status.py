@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from datetime import date as Date
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
+from churn_spark.config import ScheduleConfig
 from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import (
@@ -28,9 +30,10 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import native_root, storage_options
-from churn_spark.lakehouse.native_rows import NativeTable, open_table
+from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
+from churn_spark.monitoring.freshness.lateness import describe_nights
+from churn_spark.pipeline.tables_without_spark import find_root, open_at, read_newest_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.runs import Run
 
@@ -76,6 +79,7 @@ class Status:
         decisions: of each night of them, in words.
         alerts: that are open, the gravest first: severity, sentence, and since when.
         last_days: what -> its newest date; none where there is none.
+        nights: the newest finished one, and whether it is the one that is expected.
         sizes: of the tables that are there.
     """
 
@@ -85,21 +89,26 @@ class Status:
     decisions: Mapping[Date, str]
     alerts: Sequence[tuple[str, str, Date]]
     last_days: Mapping[str, Date | None]
+    nights: str
     sizes: Sequence[TableSize]
 
 
-def read_status(lakehouse: str, n_runs: int) -> Status:
+def read_status(
+    lakehouse: str, n_runs: int, schedule: ScheduleConfig, now: datetime | None = None
+) -> Status:
     """Look at a lakehouse.
 
     Args:
         lakehouse: as configured.
         n_runs: so many runs are told.
+        schedule: when nights are expected.
+        now: the instant; the present one where none is given.
 
     Raises:
         InputError: if there is none of its tables, or only Spark reaches them.
     """
     root = find_root(lakehouse)
-    opened = partial(_open, root)
+    opened = partial(open_at, root)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         tables = [*zip(TABLES, pool.map(opened, TABLES), strict=True)]
         there = {spec: table for spec, table in tables if table is not None}
@@ -111,6 +120,8 @@ def read_status(lakehouse: str, n_runs: int) -> Status:
         sizes = [*pool.map(partial(_measure, root), there.items())]
     runs = _read_runs(there.get(RUNS), n_runs)
     nights = [run.date for run in runs if run.date]
+    now = now or datetime.now(UTC)
+    newest = read_newest_night(there[RUNS], now) if RUNS in there else None
     return Status(
         root,
         _read_champion(root),
@@ -122,27 +133,9 @@ def read_status(lakehouse: str, n_runs: int) -> Status:
             "scores": _last_partition(there.get(SCORES), "as_of"),
             "list": _last_partition(there.get(RETENTION_LISTS), "as_of"),
         },
+        describe_nights(newest, schedule, now),
         sizes,
     )
-
-
-def find_root(lakehouse: str) -> str:
-    """The folder as deltalake names it.
-
-    Raises:
-        InputError: if only Spark reaches it.
-    """
-    root = native_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
-    if root is None:
-        raise InputError(
-            f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "
-            "a local folder or object storage: ask its tables by Spark"
-        )
-    return root
-
-
-def _open(root: str, spec: TableSpec) -> NativeTable | None:
-    return open_table(f"{root}/{spec.path}", storage_options(root), spec)
 
 
 def _measure(root: str, table: tuple[TableSpec, NativeTable]) -> TableSize:

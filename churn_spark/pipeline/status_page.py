@@ -31,6 +31,7 @@ def show_status(status: Status, console: Console | None = None) -> None:
     out.print(f"lakehouse   {status.root}", soft_wrap=True)
     out.print(f"champion    {describe_champion(status)}", soft_wrap=True)
     out.print(f"newest day  {describe_days(status, datetime.now(UTC).date())}", soft_wrap=True)
+    out.print(f"nights      {status.nights}", soft_wrap=True)
     out.print(f"alerts      {describe_alerts(status)}", soft_wrap=True)
     for severity, sentence, opened in status.alerts[:_ALERTS]:
         line = f"            {severity} since {opened}: {sentence}"

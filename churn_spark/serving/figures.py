@@ -47,6 +47,21 @@ class Figures:
             "Since the date of the newest scores began, UTC",
             registry=registry,
         )
+        self.newest_night = Gauge(
+            "churn_newest_night_timestamp_seconds",
+            "Date of the newest finished night, 00:00 UTC; 0: none is known",
+            registry=registry,
+        )
+        self.expected_night = Gauge(
+            "churn_expected_night_timestamp_seconds",
+            "Date of the night that has to be finished by now, 00:00 UTC; 0: none is expected",
+            registry=registry,
+        )
+        self.night_late = Gauge(
+            "churn_night_late_seconds",
+            "Since the first missing night had to be finished; 0: none is missing, or expected",
+            registry=registry,
+        )
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

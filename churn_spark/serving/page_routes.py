@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query, Request, Response
 
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
+from churn_spark.monitoring.performance.reach import describe_reach, list_reaches
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
@@ -117,6 +118,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
     async def model_page(request: Request) -> Response:
         newest, predictor = service.drift.newest, service.champion.predictor
         told, decided = service.alerts.newest, service.decisions.newest
+        measured = service.performance.newest
+        reaches = list_reaches(measured.rows.to_pylist()) if measured else ()
         return _page(
             request,
             "model.html",
@@ -129,6 +132,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
                 told.rows.to_pylist() if told else [],
             ),
             thresholds=describe_policy(decided.rows.to_pylist(), decided.day) if decided else "",
+            reach=describe_reach(reaches[-1]) if reaches else "",
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),
         )

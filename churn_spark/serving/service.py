@@ -12,13 +12,21 @@ from typing import Any, Final
 
 from churn_spark.config import ServiceConfig
 from churn_spark.config.privacy import pseudonym_of, read_privacy_key
-from churn_spark.contracts.tables import ALERTS, DECISIONS, DRIFT, RETENTION_LISTS, SCORES
+from churn_spark.contracts.tables import (
+    ALERTS,
+    DECISIONS,
+    DRIFT,
+    PERFORMANCE,
+    RETENTION_LISTS,
+    SCORES,
+)
 from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import KeyRing, KeyWatch
 from churn_spark.serving.limits import Strangers
 from churn_spark.serving.lists import Source, Today, of_one_model
+from churn_spark.serving.nights import NightWatch
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
@@ -69,7 +77,9 @@ class Service:
         self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
         self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
+        self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
         self.log_start = LogStart(config.lakehouse)
+        self.nights = NightWatch(config.lakehouse, config.schedule)
         self.figures = Figures()
         self._privacy_key = _find_privacy_key(config)
         self.keys = KeyWatch(config.serving)
@@ -85,12 +95,12 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        nightly = (self.drift, self.alerts, self.decisions)
-        tables = (self.scores, self.lists, *nightly, self.log_start)
+        nightly = (self.drift, self.alerts, self.decisions, self.performance)
+        tables = (self.scores, self.lists, *nightly)
         return [
             self.keys.look,
             self.champion.look,
-            *(table.look for table in tables),
+            *(table.look for table in (*tables, self.log_start, self.nights)),
             self._measure,
         ]
 
@@ -165,6 +175,7 @@ class Service:
             "model": model,
             "champion": Check(is_current, problem or "the published champion answers", False),
             "scores": self._check_scores(),
+            "night": self._check_night(),
             "keys": Check(not self.keys.problem, self.keys.problem or "as in the file", False),
         }
 
@@ -189,6 +200,11 @@ class Service:
             return Check(False, f"{found}; expected no later date than tomorrow's")
         return Check(True, found)
 
+    def _check_night(self) -> Check:
+        """That the expected night has finished: an alarm, but no reason to stop answering."""
+        found, is_late = self.nights.describe(self.now())
+        return Check(not is_late, found, False)
+
     def _hours_since(self, instant: datetime) -> float:
         return (self.now() - instant).total_seconds() / 3600
 
@@ -202,6 +218,11 @@ class Service:
             figures.champion.labels(self.champion.predictor.bundle.version).set(1)
         if self.scores.newest:
             figures.scores_age.set(self._hours_since(_start_of(self.scores.newest.day)) * 3600)
+        now = self.now()
+        newest, lateness = self.nights.newest(now), self.nights.lateness(now)
+        figures.newest_night.set(_start_of(newest).timestamp() if newest else 0)
+        figures.expected_night.set(_start_of(lateness.expected).timestamp() if lateness else 0)
+        figures.night_late.set(lateness.seconds_late if lateness else 0)
 
 
 def _find_privacy_key(config: ServiceConfig) -> bytes:

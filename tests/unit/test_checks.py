@@ -40,9 +40,9 @@ def test_sound_night_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("changes", "failed"),
     [
-        # The median is 10,150: half of it, less three times its root, is 4,773.
-        ({"n_events": 4_773}, ()),
-        ({"n_events": 4_772}, ("volume",)),
+        # The median is 10,150: .6 of it, less three times its root, is 5,788.
+        ({"n_events": 5_788}, ()),
+        ({"n_events": 5_787}, ("volume",)),
         ({"n_events": 20_602}, ()),
         ({"n_events": 20_603}, ("volume",)),
         ({"n_events": 1, "same_weekday": (9_000, 11_000), "n_duplicates": 0}, ()),
@@ -113,7 +113,7 @@ def test_share_that_is_back_at_that_of_the_training_rows_passes_though_it_has_ju
 def test_sentence_says_what_was_found_and_expected() -> None:
     [volume, *_] = run_checks(replace(FEED, n_events=12), [], CONFIG)
     assert volume.sentence == (
-        "12 events, expected 4,773 to 20,602: the same weekday usually has 10,150"
+        "12 events, expected 5,788 to 20,602: the same weekday usually has 10,150"
     )
     [*_, nulls] = run_checks(FEED, [ColumnFacts("songs", (100, 100), (1, 90))], CONFIG)
     assert nulls.sentence == "90.0% of songs are null, expected at most 5.0% above 1.0%"

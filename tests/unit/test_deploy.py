@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from configparser import ConfigParser
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from churn_spark.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -33,6 +37,29 @@ def test_service_runs_a_night_that_is_in_the_checkout() -> None:
     assert service["SuccessExitStatus"].split() == ["10", "20"]
 
 
+def require_late_check(command: str) -> None:
+    """The command is the job, with an hour that it takes."""
+    python, _, module, set_option, override = shlex.split(command)[-5:]
+    assert python.endswith(".venv/bin/python")
+    assert import_module(module).app
+    assert (module, set_option) == ("jobs.check_freshness", "--set")
+    assert load_config(overrides=[override]).schedule.expected_by == "06:00"
+
+
+def test_freshness_service_looks_at_the_same_lakehouse_and_fails_when_a_night_is_late() -> None:
+    looking, nightly = (read_unit(f"churn-spark{n}.service")["Service"] for n in ("-freshness", ""))
+    require_late_check(looking["ExecStart"])
+    for name in ("User", "WorkingDirectory", "Environment", "EnvironmentFile"):
+        assert looking[name] == nightly[name]
+    assert "SuccessExitStatus" not in looking
+
+
+def test_freshness_timer_looks_several_times_an_hour() -> None:
+    timer = read_unit("churn-spark-freshness.timer")
+    assert re.fullmatch(r"\*-\*-\* \*:00/15:00 UTC", timer["Timer"]["OnCalendar"])
+    assert timer["Install"]["WantedBy"] == "timers.target"
+
+
 def test_timer_is_of_the_service_and_makes_up_for_what_was_missed() -> None:
     timer = read_unit("churn-spark.timer")
     assert re.fullmatch(r"\*-\*-\* \d\d:\d\d:\d\d UTC", timer["Timer"]["OnCalendar"])
@@ -41,24 +68,31 @@ def test_timer_is_of_the_service_and_makes_up_for_what_was_missed() -> None:
     assert (DEPLOY / "churn-spark.timer").stem == (DEPLOY / "churn-spark.service").stem
 
 
-def test_systemd_takes_both() -> None:
+def test_systemd_takes_all_of_them() -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("found no systemd-analyze on the path")
-    for name in ("churn-spark.service", "churn-spark.timer"):
+    for name in (one.name for one in DEPLOY.glob("churn-spark*.[st]*")):
         command = [analyze, "verify", "--man=no", str(DEPLOY / name)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Unknown" not in done.stderr
         assert "Failed to parse" not in done.stderr
 
 
-def test_cron_line_has_a_time_a_user_and_a_command_of_the_shell() -> None:
+def test_cron_lines_have_a_time_a_user_and_a_command_of_the_shell() -> None:
     lines = (DEPLOY / "churn-spark.cron").read_text(encoding="utf-8").splitlines()
-    (line,) = [one for one in lines if one and not one.startswith("#") and "=" not in one[:12]]
-    found = re.fullmatch(r"(\d+) (\d+) \* \* \*  (\w+)  (.+)", line)
-    assert found
-    assert int(found[1]) < 60
-    assert int(found[2]) < 24
-    # To cron a bare % is the end of the line.
-    assert not re.search(r"(?<!\\)%", line)
-    subprocess.run(["/bin/sh", "-n", "-c", found[4].replace(r"\%", "%")], check=True)
+    jobs = [one for one in lines if one and not one.startswith("#") and "=" not in one[:12]]
+    commands = []
+    for line in jobs:
+        found = re.fullmatch(r"(\d+|\*/\d+) (\d+|\*) \* \* \*  (\w+)  (.+)", line)
+        assert found
+        assert int(found[1].removeprefix("*/")) < 60
+        # To cron a bare % is the end of the line.
+        assert not re.search(r"(?<!\\)%", line)
+        subprocess.run(["/bin/sh", "-n", "-c", found[4].replace(r"\%", "%")], check=True)
+        commands.append(found[4])
+    night, look = commands
+    assert " nightly " in night
+    require_late_check(look.partition(" >> ")[0])
+    # The alert is what is left to be mailed.
+    assert "2>" not in look

@@ -79,7 +79,9 @@ def test_newest_day_is_counted_with_its_weekdays_and_its_batches() -> None:
     )
     assert days.batches(NIGHT - timedelta(days=1)) == {"5", "6"}
     # The fifth event of the day is the first one again, by another batch.
-    assert measure_feed(days, 2, START, NIGHT) == FeedFacts(5, (3,), 12.0, 7, 2, 1)
+    assert measure_feed(days, 2, START, NIGHT) == FeedFacts(
+        5, (3,), 12.0, 7, 2, 1, usual_hours_behind=(12.0, 12.0)
+    )
 
 
 def test_events_out_of_place_are_counted_by_the_batches_that_have_delivered_the_day() -> None:
@@ -91,7 +93,7 @@ def test_events_out_of_place_are_counted_by_the_batches_that_have_delivered_the_
 
 def test_days_without_events_are_known_to_have_none() -> None:
     found = measure_feed(days_of([event(3, 1)]), 0, START, NIGHT)
-    assert found == FeedFacts(0, (0,), 60.0, 0, 0, 0)
+    assert found == FeedFacts(0, (0,), 60.0, 0, 0, 0, usual_hours_behind=(12.0,))
     assert measure_feed(days_of([]), 0, START, NIGHT).hours_behind == math.inf
 
 

@@ -9,14 +9,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from receivers import started
 
 from churn_spark.config import AlertsConfig, load_config
 from churn_spark.monitoring.alerts import sinks
@@ -34,53 +35,11 @@ def alerts_config(**changes: Any) -> AlertsConfig:
     return AlertsConfig.model_validate({**load_config().alerts.model_dump(), **changes})
 
 
-class Receiver(ThreadingHTTPServer):
-    """Answers with the given codes in turn, the last one for ever, and keeps what it got."""
-
-    def __init__(self, codes: list[int], seconds: float = 0.0) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.codes, self.seconds = codes, seconds
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
-        self.elsewhere = ""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((dict(self.headers), body))
-        time.sleep(self.server.seconds)
-        self.send_response(self.server.codes[min(len(self.server.got), len(self.server.codes)) - 1])
-        if self.server.elsewhere:
-            self.send_header("Location", self.server.elsewhere)
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.server.got.append((dict(self.headers), b""))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        """Stay quiet."""
-
-
 @pytest.fixture
 def receivers() -> Iterator[Any]:
     """Starts receivers, and stops them afterwards."""
-    started: list[Receiver] = []
-
-    def start(codes: list[int], seconds: float = 0.0) -> Receiver:
-        receiver = Receiver(codes, seconds)
-        started.append(receiver)
-        threading.Thread(target=receiver.serve_forever, args=(0.01,), daemon=True).start()
-        return receiver
-
-    yield start
-    for receiver in started:
-        receiver.shutdown()
-        receiver.server_close()
+    with ExitStack() as running:
+        yield lambda codes, seconds=0.0: running.enter_context(started(codes, seconds))
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ WITHOUT_SPARK = {
     "_options",
     "_simulation_options",
     "_simulation_settings",
+    "check_freshness",
     "serve",
     "status",
 }

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from churn_spark.config import load_config
 from churn_spark.contracts.places import AT_EDGE, IN_LOG
 from churn_spark.contracts.tables import ALERTS, LOG_DATES, RETENTION_LISTS
 from churn_spark.errors import InputError
-from churn_spark.pipeline.status import find_root, read_status
+from churn_spark.pipeline.status import read_status
 from churn_spark.pipeline.status_page import show_status
+from churn_spark.pipeline.tables_without_spark import find_root
 from churn_spark.stores.runs import Run, TableWritten, write_run
 from tests.local_lakehouse import open_local
 
+SCHEDULE = load_config().schedule
 MONDAY, TUESDAY = date(2018, 10, 1), date(2018, 10, 2)
 WRITTEN = {"ml/scores": TableWritten(0, 1, 226, 2_500_000, 1, 1.5)}
 
@@ -51,17 +54,17 @@ def full(tmp_path: Path) -> str:
 
 def shown(lakehouse: str, width: int = 120, n_runs: int = 10) -> str:
     out = io.StringIO()
-    show_status(read_status(lakehouse, n_runs), Console(file=out, width=width))
+    show_status(read_status(lakehouse, n_runs, SCHEDULE), Console(file=out, width=width))
     return out.getvalue()
 
 
 def test_last_runs_come_first_with_how_they_ended(full: str) -> None:
-    status = read_status(full, 10)
+    status = read_status(full, 10, SCHEDULE)
     assert [run.date for run in status.runs] == [TUESDAY, MONDAY]
     text = shown(full)
     assert "12.3    20.0     1,000          2.5   2: InputError" in text
     assert text.index("2: InputError") < text.index("done")
-    assert [run.date for run in read_status(full, 1).runs] == [TUESDAY]
+    assert [run.date for run in read_status(full, 1, SCHEDULE).runs] == [TUESDAY]
 
 
 def test_open_alerts_of_the_newest_night_are_told_the_gravest_first(full: str) -> None:
@@ -76,13 +79,13 @@ def test_open_alerts_of_the_newest_night_are_told_the_gravest_first(full: str) -
 
 
 def test_newest_day_of_the_log_is_a_usual_one(full: str) -> None:
-    last_days = read_status(full, 1).last_days
+    last_days = read_status(full, 1, SCHEDULE).last_days
     assert last_days == {"log": MONDAY, "scores": None, "list": None}
     assert f"{RETENTION_LISTS.path}" not in shown(full)
 
 
 def test_sizes_are_those_of_the_newest_version_and_of_all(full: str) -> None:
-    sizes = {size.path: size for size in read_status(full, 1).sizes}
+    sizes = {size.path: size for size in read_status(full, 1, SCHEDULE).sizes}
     alerts = sizes[ALERTS.path]
     assert (alerts.version, alerts.rows, alerts.files) == (1, 9, 2)
     assert 0 < alerts.n_bytes < (alerts.on_disk or 0)
@@ -110,7 +113,7 @@ def test_published_champion_is_named(full: str) -> None:
 def test_what_is_no_lakehouse_is_refused_and_left_as_it_is(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"found none of this project's tables in .*make demo"):
-        read_status(str(tmp_path / name), 10)
+        read_status(str(tmp_path / name), 10, SCHEDULE)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -22,6 +22,7 @@ from churn_spark.contracts.tables.monitoring import (
     DRIFT,
     DRIFT_CELLS,
     ERASURES,
+    LATE_NIGHTS,
     PERFORMANCE,
     RUNS,
 )
@@ -61,6 +62,7 @@ TABLES = (
     PERFORMANCE,
     DECISIONS,
     ALERTS,
+    LATE_NIGHTS,
     ERASURES,
     BACKTEST_RUNS,
     BACKTEST_PREDICTIONS,
@@ -89,6 +91,7 @@ __all__ = [
     "EVENT_DAYS",
     "FILES",
     "LABELS",
+    "LATE_NIGHTS",
     "LOG_DATES",
     "PERFORMANCE",
     "QUARANTINE",

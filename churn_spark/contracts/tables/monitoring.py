@@ -99,18 +99,38 @@ PERFORMANCE = TableSpec(
     "run date x model version x basis x window x slice x metric",
     (
         Column("run_date", "date", "the night that measured it"),
-        Column("model_version", "string", "whose probabilities"),
-        Column("basis", "string", "labels: measured; expected: guessed from the probabilities"),
+        Column("model_version", "string", "whose probabilities; of a list: that made it"),
+        Column(
+            "basis",
+            "string",
+            "labels: measured; expected: guessed from the probabilities; list: what the list of "
+            "the window has reached; arrival: how many of its labels are known",
+        ),
         Column("window_start", "date", "as-of date of the rows"),
         Column("window_end", "date", "the labels' days later: one begins where another ends"),
         Column("slice", "string", "all, or a part of the users: level=paid"),
-        Column("metric", "string", "roc_auc, f1, average_precision, log_loss, brier, ..."),
-        Column("value", "double", ""),
+        Column(
+            "metric",
+            "string",
+            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best; of "
+            "the arrival labels_known",
+        ),
+        Column(
+            "value",
+            "double",
+            "of a list: share of the users who cancel that were on it; of the arrival: share of "
+            "the labels that are due",
+        ),
         Column("low", "double", "lower 95 % bound"),
         Column("high", "double", "upper 95 % bound"),
-        Column("n_rows", "long", ""),
+        Column("n_rows", "long", "users; of a list those on it whose labels are known"),
         Column("n_positive", "long", "users who cancel"),
-        Column("reference", "double", "the same on the champion's validation users"),
+        Column(
+            "reference",
+            "double",
+            "the same on the champion's validation users; of a list: of one by chance, by the "
+            "rule, or the best one of its length",
+        ),
         Column("difference", "double", "value less reference"),
         Column("difference_low", "double", "lower 95 % bound"),
         Column("difference_high", "double", "upper 95 % bound"),
@@ -156,6 +176,20 @@ ALERTS = TableSpec(
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),
     partition_by=("run_date",),
+)
+
+LATE_NIGHTS = TableSpec(
+    "monitoring",
+    "late_nights",
+    "time in which nights were late, however many",
+    (
+        Column("first_night", "date", "as-of date of the first one that did not finish in time"),
+        Column("last_night", "date", "of the newest one"),
+        Column("due_ts", "timestamp", "when the first one had to be finished"),
+        Column("opened_ts", "timestamp", "when `check_freshness` found it late"),
+        Column("told_ts", "timestamp", "newest notice that has arrived; null: none has"),
+        Column("ended_ts", "timestamp", "when none was late any more; null while one is"),
+    ),
 )
 
 ERASURES = TableSpec(

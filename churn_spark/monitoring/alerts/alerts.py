@@ -23,6 +23,7 @@ from churn_spark.monitoring.policy.triggers import bad_nights_of, is_drift_confi
 from churn_spark.wording import count_of, name_some
 
 Severity = Literal["info", "warning", "critical"]
+Change = Literal["opened", "worsened", "reminder", "resolved"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 CONFIRMED_DRIFT: Final = "model:drifted"
 """Key of the alert that what has moved matters to the model."""
@@ -73,7 +74,7 @@ class Alert:
 class Notice:
     """What is sent of an alert on a night, and why."""
 
-    change: Literal["opened", "worsened", "reminder", "resolved"]
+    change: Change
     alert: Alert
 
 

@@ -1,4 +1,4 @@
-"""Where notices go: the log always, a JSON webhook and an e-mail where they are configured.
+"""Where notices go: the log always, a webhook and an e-mail where they are configured.
 
 The night never waits for a receiver: each gets a thread of its own, all share one deadline, and
 what hasn't arrived by then is reported as such. No receiver raises.
@@ -7,7 +7,6 @@ what hasn't arrived by then is reported as such. No receiver raises.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import smtplib
@@ -15,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -28,6 +27,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from churn_spark.config import AlertsConfig
 from churn_spark.config.secrets import is_readable_on_the_way
 from churn_spark.monitoring.alerts.alerts import Notice, is_worth_notifying
+from churn_spark.monitoring.alerts.payloads import describe, title_of, write_payload
 from churn_spark.wording import count_of, name_some
 
 _LOG = logging.getLogger(__name__)
@@ -122,13 +122,6 @@ def _log_notices(notices: Sequence[Notice]) -> None:
         _LOG.info("info alerts, %s: %s", change, name_some(keys, _NAMED))
 
 
-def describe(notice: Notice) -> str:
-    """The notice as one line."""
-    alert = notice.alert
-    since = f"since {alert.opened}"
-    return f"{alert.severity} alert {notice.change}, {since}: {alert.key}: {alert.sentence}"
-
-
 def _try(
     name: str,
     send: Callable[[float], None],
@@ -169,11 +162,7 @@ def _post(
     environment: Mapping[str, str],
     timeout: float,
 ) -> None:
-    body = json.dumps(
-        {"text": "\n".join(map(describe, notices)), "notices": [asdict(n) for n in notices]},
-        default=str,
-        sort_keys=True,
-    ).encode()
+    body = write_payload(notices, config.webhook_format)
     headers = {
         "Content-Type": "application/json",
         # The same for every attempt, so that a receiver can tell a repetition from news.
@@ -203,10 +192,7 @@ def _mail(
     timeout: float,
 ) -> None:
     message = EmailMessage()
-    worst = max(notices, key=lambda notice: _LEVELS[notice.alert.severity]).alert
-    message["Subject"] = (
-        f"churn_spark: {count_of(len(notices), 'alert')}, {worst.severity}: {worst.key}"
-    )
+    message["Subject"] = title_of(notices)
     message["From"], message["To"] = config.mail_from, ", ".join(config.mail_to)
     message["Date"] = format_datetime(datetime.now(UTC))
     # The same for every attempt, so that a receiver can tell a repetition from news.

@@ -11,10 +11,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Final
 
 from churn_spark.config import ChecksConfig
 from churn_spark.monitoring.drift.distances import compare_rates
 from churn_spark.wording import count_of
+
+_MIN_ENDS: Final = 14
+_EARLY_HOURS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class FeedFacts:
 
     Attributes:
         n_events: accepted events of the newest day.
-        same_weekday: accepted events of the same weekday in the weeks before, any order.
+        same_weekday: accepted events of the same weekday in the weeks before, any order; each as
+            large as it would be by now where the log grows.
         hours_behind: from the newest event to the night's 00:00 UTC.
         n_lines: lines of the batches that delivered the newest day, accepted or rejected.
         n_quarantined: of them, rejected.
@@ -59,10 +64,12 @@ class FeedFacts:
         n_misdated_ever: the same of all batches.
         n_bytes: of the files of the same batches.
         n_bytes_changed: of them, in files that were changed since or could not be opened.
+        usual_hours_behind: of the days before, from the newest event of each to its end.
+        is_holiday: whether the day is a configured holiday, which may have few events.
     """
 
     n_events: int
-    same_weekday: tuple[int, ...]
+    same_weekday: tuple[float, ...]
     hours_behind: float
     n_lines: int
     n_quarantined: int
@@ -72,6 +79,8 @@ class FeedFacts:
     n_misdated_ever: int = 0
     n_bytes: int = 0
     n_bytes_changed: int = 0
+    usual_hours_behind: tuple[float, ...] = ()
+    is_holiday: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,14 +151,27 @@ def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
         sentence = f"{events}, loaded with weeks before: the last day may be cut"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     usual = median(feed.same_weekday)
+    ends_early = _ends_early(feed)
+    low_ratio = config.min_early_ratio if ends_early else config.min_volume_ratio
     # Three standard deviations of a count: a log of a few users halves by itself.
     jump = 3 * math.sqrt(usual)
-    low = max(0.0, config.min_volume_ratio * usual - jump)
+    low = 0.0 if feed.is_holiday else max(0.0, low_ratio * usual - jump)
     high = config.max_volume_ratio * usual + jump
     expected = f"{low:,.0f} to {high:,.0f}"
     passed = low <= feed.n_events <= high and (feed.n_events > 0 or usual == 0)
     sentence = f"{events}, expected {expected}: the same weekday usually has {usual:,.0f}"
+    if feed.is_holiday:
+        sentence += ", and this is a holiday"
+    elif ends_early:
+        sentence += f", and the last event came {feed.hours_behind:.1f} hours before the day's end"
     return CheckResult("volume", feed.n_events, expected, passed, sentence)
+
+
+def _ends_early(feed: FeedFacts) -> bool:
+    """Whether the newest event is much older than that of any day before: a delivery was cut."""
+    if len(feed.usual_hours_behind) < _MIN_ENDS:
+        return False
+    return feed.hours_behind > _EARLY_HOURS + 2 * max(feed.usual_hours_behind)
 
 
 def _check_freshness(feed: FeedFacts, config: ChecksConfig) -> CheckResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -22,11 +22,12 @@ from churn_spark.contracts.event_facts import (
     SONG_WITHOUT_LENGTH,
 )
 from churn_spark.monitoring.data_quality.checks import ColumnFacts, FeedFacts
+from churn_spark.monitoring.data_quality.usual_days import same_weekdays
 from churn_spark.timeline import day_start_millis
 
 _MILLIS_PER_HOUR: Final = 3_600_000
-_WEEKS: Final = 8
 _USUAL_DAYS: Final = 7
+_DAYS_OF_ENDS: Final = 28
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def measure_feed(
     night: date,
     n_bytes: tuple[int, int] = (0, 0),
     misdated: Collection[date] = (),
+    is_holiday: Callable[[date], bool] = lambda _: False,
 ) -> FeedFacts:
     """Counts of the newest day before the night, and of the batches that delivered it.
 
@@ -84,9 +86,10 @@ def measure_feed(
         night: its newest day is the one before.
         n_bytes: of the files of these batches, and of those among them that were changed since.
         misdated: dates out of place.
+        is_holiday: whether a day says nothing of usual ones.
     """
     day = checked_day(night)
-    weekdays = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
+    holidays = {one for one in days.counts if is_holiday(one)}
     batches = days.batches(day)
     delivered = {
         one: sum(n for batch, n in days.values(one, BATCH).items() if batch in batches)
@@ -100,7 +103,9 @@ def measure_feed(
     n_events = days.sum([day], EVENT)
     return FeedFacts(
         n_events=n_events,
-        same_weekday=tuple(days.sum([one], EVENT) for one in weekdays if one >= log_start),
+        same_weekday=same_weekdays(
+            lambda one: days.sum([one], EVENT), day, log_start, holidays - {day}
+        ),
         hours_behind=behind / _MILLIS_PER_HOUR,
         n_lines=n_accepted + n_rejected,
         n_quarantined=n_rejected,
@@ -112,7 +117,21 @@ def measure_feed(
         n_misdated_ever=days.sum(misdated, EVENT),
         n_bytes=n_bytes[0],
         n_bytes_changed=n_bytes[1],
+        usual_hours_behind=_ends_before(days, day, log_start),
+        is_holiday=is_holiday(day),
     )
+
+
+def _ends_before(days: EventDays, day: date, log_start: date) -> tuple[float, ...]:
+    """Hours from the newest event of each of the days before to its end."""
+    before = (day - timedelta(days=number) for number in range(1, _DAYS_OF_ENDS + 1))
+    newest = [
+        (one, days.values(one, NEWEST_MILLIS)[""])
+        for one in before
+        if one >= log_start and "" in days.values(one, NEWEST_MILLIS)
+    ]
+    ends = ((day_start_millis(one + timedelta(days=1)), at) for one, at in newest)
+    return tuple((end - at) / _MILLIS_PER_HOUR for end, at in ends)
 
 
 def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:

@@ -167,6 +167,41 @@ class Wander:
 
 
 @dataclass(frozen=True)
+class ListReach:
+    """What share of the users who cancelled a retention list had, as it was sent.
+
+    Attributes:
+        version: model that the list was made by.
+        window_start: its date.
+        window_end: as many days later as the labels look ahead.
+        n_listed: users on it whose labels are known.
+        n_positive: users who cancel in the window, listed or not.
+        reached: share of them that was listed.
+        low: lower 95 % confidence bound of it.
+        high: upper one.
+        by_chance: the same of a list of that length drawn by chance.
+        by_rule: of one by the simple rule.
+        at_best: of the best one possible.
+        rule_low: lower 95 % bound of `reached` less `by_rule`; none where it can't be told.
+        rule_high: upper one.
+    """
+
+    version: str
+    window_start: date
+    window_end: date
+    n_listed: int
+    n_positive: int
+    reached: float
+    low: float
+    high: float
+    by_chance: float
+    by_rule: float
+    at_best: float
+    rule_low: float | None = None
+    rule_high: float | None = None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that is known on a night.
 
@@ -180,6 +215,8 @@ class Evidence:
         probation: while the champion is on probation and rows have been labelled since.
         wander: where the thresholds are to be calibrated; such evidence decides nothing else.
         joint: drift of all features at once; none where it was not tested.
+        reach: what the newest list whose labels are known has reached; decides only where
+            `policy.judge_list` says so, and the champion has made it.
     """
 
     n_rows: int
@@ -191,6 +228,7 @@ class Evidence:
     probation: ProbationComparison | None = None
     wander: Wander | None = None
     joint: JointFact | None = None
+    reach: ListReach | None = None
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

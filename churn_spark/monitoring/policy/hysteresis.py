@@ -12,11 +12,13 @@ from collections.abc import Iterable, Sequence
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.calibration import Lines, lines_of
-from churn_spark.monitoring.policy.evidence import DriftFact, JointFact, MetricChange
+from churn_spark.monitoring.policy.evidence import DriftFact, JointFact, ListReach, MetricChange
 from churn_spark.monitoring.policy.policy_state import Calibration, Streak
 
 LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
-JUDGED_METRICS = frozenset({"roc_auc", "f1", "average_precision"}) | LOWER_IS_BETTER
+LIST_METRIC = "reached_vs_rule"
+"""What the list has reached, less what the simple rule would have."""
+JUDGED_METRICS = frozenset({"roc_auc", "f1", "average_precision", LIST_METRIC}) | LOWER_IS_BETTER
 
 
 def update_breached(
@@ -86,10 +88,27 @@ def is_surely_worse(change: MetricChange, config: PolicyConfig) -> bool | None:
         or any(math.isnan(bound) for bound in bounds)
     ):
         return None
-    is_calibration = change.metric == "calibration_error"
-    allowed = config.max_calibration_drop if is_calibration else config.max_drop
+    # A list that the rule surely beats has lost, by however little.
+    of_its_own = {"calibration_error": config.max_calibration_drop, LIST_METRIC: 0.0}
+    allowed = of_its_own.get(change.metric, config.max_drop)
     least_loss = change.low if change.metric in LOWER_IS_BETTER else -change.high
     return least_loss > allowed
+
+
+def list_change(
+    reach: ListReach | None, champion: str, config: PolicyConfig
+) -> tuple[MetricChange, ...]:
+    """The list against the rule as one more metric, where the policy is to judge by it.
+
+    A list of another model says nothing of the champion.
+    """
+    if not config.judge_list or reach is None or reach.version != champion:
+        return ()
+    if reach.rule_low is None or reach.rule_high is None:
+        return ()
+    window = reach.window_start, reach.window_end
+    ends = reach.reached - reach.by_rule, reach.rule_low, reach.rule_high
+    return (MetricChange(LIST_METRIC, *window, *ends, reach.n_positive),)
 
 
 def update_streaks(

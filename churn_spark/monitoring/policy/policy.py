@@ -22,6 +22,7 @@ from churn_spark.monitoring.policy.evidence import (
 from churn_spark.monitoring.policy.hysteresis import (
     breached_share,
     is_apart,
+    list_change,
     update_breached,
     update_streaks,
 )
@@ -108,10 +109,11 @@ def _advance(
     if state.last_night == today:
         return state
     longest = timedelta(days=max(config.budget_days, config.max_cooldown_days))
+    changes = (*evidence.performance, *list_change(evidence.reach, state.champion, config))
     return replace(
         _count_drift(state, evidence, config),
         last_night=today,
-        streaks=update_streaks(state.streaks, evidence.performance, config),
+        streaks=update_streaks(state.streaks, changes, config),
         reactions=tuple(day for day in state.reactions if today - day < longest),
     )
 

@@ -11,11 +11,13 @@ import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.performance.reach import LIST
 from churn_spark.monitoring.policy.evidence import MetricChange
 from churn_spark.monitoring.policy.hysteresis import JUDGED_METRICS, is_surely_worse
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric
+from churn_spark.reports.night.reach import reach_blocks
 from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
 from churn_spark.reports.words import count, interval, measured, number, percent
 from churn_spark.wording import count_of
@@ -45,6 +47,7 @@ def performance_section(data: NightData) -> Section:
         blocks.append(Gallery(pictures))
     if not measured_rows.empty:
         blocks += list(_slice_table(newest))
+    blocks += list(reach_blocks(data))
     if not guessed.empty:
         blocks += [_guess_table(guessed), Caution(_NO_DECISION)]
     return Section("performance", title, _answer(data), tuple(blocks))
@@ -70,9 +73,10 @@ def _answer(data: NightData) -> str:
     rows = data.measured
     rows = rows[rows["slice"] == ALL]
     if rows.empty:
+        lists = "" if data.of_basis(LIST).empty else "what lists have reached, and "
         return (
             "No label is known yet that the champion has not learnt from, so nothing is measured. "
-            "Below is only what the model guesses of itself."
+            f"Below is {lists or 'only '}what the model guesses of itself."
         )
     newest = records(rows[rows["window_start"] == rows["window_start"].max()])
     worse = [

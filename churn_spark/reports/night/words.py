@@ -8,6 +8,7 @@ from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT
 from churn_spark.monitoring.alerts.joint import JOINT_DRIFT
+from churn_spark.monitoring.policy.hysteresis import LIST_METRIC
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.reports.data import by_numbers
@@ -32,6 +33,8 @@ COMPARISONS = {
     "same_weekday": "Same weekday",
 }
 """Comparison with earlier nights -> its heading."""
+
+_LIST = Metric("List against the rule", "percent", "cancels that the list has reached")
 
 BASE_RATE = Metric("Share that cancels", "percent", "share of the users who cancel in the window")
 
@@ -74,6 +77,8 @@ _HEADLINES = {
 
 def metric_of(name: str) -> Metric:
     """How a monitored metric is shown."""
+    if name == LIST_METRIC:
+        return _LIST
     return METRICS.get(name, BASE_RATE) if name != "base_rate" else BASE_RATE
 
 

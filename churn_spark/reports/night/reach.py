@@ -1,0 +1,70 @@
+"""What the list has reached, week by week, and whether the labels have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from churn_spark.monitoring.performance.arrival import ARRIVAL, describe_arrival
+from churn_spark.monitoring.performance.reach import describe_reach, list_reaches, verdict_on_rule
+from churn_spark.monitoring.policy.evidence import ListReach
+from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.page import Block, Caution, Cell, Heading, Table, Text
+from churn_spark.reports.words import interval, percent
+
+_WEEKS = 8
+_VERDICTS = {
+    "better": "surely more than the rule",
+    "worse": "surely fewer than the rule",
+    "can't tell": "can't tell",
+}
+
+
+def reach_blocks(data: NightData) -> Iterator[Block]:
+    """The newest list in words, the weeks before in a table, and what is wrong with the labels."""
+    reaches = list_reaches(records(data.performance))
+    if reaches:
+        yield Heading("What the list has reached")
+        yield Text(describe_reach(reaches[-1]))
+        yield _weeks_table(reaches)
+    yield from _arrival(data)
+
+
+def _weeks_table(reaches: tuple[ListReach, ...]) -> Table:
+    newest = reaches[-1].window_start
+    weekly = [one for one in reaches if (newest - one.window_start).days % 7 == 0][-_WEEKS:]
+    return Table(
+        "Lists as they were sent, the newest first",
+        ("List of", "Users", "Cancel", "Reached", "By chance", "By the rule", "At best", "Verdict"),
+        tuple(_row(one) for one in reversed(weekly)),
+        note="Of all users who cancelled in the window after the list, the share that was on it. "
+        "Beside it lists of the same length: drawn by chance, by the simple rule (paid, and active "
+        "in the last three days), and the best one possible. Two lists a week apart share half of "
+        "their cancels where the window has two weeks.",
+    )
+
+
+def _row(reach: ListReach) -> tuple[Cell, ...]:
+    verdict = verdict_on_rule(reach)
+    return (
+        Cell(str(reach.window_start), tone="whole"),
+        Cell(f"{reach.n_listed:,}", tone="number"),
+        Cell(f"{reach.n_positive:,}", tone="number"),
+        Cell(percent(reach.reached, 1), interval(reach.low, reach.high, "percent"), "number"),
+        *(
+            Cell(percent(share, 1), tone="number")
+            for share in (reach.by_chance, reach.by_rule, reach.at_best)
+        ),
+        Cell(_VERDICTS[verdict], tone="loud" if verdict == "worse" else ""),
+    )
+
+
+def _arrival(data: NightData) -> Iterator[Block]:
+    rows = data.of_basis(ARRIVAL)
+    tonight = records(rows[rows["run_date"] == data.night])
+    if not tonight:
+        return
+    lacking = [row for row in tonight if row["value"] < 1]
+    if lacking:
+        yield Caution(f"{describe_arrival(lacking[-1])}.")
+    else:
+        yield Text(f"{describe_arrival(tonight[-1])}.")
