@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from churn_spark.config import load_config
+from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.tables import FILES, RUNS
 
 # Column -> why two builds by one version of the code differ in it.
@@ -24,6 +25,9 @@ LEFT_OUT: Final = {
     "event_hash": "any hash serves that is equal for equal records, and releases differ in theirs",
     "run_id": "drawn at random for each MLflow run and each backtest, also in the card's JSON",
     "session_days_version": "by how many commits the session days came, not what they are",
+    "made_of": "a hash of the names of data files, which are drawn at random",
+    "snapshots_of": "the same",
+    "labels_of": "the same",
     "modified_ts": "when the log's files were written; each demo writes its own",
 }
 _FILES: Final = f"{FILES.layer}/{FILES.name}"
@@ -64,8 +68,13 @@ class BuiltLakehouse:
         return rows
 
     def champion_version(self) -> str | None:
-        """Version of the champion; none where there is no registry yet, or no champion."""
-        store = self.folder / "mlflow" / "mlflow.db"
+        """Version of the champion; none where there is no registry yet, or no champion.
+
+        Where the registry is elsewhere, as it is published.
+        """
+        store, published = self.folder / "mlflow" / "mlflow.db", self.folder / POINTER
+        if not store.is_file() and published.is_file():
+            return Published.from_json(published.read_bytes()).version
         if not store.is_file():
             return None
         # Asked of the file and not of MLflow, which would bring an older store to its own version.

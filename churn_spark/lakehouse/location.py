@@ -13,7 +13,10 @@ from pyspark.sql import SparkSession
 from churn_spark.errors import MachineError
 
 OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
-"""Schemes that deltalake knows."""
+"""Schemes that deltalake knows, as Polars and obstore do."""
+HDFS: Final = frozenset({"hdfs", "viewfs"})
+"""Schemes that deltalake knows alone, by a client of its own. A job has Hadoop's, which knows every
+way to log in and takes part in no second one; who has no JVM reads by deltalake's."""
 _MISREAD: Final = re.compile(r"[\[\]\\^|\x00-\x1f]|%[0-9A-Fa-f]{2}")
 """What deltalake takes for something else in a path, or fails at."""
 _SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
@@ -41,6 +44,12 @@ def native_root(qualified: str) -> str | None:
     if scheme == "file":
         return "/" + path.lstrip("/")
     return qualified if scheme in OBJECT_STORES else None
+
+
+def readable_root(qualified: str) -> str | None:
+    """The same for who only reads and has no JVM: HDFS, too."""
+    is_hdfs = qualified.partition(":")[0] in HDFS and not _MISREAD.search(qualified)
+    return qualified if is_hdfs else native_root(qualified)
 
 
 def require_writable(root: str) -> None:

@@ -28,7 +28,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import native_root, storage_options
+from churn_spark.lakehouse.location import readable_root, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable, open_table
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.pipeline.use_case import UseCase
@@ -132,11 +132,11 @@ def find_root(lakehouse: str) -> str:
     Raises:
         InputError: if only Spark reaches it.
     """
-    root = native_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
+    root = readable_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
     if root is None:
         raise InputError(
             f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "
-            "a local folder or object storage: ask its tables by Spark"
+            "a local folder, object storage or HDFS: ask its tables by Spark"
         )
     return root
 
@@ -149,16 +149,18 @@ def _measure(root: str, table: tuple[TableSpec, NativeTable]) -> TableSize:
     spec, opened = table
     files = opened.files
     counts = files["num_records"] if len(files) else pa.array([0])
-    folder = Path(root, spec.path)
-    on_disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     return TableSize(
         spec.path,
         opened.delta.version(),
         None if counts.null_count else sum(counts.to_pylist()),
         len(files),
         sum(files["size_bytes"].to_pylist()) if len(files) else 0,
-        on_disk if root.startswith("/") else None,
+        _measure_folder(Path(root, spec.path)) if root.startswith("/") else None,
     )
+
+
+def _measure_folder(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _read_runs(table: NativeTable | None, n_runs: int) -> list[Run]:
@@ -208,7 +210,7 @@ def _rows(
 
 
 def _read_champion(root: str) -> Published | None:
-    files = PyFileSystem(DeltaStorageHandler(root))
+    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
     try:
         with files.open_input_file(POINTER) as file:
             return Published.from_json(bytes(file.read()))

@@ -1,0 +1,107 @@
+"""A lakehouse and its logs in a store, and the project's commands on them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from deltalake.fs import DeltaStorageHandler
+from pyarrow import fs
+
+from bench.killed_night import LIGHT
+
+_log: Final = logging.getLogger(__name__)
+ROOT: Final = Path(__file__).parents[2]
+FIRST: Final = date(2018, 11, 27)
+"""Of the nights; the log ends three days later."""
+NIGHTS: Final = tuple(FIRST + timedelta(days=n) for n in range(4))
+SETTINGS: Final = (*LIGHT, "policy.min_rows=50", "monitoring.min_slice_rows=20")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of a store: `events` in it are the logs, `lakehouse` the tables.
+
+    Attributes:
+        root: its address, or its path.
+        environment: what leads to the store, and to the registry where it isn't in the lakehouse.
+        settings: of the configuration, besides those of all.
+        log: folder of the whole log, on this machine.
+    """
+
+    root: str
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Sequence[str] = ()
+
+    @property
+    def lakehouse(self) -> str:
+        """Its address."""
+        return f"{self.root}/lakehouse"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its commands."""
+        return {**os.environ, **self.environment, "LAKEHOUSE": self.lakehouse}
+
+    def command(self, job: str, *options: str) -> list[str]:
+        """A job on the lakehouse."""
+        changes = [word for one in (*SETTINGS, *self.settings) for word in ("--set", one)]
+        return [sys.executable, "-m", f"jobs.{job}", *options, *changes]
+
+    def run(self, job: str, *options: str, code: int = 0) -> str:
+        """Do a job; gives what it has printed, its errors behind."""
+        command, began = self.command(job, *options), time.monotonic()
+        done = subprocess.run(
+            command, env=self.variables, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        said = f"{done.stdout}{done.stderr}"
+        seconds = time.monotonic() - began
+        _log.info("%s %s: %s, %.0f s\n%s", self.root, job, " ".join(options), seconds, said)
+        assert done.returncode == code, said[-3000:]
+        return said
+
+    def deliver(self, end: date, since: date = date.min) -> None:
+        """Bring the files of the days from one date to before another."""
+        for day in sorted(self.log.iterdir()):
+            if str(since) <= day.name < str(end):
+                store, folder = self._open()
+                store.create_dir(f"{folder}events/{day.name}", recursive=True)
+                fs.copy_files(
+                    str(day),
+                    f"{folder}events/{day.name}",
+                    source_filesystem=fs.LocalFileSystem(),
+                    destination_filesystem=store,
+                )
+
+    def live(self) -> None:
+        """A night on the whole log up to then, and three nights more, each with a day more."""
+        self.deliver(FIRST)
+        for night in NIGHTS:
+            self.deliver(night, since=night - timedelta(days=1))
+            self.run("nightly", "--date", str(night), "--events", f"{self.root}/events")
+
+    def copy_to(self, folder: Path) -> Path:
+        """Copy the whole place to this machine; gives the folder of the lakehouse."""
+        store, inside = self._open()
+        fs.copy_files(
+            inside or ".",
+            str(folder),
+            source_filesystem=store,
+            destination_filesystem=fs.LocalFileSystem(),
+        )
+        return folder / "lakehouse"
+
+    def _open(self) -> tuple[fs.FileSystem, str]:
+        """The file system, and what is before a path in it."""
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), f"{self.root}/"
+        return fs.PyFileSystem(DeltaStorageHandler(self.root, dict(self.environment))), ""
