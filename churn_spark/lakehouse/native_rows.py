@@ -17,7 +17,7 @@ from pyarrow import fs
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
-from churn_spark.lakehouse.location import HDFS
+from churn_spark.lakehouse.hdfs import is_hdfs
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.selection import (
     Where,
@@ -91,7 +91,7 @@ class NativeTable:
         each column of each file; but it looks for a path with a space as an address writes it, and
         knows no HDFS.
         """
-        if self.delta.table_uri.partition(":")[0] in HDFS:
+        if is_hdfs(self.delta.table_uri):
             return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset())
         if "%" not in self.delta.table_uri:
             return pl.scan_delta(self.delta)

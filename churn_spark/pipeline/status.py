@@ -28,7 +28,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import readable_root, storage_options
+from churn_spark.lakehouse.location import native_root, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable, open_table
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.pipeline.use_case import UseCase
@@ -132,7 +132,7 @@ def find_root(lakehouse: str) -> str:
     Raises:
         InputError: if only Spark reaches it.
     """
-    root = readable_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
+    root = native_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
     if root is None:
         raise InputError(
             f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "

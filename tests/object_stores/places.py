@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
 from bench.killed_night import LIGHT
+from churn_spark.lakehouse import hdfs
 
 _log: Final = logging.getLogger(__name__)
 ROOT: Final = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ class Place:
         """Copy the whole place to this machine; gives the folder of the lakehouse."""
         store, inside = self._open()
         fs.copy_files(
-            inside or ".",
+            inside,
             str(folder),
             source_filesystem=store,
             destination_filesystem=fs.LocalFileSystem(),
@@ -104,4 +104,14 @@ class Place:
         """The file system, and what is before a path in it."""
         if "://" not in self.root:
             return fs.LocalFileSystem(), f"{self.root}/"
-        return fs.PyFileSystem(DeltaStorageHandler(self.root, dict(self.environment))), ""
+        if hdfs.is_hdfs(self.root):
+            system, inside = hdfs.locate(self.root)
+            return system, f"{inside}/"
+        there = self.environment
+        system = fs.S3FileSystem(
+            access_key=there["AWS_ACCESS_KEY_ID"],
+            secret_key=there["AWS_SECRET_ACCESS_KEY"],
+            region=there["AWS_REGION"],
+            endpoint_override=there["AWS_ENDPOINT_URL"],
+        )
+        return system, self.root.removeprefix("s3a://") + "/"
