@@ -48,6 +48,11 @@ class Place:
         return f"{self.root}/lakehouse"
 
     @property
+    def events(self) -> tuple[str, str]:
+        """The option that names its logs."""
+        return "--events", f"{self.root}/events"
+
+    @property
     def variables(self) -> dict[str, str]:
         """The environment of its commands."""
         return {**os.environ, **self.environment, "LAKEHOUSE": self.lakehouse}
@@ -83,11 +88,12 @@ class Place:
                 )
 
     def live(self) -> None:
-        """A night on the whole log up to then, and three nights more, each with a day more."""
+        """A night on the log up to then, and three nights after it, whose days come before them."""
         self.deliver(FIRST)
-        for night in NIGHTS:
-            self.deliver(night, since=night - timedelta(days=1))
-            self.run("nightly", "--date", str(night), "--events", f"{self.root}/events")
+        self.run("nightly", "--date", str(FIRST), *self.events)
+        self.deliver(NIGHTS[-1], since=FIRST)
+        nights = ("--from", str(NIGHTS[1]), "--to", str(NIGHTS[-1]))
+        self.run("nightly", *nights, *self.events)
 
     def copy_to(self, folder: Path) -> Path:
         """Copy the whole place to this machine; gives the folder of the lakehouse."""

@@ -63,11 +63,11 @@ def s3_server(
 def hdfs_server(folder: Path) -> Iterator[str]:
     """An HDFS of one data node; gives its address."""
     jars = [*find_jars(_MINI_CLUSTER), str(spark_folder() / "jars" / "*")]
-    port = free_port()
-    program = [str(HERE / "MiniHdfs.java"), str(folder), str(port)]
-    command = [java(), "-cp", os.pathsep.join(jars), *program]
-    with running(command, (folder / "ready").exists):
-        yield f"hdfs://127.0.0.1:{port}"
+    program = [str(HERE / "MiniHdfs.java"), str(folder)]
+    command = [java(), "-Xmx512m", "-cp", os.pathsep.join(jars), *program]
+    told = folder / "port"
+    with running(command, told.exists):
+        yield f"hdfs://127.0.0.1:{told.read_text()}"
 
 
 @contextmanager
