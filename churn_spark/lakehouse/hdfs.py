@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 from functools import cache
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -35,7 +35,7 @@ def locate(path: str) -> tuple[PyFileSystem, str]:
     return _open(_cluster_of(path)), urlsplit(path).path.lstrip("/")
 
 
-def read_file(path: str) -> io.BytesIO:
+def read_file(path: str) -> IO[bytes]:
     """The content of a file."""
     system, name = locate(path)
     with system.open_input_file(name) as file:

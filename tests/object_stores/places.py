@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import obstore
+from obstore.store import from_url
 from pyarrow import fs
 
 from bench.killed_night import LIGHT
@@ -76,16 +78,28 @@ class Place:
 
     def deliver(self, end: date, since: date = date.min) -> None:
         """Bring the files of the days from one date to before another."""
-        for day in sorted(self.log.iterdir()):
-            if str(since) <= day.name < str(end):
-                store, folder = self._open()
-                store.create_dir(f"{folder}events/{day.name}", recursive=True)
-                fs.copy_files(
-                    str(day),
-                    f"{folder}events/{day.name}",
-                    source_filesystem=fs.LocalFileSystem(),
-                    destination_filesystem=store,
-                )
+        for file in sorted(self.log.glob("*/*")):
+            day = file.parent.name
+            if str(since) <= day < str(end):
+                self.put(f"events/{day}/{file.name}", file.read_bytes())
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file."""
+        if "://" not in self.root:
+            target = Path(self.root, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        elif hdfs.is_hdfs(self.root):
+            hdfs.write_file(f"{self.root}/{path}", content)
+        else:
+            http = {"allow_http": True}
+            config: Any = {
+                name: value
+                for name, value in self.environment.items()
+                if name.startswith("AWS_") and name != "AWS_ALLOW_HTTP"
+            }
+            store = from_url(self.root, config=config, client_options=http)
+            obstore.put(store, path, content)
 
     def live(self) -> None:
         """A night on the log up to then, and three nights after it, whose days come before them."""
@@ -98,26 +112,21 @@ class Place:
     def copy_to(self, folder: Path) -> Path:
         """Copy the whole place to this machine; gives the folder of the lakehouse."""
         store, inside = self._open()
-        fs.copy_files(
-            inside,
-            str(folder),
-            source_filesystem=store,
-            destination_filesystem=fs.LocalFileSystem(),
-        )
+        here = fs.LocalFileSystem()
+        fs.copy_files(inside, str(folder), source_filesystem=store, destination_filesystem=here)
         return folder / "lakehouse"
 
     def _open(self) -> tuple[fs.FileSystem, str]:
-        """The file system, and what is before a path in it."""
+        """The file system, and the folder's name there."""
         if "://" not in self.root:
-            return fs.LocalFileSystem(), f"{self.root}/"
+            return fs.LocalFileSystem(), self.root
         if hdfs.is_hdfs(self.root):
-            system, inside = hdfs.locate(self.root)
-            return system, f"{inside}/"
+            return hdfs.locate(self.root)
         there = self.environment
-        system = fs.S3FileSystem(
+        store = fs.S3FileSystem(
             access_key=there["AWS_ACCESS_KEY_ID"],
             secret_key=there["AWS_SECRET_ACCESS_KEY"],
             region=there["AWS_REGION"],
             endpoint_override=there["AWS_ENDPOINT_URL"],
         )
-        return system, self.root.removeprefix("s3a://") + "/"
+        return store, self.root.removeprefix("s3a://")

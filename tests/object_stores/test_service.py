@@ -22,11 +22,10 @@ def test_service_answers_from_the_store(place: Place) -> None:
     with running(command, lambda: answers(f"{url}/ready"), environment):
         listed = ask(f"{url}/list?limit=5")
         assert listed["as_of"] == str(NIGHTS[-1])
-        users = listed["users"]
-        assert len(users) == 5
-        one = ask(f"{url}/users/{users[0]['user_id']}")
-        assert one["list"]["list_rank"] == 1
-        assert ask(f"{url}/model")["version"] == "1"
+        assert len(listed["rows"]) == 5
+        one = ask(f"{url}/users/{listed['rows'][0]['user_id']}")
+        assert one["on_list"]["list_rank"] == 1
+        assert ask(f"{url}/model")["model_version"] == "1"
 
 
 def ask(url: str) -> dict[str, Any]:
