@@ -93,6 +93,9 @@ def class_path_environment(master: str, packages: tuple[str, ...] = PACKAGES) ->
     jars = _listed_jars(packages)
     if not jars or not re.fullmatch(r"local(\[.*\])?", master):
         return {}
+    # The archive of classes fits a class path that goes on behind the one it was made for.
+    usual = set(_listed_jars(PACKAGES))
+    jars = sorted(jars, key=lambda jar: jar not in usual)
     own = os.environ.get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
     return {"SPARK_DIST_CLASSPATH": os.pathsep.join(dict.fromkeys([*filter(None, own), *jars]))}
 

@@ -149,7 +149,9 @@ def listed_for_s3a(state: Path) -> Path:
     path = state / "aws.jar"
     path.write_bytes(b"")
     first = f"# {','.join(jars.S3A_PACKAGES)} without {','.join(jars.EXCLUDES)}"
-    jars._list_path(jars.S3A_PACKAGES).write_text(f"{first}\n{path}\n")
+    others = [state / "a.jar", state / "b.jar"]
+    lines = [first, *map(str, [path, *others]), ""]
+    jars._list_path(jars.S3A_PACKAGES).write_text("\n".join(lines))
     return path
 
 
@@ -159,10 +161,11 @@ def test_client_of_s3_is_for_those_alone_who_work_on_s3(
     assert jars.packages_for("/lake", "hdfs://name:8020/lake", None) == jars.PACKAGES
     packages = jars.packages_for("/lake", "s3a://bucket/events")
     assert packages == jars.S3A_PACKAGES
-    assert jars.class_path_environment("local[2]", packages) == {
-        "SPARK_DIST_CLASSPATH": str(listed_for_s3a)
-    }
-    assert jars.spark_jar_settings(CLUSTER, packages) == {"spark.jars": str(listed_for_s3a)}
+    # Behind the others, for whose class path there is an archive of classes.
+    behind = ":".join(map(str, [*listed, listed_for_s3a]))
+    assert jars.class_path_environment("local[2]", packages) == {"SPARK_DIST_CLASSPATH": behind}
+    all_jars = ",".join(map(str, [listed_for_s3a, *listed]))
+    assert jars.spark_jar_settings(CLUSTER, packages) == {"spark.jars": all_jars}
     assert jars.spark_jar_settings(CLUSTER) == {"spark.jars": f"{listed[0]},{listed[1]}"}
 
 
