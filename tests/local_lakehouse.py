@@ -64,6 +64,10 @@ class LocalLakehouse(SmallTables):
     max_local_users: int = 200_000
 
     @property
+    def address(self) -> str:  # type: ignore[override]
+        return f"file:{self.root}"
+
+    @property
     def native_root(self) -> str:  # type: ignore[override]
         return self.root
 

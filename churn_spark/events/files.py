@@ -49,9 +49,9 @@ class Location:
         """The same without what lies in some folders.
 
         Args:
-            folders: local paths, or addresses of an object store's.
+            folders: with their schemes, as Hadoop writes them.
         """
-        below = tuple(f"file:{one}/" if one.startswith("/") else f"{one}/" for one in folders)
+        below = tuple(f"{one}/" for one in folders)
         return Location(
             [file for file in self.files if not file.path.startswith(below)],
             [path for path in self.ignored if not path.startswith(below)],

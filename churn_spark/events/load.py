@@ -21,8 +21,9 @@ from churn_spark.errors import DamagedFileError
 from churn_spark.events.block import read_block
 from churn_spark.events.user_ids import AS_THEY_ARE, UserIds
 from churn_spark.lakehouse.byte_ranges import ByteRange, Piece, read_gzip, read_plain
-from churn_spark.lakehouse.data_files import StorageOptions, write_data_files
+from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.native_sources import open_source
+from churn_spark.lakehouse.parquet_files import StorageOptions
 
 PART_BYTES: Final = 48 << 20
 """Of JSON, parsed at once: .6 s of work, half a GiB of memory."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.lakehouse.data_files import StorageOptions
+from churn_spark.lakehouse.parquet_files import StorageOptions, scan_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 _ANY_WRITER: Final = pl.ScanCastOptions(datetime_cast=("nanosecond-downcast", "convert-timezone"))
@@ -93,13 +93,12 @@ def _scan(
     files: BucketFiles, dates: Collection[date], spec: TableSpec, options: StorageOptions
 ) -> pl.LazyFrame:
     """The rows of some dates, by whatever writer the files are."""
-    rows = pl.scan_parquet(
-        list(files.paths),
-        glob=False,
+    rows = scan_files(
+        files.paths,
+        options,
         schema=polars_schema_of(spec),
         cast_options=_ANY_WRITER,
         missing_columns="insert",
         extra_columns="ignore",
-        storage_options=dict(options),
     )
     return rows.filter(pl.col("event_date").is_in(list(dates)))

@@ -18,8 +18,8 @@ from deltalake.transaction import AddAction
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_schema import arrow_schema
-from churn_spark.lakehouse.data_files import StorageOptions
 from churn_spark.lakehouse.lock_guard import require_lock
+from churn_spark.lakehouse.parquet_files import StorageOptions
 from churn_spark.lakehouse.selection import Where, sql_condition
 
 _ATTEMPTS: Final = 10

@@ -19,10 +19,8 @@ from deltalake.transaction import AddAction
 from pyarrow.fs import FileType
 
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.lakehouse.parquet_files import StorageOptions, write_file
 from churn_spark.lakehouse.polars_schema import conform_polars
-
-StorageOptions = Mapping[str, str]
-"""How to reach the storage, in the words of `deltalake` and Polars; empty on local disks."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -78,7 +76,7 @@ def _write(
     path = f"{''.join(folders)}part-{uuid.uuid4()}.snappy.parquet"
     place = f"{table.rstrip('/')}/{path}"
     try:
-        rows.write_parquet(place, compression="snappy", storage_options=options, mkdir=True)
+        write_file(rows, place, options)
     except pl.exceptions.ComputeError as error:
         # Polars keeps what the disk has answered to itself.
         if table.startswith("/") and shutil.disk_usage(table).free < rows.estimated_size():

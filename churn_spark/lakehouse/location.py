@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from pyspark.sql import SparkSession
 
 from churn_spark.errors import MachineError
+from churn_spark.lakehouse.hdfs import answers, is_hdfs
 
 OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
-"""Schemes that deltalake knows."""
+"""Schemes that deltalake knows, as Polars and obstore do; deltalake knows HDFS, too."""
 _MISREAD: Final = re.compile(r"[\[\]\\^|\x00-\x1f]|%[0-9A-Fa-f]{2}")
 """What deltalake takes for something else in a path, or fails at."""
-_SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_")
+_SETTINGS: Final = ("AWS_", "AZURE_", "GOOGLE_", "HADOOP_")
 
 
 def qualify(spark: SparkSession, path: str) -> str:
@@ -30,7 +31,7 @@ def qualify(spark: SparkSession, path: str) -> str:
 
 
 def native_root(qualified: str) -> str | None:
-    """What deltalake calls a folder: a plain path, or an object store's; none where it can't.
+    """What deltalake calls a folder: a plain path, or an address; none where it can't reach it.
 
     Args:
         qualified: with a scheme, as Hadoop writes it: not percent-encoded.
@@ -40,7 +41,8 @@ def native_root(qualified: str) -> str | None:
         return None
     if scheme == "file":
         return "/" + path.lstrip("/")
-    return qualified if scheme in OBJECT_STORES else None
+    is_known = scheme in OBJECT_STORES or (is_hdfs(qualified) and answers(qualified))
+    return qualified if is_known else None
 
 
 def require_writable(root: str) -> None:
@@ -72,5 +74,5 @@ def storage_options(root: str) -> dict[str, str]:
 
 
 def object_store_settings() -> dict[str, str]:
-    """What the environment says of object stores: their keys and end points."""
+    """What the environment says of other storage: keys, end points, where its settings are."""
     return {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}

@@ -17,6 +17,7 @@ from pyarrow import fs
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
+from churn_spark.lakehouse.hdfs import is_hdfs
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.selection import (
     Where,
@@ -87,8 +88,11 @@ class NativeTable:
         """All rows, by need.
 
         Polars takes the files' names alone, where deltalake's own datasets look at the ranges of
-        each column of each file; but it looks for a path with a space as an address writes it.
+        each column of each file; but it looks for a path with a space as an address writes it, and
+        knows no HDFS.
         """
+        if is_hdfs(self.delta.table_uri):
+            return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset())
         if "%" not in self.delta.table_uri:
             return pl.scan_delta(self.delta)
         path = unquote(self.delta.table_uri.removeprefix("file://"))

@@ -1,4 +1,4 @@
-"""Input files as Python reads them, wherever a task runs: local disks and object stores."""
+"""Input files as Python reads them, wherever a task runs: local disks, object stores, HDFS."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from churn_spark.lakehouse import hdfs
+
 _SCHEMES: Final = frozenset({"file", "s3", "s3a", "gs", "abfs", "abfss"})
 
 
 def is_reachable(path: str) -> bool:
     """Whether Python reads the file, by the scheme of its path as Hadoop lists it."""
+    if hdfs.is_hdfs(path):
+        return hdfs.answers(path)
     return path.partition(":")[0] in _SCHEMES
 
 
@@ -33,6 +37,8 @@ def open_source(path: str) -> pa.NativeFile:
 
 def locate(path: str) -> tuple[Any, str]:
     """The file system of a path, and the path's name there."""
+    if hdfs.is_hdfs(path):
+        return hdfs.locate(path)
     scheme, _, rest = path.partition(":")
     if scheme == "file":
         return fs.LocalFileSystem(), "/" + rest.lstrip("/")

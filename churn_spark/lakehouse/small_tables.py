@@ -50,9 +50,14 @@ class SmallTables(ABC):
         """Let a long log be read fast."""
 
     @cached_property
+    def address(self) -> str:
+        """The folder with its scheme, as Hadoop lists what is in it."""
+        return qualify(self.spark, self.root.rstrip("/"))
+
+    @cached_property
     def native_root(self) -> str | None:
         """The folder as deltalake names it; none where only Spark reaches it."""
-        return native_root(qualify(self.spark, self.root.rstrip("/")))
+        return native_root(self.address)
 
     @property
     def is_native(self) -> bool:

@@ -18,6 +18,7 @@ from churn_spark.contracts.tables import EVENTS, TableSpec
 from churn_spark.lakehouse.bucket_files import list_paths
 from churn_spark.lakehouse.commits import Once
 from churn_spark.lakehouse.notes import newest_note, read_commit
+from churn_spark.lakehouse.parquet_files import scan_files
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.wording import count_of
 
@@ -133,5 +134,5 @@ def _find_all(lakehouse: Lakehouse, version: int) -> set[date]:
     if not paths:
         # No line was accepted, or all events were removed: Polars has no schema to read by.
         return set()
-    found = pl.scan_parquet(paths, glob=False, storage_options=options)
+    found = scan_files(paths, options)
     return set(found.select(pl.col("event_date").unique()).collect().to_series())

@@ -81,6 +81,7 @@ def open_job(
     wait_minutes: float = 0,
     writes: bool = True,
     is_kept: bool = True,
+    events: str | None = None,
 ) -> Iterator[JobContext]:
     """Read the configuration and let the session start meanwhile; stop it at the end.
 
@@ -95,6 +96,7 @@ def open_job(
         wait_minutes: for another job to end that writes.
         writes: whether it writes to the lakehouse; else it needs no lock.
         is_kept: whether it is written down what the run took.
+        events: where the logs are, if that was named.
 
     Raises:
         ConfigError: if the configuration doesn't fit.
@@ -114,7 +116,8 @@ def open_job(
     require_named_user()
     from churn_spark.runtime.session import StartingSession
 
-    session = StartingSession(config.spark, name)
+    places = config.lakehouse, events or config.ingest.events
+    session = StartingSession(config.spark, name, places=places)
     at_end = ExitStack()
 
     def open_lakehouse() -> Lakehouse:

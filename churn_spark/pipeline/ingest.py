@@ -76,9 +76,8 @@ def run(
     """
     with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = list_location(lakehouse.spark, location or config.events)
-        if root := lakehouse.native_root:
-            # A lakehouse that lies among the logs has files of JSON, too.
-            listed = listed.outside(f"{root}/{name}" for name in _OWN_FOLDERS)
+        # A lakehouse that lies among the logs has files of JSON, too.
+        listed = listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
         finished = loader.finish_pending()
         known = lakehouse.read_arrow(FILES)

@@ -13,7 +13,8 @@ from deltalake.transaction import AddAction
 from churn_spark.contracts.tables import EVENTS
 from churn_spark.features.rollups import READ_COLUMNS, Rollup, roll_up
 from churn_spark.lakehouse.bucket_files import BucketFiles, read_dates
-from churn_spark.lakehouse.data_files import StorageOptions, write_data_files
+from churn_spark.lakehouse.data_files import write_data_files
+from churn_spark.lakehouse.parquet_files import StorageOptions
 
 FilesByTable = Mapping[str, Sequence[AddAction]]
 """Place of a table -> files to make part of it."""

@@ -142,16 +142,18 @@ def _measure(root: str, table: tuple[TableSpec, NativeTable]) -> TableSize:
     spec, opened = table
     files = opened.files
     counts = files["num_records"] if len(files) else pa.array([0])
-    folder = Path(root, spec.path)
-    on_disk = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     return TableSize(
         spec.path,
         opened.delta.version(),
         None if counts.null_count else sum(counts.to_pylist()),
         len(files),
         sum(files["size_bytes"].to_pylist()) if len(files) else 0,
-        on_disk if root.startswith("/") else None,
+        _measure_folder(Path(root, spec.path)) if root.startswith("/") else None,
     )
+
+
+def _measure_folder(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _read_runs(table: NativeTable | None, n_runs: int) -> list[Run]:
@@ -201,7 +203,7 @@ def _rows(
 
 
 def _read_champion(root: str) -> Published | None:
-    files = PyFileSystem(DeltaStorageHandler(root))
+    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
     try:
         with files.open_input_file(POINTER) as file:
             return Published.from_json(bytes(file.read()))

@@ -27,7 +27,7 @@ def find_root(lakehouse: str) -> str:
     if root is None:
         raise InputError(
             f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "
-            "a local folder or object storage: ask its tables by Spark"
+            "a local folder, object storage or HDFS: ask its tables by Spark"
         )
     return root
 

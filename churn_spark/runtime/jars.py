@@ -5,8 +5,9 @@ their paths to a list in the virtual environment. With the list a session starts
 resolver: quicker, quiet, and without a network. Without it a session resolves them itself.
 
 `python -m churn_spark.runtime.jars` is the set-up step, and does nothing when the list is good;
-`python -m churn_spark.runtime.jars --spark-submit` prints the arguments for spark-submit, one
-a line.
+`python -m churn_spark.runtime.jars --spark-submit JOB OPTION ...` prints the arguments for
+spark-submit, one a line. Who keeps a lakehouse or logs on S3 needs Hadoop's client for it, 280 MB,
+which has a list of its own: nobody else fetches it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from churn_spark.errors import MachineError
+from churn_spark.config import load_config
+from churn_spark.errors import ConfigError, MachineError
+from churn_spark.hashing import text_hash
 from churn_spark.runtime.java import configure_java, is_submitted, state_dir, write_atomically
+from churn_spark.runtime.object_store import needs_s3a
 
 PACKAGES = (
     # 3.3.0 to 3.3.2 fail on Spark 3.5.6 and later.
@@ -30,6 +35,9 @@ PACKAGES = (
     # The LightGBM part alone: the whole of SynapseML would be hundreds of MB.
     "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3",
 )
+
+# Of the Hadoop that Spark brings. EMR and the like have theirs, and start their own Spark.
+S3A_PACKAGES = (*PACKAGES, "org.apache.hadoop:hadoop-aws:3.3.4")
 
 # Spark brings these itself, in the versions it was built with.
 EXCLUDES = (
@@ -43,8 +51,21 @@ EXCLUDES = (
 _LOG_TAIL = 15  # lines: Ivy ends its log with the artifacts that it missed and why
 
 
-def spark_jar_settings(master: str) -> dict[str, str]:
+def packages_for(*places: str | None) -> tuple[str, ...]:
+    """The coordinates of what Spark needs to work with some places.
+
+    Args:
+        places: of a lakehouse and of logs, or arguments of a job that name them.
+    """
+    return S3A_PACKAGES if needs_s3a(*places) else PACKAGES
+
+
+def spark_jar_settings(master: str, packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """The session settings that bring the jars, for a JVM that has not started yet.
+
+    Args:
+        master: of the session.
+        packages: coordinates, see `packages_for`.
 
     Returns:
         `spark.jars` with local paths where set-up has resolved them and all are still there,
@@ -52,13 +73,13 @@ def spark_jar_settings(master: str) -> dict[str, str]:
         (`class_path_environment`), and nothing under spark-submit: its JVM is up already and
         has got its jars from the command line.
     """
-    if is_submitted() or class_path_environment(master):
+    if is_submitted() or class_path_environment(master, packages):
         return {}
-    jars = _listed_jars()
-    return {"spark.jars": ",".join(jars)} if jars else _resolver_settings()
+    jars = _listed_jars(packages)
+    return {"spark.jars": ",".join(jars)} if jars else _resolver_settings(packages)
 
 
-def class_path_environment(master: str) -> dict[str, str]:
+def class_path_environment(master: str, packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """The environment variable that puts the jars behind Spark's own on the JVM's class path.
 
     There the executor of a local master needs no copy of them, and the archive of classes
@@ -69,22 +90,34 @@ def class_path_environment(master: str) -> dict[str, str]:
         Nothing for a cluster, whose executors get the jars by `spark.jars`, and nothing where
         set-up has resolved none.
     """
-    jars = _listed_jars()
+    jars = _listed_jars(packages)
     if not jars or not re.fullmatch(r"local(\[.*\])?", master):
         return {}
+    # The archive of classes fits a class path that goes on behind the one it was made for.
+    usual = set(_listed_jars(PACKAGES))
+    jars = sorted(jars, key=lambda jar: jar not in usual)
     own = os.environ.get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
     return {"SPARK_DIST_CLASSPATH": os.pathsep.join(dict.fromkeys([*filter(None, own), *jars]))}
 
 
-def spark_submit_arguments() -> list[str]:
+def spark_submit_arguments(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """The same choice as arguments of spark-submit."""
-    jars = _listed_jars()
+    jars = _listed_jars(packages)
     if jars:
         return ["--jars", ",".join(jars)]
-    return ["--packages", ",".join(PACKAGES), "--exclude-packages", ",".join(EXCLUDES)]
+    return ["--packages", ",".join(packages), "--exclude-packages", ",".join(EXCLUDES)]
 
 
-def resolve_jars() -> list[str]:
+def find_jars(packages: tuple[str, ...]) -> list[str]:
+    """Paths of the jars, fetched if they aren't there.
+
+    Raises:
+        MachineError: if they can't be fetched.
+    """
+    return _listed_jars(packages) or resolve_jars(packages)
+
+
+def resolve_jars(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """Fetch the jars through Spark's resolver and write the list; return their paths.
 
     Raises:
@@ -99,7 +132,7 @@ def resolve_jars() -> list[str]:
     builder = builder.config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
     builder = builder.config("spark.driver.host", "127.0.0.1")
-    for name, value in _resolver_settings().items():
+    for name, value in _resolver_settings(packages).items():
         builder = builder.config(name, value)
     with tempfile.TemporaryFile() as log:
         try:
@@ -113,32 +146,34 @@ def resolve_jars() -> list[str]:
             print("\n".join(text.splitlines()[-_LOG_TAIL:]), file=sys.stderr)
             raise MachineError(_advice(text)) from error
     jars = sorted(unquote(urlsplit(uri).path) for uri in uris.split(",") if uri)
-    write_atomically(_list_path(), "\n".join([_coordinates(), *jars, ""]).encode())
+    lines = [_coordinates(packages), *jars, ""]
+    write_atomically(_list_path(packages), "\n".join(lines).encode())
     return jars
 
 
-def _resolver_settings() -> dict[str, str]:
+def _resolver_settings(packages: tuple[str, ...]) -> dict[str, str]:
     return {
-        "spark.jars.packages": ",".join(PACKAGES),
+        "spark.jars.packages": ",".join(packages),
         "spark.jars.excludes": ",".join(EXCLUDES),
     }
 
 
-def _list_path() -> Path:
-    return state_dir() / "spark-jars.txt"
+def _list_path(packages: tuple[str, ...]) -> Path:
+    others = "" if packages == PACKAGES else f"-{text_hash(','.join(packages))}"
+    return state_dir() / f"spark-jars{others}.txt"
 
 
-def _coordinates() -> str:
+def _coordinates(packages: tuple[str, ...]) -> str:
     """The list's first line: a list made for other coordinates doesn't count."""
-    return f"# {','.join(PACKAGES)} without {','.join(EXCLUDES)}"
+    return f"# {','.join(packages)} without {','.join(EXCLUDES)}"
 
 
-def _listed_jars() -> list[str]:
+def _listed_jars(packages: tuple[str, ...]) -> list[str]:
     try:
-        first, *jars = _list_path().read_text(encoding="utf-8").splitlines()
+        first, *jars = _list_path(packages).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return []
-    is_complete = first == _coordinates() and all(Path(jar).is_file() for jar in jars)
+    is_complete = first == _coordinates(packages) and all(Path(jar).is_file() for jar in jars)
     return jars if is_complete else []
 
 
@@ -174,19 +209,30 @@ def _output_captured(log: IO[bytes]) -> Iterator[None]:
             os.close(copy)
 
 
+def _configured(arguments: list[str]) -> tuple[str, ...]:
+    """Where the lakehouse and the logs are; nothing where the job will say what is wrong."""
+    env = next((name for option, name in pairwise(arguments) if option == "--env"), "local")
+    try:
+        config = load_config(env)
+    except ConfigError:
+        return ()
+    return config.lakehouse, config.ingest.events
+
+
 def main(arguments: list[str]) -> int:
     """Run the set-up step, or print spark-submit's arguments; return the exit code."""
-    if arguments == ["--spark-submit"]:
-        print("\n".join(spark_submit_arguments()))
+    packages = packages_for(*arguments, os.environ.get("EVENTS"), *_configured(arguments))
+    if arguments[:1] == ["--spark-submit"]:
+        print("\n".join(spark_submit_arguments(packages)))
         return 0
-    if _listed_jars():
+    if _listed_jars(packages):
         return 0
     try:
-        jars = resolve_jars()
+        jars = resolve_jars(packages)
     except MachineError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"Spark jars: {len(jars)}, listed in {_list_path()}")
+    print(f"Spark jars: {len(jars)}, listed in {_list_path(packages)}")
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,9 @@ from pyspark.sql import SparkSession
 
 from churn_spark.config import SparkConfig, conf_folder
 from churn_spark.runtime.archive import archive_options
-from churn_spark.runtime.jars import class_path_environment, spark_jar_settings
+from churn_spark.runtime.jars import class_path_environment, packages_for, spark_jar_settings
 from churn_spark.runtime.java import configure_java, is_submitted
+from churn_spark.runtime.object_store import adopt_settings, hadoop_settings
 
 _MAX_METADATA_TASKS: Final = 4
 
@@ -39,7 +41,21 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
 class StartingSession:
     """A session whose JVM starts in a thread, from the moment on that this is made."""
 
-    def __init__(self, config: SparkConfig, app_name: str, java_options: str | None = None) -> None:
+    def __init__(
+        self,
+        config: SparkConfig,
+        app_name: str,
+        java_options: str | None = None,
+        places: Sequence[str | None] = (),
+    ) -> None:
+        """Let it start.
+
+        Args:
+            config: the section of the configuration.
+            app_name: what Spark calls it.
+            java_options: of the JVM, in place of those that use the archive of classes.
+            places: where it will read and write, as far as that is known.
+        """
         os.environ["TZ"] = "UTC"
         time.tzset()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -49,7 +65,8 @@ class StartingSession:
         os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
         self._settings = _sql_settings(config)
         thread = ThreadPoolExecutor(1, "start-spark")
-        self._started = thread.submit(_start_context, config, app_name, java_options)
+        packages = packages_for(*places)
+        self._started = thread.submit(_start_context, config, app_name, java_options, packages)
         thread.shutdown(wait=False)
 
     def wait(self) -> SparkSession:
@@ -65,7 +82,9 @@ class StartingSession:
         builder = SparkSession.builder
         for key, value in self._settings.items():
             builder = builder.config(key, value)
-        return builder.getOrCreate()
+        spark = builder.getOrCreate()
+        adopt_settings(spark._jsc.hadoopConfiguration().get)
+        return spark
 
     def stop(self) -> None:
         """Stop it once it is up; what could not start has nothing to stop.
@@ -83,25 +102,31 @@ class StartingSession:
             jvm.System.gc()
 
 
-def _start_context(config: SparkConfig, app_name: str, java_options: str | None) -> None:
-    settings = _sql_settings(config) | _worker_settings()
+def _start_context(
+    config: SparkConfig, app_name: str, java_options: str | None, packages: tuple[str, ...]
+) -> None:
+    settings = _sql_settings(config) | _worker_settings() | hadoop_settings()
     conf = SparkConf().setAppName(app_name).setAll(list(settings.items()))
     if not is_submitted():
         configure_java()
-        os.environ.update(class_path_environment(config.master))
-        conf.setMaster(config.master).setAll(list(_launch_settings(config, java_options).items()))
+        os.environ.update(class_path_environment(config.master, packages))
+        launched_with = _launch_settings(config, java_options, packages)
+        conf.setMaster(config.master).setAll(list(launched_with.items()))
     SparkContext.getOrCreate(conf).setLogLevel("ERROR")
 
 
-def _launch_settings(config: SparkConfig, java_options: str | None) -> dict[str, str]:
+def _launch_settings(
+    config: SparkConfig, java_options: str | None, packages: tuple[str, ...]
+) -> dict[str, str]:
     """What the JVM is started with.
 
     Args:
         config: the section of the configuration.
         java_options: further options of the JVM, in place of those that use the archive of
             classes.
+        packages: whose jars it needs.
     """
-    return spark_jar_settings(config.master) | {
+    return spark_jar_settings(config.master, packages) | {
         "spark.driver.memory": config.driver_memory,
         "spark.driver.extraJavaOptions": " ".join(
             [

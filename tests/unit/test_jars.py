@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from churn_spark.errors import MachineError
@@ -120,14 +121,14 @@ def test_nothing_is_set_when_spark_submit_has_started_the_process(
 def test_step_does_nothing_when_the_list_is_good(
     listed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jars, "resolve_jars", lambda: pytest.fail("resolved again"))
+    monkeypatch.setattr(jars, "resolve_jars", lambda _: pytest.fail("resolved again"))
     assert jars.main([]) == 0
 
 
 def test_step_ends_with_two_and_one_line_when_the_jars_cannot_be_fetched(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> list[str]:
+    def fail(_: object) -> list[str]:
         raise MachineError("the Spark jars could not be fetched")
 
     monkeypatch.setattr(jars, "resolve_jars", fail)
@@ -140,6 +141,64 @@ def test_step_prints_the_arguments_one_a_line(
 ) -> None:
     assert jars.main(["--spark-submit"]) == 0
     assert capsys.readouterr().out == f"--jars\n{listed[0]},{listed[1]}\n"
+
+
+@pytest.fixture
+def listed_for_s3a(state: Path) -> Path:
+    """A jar with the list of those that an S3 store needs."""
+    path = state / "aws.jar"
+    path.write_bytes(b"")
+    first = f"# {','.join(jars.S3A_PACKAGES)} without {','.join(jars.EXCLUDES)}"
+    others = [state / "a.jar", state / "b.jar"]
+    lines = [first, *map(str, [path, *others]), ""]
+    jars._list_path(jars.S3A_PACKAGES).write_text("\n".join(lines))
+    return path
+
+
+def test_client_of_s3_is_for_those_alone_who_work_on_s3(
+    listed: list[Path], listed_for_s3a: Path
+) -> None:
+    assert jars.packages_for("/lake", "hdfs://name:8020/lake", None) == jars.PACKAGES
+    packages = jars.packages_for("/lake", "s3a://bucket/events")
+    assert packages == jars.S3A_PACKAGES
+    # Behind the others, for whose class path there is an archive of classes.
+    behind = ":".join(map(str, [*listed, listed_for_s3a]))
+    assert jars.class_path_environment("local[2]", packages) == {"SPARK_DIST_CLASSPATH": behind}
+    all_jars = ",".join(map(str, [listed_for_s3a, *listed]))
+    assert jars.spark_jar_settings(CLUSTER, packages) == {"spark.jars": all_jars}
+    assert jars.spark_jar_settings(CLUSTER) == {"spark.jars": f"{listed[0]},{listed[1]}"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nightly", "--env", "local"], ["nightly", "--env", "nowhere"]]
+)
+@pytest.mark.parametrize(
+    ("lakehouse", "events", "is_s3a"),
+    [("/lake", "/events", False), ("s3a://b/lake", "", True), ("/lake", "s3a://b/events", True)],
+)
+def test_arguments_of_a_job_on_s3_have_its_client(
+    arguments: list[str],
+    lakehouse: str,
+    events: str,
+    is_s3a: bool,
+    listed: list[Path],
+    listed_for_s3a: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE", lakehouse)
+    named = ["--events", events] if events else []
+    jars.main(["--spark-submit", *arguments, *named])
+    if "nowhere" in arguments and not named:
+        # The job says that there is no such configuration.
+        is_s3a = False
+    assert ("aws.jar" in capsys.readouterr().out) == is_s3a
+
+
+def test_hadoop_client_is_of_the_hadoop_that_spark_brings() -> None:
+    spark = Path(pyspark.__file__).parent
+    [client] = (spark / "jars").glob("hadoop-client-api-*.jar")
+    assert jars.S3A_PACKAGES[-1].rpartition(":")[2] == client.stem.rpartition("-")[2]
 
 
 def test_coordinates_name_the_versions_of_the_python_packages() -> None:

@@ -50,7 +50,7 @@ def test_object_store_is_known_by_its_scheme(
     assert key == name
 
 
-@pytest.mark.parametrize("path", ["hdfs://name/a.json", "wasb://c@a.net/a.json", "/a.json"])
+@pytest.mark.parametrize("path", ["hdfs://127.0.0.1:1/a.json", "wasb://c@a.net/a.json", "/a.json"])
 def test_other_storage_is_left_to_spark(path: str) -> None:
     assert not is_reachable(path)
     assert is_reachable("abfss://c@a.dfs.core.windows.net/a.json")

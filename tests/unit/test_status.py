@@ -119,5 +119,5 @@ def test_what_is_no_lakehouse_is_refused_and_left_as_it_is(name: str, tmp_path: 
 
 def test_storage_that_only_spark_reaches_is_refused() -> None:
     with pytest.raises(InputError, match="only by way of Spark"):
-        find_root("hdfs://host/lake")
+        find_root("ofs://host/lake")
     assert find_root("s3a://bucket/lake") == "s3a://bucket/lake"
