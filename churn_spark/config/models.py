@@ -46,7 +46,7 @@ class TrainingConfig(Section):
 class LightGBMConfig(Section):
     """Parameters of the champion's family, most of them under LightGBM's own names."""
 
-    engine: Literal["synapseml", "lightgbm"]
+    engine: Literal["auto", "synapseml", "lightgbm"]
     class_weight: Literal["none", "balanced"]
     num_leaves: int = Field(ge=2)
     learning_rate: float = Field(gt=0)

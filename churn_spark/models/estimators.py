@@ -25,6 +25,7 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.offset import MIN_PROBABILITY, Offset
 from churn_spark.runtime.executors import repeat_where_one_is_lost
+from churn_spark.runtime.spark_lines import choose_engine
 
 _START_COLUMN = "start"
 _FEATURE_INFOS: Final = re.compile("^feature_infos=.*$", re.MULTILINE)
@@ -58,11 +59,15 @@ def fit_trees(
         encoding: names the columns and the categories.
         config: LightGBM's parameters.
         plan: of this fit.
-        engine: `synapseml`, where Spark has the rows, or `lightgbm`, its own library on the
-            driver, on at most `MAX_COLLECTED_ROWS` of them.
+        engine: `synapseml`, where Spark has the rows, `lightgbm`, its own library on the
+            driver, on at most `MAX_COLLECTED_ROWS` of them, or `auto`, for which the installed
+            Spark decides.
+
+    Raises:
+        ConfigError: if the installed Spark has no such engine.
     """
     shrunk = weigh_shrinkage(config, plan.class_weight)
-    if engine == "synapseml":
+    if choose_engine(engine) == "synapseml":
         fit = partial(_fit_synapseml, rows, encoding, shrunk, plan)
         return widen_ranges(repeat_where_one_is_lost(rows.session, fit))
     return widen_ranges(_fit_native(rows, encoding, shrunk, plan))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from churn_spark.config import Config, load_config
 from churn_spark.pipeline.console import log_to_standard_error
+from churn_spark.runtime.spark_lines import choose_engine
 from churn_spark.runtime.user import require_named_user
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def open_job(
     # it sets its loggers' level when it is imported.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     log_to_standard_error()
-    config = load_config(env, overrides or ())
+    config = _settle_engine(load_config(env, overrides or ()))
     # Before the libraries: some look for the user's home when they are imported.
     require_named_user()
     from churn_spark.runtime.session import StartingSession
@@ -140,3 +141,10 @@ def open_job(
     with at_end:
         at_end.callback(session.stop)
         yield JobContext(config, open_lakehouse)
+
+
+def _settle_engine(config: Config) -> Config:
+    """The configuration with the engine that this Spark has in the place of `auto`."""
+    engine = choose_engine(config.lightgbm.engine)
+    settled = config.lightgbm.model_copy(update={"engine": engine})
+    return config.model_copy(update={"lightgbm": settled})

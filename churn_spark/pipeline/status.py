@@ -30,6 +30,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.location import storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.freshness.lateness import describe_nights

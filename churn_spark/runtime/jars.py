@@ -1,4 +1,4 @@
-"""The Spark jars: which ones, and where set-up has put them.
+"""The Spark jars: where set-up has put those of the installed line (`runtime/spark_lines.py`).
 
 Spark's own resolver fetches them once, into its default cache (`~/.ivy2`), and set-up writes
 their paths to a list in the virtual environment. With the list a session starts without the
@@ -28,25 +28,11 @@ from churn_spark.errors import ConfigError, MachineError
 from churn_spark.hashing import text_hash
 from churn_spark.runtime.java import configure_java, is_submitted, state_dir, write_atomically
 from churn_spark.runtime.object_store import needs_s3a
+from churn_spark.runtime.spark_lines import INSTALLED
 
-PACKAGES = (
-    # 3.3.0 to 3.3.2 fail on Spark 3.5.6 and later.
-    "io.delta:delta-spark_2.12:3.3.3",
-    # The LightGBM part alone: the whole of SynapseML would be hundreds of MB.
-    "com.microsoft.azure:synapseml-lightgbm_2.12:1.1.3",
-)
-
-# Of the Hadoop that Spark brings. EMR and the like have theirs, and start their own Spark.
-S3A_PACKAGES = (*PACKAGES, "org.apache.hadoop:hadoop-aws:3.3.4")
-
-# Spark brings these itself, in the versions it was built with.
-EXCLUDES = (
-    "org.scala-lang:*",
-    "org.slf4j:*",
-    "org.scalatest:*",
-    "org.apache.spark:spark-tags_2.12",
-    "org.apache.spark:spark-avro_2.12",
-)
+PACKAGES, EXCLUDES = INSTALLED.packages, INSTALLED.excludes
+# EMR and the like have a Hadoop of their own, and start their own Spark.
+S3A_PACKAGES = (*PACKAGES, f"org.apache.hadoop:hadoop-aws:{INSTALLED.hadoop}")
 
 _LOG_TAIL = 15  # lines: Ivy ends its log with the artifacts that it missed and why
 

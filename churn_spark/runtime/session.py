@@ -154,6 +154,8 @@ def _sql_settings(config: SparkConfig) -> dict[str, str]:
     metadata_tasks = str(min(config.shuffle_partitions, _MAX_METADATA_TASKS))
     return {
         "spark.sql.session.timeZone": "UTC",
+        # What doesn't fit its type is an error and no null, as it is from Spark 4 on.
+        "spark.sql.ansi.enabled": "true",
         # As many at most: adaptive execution, which is on, joins those that turn out small.
         "spark.sql.shuffle.partitions": str(config.shuffle_partitions),
         "spark.sql.files.maxPartitionBytes": config.max_partition_bytes,

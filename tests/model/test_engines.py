@@ -20,6 +20,11 @@ from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset
+from churn_spark.runtime.spark_lines import INSTALLED
+
+pytestmark = pytest.mark.skipif(
+    not INSTALLED.has_synapseml, reason="SynapseML has no jars for this Spark"
+)
 
 ENGINES = ("synapseml", "lightgbm")
 OFFSETS = {"alone": Offset(None, 0.2), "offset": Offset("stated", 0.1)}

@@ -199,10 +199,3 @@ def test_hadoop_client_is_of_the_hadoop_that_spark_brings() -> None:
     spark = Path(pyspark.__file__).parent
     [client] = (spark / "jars").glob("hadoop-client-api-*.jar")
     assert jars.S3A_PACKAGES[-1].rpartition(":")[2] == client.stem.rpartition("-")[2]
-
-
-def test_coordinates_name_the_versions_of_the_python_packages() -> None:
-    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    versions = [coordinate.rpartition(":")[2] for coordinate in jars.PACKAGES]
-    assert f'"delta-spark=={versions[0]}"' in text
-    assert f'"synapseml=={versions[1]}"' in text
