@@ -94,7 +94,7 @@ $(STORES)/installed.lock: requirements/stores.lock
 	@"$(STORES)/bin/python" $(PIP) -r $< && cp $< $@
 
 .PHONY: test-spark4
-test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that leave the same tables (20 min)
+test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that must leave the same tables
 	@$(MAKE) --no-print-directory setup VENV="$(SPARK4_VENV)" LOCK=$(SPARK4_LOCK)
 	@"$(SPARK4_VENV)/bin/python" -m pytest tests/spark tests/store tests/model tests/e2e \
 	  -n $(WORKERS) --dist loadgroup

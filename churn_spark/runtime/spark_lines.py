@@ -52,7 +52,13 @@ SPARK_3: Final = SparkLine(
 SPARK_4: Final = SparkLine(
     # Delta names the Spark that it was built for.
     packages=("io.delta:delta-spark_4.2_2.13:4.4.0",),
-    excludes=_OF_SPARK,
+    excludes=(
+        *_OF_SPARK,
+        "com.fasterxml.jackson.core:*",
+        "org.apache.hadoop:*",
+        "org.apache.logging.log4j:*",
+        "org.apache.parquet:*",
+    ),
     hadoop="3.5.0",
     has_synapseml=False,
 )
