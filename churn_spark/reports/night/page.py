@@ -75,6 +75,12 @@ def _reading_section() -> Section:
                         "move without harm",
                     ),
                     (
+                        "Not yet comparable",
+                        "the log is too young, had a gap, or was too young when the model was "
+                        "trained: windows weren't full then, so a difference would tell how long "
+                        "the log is; it counts nowhere",
+                    ),
+                    (
                         "By construction",
                         "totals since registration grow for everybody; they are shown and never "
                         "judged",
