@@ -20,10 +20,11 @@ from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.policy.evidence import JointFact
 
 N_NAMED: Final = 3
+_LONGEST_DAYS: Final = 28
 _OF_FIXED_DAYS: Final = frozenset(
     feature.name
     for feature in SNAPSHOT_FEATURES
-    if feature.formula.window and not feature.moves_by_construction
+    if 0 < feature.formula.window <= _LONGEST_DAYS and not feature.moves_by_construction
 )
 
 
