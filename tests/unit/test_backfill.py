@@ -187,7 +187,8 @@ def test_job_takes_the_shared_options_and_its_own(calls: Calls) -> None:
 
     assert invoke(app, "--date", "2018-12-01", "--fail-on-alert", "--set", "a=1") == 30
     opened = {"name": "monitor_model", "env": "local", "overrides": ["a=1"], "date": FIRST}
-    assert calls.opened == [opened | {"wait_minutes": 0.0, "writes": True, "is_kept": True}]
+    others = {"wait_minutes": 0.0, "writes": True, "is_kept": True, "events": None}
+    assert calls.opened == [opened | others]
     assert calls.made == [{"date": FIRST, "fail_on_alert": True}]
 
     assert invoke(app, "--from", "2018-12-01", "--to", "2018-12-02", "--wait", "2.5") == 30
