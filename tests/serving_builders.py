@@ -266,14 +266,14 @@ def write_drift(config: Config) -> None:
         "direction": "higher",
         "is_trending": False,
         "is_breached": False,
-        **dict.fromkeys(("importance", "contribution_baseline", "contribution_current")),
+        **dict.fromkeys(("contribution_baseline", "contribution_current")),
         **dict.fromkeys(("auc", "auc_low", "auc_high", "told_by")),
     }
     rows = [
         {**base, "feature": "tenure_days", "ks_statistic": 0.4, "is_trending": True}
         | {"is_breached": True},
         {**base, "feature": "avg_songs_per_session", "ks_statistic": 0.2, "is_breached": True}
-        | {"importance": 0.31, "contribution_baseline": 0.2, "contribution_current": 0.25},
+        | {"contribution_baseline": 0.2, "contribution_current": 0.25},
         {**base, "feature": "num_friends_added"},
         {**base, "feature": "num_downgrades", "status": "skipped", "ks_statistic": None},
         {**base, "feature": "joint", "comparison": "joint", "ks_statistic": None}
