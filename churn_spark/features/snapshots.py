@@ -90,7 +90,7 @@ def build_features(
     """
     past = ColumnPast()
     columns = [
-        feature.formula.value(past).cast(feature.data_type).alias(feature.name)
+        feature.formula.value(past).column.cast(feature.data_type).alias(feature.name)
         for feature in features
     ]
     return history.select("as_of", "user_id", *columns)

@@ -46,6 +46,7 @@ from churn_spark.errors import InputError, NoChampionError, OtherModelError, Too
 from churn_spark.evaluation.backtest import LADDER
 from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.behaviour import read_users
 from churn_spark.pipeline.context import JobContext
@@ -152,8 +153,11 @@ def test_every_feature_and_the_score_have_a_drift_row(mini: JobContext) -> None:
     for row in drift:
         is_number = row.feature not in features or features[row.feature].is_numeric
         assert row.kind == ("number" if is_number else "category")
-        assert 0 <= (row.ks_statistic if is_number else row.total_variation) <= 1
-        assert row.status == "ok"
+        statistic = row.ks_statistic if is_number else row.total_variation
+        # Of so young a log the training rows say too little of some.
+        assert row.status in ("ok", NOT_COMPARABLE)
+        assert statistic is None if row.status == NOT_COMPARABLE else 0 <= statistic <= 1
+    assert {row.status for row in drift} == {"ok", NOT_COMPARABLE}
     assert sum(row.importance for row in drift) == pytest.approx(1.0)
 
 

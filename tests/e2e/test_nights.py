@@ -40,6 +40,7 @@ from churn_spark.errors import OtherModelError, ReplayError
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
 from churn_spark.monitoring.policy.policy_state import to_json
 from churn_spark.pipeline import night, replay
@@ -173,8 +174,10 @@ def test_drift_is_counted_by_slice_and_against_the_week_before(nights: JobContex
     of_all = drift.filter("slice = 'all' and comparison = 'training'").collect()
     n_all = {row.feature: row.n_baseline for row in of_all}
     assert len(of_paid) == len(of_all)
-    assert {row.status for row in of_paid} == {"ok"}
-    assert all(0 < row.n_baseline < n_all[row.feature] for row in of_paid)
+    tested = [row for row in of_paid if row.status == "ok"]
+    assert tested
+    assert {row.status for row in of_paid} <= {"ok", NOT_COMPARABLE}
+    assert all(0 < row.n_baseline < n_all[row.feature] for row in tested)
     expected = nights.lakehouse.read(PERFORMANCE).filter("basis = 'expected'").collect()
     assert {row.metric for row in expected} >= {"roc_auc", "f1"}
 
