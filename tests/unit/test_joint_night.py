@@ -16,6 +16,7 @@ from local_lakehouse import open_local
 from serving_builders import LEVELS, make_rows
 
 from churn_spark.config import load_config
+from churn_spark.contracts.features.history import History
 from churn_spark.contracts.tables import DRIFT, SCORES, SNAPSHOTS, TableSpec
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.tables import Lakehouse
@@ -24,7 +25,8 @@ from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.reference_folds import FOLD, N_FOLDS
-from churn_spark.monitoring.frames.drift import build_drift, drift_facts
+from churn_spark.monitoring.drift.facts import drift_facts
+from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.joint import joint_fact, with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.frames.sides import Sides
@@ -34,6 +36,7 @@ from churn_spark.pipeline.monitor import Drift, read_drift
 NAMES = ("tenure_days", "songs_7d", "songs_28d", "sessions_14d", "adverts_28d", "os")
 TONIGHT, N_USERS = date(2018, 11, 30), 1200
 POLICY = load_config().policy
+OLD_LOG = History(500, 500)
 LATER = {"contribution_baseline", "contribution_current", "contribution_error", "auc", "auc_low",
          "auc_high", "told_by"}  # fmt: skip
 
@@ -79,10 +82,11 @@ def monitor(lakehouse: Lakehouse, users: pd.DataFrame, bundle: ModelBundle) -> D
     write(lakehouse, SNAPSHOTS, users)
     scores = users[["as_of", "user_id"]].assign(churn_probability=bundle.probabilities(users))
     write(lakehouse, SCORES, scores)
-    reference = Reference.of(bundle, 500)
-    sides = Sides.of(count_night(lakehouse, TONIGHT, bundle, reference), bundle, 1000)
+    reference = Reference.of(bundle, 500, OLD_LOG)
+    users = count_night(lakehouse, TONIGHT, bundle, reference)
+    sides = Sides.of(users, bundle, 1000, OLD_LOG)
     cells = read_cells(lakehouse, TONIGHT, reference)
-    tests = build_drift(cells, reference, TONIGHT, 200, POLICY, sides.attributions(500))
+    tests = build_drift(cells, reference, TONIGHT, 200, Judgement(POLICY), sides.attributions(500))
     drift = with_joint_drift(tests, sides, 200, POLICY)
     replace_users(lakehouse, drift, DRIFT, {"run_date": [TONIGHT]})
     return read_drift(lakehouse, TONIGHT)
