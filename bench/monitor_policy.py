@@ -23,7 +23,7 @@ from bench.drift_years import (
     only_wander,
     swing_weekly,
 )
-from bench.lived_years import NEVER, LivedYears, count_plain, find_shifts, live
+from bench.lived_years import NEVER, Found, LivedYears, count_plain, find_shifts, live
 from bench.promises import holds
 from churn_spark.config import PolicyConfig, load_config
 
@@ -93,6 +93,11 @@ def add_rates(
             add_beside(table, f"without self-calibration, {len(few)} years", f"{rate_of(few):.2f}")
 
 
+def share_confirmed(found: Sequence[Found]) -> float:
+    """How many of the shifts were confirmed in time."""
+    return float(np.mean([one.confirmed <= WITHIN for one in found]))
+
+
 def add_power(
     table: Table,
     rng: np.random.Generator,
@@ -103,7 +108,7 @@ def add_power(
     """Which shift the policy says that it finds, and how many of these it does find."""
     found = list(find_shifts(rng, lived, shifts, None, config))
     size = np.mean([one.size for one in found])
-    share = np.mean([one.confirmed <= WITHIN for one in found])
+    share = share_confirmed(found)
     add_beside(
         table,
         "the shift that it says it finds within 3 nights, and is found",
@@ -120,7 +125,7 @@ def add_shift(
 ) -> None:
     """Shifts of the promised size."""
     found = list(find_shifts(rng, lived, shifts, SHIFT, config))
-    share = float(np.mean([one.confirmed <= WITHIN for one in found]))
+    share = share_confirmed(found)
     add_row(
         table,
         f"  {SHIFT} SD in one of {N_FEATURES} features: confirmed within 3 nights, {shifts} shifts",

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import EVENTS, LOG_DATES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.timeline import LogSpan, days_after
 
 
-def read_log_span(lakehouse: Lakehouse) -> LogSpan:
-    """First date of the log and the day after its last one, wrong clocks left out.
+def read_log_days(lakehouse: Lakehouse) -> dict[date, int]:
+    """The dates of the log with an event, and how many each has; wrong clocks left out.
 
-    As the rollups have found them; of a lakehouse of an older release, all dates with an event.
+    As the rollups have found them; of a lakehouse of an older release, all dates, with one each.
 
     Raises:
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    in_log = lakehouse.read_rows(LOG_DATES, {"place": [IN_LOG]}, ["event_date"])
-    dates = sorted(in_log["event_date"]) or lakehouse.partition_values(SESSION_DAYS, "event_date")
-    if not dates:
+    in_log = lakehouse.read_rows(LOG_DATES, {"place": [IN_LOG]}, ["event_date", "n_events"])
+    days = dict(in_log.itertuples(index=False, name=None))
+    days = days or dict.fromkeys(lakehouse.partition_values(SESSION_DAYS, "event_date"), 1)
+    if not days:
         if not lakehouse.exists(EVENTS) or lakehouse.count_rows(EVENTS):
             lakehouse.require(SESSION_DAYS)
         raise InputError(_describe_nothing(lakehouse))
-    return LogSpan(dates[0], days_after(dates[-1], 1))
+    return days
 
 
 def _describe_nothing(lakehouse: Lakehouse) -> str:

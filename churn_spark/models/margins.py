@@ -18,21 +18,21 @@ def tree_margins(
     rows: pd.DataFrame,
     encoding: Encoding,
     native_text: str,
-    offset: Offset | None,
+    offset: Offset,
     rounds: int | None = None,
 ) -> Floats:
     """Log-odds of encoded rows before calibration; of the first `rounds` trees where given."""
     matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
     booster = lightgbm.Booster(model_str=native_text)
     margins = np.asarray(booster.predict(matrix, raw_score=True, num_iteration=rounds))
-    return margins if offset is None else margins + offset.values(matrix, encoding.features)
+    return margins + offset.values(matrix, encoding.features)
 
 
 def staged_margins(
     rows: pd.DataFrame,
     encoding: Encoding,
     native_text: str,
-    offset: Offset | None,
+    offset: Offset,
     grid: Sequence[int],
 ) -> Floats:
     """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""

@@ -10,11 +10,9 @@ from typing import Final
 
 from churn_spark.config import LabelsConfig, LearningConfig
 from churn_spark.contracts.features.history import History
-from churn_spark.contracts.places import IN_LOG
-from churn_spark.contracts.tables import LOG_DATES, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.log_dates import find_silent_dates
-from churn_spark.lakehouse.reads import read_log_span
-from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.reads import read_log_days
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.stores.checks import read_failed_nights
 from churn_spark.timeline import LogSpan, days_after, weekly_dates
@@ -79,18 +77,11 @@ def read_log_dates(lakehouse: Lakehouse, date: Date | None = None) -> LogDates:
         InputError: if there is no event.
         MissingTableError: if no events were loaded yet.
     """
-    span, failed = read_log_span(lakehouse), read_failed_nights(lakehouse)
+    days, failed = read_log_days(lakehouse), read_failed_nights(lakehouse)
+    span = LogSpan(min(days), days_after(max(days), 1))
     nights = {*lakehouse.partition_values(SNAPSHOTS, "as_of")} - failed
-    silent = find_silent_dates(_count_events(lakehouse), span)
+    silent = find_silent_dates(days, span)
     return LogDates(span, max({*nights, date or span.end}), failed, silent)
-
-
-def _count_events(lakehouse: Lakehouse) -> dict[Date, int]:
-    """The events of each date of the log; of a lakehouse of an older release, one."""
-    where: Where = {"place": [IN_LOG]}
-    rows = lakehouse.read_rows(LOG_DATES, where, ["event_date", "n_events"])
-    counted = dict(rows.itertuples(index=False, name=None))
-    return counted or dict.fromkeys(lakehouse.partition_values(SESSION_DAYS, "event_date"), 1)
 
 
 def training_dates(log: LogDates, config: LearningConfig, date: Date) -> list[Date]:

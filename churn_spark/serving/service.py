@@ -95,12 +95,17 @@ class Service:
 
     def looks(self) -> list[Callable[[], None]]:
         """What has to be looked at again and again."""
-        nightly = (self.drift, self.alerts, self.decisions, self.performance)
-        tables = (self.scores, self.lists, *nightly)
         return [
             self.keys.look,
             self.champion.look,
-            *(table.look for table in (*tables, self.log_start, self.nights)),
+            self.scores.look,
+            self.lists.look,
+            self.drift.look,
+            self.alerts.look,
+            self.decisions.look,
+            self.performance.look,
+            self.log_start.look,
+            self.nights.look,
             self._measure,
         ]
 

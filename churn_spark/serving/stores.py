@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -53,12 +54,54 @@ class _DayFile:
     n_bytes: int
 
 
-class NewestPartition(Generic[Rows]):
+class TableWatch(ABC):
+    """Looks whether a table has a new version; its kinds keep what they read of it.
+
+    Attributes:
+        name: of the table.
+        problem: why what is kept may not be the newest; empty if all is well.
+    """
+
+    def __init__(self, lakehouse: str, spec: TableSpec) -> None:
+        """Nothing is read before the first look."""
+        self.name, self.problem = spec.path, ""
+        self._uri = f"{lakehouse.rstrip('/')}/{spec.path}"
+        self._seen: tuple[str, int] | None = None
+
+    def look(self) -> None:
+        """Read the table if it has a new version; an error becomes `problem`."""
+        try:
+            table = DeltaTable(self._uri)
+            # A table made anew begins again with its versions.
+            state = (str(table.metadata().id), table.version())
+            if state != self._seen:
+                self._keep(table)
+                self._seen = state
+            self.problem = ""
+        except TableNotFoundError:
+            self._seen = None
+            self.problem = self._forget()
+        except Exception as error:
+            # What is kept stays; what is wrong is said wherever it is shown.
+            problem = f"table {self.name} can't be read: {type(error).__name__}"
+            if problem != self.problem:
+                _log.warning("%s", problem)
+            self.problem = problem
+
+    @abstractmethod
+    def _keep(self, table: DeltaTable) -> None:
+        """Read what is kept of a version."""
+
+    @abstractmethod
+    def _forget(self) -> str:
+        """Keep nothing, for there is no table; returns whether that is a problem, and which."""
+
+
+class NewestPartition(TableWatch, Generic[Rows]):
     """Keeps the rows of a table's newest date; `look` exchanges them when the table has changed.
 
     Attributes:
         newest: None while there is no row.
-        problem: why there is nothing newer; empty if all is well.
     """
 
     def __init__(
@@ -74,34 +117,11 @@ class NewestPartition(Generic[Rows]):
             spec: of a table that is partitioned by its date.
             read: what is kept of the files of a date.
         """
+        super().__init__(lakehouse, spec)
         self.newest: Partition[Rows] | None = None
-        self.problem = ""
         (self._column,) = spec.partition_by
-        self.name = f"{spec.layer}/{spec.name}"
         self._spec, self._read = spec, read
-        self._uri = f"{lakehouse.rstrip('/')}/{self.name}"
         self._files: Sequence[_DayFile] = ()
-        self._seen: tuple[str, int] | None = None
-
-    def look(self) -> None:
-        """Read the newest date if the table has a new version; an error becomes `problem`."""
-        try:
-            table = DeltaTable(self._uri)
-            # A table made anew begins again with its versions.
-            state = (str(table.metadata().id), table.version())
-            if state != self._seen:
-                files = list_files(table, self._column)
-                self.newest, self._files, self._seen = self._read_newest(files), files, state
-            self.problem = ""
-        except TableNotFoundError:
-            self.newest, self._files, self._seen = None, (), None
-            self.problem = f"no table {self.name} yet: run `nightly`"
-        except Exception as error:
-            # The rows there are stay; what is wrong is said wherever they are shown.
-            problem = f"table {self.name} can't be read: {type(error).__name__}"
-            if problem != self.problem:
-                _log.warning("%s", problem)
-            self.problem = problem
 
     def current(self) -> Partition[Rows]:
         """The newest date.
@@ -134,6 +154,14 @@ class NewestPartition(Generic[Rows]):
             ):
                 by_day[one.day] = {**row, self._column: one.day}
         return [by_day[day] for day in sorted(by_day)]
+
+    def _keep(self, table: DeltaTable) -> None:
+        files = list_files(table, self._column)
+        self.newest, self._files = self._read_newest(files), files
+
+    def _forget(self) -> str:
+        self.newest, self._files = None, ()
+        return f"no table {self.name} yet: run `nightly`"
 
     def _read_newest(self, files: Sequence[_DayFile]) -> Partition[Rows] | None:
         if not files:

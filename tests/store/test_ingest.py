@@ -21,10 +21,10 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS
 from churn_spark.errors import InputError, OldTableError
 from churn_spark.events.readings import Reload
 from churn_spark.events.summary import IngestSummary
-from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import extract_rejected, ingest, ingest_batch, native_feed
 from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, simulate_log
 
@@ -387,16 +387,17 @@ def test_error_leads_to_the_cause_when_no_event_is_accepted(
     write_lines(log, songs(3, userId=""))
     load_and_roll_up(nobody, tmp_path / "logs")
     with pytest.raises(InputError, match=r"found no event .* records with a userId"):
-        read_log_span(nobody.lakehouse)
+        read_log_dates(nobody.lakehouse)
     lowered = [{name.lower(): value for name, value in song.items()} for song in songs(50)]
     write_lines(log, lowered)
     load_and_roll_up(context, tmp_path / "logs")
     with pytest.raises(InputError, match=r"50 rejected .* misspelt key .*userid for userId text"):
-        read_log_span(context.lakehouse)
+        read_log_dates(context.lakehouse)
     # Delivered again as it should have been.
     write_lines(tmp_path / "logs" / "b.json", songs(50))
     load_and_roll_up(context, tmp_path / "logs")
-    assert read_log_span(context.lakehouse).end > read_log_span(context.lakehouse).start
+    span = read_log_dates(context.lakehouse).span
+    assert span.end > span.start
 
 
 def load_and_roll_up(context: JobContext, logs: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from churn_spark.config import IngestConfig, load_config
 from churn_spark.contracts.tables import EVENTS, LOG_DATES, SESSION_DAYS, TRANSITIONS
-from churn_spark.lakehouse.reads import read_log_span
 from churn_spark.pipeline import event_days, rollups, session_days, transitions
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.stores.event_days import read_event_days
 from churn_spark.timeline import LogSpan
 from tests.builders import millis, record
@@ -51,7 +51,7 @@ def config() -> IngestConfig:
 
 
 def _span(lakehouse: Any) -> LogSpan:
-    return read_log_span(lakehouse)
+    return read_log_dates(lakehouse).span
 
 
 def test_events_of_wrong_clocks_are_set_aside_and_counted(

@@ -32,7 +32,7 @@ SparseCounts = tuple[NDArray[np.int64], NDArray[np.int64]]
 # Gaps are at most n*m; below this they fit in int64 (2**63 is 9.223e18).
 _MAX_INT64_PRODUCT = 9_200_000_000_000_000_000
 # 95 % quantile of the Kolmogorov distribution: the half-width of a 95 % band on D.
-_KOLMOGOROV_95 = 1.358
+KOLMOGOROV_95 = 1.358
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +244,7 @@ def compare(reference: ReferenceSample, bins: NDArray[np.int64], n_missing: int)
 
 def half_band(n: int, m: int) -> float:
     """By how much the lower 95 % bound of D is below D, for so many values on either side."""
-    return _KOLMOGOROV_95 * math.sqrt((n + m) / (n * m))
+    return KOLMOGOROV_95 * math.sqrt((n + m) / (n * m))
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from statistics import median
 from scipy import special
 
 from churn_spark.config import PolicyConfig
+from churn_spark.monitoring.drift.ks import KOLMOGOROV_95
 from churn_spark.monitoring.policy.evidence import FeatureWander, Wander
 from churn_spark.monitoring.policy.policy_state import (
     Calibration,
@@ -37,8 +38,6 @@ _PAIRS_PER_DEGREE = 4
 # All features together count as much as so many independent pairs of each.
 _SHARED_DEGREES = 36
 _ONE_IN_20 = 1.645
-# Half-width of the 95 % band of D over the standard error of a share in the middle.
-_BAND = 1.358
 _DIGITS = 4
 
 
@@ -181,7 +180,7 @@ def _threshold(
 
 def _by_chance(band: float) -> float:
     """Standard error of D at a middle value, of the same rows as the band."""
-    return band / _BAND / 2
+    return band / KOLMOGOROV_95 / 2
 
 
 def _within(enter: float, config: PolicyConfig) -> float:
