@@ -236,7 +236,7 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
     ] = None,
-    users: Annotated[int, typer.Option(help="Of the season, and of the young log.")] = 2500,
+    users: Annotated[int, typer.Option(help="Of the season, and of the young logs.")] = 2500,
     history_days: Annotated[
         int, typer.Option(help="Of the log before the season; 61: a young one.")
     ] = HISTORY_DAYS,

@@ -1,75 +1,154 @@
 """Nights on a young log in which nothing changes: nobody is called, nothing is retrained for it.
 
-The log of two months is loaded at once, as a new user does, and two weeks of nights follow, by the
-configuration as it is.
+The days before the first night are loaded at once, as a new user does, and the other nights follow
+one by one, by the configuration as it is: on simulated logs of two months, on the demo's, and on
+the mini log where CHURN_SAMPLE_DATA names its folder, day by day and as the one file that it is.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
+import os
 import shutil
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Final
 
 from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
 from bench import flow
+from bench.alert_history import read_alerts
 from bench.promises import holds
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import ALERTS
+from churn_spark.contracts.tables import ALERTS, DATA_CHECKS, SCORES
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
+from churn_spark.pipeline.demo import N_USERS as DEMO_USERS
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.stores.decisions import read_entries
+from churn_spark.timeline import MILLIS_PER_DAY, days_after
 
 START, DAYS, NIGHTS = date(2018, 10, 1), 61, 15
 SEEDS = (7301, 7302, 7303)
 MAX_OPEN_ALERTS = 5
+_EPOCH: Final = date(1970, 1, 1)
+MINI: Final = "customer_churn_mini.json.gz"
+MINI_FIRST, MINI_NIGHTS = date(2018, 11, 12), 21
+"""Up to 2018-12-02. The log ends with four events of the day before: delivered by themselves, they
+are a delivery that was cut, and hold that night."""
+
+
+@dataclass(frozen=True)
+class YoungLog:
+    """A log, and the nights that are done on it.
+
+    Attributes:
+        name: what it is called.
+        events: a folder with a folder for each day of the log, or a file with all of it.
+        first: date of the first night.
+        n_nights: how many there are.
+    """
+
+    name: str
+    events: Path
+    first: date
+    n_nights: int
 
 
 def say_young_log(spark: SparkSession, work: Path, users: int, console: Console) -> None:
-    """Live the nights of each seed, and say what was found that isn't there."""
+    """Live the nights on each log, and say what was found that isn't there."""
     shown = Table(
-        "Seed", "Drift alerts from warning up", "Retrainings", "Not scheduled", "Open alerts", "",
-        title=f"{NIGHTS} nights of {users:,} users from day {DAYS} of a log without any change",
+        "Log", "Nights", "Scored", "Held", "Retrainings", "Not scheduled",
+        "Drift alerts from warning up", "Open alerts", "",
+        title="Nights on young logs without any change",
     )  # fmt: skip
-    for seed in SEEDS:
-        context = live(spark, work / str(seed), users, seed)
-        alerts = context.lakehouse.collect_rows(ALERTS)
-        called = {
-            (alert.key, alert.opened)
-            for alert in alerts
-            if alert.key.startswith(("drift:", "model:drifted")) and alert.severity != "info"
-        }
-        asked = [
-            e.decision for e in read_entries(context.lakehouse) if e.decision.kind == "retrain"
-        ]
-        wrong = [decision for decision in asked if decision.rule != "schedule"]
-        still_open = [alert.run_date for alert in alerts if alert.resolved is None]
-        n_open = max((still_open.count(night) for night in still_open), default=0)
-        is_quiet = not called and not wrong and n_open <= MAX_OPEN_ALERTS
-        figures = map(str, (seed, len(called), len(asked), len(wrong), n_open))
-        shown.add_row(*figures, holds(is_quiet))
-        shutil.rmtree(work / str(seed))
+    sample = os.environ.get("CHURN_SAMPLE_DATA")
+    worlds = [(f"{users:,} users, seed {seed}", users, seed) for seed in SEEDS]
+    worlds.append(("the demo's", DEMO_USERS, SimulationSettings().seed))
+    for name, n_users, seed in worlds:
+        with_row(shown, spark, simulate(name, work / "log", n_users, seed), work)
+    if sample:
+        mini = Path(sample) / MINI
+        days = cut_by_day(mini, work / "log")
+        for name, events, n_nights in (
+            ("the mini log, day by day", days, MINI_NIGHTS - 1),
+            ("the mini log, one file", mini, MINI_NIGHTS),
+        ):
+            with_row(shown, spark, YoungLog(name, events, MINI_FIRST, n_nights), work)
     console.print(shown)
 
 
-def live(spark: SparkSession, work: Path, users: int, seed: int) -> JobContext:
-    """Simulate the log, load its first two months at once, and do the nights one by one."""
+def with_row(shown: Table, spark: SparkSession, log: YoungLog, work: Path) -> None:
+    """Add a row of a log; its folders are gone afterwards."""
+    shown.add_row(*describe(live(spark, work / "nights", log), log))
+    for folder in ("log", "nights"):
+        shutil.rmtree(work / folder, ignore_errors=True)
+
+
+def simulate(name: str, folder: Path, users: int, seed: int) -> YoungLog:
+    """A simulated log of two months, and the days after it."""
     settings = SimulationSettings(
         users=users, start=START, days=DAYS + NIGHTS - 1, seed=seed, files_a_day=1
     )
-    simulate_log(settings, work / "world")
-    config = load_config(overrides=[f"lakehouse={work / 'lakehouse'}"])
+    simulate_log(settings, folder)
+    return YoungLog(name, folder / "events", days_after(START, DAYS), NIGHTS)
+
+
+def cut_by_day(file: Path, folder: Path) -> Path:
+    """A folder for each day of a log that is one file."""
+    days: dict[date, list[str]] = {}
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            day = days_after(_EPOCH, json.loads(line)["ts"] // MILLIS_PER_DAY)
+            days.setdefault(day, []).append(line)
+    for day, of_day in days.items():
+        (folder / str(day)).mkdir(parents=True)
+        (folder / str(day) / "events.json").write_text("".join(of_day), encoding="utf-8")
+    return folder
+
+
+def live(spark: SparkSession, work: Path, log: YoungLog, *overrides: str) -> JobContext:
+    """Load the days before the first night at once, and do the nights one by one."""
+    config = load_config(overrides=[f"lakehouse={work / 'lakehouse'}", *overrides])
     context = JobContext(config, Lakehouse(spark, config.lakehouse))
     incoming = work / "incoming"
-    incoming.mkdir()
-    for number in range(NIGHTS):
-        night = START + timedelta(days=DAYS + number)
-        for day in sorted((work / "world" / "events").iterdir()):
+    incoming.mkdir(parents=True)
+    for number in range(log.n_nights):
+        night = days_after(log.first, number)
+        if log.events.is_file():
+            flow.nightly(context, night, str(log.events))
+            continue
+        for day in sorted(log.events.iterdir()):
             if day.name < str(night):
                 day.rename(incoming / day.name)
         flow.nightly(context, night, str(incoming))
     return context
+
+
+def describe(context: JobContext, log: YoungLog) -> list[str]:
+    """What became of the nights: figures, and whether they are as promised."""
+    lakehouse = context.lakehouse
+    alerts = read_alerts(lakehouse)
+    called = [
+        alert
+        for alert in alerts
+        if alert.key.startswith(("drift:", "model:drifted")) and alert.severity != "info"
+    ]
+    failed = lakehouse.collect_rows(DATA_CHECKS)
+    held = {check.run_date for check in failed if not check.passed}
+    scored = [day for day in lakehouse.partition_values(SCORES, "as_of") if day >= log.first]
+    decisions = [entry.decision for entry in read_entries(lakehouse)]
+    asked = [decision for decision in decisions if decision.kind == "retrain"]
+    wrong = [decision for decision in asked if decision.rule != "schedule"]
+    still_open = [row.run_date for row in lakehouse.collect_rows(ALERTS) if row.resolved is None]
+    n_open = max(map(still_open.count, still_open), default=0)
+    weekly = (log.n_nights - 1) // context.config.policy.schedule_days
+    is_quiet = not called and not wrong and n_open <= MAX_OPEN_ALERTS
+    is_whole = not held and len(scored) == log.n_nights and len(asked) == weekly
+    counts = (log.n_nights, len(scored), len(held), len(asked), len(wrong), len(called), n_open)
+    return [log.name, *map(str, counts), holds(is_quiet and is_whole)]

@@ -6,12 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from churn_spark.config import IngestConfig, load_config
-from churn_spark.contracts.tables import EVENTS, LOG_DATES, SESSION_DAYS, TRANSITIONS
-from churn_spark.pipeline import event_days, rollups, session_days, transitions
-from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.contracts.tables import EVENTS, LABELS, LOG_DATES, SESSION_DAYS, TRANSITIONS
+from churn_spark.pipeline import event_days, rollups, session_days, snapshots, transitions
+from churn_spark.pipeline.dates import read_log_dates, unseen_dates
 from churn_spark.stores.event_days import read_event_days
 from churn_spark.timeline import LogSpan
 from tests.builders import millis, record
@@ -128,3 +129,27 @@ def test_span_is_that_of_all_dates_where_an_older_release_has_left_no_more(
     rollups.run(lakehouse, config, BOTH)
     lakehouse.drop(LOG_DATES)
     assert _span(lakehouse) == _SPAN
+
+
+@pytest.mark.parametrize("wrong", [[], WRONG], ids=["right clocks", "wrong clocks"])
+def test_event_of_years_ahead_makes_no_label_known_and_hides_no_cancel(
+    wrong: Records, lakehouse: Any, config: IngestConfig
+) -> None:
+    whole = load_config().learning
+    labels = whole.labels.model_copy(update={"horizon_days": 3, "gap_days": 1})
+    learning = whole.model_copy(update={"labels": labels})
+    # Its window ends on the 12th: the log comes to the 11th first, whatever the night's date.
+    monday, night = date(2018, 10, 8), date(2018, 10, 13)
+    cancels = record(ts=_START + 9 * _DAY, userId="8", page="Cancellation Confirmation")
+    visits = [record(ts=_START + day * _DAY, userId="8", sessionId=day) for day in range(9)]
+    known, due = [], []
+    for number, days in enumerate((_days(_START, 10), _days(_START + 10 * _DAY, 2))):
+        deliver(lakehouse, days if number else [*days, *visits, cancels, *wrong], number)
+        rollups.run(lakehouse, config, _ALL)
+        log = read_log_dates(lakehouse, night)
+        snapshots.run(lakehouse, [monday, night], learning, log)
+        rows = rows_of(lakehouse, LABELS).filter(pl.col("as_of") == monday)
+        known.append(dict(rows.select("user_id", "label").iter_rows()))
+        due.append(monday in unseen_dates(log, learning, night, monday))
+    assert known == [{"7": None, "8": None}, {"7": 0, "8": 1}]
+    assert due == [False, True]
