@@ -6,11 +6,13 @@ SHELL := bash
 .NOTPARALLEL:
 
 VENV ?= .venv
+# An environment that somebody named isn't made anew without a word from them.
+NAMED := $(if $(filter file,$(origin VENV)),,named)
 PY := $(VENV)/bin/python
 LOCK := requirements/dev.lock
 AIRFLOW := build/airflow
 # A copy of the lock that the environment was made from, written last: no copy, half made;
-# another content, out of date. Either way the environment is built anew.
+# another content, out of date.
 INSTALLED := $(VENV)/churn_spark/installed.lock
 # On top of it, what only `make test-stores` needs.
 STORES := $(VENV)/stores
@@ -95,7 +97,8 @@ $(STORES)/installed.lock: requirements/stores.lock
 
 .PHONY: test-spark4
 test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that must leave the same tables
-	@$(MAKE) --no-print-directory setup VENV="$(SPARK4_VENV)" LOCK=$(SPARK4_LOCK)
+	@$(MAKE) --no-print-directory setup VENV="$(SPARK4_VENV)" LOCK=$(SPARK4_LOCK) \
+	  NAMED=$(if $(filter file,$(origin SPARK4_VENV)),,named)
 	@"$(SPARK4_VENV)/bin/python" -m pytest tests/spark tests/store tests/model tests/e2e \
 	  -n $(WORKERS) --dist loadgroup
 	@scripts/two_sparks.sh "$(VENV)" "$(SPARK4_VENV)"
@@ -228,24 +231,10 @@ clean: ## Remove build files and caches; the environment and the lakehouse stay
 
 .PHONY: venv
 venv:
-	@python=''; \
-	for candidate in $(PYTHONS); do \
-	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null; \
-	  then python=$$candidate; break; fi; \
-	done; \
-	fail() { echo "error: $$1" >&2; exit 2; }; \
-	[ -n "$$python" ] || fail "no Python 3.11 as $(PYTHONS): install it, or name it with PYTHON=path"; \
-	"$$python" -c 'import ensurepip, venv' 2> /dev/null || \
-	  fail "$$python can't make virtual environments: install its venv package (python3.11-venv)"; \
-	"$$python" -c 'import ctypes, sys; sys.platform != "linux" or ctypes.CDLL("libgomp.so.1")' \
-	  2> /dev/null || fail "no libgomp.so.1, which LightGBM needs: install the package libgomp1"; \
-	[ ! -e "$(VENV)" ] || [ -f "$(VENV)/pyvenv.cfg" ] || \
-	  fail "found $(VENV), which is no virtual environment: move it away, or choose another VENV=dir"; \
-	echo 'Virtual environment: $(VENV), from $(LOCK) (some minutes, once)'; \
-	rm -rf "$(VENV)" && "$$python" -m venv "$(VENV)" && \
-	$(PIP_INSTALL) --use-pep517 -r $(LOCK) || \
-	  fail "the packages could not be installed: check the network or the proxy, then run make setup again"; \
-	mkdir -p "$(VENV)/churn_spark" && cp $(LOCK) "$(INSTALLED)"
+	@PYTHONS='$(PYTHONS)' scripts/make_venv.sh "$(VENV)" $(LOCK) $(NAMED)
+	@$(PIP_INSTALL) --use-pep517 -r $(LOCK) || { echo 'error: the packages could not be installed:' \
+	  'check the network or the proxy, then run make setup again' >&2; exit 2; }
+	@cp $(LOCK) "$(INSTALLED)"
 
 .PHONY: java
 java:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from shutil import copytree, rmtree
 
+import polars as pl
 from deltalake import DeltaTable
 from mlflow import MlflowClient
 from rich.console import Console
@@ -130,6 +132,8 @@ class KilledNights:
         return [f"version {row.version}: {row.kind}" for row in tried.itertuples()]
 
     def _registry(self) -> Iterator[str]:
+        # The file is another one each time it was put back: no connection to it may be kept.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
         uri = f"sqlite:///{self.lakehouse}/mlflow/mlflow.db"
         client = MlflowClient(uri, uri)
         config = load_config().registry
@@ -144,10 +148,11 @@ class KilledNights:
 
 
 def _digest(table: Path) -> str:
-    frame = DeltaTable(str(table)).to_pandas()
-    kept = frame[[name for name in frame.columns if name not in _RANDOM_COLUMNS]]
-    rows = sorted(kept.itertuples(index=False, name=None), key=repr)
-    return f"{len(rows)} rows {hashlib.sha256(repr(rows).encode()).hexdigest()[:16]}"
+    """The same for the same rows in any order."""
+    found = DeltaTable(str(table)).to_pandas()
+    kept = pl.from_pandas(found.drop(columns=[*_RANDOM_COLUMNS.intersection(found.columns)]))
+    hashes = kept.hash_rows().sort().to_numpy()
+    return f"{len(hashes)} rows {hashlib.sha256(hashes.tobytes()).hexdigest()[:16]}"
 
 
 def everywhere(steps: Iterable[Step]) -> Iterator[tuple[Step, float]]:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,6 +34,12 @@ from churn_spark.lakehouse.lock_store import ConditionalStore
 from churn_spark.lakehouse.lock_tenure import find_tenure
 
 _WAIT_MINUTES: Final = 30
+_KILLED_EVERY: Final = 4
+
+Night = subprocess.Popen[str]
+"""A night that is being lived, in a process group of its own."""
+Death = Callable[[Night, Night], Night]
+"""Kills one of two nights, and gives it."""
 
 
 @dataclass
@@ -42,11 +48,14 @@ class NightPairs:
 
     Attributes:
         world: the log and the lakehouse.
-        usual_s: seconds of one night, from the start of its process to its end.
+        live: how nights are lived that have no other beside them; in processes of their own,
+            where nothing is given.
+        usual_s: seconds of one of those nights.
         left: dates in the order in which their nights had the lock -> what they leave.
     """
 
     world: KilledNights
+    live: Callable[[date], None] | None = None
     usual_s: float = field(default=0.0, init=False)
     left: dict[tuple[date, ...], dict[str, str]] = field(default_factory=dict, init=False)
 
@@ -55,7 +64,7 @@ class NightPairs:
         self.world.simulate()
         first = self.world.nights[0]
         self.world.deliver(first)
-        self._end(self._begin(first))
+        self._live(first)
         self.world.deliver(self.dates[1])
         self.world.keep()
 
@@ -69,41 +78,43 @@ class NightPairs:
         """What the nights leave one after the other."""
         if order not in self.left:
             self.world.restore()
-            for night in order:
+            for n, night in enumerate(order, 1):
                 began = time.monotonic()
-                self._end(self._begin(night))
+                self._live(night)
                 self.usual_s = time.monotonic() - began
-            self.left[order] = self.world.content()
+                self.left[order[:n]] = self.world.content()
         return self.left[order]
 
-    def differences(
-        self, nights: Sequence[date], offset_s: float, killed_after_s: float | None
-    ) -> list[str]:
-        """Live two nights at once, and name what isn't as expected.
+    def differences(self, nights: Sequence[date], offset_s: float) -> list[str]:
+        """Live two nights at once, and name what isn't as one after the other.
 
         Args:
             nights: their dates; the first is started first.
             offset_s: after which the second is started.
-            killed_after_s: after which, from its start, the first is killed.
         """
-        self.world.restore()
-        first = self._begin(nights[0])
-        if killed_after_s is not None:
-            second = self._second(nights[1], min(offset_s, killed_after_s))
-            time.sleep(max(0.0, killed_after_s - offset_s))
-            os.killpg(first.pid, signal.SIGKILL)
-            first.communicate()
-            self._end(second)
-            return _differences(self.expected((nights[1],)), self.world.content())
-        second = self._second(nights[1], offset_s)
-        self._end(first)
-        self._end(second)
-        store = ConditionalStore(LocalStore(self.world.lakehouse))
-        last = find_tenure(store)
-        assert last is not None
-        was_first = last.holder.processes[0].pid == second.pid
-        order = tuple(nights) if was_first else tuple(reversed(nights))
+        _, second = both = self._begin_both(nights, offset_s)
+        for process in both:
+            self._end(process)
+        order = tuple(nights)
+        if self.holder() == second.pid:
+            order = order[::-1]
         return _differences(self.expected(order), self.world.content())
+
+    def differences_of_killed(self, night: date, offset_s: float, kill: Death) -> list[str]:
+        """Live a night twice at once, of which one is killed, and name what isn't as by one."""
+        both = self._begin_both((night, night), offset_s)
+        killed = kill(*both)
+        for process in both:
+            if process is killed:
+                process.communicate()
+            else:
+                self._end(process)
+        return _differences(self.expected((night,)), self.world.content())
+
+    def holder(self) -> int | None:
+        """The process that has or had the lock last."""
+        last = find_tenure(ConditionalStore(LocalStore(self.world.lakehouse)))
+        return last and last.holder.processes[0].pid
 
     def differences_of_range(self) -> list[str]:
         """Live both nights by one command, and name what isn't as by two."""
@@ -112,14 +123,20 @@ class NightPairs:
         self._end(self._start("--from", first, "--to", last))
         return _differences(self.expected(self.dates), self.world.content())
 
-    def _second(self, night: date, offset_s: float) -> subprocess.Popen[str]:
+    def _live(self, night: date) -> None:
+        if self.live:
+            self.live(night)
+        else:
+            self._end(self._start("--date", str(night)))
+
+    def _begin_both(self, nights: Sequence[date], offset_s: float) -> tuple[Night, Night]:
+        self.world.restore()
+        first, second = map(str, nights)
+        begun = self._start("--date", first)
         time.sleep(offset_s)
-        return self._begin(night)
+        return begun, self._start("--date", second)
 
-    def _begin(self, night: date) -> subprocess.Popen[str]:
-        return self._start("--date", str(night))
-
-    def _start(self, *dates: str) -> subprocess.Popen[str]:
+    def _start(self, *dates: str) -> Night:
         options = [f"lakehouse={self.world.lakehouse}", *LIGHT]
         command = [sys.executable, "-m", "jobs.nightly", *dates]
         command += ["--events", str(self.world.work / "incoming"), "--wait", str(_WAIT_MINUTES)]
@@ -133,7 +150,7 @@ class NightPairs:
             start_new_session=True,
         )
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
+    def _end(self, process: Night) -> None:
         """Wait for the end of a night.
 
         Raises:
@@ -148,41 +165,42 @@ def _differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     return sorted(name for name in expected | found if expected.get(name) != found.get(name))
 
 
-def choose(
-    pairs: NightPairs, n_pairs: int, seed: int, killed_every: int
-) -> Iterator[tuple[Sequence[date], float, float | None]]:
-    """The pairs: their dates, the offset, and when the first is killed, if it is."""
-    chance = random.Random(seed)
+def kill(night: Night) -> Night:
+    """Kill a night and the JVM below it."""
+    os.killpg(night.pid, signal.SIGKILL)
+    return night
+
+
+def try_pair(pairs: NightPairs, chance: random.Random, is_killed: bool) -> tuple[str, list[str]]:
+    """Live a pair as chance will have it; gives what it was, and what was different."""
     day, next_day = pairs.dates
-    for n in range(n_pairs):
-        offset_s = chance.uniform(0, pairs.usual_s)
-        killed_after_s = chance.uniform(0, pairs.usual_s)
-        if n % killed_every == killed_every - 1:
-            yield (day, day), offset_s, killed_after_s
-        else:
-            yield chance.choice([(day, day), (day, next_day), (next_day, day)]), offset_s, None
+    offset_s = chance.uniform(0, pairs.usual_s)
+    killed_after_s = chance.uniform(0, pairs.usual_s)
+    if is_killed:
+        begun_s = min(offset_s, killed_after_s)
+
+        def kill_first(first: Night, _: Night) -> Night:
+            time.sleep(killed_after_s - begun_s)
+            return kill(first)
+
+        what = f"{day} twice, {begun_s:.1f} s apart, the first killed after {killed_after_s:.1f} s"
+        return what, pairs.differences_of_killed(day, begun_s, kill_first)
+    nights = chance.choice([(day, day), (day, next_day), (next_day, day)])
+    what = f"{' and '.join(map(str, nights))}, {offset_s:.1f} s apart"
+    return what, pairs.differences(nights, offset_s)
 
 
-def try_pairs(
-    work: Path,
-    n_pairs: int,
-    seed: int,
-    tell: Callable[[str], None] = typer.echo,
-    killed_every: int = 4,
-) -> list[str]:
+def try_pairs(work: Path, n_pairs: int, seed: int) -> list[str]:
     """Live so many pairs, tell of each, and name all that was different."""
     pairs = NightPairs(KilledNights(work))
     pairs.prepare()
     pairs.expected(pairs.dates)
     different = [f"both by one command: {name}" for name in pairs.differences_of_range()]
-    for n, (nights, offset_s, killed_after_s) in enumerate(
-        choose(pairs, n_pairs, seed, killed_every), 1
-    ):
-        found = pairs.differences(nights, offset_s, killed_after_s)
+    chance = random.Random(seed)
+    for n in range(1, n_pairs + 1):
+        what, found = try_pair(pairs, chance, is_killed=n % _KILLED_EVERY == 0)
         different += [f"pair {n}: {name}" for name in found]
-        death = "" if killed_after_s is None else f", the first killed after {killed_after_s:.1f} s"
-        named = " and ".join(map(str, nights))
-        tell(f"{n}: {named}, {offset_s:.1f} s apart{death}: {found or 'nothing differs'}")
+        typer.echo(f"{n}: {what}: {found or 'nothing differs'}")
     return different
 
 

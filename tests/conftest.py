@@ -1,4 +1,4 @@
-"""Fixtures: one lazy Spark session for the whole run, a lakehouse per test, the sample logs."""
+"""Fixtures: one lazy Spark session a process, a lakehouse per test, the sample logs."""
 
 from __future__ import annotations
 
@@ -30,19 +30,24 @@ collect_ignore = ["airflow"]
 _KINDS = ("unit", "spark", "store", "model", "e2e", "image", "cluster", "object_stores")
 
 
+# What needs Spark shares a session, of two: the tests of `store` take as long as all others, and
+# a session alone leaves half of two cores idle.
+_ONE_SESSION, _OTHER_SESSION = "spark: tables", "spark: all else"
+
+
 # Before xdist reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the name of its folder, and with what must run in one process.
 
-    Whatever needs Spark shares one session; the tests of another file share its fixtures.
+    Whatever needs Spark shares its session; the tests of another file share its fixtures.
     """
     for item in items:
-        for kind in _KINDS:
-            if f"/tests/{kind}/" in str(item.path):
-                item.add_marker("stores" if kind == "object_stores" else kind)
+        [kind] = [kind for kind in _KINDS if f"/tests/{kind}/" in str(item.path)]
+        item.add_marker("stores" if kind == "object_stores" else kind)
+        session = _ONE_SESSION if kind == "store" else _OTHER_SESSION
         needs_spark = "spark" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("spark" if needs_spark else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group(session if needs_spark else item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +57,8 @@ def spark() -> Iterator[SparkSession]:
     config = load_config(overrides=["spark.master=local[2]", "spark.shuffle_partitions=2"])
     configure_java()
     # In the minutes that this JVM lives, its optimizing compiler takes more time than it saves.
-    options = f"{archive_options()} -XX:TieredStopAtLevel=1"
+    # Without it Java keeps 48 MB of compiled code, which Spark fills: then it compiles in circles.
+    options = f"{archive_options()} -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     session = StartingSession(config.spark, "tests", options).wait()
     yield session
     session.stop()

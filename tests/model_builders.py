@@ -9,6 +9,8 @@ from churn_spark.models.encoding import Encoding
 
 COARSE = ("lightgbm.max_rounds=20", "behaviour.n_classes=[3]", "behaviour.n_starts=1")
 """Overrides for tests in which it doesn't matter how well the models fit."""
+BRIEF_BACKTEST = ("backtest.n_test_dates=1", "backtest.n_replicas=50", "backtest.n_folds=2")
+"""Overrides for tests in which it doesn't matter how sure a backtest is."""
 FEATURES = ("signal", "noise", "place", "stated")
 ENCODING = Encoding(FEATURES, {"place": tuple(f"p{n}" for n in range(40))}, {}, "test")
 

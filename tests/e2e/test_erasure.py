@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from every_byte import find_bytes, mark_log
-from model_builders import COARSE
+from model_builders import BRIEF_BACKTEST
 from pyspark.sql import SparkSession
 
 from bench import flow
+from bench.killed_night import LIGHT
 from churn_spark.config import PrivacyConfig, load_config
 from churn_spark.contracts.tables import (
     ERASURES,
@@ -38,7 +39,8 @@ def test_erased_user_is_nowhere_after_any_job(
     spark: SparkSession, simulated_log: KnownLog, tmp_path: Path
 ) -> None:
     log = str(mark_log(simulated_log.path, tmp_path / "log"))
-    config = load_config(overrides=[f"lakehouse={tmp_path / 'lakehouse'}", *COARSE])
+    where = f"lakehouse={tmp_path / 'lakehouse'}"
+    config = load_config(overrides=[where, *LIGHT, *BRIEF_BACKTEST])
     context = JobContext(config, Lakehouse(spark, config.lakehouse))
     lakehouse = context.lakehouse
     flow.nightly(context, NIGHT, log)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 from every_byte import NAMES, find_marks, mark_log
 from mlflow.tracking import MlflowClient
-from model_builders import COARSE
+from model_builders import BRIEF_BACKTEST, COARSE
 from pyspark.sql import SparkSession
 from serving_builders import make_config, running
 
@@ -319,7 +319,7 @@ def test_log_without_profiles_and_with_one_level_trains_and_is_evaluated(
                 continue
             known = {name: value for name, value in record.items() if name not in unknown}
             log.write(json.dumps({**known, "level": "paid"}) + "\n")
-    context = new_context(spark, tmp_path / "lakehouse", *COARSE)
+    context = new_context(spark, tmp_path / "lakehouse", *COARSE, *BRIEF_BACKTEST)
     assert not flow.nightly(context, NIGHT, str(tmp_path / "log.json.gz")).is_held
     typical = context.registry.load("1").encoding.typical
     assert typical["tenure_days"] is typical["days_since_level_change"] is None

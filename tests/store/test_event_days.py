@@ -36,7 +36,7 @@ def test_facts_are_those_of_all_events_when_some_come_late_or_twice(
     config = context.config.ingest
     if way == "by tasks":
         config = config.model_copy(update={"max_driver_events": 0})
-    for batch, part in enumerate((records[::2], records[1::2], records[:40])):
+    for batch, part in enumerate((records[::2], [*records[1::2], *records[:40]])):
         deliver(context.lakehouse, part, batch)
         with monkeypatch.context() as patch:
             if way == "by Spark":

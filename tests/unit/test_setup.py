@@ -1,0 +1,129 @@
+"""`make setup`: what becomes of an environment that is there already; the interpreter is a double."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Makes environments in which it is the interpreter itself, and fails to install where it is told to.
+PYTHON = """#!/usr/bin/env bash
+case "$1 $2" in
+  "-m venv") mkdir -p "$3/bin" && touch "$3/pyvenv.cfg" && cp "$0" "$3/bin/python" ;;
+  "-m pip") [[ ! -e no-network ]] ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout without the package."""
+
+    folder: Path
+
+    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        inherited = {k: v for k, v in os.environ.items() if k not in ("VENV", "MAKEFLAGS")}
+        return subprocess.run(
+            ["make", "setup", f"PYTHON={self.folder / 'python'}", *arguments],
+            cwd=self.folder,
+            env=inherited | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def venv(self, name: str, *files: str) -> Path:
+        """An environment with a file of somebody's, and with others of some content."""
+        folder = self.folder / name
+        for file in ("pyvenv.cfg", "somebodys", *files):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text("old")
+        return folder
+
+    def change_lock(self) -> None:
+        (self.folder / "requirements" / "dev.lock").write_text("new")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    for path in ("Makefile", "scripts/make_venv.sh", "requirements/dev.lock"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    (tmp_path / "python").write_text(PYTHON)
+    (tmp_path / "python").chmod(0o755)
+    return Checkout(tmp_path)
+
+
+OURS = "churn_spark/installed.lock"
+
+
+@pytest.mark.parametrize("arguments", [[], ["VENV=named"]])
+def test_second_setup_does_nothing_and_says_nothing(
+    checkout: Checkout, arguments: list[str]
+) -> None:
+    first = checkout.make(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert "from requirements/dev.lock (some minutes, once)" in first.stdout
+    files = {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("*")}
+    again = checkout.make(*arguments)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("*")} == files
+
+
+def test_own_environment_follows_the_lock_and_a_line_says_so(checkout: Checkout) -> None:
+    checkout.make()
+    checkout.venv(".venv")
+    checkout.change_lock()
+    done = checkout.make()
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert "made anew, as requirements/dev.lock has changed" in line
+    assert not (checkout.folder / ".venv" / "somebodys").exists()
+    assert (checkout.folder / ".venv" / OURS).read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ([], "named, a virtual environment that this project hasn't made: move it away"),
+        ([OURS], "made from another state of requirements/dev.lock, expected this one: remove it"),
+    ],
+)
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_named_environment_of_others_or_of_another_lock_is_not_touched(
+    checkout: Checkout, files: list[str], error: str, how: str
+) -> None:
+    folder = checkout.venv("named", *files)
+    before = sorted(folder.rglob("*"))
+    done = checkout.make("VENV=named") if how == "option" else checkout.make(VENV="named")
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert error in line
+    assert "or choose another VENV=dir" in line
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["VENV=named"]])
+def test_setup_that_was_cut_off_begins_anew(checkout: Checkout, arguments: list[str]) -> None:
+    (checkout.folder / "no-network").touch()
+    done = checkout.make(*arguments)
+    assert done.returncode == 2
+    assert "error: the packages could not be installed: check the network" in done.stderr
+    (checkout.folder / "no-network").unlink()
+    done = checkout.make(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "made anew, as it isn't whole" in done.stdout
+
+
+def test_folder_that_is_no_environment_is_refused(checkout: Checkout) -> None:
+    (checkout.folder / "named").mkdir()
+    (checkout.folder / "named" / "thesis.txt").touch()
+    done = checkout.make("VENV=named")
+    assert done.returncode == 2
+    assert "found named, which is no virtual environment: move it away" in done.stderr
+    assert (checkout.folder / "named" / "thesis.txt").exists()
