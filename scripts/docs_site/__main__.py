@@ -53,7 +53,9 @@ def _check() -> int:
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     if not faults:
-        print(f"docs-site            {len([*SITE.rglob('*.html')])} pages, every link leads somewhere")
+        print(
+            f"docs-site            {len([*SITE.rglob('*.html')])} pages, every link leads somewhere"
+        )
     return int(bool(faults))
 
 

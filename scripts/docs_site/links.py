@@ -19,18 +19,6 @@ def lead_links(page: str, lead: Callable[[str], str]) -> str:
     )
 
 
-def find_links(page: str) -> list[str]:
-    """The relative links of the page, in their order."""
-    found: list[str] = []
-
-    def keep(target: str) -> str:
-        found.append(target)
-        return target
-
-    lead_links(page, keep)
-    return found
-
-
 def split_code(page: str) -> Iterator[tuple[str, bool]]:
     """Each line, and whether it is of a fenced block of code."""
     fence = ""

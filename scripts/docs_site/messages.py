@@ -31,13 +31,26 @@ class Message:
 
 def find_messages() -> list[Message]:
     """The messages of all errors of the project's tree, in the order of their files."""
-    found = []
+    return [
+        Message(kind, text, place) for place, tree in _read_code() for kind, text in _raised(tree)
+    ]
+
+
+def find_texts() -> set[str]:
+    """Every text in the code, raised or not, with a gap for each value."""
+    return {
+        _text_of(node)
+        for _, tree in _read_code()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+    }
+
+
+def _read_code() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("churn_spark", "jobs"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            place = path.relative_to(ROOT).as_posix()
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            found += [Message(kind, text, place) for kind, text in _raised(tree)]
-    return found
+            yield path.relative_to(ROOT).as_posix(), tree
 
 
 def _raised(tree: ast.AST) -> Iterator[tuple[type[ChurnSparkError], str]]:

@@ -1,4 +1,4 @@
-"""What the behaviour model's parts say: a kind of listener, a rate of visits, a chance to cancel."""
+"""What the behaviour model's parts say: how often users come, and what kinds of listeners do."""
 
 from __future__ import annotations
 

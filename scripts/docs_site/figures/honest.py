@@ -34,6 +34,7 @@ def measure(log: Path) -> str:
     """The ROC AUC of each question on a simulated log, as JSON."""
     labels = load_config().labels
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     connection.execute(f"""
         CREATE TABLE event AS
         SELECT userId AS user_id, sessionId AS session_id, ts, page
@@ -54,27 +55,30 @@ def measure(log: Path) -> str:
     alive["label"] = alive["cancel_ts"] < end
     truth = build_probabilities(log, _AS_OF, labels.horizon_days, labels.gap_days)
     best = truth.to_pandas()["cancel_probability"].to_numpy()
-    return json.dumps(
-        {
-            "users": len(everybody),
-            "users_as_of": len(alive),
-            "as_of": _AS_OF.isoformat(),
-            "horizon_days": labels.horizon_days,
-            "ever, with the span": _held_out_auc(everybody, ["span_days"]),
-            "ever, the span alone": _auc(everybody["label"], -everybody["span_days"]),
-            "ever, without the span": _held_out_auc(everybody, []),
-            "ahead": _held_out_auc(alive, []),
-            "best possible": round(expected_roc_auc(best, best), 3),
-        },
-        indent=2,
-    ) + "\n"
+    return (
+        json.dumps(
+            {
+                "users": len(everybody),
+                "users_as_of": len(alive),
+                "as_of": _AS_OF.isoformat(),
+                "horizon_days": labels.horizon_days,
+                "ever, with the span": _held_out_auc(everybody, ["span_days"]),
+                "ever, the span alone": _auc(everybody["label"], -everybody["span_days"]),
+                "ever, without the span": _held_out_auc(everybody, []),
+                "ahead": _held_out_auc(alive, []),
+                "best possible": round(expected_roc_auc(best, best), 3),
+            },
+            indent=2,
+        )
+        + "\n"
+    )
 
 
 def draw_honest(measured: str) -> str:
     """A bar for each question, with what the best forecast possible reaches."""
     found = json.loads(measured)
     names = {
-        "ever, with the span": "Has this user ever cancelled?\ncounts of the whole log, and its span",
+        "ever, with the span": "Has this user ever cancelled?\nthe whole log's counts and span",
         "ever, without the span": "Has this user ever cancelled?\nthe same counts without the span",
         "ahead": f"Will this user cancel in {found['horizon_days']} days?\ncounts before the date",
     }
@@ -83,12 +87,25 @@ def draw_honest(measured: str) -> str:
         axes = figure.subplots()
         for place, (key, colour) in enumerate(zip(names, (WARM, GOLD, ACCENT), strict=True)):
             axes.barh(place, found[key] - 0.5, left=0.5, color=colour, height=0.6)
-            axes.text(found[key] + 0.006, place, f"{found[key]:.2f}", va="center", weight="bold")
+            axes.text(
+                found[key] + 0.006,
+                place,
+                f"{found[key]:.2f}".lstrip("0"),
+                va="center",
+                weight="bold",
+            )
         best = found["best possible"]
         axes.plot([best, best], [1.55, 2.45], color=INK, linewidth=2)
-        axes.text(best + 0.006, 2.45, f"the best forecast possible: {best:.2f}", color=MUTED)
+        axes.text(
+            best + 0.006,
+            2.45,
+            f"the best forecast possible: {best:.2f}".replace("0.", "."),
+            color=MUTED,
+        )
         axes.set_yticks(range(3), names.values())
-        axes.set(xlim=(0.5, 1.0), ylim=(2.6, -0.5), xlabel="ROC AUC of the same trees, held-out users")
+        axes.set(
+            xlim=(0.5, 1.0), ylim=(2.6, -0.5), xlabel="ROC AUC of the same trees, held-out users"
+        )
         axes.grid(axis="y", visible=False)
         return as_svg(figure)
 
@@ -99,7 +116,7 @@ def _count(connection: duckdb.DuckDBPyConnection, condition: str) -> pd.DataFram
         f"count(*) FILTER (page = '{page}') AS n_{number}" for number, page in enumerate(_PAGES)
     )
     return connection.execute(f"""
-        SELECT user_id, any_value(cancel_ts) AS cancel_ts, {pages},
+        SELECT user_id, any_value(cancel_ts)::DOUBLE AS cancel_ts, {pages},
                count(DISTINCT session_id) AS n_sessions,
                (max(ts) - min(ts)) / 86400000.0 AS span_days
         FROM event LEFT JOIN cancel USING (user_id)

@@ -65,7 +65,9 @@ def draw_policy() -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 4.6), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-        top.plot([n.number for n in nights], [n.statistic for n in nights], "o-", color=ACCENT, ms=4)
+        top.plot(
+            [n.number for n in nights], [n.statistic for n in nights], "o-", color=ACCENT, ms=4
+        )
         for night in nights:
             if night.is_moved:
                 top.axvspan(night.number - 0.5, night.number + 0.5, color=WARM, alpha=0.15, lw=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 import jobs
-from churn_spark.errors import ExitCode
+from scripts.docs_site import ROOT
 from scripts.docs_site.reference.text import table
 
 _INTRODUCTION = """# The command line
@@ -99,13 +100,16 @@ def _parts(command: TyperCommand | TyperGroup) -> dict[str, TyperCommand]:
 
 
 def _exit_codes() -> str:
+    """The exit codes as the README tells them."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.search(r"^\| exit code \|.*?\n\n", readme, re.MULTILINE | re.DOTALL)
+    if told is None:
+        raise ValueError("found no table of exit codes in README.md, expected one")
     return "\n".join(
         [
             "## Exit codes\n",
-            "What each means, and what a scheduler should do, is told in "
-            "[the README](../../README.md#one-job-at-a-time) and in "
-            "[Nights that nobody watches](../operation.md).\n",
-            table(("code", "name"), ((str(int(code)), f"`{code.name}`") for code in ExitCode)),
+            told[0].replace("](docs/", "](../"),
+            "What a scheduler should do with each: [nights that nobody watches](../operation.md). "
             "Every message that ends a job with one of them: [error lines](errors.md).\n",
         ]
     )

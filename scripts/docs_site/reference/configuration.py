@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from churn_spark.config import Config
-from scripts.docs_site import ROOT
+from scripts.docs_site import DOCS, ROOT
 from scripts.docs_site.reference.text import kind_of, table
 
 _INTRODUCTION = """# Configuration
@@ -31,6 +31,7 @@ def describe_configuration() -> str:
     """The page of the configuration."""
     lines = (ROOT / "conf" / "base.yaml").read_text(encoding="utf-8").splitlines()
     root = yaml.compose("\n".join(lines))
+    assert isinstance(root, yaml.MappingNode)
     schema = Config.model_json_schema()
     starts = sorted(_starts(root))
     parts = [_INTRODUCTION]
@@ -82,7 +83,18 @@ def _comment(lines: list[str], key: yaml.Node, value: yaml.Node, starts: list[in
         for line in range(begin, min(last, len(lines)))
         if "#" in lines[line] and (line == begin or line not in starts or is_nested)
     ]
-    return " ".join(found)
+    return _with_links(" ".join(found))
+
+
+def _with_links(text: str) -> str:
+    """The pages and decisions that a comment names, as links."""
+    text = re.sub(r"docs/adr/(\d{4})", lambda named: _link_to_decision(named[1]), text)
+    return re.sub(r"docs/([\w-]+\.md)", r"[\1](../\1)", text)
+
+
+def _link_to_decision(number: str) -> str:
+    [path] = (DOCS / "adr").glob(f"{number}-*.md")
+    return f"[ADR {number}](../adr/{path.name})"
 
 
 def _starts(node: yaml.Node) -> Iterator[int]:

@@ -49,9 +49,7 @@ def _describe_route(name: str, route: Mapping[str, Any], root: Mapping[str, Any]
     yield ""
 
 
-def _describe_body(
-    title: str, schema: Mapping[str, Any], root: Mapping[str, Any]
-) -> Iterator[str]:
+def _describe_body(title: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     found = _resolve(schema, root)
     yield f"**{title}**\n"
     items = _resolve(found.get("items", {}), root)
@@ -71,7 +69,7 @@ def _fields(rows: Any) -> str:
 
 
 def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = schema
+    found: Mapping[str, Any] = schema
     if "$ref" in schema:
         found = root
         for part in schema["$ref"].removeprefix("#/").split("/"):

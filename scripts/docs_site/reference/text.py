@@ -24,7 +24,9 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(kind_of(one) for one in schema["anyOf"]))
     if "enum" in schema or "const" in schema:
-        return "one of " + ", ".join(f"`{one}`" for one in schema.get("enum", [schema.get("const")]))
+        return "one of " + ", ".join(
+            f"`{one}`" for one in schema.get("enum", [schema.get("const")])
+        )
     if schema.get("type") == "array":
         return f"list: {kind_of(schema.get('items', {}))}"
     bounds = [
@@ -35,12 +37,14 @@ def kind_of(schema: Mapping[str, Any]) -> str:
             ("maximum", "at most"),
             ("exclusiveMaximum", "below"),
         )
-        if name in schema
+        # What any whole number of JSON must keep to is no bound of this field.
+        if abs(schema.get(name, _EXACT)) < _EXACT
     ]
     name = _NAMES.get(schema.get("format", ""), _NAMES.get(schema.get("type", ""), "any"))
     return ", ".join([name, *bounds])
 
 
+_EXACT = 2**53 - 1
 _NAMES = {
     "boolean": "true or false",
     "integer": "whole number",
