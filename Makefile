@@ -11,6 +11,7 @@ NAMED := $(if $(filter file,$(origin VENV)),,named)
 PY := $(VENV)/bin/python
 LOCK := requirements/dev.lock
 AIRFLOW := build/airflow
+DOCS := build/docs
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date.
 INSTALLED := $(VENV)/churn_spark/installed.lock
@@ -207,6 +208,26 @@ docs: setup ## Write what the docs take from the declarations anew: tables, feat
 	@"$(PY)" -m churn_spark.pipeline README.md
 	@"$(PY)" scripts/architecture.py
 
+.PHONY: docs-site
+docs-site: setup $(DOCS)/venv/installed.lock ## The documentation as a site, every link checked: build/docs/site
+	@"$(PY)" -m scripts.docs_site assemble
+	@"$(DOCS)/venv/bin/zensical" build --strict --clean > $(DOCS)/build.log 2>&1 || { cat $(DOCS)/build.log >&2; exit 1; }
+	@"$(PY)" -m scripts.docs_site check
+
+.PHONY: docs-serve
+docs-serve: docs-site ## The same on http://127.0.0.1:8001; make docs-site in another window renews it: [PORT=8001]
+	@"$(DOCS)/venv/bin/zensical" serve --dev-addr "127.0.0.1:$(or $(PORT),8001)"
+
+.PHONY: docs-figures
+docs-figures: setup ## Draw the figures of the docs anew, and the gallery from a demo: [LAKEHOUSE=dir] [LOG=dir]
+	@"$(PY)" -m scripts.docs_site figures $(if $(LOG),--log "$(LOG)")
+	@"$(PY)" -m scripts.docs_site gallery "$${LAKEHOUSE:-lakehouse}"
+
+$(DOCS)/venv/installed.lock: requirements/docs.lock
+	@echo 'Documentation: $(DOCS)/venv, from $< (some seconds, once)'
+	@rm -rf "$(DOCS)/venv" && "$(PY)" -m venv "$(DOCS)/venv"
+	@"$(DOCS)/venv/bin/python" $(PIP) -r $< && cp $< $@
+
 .PHONY: lock
 lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move only where they must
 	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
@@ -217,6 +238,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	uv --group airflow --output-file requirements/airflow.lock && \
 	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
+	uv --group docs --output-file requirements/docs.lock && \
 	"$(PY)" -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
 	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \
