@@ -18,6 +18,7 @@ from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
 from churn_spark.contracts.features.parts import LEVEL_FEATURE
 from churn_spark.contracts.features.spec import Feature, fingerprint, named
+from churn_spark.contracts.features.topics import SCORE_FEATURE
 from churn_spark.errors import FingerprintError
 from churn_spark.models import explain
 from churn_spark.models.behaviour.model import BehaviourModel
@@ -150,18 +151,26 @@ class ModelBundle:
         terms = feature_terms(rows, matrix, trees.values, self.features, typical)
         constant = np.full(len(rows), trees.expected)
         if self.offset is not None:
-            reference = self.offset.value_of(typical)
-            distances = self.offsets(matrix) - reference
-            constant += reference
-            if self.offset.feature is not None:
-                column = self.encoding.features.index(self.offset.feature)
-                found = offset_terms(rows, distances, trees.values[:, column], typical)
-                terms[column] = replace(terms[column], contributions=found.untold)
-                terms += found.terms
-                constant += found.constant
+            constant += self.offset.value_of(typical)
+        if SCORE_FEATURE in self.encoding.features:
+            column = self.encoding.features.index(SCORE_FEATURE)
+            found = offset_terms(
+                rows, *self._score_distances(matrix), trees.values[:, column], typical
+            )
+            terms[column] = replace(terms[column], contributions=found.untold)
+            terms += found.terms
+            constant += found.constant
         values = np.column_stack([term.contributions for term in terms])
         explain.check_sums(explain.Contributions(values, constant), self.margins(matrix))
         return terms
+
+    def _score_distances(self, matrix: Floats) -> tuple[Floats, float]:
+        """Log-odds of the behaviour model's score from the typical row's, and their slope."""
+        is_start = self.offset is not None and self.offset.feature == SCORE_FEATURE
+        start = self.offset if is_start else Offset(SCORE_FEATURE, self.base_rate)
+        assert start is not None
+        distances = start.values(matrix, self.encoding.features)
+        return distances - start.value_of(self.encoding.typical), float(is_start)
 
     def reasons(self, rows: pd.DataFrame, config: ScoringConfig) -> list[list[Reason]]:
         """Why the risk of each row is what it is, see `choose_reasons`.

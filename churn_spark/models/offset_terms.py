@@ -46,7 +46,11 @@ class OffsetTerms:
 
 
 def offset_terms(
-    rows: pd.DataFrame, distances: Floats, of_trees: Floats, typical: Mapping[str, Value]
+    rows: pd.DataFrame,
+    distances: Floats,
+    slope: float,
+    of_trees: Floats,
+    typical: Mapping[str, Value],
 ) -> OffsetTerms:
     """Terms of the behaviour model's log-odds.
 
@@ -58,6 +62,7 @@ def offset_terms(
     Args:
         rows: with the features of the behaviour model.
         distances: the log-odds of each row less those of the typical row, shape (rows,).
+        slope: what the offset multiplies them by; 0: trees alone look at the score.
         of_trees: contribution of the score to the trees, shape (rows,).
         typical: feature -> median or most frequent level of the training rows.
     """
@@ -70,11 +75,11 @@ def offset_terms(
     sizes = np.abs(contributions)
     total = sizes.sum(axis=0)
     shares = np.divide(sizes, total, out=np.zeros_like(sizes), where=total > 0)
-    told = contributions + shares * of_trees
+    told = slope * contributions + shares * of_trees
     return OffsetTerms(
         [replace(term, contributions=one) for term, one in zip(found, told, strict=True)],
-        np.where(is_known, 0.0, left) + np.where(total > 0, 0.0, of_trees),
-        np.where(is_known, left, 0.0),
+        np.where(is_known, 0.0, slope * left) + np.where(total > 0, 0.0, of_trees),
+        np.where(is_known, slope * left, 0.0),
     )
 
 

@@ -68,7 +68,8 @@ class Term:
         typical = np.asarray(self.typical, dtype=np.float64)
         larger = np.maximum(np.abs(values), np.abs(typical))
         # Written so that what is unknown tells nothing.
-        return (np.abs(values - typical) >= min_difference * larger) & (values != typical)
+        is_apart = np.abs(values - typical) >= min_difference * larger
+        return np.asarray(is_apart & (values != typical))
 
 
 def feature_terms(

@@ -75,8 +75,8 @@ def evidence_by_page(
 
     Grain: (as_of, user_id), that of `snapshots`.
     """
-    if isinstance(snapshots, pd.DataFrame) and are_few_transitions(
-        lakehouse, set(snapshots["as_of"])
+    if isinstance(snapshots, pd.DataFrame) and (
+        snapshots.empty or are_few_transitions(lakehouse, set(snapshots["as_of"]))
     ):
         yield read_evidence(lakehouse, snapshots, model, by_page=True)
         return

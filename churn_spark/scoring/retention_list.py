@@ -159,12 +159,11 @@ def add_changes(
         config: how many changes, and from what drop of the risk on.
         min_difference: between a count and the typical one, as of a reason.
     """
-    candidates = behaviour_candidates(
+    found = behaviour_candidates(
         bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
     )
     parts = [name for name in BEHAVIOUR_PARTS.column_names[2:] if name in users.columns]
-    if parts:
-        candidates = about_no_part(candidates)
+    candidates = about_no_part(found) if parts else found
     model = bundle.without_baseline()
 
     def find_changes(batch: pd.DataFrame) -> list[list[Change]]:

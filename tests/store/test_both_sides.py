@@ -191,7 +191,9 @@ def test_tables_are_the_same_on_both_sides_of_the_bound(
             one.read_rows(spec).sort_values(key, ignore_index=True) for one in (here, beyond)
         )
         assert len(rows)
-        pd.testing.assert_frame_equal(plain(rows), plain(others), rtol=1e-12, atol=1e-12)
+        # Parts are differences of likelihoods, which are sums in another order there.
+        gap = 1e-8 if spec in (BEHAVIOUR_PARTS, SCORES, RETENTION_LISTS) else 1e-12
+        pd.testing.assert_frame_equal(plain(rows), plain(others), rtol=gap, atol=gap)
     assert found.facts == expected.facts
     pd.testing.assert_frame_equal(
         pd.DataFrame(found.performance), pd.DataFrame(expected.performance), rtol=1e-12

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from itertools import permutations
 
@@ -29,13 +30,31 @@ from churn_spark.models.behaviour.cells import (
     cell_of,
 )
 from churn_spark.models.behaviour.evidence import build_forecasts, build_parts, sum_evidence
-from churn_spark.models.behaviour.model import Evidence
+from churn_spark.models.behaviour.model import BehaviourModel, Evidence
+from churn_spark.models.behaviour.outcomes import solve_sessions
 from churn_spark.models.behaviour.page_weights import page_weights
 from churn_spark.models.behaviour.parts import PageEvidence, Parts, parts_columns, take_apart
+from churn_spark.models.offset import log_odds
 from churn_spark.timeline import Horizon, day_start_millis
 from tests.serving_builders import make_behaviour
 
-MODEL, AS_OF, HORIZON = make_behaviour(), date(2018, 11, 30), Horizon(14, 1)
+
+def make_model() -> BehaviourModel:
+    """A model that nobody has fitted, of listeners who cancel as rarely as real ones."""
+    model = make_behaviour()
+    chances = np.exp(model.mixture.log_chances).reshape(-1, *SHAPE)
+    for page in (CANCEL, CANCELLED):
+        chances[..., TARGETS.index(page)] *= 0.01
+    chances /= chances.sum(axis=-1, keepdims=True)
+    log_chances = np.log(chances).reshape(-1, N_CELLS)
+    return replace(
+        model,
+        mixture=replace(model.mixture, log_chances=log_chances),
+        sessions=solve_sessions(log_chances, np.full(N_CELLS, 60.0)),
+    )
+
+
+MODEL, AS_OF, HORIZON = make_model(), date(2018, 11, 30), Horizon(14, 1)
 WEIGHTS = page_weights(MODEL.mixture)
 PAID = 1
 
@@ -74,8 +93,7 @@ def pages_of(cells: np.ndarray) -> PageEvidence:
 
 
 def log_odds_of(evidence: Evidence) -> float:
-    probability = float(MODEL.forecast(evidence, AS_OF, HORIZON).cancel_probability[0])
-    return math.log(probability / (1 - probability))
+    return float(log_odds(MODEL.forecast(evidence, AS_OF, HORIZON).cancel_probability)[0])
 
 
 def apart(cells: np.ndarray, evidence: Evidence, level: int | None = PAID) -> Parts:
@@ -155,10 +173,27 @@ def test_count_made_typical_gives_the_log_odds_that_were_said() -> None:
     assert found.with_other_level[0] == pytest.approx(log_odds_of(other), abs=1e-10)
 
 
+def test_risk_falls_by_what_was_said_when_the_named_parts_are_made_typical() -> None:
+    """Of one user parts can stand in for each other; over many they hold what they say."""
+    said, fell = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        cells = make_cells(seed, 30)
+        evidence = evidence_of(cells, float(rng.integers(2)), float(rng.integers(1, 40)), 40.0)
+        values = dict(zip(PARTS, apart(cells, evidence).values[0], strict=True))
+        largest = sorted(values, key=lambda name: -values[name])[:3]
+        named = {name for name in largest if values[name] >= 0.1}
+        said.append(sum(values[name] for name in named))
+        fell.append(log_odds_of(evidence) - log_odds_of(made_typical(evidence, cells, named)))
+    assert sum(said) > 1.0
+    assert sum(fell) == pytest.approx(sum(said), rel=0.15)
+    assert all(drop > 0 for drop, part in zip(fell, said, strict=True) if part > 0)
+
+
 def test_everybody_has_the_typical_level_when_none_is() -> None:
     cells = make_cells(6)
     found = apart(cells, evidence_of(cells, 0.0, 5, 40.0), level=None)
-    assert found.values[0, PARTS.index("subscription")] == 0.0
+    assert found.values[0, PARTS.index("subscription")] == pytest.approx(0.0, abs=1e-12)
 
 
 def test_user_who_does_all_as_often_as_is_typical_has_no_excess() -> None:

@@ -25,6 +25,7 @@ from churn_spark.models.explain import Contributions, check_sums, contributions
 from churn_spark.models.offset import Offset
 from churn_spark.models.offset_terms import OffsetTerms
 
+
 @pytest.fixture(scope="module")
 def booster() -> lightgbm.Booster:
     generator = np.random.default_rng(7)
@@ -153,7 +154,7 @@ def with_parts(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         for kind in ("n", "typical")
     }
     columns = {f"part_{name}": parts[:, place] for place, name in enumerate(PARTS)}
-    return rows.assign(watched_days=42, **counts, **columns)
+    return rows.assign(watched_days=42, last_subscription_level="free", **counts, **columns)
 
 
 def three_feature_bundle(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle:
@@ -201,6 +202,18 @@ def test_score_that_has_parts_or_factors_keeps_nothing_for_itself(
     for asked in (rows, with_parts(rows)):
         score = next(term for term in bundle.terms(asked) if term.topic == SCORE)
         np.testing.assert_allclose(score.contributions, 0.0, atol=1e-12)
+
+
+def test_score_that_only_trees_look_at_is_shared_out_among_its_parts(
+    booster: lightgbm.Booster,
+) -> None:
+    bundle = three_feature_bundle(booster, Offset(None, 0.1))
+    rows = with_parts(pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES]))
+    of_trees = float(bundle.contributions(rows).values[0, 0])
+    sizes = rows[[f"part_{name}" for name in PARTS]].abs().to_numpy()[0]
+    parts = [term for term in bundle.terms(rows) if term.topic in PARTS][1:]
+    found = [float(term.contributions[0]) for term in parts]
+    np.testing.assert_allclose(found, of_trees * sizes / sizes.sum(), atol=1e-12)
 
 
 def test_without_parts_the_score_is_told_by_how_often_they_come_and_how_visits_end(

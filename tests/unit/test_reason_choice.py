@@ -93,7 +93,7 @@ def test_value_that_is_typical_or_unknown_is_no_reason(
 
 def test_negative_values_differ_by_their_distance() -> None:
     slope = of_feature("songs_slope", 0.4, -12.0, 2.0)
-    assert told(slope) == ["has 12 songs fewer each week (typical: 2): raises the risk"]
+    assert told(slope) == ["has 12 songs fewer each week (typical: +2): raises the risk"]
 
 
 def test_score_of_another_model_is_no_reason() -> None:

@@ -8,12 +8,12 @@ from churn_spark.contracts.features.feature import Feature
 from churn_spark.contracts.features.parts import LEVEL, PAGE_PARTS, VISITS
 from churn_spark.contracts.features.sources import PAGE_COUNTS
 
-SCORE: Final = "score"
-"""Topic of what another model has concluded of everything: no reason by itself."""
+SCORE, SCORE_FEATURE = "score", "behaviour_probability"
+"""What another model has concluded of everything, which is no reason: topic and feature."""
 
 _MOVEMENT, _PAUSE, _HOURS = "movement", "pause", "hours"
 _BY_NAME: Final = {
-    "behaviour_probability": SCORE,
+    SCORE_FEATURE: SCORE,
     "visits_a_week": VISITS.name,
     "avg_songs_per_session": "endings",
     "thumbs_up_share": "thumbs_down",
