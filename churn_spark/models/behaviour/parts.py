@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,8 @@ from churn_spark.models.offset import log_odds
 from churn_spark.models.shapley import shapley_values
 from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
 
-_BLOCK_USERS: Final = 512
+_BLOCK_USERS: Final = 256
+_LIMITS: Final = log_odds(np.array([0.0, 1.0]))
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,14 @@ def _worth(joint: Floats, alive: Floats) -> Floats:
         Shape (coalitions, users).
     """
     n_users, n_classes, _, n_others = alive.shape
-    weights = np.exp(joint - joint.max(axis=2, keepdims=True))
+    # Class by class: a maximum along so short an axis takes longer than all else.
+    largest = reduce(np.maximum, (joint[..., number] for number in range(n_classes)))
+    weights = np.exp(joint - largest[..., None])
     survivors = weights @ alive.reshape(n_users, n_classes, -1)
     begin, end = survivors[..., :n_others], survivors[..., n_others:]
-    found: Floats = log_odds(1.0 - end / begin).transpose(2, 1, 0).reshape(-1, n_users)
-    return found
+    with np.errstate(divide="ignore"):
+        found: Floats = np.clip(np.log((begin - end) / end), *_LIMITS)
+    return found.transpose(2, 1, 0).reshape(-1, n_users)
 
 
 def _watched_days(model: BehaviourModel, evidence: Evidence, as_of: date) -> Floats:
