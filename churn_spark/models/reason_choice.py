@@ -47,9 +47,9 @@ def choose_reasons(terms: Sequence[Term], config: ScoringConfig) -> list[list[Re
     """The reasons of each row: what raises the risk first, the largest before the others.
 
     Terms of one topic are one reason, named by the largest of them. Told is what moves the odds
-    and differs from what is typical by as much as is configured, and of what raises the risk at
-    least the first, however small. Of a row whose risk is below the typical one, what lowers it
-    follows after the first that raises it; of others nothing that lowers it is told.
+    and differs from what is typical by as much as is configured. Where nothing that raises the risk
+    is as large, the first that does is told all the same. What lowers the risk follows where it is
+    below the typical one; of other rows nothing that lowers it is told.
 
     Args:
         terms: what the margins are made of, beside a constant.
@@ -58,22 +58,23 @@ def choose_reasons(terms: Sequence[Term], config: ScoringConfig) -> list[list[Re
     topics = _group(terms, config.min_difference)
     if not topics:
         return [[] for _ in terms[0].contributions] if terms else []
+    by_a_little = _group(terms, 0.0)
     totals = np.array([topic.total for topic in topics])
-    can_speak = np.array([topic.can_speak for topic in topics])
     is_above = np.sum([term.contributions for term in terms], axis=0) >= 0
-    order = np.argsort(-totals, axis=0, kind="stable").T
     found = []
-    for row, by_size in enumerate(order):
-        told = [place for place in by_size if can_speak[place, row]]
+    for row, by_size in enumerate(np.argsort(-totals, axis=0, kind="stable").T):
+        told = [place for place in by_size if topics[place].can_speak[row]]
         sizes = totals[:, row]
-        raising = [place for place in told if sizes[place] >= config.min_contribution]
-        # Somebody is called for a reason, be it a small one.
-        raising = raising or [place for place in told[:1] if sizes[place] > 0]
+        raising = [topics[p] for p in told if sizes[p] >= config.min_contribution]
+        if not raising:
+            # Somebody is called for a reason, be it a small one.
+            small = (by_a_little[p] for p in by_size if sizes[p] > 0)
+            raising = [topic for topic in small if topic.can_speak[row]][:1]
         chosen = raising
         if not is_above[row]:
-            lowering = [p for p in reversed(told) if -sizes[p] >= config.min_contribution]
+            lowering = [topics[p] for p in reversed(told) if -sizes[p] >= config.min_contribution]
             chosen = [*raising[:1], *lowering]
-        found.append([topics[place].reason(row) for place in chosen[: config.n_reasons]])
+        found.append([topic.reason(row) for topic in chosen[: config.n_reasons]])
     return found
 
 
