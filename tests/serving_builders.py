@@ -167,7 +167,7 @@ def make_scores(bundle: ModelBundle, config: Config, n: int, as_of: date = AS_OF
     """The scores of some users, as the job writes them."""
     rows = make_rows(n, seed=(as_of - AS_OF).days + 100)
     limits = BandLimits.of(bundle.base_rate, config.scoring)
-    reasons = bundle.reasons(rows, config.scoring.n_reasons)
+    reasons = bundle.reasons(rows, config.scoring)
     scores = pd.DataFrame(
         {
             "as_of": as_of,

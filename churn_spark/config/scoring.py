@@ -24,6 +24,8 @@ class ScoringConfig(Section):
     high_risk_lift: float = Field(gt=1)
     medium_risk_lift: float = Field(ge=1)
     n_reasons: int = Field(ge=1)
+    min_contribution: float = Field(ge=0)
+    min_difference: Share
 
     @model_validator(mode="after")
     def _check_bands(self) -> Self:

@@ -116,7 +116,7 @@ def stack(parts: Sequence[Rows]) -> Rows:
     return pd.concat([part for part in parts if isinstance(part, pd.DataFrame)], ignore_index=True)
 
 
-def only(rows: Rows, **values: Collection[date | int]) -> Rows:
+def only(rows: Rows, **values: Collection[date | int | str]) -> Rows:
     """The rows that have one of the values in each column named."""
     for name, chosen in values.items():
         if isinstance(rows, DataFrame):

@@ -15,14 +15,20 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.arrays import Floats
+from churn_spark.config import ScoringConfig
+from churn_spark.contracts.features.parts import LEVEL_FEATURE
 from churn_spark.contracts.features.spec import Feature, fingerprint, named
+from churn_spark.contracts.features.topics import SCORE_FEATURE
 from churn_spark.errors import FingerprintError
 from churn_spark.models import explain
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
+from churn_spark.models.offset_terms import offset_terms
+from churn_spark.models.reason_choice import choose_reasons
 from churn_spark.models.reasons import Reason
+from churn_spark.models.terms import Term, feature_terms
 from churn_spark.timeline import Horizon
 
 _TREES, _ENCODING, _CALIBRATION = "trees.txt", "encoding.json", "calibration.json"
@@ -81,6 +87,12 @@ class ModelBundle:
         """Window and gap of what is predicted."""
         return Horizon(self.label["horizon_days"], self.label["gap_days"])
 
+    @property
+    def typical_level(self) -> str | None:
+        """The subscription that most of its training rows had; none where it didn't look."""
+        level = self.encoding.typical.get(LEVEL_FEATURE)
+        return level if isinstance(level, str) else None
+
     def without_baseline(self) -> ModelBundle:
         """The same model for scoring alone: small enough to be sent to every task."""
         return replace(self, baseline=self.baseline.iloc[:0])
@@ -125,14 +137,48 @@ class ModelBundle:
         explain.check_sums(found, self.margins(matrix))
         return found
 
-    def reasons(self, rows: pd.DataFrame, n_reasons: int) -> list[list[Reason]]:
-        """What moves the margin of each row most, largest first.
+    def terms(self, rows: pd.DataFrame) -> list[Term]:
+        """What the margin of each row is made of, beside a constant; it is checked that it adds up.
+
+        Args:
+            rows: the features; with the columns of `BEHAVIOUR_PARTS` where these are known.
 
         Raises:
-            ExplanationError: if what moves it doesn't add up to it.
+            ExplanationError: if the terms and the constant don't add up to a row's margin.
         """
-        found, typical = self.contributions(rows), self.encoding.typical
-        return explain.reasons(rows, found.values, self.features, typical, n_reasons)
+        matrix, typical = self.encoding.encode(rows), self.encoding.typical
+        trees = explain.contributions(self.booster, matrix)
+        terms = feature_terms(rows, matrix, trees.values, self.features, typical)
+        constant = np.full(len(rows), trees.expected)
+        if self.offset is not None:
+            constant += self.offset.value_of(typical)
+        if SCORE_FEATURE in self.encoding.features:
+            column = self.encoding.features.index(SCORE_FEATURE)
+            found = offset_terms(
+                rows, *self._score_distances(matrix), trees.values[:, column], typical
+            )
+            terms[column] = replace(terms[column], contributions=found.untold)
+            terms += found.terms
+            constant += found.constant
+        values = np.column_stack([term.contributions for term in terms])
+        explain.check_sums(explain.Contributions(values, constant), self.margins(matrix))
+        return terms
+
+    def _score_distances(self, matrix: Floats) -> tuple[Floats, float]:
+        """Log-odds of the behaviour model's score from the typical row's, and their slope."""
+        is_start = self.offset is not None and self.offset.feature == SCORE_FEATURE
+        start = self.offset if is_start else Offset(SCORE_FEATURE, self.base_rate)
+        assert start is not None
+        distances = start.values(matrix, self.encoding.features)
+        return distances - start.value_of(self.encoding.typical), float(is_start)
+
+    def reasons(self, rows: pd.DataFrame, config: ScoringConfig) -> list[list[Reason]]:
+        """Why the risk of each row is what it is, see `choose_reasons`.
+
+        Raises:
+            ExplanationError: if what moves a margin doesn't add up to it.
+        """
+        return choose_reasons(self.terms(rows), config)
 
     @property
     def knows_definitions(self) -> bool:

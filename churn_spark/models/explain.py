@@ -7,18 +7,13 @@ expected value these add up to the margin, which is checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
-import pandas as pd
 
 from churn_spark.arrays import Floats
-from churn_spark.contracts.features.spec import Feature
 from churn_spark.errors import ExplanationError
-from churn_spark.models.reasons import Reason
-from churn_spark.models.words import Value
 
 _TOLERANCE = 1e-9
 
@@ -29,11 +24,12 @@ class Contributions:
 
     Attributes:
         values: in log-odds, shape (rows, features).
-        expected: in log-odds, common to all rows: the margin of a row without contributions.
+        expected: in log-odds: the margin of a row without contributions, the same for all rows or
+            of each, shape (rows,).
     """
 
     values: Floats
-    expected: float
+    expected: float | Floats
 
     @property
     def margins(self) -> Floats:
@@ -90,7 +86,7 @@ def check_sums(explained: Contributions, margins: Floats) -> None:
             "of each a row: explain the rows that were scored"
         )
     # Large terms that cancel leave a rounding error of their own size.
-    size = np.abs(explained.values).sum(axis=1) + abs(explained.expected)
+    size = np.abs(explained.values).sum(axis=1) + np.abs(explained.expected)
     gaps = np.abs(sums - margins)
     # Written so that a NaN is wrong too.
     wrong = ~(gaps <= _TOLERANCE * np.maximum(size, 1.0))
@@ -101,36 +97,3 @@ def check_sums(explained: Contributions, margins: Floats) -> None:
             f"{row} has {float(sums[row])!r}, expected its margin {float(margins[row])!r}; give "
             "the trees, the matrix and the offset that the margin was computed with"
         )
-
-
-def reasons(
-    rows: pd.DataFrame,
-    shap_values: Floats,
-    features: Sequence[Feature],
-    typical: Mapping[str, Value],
-    n_reasons: int,
-) -> list[list[Reason]]:
-    """The largest contributions of each row, largest first; zeros are no reason.
-
-    Args:
-        rows: feature values as people know them, not encoded.
-        shap_values: shape (rows, features), columns in the order of `features`.
-        features: their declarations, with the phrases.
-        typical: feature -> median or most frequent level of the training rows.
-        n_reasons: at most this many per row.
-    """
-    largest = np.argsort(-np.abs(shap_values), axis=1, kind="stable")[:, :n_reasons]
-    values = [rows[feature.name].to_numpy() for feature in features]
-    return [
-        [
-            Reason(
-                features[column],
-                float(shap_values[row, column]),
-                values[column][row],
-                typical[features[column].name],
-            )
-            for column in columns
-            if shap_values[row, column] != 0
-        ]
-        for row, columns in enumerate(largest)
-    ]

@@ -37,17 +37,18 @@ class Offset:
             Shape (rows,).
         """
         if self.feature is None:
-            return _log_odds(np.full(len(matrix), self.fallback))
+            return log_odds(np.full(len(matrix), self.fallback))
         stated = matrix[:, list(features).index(self.feature)]
-        return _log_odds(np.where(np.isnan(stated), self.fallback, stated))
+        return log_odds(np.where(np.isnan(stated), self.fallback, stated))
 
     def value_of(self, row: Mapping[str, Any]) -> float:
         """Log-odds of one row, given as feature -> value; absent and null are unknown."""
         stated = None if self.feature is None else row.get(self.feature)
         known = self.fallback if stated is None or np.isnan(stated) else stated
-        return float(_log_odds(np.array([known]))[0])
+        return float(log_odds(np.array([known]))[0])
 
 
-def _log_odds(probabilities: Floats) -> Floats:
+def log_odds(probabilities: Floats) -> Floats:
+    """The log-odds of probabilities, finite also of 0 and 1."""
     inside = np.clip(probabilities, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
     return np.asarray(logit(inside), dtype=np.float64)

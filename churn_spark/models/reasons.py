@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from churn_spark.contracts.features.spec import Feature, named
+from churn_spark.contracts.features.parts import find_feature
+from churn_spark.contracts.features.spec import Feature
 from churn_spark.models.words import Value, describe, describe_kind
 
 Direction = Literal["raises", "lowers"]
@@ -66,14 +67,14 @@ class Reason:
 
 def read_reason(fields: Mapping[str, Any]) -> Reason | None:
     """The reason of stored fields; none where its feature is no longer declared."""
-    declared = named([fields["feature"]])
-    if not declared:
+    declared = find_feature(fields["feature"])
+    if declared is None:
         return None
     value, typical = (
         fields[number] if fields[level] is None else fields[level]
         for number, level in (("value", "level"), ("typical", "typical_level"))
     )
-    return Reason(declared[0], fields["contribution"], value, typical)
+    return Reason(declared, fields["contribution"], value, typical)
 
 
 def read_reasons(several: Sequence[Mapping[str, Any]] | None) -> list[Reason | None]:

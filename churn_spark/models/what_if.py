@@ -18,7 +18,7 @@ from churn_spark.contracts.features.spec import Feature
 from churn_spark.models.words import Value, describe_change, share_in_words
 
 Predict = Callable[[pd.DataFrame], Floats]
-Candidates = Mapping[str, Sequence[Value]]
+Candidates = Mapping[Feature, Sequence[Value]]
 
 _QUARTILES = (0.25, 0.5, 0.75)
 
@@ -28,22 +28,23 @@ class Change:
     """One feature at another value, and what the model says then.
 
     Attributes:
-        feature: name.
+        feature: its declaration.
         before: the user's value.
         after: the value tried.
         probability_before: of the user as they are.
         probability_after: always lower.
     """
 
-    feature: str
+    feature: Feature
     before: Value
     after: Value
     probability_before: float
     probability_after: float
 
-    def describe(self, feature: Feature) -> str:
+    @property
+    def text(self) -> str:
         """`if came 5 times in 7 days instead of 1: 8 % instead of 14 %`."""
-        change = describe_change(feature, self.before, self.after)
+        change = describe_change(self.feature, self.before, self.after)
         now, then = map(share_in_words, (self.probability_before, self.probability_after))
         return f"if {change}: {then} instead of {now}"
 
@@ -69,7 +70,8 @@ def best_changes(
     """
     before = predict(rows)
     found: list[list[Change]] = [[] for _ in range(len(rows))]
-    for name, values in candidates.items():
+    for feature, values in candidates.items():
+        name = feature.name
         lowest, which = before.copy(), np.full(len(rows), -1)
         for position, after in enumerate(_predict_each(rows, predict, name, values)):
             is_lower = after < lowest
@@ -77,10 +79,15 @@ def best_changes(
         is_worth_it = (which >= 0) & (lowest <= (1 - min_drop) * before)
         present = rows[name].to_numpy()
         for row in np.flatnonzero(is_worth_it):
-            change = Change(
-                name, present[row], values[which[row]], float(before[row]), float(lowest[row])
+            found[row].append(
+                Change(
+                    feature,
+                    present[row],
+                    values[which[row]],
+                    float(before[row]),
+                    float(lowest[row]),
+                )
             )
-            found[row].append(change)
     return [sorted(changes, key=lambda one: one.probability_after)[:n_changes] for changes in found]
 
 
@@ -100,7 +107,7 @@ def behaviour_candidates(
     training_rows: pd.DataFrame,
     levels: Mapping[str, Sequence[str]],
     typical: Mapping[str, Value],
-) -> dict[str, list[Value]]:
+) -> dict[Feature, list[Value]]:
     """What to try by default: the quartiles and the typical value of what users do.
 
     Left out are features that nobody can change: who somebody is and where, time that has
@@ -114,7 +121,7 @@ def behaviour_candidates(
         typical: feature -> median or most frequent level of the training rows.
     """
     return {
-        feature.name: (
+        feature: (
             _spread(training_rows[feature.name], typical[feature.name])
             if feature.is_numeric
             else list(levels[feature.name])

@@ -88,6 +88,9 @@ def _in_words(value: Value, feature: Feature, decimals: int) -> str:
     if feature.unit == "times":
         # "1.0 times the usual": a factor, not a count.
         return f"{number:,.{decimals}f}"
+    if feature.unit == "visits" and decimals == 1 and number >= 2:
+        # Nobody sees 3.8 adverts.
+        number = float(round(number))
     if _is_signed(feature):
         text = "about 0" if 0 < abs(number) < 10.0**-decimals / 2 else _number(number, decimals)
         return f"+{text}" if number > 0 and text[0].isdigit() else text

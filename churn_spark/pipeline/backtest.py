@@ -36,7 +36,9 @@ from churn_spark.pipeline.backtest_tables import (
     describe_predictions,
     lengthen,
     main_figures,
+    unseen_rows,
 )
+from churn_spark.pipeline.behaviour import with_parts
 from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
 from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.use_case import UseCase
@@ -120,8 +122,9 @@ def run(
             mlflow.log_text(card.model_dump_json(indent=1), "card.json")
             mlflow.log_text(figures.to_csv(index=False), "figures.csv")
             mlflow.log_text(importance.to_csv(index=False), "importance.csv")
+        unseen = with_parts(lakehouse, unseen_rows(tested), tested.bundle)
         for spec, rows in (
-            (BACKTEST_PREDICTIONS, lengthen(predictions, tested, config.scoring.n_reasons)),
+            (BACKTEST_PREDICTIONS, lengthen(predictions, tested, unseen, config.scoring)),
             (BACKTEST_FIGURES, figures),
             (BACKTEST_IMPORTANCE, importance),
             (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),

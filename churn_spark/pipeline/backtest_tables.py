@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from churn_spark.config import LearningConfig
+from churn_spark.config import LearningConfig, ScoringConfig
 from churn_spark.evaluation.backtest import (
     BACKTEST_SEGMENTS,
     PRIMARY,
@@ -46,12 +46,28 @@ def describe_predictions(tested: BacktestResult) -> pd.DataFrame:
     )
 
 
-def lengthen(predictions: pd.DataFrame, tested: BacktestResult, n_reasons: int) -> pd.DataFrame:
-    """One row for each model; reasons for the primary one's unseen rows."""
+def unseen_rows(tested: BacktestResult) -> pd.DataFrame:
+    """The rows of dates that the primary model has not seen: those that it explains."""
+    return tested.rows[tested.rows["cell"].isin(["future", "both"])].reset_index(drop=True)
+
+
+def lengthen(
+    predictions: pd.DataFrame,
+    tested: BacktestResult,
+    unseen: pd.DataFrame,
+    config: ScoringConfig,
+) -> pd.DataFrame:
+    """One row for each model; reasons for the primary one's unseen rows.
+
+    Args:
+        predictions: from `describe_predictions`.
+        tested: the models.
+        unseen: from `unseen_rows`, with the parts of what the behaviour model says.
+        config: which reasons are told.
+    """
     keys = ["as_of", "user_id", "cell", "label", *BACKTEST_SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
-    unseen = tested.rows[tested.rows["cell"].isin(["future", "both"])]
-    found = pd.Series(tested.bundle.reasons(unseen, n_reasons), index=unseen.index, dtype=object)
+    found = pd.Series(tested.bundle.reasons(unseen, config), index=unseen.index, dtype=object)
     reasons = unseen[["as_of", "user_id"]].assign(
         model=PRIMARY,
         reasons=found.map(lambda several: [reason.sentence for reason in several]),

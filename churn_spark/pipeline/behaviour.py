@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date as Date
 
 import pandas as pd
 
-from churn_spark.contracts.tables import BEHAVIOUR, SNAPSHOTS, TRANSITIONS
-from churn_spark.lakehouse.frames import Rows, join
+from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, SNAPSHOTS, TRANSITIONS
+from churn_spark.lakehouse.frames import Rows, collect, join, kept, on_side_of, only, to_spark
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import read_as_of
-from churn_spark.models.behaviour.evidence import build_behaviour, build_forecasts, sum_evidence
+from churn_spark.lakehouse.user_rows import read_as_of, read_dates
+from churn_spark.models.behaviour.evidence import (
+    EVIDENCE_OF,
+    build_behaviour,
+    build_evidence,
+    build_forecasts,
+    build_parts,
+    sum_evidence,
+)
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.pipeline.transition_totals import are_few_transitions, read_counts
@@ -39,7 +48,11 @@ def forecast_rows(
 
 
 def read_evidence(
-    lakehouse: Lakehouse, snapshots: pd.DataFrame, model: BehaviourModel
+    lakehouse: Lakehouse,
+    snapshots: pd.DataFrame,
+    model: BehaviourModel,
+    *,
+    by_page: bool = False,
 ) -> pd.DataFrame:
     """What a behaviour model needs to know of the rows' users, from kept totals and the days since.
 
@@ -48,16 +61,45 @@ def read_evidence(
     if snapshots.empty:
         return snapshots
     parts = [
-        sum_evidence(snapshots[snapshots["as_of"] == as_of], counts, model)
+        sum_evidence(snapshots[snapshots["as_of"] == as_of], counts, model, by_page=by_page)
         for as_of, counts in read_counts(lakehouse, set(snapshots["as_of"]))
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def evidence_by_page(
+    lakehouse: Lakehouse, snapshots: Rows, model: BehaviourModel
+) -> Iterator[Rows]:
+    """What forecasts and their parts are made of, summed once; see `read_evidence`.
+
+    Grain: (as_of, user_id), that of `snapshots`.
+    """
+    if isinstance(snapshots, pd.DataFrame) and (
+        snapshots.empty or are_few_transitions(lakehouse, set(snapshots["as_of"]))
+    ):
+        yield read_evidence(lakehouse, snapshots, model, by_page=True)
+        return
+    facts = to_spark(snapshots[[*EVIDENCE_OF]], SNAPSHOTS, lakehouse.spark)
+    found = build_evidence(facts, lakehouse.read(TRANSITIONS), model, by_page=True)
+    with kept(on_side_of(snapshots, found)) as evidence:
+        yield evidence
 
 
 def with_behaviour(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows:
     """Snapshot rows of any dates with what the behaviour model says, if the model has one."""
     behaviour = behaviour_of(lakehouse, snapshots, bundle)
     return snapshots if behaviour is None else join(snapshots, behaviour, _KEYS, "left")
+
+
+def with_parts(lakehouse: Lakehouse, rows: pd.DataFrame, bundle: ModelBundle) -> pd.DataFrame:
+    """Rows of any dates with the parts of what the behaviour model says, if the model has one."""
+    model = bundle.behaviour
+    if model is None:
+        return rows
+    with evidence_by_page(lakehouse, rows, model) as evidence:
+        parts = collect(build_parts(evidence, model, bundle.horizon, bundle.typical_level))
+    return rows.merge(parts, how="left", on=[*_KEYS])
 
 
 def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:
@@ -71,3 +113,18 @@ def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:
         return snapshots
     columns = [name for name in BEHAVIOUR.column_names if name != "model_version"]
     return join(snapshots, read_as_of(lakehouse, BEHAVIOUR, date, columns), _KEYS, "left")
+
+
+def read_explained_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:
+    """The same with the parts of what the behaviour model says; null where none were stored.
+
+    Raises:
+        MissingTableError: if the date has no snapshot, or wasn't scored.
+    """
+    users = read_users(lakehouse, date, bundle)
+    if bundle.behaviour is None or not lakehouse.exists(BEHAVIOUR_PARTS):
+        return users
+    parts = read_dates(lakehouse, BEHAVIOUR_PARTS, [date])
+    of_model = only(parts, model_version=[bundle.version])
+    columns = [name for name in BEHAVIOUR_PARTS.column_names if name != "model_version"]
+    return join(users, of_model[columns], _KEYS, "left")

@@ -9,13 +9,19 @@ from pathlib import Path
 import pandas as pd
 
 from churn_spark.config import RetentionListConfig, ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR, RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    BEHAVIOUR_PARTS,
+    RETENTION_LISTS,
+    SCORES,
+    SNAPSHOTS,
+)
 from churn_spark.lakehouse.frames import first_rows
 from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.pipeline.behaviour import read_users
+from churn_spark.pipeline.behaviour import read_explained_users
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
@@ -29,7 +35,7 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
-    reads_if_there=(BEHAVIOUR, RETENTION_LISTS),
+    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, RETENTION_LISTS),
     takes=("the model that scored",),
 )
 
@@ -63,7 +69,8 @@ def run(
         bundle.check_fingerprint()
         earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
         chosen = build_retention_list(scores, suppressed, earlier, date, config)
-        listed = add_changes(chosen, read_users(lakehouse, date, bundle), bundle, config)
+        explained = read_explained_users(lakehouse, date, bundle)
+        listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
         stability = measure_stability(listed, earlier, date)
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")

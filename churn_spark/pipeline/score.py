@@ -7,6 +7,7 @@ from datetime import date as Date
 from churn_spark.config import LearningConfig, RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
+    BEHAVIOUR_PARTS,
     BUILT_DATES,
     DECISIONS,
     SCORES,
@@ -18,9 +19,10 @@ from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import count_by, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
+from churn_spark.models.behaviour.evidence import build_forecasts, build_parts
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.pipeline.behaviour import behaviour_of, read_users
+from churn_spark.pipeline.behaviour import evidence_by_page, read_explained_users
 from churn_spark.pipeline.built_dates import seen_version
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import read_night
@@ -32,7 +34,7 @@ USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS,),
-    writes=(BEHAVIOUR, SCORES, TRANSITION_TOTALS),
+    writes=(BEHAVIOUR, BEHAVIOUR_PARTS, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
     reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
 )
@@ -74,7 +76,7 @@ def score_night(
     """
     with USE_CASE.start(lakehouse) as facts:
         write_behaviour(lakehouse, date, bundle)
-        users = read_users(lakehouse, date, bundle)
+        users = read_explained_users(lakehouse, date, bundle)
         scored = build_scores(users, bundle, config, listing.value_by_level)
         seen = with_constants(scored, **{SEEN_VERSION: seen_version(lakehouse, date)})
         with ranked(seen) as scores:
@@ -90,12 +92,22 @@ def score_night(
 
 
 def write_behaviour(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
-    """Replace what the champion's behaviour model says of the date's users, if it has one.
+    """Replace what the champion's behaviour model says of the date's users, and why it does.
+
+    Nothing is written where it has no such model.
 
     Raises:
         MissingTableError: if the date has no snapshot.
     """
-    behaviour = behaviour_of(lakehouse, read_as_of(lakehouse, SNAPSHOTS, date), bundle)
-    if behaviour is not None:
-        rows = with_constants(behaviour, model_version=bundle.version)[BEHAVIOUR.column_names]
-        replace_users(lakehouse, rows, BEHAVIOUR, {"as_of": [date]})
+    model = bundle.behaviour
+    if model is None:
+        return
+    snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
+    with evidence_by_page(lakehouse, snapshots, model) as evidence:
+        tables = {
+            BEHAVIOUR: build_forecasts(evidence, model, bundle.horizon),
+            BEHAVIOUR_PARTS: build_parts(evidence, model, bundle.horizon, bundle.typical_level),
+        }
+        for spec, found in tables.items():
+            rows = with_constants(found, model_version=bundle.version)[spec.column_names]
+            replace_users(lakehouse, rows, spec, {"as_of": [date]})

@@ -8,6 +8,7 @@ from datetime import date as Date
 from churn_spark.contracts.tables import (
     ALERTS,
     BEHAVIOUR,
+    BEHAVIOUR_PARTS,
     BUILT_DATES,
     DATA_CHECKS,
     DECISIONS,
@@ -30,6 +31,7 @@ from churn_spark.wording import name_some
 
 _OF_NIGHT = (
     (BEHAVIOUR, "as_of"),
+    (BEHAVIOUR_PARTS, "as_of"),
     (SCORES, "as_of"),
     (RETENTION_LISTS, "as_of"),
     (DRIFT_CELLS, "run_date"),

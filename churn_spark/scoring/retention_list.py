@@ -11,7 +11,8 @@ from typing import Final
 import pandas as pd
 
 from churn_spark.config import MAX_LISTED, RetentionListConfig
-from churn_spark.contracts.tables import RETENTION_LISTS
+from churn_spark.contracts.pages import FREE
+from churn_spark.contracts.tables import BEHAVIOUR_PARTS, RETENTION_LISTS
 from churn_spark.lakehouse.frames import (
     Batches,
     Rows,
@@ -24,7 +25,8 @@ from churn_spark.lakehouse.frames import (
 )
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.what_if import behaviour_candidates, best_changes
+from churn_spark.models.part_changes import about_no_part, part_changes
+from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
 
 # A total order: two users never share all three.
 _BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
@@ -133,9 +135,16 @@ def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_changes(
-    listed: pd.DataFrame, users: Rows, bundle: ModelBundle, config: RetentionListConfig
+    listed: pd.DataFrame,
+    users: Rows,
+    bundle: ModelBundle,
+    config: RetentionListConfig,
+    min_difference: float,
 ) -> pd.DataFrame:
     """The list with what would lower each user's risk most, by the model that scored them.
+
+    A part of the behaviour model's log-odds is tried at its typical count; a feature that is about
+    none of them, at a few values.
 
     At most four values a feature are tried, on the users of the list and never on everybody:
     at most `MAX_LISTED` rows a candidate.
@@ -144,32 +153,52 @@ def add_changes(
 
     Args:
         listed: from `build_retention_list`.
-        users: the features that were scored, of these users at least.
+        users: the features that were scored, of these users at least; with the columns of
+            `BEHAVIOUR_PARTS` where these are known.
         bundle: the model that scored them.
         config: how many changes, and from what drop of the risk on.
+        min_difference: between a count and the typical one, as of a reason.
     """
-    candidates = behaviour_candidates(
+    found = behaviour_candidates(
         bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
     )
-    declared = {feature.name: feature for feature in bundle.features}
+    parts = [name for name in BEHAVIOUR_PARTS.column_names[2:] if name in users.columns]
+    candidates = about_no_part(found) if parts else found
     model = bundle.without_baseline()
+
+    def find_changes(batch: pd.DataFrame) -> list[list[Change]]:
+        alone = best_changes(
+            batch, model.probabilities, candidates, config.n_changes, config.min_drop
+        )
+        of_parts = part_changes(
+            batch,
+            model.probabilities,
+            model.features,
+            model.encoding.typical,
+            min_difference,
+            config.min_drop,
+        )
+        both = ([*one, *other] for one, other in zip(of_parts, alone, strict=True))
+        return [sorted(several, key=_by_use) for several in both]
 
     def try_changes(batches: Batches) -> Batches:
         for batch in batches:
-            found = best_changes(
-                batch, model.probabilities, candidates, config.n_changes, config.min_drop
-            )
             texts = [
-                [change.describe(declared[change.feature]) for change in changes]
-                for changes in found
+                [change.text for change in several[: config.n_changes]]
+                for several in find_changes(batch)
             ]
             yield pd.DataFrame({"user_id": batch["user_id"], "would_help": texts})
 
     schema = struct_of(RETENTION_LISTS, ["user_id", "would_help"])
-    inputs = of_users(users[["user_id", *bundle.encoding.features]], listed["user_id"])
+    inputs = of_users(users[["user_id", *bundle.encoding.features, *parts]], listed["user_id"])
     would_help = collect(apply(inputs, try_changes, schema))
     known = listed.drop(columns="would_help").merge(would_help, on="user_id")
     return known[RETENTION_LISTS.column_names]
+
+
+def _by_use(change: Change) -> tuple[bool, float]:
+    """The largest drop first; to pay nothing any more comes after all else."""
+    return change.after == FREE, change.probability_after
 
 
 def _no_texts(rows: pd.DataFrame) -> pd.Series:

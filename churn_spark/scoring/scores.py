@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
-from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables import BEHAVIOUR_PARTS, SCORES
 from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import Batches, Rows, apply, numbered
 from churn_spark.lakehouse.schema import struct_of
@@ -36,13 +36,19 @@ def build_scores(
     by row.
 
     Grain: (as_of, user_id, model_version).
+
+    Args:
+        users: the features; with the columns of `BEHAVIOUR_PARTS` where these are known.
+        bundle: the model that scores.
+        config: bands and reasons.
+        value_by_level: what a subscriber of each level is worth.
     """
     model = bundle.without_baseline()
     limits = BandLimits.of(bundle.base_rate, config)
 
     def score(batches: Batches) -> Batches:
         for batch in batches:
-            reasons = model.reasons(batch, config.n_reasons)
+            reasons = model.reasons(batch, config)
             probabilities = model.probabilities(batch)
             yield pd.DataFrame(
                 {
@@ -59,7 +65,8 @@ def build_scores(
 
     later = (_RANK, SEEN_VERSION)
     schema = struct_of(SCORES, [name for name in SCORES.column_names if name not in later])
-    inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features])]]
+    parts = [name for name in BEHAVIOUR_PARTS.column_names if name in users.columns]
+    inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features, *parts])]]
     return apply(inputs, score, schema)
 
 

@@ -148,11 +148,11 @@ def _add_events(app: FastAPI, service: Service, in_thread: Any) -> None:
 
         def answer() -> bytes:
             user = parse_events(body, service.config)
-            values = compute_values(user, predictor.bundle, log_start)
+            computed = compute_values(user, predictor.bundle, log_start, with_parts=is_explained)
             found: dict[str, Any] = {"user_id": user.user_id, "as_of": str(user.as_of)}
-            found |= _answer(predictor, predictor.predict_one(values))
+            found |= _answer(predictor, predictor.predict_one(computed.values))
             if is_explained:
-                found["reasons"] = predictor.explain_one(values)
+                found["reasons"] = predictor.explain_one(computed.values, computed.parts)
             return json.dumps({**found, "events": user.account}).encode()
 
         content = await in_thread(answer)

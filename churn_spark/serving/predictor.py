@@ -27,7 +27,7 @@ class Predictor:
     Attributes:
         bundle: without its baseline, which only the check needs.
         limits: of the risk bands.
-        n_reasons: per row.
+        scoring: which reasons are told, and how many.
         trees: for one row at a time.
         trained_on: what the model's training says of itself.
         loaded_at: when this process took it over, UTC.
@@ -35,7 +35,7 @@ class Predictor:
 
     bundle: ModelBundle
     limits: BandLimits
-    n_reasons: int
+    scoring: ScoringConfig
     trees: SingleRowTrees
     trained_on: Mapping[str, str] = field(default_factory=dict)
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -47,11 +47,19 @@ class Predictor:
             margin += bundle.offset.value_of(values)
         return float(bundle.calibration.probabilities(margin)[0])
 
-    def explain_one(self, values: Mapping[str, Any]) -> list[str]:
-        """The reasons of one row."""
-        names = self.bundle.encoding.features
-        row = pd.DataFrame({name: pd.Series([values.get(name)], dtype=object) for name in names})
-        return [reason.sentence for reason in self.bundle.reasons(row, self.n_reasons)[0]]
+    def explain_one(
+        self, values: Mapping[str, Any], parts: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        """The reasons of one row.
+
+        Args:
+            values: its features, by name.
+            parts: of the behaviour model's log-odds, where they are known: the columns of
+                `BEHAVIOUR_PARTS`.
+        """
+        features = {name: values.get(name) for name in self.bundle.encoding.features}
+        row = pd.DataFrame([{**features, **(parts or {})}], dtype=object)
+        return [reason.sentence for reason in self.bundle.reasons(row, self.scoring)[0]]
 
 
 def build_predictor(
@@ -67,7 +75,7 @@ def build_predictor(
     predictor = Predictor(
         bundle=replace(bundle, baseline=bundle.baseline.iloc[:0]),
         limits=BandLimits.of(bundle.base_rate, config),
-        n_reasons=config.n_reasons,
+        scoring=config,
         trees=SingleRowTrees(bundle.booster, bundle.encoding),
         trained_on=trained_on,
     )

@@ -22,6 +22,7 @@ from churn_spark.config import load_config
 from churn_spark.contracts.tables import (
     ALERTS,
     BEHAVIOUR,
+    BEHAVIOUR_PARTS,
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
@@ -57,7 +58,7 @@ from tests.known_logs import KnownLog
 FIRST, SCHEDULED, BROKEN = date(2018, 11, 20), date(2018, 11, 27), date(2018, 11, 28)
 LATER = date(2018, 11, 22), date(2018, 11, 23), date(2018, 11, 24)
 TABLES = (SCORES, DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, DECISIONS, ALERTS)
-BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR)
+BEFORE_SCORES = (SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, BEHAVIOUR, BEHAVIOUR_PARTS)
 
 
 def context_of(spark: SparkSession, lakehouse: Path, *overrides: str) -> JobContext:

@@ -246,7 +246,7 @@ def test_list_says_what_would_help_those_on_it(users: Rows, bundle: ModelBundle)
     scores = build_scores(users, bundle, load_config().scoring, {"paid": 0.0, "free": 1.0})
     # Only the level free is worth something, so that c and d count for nothing.
     listed = build_retention_list(scores, *NOTHING, _D, config)
-    found = add_changes(listed, users, bundle, config)
+    found = add_changes(listed, users, bundle, config, 0.2)
     assert found["user_id"].tolist() == ["a"]
     first, second = found["would_help"].iloc[0]
     assert first.startswith("if played ")
@@ -262,7 +262,7 @@ def test_nothing_would_help_who_is_at_no_risk_that_can_be_lowered(
     config = configured(min_drop=0.99)
     scores = build_scores(users, bundle, load_config().scoring, {"paid": 1.0})
     listed = build_retention_list(scores, *NOTHING, _D, config)
-    found = add_changes(listed, users, bundle, config)
+    found = add_changes(listed, users, bundle, config, 0.2)
     assert dict(zip(found["user_id"], map(list, found["would_help"]), strict=True)) == {
         user: [] for user in "abcd"
     }

@@ -129,7 +129,7 @@ def in_service(log: Log, bundle: ModelBundle, base: Config) -> tuple[Rows, set[t
             except RequestError:
                 refused.add((day, user_id))
                 continue
-            values: dict[str, Any] = dict(compute_values(user, bundle, first))
+            values: dict[str, Any] = dict(compute_values(user, bundle, first).values)
             values["churn_probability"] = predictor.predict_one(values)
             answered[day, user.user_id] = values
     return answered, refused

@@ -48,7 +48,7 @@ def _between(log: pl.DataFrame, first: date, end: date) -> pl.DataFrame:
 
 def _sums(counts: pl.DataFrame) -> list[np.ndarray]:
     found = sum_cells(counts, _USERS, _LOG_CHANCES)
-    return [found.log_likelihoods, found.visits, found.visit_millis]
+    return [found.weighted, found.visits, found.visit_millis]
 
 
 @settings(max_examples=60)

@@ -1,8 +1,9 @@
-"""Reasons: the largest contributions first, in words that people understand."""
+"""What each feature adds to a margin, and that it adds up."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import lightgbm
 import numpy as np
@@ -11,89 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.special import logit
 
-from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.config import load_config
+from churn_spark.contracts.features.parts import COUNTED_PARTS, PARTS
+from churn_spark.contracts.features.topics import SCORE
 from churn_spark.errors import ExplanationError
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
-from churn_spark.models.explain import Contributions, check_sums, contributions, reasons
+from churn_spark.models.explain import Contributions, check_sums, contributions
 from churn_spark.models.offset import Offset
-
-BY_NAME = {feature.name: feature for feature in FEATURES}
-DOWNGRADES, LISTENED = BY_NAME["num_downgrades"], BY_NAME["total_listen_time"]
-LEVEL = BY_NAME["last_subscription_level"]
-SHOWN = (DOWNGRADES, LISTENED, LEVEL)
-TYPICAL = {"num_downgrades": 0.0, "total_listen_time": 36_000.0, "last_subscription_level": "paid"}
-ROW = pd.DataFrame(
-    {"num_downgrades": [4], "total_listen_time": [5_400.0], "last_subscription_level": ["free"]}
-)
-
-
-def reasons_of(shap: list[float], n_reasons: int = 3) -> list[str]:
-    found = reasons(ROW, np.array([shap]), SHOWN, TYPICAL, n_reasons)[0]
-    return [reason.sentence for reason in found]
-
-
-def test_reasons_are_ordered_by_size_and_say_the_direction() -> None:
-    assert reasons_of([0.2, -0.9, 0.5]) == [
-        "listened for 1.5 hours so far (typical: 10 hours): lowers the risk",
-        "subscription is free (most common: paid): raises the risk",
-        "visited Downgrade 4 times (typical: 0): raises the risk",
-    ]
-
-
-def test_reasons_are_cut_to_the_number_asked_for() -> None:
-    assert [text.split()[0] for text in reasons_of([0.2, -0.9, 0.5], 2)] == [
-        "listened",
-        "subscription",
-    ]
-
-
-def test_contribution_of_zero_is_no_reason() -> None:
-    assert [text.split()[0] for text in reasons_of([0.0, 0.0, -0.5])] == ["subscription"]
-
-
-def test_reasons_are_none_when_all_contributions_are_zero() -> None:
-    assert reasons_of([0.0, 0.0, 0.0]) == []
-
-
-def test_table_order_decides_when_contributions_are_equally_large() -> None:
-    found = reasons_of([0.3, -0.3, 0.3])
-    assert [text.split()[0] for text in found] == ["visited", "listened", "subscription"]
-
-
-def test_each_row_has_its_own_reasons() -> None:
-    rows = pd.concat([ROW, ROW.assign(num_downgrades=7)], ignore_index=True)
-    found = reasons(rows, np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), SHOWN, TYPICAL, 3)
-    assert [[reason.sentence for reason in several] for several in found] == [
-        ["subscription is free (most common: paid): raises the risk"],
-        ["visited Downgrade 7 times (typical: 0): raises the risk"],
-    ]
-
-
-def test_index_of_the_rows_does_not_matter() -> None:
-    shap = np.array([[1.0, 0.0, 0.0]])
-    found = reasons(ROW.set_axis([99]), shap, SHOWN, TYPICAL, 3)
-    assert found == reasons(ROW, shap, SHOWN, TYPICAL, 3)
-    assert [reason.contribution for reason in found[0]] == [1.0]
-
-
-def test_reasons_are_empty_when_there_are_no_rows() -> None:
-    assert reasons(ROW.iloc[:0], np.empty((0, 3)), SHOWN, TYPICAL, 3) == []
-
-
-@settings(deadline=None)
-@given(
-    shap=hnp.arrays(np.float64, (1, 3), elements=st.floats(-5, 5, allow_subnormal=False)),
-    n_reasons=st.integers(1, 5),
-)
-def test_reasons_are_the_largest_nonzero_contributions(shap: np.ndarray, n_reasons: int) -> None:
-    found = [one.sentence for one in reasons(ROW, shap, SHOWN, TYPICAL, n_reasons)[0]]
-    assert len(found) == min(n_reasons, np.count_nonzero(shap))
-    first_words = {"visited": 0, "listened": 1, "subscription": 2}
-    sizes = [abs(shap[0, first_words[text.split()[0]]]) for text in found]
-    assert sizes == sorted(np.abs(shap[0]), reverse=True)[: len(found)]
+from churn_spark.models.offset_terms import OffsetTerms
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +131,106 @@ def test_bundle_refuses_reasons_that_leave_its_offset_out(
 ) -> None:
     bundle = bundle_with(booster, Offset("behaviour_probability", fallback=0.1))
     rows = pd.DataFrame({"behaviour_probability": [0.4], "songs_7d": [3], "sessions_7d": [1]})
-    assert len(bundle.reasons(rows, 1)[0]) == 1
-    monkeypatch.setattr(Contributions, "with_offset", lambda self, *_: self)
+    config = load_config().scoring
+    assert bundle.reasons(rows, config)
+    left_out = OffsetTerms([], np.zeros(1), np.zeros(1))
+    monkeypatch.setattr("churn_spark.models.bundle.offset_terms", lambda *_: left_out)
     with pytest.raises(ExplanationError, match="give the trees, the matrix and the offset"):
-        bundle.reasons(rows, 1)
+        bundle.reasons(rows, config)
+
+
+NAMES = ("behaviour_probability", "visits_a_week", "cancel_per_visit")
+
+
+def with_parts(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The rows with parts that add up to their log-odds, but for a constant of -3."""
+    rng = np.random.default_rng(seed)
+    left = logit(rows["behaviour_probability"].to_numpy()) + 3.0
+    parts = rng.normal(size=(len(rows), len(PARTS)))
+    parts[:, 0] += left - parts.sum(axis=1)
+    counts = {
+        f"{kind}_{part.name}": rng.integers(1, 50, len(rows)).astype(float)
+        for part in COUNTED_PARTS
+        for kind in ("n", "typical")
+    }
+    columns = {f"part_{name}": parts[:, place] for place, name in enumerate(PARTS)}
+    return rows.assign(watched_days=42, last_subscription_level="free", **counts, **columns)
+
+
+def three_feature_bundle(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle:
+    typical = {"behaviour_probability": 0.05, "visits_a_week": 1.5, "cancel_per_visit": 0.01}
+    bundle = bundle_with(booster, offset)
+    return replace(bundle, encoding=Encoding(NAMES, {}, typical, "00aa"))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0.001, 0.9), st.floats(0.0, 20.0), st.floats(0.0, 0.5), st.booleans()),
+        min_size=1,
+        max_size=6,
+    ),
+    offset=st.sampled_from([None, *NAMES[:1], "base rate"]),
+)
+def test_terms_and_a_constant_are_the_margin_with_and_without_parts(
+    booster: lightgbm.Booster,
+    rows: list[tuple[float, float, float, bool]],
+    offset: str | None,
+) -> None:
+    start = offset and Offset(None if offset == "base rate" else offset, 0.1)
+    bundle = three_feature_bundle(booster, start or None)
+    frame = with_parts(pd.DataFrame([row[:3] for row in rows], columns=[*NAMES]))
+    is_known = np.array([row[3] for row in rows])
+    frame.loc[~is_known, [f"part_{name}" for name in PARTS]] = np.nan
+    terms = bundle.terms(frame)
+    gaps = bundle.margins(bundle.encoding.encode(frame)) - np.sum(
+        [term.contributions for term in terms], axis=0
+    )
+    # What is no term is the same for all who have parts, and for all who have none.
+    for known in (True, False):
+        of_kind = gaps[is_known == known]
+        np.testing.assert_allclose(of_kind, of_kind[:1].repeat(len(of_kind)), atol=1e-9)
+
+
+def test_score_that_has_parts_or_factors_keeps_nothing_for_itself(
+    booster: lightgbm.Booster,
+) -> None:
+    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    rows = pd.DataFrame([[0.4, 6.0, 0.05], [0.02, 0.4, 0.004]], columns=[*NAMES])
+    of_trees = bundle.contributions(rows).values[:, 0] - (logit([0.4, 0.02]) - logit(0.05))
+    assert of_trees.all()
+    for asked in (rows, with_parts(rows)):
+        score = next(term for term in bundle.terms(asked) if term.topic == SCORE)
+        np.testing.assert_allclose(score.contributions, 0.0, atol=1e-12)
+
+
+def test_score_that_only_trees_look_at_is_shared_out_among_its_parts(
+    booster: lightgbm.Booster,
+) -> None:
+    bundle = three_feature_bundle(booster, Offset(None, 0.1))
+    rows = with_parts(pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES]))
+    of_trees = float(bundle.contributions(rows).values[0, 0])
+    sizes = rows[[f"part_{name}" for name in PARTS]].abs().to_numpy()[0]
+    parts = [term for term in bundle.terms(rows) if term.topic in PARTS][1:]
+    found = [float(term.contributions[0]) for term in parts]
+    np.testing.assert_allclose(found, of_trees * sizes / sizes.sum(), atol=1e-12)
+
+
+def test_without_parts_the_score_is_told_by_how_often_they_come_and_how_visits_end(
+    booster: lightgbm.Booster,
+) -> None:
+    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    rows = pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES])
+    found = bundle.reasons(rows, load_config().scoring)[0]
+    assert {one.text for one in found} == {
+        "comes 6 times a week (typical: 1.5)",
+        "a visit ends with a cancellation in 5 % of cases (typical: 1 %)",
+    }
+
+
+def test_request_without_the_features_of_the_behaviour_model_is_explained(
+    booster: lightgbm.Booster,
+) -> None:
+    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    rows = pd.DataFrame([[np.nan] * 3, [0.3, 0.0, 0.0], [0.3, 0.0, np.nan]], columns=[*NAMES])
+    assert len(bundle.reasons(rows, load_config().scoring)) == 3

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -24,6 +25,8 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config, load_config
+from churn_spark.contracts.features.parts import COUNTED_PARTS
+from churn_spark.contracts.features.spec import Feature
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
@@ -87,7 +90,7 @@ def parsed(world: World, *events: object) -> UserEvents:
 
 
 def values_of(world: World, *events: object) -> dict[str, Any]:
-    return dict(compute_values(parsed(world, *events), world.bundle, LOG_START))
+    return compute_values(parsed(world, *events), world.bundle, LOG_START).values
 
 
 def test_answer_is_that_of_predict_for_the_computed_features(world: World, ask: Ask) -> None:
@@ -98,10 +101,34 @@ def test_answer_is_that_of_predict_for_the_computed_features(world: World, ask: 
     same = httpx.post(f"{world.address}/predict?explain=true", json=values).json()
     found = answer.json()
     account = found.pop("events")
+    # A request for features doesn't tell what the behaviour model has read.
+    assert found.pop("reasons") != same.pop("reasons")
     assert found == {"user_id": "7", "as_of": str(AS_OF), **same}
-    assert len(found["reasons"]) == 3
     assert account["n_used"] == account["n_received"] == 20
     assert "reasons" not in ask(*events).json()
+
+
+def test_explanation_names_what_the_behaviour_model_has_read(world: World, ask: Ask) -> None:
+    pages = ["NextSong", "Roll Advert"] * 15
+    events = [
+        play(ts=NOON + 60_000 * n, itemInSession=n, page=page) for n, page in enumerate(pages)
+    ]
+    user = parsed(world, *events)
+    computed = compute_values(user, world.bundle, LOG_START, with_parts=True)
+    offset = world.bundle.offset
+    assert offset is not None
+    assert computed.parts["n_adverts"] == 15.0
+    row = pd.DataFrame([{**computed.values, **computed.parts}], dtype=object)
+    parts = [
+        float(term.contributions[0])
+        for term in world.bundle.terms(row)
+        if not isinstance(term.source, Feature)
+    ]
+    assert len(parts) == len(COUNTED_PARTS)
+    assert any(map(abs, parts))
+    told = ask(*events, query="?explain=true").json()["reasons"]
+    expected = world.bundle.reasons(row, world.config.scoring)[0]
+    assert told == [one.sentence for one in expected]
 
 
 @pytest.mark.parametrize("seed", [2, 5])
@@ -269,7 +296,7 @@ def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
 def test_features_count_from_the_first_day_of_the_log(world: World) -> None:
     user = parsed(world, play(registration=0))
     days = [
-        compute_values(user, world.bundle, start)["exposure_days"]
+        compute_values(user, world.bundle, start).values["exposure_days"]
         for start in (date(2018, 10, 1), date(2018, 11, 28), date(2019, 1, 1))
     ]
     # Nobody has an event before the log begins: the last is the day of the event.

@@ -122,7 +122,7 @@ def test_prediction_is_that_of_the_bundle(world: World, client: httpx.Client) ->
         "risk_band": BandLimits.of(world.bundle.base_rate, world.config.scoring).band(probability),
         "model_version": world.bundle.version,
         "feature_fingerprint": world.bundle.encoding.fingerprint,
-        "reasons": [one.sentence for one in world.bundle.reasons(rows, 3)[0]],
+        "reasons": [one.sentence for one in world.bundle.reasons(rows, world.config.scoring)[0]],
     }
 
 

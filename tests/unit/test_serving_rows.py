@@ -127,12 +127,12 @@ def test_single_row_is_bulk_with_an_offset() -> None:
         build(bundle)
 
 
-def sentences(n_reasons: int) -> list[list[str]]:
-    return [[one.sentence for one in several] for several in BUNDLE.reasons(ROWS, n_reasons)]
+def sentences() -> list[list[str]]:
+    return [[one.sentence for one in several] for several in BUNDLE.reasons(ROWS, CONFIG.scoring)]
 
 
 def test_reasons_of_one_row_are_those_of_scoring() -> None:
-    expected = sentences(CONFIG.scoring.n_reasons)
+    expected = sentences()
     assert [PREDICTOR.explain_one(row) for row in records(ROWS.head(20))] == expected[:20]
 
 
@@ -212,7 +212,7 @@ def test_batch_is_scoring_in_every_format(kind: str) -> None:
     np.testing.assert_allclose(
         answers.columns["churn_probability"], BUNDLE.probabilities(ROWS), rtol=0, atol=1e-12
     )
-    assert answers.columns["reasons"] == sentences(3)
+    assert answers.columns["reasons"] == sentences()
     assert answers.n_failed == 0
 
 

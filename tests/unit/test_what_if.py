@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.features.spec import FEATURES, Feature
 from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
@@ -31,19 +31,28 @@ def predict(rows: pd.DataFrame) -> np.ndarray:
     return expit(-1 - known / 4 + adverts / 2 + (rows["level"] == "free").to_numpy())
 
 
+def called(name: str) -> Feature:
+    """A declaration with this name."""
+    return replace(BY_NAME["avg_songs_per_session"], name=name)
+
+
 ROWS = pd.DataFrame({"songs": [3, 12, 40], "adverts": [4.0, 0.0, 1.0], "level": ["free"] * 3})
-CANDIDATES = {"songs": [12.0, 20.0, 5.0], "adverts": [0.0, 1.0], "level": ["free", "paid"]}
+CANDIDATES = {
+    called("songs"): [12.0, 20.0, 5.0],
+    called("adverts"): [0.0, 1.0],
+    called("level"): ["free", "paid"],
+}
 
 
 def test_changes_are_the_largest_drops_each_feature_once() -> None:
     first, second, third = best_changes(ROWS, predict, CANDIDATES, 3)
-    assert [(one.feature, one.before, one.after) for one in first] == [
+    assert [(one.feature.name, one.before, one.after) for one in first] == [
         ("songs", 3, 20.0),
         ("adverts", 4.0, 0.0),
         ("level", "free", "paid"),
     ]
-    assert [one.feature for one in second] == ["songs", "level"]
-    assert [one.feature for one in third] == ["level", "adverts"]
+    assert [one.feature.name for one in second] == ["songs", "level"]
+    assert [one.feature.name for one in third] == ["level", "adverts"]
 
 
 def test_changes_are_cut_to_the_number_asked_for() -> None:
@@ -52,7 +61,7 @@ def test_changes_are_cut_to_the_number_asked_for() -> None:
 
 def test_small_drops_are_not_named() -> None:
     found = best_changes(ROWS, predict, CANDIDATES, 3, min_drop=0.6)
-    assert [[one.feature for one in changes] for changes in found] == [
+    assert [[one.feature.name for one in changes] for changes in found] == [
         ["songs"],
         ["songs", "level"],
         ["level"],
@@ -105,7 +114,8 @@ def test_changes_never_raise_the_risk_and_equal_the_loop(
 ) -> None:
     rows = pd.DataFrame(people, columns=["songs", "adverts", "level"])
     candidates = {"songs": songs, "adverts": adverts, "level": ["free", "paid"]}
-    found = best_changes(rows, predict, candidates, n, min_drop)
+    declared = {called(name): values for name, values in candidates.items()}
+    found = best_changes(rows, predict, declared, n, min_drop)
     for position, changes in enumerate(found):
         alone = rows.iloc[[position]]
         now = float(predict(alone)[0])
@@ -115,34 +125,33 @@ def test_changes_never_raise_the_risk_and_equal_the_loop(
             if tried and min(tried) < now and min(tried) <= (1 - min_drop) * now:
                 drops.append((min(tried), order, values[tried.index(min(tried))], name))
         expected = [(name, value, after) for after, _, value, name in sorted(drops)[:n]]
-        assert [(one.feature, one.after, one.probability_after) for one in changes] == expected
+        assert [(one.feature.name, one.after, one.probability_after) for one in changes] == expected
         assert all(one.probability_after < one.probability_before == now for one in changes)
 
 
 def test_change_says_what_the_model_would_have_said() -> None:
-    change = Change("songs_7d", 3.0, 12.0, 0.1437, 0.081)
-    assert change.describe(SONGS) == (
-        "if played 12 songs in 7 days instead of 3: 8.1 % instead of 14 %"
-    )
+    change = Change(SONGS, 3.0, 12.0, 0.1437, 0.081)
+    assert change.text == ("if played 12 songs in 7 days instead of 3: 8.1 % instead of 14 %")
 
 
 def test_candidates_are_quartiles_and_the_typical_value_of_what_users_do() -> None:
     rows = pd.DataFrame({"songs_7d": [0.0, 1.0, 5.0, 8.0, math.nan]})
     found = behaviour_candidates([SONGS], rows, {}, {"songs_7d": 3.0})
-    assert found == {"songs_7d": [3.0, 1.0, 5.0]}
+    assert found == {SONGS: [3.0, 1.0, 5.0]}
 
 
 @pytest.mark.parametrize("typical", [None, math.nan])
 def test_feature_has_no_candidates_when_nobody_has_a_value(typical: float | None) -> None:
     rows = pd.DataFrame({"songs_7d": [math.nan, None]})
-    assert behaviour_candidates([SONGS], rows, {}, {"songs_7d": typical}) == {"songs_7d": []}
+    assert behaviour_candidates([SONGS], rows, {}, {"songs_7d": typical}) == {SONGS: []}
 
 
 def test_what_nobody_can_change_is_not_tried() -> None:
     numeric = {feature.name: [1.0, 2.0] for feature in FEATURES if feature.is_numeric}
     levels = {feature.name: ("a", "b") for feature in FEATURES if not feature.is_numeric}
     typical = {feature.name: 1.0 for feature in FEATURES}
-    found = behaviour_candidates(FEATURES, pd.DataFrame(numeric), levels, typical)
+    tried = behaviour_candidates(FEATURES, pd.DataFrame(numeric), levels, typical)
+    found = {feature.name: values for feature, values in tried.items()}
     fixed = {"gender", "location", "os", "browser", "tenure_days", "num_sessions"}
     assert not fixed & set(found)
     assert not any(BY_NAME[name].is_trending for name in found)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from churn_spark.contracts.tables.bronze import ERASED_USERS, EVENTS, FILES, QUARANTINE
-from churn_spark.contracts.tables.gold import BEHAVIOUR, BUILT_DATES, LABELS, SNAPSHOTS
+from churn_spark.contracts.tables.gold import (
+    BEHAVIOUR,
+    BEHAVIOUR_PARTS,
+    BUILT_DATES,
+    LABELS,
+    SNAPSHOTS,
+)
 from churn_spark.contracts.tables.ml import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
@@ -49,6 +55,7 @@ TABLES = (
     LOG_DATES,
     SNAPSHOTS,
     BEHAVIOUR,
+    BEHAVIOUR_PARTS,
     LABELS,
     BUILT_DATES,
     TRAINING_ROWS,
@@ -80,6 +87,7 @@ __all__ = [
     "BACKTEST_ROWS",
     "BACKTEST_RUNS",
     "BEHAVIOUR",
+    "BEHAVIOUR_PARTS",
     "BUILT_DATES",
     "DATA_CHECKS",
     "DECISIONS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from churn_spark.contracts.features.parts import COUNTED_PARTS, PARTS
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables.table import Column, TableSpec, feature_column
 
@@ -26,6 +27,38 @@ BEHAVIOUR = TableSpec(
         Column("user_id", "string", ""),
         Column("model_version", "string", "whose behaviour model it is, in the MLflow registry"),
         *map(feature_column, BEHAVIOUR_FEATURES),
+    ),
+    partition_by=("as_of",),
+)
+
+BEHAVIOUR_PARTS = TableSpec(
+    "gold",
+    "behaviour_parts",
+    "as-of date x user of the population x model version",
+    (
+        Column("as_of", "date", ""),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "whose behaviour model's log-odds are taken apart"),
+        Column("watched_days", "long", "days since the later of registration and the log's start"),
+        *(
+            column
+            for part in COUNTED_PARTS
+            for column in (
+                Column(f"n_{part.name}", "double", f"{part.what} in these days"),
+                Column(f"typical_{part.name}", "double", f"typical of {part.counted_against}"),
+            )
+        ),
+        *(
+            Column(f"part_{name}", "double", f"log-odds that are due to {name}, Shapley value")
+            for name in PARTS
+        ),
+        *(
+            Column(
+                f"without_{part.name}", "double", f"log-odds with a typical count of {part.what}"
+            )
+            for part in COUNTED_PARTS
+        ),
+        Column("with_other_level", "double", "log-odds if the free paid, and the paying did not"),
     ),
     partition_by=("as_of",),
 )

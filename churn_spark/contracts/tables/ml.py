@@ -14,8 +14,9 @@ SEEN_VERSION = "session_days_version"
 _REASON_FIELDS = Column(
     "reason_fields",
     "reasons",
-    "the same as fields: feature; direction, raises or lowers; contribution in log-odds; value and "
-    "typical of a number, level and typical_level of a category, null where unknown",
+    "the same as fields: feature, or a count such as visits_of_adverts_42d; direction, raises or "
+    "lowers; contribution in log-odds, of all that say the same; value and typical of a number, "
+    "level and typical_level of a category, null where unknown",
 )
 
 TRAINING_ROWS = TableSpec(
@@ -68,7 +69,7 @@ SCORES = TableSpec(
         Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
         Column("risk_band", "string", "high, medium or low"),
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
-        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        Column("reasons", "strings", "why, in words: first what raises the risk, largest first"),
         _REASON_FIELDS,
         Column(
             SEEN_VERSION,
@@ -92,9 +93,9 @@ RETENTION_LISTS = TableSpec(
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_band", "string", "high, medium or low"),
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
-        Column("reasons", "strings", "the largest contributions, in words, largest first"),
+        Column("reasons", "strings", "why, in words: first what raises the risk, largest first"),
         _REASON_FIELDS,
-        Column("would_help", "strings", "single changes that lower the model's risk most"),
+        Column("would_help", "strings", "changes that lower the model's risk most"),
         Column("on_list_since", "date", "as-of date of the first of the lists in a row with them"),
         Column("days_on_list", "integer", "1 on the first day"),
         Column("previous_rank", "integer", "on the newest earlier list; null if not on it"),

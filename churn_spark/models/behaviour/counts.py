@@ -80,18 +80,18 @@ class CellSums:
     """What some users did before a date; all of length users.
 
     Attributes:
-        log_likelihoods: of their transitions given each class, shape (users, classes).
+        weighted: their transitions by each weight of the cells, shape (users, weights).
         visits: how many.
         visit_millis: time within them.
     """
 
-    log_likelihoods: Floats
+    weighted: Floats
     visits: Floats
     visit_millis: Floats
 
 
-def sum_cells(counts: pl.DataFrame, user_ids: pl.Series, log_chances: Floats) -> CellSums:
-    """Sum what users' transitions say of every class, and their visits.
+def sum_cells(counts: pl.DataFrame, user_ids: pl.Series, weights: Floats) -> CellSums:
+    """Sum users' transitions, weighed by their cells, and their visits.
 
     Cells are added up as whole numbers first and weighed in their order, so the sums don't depend
     on the rows that a count comes from. Transitions to and from Cancel are left out: they are the
@@ -100,7 +100,7 @@ def sum_cells(counts: pl.DataFrame, user_ids: pl.Series, log_chances: Floats) ->
     Args:
         counts: `user_id`, `cell`, `n_transitions`, `total_millis`; any number of rows a cell.
         user_ids: the users, each once.
-        log_chances: of a mixture, shape (classes, N_CELLS).
+        weights: of the cells, shape (weights, N_CELLS).
     """
     users = pl.DataFrame({"user_id": user_ids}).with_row_index("user")
     known = counts.join(users, "user_id")
@@ -114,7 +114,7 @@ def sum_cells(counts: pl.DataFrame, user_ids: pl.Series, log_chances: Floats) ->
 
     n_transitions = by_user("n_transitions")
     return CellSums(
-        log_likelihoods=n_transitions @ np.where(_TELLS, log_chances, 0.0).T,
+        weighted=n_transitions @ np.where(_TELLS, weights, 0.0).T,
         visits=n_transitions @ (_TELLS & _BEGINS).astype(np.float64),
         visit_millis=by_user("total_millis") @ _TELLS.astype(np.float64),
     )

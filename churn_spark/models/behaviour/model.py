@@ -101,28 +101,30 @@ class BehaviourModel:
         found: Floats = np.maximum(days, _MIN_EXPOSURE_DAYS)
         return found
 
-    def forecast(self, evidence: Evidence, as_of: date, horizon: Horizon) -> Forecast:
-        """Say how likely users cancel, and why: how often they come, what a visit leads to."""
+    def exposure_of(self, evidence: Evidence, as_of: date) -> Floats:
+        """The same of users as of a date."""
         now = day_start_millis(as_of) / 1000.0
-        exposure = self.exposure(
-            evidence.registered,
-            np.full(len(evidence.visits), now),
-            evidence.visits,
-            evidence.visit_days,
-        )
-        classes = np.exp(class_log_weights(self.mixture, evidence.log_likelihoods))
-        rate_weights = np.exp(rate_log_weights(self.prior, evidence.visits, exposure))
+        ends = np.full(len(evidence.visits), now)
+        return self.exposure(evidence.registered, ends, evidence.visits, evidence.visit_days)
+
+    def survivals(self, as_of: date, horizon: Horizon) -> tuple[Floats, Floats]:
+        """Chance to be still subscribed at the horizon's begin, and at its end; see `survival`."""
+        now = day_start_millis(as_of) / 1000.0
         rates, _ = self.prior.grid()
         begin, end = (
             float(self.calendar.days(np.array(now), np.array(now + days * SECONDS_PER_DAY)))
             for days in (horizon.gap_days, horizon.gap_days + horizon.days)
         )
+        return survival(self.sessions, rates, begin), survival(self.sessions, rates, end)
+
+    def forecast(self, evidence: Evidence, as_of: date, horizon: Horizon) -> Forecast:
+        """Say how likely users cancel, and why: how often they come, what a visit leads to."""
+        exposure = self.exposure_of(evidence, as_of)
+        classes = np.exp(class_log_weights(self.mixture, evidence.log_likelihoods))
+        rate_weights = np.exp(rate_log_weights(self.prior, evidence.visits, exposure))
+        rates, _ = self.prior.grid()
         probability = cancel_chances(
-            classes,
-            rate_weights,
-            survival(self.sessions, rates, begin),
-            survival(self.sessions, rates, end),
-            evidence.level,
+            classes, rate_weights, *self.survivals(as_of, horizon), evidence.level
         )
         by_level = self.sessions.ends[:, :, 2].T[evidence.level.astype(np.int64)]
         return Forecast(

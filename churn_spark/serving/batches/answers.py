@@ -68,7 +68,7 @@ def answer_batch(batch: Batch, predictor: Predictor, *, explain: bool) -> Answer
         None if one is None else predictor.limits.band(one) for one in probabilities
     ]
     if explain:
-        reasons = predictor.bundle.reasons(rows, predictor.n_reasons) if len(rows) else []
+        reasons = predictor.bundle.reasons(rows, predictor.scoring) if len(rows) else []
         sentences = [[reason.sentence for reason in several] for several in reasons]
         columns["reasons"] = _spread(sentences, fit)
     columns["problems"] = [list(batch.problems.get(position, ())) or None for position in range(n)]

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import Value, compute_features
 from churn_spark.serving.events.request import UserEvents
-from churn_spark.serving.events.visits import forecast_behaviour
+from churn_spark.serving.events.visits import behaviour_parts, forecast_behaviour, see_user
 
 
-def compute_values(user: UserEvents, bundle: ModelBundle, log_start: date) -> dict[str, Value]:
-    """Every feature of the user as of the date, by name; None where it isn't known.
+@dataclass(frozen=True)
+class Computed:
+    """What a user's events come to.
+
+    Attributes:
+        values: every feature as of the date, by name; None where it isn't known.
+        parts: what the behaviour model's log-odds are made of: the columns of `BEHAVIOUR_PARTS`;
+            empty where there is no such model, or no explanation was asked for.
+    """
+
+    values: dict[str, Value]
+    parts: dict[str, Value] = field(default_factory=dict)
+
+
+def compute_values(
+    user: UserEvents, bundle: ModelBundle, log_start: date, *, with_parts: bool = False
+) -> Computed:
+    """Every feature of the user as of the date.
 
     Args:
         user: with an event before the date.
         bundle: whose behaviour model, if it has one, is asked for its features.
         log_start: first date of the log; that of the events where the date is before it.
+        with_parts: for an explanation.
     """
     if log_start >= user.as_of:
         log_start = date(1970, 1, 1) + timedelta(days=min(event.day for event in user.events))
     values = compute_features(build_history(user.events, user.as_of, log_start))
-    if bundle.behaviour is None:
-        return values
-    return values | forecast_behaviour(
-        user.events, user.as_of, bundle.behaviour, bundle.horizon, values
-    )
+    model, horizon = bundle.behaviour, bundle.horizon
+    if model is None:
+        return Computed(values)
+    seen = see_user(user.events, user.as_of, model, values)
+    values |= forecast_behaviour(seen, user.as_of, model, horizon)
+    if not with_parts:
+        return Computed(values)
+    return Computed(values, behaviour_parts(seen, user.as_of, model, horizon, bundle.typical_level))

@@ -6,7 +6,7 @@ The counting of `features.transitions` and `behaviour.evidence`; the model's own
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from churn_spark.arrays import Floats
+from churn_spark.contracts.features.parts import LEVEL_FEATURE
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.contracts.pages import (
     LEVELS,
@@ -23,8 +25,10 @@ from churn_spark.contracts.pages import (
     VISIT_START,
     Page,
 )
-from churn_spark.models.behaviour.cells import cell_of
+from churn_spark.models.behaviour.cells import N_CELLS, cell_of
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
+from churn_spark.models.behaviour.page_weights import page_weights
+from churn_spark.models.behaviour.parts import PageEvidence, parts_columns, take_apart
 from churn_spark.serving.events.features import Value
 from churn_spark.serving.events.hashes import hash_record
 from churn_spark.serving.events.records import Event
@@ -65,20 +69,28 @@ def follow_pages(events: Iterable[Event]) -> Iterator[Step]:
         yield from _follow_session(_in_order(one))
 
 
-def forecast_behaviour(
-    events: Iterable[Event],
-    as_of: date,
-    model: BehaviourModel,
-    horizon: Horizon,
-    known: dict[str, Value],
-) -> dict[str, Value]:
-    """The features of the set `behaviour`.
+@dataclass(frozen=True)
+class Seen:
+    """What the behaviour model knows of one user as of a date.
+
+    Attributes:
+        evidence: of the one user.
+        cells: how often they went through each, shape (N_CELLS,).
+    """
+
+    evidence: Evidence
+    cells: Floats
+
+
+def see_user(
+    events: Iterable[Event], as_of: date, model: BehaviourModel, known: Mapping[str, Value]
+) -> Seen:
+    """What a behaviour model knows of a user.
 
     Args:
         events: of the user, before the date.
         as_of: the date.
         model: the champion's.
-        horizon: of the champion's label.
         known: the snapshot's features: tenure and level are facts of the model, too.
     """
     end = day_start_millis(as_of)
@@ -90,26 +102,46 @@ def forecast_behaviour(
         and step.known < end
         and Page.CANCEL not in (step.page, step.next_page)
     ]
-    counts = Counter((str(step.level), step.page, step.next_page) for step in steps)
-    likelihoods = np.zeros(len(model.mixture.shares))
-    for cell, n in counts.items():
-        likelihoods += n * model.mixture.log_chances[:, cell_of(*cell)]
+    cells = np.zeros(N_CELLS)
+    for step in steps:
+        cells[cell_of(str(step.level), step.page, step.next_page)] += 1.0
     tenure = known["tenure_days"]
     days = float("nan") if tenure is None else float(tenure)
-    found = model.forecast(
+    return Seen(
         Evidence(
-            log_likelihoods=likelihoods[None, :],
+            log_likelihoods=(model.mixture.log_chances @ cells)[None, :],
             visits=np.array([float(sum(step.page == VISIT_START for step in steps))]),
             visit_days=np.array([sum(step.millis for step in steps) / MILLIS_PER_DAY]),
             registered=np.array([end / 1000.0 - days * _SECONDS_PER_DAY]),
-            level=np.array([float(known["last_subscription_level"] == LEVELS[1])]),
+            level=np.array([float(known[LEVEL_FEATURE] == LEVELS[1])]),
         ),
-        as_of,
-        horizon,
+        cells,
     )
+
+
+def forecast_behaviour(
+    seen: Seen, as_of: date, model: BehaviourModel, horizon: Horizon
+) -> dict[str, Value]:
+    """The features of the set `behaviour`."""
+    found = model.forecast(seen.evidence, as_of, horizon)
     values = (found.cancel_probability, found.visits_a_week, found.cancel_per_visit)
     names = (feature.name for feature in BEHAVIOUR_FEATURES)
     return {name: float(one[0]) for name, one in zip(names, values, strict=True)}
+
+
+def behaviour_parts(
+    seen: Seen, as_of: date, model: BehaviourModel, horizon: Horizon, typical_level: str | None
+) -> dict[str, Value]:
+    """What the log-odds of the forecast are made of: the columns of `BEHAVIOUR_PARTS`."""
+    weights = page_weights(model.mixture)
+    pages = PageEvidence(
+        counts=(weights.counts @ seen.cells)[None],
+        typical=(weights.typical @ seen.cells)[None],
+        excess=(weights.excess @ seen.cells)[None],
+    )
+    level = LEVELS.index(typical_level) if typical_level in LEVELS else None
+    found = take_apart(model, seen.evidence, pages, as_of, horizon, level)
+    return {name: float(one[0]) for name, one in parts_columns(found).items()}
 
 
 def _in_order(events: Sequence[Event]) -> list[Event]:
