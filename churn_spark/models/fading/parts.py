@@ -1,0 +1,44 @@
+"""Users in parts, wherever these are: a function goes to each part, what it finds comes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+Part = TypeVar("Part")
+Part_co = TypeVar("Part_co", covariant=True)
+Other = TypeVar("Other")
+Result = TypeVar("Result")
+
+
+class Parts(Protocol[Part_co]):
+    """Parts of the users, always in the same order."""
+
+    def collect(self, function: Callable[[Part_co], Result]) -> list[Result]:
+        """What the function finds in each part, small, in their order."""
+
+    def derive(self, function: Callable[[Part_co], Other]) -> Parts[Other]:
+        """What the function makes of each part, kept where the parts are."""
+
+
+@dataclass(frozen=True)
+class LocalParts(Generic[Part]):
+    """Parts in this process; NumPy's loops leave the interpreter free, so they run side by side.
+
+    Attributes:
+        parts: all of them.
+    """
+
+    parts: Sequence[Part]
+
+    def collect(self, function: Callable[[Part], Result]) -> list[Result]:
+        """What the function finds in each part, in their order."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(threads.map(function, self.parts))
+
+    def derive(self, function: Callable[[Part], Other]) -> LocalParts[Other]:
+        """What the function makes of each part."""
+        return LocalParts(self.collect(function))
