@@ -126,7 +126,7 @@ def make_behaviour() -> BehaviourModel:
 
 def add_behaviour(bundle: ModelBundle) -> ModelBundle:
     """The bundle with a behaviour model, whose log-odds its trees add to."""
-    offset = Offset("behaviour_probability", 0.05)
+    offset = Offset.at("behaviour_probability", 0.05)
     changed = replace(bundle, behaviour=make_behaviour(), offset=offset)
     matrix = bundle.baseline[list(bundle.encoding.features)].to_numpy()
     probabilities = bundle.calibration.probabilities(changed.margins(matrix))

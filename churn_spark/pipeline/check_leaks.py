@@ -47,6 +47,7 @@ USE_CASE = UseCase(
         TRANSITIONS,
         TRAINING_ROWS,
         BEHAVIOUR,
+        FADING,
         BUILT_DATES,
         DATA_CHECKS,
     ),

@@ -61,6 +61,7 @@ USE_CASE = UseCase(
     reads_if_there=(
         TRANSITIONS,
         BEHAVIOUR,
+        FADING,
         LABELS,
         LOG_DATES,
         RETENTION_LISTS,

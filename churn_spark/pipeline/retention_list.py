@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from churn_spark.config import RetentionListConfig, ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR, RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.contracts.tables import BEHAVIOUR, FADING, RETENTION_LISTS, SCORES, SNAPSHOTS
 from churn_spark.lakehouse.frames import first_rows
 from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
@@ -29,7 +29,7 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
-    reads_if_there=(BEHAVIOUR, RETENTION_LISTS),
+    reads_if_there=(BEHAVIOUR, FADING, RETENTION_LISTS),
     takes=("the model that scored",),
 )
 

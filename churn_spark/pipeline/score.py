@@ -1,4 +1,4 @@
-"""Gold `snapshots` as of a date and the champion -> `behaviour` and `scores`."""
+"""Gold `snapshots` as of a date and the champion -> `behaviour`, `fading` and `scores`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BUILT_DATES,
     DECISIONS,
+    FADING,
     SCORES,
+    SESSION_DAYS,
     SNAPSHOTS,
     TRANSITION_TOTALS,
     TRANSITIONS,
@@ -20,7 +22,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.pipeline.behaviour import behaviour_of, read_users
+from churn_spark.pipeline.behaviour import behaviour_of, fading_of, read_users
 from churn_spark.pipeline.built_dates import seen_version
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import read_night
@@ -32,9 +34,9 @@ USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS,),
-    writes=(BEHAVIOUR, SCORES, TRANSITION_TOTALS),
+    writes=(BEHAVIOUR, FADING, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
-    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
+    reads_if_there=(SESSION_DAYS, TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
 )
 
 
@@ -73,7 +75,7 @@ def score_night(
         MissingTableError: if the date has no snapshot.
     """
     with USE_CASE.start(lakehouse) as facts:
-        write_behaviour(lakehouse, date, bundle)
+        write_forecasts(lakehouse, date, bundle)
         users = read_users(lakehouse, date, bundle)
         scored = build_scores(users, bundle, config, listing.value_by_level)
         seen = with_constants(scored, **{SEEN_VERSION: seen_version(lakehouse, date)})
@@ -89,13 +91,15 @@ def score_night(
         facts.append(f"model version {bundle.version}")
 
 
-def write_behaviour(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
-    """Replace what the champion's behaviour model says of the date's users, if it has one.
+def write_forecasts(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
+    """Replace what the champion's models of behaviour and of fading say of the date's users.
 
     Raises:
         MissingTableError: if the date has no snapshot.
     """
-    behaviour = behaviour_of(lakehouse, read_as_of(lakehouse, SNAPSHOTS, date), bundle)
-    if behaviour is not None:
-        rows = with_constants(behaviour, model_version=bundle.version)[BEHAVIOUR.column_names]
-        replace_users(lakehouse, rows, BEHAVIOUR, {"as_of": [date]})
+    snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
+    for spec, forecast in ((BEHAVIOUR, behaviour_of), (FADING, fading_of)):
+        found = forecast(lakehouse, snapshots, bundle)
+        if found is not None:
+            rows = with_constants(found, model_version=bundle.version)[spec.column_names]
+            replace_users(lakehouse, rows, spec, {"as_of": [date]})

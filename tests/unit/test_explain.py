@@ -182,7 +182,7 @@ def bundle_with(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle
 def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
     booster: lightgbm.Booster,
 ) -> None:
-    offset = Offset("behaviour_probability", fallback=0.1)
+    offset = Offset.at("behaviour_probability", fallback=0.1)
     rows = pd.DataFrame(
         {"behaviour_probability": [0.05, 0.5, np.nan], "songs_7d": 1, "sessions_7d": 1}
     )
@@ -199,7 +199,7 @@ def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
 def test_bundle_refuses_reasons_that_leave_its_offset_out(
     booster: lightgbm.Booster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = bundle_with(booster, Offset("behaviour_probability", fallback=0.1))
+    bundle = bundle_with(booster, Offset.at("behaviour_probability", fallback=0.1))
     rows = pd.DataFrame({"behaviour_probability": [0.4], "songs_7d": [3], "sessions_7d": [1]})
     assert len(bundle.reasons(rows, 1)[0]) == 1
     monkeypatch.setattr(Contributions, "with_offset", lambda self, *_: self)

@@ -10,24 +10,24 @@ from churn_spark.models.offset import Offset
 
 def test_offset_is_the_logit_of_the_feature_and_of_the_fallback_where_unknown() -> None:
     matrix = np.array([[1.0, 0.2], [1.0, np.nan], [1.0, 0.9]])
-    found = Offset("chance", 0.05).values(matrix, ["other", "chance"])
+    found = Offset.at("chance", 0.05).values(matrix, ["other", "chance"])
     assert np.allclose(expit(found), [0.2, 0.05, 0.9])
 
 
 def test_offset_stays_finite_at_certainty() -> None:
-    found = Offset("chance", 0.05).values(np.array([[0.0], [1.0]]), ["chance"])
+    found = Offset.at("chance", 0.05).values(np.array([[0.0], [1.0]]), ["chance"])
     assert np.all(np.isfinite(found))
     assert found[0] < -10
     assert found[1] > 10
 
 
 def test_offset_without_a_feature_is_the_same_for_all_rows() -> None:
-    found = Offset(None, 0.05).values(np.array([[1.0], [np.nan]]), ["other"])
+    found = Offset.at(None, 0.05).values(np.array([[1.0], [np.nan]]), ["other"])
     assert np.allclose(expit(found), 0.05)
 
 
 def test_one_row_has_the_offset_that_it_has_among_others() -> None:
-    for offset in (Offset("chance", 0.05), Offset(None, 0.05)):
+    for offset in (Offset.at("chance", 0.05), Offset.at(None, 0.05)):
         matrix = offset.values(np.array([[0.3], [np.nan], [0.0]]), ["chance"])
         rows = [{"chance": 0.3}, {}, {"chance": 0.0}]
         assert [offset.value_of(row) for row in rows] == list(matrix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from churn_spark.contracts.tables.bronze import ERASED_USERS, EVENTS, FILES, QUARANTINE
-from churn_spark.contracts.tables.gold import BEHAVIOUR, BUILT_DATES, LABELS, SNAPSHOTS
+from churn_spark.contracts.tables.gold import BEHAVIOUR, BUILT_DATES, FADING, LABELS, SNAPSHOTS
 from churn_spark.contracts.tables.ml import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
@@ -49,6 +49,7 @@ TABLES = (
     LOG_DATES,
     SNAPSHOTS,
     BEHAVIOUR,
+    FADING,
     LABELS,
     BUILT_DATES,
     TRAINING_ROWS,
@@ -89,6 +90,7 @@ __all__ = [
     "ERASURES",
     "EVENTS",
     "EVENT_DAYS",
+    "FADING",
     "FILES",
     "LABELS",
     "LATE_NIGHTS",

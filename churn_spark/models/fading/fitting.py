@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial, reduce
 from operator import add
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
-from churn_spark.arrays import Floats, Ints
+from churn_spark.arrays import Floats
 from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
 from churn_spark.models.fading.filtering import Sums, sum_slopes
 from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
@@ -43,9 +44,16 @@ class UserDays:
         cancelled: epoch seconds, NaN of who didn't, shape (users,).
     """
 
-    days: list[tuple[Ints | None, Ints | None]]
+    days: list[tuple[Any, Any]]
     registered: Floats
     cancelled: Floats
+
+    @classmethod
+    def of(cls, users: pd.DataFrame) -> UserDays:
+        """Of rows with `begins`, `ends`, `registered` and `cancelled`."""
+        days = list(zip(users["begins"], users["ends"], strict=True))
+        instants = (users[name].to_numpy(dtype=np.float64) for name in ("registered", "cancelled"))
+        return cls(days, *instants)
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,13 @@ def fit_fading(users: Parts[UserDays], log_start: date, fitted_before: date) -> 
     if not begun.sum() > 0:
         raise ValueError("no visits to fit to")
     clock = fit_clock(begun, start, end)
-    lives = users.derive(partial(_build_lives, start=start, end=end, clock=clock))
-    facts = reduce(add, lives.collect(_sum_facts))
-    profile = _fit_profile(facts.lived, facts.cancels)
-    cancels_a_day = (facts.cancels.sum() + 1.0) / (facts.lived.sum() + 1.0)
-    mean_pause = (facts.pause_days + 1.0) / (facts.n_pauses + 1.0)
-    prior = WeakPrior.around(float(cancels_a_day), mean_pause)
-    vector = _maximize(lives, profile, prior)
+    with users.derive(partial(_build_lives, start=start, end=end, clock=clock)) as lives:
+        facts = reduce(add, lives.collect(_sum_facts))
+        profile = _fit_profile(facts.lived, facts.cancels)
+        cancels_a_day = (facts.cancels.sum() + 1.0) / (facts.lived.sum() + 1.0)
+        mean_pause = (facts.pause_days + 1.0) / (facts.n_pauses + 1.0)
+        prior = WeakPrior.around(float(cancels_a_day), mean_pause)
+        vector = _maximize(lives, profile, prior)
     return FadingModel(Parameters.of_vector(vector), profile, clock, log_start, fitted_before)
 
 

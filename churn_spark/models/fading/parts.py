@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -20,8 +21,8 @@ class Parts(Protocol[Part_co]):
     def collect(self, function: Callable[[Part_co], Result]) -> list[Result]:
         """What the function finds in each part, small, in their order."""
 
-    def derive(self, function: Callable[[Part_co], Other]) -> Parts[Other]:
-        """What the function makes of each part, kept where the parts are."""
+    def derive(self, function: Callable[[Part_co], Other]) -> AbstractContextManager[Parts[Other]]:
+        """What the function makes of each part, kept where the parts are while it is used."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class LocalParts(Generic[Part]):
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return list(threads.map(function, self.parts))
 
-    def derive(self, function: Callable[[Part], Other]) -> LocalParts[Other]:
+    @contextmanager
+    def derive(self, function: Callable[[Part], Other]) -> Iterator[LocalParts[Other]]:
         """What the function makes of each part."""
-        return LocalParts(self.collect(function))
+        yield LocalParts(self.collect(function))

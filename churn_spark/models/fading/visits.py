@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from churn_spark.arrays import Floats, Ints
 from churn_spark.contracts.pages import SILENCE_MILLIS
+
+_NOTHING: Final = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Visits:
     ends: Floats
 
 
-def visits_of(days: Iterable[tuple[Ints | None, Ints | None]], until: Floats) -> Visits:
+def visits_of(days: Iterable[tuple[Any, Any]], until: Floats) -> Visits:
     """The visits of users before an instant.
 
     Days of sessions that overlap or follow each other within an hour are one visit: a session
@@ -38,11 +41,11 @@ def visits_of(days: Iterable[tuple[Ints | None, Ints | None]], until: Floats) ->
         until: of each user, epoch seconds; a day of a session that begins then or later is
             unknown.
     """
-    lists = [([], []) if begins is None or ends is None else (begins, ends) for begins, ends in days]
+    # Of who has none a join leaves None or NaN.
+    lists = [one if isinstance(one[0], Sized) else _NOTHING for one in days]
     user = np.repeat(np.arange(len(lists)), [len(begins) for begins, _ in lists])
-    no_millis = np.zeros(0, dtype=np.int64)
     begins, ends = (
-        np.concatenate([no_millis, *(np.asarray(one[side], dtype=np.int64) for one in lists)])
+        np.concatenate([*_NOTHING[:1], *(np.asarray(one[side], dtype=np.int64) for one in lists)])
         for side in (0, 1)
     )
     known = np.flatnonzero(begins < until[user] * 1000.0)
