@@ -20,6 +20,7 @@ from churn_spark.contracts.tables import (
     BUILT_DATES,
     DATA_CHECKS,
     EVENTS,
+    FADING,
     LABELS,
     LOG_DATES,
     SESSION_DAYS,

@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    FADING,
     LABELS,
     LOG_DATES,
     PERFORMANCE,

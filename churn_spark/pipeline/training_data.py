@@ -157,7 +157,7 @@ def _describe(
     fading: FadingModel | None,
     horizon: Horizon,
 ) -> LearntRows:
-    """The rows with the features of the models that there are; Spark keeps them where it has them."""
+    """The rows with the features that the models forecast; Spark keeps them where it has them."""
     found = []
     if behaviour is not None:
         found.append(forecast_rows(lakehouse, rows.rows, behaviour, horizon))

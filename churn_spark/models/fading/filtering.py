@@ -250,19 +250,15 @@ def _run_back(
         chosen = lives.pauses.of_day(day)
         user = lives.pauses.user[chosen]
         known = weights[:, user] * later[:, user]
-        pull = (
-            lives.pauses.days[chosen, None] / means[:, None, :] - lives.pauses.n_ended[chosen, None]
-        )
-        told = known * pull
+        expected = lives.pauses.days[chosen, None] / means[:, None, :]
+        told = known * (expected - lives.pauses.n_ended[chosen, None])
         column["slowing"][user] += told[1].sum(axis=1)
         column["mean_log_pause"][user] += told.sum(axis=(0, 2))
         column["sd_log_pause"][user] += (told.sum(axis=0) * deviates).sum(axis=1)
         _, seen, _ = _see(lives, parameters, day)
         later[:, user] *= seen / forward.norms[day][:, None]
-    begun = _begin(lives, parameters)[1] * later[1]
-    column["fading_at_start"] += np.where(
-        lives.is_new, 0.0, begun.sum(axis=1) - parameters.fading_at_start
-    )
+    begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=1)
+    column["fading_at_start"] += np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
     column["slowing"] *= (parameters.slowing - 1.0) / parameters.slowing
     column["sd_log_pause"] *= parameters.sd_log_pause
     return slopes

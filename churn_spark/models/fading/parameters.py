@@ -86,18 +86,9 @@ class WeakPrior:
             cancels_a_day: share of users who cancel on a day.
             mean_pause: days from visit to visit, over all of them.
         """
-        log_cancels = np.log(cancels_a_day)
-        mean = [
-            -5.0,
-            -3.5,
-            -2.0,
-            0.0,
-            log_cancels - 1.5,
-            log_cancels + 1.5,
-            np.log(mean_pause),
-            -0.3,
-        ]
-        return cls(np.array(mean), np.array([1.0, 1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5]))
+        cancels, pause = np.log(cancels_a_day), np.log(mean_pause)
+        mean = np.array([-5.0, -3.5, -2.0, 0.0, cancels - 1.5, cancels + 1.5, pause, -0.3])
+        return cls(mean, np.array([1.0, 1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5]))
 
     def log_density(self, vector: Floats) -> float:
         """Up to a constant."""

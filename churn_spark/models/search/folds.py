@@ -18,7 +18,7 @@ from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
-from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.margins import margin_losses, staged_margins
 from churn_spark.models.offset import fit_offset
 from churn_spark.models.rounds import round_grid

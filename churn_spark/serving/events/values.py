@@ -17,7 +17,7 @@ def compute_values(user: UserEvents, bundle: ModelBundle, log_start: date) -> di
 
     Args:
         user: with an event before the date.
-        bundle: whose models of behaviour and of fading, if it has them, are asked for their features.
+        bundle: whose models of behaviour and of fading, where it has them, are asked too.
         log_start: first date of the log; that of the events where the date is before it.
     """
     if log_start >= user.as_of:
