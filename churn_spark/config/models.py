@@ -28,21 +28,20 @@ class TrainingConfig(Section):
     retrospective_min_data: int = Field(ge=1)
     retrospective_lambda_l2: float = Field(ge=0)
     start_from_behaviour: bool
-    start_from_fading: bool
     use_gender: bool
     seed: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_sets(self) -> Self:
-        for used in ("behaviour", "fading"):
-            if getattr(self, f"start_from_{used}") and used not in self.feature_sets:
-                raise ValueError(
-                    f"start_from_{used} needs the set {used} in feature_sets, found "
-                    f"{', '.join(self.feature_sets)}"
-                )
-            for name in ("baseline_sets", "retrospective_sets"):
-                if used in getattr(self, name):
-                    raise ValueError(f"{name} must be without the set {used}")
+        if self.start_from_behaviour and "behaviour" not in self.feature_sets:
+            raise ValueError(
+                "start_from_behaviour needs the set behaviour in feature_sets, found "
+                f"{', '.join(self.feature_sets)}"
+            )
+        for name in ("baseline_sets", "retrospective_sets"):
+            for forecast in ("behaviour", "fading"):
+                if forecast in getattr(self, name):
+                    raise ValueError(f"{name} must be without the set {forecast}")
         return self
 
 

@@ -67,12 +67,12 @@ class Offset:
 
     def value_of(self, row: Mapping[str, Any]) -> float:
         """Log-odds of one row, given as feature -> value; absent and null are unknown."""
-        return self.intercept + sum(self.parts_of(row).values())
+        return sum(self.parts_of(row).values(), self.intercept)
 
     def _of_one(self, stated: float | None) -> float:
         known = self.fallback if stated is None or math.isnan(stated) else stated
         inside = min(max(known, MIN_PROBABILITY), 1.0 - MIN_PROBABILITY)
-        return math.log(inside / (1.0 - inside))
+        return float(logit(inside))
 
     def _log_odds_of(self, stated: Floats) -> Floats:
         return log_odds(np.where(np.isnan(stated), self.fallback, stated))

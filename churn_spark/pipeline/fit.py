@@ -79,10 +79,10 @@ def tree_parameters(config: LearningConfig) -> LightGBMConfig:
 
 def offset_features(data: TrainingData, config: LearningConfig) -> list[str]:
     """The probabilities to whose log-odds the trees add; none where they hold everything."""
-    training = config.training
+    from_behaviour = config.training.start_from_behaviour and data.behaviour is not None
     starts = {
-        "behaviour_probability": training.start_from_behaviour and data.behaviour is not None,
-        "fading_probability": training.start_from_fading and data.fading is not None,
+        "behaviour_probability": from_behaviour,
+        "fading_probability": data.fading is not None,
     }
     return [name for name, is_used in starts.items() if is_used]
 

@@ -37,7 +37,7 @@ def fit(rows: DataFrame, config: Config, **changes: Any) -> str:
 
 
 def train(rows: DataFrame, config: Config) -> FittedTrees:
-    return train_trees(LearntRows.of(rows), ENCODING, config.lightgbm, None, 7)
+    return train_trees(LearntRows.of(rows), ENCODING, config.lightgbm, [], 7)
 
 
 def train_logistic(rows: DataFrame, config: Config) -> Evaluation:

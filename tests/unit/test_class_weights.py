@@ -43,7 +43,8 @@ def rare_rows(n: int = 20_000) -> pd.DataFrame:
 
 
 def train(frame: pd.DataFrame, class_weight: str, offset: str | None) -> FittedTrees:
-    return train_trees(learnt(frame), ENCODING, configured(class_weight), offset, 7)
+    features = [] if offset is None else [offset]
+    return train_trees(learnt(frame), ENCODING, configured(class_weight), features, 7)
 
 
 def test_balanced_weight_lets_both_classes_count_the_same() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 import polars as pl
@@ -43,6 +43,16 @@ def gather_days_here(session_days: pl.DataFrame) -> pl.DataFrame:
     return days.group_by("user_id").agg(
         begins=pl.col("first_ts").dt.epoch("ms"), ends=pl.col("last_ts").dt.epoch("ms")
     )
+
+
+@overload
+def build_fading(
+    snapshots: DataFrame, days: DataFrame, model: FadingModel, horizon: Horizon
+) -> DataFrame: ...
+
+
+@overload
+def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horizon) -> Rows: ...
 
 
 def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horizon) -> Rows:

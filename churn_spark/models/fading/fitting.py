@@ -134,7 +134,8 @@ def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior) -> Floats:
         sums = reduce(add, lives.collect(partial(sum_slopes, vector=vector, profile=profile)))
         return sums.log_likelihood + prior.log_density(vector), sums
 
-    vector, caution = prior.mean, 1.0
+    vector: Floats = prior.mean
+    caution = 1.0
     height, sums = climb(vector)
     for _ in range(_MAX_STEPS):
         slope = sums.slope + prior.slope(vector)

@@ -177,11 +177,14 @@ def _by_day(
 ) -> Pauses:
     key = (day * n_users + user)[is_counted]
     cells, place = np.unique(key, return_inverse=True)
-    days = np.bincount(place, weights=length[is_counted], minlength=len(cells))
-    n_ended = np.bincount(place, weights=has_ended[is_counted], minlength=len(cells))
+    days, n_ended = (
+        np.bincount(place, weights[is_counted], len(cells)).astype(np.float64)
+        for weights in (length, has_ended.astype(np.float64))
+    )
     bounds = np.searchsorted(cells, np.arange(n_days + 1) * n_users)
     return Pauses(cells % max(n_users, 1), days, n_ended, bounds)
 
 
 def _day(instants: Floats, log_start: float) -> Ints:
-    return np.floor((instants - log_start) / SECONDS_PER_DAY).astype(np.int64)
+    days: Ints = np.floor((instants - log_start) / SECONDS_PER_DAY).astype(np.int64)
+    return days

@@ -51,8 +51,11 @@ class Parameters:
     @classmethod
     def of_vector(cls, vector: Floats) -> Parameters:
         """The parameters of a vector, which may have any values."""
+        onset, recovery, fading_at_start = expit(vector[:3]).tolist()
         return cls(
-            *(float(chance) for chance in expit(vector[:3])),
+            onset=onset,
+            recovery=recovery,
+            fading_at_start=fading_at_start,
             slowing=1.0 + float(np.exp(vector[3])),
             cancel_content=float(np.exp(vector[4])),
             cancel_fading=float(np.exp(vector[5])),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 Part = TypeVar("Part")
 Part_co = TypeVar("Part_co", covariant=True)
@@ -15,18 +16,20 @@ Other = TypeVar("Other")
 Result = TypeVar("Result")
 
 
-class Parts(Protocol[Part_co]):
+class Parts(ABC, Generic[Part_co]):
     """Parts of the users, always in the same order."""
 
+    @abstractmethod
     def collect(self, function: Callable[[Part_co], Result]) -> list[Result]:
         """What the function finds in each part, small, in their order."""
 
+    @abstractmethod
     def derive(self, function: Callable[[Part_co], Other]) -> AbstractContextManager[Parts[Other]]:
         """What the function makes of each part, kept where the parts are while it is used."""
 
 
 @dataclass(frozen=True)
-class LocalParts(Generic[Part]):
+class LocalParts(Parts[Part]):
     """Parts in this process; NumPy's loops leave the interpreter free, so they run side by side.
 
     Attributes:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 import pandas as pd
 import polars as pl
@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.lakehouse.frames import hash_users
 from churn_spark.models.fading.fitting import UserDays
-from churn_spark.models.fading.parts import LocalParts
+from churn_spark.models.fading.parts import LocalParts, Parts
 
 Part = TypeVar("Part")
 Other = TypeVar("Other")
@@ -29,7 +29,7 @@ PART_USERS: Final = 1024
 
 
 @dataclass(frozen=True)
-class SparkParts(Generic[Part]):
+class SparkParts(Parts[Part]):
     """Parts that stay in Spark; only sums come to the driver.
 
     Attributes:
@@ -68,8 +68,8 @@ def cut_users(users: DataFrame, n_users: int) -> SparkParts[UserDays]:
 def cut_users_here(users: pl.DataFrame) -> LocalParts[UserDays]:
     """The same parts of users in this process."""
     ordered = users.sort("user_id")
-    part = hash_users(ordered["user_id"]) % _n_parts(ordered.height)
-    numbered = ordered.with_columns(part=part).sort("part", "user_id").to_pandas()
+    part = hash_users(ordered["user_id"]).to_numpy() % _n_parts(ordered.height)
+    numbered = ordered.with_columns(pl.Series("part", part)).sort("part", "user_id").to_pandas()
     return LocalParts([UserDays.of(rows) for _, rows in numbered.groupby("part")])
 
 
