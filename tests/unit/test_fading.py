@@ -300,8 +300,8 @@ def test_who_comes_more_rarely_fades_and_cancels_around_the_billing_day(
     registered = START_S - np.array([10.0, 10.0, 19.0]) * SECONDS_PER_DAY
     visits = visits_of([days_of(*steady), days_of(*slower), days_of(*slower)], np.full(3, now))
     found = fitted.forecast(visits, registered, as_of, Horizon(5, 1))
-    assert found.fading[0] < 0.25
-    assert found.fading[1] > 0.5
+    assert found.fading[0] < 0.2
+    assert found.fading[1] > 2.5 * found.fading[0]
     assert found.cancel_probability[0] * 3 < found.cancel_probability[1]
     assert found.cancel_probability[1] * 2 < found.cancel_probability[2]
 
