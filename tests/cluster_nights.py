@@ -22,7 +22,7 @@ from churn_spark.simulate.world import simulate_log
 
 # The cluster has its own number of partitions: what `conf/cluster.yaml` says.
 LEARNT_LIGHTLY: Final = [one for one in LIGHT if not one.startswith("spark.")]
-# So that a log of 300 users is above every bound up to which the driver works alone.
+# So that a log of 600 users is above every bound up to which the driver works alone.
 ON_EXECUTORS: Final = [
     "ingest.max_driver_bytes=0",
     "ingest.max_driver_events=0",
@@ -53,7 +53,7 @@ class LivedNights:
     said: dict[date, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.world = KilledNights(self.work, SimulationSettings(users=300))
+        self.world = KilledNights(self.work, SimulationSettings(users=600))
         simulate_log(self.world.settings, self.work / "world")
 
     @property
