@@ -105,7 +105,8 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
                 spark, world, settings, HORIZONS[0], f"training.feature_sets={sets}"
             )
             judged = judge(tested, {})
-            figures |= {name: judged.pop(PRIMARY)} | judged
+            # The other models are those of the first line's training.
+            figures = figures | {name: judged.pop(PRIMARY)} | (judged | figures)
         say_comparison(f"{regime}, {users:,} users", figures)
         shutil.rmtree(work / regime)
 
