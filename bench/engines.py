@@ -37,7 +37,7 @@ def say_engines(spark: SparkSession, work: Path, n_rows: int) -> None:
     rows = LearntRows.of(spark.read.parquet(path))
     encoding = Encoding(tuple(names), {}, {}, "")
     config = load_config().lightgbm
-    plan = TreePlan(100, 1.0, 1, Offset(None, 0.1))
+    plan = TreePlan(100, 1.0, 1, Offset.at(None, 0.1))
     seconds: dict[str, list[float]] = {}
     aucs: dict[str, float] = {}
     for engine in ("lightgbm", "synapseml", "lightgbm", "synapseml"):

@@ -98,15 +98,15 @@ def say_fading(spark: SparkSession, work: Path, users: int) -> None:
         world = load_world(spark, work / regime, settings)
         figures: Comparison = {}
         for name, sets in (
-            (PRIMARY, "[report,activity,behaviour]"),
-            (f"{PRIMARY}, no activity", "[report,behaviour]"),
+            (PRIMARY, "[report,activity,behaviour,fading]"),
+            (f"{PRIMARY}, no fading", "[report,activity,behaviour]"),
         ):
             _, tested = test_newest(
-                spark, world, settings, HORIZONS[0], f"training.feature_sets={sets}",
-                "training.baseline_sets=[report]",
-            )  # fmt: skip
+                spark, world, settings, HORIZONS[0], f"training.feature_sets={sets}"
+            )
             judged = judge(tested, {})
-            figures |= {name: judged.pop(PRIMARY)} | judged
+            # The other models are those of the first line's training.
+            figures = figures | {name: judged.pop(PRIMARY)} | (judged | figures)
         say_comparison(f"{regime}, {users:,} users", figures)
         shutil.rmtree(work / regime)
 

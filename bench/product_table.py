@@ -27,7 +27,7 @@ from bench.honest_table import (
 from bench.leak_log import LeakLog, poison, simulate_leak_log
 from bench.planting import Planting
 from bench.worlds import load_world
-from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES
+from churn_spark.contracts.features.spec import FORECAST_FEATURES, SNAPSHOT_FEATURES
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.snapshots import build_lifetime_snapshots
 from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
@@ -41,11 +41,11 @@ from churn_spark.pipeline.leak_behaviour import (
 )
 from churn_spark.pipeline.leak_builds import LogTables, build_rows, sampled
 from churn_spark.pipeline.leak_table import FORECASTS, find_trending
-from churn_spark.pipeline.score import write_behaviour
+from churn_spark.pipeline.score import write_forecasts
 from churn_spark.simulate.settings import SimulationSettings
 
 _DATES = (*TRAIN_DATES, TEST_DATE)
-_FEATURES = (*SNAPSHOT_FEATURES, *BEHAVIOUR_FEATURES)
+_FEATURES = (*SNAPSHOT_FEATURES, *FORECAST_FEATURES)
 
 
 def prepare_product_planting(
@@ -67,7 +67,7 @@ def prepare_product_planting(
     lakehouse, registry = context.lakehouse, context.registry
     champion = registry.champion_version()
     assert champion is not None
-    write_behaviour(lakehouse, TEST_DATE, registry.load(champion))
+    write_forecasts(lakehouse, TEST_DATE, registry.load(champion))
     forecasters = read_forecasters(lakehouse, lambda: registry, dates)
     with sampled(lakehouse, 1.0) as tables:
         rows = _by_date(_build(context, tables, dates, forecasters))
@@ -102,7 +102,9 @@ def _build(
 def _read_stored(context: JobContext, tables: LogTables, forecasters: Forecasters) -> DataFrame:
     snapshots = context.lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(*_DATES))
     of_dates = {day: forecasters[day] for day in _DATES}
-    return with_stored_forecasts(context.lakehouse, snapshots, tables.transitions, of_dates)
+    return with_stored_forecasts(
+        context.lakehouse, snapshots, tables.session_days, tables.transitions, of_dates
+    )
 
 
 def _build_seen(
@@ -110,7 +112,8 @@ def _build_seen(
 ) -> DataFrame:
     start = read_log_dates(context.lakehouse).span.start
     everybody = build_lifetime_snapshots(tables.session_days, day, start)
-    return with_forecasts(everybody, tables.transitions, {day: forecasters[day]})
+    of_day = {day: forecasters[day]}
+    return with_forecasts(everybody, tables.session_days, tables.transitions, of_day)
 
 
 def _by_date(rows: DataFrame) -> dict[date, pd.DataFrame]:

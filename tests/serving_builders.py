@@ -32,6 +32,9 @@ from churn_spark.models.behaviour.visits import VisitPrior
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.fading.clock import WeeklyClock
+from churn_spark.models.fading.model import FadingModel
+from churn_spark.models.fading.parameters import Parameters
 from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
@@ -124,10 +127,22 @@ def make_behaviour() -> BehaviourModel:
     )
 
 
+def make_fading() -> FadingModel:
+    """A model of fading that nobody has fitted."""
+    return FadingModel(
+        parameters=Parameters(0.01, 0.04, 0.15, 2.2, 0.0005, 0.02, 1.2, 0.8),
+        profile=np.where(np.arange(30) < 3, 5.0, 15.0 / 27.0),
+        clock=WeeklyClock(1.0 + 0.5 * np.sin(np.arange(168) * np.pi / 12.0)),
+        log_start=date(2018, 10, 1),
+        fitted_before=AS_OF,
+    )
+
+
 def add_behaviour(bundle: ModelBundle) -> ModelBundle:
-    """The bundle with a behaviour model, whose log-odds its trees add to."""
-    offset = Offset("behaviour_probability", 0.05)
-    changed = replace(bundle, behaviour=make_behaviour(), offset=offset)
+    """The bundle with models of behaviour and of fading, whose log-odds its trees add to."""
+    offset = Offset({"behaviour_probability": 0.8, "fading_probability": 0.3}, 0.1, 0.05)
+    models = {"behaviour": make_behaviour(), "fading": make_fading()}
+    changed = replace(bundle, **models, offset=offset)
     matrix = bundle.baseline[list(bundle.encoding.features)].to_numpy()
     probabilities = bundle.calibration.probabilities(changed.margins(matrix))
     return replace(changed, baseline=bundle.baseline.assign(churn_probability=probabilities))

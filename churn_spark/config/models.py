@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from churn_spark.config.section import Section, Share
 
-FeatureSets = Annotated[tuple[Literal["report", "activity", "behaviour"], ...], Field(min_length=1)]
+FeatureSet = Literal["report", "activity", "behaviour", "fading"]
+FeatureSets = Annotated[tuple[FeatureSet, ...], Field(min_length=1)]
 
 
 class TrainingConfig(Section):
@@ -38,8 +39,9 @@ class TrainingConfig(Section):
                 f"{', '.join(self.feature_sets)}"
             )
         for name in ("baseline_sets", "retrospective_sets"):
-            if "behaviour" in getattr(self, name):
-                raise ValueError(f"{name} must be without the set behaviour")
+            for forecast in ("behaviour", "fading"):
+                if forecast in getattr(self, name):
+                    raise ValueError(f"{name} must be without the set {forecast}")
         return self
 
 

@@ -21,8 +21,8 @@ from churn_spark.evaluation.intervals import Interval
 
 PRIMARY: Final = "lightgbm"
 LADDER: Final = (
-    "base_rate", "rule", "logistic_regression", "hazard", "behaviour", "unweighted", PRIMARY,
-    "oracle",
+    "base_rate", "rule", "logistic_regression", "hazard", "behaviour", "fading", "unweighted",
+    PRIMARY, "oracle",
 )  # fmt: skip
 CELLS: Final = ("new users", "future", "both")
 TEST: Final = "test"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from churn_spark.models import explain
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.fading.model import FadingModel
+from churn_spark.models.fading_terms import FADING_SCORE, tell_fading
 from churn_spark.models.offset import Offset
 from churn_spark.models.offset_terms import offset_terms
 from churn_spark.models.reason_choice import choose_reasons
@@ -34,7 +36,7 @@ from churn_spark.timeline import Horizon
 _TREES, _ENCODING, _CALIBRATION = "trees.txt", "encoding.json", "calibration.json"
 _ABOUT, _BASELINE = "about.json", "baseline.parquet"
 _FILES = (_TREES, _ENCODING, _CALIBRATION, _ABOUT, _BASELINE)
-_BEHAVIOUR = "behaviour.json"
+_BEHAVIOUR, _FADING = "behaviour.json", "fading.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ModelBundle:
         label: what is predicted: kind, horizon_days, gap_days.
         offset: what the trees add to; none: they hold everything.
         behaviour: model of the features of the set `behaviour`; none: they aren't used.
+        fading: model of the features of the set `fading`; none: they aren't used.
         held_out: how its validation users were chosen: seed and validation_share; empty where an
             older release has trained it.
         baseline: sample of the training rows' features, `churn_probability` and segments, how much
@@ -67,6 +70,7 @@ class ModelBundle:
     baseline: pd.DataFrame
     offset: Offset | None = None
     behaviour: BehaviourModel | None = None
+    fading: FadingModel | None = None
     held_out: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -130,10 +134,10 @@ class ModelBundle:
         """
         found = explain.contributions(self.booster, matrix)
         if self.offset is not None:
-            reference = self.offset.value_of(self.encoding.typical)
-            feature = self.offset.feature
-            column = None if feature is None else self.encoding.features.index(feature)
-            found = found.with_offset(self.offsets(matrix), column, reference)
+            names, references = self.encoding.features, self.offset.parts_of(self.encoding.typical)
+            found = found.with_offset(np.zeros(len(matrix)), None, self.offset.intercept)
+            for name, part in self.offset.parts(matrix, names).items():
+                found = found.with_offset(part, names.index(name), references[name])
         explain.check_sums(found, self.margins(matrix))
         return found
 
@@ -152,10 +156,12 @@ class ModelBundle:
         constant = np.full(len(rows), trees.expected)
         if self.offset is not None:
             constant += self.offset.value_of(typical)
+        if FADING_SCORE in self.encoding.features:
+            terms = tell_fading(terms, *self._distances(FADING_SCORE, matrix), self.fading)
         if SCORE_FEATURE in self.encoding.features:
             column = self.encoding.features.index(SCORE_FEATURE)
             found = offset_terms(
-                rows, *self._score_distances(matrix), trees.values[:, column], typical
+                rows, *self._distances(SCORE_FEATURE, matrix), trees.values[:, column], typical
             )
             terms[column] = replace(terms[column], contributions=found.untold)
             terms += found.terms
@@ -164,13 +170,12 @@ class ModelBundle:
         explain.check_sums(explain.Contributions(values, constant), self.margins(matrix))
         return terms
 
-    def _score_distances(self, matrix: Floats) -> tuple[Floats, float]:
-        """Log-odds of the behaviour model's score from the typical row's, and their slope."""
-        is_start = self.offset is not None and self.offset.feature == SCORE_FEATURE
-        start = self.offset if is_start else Offset(SCORE_FEATURE, self.base_rate)
-        assert start is not None
+    def _distances(self, score: str, matrix: Floats) -> tuple[Floats, float]:
+        """Log-odds of another model's score from the typical row's, and the offset's slope."""
+        start = Offset.at(score, self.offset.fallback if self.offset else self.base_rate)
         distances = start.values(matrix, self.encoding.features)
-        return distances - start.value_of(self.encoding.typical), float(is_start)
+        slope = self.offset.slopes.get(score, 0.0) if self.offset else 0.0
+        return distances - start.value_of(self.encoding.typical), slope
 
     def reasons(self, rows: pd.DataFrame, config: ScoringConfig) -> list[list[Reason]]:
         """Why the risk of each row is what it is, see `choose_reasons`.
@@ -208,7 +213,7 @@ def write_bundle(bundle: ModelBundle, folder: Path, metrics: Mapping[str, float]
 
 def read_bundle(folder: Path, version: str) -> ModelBundle:
     """The bundle of a folder written by `write_bundle`; other files in it are not read."""
-    found = {name: folder / name for name in (*_FILES, _BEHAVIOUR)}
+    found = {name: folder / name for name in (*_FILES, _BEHAVIOUR, _FADING)}
     return bundle_of(
         {name: path.read_bytes() for name, path in found.items() if path.exists()}, version
     )
@@ -219,7 +224,7 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
     about = {
         "base_rate": bundle.base_rate,
         "label": dict(bundle.label),
-        "offset": None if bundle.offset is None else asdict(bundle.offset),
+        "offset": None if bundle.offset is None else bundle.offset.to_dict(),
         "held_out": dict(bundle.held_out),
         "metrics": dict(metrics),
         "is_coarse": bundle.is_coarse,
@@ -233,6 +238,8 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
     }
     if bundle.behaviour is not None:
         files[_BEHAVIOUR] = bundle.behaviour.to_json().encode()
+    if bundle.fading is not None:
+        files[_FADING] = bundle.fading.to_json().encode()
     return files
 
 
@@ -245,7 +252,7 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
     if missing := sorted({*_FILES} - files.keys()):
         raise FileNotFoundError(f"no file {', '.join(missing)} in the model's folder")
     about = json.loads(files[_ABOUT])
-    behaviour = files.get(_BEHAVIOUR)
+    behaviour, fading = files.get(_BEHAVIOUR), files.get(_FADING)
     return ModelBundle(
         native_text=files[_TREES].decode(),
         encoding=Encoding.from_json(files[_ENCODING].decode()),
@@ -253,8 +260,9 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         base_rate=about["base_rate"],
         label=about["label"],
         baseline=pd.read_parquet(io.BytesIO(files[_BASELINE])),
-        offset=None if about["offset"] is None else Offset(**about["offset"]),
+        offset=None if about["offset"] is None else Offset.from_dict(about["offset"]),
         behaviour=None if behaviour is None else BehaviourModel.from_json(behaviour.decode()),
+        fading=None if fading is None else FadingModel.from_json(fading.decode()),
         held_out=about.get("held_out", {}),
         version=version,
         metrics=about["metrics"],

@@ -134,10 +134,13 @@ def _fit_synapseml(
 
 def offset_column(offset: Offset) -> Column:
     """`offset.values` as a Spark column of encoded rows."""
-    stated = F.lit(None).cast("double") if offset.feature is None else F.col(offset.feature)
-    known = F.when(stated.isNull() | F.isnan(stated), offset.fallback).otherwise(stated)
-    inside = F.least(F.greatest(known, F.lit(MIN_PROBABILITY)), F.lit(1.0 - MIN_PROBABILITY))
-    return F.log(inside / (1.0 - inside))
+    start = F.lit(offset.intercept)
+    for name, slope in offset.slopes.items():
+        stated = F.col(name)
+        known = F.when(stated.isNull() | F.isnan(stated), offset.fallback).otherwise(stated)
+        inside = F.least(F.greatest(known, F.lit(MIN_PROBABILITY)), F.lit(1.0 - MIN_PROBABILITY))
+        start += slope * F.log(inside / (1.0 - inside))
+    return start
 
 
 def _fit_native(

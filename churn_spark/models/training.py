@@ -8,7 +8,7 @@ The final model is then grown on training and stopping users and all dates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -32,7 +32,7 @@ from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.logistic import LogisticRegression, fit_logistic_regression
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
-from churn_spark.models.offset import Offset
+from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.reference_folds import FOLD, deal_one_row
 from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
@@ -80,7 +80,7 @@ def train_trees(
     rows: LearntRows,
     encoding: Encoding,
     config: LightGBMConfig,
-    offset_feature: str | None,
+    offset_features: Sequence[str],
     seed: int,
 ) -> FittedTrees:
     """Choose the number of trees and the calibration, then fit on all but validation users.
@@ -89,8 +89,8 @@ def train_trees(
         rows: the training rows.
         encoding: of their features.
         config: LightGBM's parameters.
-        offset_feature: a feature that is a probability, whose logit the trees add to; none: the
-            base rate.
+        offset_features: that are probabilities, to whose log-odds the trees add; none: to those of
+            the base rate.
         seed: of every random choice.
     """
     *earlier, newest = rows.dates
@@ -99,7 +99,7 @@ def train_trees(
     has_earlier = before_newest.n_positive > 0
     first = before_newest if has_earlier else trained
     base_rate = fitted_on.base_rate
-    offset = Offset(offset_feature, base_rate)
+    offset = fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), offset_features, base_rate)
     plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
     candidate = fit_trees(first, encoding, config, plan, config.engine)
     stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)

@@ -79,6 +79,8 @@ def fit_and_predict(
     found["logistic_regression"] = baseline.model.probabilities(encoded)
     if bundle.behaviour is not None:
         found["behaviour"] = rows["behaviour_probability"].to_numpy()
+    if bundle.fading is not None:
+        found["fading"] = rows["fading_probability"].to_numpy()
     if (unweighted := fit_unweighted(data, config)) is not None:
         found["unweighted"] = unweighted.probabilities(encoded, data.encoding)
     found[PRIMARY] = bundle.probabilities(rows)

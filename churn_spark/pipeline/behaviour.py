@@ -1,4 +1,4 @@
-"""Snapshot rows as a model knows them: with what its behaviour model says of the users."""
+"""Snapshot rows as a model knows them: with what its models of behaviour and fading say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from datetime import date as Date
 
 import pandas as pd
 
-from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, SNAPSHOTS, TRANSITIONS
+from churn_spark.contracts.tables import (
+    BEHAVIOUR,
+    BEHAVIOUR_PARTS,
+    FADING,
+    SNAPSHOTS,
+    TRANSITIONS,
+)
 from churn_spark.lakehouse.frames import Rows, collect, join, kept, on_side_of, only, to_spark
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, read_dates
@@ -22,6 +28,7 @@ from churn_spark.models.behaviour.evidence import (
 )
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.pipeline.fading import fading_rows
 from churn_spark.pipeline.transition_totals import are_few_transitions, read_counts
 from churn_spark.timeline import Horizon
 
@@ -33,6 +40,13 @@ def behaviour_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> 
     if bundle.behaviour is None:
         return None
     return forecast_rows(lakehouse, snapshots, bundle.behaviour, bundle.horizon)
+
+
+def fading_of(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows | None:
+    """What the model's model of fading says of the rows' users; none if it has no such model."""
+    if bundle.fading is None:
+        return None
+    return fading_rows(lakehouse, snapshots, bundle.fading, bundle.horizon)
 
 
 def forecast_rows(
@@ -87,9 +101,15 @@ def evidence_by_page(
 
 
 def with_behaviour(lakehouse: Lakehouse, snapshots: Rows, bundle: ModelBundle) -> Rows:
-    """Snapshot rows of any dates with what the behaviour model says, if the model has one."""
-    behaviour = behaviour_of(lakehouse, snapshots, bundle)
-    return snapshots if behaviour is None else join(snapshots, behaviour, _KEYS, "left")
+    """Snapshot rows of any dates with what the models of behaviour and of fading say, if any."""
+    described = snapshots
+    for found in (
+        behaviour_of(lakehouse, snapshots, bundle),
+        fading_of(lakehouse, snapshots, bundle),
+    ):
+        if found is not None:
+            described = join(described, found, _KEYS, "left")
+    return described
 
 
 def with_parts(lakehouse: Lakehouse, rows: pd.DataFrame, bundle: ModelBundle) -> pd.DataFrame:
@@ -103,16 +123,17 @@ def with_parts(lakehouse: Lakehouse, rows: pd.DataFrame, bundle: ModelBundle) ->
 
 
 def read_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:
-    """The date's snapshot with what was stored of the behaviour model, if the model has one.
+    """The date's snapshot with what was stored of the models of behaviour and of fading, if any.
 
     Raises:
         MissingTableError: if the date has no snapshot, or wasn't scored.
     """
-    snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
-    if bundle.behaviour is None:
-        return snapshots
-    columns = [name for name in BEHAVIOUR.column_names if name != "model_version"]
-    return join(snapshots, read_as_of(lakehouse, BEHAVIOUR, date, columns), _KEYS, "left")
+    users = read_as_of(lakehouse, SNAPSHOTS, date)
+    for model, spec in ((bundle.behaviour, BEHAVIOUR), (bundle.fading, FADING)):
+        if model is not None:
+            columns = [name for name in spec.column_names if name != "model_version"]
+            users = join(users, read_as_of(lakehouse, spec, date, columns), _KEYS, "left")
+    return users
 
 
 def read_explained_users(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> Rows:

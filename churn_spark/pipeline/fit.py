@@ -60,7 +60,7 @@ def fit_unweighted(data: TrainingData, config: LearningConfig) -> FittedTrees | 
 def _fit_trees(
     data: TrainingData, parameters: LightGBMConfig, config: LearningConfig
 ) -> FittedTrees:
-    offset, seed = offset_feature(data, config), config.training.seed
+    offset, seed = offset_features(data, config), config.training.seed
     return train_trees(data.learnt, data.encoding, parameters, offset, seed)
 
 
@@ -77,10 +77,14 @@ def tree_parameters(config: LearningConfig) -> LightGBMConfig:
     return config.lightgbm.model_copy(update=few_rows)
 
 
-def offset_feature(data: TrainingData, config: LearningConfig) -> str | None:
-    """The probability whose log-odds the trees add to; none where they hold everything."""
-    starts = config.training.start_from_behaviour and data.behaviour is not None
-    return "behaviour_probability" if starts else None
+def offset_features(data: TrainingData, config: LearningConfig) -> list[str]:
+    """The probabilities to whose log-odds the trees add; none where they hold everything."""
+    from_behaviour = config.training.start_from_behaviour and data.behaviour is not None
+    starts = {
+        "behaviour_probability": from_behaviour,
+        "fading_probability": data.fading is not None,
+    }
+    return [name for name, is_used in starts.items() if is_used]
 
 
 def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig) -> ModelBundle:
@@ -97,6 +101,7 @@ def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig)
         baseline=baseline,
         offset=trees.offset,
         behaviour=data.behaviour,
+        fading=data.fading,
         held_out=held_out(config),
         is_coarse=True,
     )

@@ -1,4 +1,4 @@
-"""The features of the set `behaviour` for the leak checks: as they are kept, and built anew."""
+"""The features that champions forecast, for the leak checks: as they are kept, and built anew."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.contracts.tables import BEHAVIOUR, TRAINING_ROWS, TRANSITIONS
+from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, FADING_FEATURES, Feature
+from churn_spark.contracts.tables import BEHAVIOUR, FADING, TRAINING_ROWS, TRANSITIONS
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.fading.evidence import build_fading, gather_days
+from churn_spark.models.fading.model import FadingModel
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.timeline import Horizon
 
@@ -26,12 +29,14 @@ class Forecaster:
     """Whose forecasts are features as of a date.
 
     Attributes:
-        model: the behaviour model of a version.
+        behaviour: the behaviour model of a version, if it has one.
+        fading: its model of fading, if it has one.
         horizon: that it forecasts for.
         is_stored: whether its forecasts of the date are kept: the date was scored by it.
     """
 
-    model: BehaviourModel
+    behaviour: BehaviourModel | None
+    fading: FadingModel | None
     horizon: Horizon
     is_stored: bool
 
@@ -47,39 +52,58 @@ def read_forecasters(
         return {}
     registry = open_registry()
     scored: dict[Date, str] = {}
-    if lakehouse.exists(BEHAVIOUR):
-        versions = lakehouse.read(BEHAVIOUR).filter(F.col("as_of").isin(*dates))
-        scored = dict(versions.select("as_of", "model_version").distinct().collect())
+    for spec in (BEHAVIOUR, FADING):
+        if lakehouse.exists(spec):
+            versions = lakehouse.read(spec).filter(F.col("as_of").isin(*dates))
+            scored |= dict(versions.select("as_of", "model_version").distinct().collect())
     champion = registry.champion_version()
     found = {}
     for day in dates:
         version = scored.get(day, champion)
         bundle = registry.load(version) if version else None
-        if bundle is not None and bundle.behaviour is not None:
-            found[day] = Forecaster(bundle.behaviour, bundle.horizon, day in scored)
+        if bundle is not None and (bundle.behaviour or bundle.fading):
+            found[day] = Forecaster(bundle.behaviour, bundle.fading, bundle.horizon, day in scored)
     return found
 
 
+def forecast_features(forecasters: Forecasters) -> tuple[Feature, ...]:
+    """The features that some of the models forecast."""
+    models = forecasters.values()
+    of_behaviour = BEHAVIOUR_FEATURES if any(one.behaviour for one in models) else ()
+    return (*of_behaviour, *(FADING_FEATURES if any(one.fading for one in models) else ()))
+
+
 def with_forecasts(
-    snapshots: DataFrame, transitions: DataFrame, forecasters: Forecasters
+    snapshots: DataFrame,
+    session_days: DataFrame,
+    transitions: DataFrame,
+    forecasters: Forecasters,
 ) -> DataFrame:
-    """Snapshot rows of dates with what the behaviour models say of their users, made anew.
+    """Snapshot rows of dates with what the versions' models say of their users, made anew.
 
     Grain: that of `snapshots`, (as_of, user_id).
     """
-    parts = [
-        build_behaviour(
-            snapshots.filter(F.col("as_of") == F.lit(day)), transitions, one.model, one.horizon
-        )
-        for day, one in forecasters.items()
-    ]
-    if not parts:
-        return snapshots
-    return snapshots.join(reduce(DataFrame.unionByName, parts), [*_KEYS], "left")
+    described = snapshots
+    days = gather_days(session_days)
+    of_behaviour, of_fading = [], []
+    for day, one in forecasters.items():
+        users = snapshots.filter(F.col("as_of") == F.lit(day))
+        if one.behaviour is not None:
+            of_behaviour.append(build_behaviour(users, transitions, one.behaviour, one.horizon))
+        if one.fading is not None:
+            of_fading.append(build_fading(users, days, one.fading, one.horizon))
+    for parts in (of_behaviour, of_fading):
+        if parts:
+            described = described.join(reduce(DataFrame.unionByName, parts), [*_KEYS], "left")
+    return described
 
 
 def with_stored_forecasts(
-    lakehouse: Lakehouse, snapshots: DataFrame, transitions: DataFrame, forecasters: Forecasters
+    lakehouse: Lakehouse,
+    snapshots: DataFrame,
+    session_days: DataFrame,
+    transitions: DataFrame,
+    forecasters: Forecasters,
 ) -> DataFrame:
     """The same with what was kept of the dates that were scored.
 
@@ -89,10 +113,14 @@ def with_stored_forecasts(
     others = {day: one for day, one in forecasters.items() if not one.is_stored}
     is_stored = F.col("as_of").isin(*stored)
     if not stored:
-        return with_forecasts(snapshots, transitions, others)
-    kept = lakehouse.read(BEHAVIOUR).filter(is_stored).drop("model_version")
-    found = snapshots.filter(is_stored).join(kept, [*_KEYS], "left")
+        return with_forecasts(snapshots, session_days, transitions, others)
+    found = snapshots.filter(is_stored)
+    for spec in (BEHAVIOUR, FADING):
+        if lakehouse.exists(spec):
+            kept = lakehouse.read(spec).filter(is_stored).drop("model_version")
+            found = found.join(kept, [*_KEYS], "left")
     if not others:
         return found
-    made = with_forecasts(snapshots.filter(~is_stored), transitions, others)
-    return found.unionByName(made)
+    made = with_forecasts(snapshots.filter(~is_stored), session_days, transitions, others)
+    # A version before the models of fading has forecasts of behaviour only.
+    return found.unionByName(made, allowMissingColumns=True)

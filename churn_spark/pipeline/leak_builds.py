@@ -59,7 +59,7 @@ def build_rows(
     active_days = config.snapshots.active_days
     snapshots = build_features(tables.session_days, dates, active_days, log_start)
     of_dates = {day: one for day, one in forecasters.items() if day in dates}
-    return with_forecasts(snapshots, tables.transitions, of_dates)
+    return with_forecasts(snapshots, tables.session_days, tables.transitions, of_dates)
 
 
 def _read(lakehouse: Lakehouse, spec: TableSpec) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LeakageConfig, LearningConfig
-from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES, Feature
+from churn_spark.contracts.features.spec import FORECAST_FEATURES, SNAPSHOT_FEATURES, Feature
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
@@ -25,12 +25,16 @@ from churn_spark.leakage.table import KEY, FeatureTable, Rebuilds
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.dates import LogDates
-from churn_spark.pipeline.leak_behaviour import read_forecasters, with_stored_forecasts
+from churn_spark.pipeline.leak_behaviour import (
+    forecast_features,
+    read_forecasters,
+    with_stored_forecasts,
+)
 from churn_spark.pipeline.leak_builds import build_rows, sampled
 from churn_spark.pipeline.leak_silver import find_other_rows
 from churn_spark.timeline import Horizon
 
-FORECASTS: Final = ("behaviour_probability", "cancel_per_visit")
+FORECASTS: Final = ("behaviour_probability", "cancel_per_visit", "fading_probability")
 """Features that forecast the label themselves."""
 
 
@@ -82,13 +86,17 @@ def collect_table(
     built = BuiltDates.read(lakehouse, log, config)
     dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates, built)
     forecasters = read_forecasters(lakehouse, open_registry, dates)
-    features = (*SNAPSHOT_FEATURES, *(BEHAVIOUR_FEATURES if forecasters else ()))
+    features = (*SNAPSHOT_FEATURES, *forecast_features(forecasters))
     n_users = lakehouse.read(SESSION_DAYS).select("user_id").distinct().count()
     share = min(1.0, leakage.max_users / n_users)
     with sampled(lakehouse, share) as log_tables:
         snapshots = lakehouse.read(SNAPSHOTS).filter(F.col("as_of").isin(dates))
         stored = with_stored_forecasts(
-            lakehouse, sample_users(snapshots, share), log_tables.transitions, forecasters
+            lakehouse,
+            sample_users(snapshots, share),
+            log_tables.session_days,
+            log_tables.transitions,
+            forecasters,
         )
         labels = with_horizon(lakehouse.read(LABELS), horizon)
         rows = build_leak_rows(stored, labels, config.training)
@@ -118,10 +126,10 @@ def collect_table(
 def find_trending(features: Iterable[Feature]) -> frozenset[str]:
     """The features that tell dates apart by construction.
 
-    Those that grow with time, and what the behaviour model says: the more it has seen of a user,
-    the further it is from what holds for everybody.
+    Those that grow with time, and what the models of behaviour and of fading say: the more they
+    have seen of a user, the further it is from what holds for everybody.
     """
-    of_behaviour = {feature.name for feature in BEHAVIOUR_FEATURES}
+    forecast = {feature.name for feature in FORECAST_FEATURES}
     return frozenset(
-        feature.name for feature in features if feature.is_trending or feature.name in of_behaviour
+        feature.name for feature in features if feature.is_trending or feature.name in forecast
     )

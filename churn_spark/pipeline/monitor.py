@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    FADING,
     LABELS,
     LOG_DATES,
     PERFORMANCE,
@@ -61,6 +62,7 @@ USE_CASE = UseCase(
     reads_if_there=(
         TRANSITIONS,
         BEHAVIOUR,
+        FADING,
         LABELS,
         LOG_DATES,
         RETENTION_LISTS,

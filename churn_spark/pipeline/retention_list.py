@@ -12,6 +12,7 @@ from churn_spark.config import RetentionListConfig, ScoringConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
+    FADING,
     RETENTION_LISTS,
     SCORES,
     SNAPSHOTS,
@@ -35,7 +36,7 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
-    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, RETENTION_LISTS),
+    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS),
     takes=("the model that scored",),
 )
 

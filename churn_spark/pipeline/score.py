@@ -1,4 +1,4 @@
-"""Gold `snapshots` as of a date and the champion -> `behaviour` and `scores`."""
+"""Gold `snapshots` as of a date and the champion -> `behaviour`, `fading` and `scores`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from churn_spark.contracts.tables import (
     BEHAVIOUR_PARTS,
     BUILT_DATES,
     DECISIONS,
+    FADING,
     SCORES,
+    SESSION_DAYS,
     SNAPSHOTS,
     TRANSITION_TOTALS,
     TRANSITIONS,
 )
 from churn_spark.contracts.tables.ml import SEEN_VERSION
-from churn_spark.lakehouse.frames import count_by, with_constants
+from churn_spark.contracts.tables.table import TableSpec
+from churn_spark.lakehouse.frames import Rows, count_by, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.behaviour.evidence import build_forecasts, build_parts
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.pipeline.behaviour import evidence_by_page, read_explained_users
+from churn_spark.pipeline.behaviour import evidence_by_page, fading_of, read_explained_users
 from churn_spark.pipeline.built_dates import seen_version
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.gather import read_night
@@ -34,9 +37,9 @@ USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
     reads=(SNAPSHOTS,),
-    writes=(BEHAVIOUR, BEHAVIOUR_PARTS, SCORES, TRANSITION_TOTALS),
+    writes=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, SCORES, TRANSITION_TOTALS),
     takes=("the champion",),
-    reads_if_there=(TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
+    reads_if_there=(SESSION_DAYS, TRANSITIONS, TRANSITION_TOTALS, DECISIONS, BUILT_DATES),
 )
 
 
@@ -75,7 +78,7 @@ def score_night(
         MissingTableError: if the date has no snapshot.
     """
     with USE_CASE.start(lakehouse) as facts:
-        write_behaviour(lakehouse, date, bundle)
+        write_forecasts(lakehouse, date, bundle)
         users = read_explained_users(lakehouse, date, bundle)
         scored = build_scores(users, bundle, config, listing.value_by_level)
         seen = with_constants(scored, **{SEEN_VERSION: seen_version(lakehouse, date)})
@@ -91,23 +94,26 @@ def score_night(
         facts.append(f"model version {bundle.version}")
 
 
-def write_behaviour(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
-    """Replace what the champion's behaviour model says of the date's users, and why it does.
+def write_forecasts(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
+    """Replace what the champion's models of behaviour and of fading say of the date's users.
 
-    Nothing is written where it has no such model.
+    Also why the model of behaviour says it. Nothing is written of a model that it doesn't have.
 
     Raises:
         MissingTableError: if the date has no snapshot.
     """
-    model = bundle.behaviour
-    if model is None:
-        return
     snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
-    with evidence_by_page(lakehouse, snapshots, model) as evidence:
-        tables = {
-            BEHAVIOUR: build_forecasts(evidence, model, bundle.horizon),
-            BEHAVIOUR_PARTS: build_parts(evidence, model, bundle.horizon, bundle.typical_level),
-        }
-        for spec, found in tables.items():
-            rows = with_constants(found, model_version=bundle.version)[spec.column_names]
-            replace_users(lakehouse, rows, spec, {"as_of": [date]})
+    keys = {"as_of": [date]}
+
+    def write(spec: TableSpec, found: Rows) -> None:
+        rows = with_constants(found, model_version=bundle.version)[spec.column_names]
+        replace_users(lakehouse, rows, spec, keys)
+
+    if (model := bundle.behaviour) is not None:
+        with evidence_by_page(lakehouse, snapshots, model) as evidence:
+            write(BEHAVIOUR, build_forecasts(evidence, model, bundle.horizon))
+            parts = build_parts(evidence, model, bundle.horizon, bundle.typical_level)
+            write(BEHAVIOUR_PARTS, parts)
+    fading = fading_of(lakehouse, snapshots, bundle)
+    if fading is not None:
+        write(FADING, fading)

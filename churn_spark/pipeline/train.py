@@ -29,7 +29,7 @@ from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "train_model",
-    "the behaviour model, LightGBM and logistic regression, evaluated on held-out users",
+    "models of behaviour and fading, LightGBM and logistic regression, evaluated on held-out users",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
     leaves=("MLflow", "`champion/`"),

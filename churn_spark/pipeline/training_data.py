@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date as Date
-from functools import partial
+from functools import partial, reduce
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -27,6 +27,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import are_few, replace_users
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.fading.model import FadingModel
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.splits import STOPPING, TRAIN
 from churn_spark.models.training_rows import (
@@ -38,7 +39,9 @@ from churn_spark.models.training_rows import (
 from churn_spark.pipeline.behaviour import forecast_rows
 from churn_spark.pipeline.behaviour_fit import fit_behaviour_before
 from churn_spark.pipeline.dates import LogDates, training_dates
+from churn_spark.pipeline.fading import fading_rows, fit_fading_before
 from churn_spark.pipeline.labels import horizon_of
+from churn_spark.timeline import Horizon
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class TrainingData:
         described: all rows, as people know them, with `label`, `split` and segments.
         encoding: of their features, fitted on rows to learn from.
         behaviour: model of the features of the set `behaviour`; none where it isn't used.
+        fading: model of the features of the set `fading`; none where it isn't used.
         n_rows: split -> rows.
         n_positive: split -> cancellations.
         log: the dates of the log that they are of.
@@ -59,6 +63,7 @@ class TrainingData:
     described: LearntRows
     encoding: Encoding
     behaviour: BehaviourModel | None
+    fading: FadingModel | None
     n_rows: dict[str, int]
     n_positive: dict[str, int]
     log: LogDates
@@ -123,10 +128,12 @@ def prepare(
         n_rows = dict(zip(counts["split"], counts["n"], strict=True))
         n_positive = dict(zip(counts["split"], counts["n_positive"], strict=True))
         check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
-        behaviour, described = None, labelled_rows
+        behaviour, fading, described = None, None, labelled_rows
         if "behaviour" in sets:
             behaviour = fit_behaviour_before(lakehouse, log, date, config)
-            described = _describe(lakehouse, labelled_rows, behaviour, config)
+        if "fading" in sets:
+            fading = fit_fading_before(lakehouse, log, date, config)
+        described = _describe(lakehouse, labelled_rows, behaviour, fading, config.labels.horizon)
     features = model_features(sets, use_gender=config.training.use_gender)
     fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
@@ -136,7 +143,7 @@ def prepare(
     stored = _of_dates(
         LearntRows(lakehouse.spark, partial(lakehouse.read, spec), collected), train_dates
     )
-    return TrainingData(stored, described, encoding, behaviour, n_rows, n_positive, log)
+    return TrainingData(stored, described, encoding, behaviour, fading, n_rows, n_positive, log)
 
 
 def _of_dates(rows: LearntRows, dates: Collection[Date] | None) -> LearntRows:
@@ -144,11 +151,21 @@ def _of_dates(rows: LearntRows, dates: Collection[Date] | None) -> LearntRows:
 
 
 def _describe(
-    lakehouse: Lakehouse, rows: LearntRows, behaviour: BehaviourModel, config: LearningConfig
+    lakehouse: Lakehouse,
+    rows: LearntRows,
+    behaviour: BehaviourModel | None,
+    fading: FadingModel | None,
+    horizon: Horizon,
 ) -> LearntRows:
-    """The rows with the features of the set `behaviour`, which Spark keeps where it has them."""
-    found = forecast_rows(lakehouse, rows.rows, behaviour, config.labels.horizon)
-    joined = join(rows.rows, found, ("as_of", "user_id"), "left")
+    """The rows with the features that the models forecast; Spark keeps them where it has them."""
+    found = []
+    if behaviour is not None:
+        found.append(forecast_rows(lakehouse, rows.rows, behaviour, horizon))
+    if fading is not None:
+        found.append(fading_rows(lakehouse, rows.rows, fading, horizon))
+    if not found:
+        return rows
+    joined = reduce(partial(join, keys=("as_of", "user_id"), how="left"), found, rows.rows)
     return _learnt(lakehouse, joined.persist() if isinstance(joined, DataFrame) else joined)
 
 

@@ -11,7 +11,7 @@ import optuna
 from numpy.typing import NDArray
 
 from churn_spark.config import LearningConfig, LightGBMConfig, TuningConfig
-from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.spec import FORECAST_FEATURES
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.hashing import content_hash
 from churn_spark.models.registry import ModelRegistry
@@ -32,11 +32,11 @@ from churn_spark.models.search.tuning import (
     sum_up,
 )
 from churn_spark.pipeline.console import say
-from churn_spark.pipeline.fit import offset_feature
+from churn_spark.pipeline.fit import offset_features
 from churn_spark.pipeline.training_data import TrainingData
 
 # These follow from the log and the configuration, but are fitted anew: their last digits vary.
-_REFITTED = tuple(feature.name for feature in BEHAVIOUR_FEATURES)
+_REFITTED = tuple(feature.name for feature in FORECAST_FEATURES)
 
 
 def study_name(
@@ -100,7 +100,7 @@ def judge(
     """Judge one trial fold by fold, logging to the open run; none where it is given up early."""
     parameters = with_parameters(config.lightgbm, trial.params)
     mlflow.log_params(trial.params)
-    offset = offset_feature(data, config)
+    offset = offset_features(data, config)
     found: list[FoldResult] = []
     folds_so_far: list[dict[str, float]] = []
     for step, fold in enumerate(folds):

@@ -14,6 +14,7 @@ from churn_spark.contracts.tables import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    FADING,
     LABELS,
     PERFORMANCE,
     RETENTION_LISTS,
@@ -32,6 +33,7 @@ from churn_spark.wording import name_some
 _OF_NIGHT = (
     (BEHAVIOUR, "as_of"),
     (BEHAVIOUR_PARTS, "as_of"),
+    (FADING, "as_of"),
     (SCORES, "as_of"),
     (RETENTION_LISTS, "as_of"),
     (DRIFT_CELLS, "run_date"),

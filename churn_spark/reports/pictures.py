@@ -35,6 +35,7 @@ _MODEL_STYLES: dict[str, dict[str, Any]] = {
     "logistic_regression": {"color": WARM, "linestyle": "-."},
     "hazard": {"color": GOLD, "linestyle": ":"},
     "behaviour": {"color": "#6c57a3", "linestyle": "--"},
+    "fading": {"color": "#3f8f6b", "linestyle": "-."},
     "unweighted": {"color": ACCENT, "linestyle": "--"},
     "lightgbm": {"color": ACCENT, "linewidth": 2.4, "zorder": 5},
     "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},

@@ -91,7 +91,7 @@ def build_model(features: Sequence[Feature]) -> type[BaseModel]:
     return create_model(
         "UserFeatures",
         __base__=_Row,
-        __doc__="One user's features, named as in gold/snapshots and gold/behaviour.",
+        __doc__="One user's features, named as in gold/snapshots, gold/behaviour and gold/fading.",
         user_id=(user_id, None),
         as_of=(as_of, None),
         **fields,

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ENGINES = ("synapseml", "lightgbm")
-OFFSETS = {"alone": Offset(None, 0.2), "offset": Offset("stated", 0.1)}
+OFFSETS = {"alone": Offset.at(None, 0.2), "offset": Offset.at("stated", 0.1)}
 Texts = Mapping[tuple[str, str], str]
 
 

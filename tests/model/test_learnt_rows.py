@@ -88,7 +88,7 @@ def test_collected_rows_are_ordered_as_a_sample_is(rows: DataFrame) -> None:
 
 
 def test_trees_are_the_same_on_both_sides_of_the_bound(both: Both, config: Config) -> None:
-    first, second = (train_trees(rows, ENCODING, config.lightgbm, None, 7) for rows in both)
+    first, second = (train_trees(rows, ENCODING, config.lightgbm, [], 7) for rows in both)
     assert first.native_text == second.native_text
     assert first.evaluation.metrics == second.evaluation.metrics
 

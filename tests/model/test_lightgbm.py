@@ -31,13 +31,13 @@ def rows(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataF
 
 def fit(rows: DataFrame, config: Config, **changes: Any) -> str:
     plan = TreePlan(
-        **{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": Offset(None, 0.2)} | changes
+        **{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": Offset.at(None, 0.2)} | changes
     )
     return fit_trees(LearntRows.of(rows), ENCODING, config.lightgbm, plan, "synapseml")
 
 
 def train(rows: DataFrame, config: Config) -> FittedTrees:
-    return train_trees(LearntRows.of(rows), ENCODING, config.lightgbm, None, 7)
+    return train_trees(LearntRows.of(rows), ENCODING, config.lightgbm, [], 7)
 
 
 def train_logistic(rows: DataFrame, config: Config) -> Evaluation:
@@ -63,7 +63,7 @@ def test_categories_are_split_as_categories(rows: DataFrame, config: Config) -> 
 def test_a_fit_is_not_touched_by_the_fit_before(rows: DataFrame, config: Config) -> None:
     alone = fit(rows, config)
     other = rows.withColumn("signal", -F.col("signal")).limit(500)
-    fit(other, config, offset=Offset("stated", 0.1))
+    fit(other, config, offset=Offset.at("stated", 0.1))
     assert fit(rows, config) == alone
 
 

@@ -22,6 +22,7 @@ from churn_spark.errors import RequestError
 from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
 from churn_spark.models.behaviour.evidence import build_behaviour
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.fading.evidence import build_fading, gather_days
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import compute_features
 from churn_spark.serving.events.records import Event, read_records
@@ -94,11 +95,14 @@ def real_log(
 def in_tables(log: Log, bundle: ModelBundle, base: Config) -> Rows:
     """What the nightly tables say of everybody: features and probability."""
     assert bundle.behaviour is not None
+    assert bundle.fading is not None
     session_days = build_session_days(log.events)
     snapshots = build_snapshots(session_days, DATES, base.snapshots.active_days).cache()
     transitions = build_transitions(log.events)
     behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, HORIZON)
-    rows = snapshots.join(behaviour, ["as_of", "user_id"], "left").cache()
+    fading = build_fading(snapshots, gather_days(session_days), bundle.fading, HORIZON)
+    keys = ["as_of", "user_id"]
+    rows = snapshots.join(behaviour, keys, "left").join(fading, keys, "left").cache()
     found = collect_dicts(rows, "as_of", "user_id")
     frame = rows.toPandas()
     for key, probability in zip(

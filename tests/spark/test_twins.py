@@ -103,8 +103,8 @@ def test_offset_is_the_log_odds_for_spark_and_for_a_matrix(spark: SparkSession) 
     least = around(1e-6, 1 - 1e-6)
     chances = [None, math.nan, 0.0, 0.5, 1.0, *least, *_DRAWN, *(p / 1000 for p in _DRAWN)]
     expected = [oracle_users.log_odds(chance, 0.05) for chance in chances]
-    found = computed(spark, chances, "double", offset_column(Offset("value", 0.05)))
+    found = computed(spark, chances, "double", offset_column(Offset.at("value", 0.05)))
     assert [row[0] for row in found] == pytest.approx(expected, rel=1e-9, abs=1e-12)
     matrix = np.column_stack([np.ones(len(chances)), np.array(chances, dtype=float)])
-    values = Offset("value", 0.05).values(matrix, ["other", "value"])
+    values = Offset.at("value", 0.05).values(matrix, ["other", "value"])
     assert values.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12)

@@ -22,9 +22,11 @@ from churn_spark.contracts.tables import (
     BEHAVIOUR_PARTS,
     DRIFT,
     DRIFT_CELLS,
+    FADING,
     LABELS,
     RETENTION_LISTS,
     SCORES,
+    SESSION_DAYS,
     SNAPSHOTS,
     TRANSITIONS,
     VALIDATION_SCORES,
@@ -56,6 +58,7 @@ KEYS = {
     SCORES: ["as_of", "user_id"],
     BEHAVIOUR: ["as_of", "user_id", "model_version"],
     BEHAVIOUR_PARTS: ["as_of", "user_id", "model_version"],
+    FADING: ["as_of", "user_id", "model_version"],
     RETENTION_LISTS: ["as_of", "list_rank"],
     DRIFT_CELLS: ["run_date", "model_version", "slice", "feature"],
     DRIFT: ["run_date", "comparison", "slice", "feature"],
@@ -119,6 +122,13 @@ def write_tables(context: JobContext) -> None:
         }
     )
     write_rows(context, TRANSITIONS, moves)
+    begins = pd.to_datetime(moves["event_date"], utc=True) + pd.to_timedelta(
+        rng.integers(0, 80_000, len(moves)), "s"
+    )
+    came = moves[["event_date", "user_id"]].assign(
+        session_id=np.arange(len(moves)), first_ts=begins, last_ts=begins + pd.Timedelta("1h")
+    )
+    write_rows(context, SESSION_DAYS, came)
 
 
 @dataclass(frozen=True)
@@ -203,6 +213,6 @@ def test_tables_are_the_same_on_both_sides_of_the_bound(
     pd.testing.assert_frame_equal(found.compared, expected.compared, rtol=1e-12, check_dtype=False)
     assert found.n_jobs < expected.n_jobs / 4
     # Beyond the bound a night isn't written by one task.
-    for spec in (SCORES, BEHAVIOUR, BEHAVIOUR_PARTS):
+    for spec in (SCORES, BEHAVIOUR, BEHAVIOUR_PARTS, FADING):
         nights = [day for day, _ in beyond.data_files(spec, "as_of")]
         assert all(nights.count(night) == 2 for night in NIGHTS)

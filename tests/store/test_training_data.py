@@ -14,7 +14,9 @@ from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models import learnt_rows
 from churn_spark.models.behaviour import spark_cells
+from churn_spark.models.fading import user_parts
 from churn_spark.pipeline import (
+    fading,
     ingest,
     session_days,
     snapshots,
@@ -59,6 +61,7 @@ def prepare_rows(lakehouse: Lakehouse, config: LearningConfig) -> Prepared:
 def test_rows_are_the_same_by_spark(
     context: JobContext, learning: LearningConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(user_parts, "PART_USERS", 50)
     here = prepare_rows(context.lakehouse, learning)
     with monkeypatch.context() as patch:
         patch.setattr(Lakehouse, "is_native", False)
@@ -67,6 +70,7 @@ def test_rows_are_the_same_by_spark(
         monkeypatch.setattr(module, "MAX_COLLECTED_ROWS", 10)
     monkeypatch.setattr(spark_cells, "MAX_COLLECTED_CELLS", 10)
     monkeypatch.setattr(transition_totals, "MAX_LOCAL_ROWS", 10)
+    monkeypatch.setattr(fading, "MAX_LOCAL_DAYS", 10)
     beyond = prepare_rows(context.lakehouse, learning)
     assert beyond[0].learnt.collected is None
     assert_same(beyond, here)
@@ -84,4 +88,7 @@ def assert_same(found: Prepared, expected: Prepared) -> None:
         there.behaviour.mixture.log_chances, here.behaviour.mixture.log_chances, rtol=1e-9
     )
     assert there.behaviour.prior.mean_log == pytest.approx(here.behaviour.prior.mean_log, rel=1e-9)
+    assert here.fading is not None
+    assert there.fading is not None
+    assert vars(there.fading.parameters) == pytest.approx(vars(here.fading.parameters), rel=1e-9)
     pd.testing.assert_frame_equal(rows_there, rows, rtol=1e-9)

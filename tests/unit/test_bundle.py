@@ -69,6 +69,6 @@ def test_margins_are_those_of_the_trees_and_the_offset(bundle: ModelBundle) -> N
     rows = pd.DataFrame({"n": [0.3, np.nan], "os": ["b", "unseen"]})
     matrix = bundle.encoding.encode(rows)
     plain = bundle.margins(matrix)
-    moved = replace(bundle, offset=Offset("n", 0.5)).margins(matrix)
+    moved = replace(bundle, offset=Offset.at("n", 0.5)).margins(matrix)
     assert moved - plain == pytest.approx([np.log(0.3 / 0.7), 0.0])
     assert bundle.probabilities(rows) == pytest.approx(expit(plain - 1.25))

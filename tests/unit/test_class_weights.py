@@ -43,7 +43,8 @@ def rare_rows(n: int = 20_000) -> pd.DataFrame:
 
 
 def train(frame: pd.DataFrame, class_weight: str, offset: str | None) -> FittedTrees:
-    return train_trees(learnt(frame), ENCODING, configured(class_weight), offset, 7)
+    features = [] if offset is None else [offset]
+    return train_trees(learnt(frame), ENCODING, configured(class_weight), features, 7)
 
 
 def test_balanced_weight_lets_both_classes_count_the_same() -> None:
@@ -55,7 +56,7 @@ def test_balanced_weight_lets_both_classes_count_the_same() -> None:
 
 def test_trees_that_begin_at_the_truth_stay_there_whatever_the_weight() -> None:
     """Before any calibration: the weight moves no probability."""
-    rows, offset = rare_rows(), Offset("stated", RATE)
+    rows, offset = rare_rows(), Offset.at("stated", RATE)
     for weight in (1.0, 5.0, 25.0):
         plan = TreePlan(10, weight, 7, offset)
         text = fit_trees(learnt(rows), ENCODING, configured("balanced"), plan, "lightgbm")

@@ -112,7 +112,7 @@ def bundle_with(booster: lightgbm.Booster, offset: Offset | None) -> ModelBundle
 def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
     booster: lightgbm.Booster,
 ) -> None:
-    offset = Offset("behaviour_probability", fallback=0.1)
+    offset = Offset.at("behaviour_probability", fallback=0.1)
     rows = pd.DataFrame(
         {"behaviour_probability": [0.05, 0.5, np.nan], "songs_7d": 1, "sessions_7d": 1}
     )
@@ -129,7 +129,7 @@ def test_bundle_credits_its_offset_to_the_feature_from_the_typical_row(
 def test_bundle_refuses_reasons_that_leave_its_offset_out(
     booster: lightgbm.Booster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = bundle_with(booster, Offset("behaviour_probability", fallback=0.1))
+    bundle = bundle_with(booster, Offset.at("behaviour_probability", fallback=0.1))
     rows = pd.DataFrame({"behaviour_probability": [0.4], "songs_7d": [3], "sessions_7d": [1]})
     config = load_config().scoring
     assert bundle.reasons(rows, config)
@@ -177,7 +177,7 @@ def test_terms_and_a_constant_are_the_margin_with_and_without_parts(
     rows: list[tuple[float, float, float, bool]],
     offset: str | None,
 ) -> None:
-    start = offset and Offset(None if offset == "base rate" else offset, 0.1)
+    start = offset and Offset.at(None if offset == "base rate" else offset, 0.1)
     bundle = three_feature_bundle(booster, start or None)
     frame = with_parts(pd.DataFrame([row[:3] for row in rows], columns=[*NAMES]))
     is_known = np.array([row[3] for row in rows])
@@ -195,7 +195,7 @@ def test_terms_and_a_constant_are_the_margin_with_and_without_parts(
 def test_score_that_has_parts_or_factors_keeps_nothing_for_itself(
     booster: lightgbm.Booster,
 ) -> None:
-    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    bundle = three_feature_bundle(booster, Offset.at("behaviour_probability", 0.1))
     rows = pd.DataFrame([[0.4, 6.0, 0.05], [0.02, 0.4, 0.004]], columns=[*NAMES])
     of_trees = bundle.contributions(rows).values[:, 0] - (logit([0.4, 0.02]) - logit(0.05))
     assert of_trees.all()
@@ -207,7 +207,7 @@ def test_score_that_has_parts_or_factors_keeps_nothing_for_itself(
 def test_score_that_only_trees_look_at_is_shared_out_among_its_parts(
     booster: lightgbm.Booster,
 ) -> None:
-    bundle = three_feature_bundle(booster, Offset(None, 0.1))
+    bundle = three_feature_bundle(booster, Offset.at(None, 0.1))
     rows = with_parts(pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES]))
     of_trees = float(bundle.contributions(rows).values[0, 0])
     sizes = rows[[f"part_{name}" for name in PARTS]].abs().to_numpy()[0]
@@ -219,7 +219,7 @@ def test_score_that_only_trees_look_at_is_shared_out_among_its_parts(
 def test_without_parts_the_score_is_told_by_how_often_they_come_and_how_visits_end(
     booster: lightgbm.Booster,
 ) -> None:
-    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    bundle = three_feature_bundle(booster, Offset.at("behaviour_probability", 0.1))
     rows = pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES])
     found = bundle.reasons(rows, load_config().scoring)[0]
     assert {one.text for one in found} == {
@@ -231,6 +231,6 @@ def test_without_parts_the_score_is_told_by_how_often_they_come_and_how_visits_e
 def test_request_without_the_features_of_the_behaviour_model_is_explained(
     booster: lightgbm.Booster,
 ) -> None:
-    bundle = three_feature_bundle(booster, Offset("behaviour_probability", 0.1))
+    bundle = three_feature_bundle(booster, Offset.at("behaviour_probability", 0.1))
     rows = pd.DataFrame([[np.nan] * 3, [0.3, 0.0, 0.0], [0.3, 0.0, np.nan]], columns=[*NAMES])
     assert len(bundle.reasons(rows, load_config().scoring)) == 3

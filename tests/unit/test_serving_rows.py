@@ -113,7 +113,7 @@ def test_fast_way_is_for_the_tested_versions(version: str, is_tested: bool) -> N
 
 
 def test_single_row_is_bulk_with_an_offset() -> None:
-    offset = Offset("behaviour_probability", 0.07)
+    offset = Offset.at("behaviour_probability", 0.07)
     bundle = replace(BUNDLE, offset=offset)
     expected = bundle.probabilities(ROWS)
     baseline = BUNDLE.baseline.copy()

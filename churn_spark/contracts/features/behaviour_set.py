@@ -5,24 +5,24 @@ It has read the user's page transitions before the date; see `churn_spark/models
 
 from __future__ import annotations
 
-from churn_spark.contracts.features.feature import BehaviourFeature
+from churn_spark.contracts.features.feature import ForecastFeature
 
-BEHAVIOUR_FEATURES: tuple[BehaviourFeature, ...] = (
-    BehaviourFeature(
+BEHAVIOUR_FEATURES: tuple[ForecastFeature, ...] = (
+    ForecastFeature(
         "behaviour_probability",
         "double",
         "chance to cancel in the label's window, from page transitions and visits alone",
         "probability",
         "of users with such habits {value} cancel (typical: {typical})",
     ),
-    BehaviourFeature(
+    ForecastFeature(
         "visits_a_week",
         "double",
         "expected visits a week, the user's own so far weighed against those of all users",
         "visits/week",
         "comes {value} times a week (typical: {typical})",
     ),
-    BehaviourFeature(
+    ForecastFeature(
         "cancel_per_visit",
         "double",
         "expected chance that a visit ends in a cancellation",

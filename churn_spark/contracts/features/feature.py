@@ -108,8 +108,8 @@ class LogFeature(Feature):
 
 
 @dataclass(frozen=True)
-class BehaviourFeature(Feature):
-    """A feature that the champion's behaviour model forecasts, of the transitions before D."""
+class ForecastFeature(Feature):
+    """A feature that a model of users' behaviour, the champion's own, forecasts as of D."""
 
     @property
     def definition(self) -> Mapping[str, str | float]:

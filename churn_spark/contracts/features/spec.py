@@ -13,6 +13,7 @@ from typing import Final
 from churn_spark.contracts.features.activity import ACTIVITY_FEATURES
 from churn_spark.contracts.features.asked import Asked
 from churn_spark.contracts.features.behaviour_set import BEHAVIOUR_FEATURES
+from churn_spark.contracts.features.fading_set import FADING_FEATURES
 from churn_spark.contracts.features.feature import Feature, LogFeature
 from churn_spark.contracts.features.history import ALWAYS, LATE_ROWS, Need
 from churn_spark.contracts.features.report_set import REPORT_FEATURES
@@ -20,15 +21,16 @@ from churn_spark.contracts.features.sources import DERIVED_SOURCES, PAGE_COUNTS,
 from churn_spark.hashing import content_hash
 
 __all__ = [
-    "ASKED", "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FEATURES", "FEATURE_SETS",
-    "PAGE_COUNTS", "PROFILE_FIELDS", "SNAPSHOT_FEATURES", "Feature", "LogFeature",
-    "fingerprint", "model_features", "named", "need_to_compare",
+    "ASKED", "BEHAVIOUR_FEATURES", "DERIVED_SOURCES", "FADING_FEATURES", "FEATURES",
+    "FEATURE_SETS", "FORECAST_FEATURES", "PAGE_COUNTS", "PROFILE_FIELDS", "SNAPSHOT_FEATURES",
+    "Feature", "LogFeature", "fingerprint", "model_features", "named", "need_to_compare",
 ]  # fmt: skip
 
 FEATURE_SETS: Final[dict[str, tuple[Feature, ...]]] = {
     "report": REPORT_FEATURES,
     "activity": ACTIVITY_FEATURES,
     "behaviour": BEHAVIOUR_FEATURES,
+    "fading": FADING_FEATURES,
 }
 """Name of a set that a training can be told to use -> its features."""
 
@@ -38,8 +40,11 @@ SNAPSHOT_FEATURES: Final[tuple[LogFeature, ...]] = REPORT_FEATURES + ACTIVITY_FE
 ASKED: Final = Asked.by(feature.formula for feature in SNAPSHOT_FEATURES)
 """The sums and extremes that `snapshots` are made of."""
 
-FEATURES: Final[tuple[Feature, ...]] = (*SNAPSHOT_FEATURES, *BEHAVIOUR_FEATURES)
-"""All features; those of the behaviour model follow from the log and the champion."""
+FORECAST_FEATURES: Final[tuple[Feature, ...]] = (*BEHAVIOUR_FEATURES, *FADING_FEATURES)
+"""What follows from the log and the champion's models of behaviour and of fading."""
+
+FEATURES: Final[tuple[Feature, ...]] = (*SNAPSHOT_FEATURES, *FORECAST_FEATURES)
+"""All features."""
 
 _BY_NAME: Final = {feature.name: feature for feature in FEATURES}
 

@@ -14,6 +14,7 @@ SCORE, SCORE_FEATURE = "score", "behaviour_probability"
 _MOVEMENT, _PAUSE, _HOURS = "movement", "pause", "hours"
 _BY_NAME: Final = {
     SCORE_FEATURE: SCORE,
+    "fading_probability": SCORE,
     "visits_a_week": VISITS.name,
     "avg_songs_per_session": "endings",
     "thumbs_up_share": "thumbs_down",

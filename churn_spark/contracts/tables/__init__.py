@@ -7,6 +7,7 @@ from churn_spark.contracts.tables.gold import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
     BUILT_DATES,
+    FADING,
     LABELS,
     SNAPSHOTS,
 )
@@ -56,6 +57,7 @@ TABLES = (
     SNAPSHOTS,
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
+    FADING,
     LABELS,
     BUILT_DATES,
     TRAINING_ROWS,
@@ -97,6 +99,7 @@ __all__ = [
     "ERASURES",
     "EVENTS",
     "EVENT_DAYS",
+    "FADING",
     "FILES",
     "LABELS",
     "LATE_NIGHTS",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from churn_spark.contracts.features.parts import COUNTED_PARTS, PARTS
-from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES, SNAPSHOT_FEATURES
+from churn_spark.contracts.features.spec import (
+    BEHAVIOUR_FEATURES,
+    FADING_FEATURES,
+    SNAPSHOT_FEATURES,
+)
 from churn_spark.contracts.tables.table import Column, TableSpec, feature_column
 
 SNAPSHOTS = TableSpec(
@@ -59,6 +63,19 @@ BEHAVIOUR_PARTS = TableSpec(
             for part in COUNTED_PARTS
         ),
         Column("with_other_level", "double", "log-odds if the free paid, and the paying did not"),
+    ),
+    partition_by=("as_of",),
+)
+
+FADING = TableSpec(
+    "gold",
+    "fading",
+    "as-of date x user of the population x model version",
+    (
+        Column("as_of", "date", "the model of fading has read session days before this date"),
+        Column("user_id", "string", ""),
+        Column("model_version", "string", "whose model of fading it is, in the MLflow registry"),
+        *map(feature_column, FADING_FEATURES),
     ),
     partition_by=("as_of",),
 )

@@ -18,9 +18,9 @@ from churn_spark.evaluation.metrics import roc_auc
 from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
-from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.margins import margin_losses, staged_margins
-from churn_spark.models.offset import Offset
+from churn_spark.models.offset import fit_offset
 from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
 from churn_spark.models.splits import bucket_column, fold_column
@@ -80,7 +80,11 @@ def build_folds(
 
 
 def evaluate_fold(
-    fold: Fold, encoding: Encoding, config: LightGBMConfig, offset_feature: str | None, seed: int
+    fold: Fold,
+    encoding: Encoding,
+    config: LightGBMConfig,
+    offset_features: Sequence[str],
+    seed: int,
 ) -> FoldResult:
     """Grow one ensemble on the fold's training rows and measure it after every number of trees.
 
@@ -88,11 +92,12 @@ def evaluate_fold(
         fold: rows.
         encoding: of their features.
         config: the parameters to try.
-        offset_feature: a feature that is a probability, whose logit the trees add to; none: the
-            base rate.
+        offset_features: that are probabilities, to whose log-odds the trees add; none: to those of
+            the base rate.
         seed: of every random choice.
     """
-    offset = Offset(offset_feature, fold.train.base_rate)
+    learnt = fold.train.take(MAX_COLLECTED_ROWS)
+    offset = fit_offset(learnt, offset_features, fold.train.base_rate)
     weight = class_weight_of(fold.train, config)
     plan = TreePlan(config.max_rounds, weight, seed, offset)
     text = fit_trees(fold.train, encoding, config, plan, config.engine)

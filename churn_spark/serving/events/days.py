@@ -92,7 +92,7 @@ def build_history(events: Iterable[Event], as_of: date, log_start: date) -> Hist
     openings = _openings(seen)
     rows = [_count(by_day[day], openings[day], day) for day in days]
     columns = {name: np.array([row[name] for row in rows], dtype=np.int64) for name in _COUNTED}
-    last = [event.ts for event in seen if _is_activity(event)]
+    last = [event.ts for event in seen if is_activity(event)]
     changed = [day for day, row in zip(days, rows, strict=True) if row["n_level_changes"]]
     return History(
         as_of=as_of,
@@ -107,7 +107,7 @@ def build_history(events: Iterable[Event], as_of: date, log_start: date) -> Hist
     )
 
 
-def _is_activity(event: Event) -> bool:
+def is_activity(event: Event) -> bool:
     """Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity."""
     return event.page != Page.CANCEL
 
@@ -120,7 +120,7 @@ def _openings(events: Iterable[Event]) -> Mapping[int, Sequence[int | None]]:
     openings: dict[int, list[int | None]] = defaultdict(list)
     for one in of_session.values():
         day = min(event.day for event in one)
-        stamps = [event.ts for event in one if event.day == day and _is_activity(event)]
+        stamps = [event.ts for event in one if event.day == day and is_activity(event)]
         hour = min(stamps) // MILLIS_PER_HOUR % 24 if stamps else None
         openings[day].append(hour)
     return openings
@@ -136,7 +136,7 @@ def _count(events: Sequence[Event], openings: Sequence[int | None], day: int) ->
         if event.page == Page.NEXT_SONG and event.song_seconds is not None:
             micros += round(event.song_seconds * 1e6)
     hours = [hour for hour in openings if hour is not None]
-    is_active = any(map(_is_activity, events))
+    is_active = any(map(is_activity, events))
     is_paid = _newest(events, ("level",)).get("level") == PAID
     n_sessions = len(openings)
     return found | {

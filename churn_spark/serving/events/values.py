@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.events.days import build_history
 from churn_spark.serving.events.features import Value, compute_features
+from churn_spark.serving.events.pauses import forecast_fading
 from churn_spark.serving.events.request import UserEvents
 from churn_spark.serving.events.visits import behaviour_parts, forecast_behaviour, see_user
 
@@ -33,18 +34,21 @@ def compute_values(
 
     Args:
         user: with an event before the date.
-        bundle: whose behaviour model, if it has one, is asked for its features.
+        bundle: whose models of behaviour and of fading, where it has them, are asked too.
         log_start: first date of the log; that of the events where the date is before it.
         with_parts: for an explanation.
     """
     if log_start >= user.as_of:
         log_start = date(1970, 1, 1) + timedelta(days=min(event.day for event in user.events))
     values = compute_features(build_history(user.events, user.as_of, log_start))
+    found = dict(values)
+    if bundle.fading is not None:
+        found |= forecast_fading(user.events, user.as_of, bundle.fading, bundle.horizon, values)
     model, horizon = bundle.behaviour, bundle.horizon
     if model is None:
-        return Computed(values)
+        return Computed(found)
     seen = see_user(user.events, user.as_of, model, values)
-    values |= forecast_behaviour(seen, user.as_of, model, horizon)
+    found |= forecast_behaviour(seen, user.as_of, model, horizon)
     if not with_parts:
-        return Computed(values)
-    return Computed(values, behaviour_parts(seen, user.as_of, model, horizon, bundle.typical_level))
+        return Computed(found)
+    return Computed(found, behaviour_parts(seen, user.as_of, model, horizon, bundle.typical_level))

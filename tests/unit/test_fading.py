@@ -1,0 +1,328 @@
+"""The model of fading on planted truth: states, likelihoods and parameters come back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
+from churn_spark.models.fading.filtering import filter_lives, forecast_cancels, sum_slopes
+from churn_spark.models.fading.fitting import UserDays, fit_fading
+from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
+from churn_spark.models.fading.model import FadingModel
+from churn_spark.models.fading.parameters import Parameters, grid
+from churn_spark.models.fading.parts import LocalParts
+from churn_spark.models.fading.visits import visits_of
+from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
+
+START = date(2018, 10, 1)
+START_S = day_start_millis(START) / 1000.0
+EVEN = WeeklyClock(np.ones(HOURS))
+VECTOR = np.array([-3.0, -2.0, -1.5, 0.3, -5.0, -2.5, 0.8, -0.4])
+PARAMETERS = Parameters.of_vector(VECTOR)
+PROFILE = np.where(np.arange(CYCLE_DAYS) < 3, 6.0, 13.0 / 27.0)
+HOUR = 1 / 24
+
+
+def at(day: float) -> int:
+    """An instant of the log, epoch milliseconds."""
+    return round((START_S + day * SECONDS_PER_DAY) * 1000)
+
+
+def days_of(*visits: tuple[float, float]) -> tuple[list[int], list[int]]:
+    return [at(begin) for begin, _ in visits], [at(end) for _, end in visits]
+
+
+def make_lives(until: int) -> Lives:
+    """One who was there before the log, one who registers in it, one who cancels, one unseen."""
+    days = [
+        days_of((0.5, 0.55), (1.2, 1.3), (4.1, 4.2)),
+        days_of((2.3, 2.4), (2.9, 2.95)),
+        days_of((0.1, 0.2), (3.3, 3.4)),
+        (None, None),
+    ]
+    registered = START_S + np.array([-10.5, 2.3, -27.0, np.nan]) * SECONDS_PER_DAY
+    cancelled = START_S + np.array([np.nan, np.nan, 4.6, np.nan]) * SECONDS_PER_DAY
+    end = START_S + until * SECONDS_PER_DAY
+    visits = visits_of(days, life_ends(cancelled, end))
+    return build_lives(visits, registered, cancelled, START_S, end, EVEN)
+
+
+def enumerate_paths(
+    first: int, last: int, pauses: list[tuple[int, float, bool]], cycle: int | None, fading: float
+) -> tuple[float, float, float]:
+    """By all paths of states: likelihood of a life, weight of fading at its end, cancel next day.
+
+    Args:
+        first: day on which the life begins.
+        last: the day after the last one that was lived through.
+        pauses: day, length and whether a visit ended it.
+        cycle: day of the billing cycle on day 0; none where it is unknown.
+        fading: share of those fading on the first day.
+    """
+    weights = np.exp(grid()[1])
+    chances = PARAMETERS.cancel_content, PARAMETERS.cancel_fading
+    moves = (
+        (1 - PARAMETERS.onset, PARAMETERS.onset),
+        (PARAMETERS.recovery, 1 - PARAMETERS.recovery),
+    )
+    factor = {
+        day: 1.0 if cycle is None else PROFILE[(cycle + day) % CYCLE_DAYS]
+        for day in range(first, last + 1)
+    }
+    total = at_end = cancels = 0.0
+    for mean, weight in zip(PARAMETERS.pauses, weights, strict=True):
+        for path in product((0, 1), repeat=last - first + 1):
+            chance = weight * (fading if path[0] else 1 - fading)
+            for day in range(first, last):
+                state = path[day - first]
+                size = mean * (PARAMETERS.slowing if state else 1.0)
+                for begun, length, ended in pauses:
+                    if begun == day:
+                        chance *= math.exp(-length / size) / (size if ended else 1.0)
+                chance *= 1 - chances[state] * factor[day]
+                chance *= moves[state][path[day - first + 1]]
+            total += chance
+            at_end += chance * path[-1]
+            cancels += chance * chances[path[-1]] * factor[last]
+    return total, at_end / total, cancels / total
+
+
+def expected_lives() -> list[tuple[float, float, float]]:
+    hour = 1 / 24
+    share = PARAMETERS.fading_at_start
+    return [
+        enumerate_paths(
+            0,
+            6,
+            [
+                (0, 0.5, True),
+                (0, 1.2 - 0.55 - hour, True),
+                (1, 4.1 - 1.3 - hour, True),
+                (4, 6 - 4.2 - hour, False),
+            ],
+            11,
+            share,
+        ),
+        enumerate_paths(2, 6, [(2, 2.9 - 2.4 - hour, True), (2, 6 - 2.95 - hour, False)], 28, 0.0),
+        enumerate_paths(
+            0,
+            4,
+            [(0, 0.1, True), (0, 3.3 - 0.2 - hour, True), (3, 4 - 3.4 - hour, False)],
+            27,
+            share,
+        ),
+        enumerate_paths(0, 6, [(0, 6.0, False)], None, share),
+    ]
+
+
+def test_filter_is_the_sum_over_all_paths() -> None:
+    found = filter_lives(make_lives(6), PARAMETERS, PROFILE)
+    likelihoods, fading, _ = zip(*expected_lives(), strict=True)
+    np.testing.assert_allclose(found.log_likelihoods, np.log(likelihoods), rtol=1e-9)
+    np.testing.assert_allclose(found.fading, fading, rtol=1e-9)
+
+
+def test_chance_to_cancel_next_day_is_that_of_all_paths() -> None:
+    lives = make_lives(6)
+    filtered = filter_lives(lives, PARAMETERS, PROFILE)
+    found = forecast_cancels(lives, filtered, PARAMETERS, PROFILE, (0, 1))
+    chosen = [0, 1, 3]  # the third one has cancelled
+    expected = [expected_lives()[user][2] for user in chosen]
+    np.testing.assert_allclose(found[chosen], expected, rtol=1e-9)
+
+
+def test_forecast_is_of_those_who_stay_through_the_gap() -> None:
+    lives = make_lives(6)
+    filtered = filter_lives(lives, PARAMETERS, PROFILE)
+    gap, both, window = (
+        forecast_cancels(lives, filtered, PARAMETERS, PROFILE, days)
+        for days in ((0, 2), (0, 9), (2, 9))
+    )
+    np.testing.assert_allclose((1 - gap) * (1 - window), 1 - both, rtol=1e-12)
+
+
+def test_likelihood_has_the_cancellation_too() -> None:
+    found = sum_slopes(make_lives(6), VECTOR, PROFILE).log_likelihood
+    expected = [math.log(likelihood) for likelihood, _, _ in expected_lives()]
+    assert found == pytest.approx(sum(expected) + math.log(expected_lives()[2][2]), rel=1e-9)
+
+
+def test_slope_is_that_of_the_likelihood() -> None:
+    lives, step = make_lives(6), 1e-5
+    found = sum_slopes(lives, VECTOR, PROFILE)
+    expected = [
+        (
+            sum_slopes(lives, VECTOR + step * one, PROFILE).log_likelihood
+            - sum_slopes(lives, VECTOR - step * one, PROFILE).log_likelihood
+        )
+        / (2 * step)
+        for one in np.eye(len(VECTOR))
+    ]
+    np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_session_over_midnight_and_two_devices_are_one_visit() -> None:
+    days = days_of((0.9, 0.999), (1.0, 1.1), (0.95, 1.05), (1.1 + 2 * HOUR, 1.3))
+    found = visits_of([days], np.array([START_S + 5 * SECONDS_PER_DAY]))
+    np.testing.assert_allclose((found.begins - START_S) / SECONDS_PER_DAY, [0.9, 1.1 + 2 * HOUR])
+    np.testing.assert_allclose((found.ends - START_S) / SECONDS_PER_DAY, [1.1, 1.3])
+
+
+def test_of_a_session_over_midnight_only_the_days_before_are_known() -> None:
+    days = days_of((0.9, 0.999), (1.0, 1.1))
+    found = visits_of([days], np.array([START_S + SECONDS_PER_DAY]))
+    np.testing.assert_allclose((found.ends - START_S) / SECONDS_PER_DAY, [0.999])
+
+
+def test_clock_has_seven_days_a_week_and_longer_hours_when_many_come() -> None:
+    begins = np.arange(START_S, START_S + 14 * SECONDS_PER_DAY, 3600.0)
+    visits = np.bincount(hours_of_week(begins), minlength=HOURS) * 500.0
+    visits[18] *= 4  # Mondays from 18 o'clock on
+    clock = fit_clock(visits, START_S, START_S + 14 * SECONDS_PER_DAY)
+    week = clock.days(np.array(START_S + 1000.0), np.array(START_S + 1000.0 + 7 * SECONDS_PER_DAY))
+    assert float(week) == pytest.approx(7.0)
+    evening, night = (
+        clock.days(np.array(START_S + hour * 3600.0), np.array(START_S + (hour + 1) * 3600.0))
+        for hour in (18, 3)
+    )
+    assert evening / night == pytest.approx(4.0, rel=0.1)
+
+
+def simulate_users(n_users: int, n_days: int, truth: Parameters, profile: np.ndarray) -> UserDays:
+    """Users whose visits are moments, all registered before the log; by another way than lives."""
+    rng = np.random.default_rng(5)
+    days, cancelled = [], np.full(n_users, np.nan)
+    registered = START_S - rng.integers(1, 90, n_users) * SECONDS_PER_DAY
+    cycle = ((START_S - registered) // SECONDS_PER_DAY).astype(int)
+    chances = truth.cancel_content, truth.cancel_fading
+    for user in range(n_users):
+        mean = math.exp(truth.mean_log_pause + truth.sd_log_pause * rng.normal())
+        states = [int(rng.random() < truth.fading_at_start)]
+        end = n_days
+        for day in range(n_days):
+            factor = profile[(cycle[user] + day) % CYCLE_DAYS]
+            if rng.random() < min(chances[states[day]] * factor, 0.9):
+                end, cancelled[user] = day, START_S + (day + 0.5) * SECONDS_PER_DAY
+                break
+            change = truth.recovery if states[day] else truth.onset
+            states.append(states[day] ^ int(rng.random() < change))
+        begins, now = [], 0.0
+        while True:
+            state = states[min(int(now), len(states) - 1)]
+            now += rng.exponential(mean * (truth.slowing if state else 1.0))
+            if now >= end:
+                break
+            begins.append(now)
+            now += HOUR
+        days.append(days_of(*((one, one) for one in begins)))
+    # Who never came is in no log, unless they came to cancel.
+    seen = [user for user, (begins, _) in enumerate(days) if begins or cancelled[user] > 0]
+    return UserDays([days[user] for user in seen], registered[seen], cancelled[seen])
+
+
+def cut(users: UserDays, size: int) -> LocalParts[UserDays]:
+    n_users = len(users.registered)
+    parts = [slice(first, first + size) for first in range(0, n_users, size)]
+    return LocalParts(
+        [UserDays(users.days[one], users.registered[one], users.cancelled[one]) for one in parts]
+    )
+
+
+TRUTH = Parameters(0.012, 0.04, 0.12, 2.5, 0.0005, 0.03, 1.0, 0.6)
+
+
+@pytest.fixture(scope="module")
+def users() -> UserDays:
+    """Many users of known parameters."""
+    return simulate_users(2500, 60, TRUTH, PROFILE)
+
+
+@pytest.fixture(scope="module")
+def fitted(users: UserDays) -> FadingModel:
+    """The model of these users."""
+    return fit_fading(cut(users, 800), START, START + timedelta(days=60))
+
+
+def test_parameters_come_back(fitted: FadingModel) -> None:
+    found = fitted.parameters
+    assert 0.007 < found.onset < 0.02
+    assert 0.02 < found.recovery < 0.08
+    assert 0.06 < found.fading_at_start < 0.24
+    assert 2.0 < found.slowing < 3.0
+    assert 0.018 < found.cancel_fading < 0.045
+    assert found.cancel_content < 0.3 * found.cancel_fading
+    assert found.mean_log_pause == pytest.approx(1.0, abs=0.1)
+    assert found.sd_log_pause == pytest.approx(0.6, abs=0.1)
+
+
+def test_billing_days_come_back(fitted: FadingModel) -> None:
+    assert fitted.profile[:3].min() > 3.5
+    assert fitted.profile[3:].max() < 1.5
+
+
+def test_parts_of_users_make_no_difference(users: UserDays, fitted: FadingModel) -> None:
+    found = fit_fading(cut(users, 5000), START, START + timedelta(days=60))
+    np.testing.assert_allclose(found.profile, fitted.profile, rtol=1e-9)
+    for name, value in vars(fitted.parameters).items():
+        assert vars(found.parameters)[name] == pytest.approx(value, rel=1e-6)
+
+
+def test_nothing_of_the_date_or_later_is_learnt(users: UserDays) -> None:
+    until = START + timedelta(days=30)
+    end = day_start_millis(until) / 1000.0
+    known = UserDays(
+        [
+            tuple([one for one in side if one < end * 1000.0] for side in pair)
+            for pair in users.days
+        ],
+        users.registered,
+        np.where(users.cancelled < end, users.cancelled, np.nan),
+    )
+    found, expected = (fit_fading(cut(some, 800), START, until) for some in (users, known))
+    assert found.to_json() == expected.to_json()
+
+
+def test_who_comes_more_rarely_fades_and_cancels_around_the_billing_day(
+    fitted: FadingModel,
+) -> None:
+    steady = [(day + 0.3, day + 0.4) for day in range(0, 40, 2)]
+    slower = [*steady[:10], (25.3, 25.4), (32.3, 32.4)]
+    as_of = START + timedelta(days=40)
+    now = day_start_millis(as_of) / 1000.0
+    # As of the date the first two are on day 20 of their cycle, the last on day 29.
+    registered = START_S - np.array([10.0, 10.0, 19.0]) * SECONDS_PER_DAY
+    visits = visits_of([days_of(*steady), days_of(*slower), days_of(*slower)], np.full(3, now))
+    found = fitted.forecast(visits, registered, as_of, Horizon(5, 1))
+    assert found.fading[0] < 0.2
+    assert found.fading[1] > 2.5 * found.fading[0]
+    assert found.cancel_probability[0] * 1.5 < found.cancel_probability[1]
+    assert found.cancel_probability[1] * 2 < found.cancel_probability[2]
+
+
+def test_model_is_read_as_it_was_written(fitted: FadingModel) -> None:
+    found = FadingModel.from_json(fitted.to_json())
+    assert found.to_json() == fitted.to_json()
+    assert found.parameters == fitted.parameters
+
+
+def test_users_without_visits_and_cancels_can_be_fitted_and_nobody_cannot() -> None:
+    few = UserDays([days_of((1.2, 1.3)), (None, None)], np.full(2, START_S), np.full(2, np.nan))
+    found = fit_fading(LocalParts([few]), START, START + timedelta(days=9))
+    assert np.isfinite(list(vars(found.parameters).values())).all()
+    assert (found.profile == 1.0).all()
+    nobody = replace(few, days=[(None, None)] * 2)
+    with pytest.raises(ValueError, match="no visits"):
+        fit_fading(LocalParts([nobody]), START, START + timedelta(days=9))
+
+
+def test_rows_without_days_have_nan_or_none_after_a_join() -> None:
+    frame = pd.DataFrame({"begins": [None, np.nan], "ends": [None, np.nan]}, dtype=object)
+    pairs = zip(frame["begins"], frame["ends"], strict=True)
+    assert not len(visits_of(pairs, np.full(2, START_S)).user)
