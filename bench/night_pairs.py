@@ -114,7 +114,7 @@ class NightPairs:
     def holder(self) -> int | None:
         """The process that has or had the lock last."""
         last = find_tenure(ConditionalStore(LocalStore(self.world.lakehouse)))
-        return last and last.holder.processes[0].pid
+        return last.holder.processes[0].pid if last else None
 
     def differences_of_range(self) -> list[str]:
         """Live both nights by one command, and name what isn't as by two."""

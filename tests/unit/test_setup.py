@@ -1,4 +1,4 @@
-"""`make setup`: what becomes of an environment that is there already; the interpreter is a double."""
+"""`make setup`: what becomes of an environment that is there; the interpreter is a double."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Makes environments in which it is the interpreter itself, and fails to install where it is told to.
+# Makes environments in which it is the interpreter itself, and fails to install if it is told to.
 PYTHON = """#!/usr/bin/env bash
 case "$1 $2" in
   "-m venv") mkdir -p "$3/bin" && touch "$3/pyvenv.cfg" && cp "$0" "$3/bin/python" ;;
