@@ -19,6 +19,7 @@ from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.offset import Offset
 from churn_spark.models.training import FittedTrees, train_logistic_regression, train_trees
+from churn_spark.runtime.spark_lines import choose_engine
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def fit(rows: DataFrame, config: Config, **changes: Any) -> str:
     plan = TreePlan(
         **{"rounds": 5, "class_weight": 4.0, "seed": 7, "offset": Offset.at(None, 0.2)} | changes
     )
-    return fit_trees(LearntRows.of(rows), ENCODING, config.lightgbm, plan, "synapseml")
+    return fit_trees(LearntRows.of(rows), ENCODING, config.lightgbm, plan, choose_engine("auto"))
 
 
 def train(rows: DataFrame, config: Config) -> FittedTrees:
