@@ -27,7 +27,9 @@ class Checkout:
     folder: Path
 
     def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        inherited = {k: v for k, v in os.environ.items() if k not in ("VENV", "MAKEFLAGS")}
+        # Without what a make that runs these tests tells the makes below it.
+        outer = ("VENV", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+        inherited = {k: v for k, v in os.environ.items() if k not in outer}
         return subprocess.run(
             ["make", "setup", f"PYTHON={self.folder / 'python'}", *arguments],
             cwd=self.folder,
