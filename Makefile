@@ -52,8 +52,8 @@ setup: ## Set up what is missing: virtual environment, Java 17, Spark jars, thei
 	@"$(PY)" -m churn_spark.runtime.archive
 
 .PHONY: demo
-demo: setup ## The whole flow on a simulated log, for a few dates
-	@"$(PY)" -m jobs.demo
+demo: setup ## The whole flow on a simulated log: [OPEN=1] shows the pages in a browser (2 min)
+	@"$(PY)" -m jobs.demo $(if $(OPEN),--open)
 
 .PHONY: run
 run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD]

@@ -16,14 +16,26 @@ app = new_app()
 @job(app, "demo")
 def main(
     context: JobContext,
-    nights: Annotated[int, typer.Option(help="Dates to run, the last is the log's end.")] = 2,
+    nights: Annotated[
+        int, typer.Option(min=1, help="Dates to run, the last is the log's end.")
+    ] = 2,
+    is_opened: Annotated[
+        bool, typer.Option("--open", help="Show the pages in a browser at the end.")
+    ] = False,
 ) -> None:
-    """Simulate a mini log and run the last nights of it."""
+    """Simulate a log of sixteen weeks, run the last nights of it, and show what comes out."""
     from churn_spark.pipeline import demo
 
     open_registry = context.open_registry_later()
     config = context.config
-    demo.run(context.lakehouse, open_registry, config.night, config.evaluation, nights)
+    demo.run(
+        context.lakehouse,
+        open_registry,
+        config.night,
+        config.evaluation,
+        nights,
+        is_opened=is_opened,
+    )
 
 
 if __name__ == "__main__":

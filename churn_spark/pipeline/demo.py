@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Callable
-from datetime import date as Date
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from churn_spark.config import EvaluationConfig, NightConfig
-from churn_spark.contracts.tables import RETENTION_LISTS, TABLES
+from churn_spark.contracts.tables import RETENTION_LISTS
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
@@ -20,8 +21,17 @@ from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
 
-N_USERS = 300
-"""Enough for drift to be judged (policy.min_rows)."""
+WORLD = SimulationSettings(
+    # Enough for drift to be judged (policy.min_rows).
+    users=400,
+    # Sixteen weeks: of a shorter log the pages mostly say what can't be judged yet.
+    days=112,
+    # One thing to be found: in the last twelve days songs are liked four times as often.
+    drift="input",
+    drift_date=date(2019, 1, 9),
+    drift_factor=4.0,
+)
+"""What the demo simulates."""
 
 DEMO_FOLDER = "demo_log"
 
@@ -32,32 +42,49 @@ def run(
     config: NightConfig,
     evaluation: EvaluationConfig,
     n_nights: int,
+    *,
+    is_opened: bool,
 ) -> None:
-    """Simulate a mini log, run the last nights of it, test the model and write the pages.
+    """Simulate a log, run its last nights, test the model and write the pages.
+
+    Args:
+        lakehouse: an empty one, or a demo's.
+        open_registry: of its models.
+        config: of the nights.
+        evaluation: of the backtest.
+        n_nights: the last of them is the log's end.
+        is_opened: whether a browser shows the pages.
 
     Raises:
         InputError: if real logs have been loaded into the lakehouse, or it isn't a local folder.
     """
     folder = claim_demo_lakehouse(lakehouse.root)
-    settings = SimulationSettings(users=N_USERS)
-    with closing_line("simulate_events") as facts:
-        # A log that is there stays, for its files have been read.
-        if has_log(folder):
-            facts.append(f"the log in {folder} is there already")
-        else:
-            facts.append(simulate_log(settings, folder).describe())
-    end = days_after(settings.start, settings.days)
+    end = days_after(WORLD.start, WORLD.days)
+    say("demo", f"a made-up log, {n_nights} nights and a backtest: about two minutes")
+    simulate(folder)
     for back in range(n_nights - 1, -1, -1):
-        date = days_after(end, -back)
+        night_date = days_after(end, -back)
         say("", "")
-        say("nightly", f"--date {date}")
-        night.run(lakehouse, open_registry, config, date, str(folder / "events"))
+        say("nightly", f"--date {night_date}")
+        night.run(lakehouse, open_registry, config, night_date, str(folder / "events"))
     say("", "")
     registry = open_registry()
     backtest.run(lakehouse, registry, evaluation, end, folder)
     pages = report.run(lakehouse, registry, evaluation.costs, config.policy)
     show_list(lakehouse, end)
-    show_places(lakehouse, folder, pages)
+    show_next(lakehouse, pages)
+    if is_opened:
+        for page in pages:
+            webbrowser.open(Path(page).resolve().as_uri())
+
+
+def simulate(folder: Path) -> None:
+    """Write the demo's log; one that is there stays, for its files have been read."""
+    with closing_line("simulate_events") as facts:
+        if has_log(folder):
+            facts.append(f"the log in {folder} is there already")
+        else:
+            facts.append(simulate_log(WORLD, folder).describe())
 
 
 def claim_demo_lakehouse(lakehouse: str) -> Path:
@@ -89,10 +116,11 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
         )
 
 
-def show_list(lakehouse: Lakehouse, date: Date, n_users: int = 5) -> None:
+def show_list(lakehouse: Lakehouse, night_date: date, n_users: int = 5) -> None:
     """Print the head of the list that a retention team would read."""
-    listed = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [date]})
-    table = Table("rank", "user", "probability", "days", "reasons", title=f"The list of {date}")
+    listed = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [night_date]})
+    title = f"The list of {night_date}, its first {n_users}"
+    table = Table("rank", "user", "probability", "days", "reasons", title=title)
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(
             str(row.list_rank),
@@ -104,12 +132,11 @@ def show_list(lakehouse: Lakehouse, date: Date, n_users: int = 5) -> None:
     Console().print(table)
 
 
-def show_places(lakehouse: Lakehouse, folder: Path, pages: list[str]) -> None:
-    """Print where everything is, and how to serve it."""
-    names = ", ".join(spec.path for spec in TABLES if lakehouse.exists(spec))
+def show_next(lakehouse: Lakehouse, pages: list[str]) -> None:
+    """Print where the pages are, and three things to do next."""
     root = lakehouse.root
-    say("log", str(folder / "events"))
-    say("tables", f"{root}: {names}")
-    say("reports", ", ".join(pages))
-    say("runs and models", f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db")
-    say("service", f"CHURN_API_KEY=<a long random text> make serve LAKEHOUSE={root}")
+    where = "" if root == "./lakehouse" else f" LAKEHOUSE={root}"
+    say("pages", ", ".join(pages))
+    say("the list, served", f"CHURN_API_KEY=$(openssl rand -hex 32) make serve{where}")
+    say("how it stands", f"make status{where}")
+    say("your own log", "make run EVENTS=path LAKEHOUSE=./lakehouse-own")
