@@ -182,6 +182,10 @@ report: setup ## The newest backtest and the newest night, an HTML page each
 status: setup ## How the lakehouse stands: last runs, champion, alerts, how fresh and large [RUNS=10]
 	@"$(PY)" -m jobs.status $(if $(RUNS),--runs "$(RUNS)")
 
+.PHONY: pictures
+pictures: setup ## The README's pictures, from the demo's lakehouse (needs chromium)
+	@"$(PY)" -m scripts.pictures "$${LAKEHOUSE:-lakehouse}"
+
 .PHONY: notebooks
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
 	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
@@ -205,7 +209,7 @@ format: setup ## Format the code, and mend what ruff can mend
 docs: setup ## Write what the docs take from the declarations anew: tables, features, steps
 	@"$(PY)" -m churn_spark.contracts.tables > docs/data-flow.md
 	@"$(PY)" -m churn_spark.contracts.features > docs/features.md
-	@"$(PY)" -m churn_spark.pipeline README.md
+	@"$(PY)" -m churn_spark.pipeline docs/jobs.md
 	@"$(PY)" scripts/architecture.py
 
 .PHONY: docs-site

@@ -1,4 +1,4 @@
-"""Write the table of steps into pages: `python -m churn_spark.pipeline README.md`."""
+"""Write the table of steps into pages: `python -m churn_spark.pipeline docs/jobs.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All use cases, and the table of them in the README."""
+"""All use cases, and the table of them in the docs."""
 
 from __future__ import annotations
 

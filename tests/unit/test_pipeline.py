@@ -1,4 +1,4 @@
-"""The use cases' declarations: complete, in an order that works, and the README's table."""
+"""The use cases' declarations: complete, in an order that works, and the table of the docs."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_names_of_tables_are_their_places() -> None:
     assert replace(TABLES[0], layer="gold").path == f"gold/{TABLES[0].name}"
 
 
-def test_steps_in_the_readme_are_the_declared_ones() -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_steps_in_the_docs_are_the_declared_ones() -> None:
+    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
     assert page == update_page(page), "run `make docs`"
 
 

@@ -9,7 +9,7 @@ def describe_tables() -> str:
     """The tables as Markdown: the whole of `docs/data-flow.md`."""
     parts = [
         "# The tables\n\nWritten by `make docs` from `churn_spark/contracts/tables`. The "
-        "flow is drawn in the [README](../README.md).\n"
+        "flow is drawn in the [README](../README.md#how-it-works).\n"
     ]
     of_users = [f"`{spec.path}`" for spec in TABLES if "user_id" in spec.column_names]
     parts.append(

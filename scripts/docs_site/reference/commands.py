@@ -19,7 +19,7 @@ _INTRODUCTION = """# The command line
 
 Every job is a command of its own: `python -m jobs.NAME` in the project's environment
 (`.venv/bin/python`), or `./spark-submit.sh NAME`, which hands it to `spark-submit`. `--help`
-says the same as this page. What each job reads and writes: [the steps](../../README.md#the-flow).
+says the same as this page. What each job reads and writes: [the jobs](../jobs.md).
 `make` without a target lists the commands around them: set-up, demo, tests, measurements.
 """
 _HEADER = ("option", "takes", "default", "what it does")
@@ -100,15 +100,15 @@ def _parts(command: TyperCommand | TyperGroup) -> dict[str, TyperCommand]:
 
 
 def _exit_codes() -> str:
-    """The exit codes as the README tells them."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    told = re.search(r"^\| exit code \|.*?\n\n", readme, re.MULTILINE | re.DOTALL)
+    """The exit codes as the page of the jobs tells them."""
+    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
+    told = re.search(r"^\| exit code \|.*(?:\n|\Z)(?:\|.*(?:\n|\Z))*", page, re.MULTILINE)
     if told is None:
-        raise ValueError("found no table of exit codes in README.md, expected one")
+        raise ValueError("found no table of exit codes in docs/jobs.md, expected one")
     return "\n".join(
         [
             "## Exit codes\n",
-            told[0].replace("](docs/", "](../"),
+            told[0].replace("](", "](../") + "\n",
             "What a scheduler should do with each: [nights that nobody watches](../operation.md). "
             "Every message that ends a job with one of them: [error lines](errors.md).\n",
         ]

@@ -1,0 +1,46 @@
+"""The README's figures and pictures are those that a command of the project makes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# A figure in the README -> the page that has the command's output, and the figure there.
+FIGURES = {
+    ".7642": ("evaluation", r"│ lightgbm +│ 0\.7642 "),
+    ".7644": ("evaluation", r"│ true parameters +│ 0\.7644 "),
+    "158.6 s": ("speed", r"\| this project, first night \| 158\.6 "),
+    "29.2 s": ("speed", r"\| this project, one more night \| 29\.2 "),
+    ".08": ("monitoring", r"│ four times that wander: retrainings for drift a year[^\n]*│ 0\.08 "),
+}
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_figure_is_in_the_output_of_the_command_beside_it(figure: str) -> None:
+    page, pattern = FIGURES[figure]
+    [row] = [line for line in README.splitlines() if figure in line and line.count("|") == 4]
+    assert f"docs/{page}.md" in row
+    assert re.search(pattern, (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+
+
+def test_every_figure_of_the_first_table_is_checked() -> None:
+    table = README[README.index("| | | shown by |") : README.index("| the list of the morning")]
+    found = re.findall(r"(?<![\w.])(?:\d+)?\.\d+(?: s)?", table)
+    assert sorted(one for one in found if one != "11.7") == sorted(FIGURES)
+
+
+@pytest.mark.parametrize("name", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
+def test_picture_is_there_and_small(name: str) -> None:
+    assert 5_000 < (ROOT / name).stat().st_size < 100_000
+
+
+def test_first_screen_comes_before_the_first_heading_of_a_part() -> None:
+    first = README[: README.index("\n## ")]
+    assert "make demo" in first
+    assert "make run EVENTS=" in first
+    assert first.count("![") == 2
+    assert len(first.splitlines()) < 30
