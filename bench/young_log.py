@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -98,9 +99,10 @@ def make_table(title: str) -> Table:
 
 def with_row(shown: Table, spark: SparkSession, log: YoungLog, work: Path) -> None:
     """Add a row of a log; its folders are gone afterwards."""
-    shown.add_row(*describe(live(spark, work / "nights", log), log))
-    for folder in ("log", "nights"):
-        shutil.rmtree(work / folder, ignore_errors=True)
+    # A folder of its own: MLflow keeps the store open that it has found at a path.
+    with tempfile.TemporaryDirectory(prefix="nights-", dir=work) as folder:
+        shown.add_row(*describe(live(spark, Path(folder), log), log))
+    shutil.rmtree(work / "log", ignore_errors=True)
 
 
 def simulate(name: str, folder: Path, users: int, seed: int) -> YoungLog:
