@@ -12,7 +12,6 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,8 +30,8 @@ from bench.joint import say_joint
 from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
 from bench.promises import choose_sections, holds
-from bench.season import HISTORY_DAYS, rehearse
-from bench.young_log import say_young_log
+from bench.season import HISTORY_DAYS, plan_season, rehearse
+from bench.young_log import say_known_logs, say_young_logs
 from churn_spark.lakehouse.frames import collect
 from churn_spark.monitoring.drift.ks import (
     ReferenceSample,
@@ -46,8 +45,10 @@ from churn_spark.pipeline.context import open_job
 
 N_PAIRS, N_FEATURES, BASELINE_ROWS = 2000, 30, 100_000
 SECTIONS = (
-    *("pairs", "partitions", "cost", "coverage", "joint", "years", "kills", "young", "season"),
+    *("pairs", "partitions", "cost", "coverage", "joint", "years", "kills"),
+    *("known", "young", "season"),
 )
+N_YOUNG_LOGS = 3
 console = Console(width=118)
 
 
@@ -241,6 +242,10 @@ def main(
         int, typer.Option(help="Of the log before the season; 61: a young one.")
     ] = HISTORY_DAYS,
     nights: Annotated[int, typer.Option(help="Of the season.")] = 60,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Of young logs and the season; drawn if none."),
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
 ) -> None:
     """Print what is promised of the monitoring, and whether it holds."""
@@ -253,32 +258,25 @@ def main(
         say_joint(console, secrets.randbelow(10**9))
     if "years" in chosen:
         monitor_policy.say_years(console)
+    seeds = seed or [secrets.randbelow(10**6) for _ in range(N_YOUNG_LOGS)]
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as name:
         folder = Path(name)
         if "kills" in chosen:
             say_kills(folder / "kills", console)
-        if {"partitions", "cost", "young", "season"} & set(chosen):
+        if {"partitions", "cost", "known", "young", "season"} & set(chosen):
             with open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
-                say_on_spark(context.spark, folder, chosen, users, nights, history_days)
-
-
-def say_on_spark(
-    spark: SparkSession,
-    folder: Path,
-    chosen: Sequence[str],
-    users: int,
-    nights: int,
-    history_days: int,
-) -> None:
-    """The sections that need a session."""
-    if "partitions" in chosen:
-        say_partitions(spark)
-    if "cost" in chosen:
-        say_cost(spark, folder)
-    if "young" in chosen:
-        say_young_log(spark, folder / "young", users, console)
-    if "season" in chosen:
-        rehearse(spark, folder / "season", users, nights, history_days, console)
+                spark = context.spark
+                if "known" in chosen:
+                    say_known_logs(spark, folder / "known", console)
+                if "young" in chosen:
+                    say_young_logs(spark, folder / "young", users, seeds, console)
+                if "partitions" in chosen:
+                    say_partitions(spark)
+                if "cost" in chosen:
+                    say_cost(spark, folder)
+                if "season" in chosen:
+                    season = plan_season(history_days, nights)
+                    rehearse(spark, folder / "season", season, users, seeds[0], console)
 
 
 if __name__ == "__main__":

@@ -71,36 +71,32 @@ class Season:
         return [self.first + timedelta(days=number) for number in range(self.n_nights)]
 
 
+def plan_season(history_days: int, n_nights: int) -> Season:
+    """So many nights after so many days of log."""
+    first = START + timedelta(days=history_days)
+    change, bad = (first + timedelta(days=night) for night in (CHANGE_NIGHT, BAD_NIGHT))
+    return Season(first, n_nights, change, bad)
+
+
 def rehearse(
-    spark: SparkSession,
-    work: Path,
-    users: int,
-    n_nights: int,
-    history_days: int,
-    console: Console,
+    spark: SparkSession, work: Path, season: Season, users: int, seed: int, console: Console
 ) -> None:
     """Live the season and say what became of each promise.
 
     Args:
         spark: the session.
         work: a folder.
+        season: when what happens.
         users: of the simulated service.
-        n_nights: of the season.
-        history_days: of the log before the first night.
+        seed: of their log.
         console: to say it on.
     """
-    first = START + timedelta(days=history_days)
-    season = Season(
-        first,
-        n_nights,
-        first + timedelta(days=CHANGE_NIGHT),
-        first + timedelta(days=BAD_NIGHT),
-    )
+    history_days = (season.first - START).days
     settings = SimulationSettings(
         users=users,
         start=START,
-        days=history_days + n_nights,
-        seed=2024,
+        days=history_days + season.n_nights,
+        seed=seed,
         growth=GROWTH,
         drift="label",
         drift_date=season.change,
@@ -124,7 +120,10 @@ def rehearse(
             deliver(work / "world" / "events", incoming, night, season.change)
             flow.nightly(context, night, str(incoming))
     seconds = time.monotonic() - started
-    console.print(f"{n_nights} nights of {users:,} users in {seconds:,.0f} s")
+    console.print(
+        f"{season.n_nights} nights of {users:,} users, seed {seed}, after {history_days} days of "
+        f"log, in {seconds:,.0f} s"
+    )
     say_promises(context, season, console)
 
 

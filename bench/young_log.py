@@ -11,6 +11,8 @@ import gzip
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,7 +36,6 @@ from churn_spark.stores.decisions import read_entries
 from churn_spark.timeline import MILLIS_PER_DAY, days_after
 
 START, DAYS, NIGHTS = date(2018, 10, 1), 61, 15
-SEEDS = (7301, 7302, 7303)
 MAX_OPEN_ALERTS = 5
 _EPOCH: Final = date(1970, 1, 1)
 MINI: Final = "customer_churn_mini.json.gz"
@@ -60,19 +61,23 @@ class YoungLog:
     n_nights: int
 
 
-def say_young_log(spark: SparkSession, work: Path, users: int, console: Console) -> None:
-    """Live the nights on each log, and say what was found that isn't there."""
-    shown = Table(
-        "Log", "Nights", "Scored", "Held", "Retrainings", "Not scheduled",
-        "Drift alerts from warning up", "Open alerts", "",
-        title="Nights on young logs without any change",
-    )  # fmt: skip
-    sample = os.environ.get("CHURN_SAMPLE_DATA")
-    worlds = [(f"{users:,} users, seed {seed}", users, seed) for seed in SEEDS]
-    worlds.append(("the demo's", DEMO_USERS, SimulationSettings().seed))
-    for name, n_users, seed in worlds:
-        with_row(shown, spark, simulate(name, work / "log", n_users, seed), work)
-    if sample:
+def say_young_logs(
+    spark: SparkSession, work: Path, users: int, seeds: Sequence[int], console: Console
+) -> None:
+    """Live the nights on simulated logs, and say what was found that isn't there."""
+    shown = make_table("Nights on young logs without any change")
+    for seed in seeds:
+        name = f"{users:,} users, seed {seed}"
+        with_row(shown, spark, simulate(name, work / "log", users, seed), work)
+    console.print(shown)
+
+
+def say_known_logs(spark: SparkSession, work: Path, console: Console) -> None:
+    """The same on the logs that a newcomer has."""
+    shown = make_table("Nights on the logs that come along")
+    seed = SimulationSettings().seed
+    with_row(shown, spark, simulate("the demo's", work / "log", DEMO_USERS, seed), work)
+    if sample := os.environ.get("CHURN_SAMPLE_DATA"):
         mini = Path(sample) / MINI
         days = cut_by_day(mini, work / "log")
         for name, events, n_nights in (
@@ -83,11 +88,21 @@ def say_young_log(spark: SparkSession, work: Path, users: int, console: Console)
     console.print(shown)
 
 
+def make_table(title: str) -> Table:
+    """A table without rows yet."""
+    return Table(
+        "Log", "Nights", "Scored", "Held", "Retrainings", "Not scheduled",
+        "Drift alerts from warning up", "Open alerts", "",
+        title=title,
+    )  # fmt: skip
+
+
 def with_row(shown: Table, spark: SparkSession, log: YoungLog, work: Path) -> None:
     """Add a row of a log; its folders are gone afterwards."""
-    shown.add_row(*describe(live(spark, work / "nights", log), log))
-    for folder in ("log", "nights"):
-        shutil.rmtree(work / folder, ignore_errors=True)
+    # A folder of its own: MLflow keeps the store open that it has found at a path.
+    with tempfile.TemporaryDirectory(prefix="nights-", dir=work) as folder:
+        shown.add_row(*describe(live(spark, Path(folder), log), log))
+    shutil.rmtree(work / "log", ignore_errors=True)
 
 
 def simulate(name: str, folder: Path, users: int, seed: int) -> YoungLog:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -21,6 +18,7 @@ from pyarrow.fs import FileType
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.lakehouse.parquet_files import StorageOptions, write_file
 from churn_spark.lakehouse.polars_schema import conform_polars
+from churn_spark.lakehouse.room import require_room
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -41,6 +39,7 @@ def write_data_files(
 
     Raises:
         SchemaError: if the rows don't fit the table.
+        OSError: if the disk has no room for them.
     """
     rows = conform_polars(frame, spec)
     if not spec.partition_by:
@@ -75,13 +74,9 @@ def _write(
     folders = [f"{name}={_folder_value(value)}/" for name, value in partition.items()]
     path = f"{''.join(folders)}part-{uuid.uuid4()}.snappy.parquet"
     place = f"{table.rstrip('/')}/{path}"
-    try:
-        write_file(rows, place, options)
-    except pl.exceptions.ComputeError as error:
-        # Polars keeps what the disk has answered to itself.
-        if table.startswith("/") and shutil.disk_usage(table).free < rows.estimated_size():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place) from error
-        raise
+    # What the disk answers Polars keeps to itself.
+    require_room(table, int(rows.estimated_size()))
+    write_file(rows, place, options)
     (written,) = DeltaStorageHandler(table, options).get_file_info([path])
     return AddAction(
         path=quote(path, safe="/=-._"),

@@ -19,6 +19,7 @@ from churn_spark.errors import OldTableError
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.hdfs import is_hdfs
 from churn_spark.lakehouse.lock_guard import require_lock
+from churn_spark.lakehouse.room import require_room
 from churn_spark.lakehouse.selection import (
     Where,
     arrow_condition,
@@ -149,8 +150,12 @@ def replace(
 
     Returns:
         Number of the version written.
+
+    Raises:
+        OSError: if the disk has no room for them.
     """
     require_lock()
+    require_room(uri, rows.nbytes)
     table = open_table(uri, options, spec)
     delta = table.delta if table else None
     write_deltalake(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import mlflow
 from alembic.util import CommandError
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import column, create_engine, func, inspect, select, table, update
 from sqlalchemy.exc import DatabaseError
 
@@ -17,6 +21,7 @@ from churn_spark.errors import StoreError
 from churn_spark.troubles import describe_trouble
 
 _ARTIFACTS: Final = "mlflow/artifacts"
+_MAKING: Final = "making-"
 _EXPERIMENTS: Final = table("experiments", column("name"), column("artifact_location"))
 _PLACES: Final = (
     (_EXPERIMENTS, "artifact_location"),
@@ -63,6 +68,28 @@ def follow_lakehouse(store: Path, artifacts: Path, experiment: str) -> None:
                 )
     finally:
         engine.dispose()
+
+
+def make_store(store: Path, artifacts: Path) -> None:
+    """Make the store in which MLflow keeps its runs, whole or not at all.
+
+    MLflow makes its tables one by one. Where that was interrupted, by a full disk or a kill, it
+    couldn't open what it had left.
+
+    Args:
+        store: the SQLite file; nothing happens where there is one.
+        artifacts: the folder of the files.
+    """
+    if store.exists():
+        return
+    for left in store.parent.glob(f"{_MAKING}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=store.parent) as folder:
+        made = Path(folder) / store.name
+        SqlAlchemyStore(f"sqlite:///{made}", str(artifacts)).engine.dispose()
+        # Unlike a rename, a link doesn't take the place of another process's.
+        with suppress(FileExistsError):
+            os.link(made, store)
 
 
 @contextmanager

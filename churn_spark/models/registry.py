@@ -22,7 +22,7 @@ from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import InputError, StoreError
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
-from churn_spark.models.own_store import follow_lakehouse, opening
+from churn_spark.models.own_store import follow_lakehouse, make_store, opening
 from churn_spark.models.sqlite import find_store
 from churn_spark.models.trainings import Trainings
 
@@ -67,6 +67,7 @@ class ModelRegistry:
         self._loaded: OrderedDict[str, ModelBundle] = OrderedDict()
         with opening(uri):
             if own:
+                make_store(own / "mlflow.db", own / "artifacts")
                 follow_lakehouse(own / "mlflow.db", own / "artifacts", config.experiment)
             self._client = MlflowClient(uri, uri)
             self._experiment_id = self._find_experiment(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date as Date
-from typing import Final
 
 from churn_spark.config import ChecksConfig
 from churn_spark.contracts.places import AT_EDGE, OUT_OF_PLACE
@@ -39,7 +38,6 @@ from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import read_failed_nights, write_checks
 from churn_spark.stores.event_days import read_event_days
 from churn_spark.stores.files import measure_files
-from churn_spark.timeline import days_after
 
 USE_CASE = UseCase(
     "check_data",
@@ -49,8 +47,6 @@ USE_CASE = UseCase(
     takes=("the champion",),
     reads_if_there=(DECISIONS, FILES, LOG_DATES, BUILT_DATES),
 )
-
-_NEWEST_DAYS: Final = 14
 
 
 def run(
@@ -103,14 +99,13 @@ def check_night(
 
 
 def newest_sound_date(lakehouse: Lakehouse, date: Date) -> Date | None:
-    """The newest date within two weeks before a night whose snapshot failed no check.
+    """The newest date before a night whose snapshot failed no check, however long ago.
 
     A feed that stays broken doesn't become what is usual: its own nights are no measure.
     """
     failed = read_failed_nights(lakehouse)
-    first = days_after(date, -_NEWEST_DAYS)
     built = lakehouse.partition_values(SNAPSHOTS, "as_of")
-    return max((day for day in built if first <= day < date and day not in failed), default=None)
+    return max((day for day in built if day < date and day not in failed), default=None)
 
 
 def read_misdated(lakehouse: Lakehouse, night: Night) -> list[Date]:

@@ -75,7 +75,11 @@ class RunRecord:
                 write_run(self.lakehouse, run)
             report_run(run, self.config)
         except Exception as trouble:
-            told = describe_trouble(trouble) or f"{type(trouble).__name__}: {trouble}"
+            told = describe_trouble(trouble)
+            if told and error and describe_trouble(error):
+                # Such as a full disk: the run ends with it, and says so.
+                return
+            told = told or f"{type(trouble).__name__}: {trouble}"
             warn(f"what this run took could not be kept: {' '.join(told.split())[:300]}")
 
     def _measure(self, error: BaseException | None) -> Run:

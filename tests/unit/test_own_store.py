@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from churn_spark.config import load_config
 from churn_spark.errors import StoreError
 from churn_spark.models.own_store import opening
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.troubles import exit_code_of
 
 CONFIG = load_config().registry
 
@@ -61,6 +62,33 @@ def test_files_are_found_and_written_where_the_lakehouse_is_now(store: Path, mad
             client.log_text(another, "new", "new.txt")
         assert (lake / "mlflow" / "artifacts" / another / "artifacts" / "new.txt").exists()
     assert sorted(made.rglob("*")) == files_before
+
+
+@pytest.mark.parametrize("n_pages", [20, 120])
+def test_store_is_made_whole_after_the_disk_was_full(n_pages: int, tmp_path: Path) -> None:
+    def fill_disk(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {n_pages}")
+
+    event.listen(Engine, "connect", fill_disk)
+    try:
+        with pytest.raises(Exception, match=r"database or disk is full") as full:
+            ModelRegistry(CONFIG, str(tmp_path / "lake"))
+    finally:
+        event.remove(Engine, "connect", fill_disk)
+    assert exit_code_of(full.value) == 2
+    assert not [*(tmp_path / "lake").rglob("*.db")]
+
+    registry = ModelRegistry(CONFIG, str(tmp_path / "lake"))
+    with registry.run("training", {"as_of": "2018-11-01"}):
+        assert registry.champion_version() is None
+
+
+def test_what_a_kill_has_left_of_a_store_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "lake" / "mlflow" / "making-x" / "mlflow.db"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    ModelRegistry(CONFIG, str(tmp_path / "lake"))
+    assert [*left.parents[1].iterdir()] == [left.parents[1] / "mlflow.db"]
 
 
 def test_version_whose_files_are_gone_is_named(store: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -110,6 +111,14 @@ def test_run_ends_well_when_it_cannot_be_kept(
     monkeypatch.setattr(run_record, "write_run", fail)
     with recorded(start(lakehouse)):
         pass
+    assert capsys.readouterr().err.startswith("warning: what this run took could not be kept: ")
+
+    # Of a run that ends with the same one line says enough.
+    with suppress(PermissionError), recorded(start(lakehouse)):
+        fail()
+    assert capsys.readouterr().err == ""
+    with suppress(ZeroDivisionError), recorded(start(lakehouse)):
+        raise ZeroDivisionError
     assert capsys.readouterr().err.startswith("warning: what this run took could not be kept: ")
 
 
