@@ -123,7 +123,7 @@ class _Filter:
         states[:, 0] = 1.0 - fading
         states[:, 1 : n_faded + 1] = fading[:, None] / n_faded
         paces = norm.pdf(_PACES) / norm.pdf(_PACES).sum()
-        return states[:, :, None, None] * self.onsets[:, None, :, None] * paces
+        return np.asarray(states[:, :, None, None] * self.onsets[:, None, :, None] * paces)
 
     def _see(self, weights: Floats, day: int) -> None:
         """Weigh by how likely the pauses are that began on a day."""

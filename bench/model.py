@@ -126,9 +126,7 @@ def _judge_with_and_without(
         known = best_when_fading(context, world, settings, rows, tested.bundle.behaviour)
         figures = judge(tested, {PARAMETERS: known})
     else:
-        figures = judge(
-            tested, best_from_the_log(context, world, rows, tested.bundle.behaviour)
-        )
+        figures = judge(tested, best_from_the_log(context, world, rows, tested.bundle.behaviour))
     sets = "training.feature_sets=[report,activity,behaviour]"
     _, without = test_newest(spark, world, settings, HORIZONS[0], sets)
     return figures | {f"{PRIMARY}, no fading": judge(without, {})[PRIMARY]}

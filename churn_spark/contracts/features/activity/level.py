@@ -33,8 +33,8 @@ LEVEL: tuple[LogFeature, ...] = (
     number(
         "billing_days_ahead",
         CycleBegins("registered_ts", days=30, noticed=3, first=1, last=14),
-        "how many of the two weeks from the day after the date on are among the first three days of "
-        "a month of 30 days since registration",
+        "how many of the 14 days from the day after the date on are among the first three of a "
+        "month of 30 days since registration",
         "days",
         "has {value} days around a bill in the next two weeks (typical: {typical})",
     ),

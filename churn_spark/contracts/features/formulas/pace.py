@@ -18,11 +18,11 @@ from churn_spark.timeline import MILLIS_PER_DAY
 
 _LOG_2: Final = math.log(2.0)
 _ROOTS: Final = 4
-_COEFFICIENTS: Final = tuple(1.0 / (2.0 * n + 1.0) for n in range(9))
+_COEFFICIENTS: Final = tuple(1.0 / (2.0 * n + 1.0) for n in range(16))
 
 
 def natural_log(past: Past[Q], value: Q) -> Q:
-    """The logarithm of a number from 1 to 1,000, right to 1e-9.
+    """The logarithm of a number from 1 to 1,000, right to 1e-12.
 
     From square roots and arithmetic alone, which Spark, Polars and Python round alike: their own
     logarithms differ in the last bit.

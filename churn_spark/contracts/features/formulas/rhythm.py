@@ -80,6 +80,11 @@ class CycleAhead(_Moving):
         before = _dates_since(past, self.source) - 1.0
         return (past.floor(before / self.days) + 1.0) * self.days - before - 1.0
 
+    @property
+    def n_phases(self) -> int:
+        """One for each date of a cycle."""
+        return self.days
+
 
 @dataclass(frozen=True)
 class CycleBegins(_Moving):
@@ -108,6 +113,11 @@ class CycleBegins(_Moving):
             - past.floor((since + float(self.first - day - 1)) / self.days)
             for day in range(self.noticed)
         )
+
+    @property
+    def n_phases(self) -> int:
+        """None to all of the first dates of one cycle."""
+        return self.noticed + 1
 
 
 @dataclass(frozen=True)
