@@ -67,6 +67,16 @@ def say_shares(figures: Comparison, least_auc: float, least_precision: float) ->
     )
 
 
+def say_reached(figures: Comparison, least_auc: float, least_precision: float) -> None:
+    """Compare the primary model with the most that the log can tell."""
+    auc, precision = shares_of(figures[PRIMARY], figures[PARAMETERS])
+    console.print(
+        f"  against who knows how interest fades, but must read users off the log: {auc:.3f} of "
+        f"the AUC above chance (at least {least_auc}: {holds(auc >= least_auc)}), {precision:.3f} "
+        f"of the AP (at least {least_precision}: {holds(precision >= least_precision)})"
+    )
+
+
 def say_calibration(one: ExpectedMetrics) -> None:
     """Compare the primary model's calibration with what is promised."""
     slope, error = one.calibration_slope, one.calibration_error

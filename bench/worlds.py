@@ -17,7 +17,11 @@ from churn_spark.contracts.tables import TRANSITIONS
 from churn_spark.lakehouse.frames import collect
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.behaviour.cells import N_CELLS
-from churn_spark.models.behaviour.evidence import build_evidence, build_forecasts
+from churn_spark.models.behaviour.evidence import (
+    EVIDENCE_OF,
+    build_evidence,
+    build_forecasts,
+)
 from churn_spark.models.behaviour.mixture import Mixture, pseudo_counts, to_log_chances
 from churn_spark.models.behaviour.model import BehaviourModel
 from churn_spark.models.behaviour.outcomes import solve_sessions
@@ -92,6 +96,12 @@ def true_classes(context: JobContext, world: World, fitted: BehaviourModel) -> B
     )
 
 
+def evidence_of(context: JobContext, rows: pd.DataFrame, model: BehaviourModel) -> pd.DataFrame:
+    """What the transitions of the rows' users say of every class."""
+    users = context.spark.createDataFrame(rows[[*EVIDENCE_OF]])
+    return build_evidence(users, context.lakehouse.read(TRANSITIONS), model).toPandas()
+
+
 def best_from_the_log(
     context: JobContext, world: World, rows: pd.DataFrame, fitted: BehaviourModel
 ) -> dict[str, NDArray[np.float64]]:
@@ -103,10 +113,7 @@ def best_from_the_log(
         average. `true personas`: knows of each user which kind it is, infers the rate.
     """
     model = true_classes(context, world, fitted)
-    users = context.spark.createDataFrame(
-        rows[["as_of", "user_id", "tenure_days", "last_subscription_level"]]
-    )
-    evidence = build_evidence(users, context.lakehouse.read(TRANSITIONS), model).toPandas()
+    evidence = evidence_of(context, rows, model)
     truth = read_truth(world.folder, "users").select(["user_id", "persona"]).to_pandas()
     known = evidence.merge(truth, on="user_id")
     for number, persona in enumerate(PERSONA_NAMES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
@@ -158,9 +158,46 @@ def activity_features(events: Iterable[Event], as_of: date, log_start: date) -> 
     found["missed_sessions"] = since * (len(sessions) + 1.4) / (exposure + 7)
     age = None if registered is None else (millis_of(as_of) - registered) / _DAY
     found["billing_day"] = None if age is None else age % 30
+    found |= _billing_ahead(as_of, registered)
+    found |= {
+        f"own_pace_{days}d": _own_pace(opened(days), len(sessions), days, exposure)
+        for days in (14, 28)
+    }
+    found |= {
+        f"slowdown_{days}d": _slowdown(opened(days), len(sessions), days, exposure)
+        for days in (7, 14, 21, 28, 42)
+    }
+    before = max(exposure - since, 0.0) + 7
+    found["pause_log_survival"] = -(len(sessions) + 1.4) * math.log(1 + since / before)
     for name, page in (("thumbs_down", "Thumbs Down"), ("thumbs_up", "Thumbs Up")):
         found[f"{name}_trend"] = _trend([_count(within(*week), page) for week in weeks])
     return found
+
+
+def _billing_ahead(as_of: date, registered: int | None) -> dict[str, float | None]:
+    """Counted date by date."""
+    if registered is None:
+        return {"days_to_billing": None, "billing_days_ahead": None}
+    first = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=registered)).date()
+    coming = [((as_of - first).days + day) % 30 for day in range(31)]
+    return {
+        "days_to_billing": coming.index(0),
+        "billing_days_ahead": sum(day < 3 for day in coming[1:15]),
+    }
+
+
+def _own_pace(recent: int, all_of_them: int, days: int, exposure: float) -> float:
+    lately = min(days, exposure)
+    rate = (all_of_them - recent + 1.4) / (exposure - lately + 7)
+    return (recent + 1) / (rate * lately + 1)
+
+
+def _slowdown(recent: int, all_of_them: int, days: int, exposure: float) -> float:
+    """By the gamma integrals of both: a rate for all days, and half of it for the last ones."""
+    lately, shape = min(days, exposure), all_of_them + 1.4
+    as_before = -shape * math.log(7 + exposure)
+    slower = -recent * math.log(2) - shape * math.log(7 + exposure - lately + lately / 2)
+    return slower - as_before
 
 
 def _sessions(mine: list[Event]) -> list[Event]:

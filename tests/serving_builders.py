@@ -130,7 +130,7 @@ def make_behaviour() -> BehaviourModel:
 def make_fading() -> FadingModel:
     """A model of fading that nobody has fitted."""
     return FadingModel(
-        parameters=Parameters(0.01, 0.04, 0.15, 2.2, 0.0005, 0.02, 1.2, 0.8),
+        parameters=Parameters(0.01, 0.04, 2.2, 0.0005, 0.02, 1.2, 0.8),
         profile=np.where(np.arange(30) < 3, 5.0, 15.0 / 27.0),
         clock=WeeklyClock(1.0 + 0.5 * np.sin(np.arange(168) * np.pi / 12.0)),
         log_start=date(2018, 10, 1),

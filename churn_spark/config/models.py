@@ -76,8 +76,9 @@ class LightGBMConfig(Section):
 class LogisticRegressionConfig(Section):
     """Parameters of the baseline."""
 
-    reg_param: float = Field(ge=0)
+    reg_params: tuple[Annotated[float, Field(ge=0)], ...] = Field(min_length=1)
     max_iter: int = Field(ge=1)
+    start_from_forecasts: bool
 
 
 class BehaviourConfig(Section):

@@ -1,4 +1,8 @@
-"""The baseline: logistic regression on the logarithms of the features, fitted in this process."""
+"""The baseline: logistic regression on the logarithms of the features, fitted in this process.
+
+What is a phase rather than an amount, days to the next bill, has a column for each day: cancels
+come around bills, and no logarithm rises and falls.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,10 @@ from scipy.special import expit, logit
 
 from churn_spark.arrays import Floats
 from churn_spark.config import LogisticRegressionConfig
+from churn_spark.contracts.features.spec import named
+from churn_spark.evaluation.metrics import row_log_losses
 from churn_spark.models.encoding import Encoding
+from churn_spark.models.offset import Offset
 
 # Largest slope of the objective at the end: probabilities are then right to far more than 1e-6.
 _TOLERANCE = 1e-9
@@ -26,21 +33,55 @@ class LogisticRegression:
         typical: median of each number after `compress`, for missing ones, shape (numbers,).
         coefficients: of the columns that `_inputs` gives, shape (columns,).
         intercept: log-odds where all columns are 0.
+        offset: log-odds that these are added to; none: 0.
     """
 
     encoding: Encoding
     typical: Floats
     coefficients: Floats
     intercept: float
+    offset: Offset | None = None
 
     def probabilities(self, rows: pd.DataFrame) -> Floats:
         """The chance to cancel of encoded rows."""
         margins = _inputs(rows, self.encoding, self.typical) @ self.coefficients + self.intercept
+        if self.offset is not None:
+            margins = margins + _offsets(rows, self.offset)
         return np.asarray(expit(margins), dtype=np.float64)
 
 
+def choose_reg_param(
+    learnt: pd.DataFrame,
+    held_out: pd.DataFrame,
+    encoding: Encoding,
+    config: LogisticRegressionConfig,
+    offset: Offset | None = None,
+) -> float:
+    """The regularization with the least mean log loss on users that the fits haven't seen.
+
+    Args:
+        learnt: encoded features and `label`.
+        held_out: the same of other users; where they are none the strongest is chosen.
+        encoding: of the features.
+        config: which to choose from.
+        offset: where the regressions begin.
+    """
+    if held_out.empty:
+        return max(config.reg_params)
+    losses = {}
+    for reg_param in config.reg_params:
+        model = fit_logistic_regression(learnt, encoding, config, reg_param, offset)
+        chances = model.probabilities(held_out)
+        losses[reg_param] = row_log_losses(held_out["label"].to_numpy(), chances).mean()
+    return min(losses, key=losses.__getitem__)
+
+
 def fit_logistic_regression(
-    rows: pd.DataFrame, encoding: Encoding, config: LogisticRegressionConfig
+    rows: pd.DataFrame,
+    encoding: Encoding,
+    config: LogisticRegressionConfig,
+    reg_param: float,
+    offset: Offset | None = None,
 ) -> LogisticRegression:
     """Fit the baseline: medians for missing numbers, one column a level, unit variance.
 
@@ -52,7 +93,9 @@ def fit_logistic_regression(
     Args:
         rows: encoded features and `label`.
         encoding: of the features.
-        config: how much to regularize, and the most steps.
+        config: the most steps.
+        reg_param: how much to regularize.
+        offset: log-odds that the regression adds to, of columns of the rows; none: 0.
     """
     labels = rows["label"].to_numpy(dtype=np.float64)
     typical = _medians(rows, encoding)
@@ -65,10 +108,12 @@ def fit_logistic_regression(
     # A column that never changes says nothing; its deviation may be rounded to more than 0.
     changes = np.ptp(matrix, axis=0) > 0
     factor = np.divide(1.0, scale, out=np.zeros_like(scale), where=changes)
-    slopes, at_center = _minimize((matrix - center) * factor, labels, config)
+    begin = np.zeros(len(rows)) if offset is None else _offsets(rows, offset)
+    penalty = np.append(np.full(matrix.shape[1], reg_param), 0.0)
+    slopes, at_center = _minimize((matrix - center) * factor, labels, begin, penalty, config)
     coefficients = slopes * factor
     return LogisticRegression(
-        encoding, typical, coefficients, float(at_center - center @ coefficients)
+        encoding, typical, coefficients, float(at_center - center @ coefficients), offset
     )
 
 
@@ -78,24 +123,35 @@ def compress(values: Floats) -> Floats:
 
 
 def _minimize(
-    matrix: Floats, labels: Floats, config: LogisticRegressionConfig
+    matrix: Floats,
+    labels: Floats,
+    begin: Floats,
+    penalty: Floats,
+    config: LogisticRegressionConfig,
 ) -> tuple[Floats, float]:
-    """The slopes and the intercept of the least regularized loss, by Newton's method."""
+    """The slopes and the intercept of the least regularized loss, by Newton's method.
+
+    Args:
+        matrix: shape (rows, columns).
+        labels: 0 or 1, shape (rows,).
+        begin: log-odds that the regression adds to, shape (rows,).
+        penalty: of the slopes and the intercept, shape (columns + 1,).
+        config: the most steps.
+    """
     n, inputs = len(labels), np.column_stack([matrix, np.ones(len(labels))])
     signs = 1.0 - 2.0 * labels
-    penalty = np.append(np.full(matrix.shape[1], config.reg_param), 0.0)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        margins = inputs @ weights
+        margins = inputs @ weights + begin
         size = float(np.logaddexp(0.0, signs * margins).mean() + penalty @ weights**2 / 2)
         return size, inputs.T @ (expit(margins) - labels) / n + penalty * weights
 
     def curvature(weights: Floats) -> Floats:
-        chances = expit(inputs @ weights)
+        chances = expit(inputs @ weights + begin)
         weighted = inputs * (chances * (1.0 - chances))[:, None]
         return np.asarray(inputs.T @ weighted / n + np.diag(penalty))
 
-    start = np.append(np.zeros(matrix.shape[1]), logit(labels.mean()))
+    start = np.append(np.zeros(matrix.shape[1]), logit(labels.mean()) - begin.mean())
     found = minimize(
         loss,
         start,
@@ -118,13 +174,22 @@ def _medians(rows: pd.DataFrame, encoding: Encoding) -> Floats:
 
 
 def _inputs(rows: pd.DataFrame, encoding: Encoding, typical: Floats) -> Floats:
-    """The columns of the regression: all numbers, then the levels of each category."""
+    """The columns of the regression: all numbers, the levels of each category and phase."""
     numbers = compress(rows[_numbers(encoding)].to_numpy(dtype=np.float64))
     columns = [np.where(np.isnan(numbers), typical, numbers)]
     for name in encoding.categorical:
         codes = rows[name].to_numpy(dtype=np.float64)
         columns.append((codes[:, None] == np.arange(len(encoding.levels[name]) + 1)).astype(float))
+    for feature in named(encoding.features):
+        if feature.n_phases:
+            phases = rows[feature.name].to_numpy(dtype=np.float64)
+            columns.append((phases[:, None] == np.arange(feature.n_phases)).astype(float))
     return np.hstack(columns)
+
+
+def _offsets(rows: pd.DataFrame, offset: Offset) -> Floats:
+    names = list(offset.slopes)
+    return offset.values(rows[names].to_numpy(dtype=np.float64), names)
 
 
 def _numbers(encoding: Encoding) -> list[str]:

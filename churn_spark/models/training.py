@@ -30,7 +30,11 @@ from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
-from churn_spark.models.logistic import LogisticRegression, fit_logistic_regression
+from churn_spark.models.logistic import (
+    LogisticRegression,
+    choose_reg_param,
+    fit_logistic_regression,
+)
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.reference_folds import FOLD, deal_one_row
@@ -38,6 +42,7 @@ from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
 MAX_SCORED_ROWS = 200_000
+MAX_CHOICE_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,16 @@ class FittedTrees:
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """The final logistic regression, and how good it is on the validation users."""
+    """The final logistic regression, and how good it is on the validation users.
+
+    Attributes:
+        model: the regression.
+        reg_param: how much it is regularized.
+        evaluation: on the validation users.
+    """
 
     model: LogisticRegression
+    reg_param: float
     evaluation: Evaluation
 
 
@@ -124,24 +136,41 @@ def train_trees(
 
 
 def train_logistic_regression(
-    rows: LearntRows, encoding: Encoding, config: LogisticRegressionConfig
+    rows: LearntRows,
+    encoding: Encoding,
+    config: LogisticRegressionConfig,
+    offset_features: Sequence[str],
 ) -> FittedBaseline:
     """Fit the baseline on the same rows, its threshold chosen in the same way.
 
-    Where there are more than `MAX_COLLECTED_ROWS`, on a fixed sample of users.
+    Where there are more than `MAX_COLLECTED_ROWS`, on a fixed sample of users; how much to
+    regularize is chosen on the stopping users, on fewer.
+
+    Args:
+        rows: the training rows.
+        encoding: of the regression's features.
+        config: of the regression.
+        offset_features: that are probabilities, to whose log-odds it adds where it is to begin
+            at them.
     """
 
-    def fit(*splits: str) -> LogisticRegression:
-        learnt = rows.where("split", splits).take(MAX_COLLECTED_ROWS)
-        return fit_logistic_regression(learnt, encoding, config)
+    def learnt(*splits: str, max_rows: int = MAX_COLLECTED_ROWS) -> pd.DataFrame:
+        return rows.where("split", splits).take(max_rows)
 
     def score(model: LogisticRegression, split: str) -> pd.DataFrame:
-        found = rows.where("split", [split]).take(MAX_SCORED_ROWS)
+        found = learnt(split, max_rows=MAX_SCORED_ROWS)
         return found.assign(churn_probability=model.probabilities(found))
 
-    final = fit(TRAIN, STOPPING)
-    evaluation = _evaluate(score(final, VALIDATION), score(fit(TRAIN), STOPPING))
-    return FittedBaseline(final, evaluation)
+    fitted_on, offset = learnt(TRAIN, STOPPING), None
+    if config.start_from_forecasts:
+        base_rate = rows.where("split", [TRAIN, STOPPING]).base_rate
+        offset = fit_offset(fitted_on, offset_features, base_rate)
+    some, others = (learnt(split, max_rows=MAX_CHOICE_ROWS) for split in (TRAIN, STOPPING))
+    reg_param = choose_reg_param(some, others, encoding, config, offset)
+    final = fit_logistic_regression(fitted_on, encoding, config, reg_param, offset)
+    before = fit_logistic_regression(learnt(TRAIN), encoding, config, reg_param, offset)
+    evaluation = _evaluate(score(final, VALIDATION), score(before, STOPPING))
+    return FittedBaseline(final, reg_param, evaluation)
 
 
 def build_baseline_rows(

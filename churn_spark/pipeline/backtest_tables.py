@@ -18,7 +18,7 @@ from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.splits import STOPPING
 from churn_spark.pipeline.backtest_models import BacktestResult
 from churn_spark.pipeline.training_data import used_sets
-from churn_spark.reports.card import ModelCard
+from churn_spark.reports.card import Leaving, ModelCard
 
 
 def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
@@ -152,4 +152,19 @@ def build_card(
         threshold_reason="best F1 on users who decide the number of trees",
         n_gap_cancels=n_gap_cancels,
         is_simulated=is_simulated,
+        leaving=_leaving(tested),
+    )
+
+
+def _leaving(tested: BacktestResult) -> Leaving | None:
+    """What the models of how users leave have learnt; none without the model of fading."""
+    fading = tested.bundle.fading
+    if fading is None:
+        return None
+    found = fading.parameters
+    return Leaving(
+        slopes=dict(tested.trees.offset.slopes),
+        fading_days=1.0 / (found.recovery + found.cancel_fading),
+        slowing=found.slowing,
+        fading_share=found.fading_at_start,
     )

@@ -44,7 +44,11 @@ def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, Fitted
     encoding = data.encoding.only([feature.name for feature in features])
     with ThreadPoolExecutor(1) as beside:
         baseline = beside.submit(
-            train_logistic_regression, rows, encoding, config.logistic_regression
+            train_logistic_regression,
+            rows,
+            encoding,
+            config.logistic_regression,
+            offset_features(data, config),
         )
         return _fit_trees(data, tree_parameters(config), config), baseline.result()
 
@@ -130,7 +134,7 @@ def register(
     with registry.run("logistic_regression", about) as run_id:
         log_family(
             "logistic_regression",
-            about | config.logistic_regression.model_dump(),
+            about | config.logistic_regression.model_dump() | {"reg_param": baseline.reg_param},
             baseline.evaluation,
         )
         keep_scores(lakehouse, run_id, "logistic_regression", baseline.evaluation)

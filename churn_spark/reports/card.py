@@ -29,6 +29,23 @@ LIMITS = (
 )
 
 
+class Leaving(Strict):
+    """What the models of how users leave have learnt.
+
+    Attributes:
+        slopes: feature that is a probability -> what its log-odds are multiplied by where the
+            trees start; those that were left out are missing.
+        fading_days: for which interest fades, on average.
+        slowing: pauses while fading over those before.
+        fading_share: of the users who fade at a time.
+    """
+
+    slopes: dict[str, float]
+    fading_days: float = Field(gt=0)
+    slowing: float = Field(ge=1)
+    fading_share: float = Field(ge=0, le=1)
+
+
 class ModelCard(Strict):
     """The facts behind an evaluation, checked as they are read.
 
@@ -54,6 +71,7 @@ class ModelCard(Strict):
         n_gap_cancels: rows of these dates left out because their users cancel in the gap; none
             in the cards of older releases.
         is_simulated: whether the log comes from a simulator.
+        leaving: how users leave; none without the set `fading`, and in older cards.
         intended_use: paragraphs.
         limits: paragraphs.
     """
@@ -80,6 +98,7 @@ class ModelCard(Strict):
     threshold_reason: str
     n_gap_cancels: int | None = None
     is_simulated: bool = False
+    leaving: Leaving | None = None
     intended_use: tuple[str, ...] = INTENDED_USE
     limits: tuple[str, ...] = LIMITS
 

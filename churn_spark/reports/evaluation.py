@@ -7,6 +7,7 @@ from churn_spark.reports.card import card_section
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.explanation import importance_section, list_section
 from churn_spark.reports.html import draw_page
+from churn_spark.reports.leaving import leaving_section
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Facts, Page, Section
@@ -42,6 +43,7 @@ def build_page(data: EvaluationData) -> Page:
         sections=(
             ladder_section(data),
             curves_section(data),
+            *((leaving_section(data, card.leaving),) if card.leaving else ()),
             calibration_section(data),
             segments_section(data),
             mistakes_section(data),

@@ -28,10 +28,10 @@ _PRICE_EFFECT: Final = 2.0  # on the chance to begin to fade, for
 _PRICE_EFFECT_DAYS: Final = 14
 
 _ONSET_A_DAY: Final = 0.0075
-_ONSET_OF_PERSONA: Final = np.array([0.8, 2.0, 1.3, 0.7])
-_ONSET_SIGMA: Final = 0.6
-_FADING_AT_START: Final = 0.12
-_RECOVERY_A_DAY: Final = 0.02
+ONSET_OF_PERSONA: Final = np.array([0.8, 2.0, 1.3, 0.7])
+ONSET_SIGMA: Final = 0.6
+FADING_AT_START: Final = 0.12
+RECOVERY_A_DAY: Final = 0.02
 _CANCEL_AT_BILLING: Final = 0.30
 _CANCEL_ELSE: Final = 0.012
 _BILLING_CYCLE_DAYS: Final = 30
@@ -93,7 +93,12 @@ def is_offered(settings: SimulationSettings, number: Ints, day: int) -> Bools:
 def onset_chance(settings: SimulationSettings, number: Ints, persona: Ints, day: int) -> Floats:
     """Give each content user's chance to begin to fade on a day, shape (users,)."""
     traits = uniforms(user_keys(settings.seed, _TRAIT_STREAM, number), 0, 2)
-    own = lognormal_mean_one(_ONSET_SIGMA, traits[0], traits[1]) * _ONSET_OF_PERSONA[persona]
+    own = lognormal_mean_one(ONSET_SIGMA, traits[0], traits[1]) * ONSET_OF_PERSONA[persona]
+    return onset_of(settings, own, day)
+
+
+def onset_of(settings: SimulationSettings, own: Floats, day: int) -> Floats:
+    """Give the chance to begin to fade on a day of users with factors of their own."""
     change = day_number(settings.start) + PRICE_CHANGE_AFTER_DAYS
     price = _PRICE_EFFECT if change <= day < change + _PRICE_EFFECT_DAYS else 1.0
     chance: Floats = np.minimum(_ONSET_A_DAY * own * price, 0.5)
@@ -131,7 +136,7 @@ def cancel_chance(
 def first_fading_days(settings: SimulationSettings, population: Population) -> Ints:
     """Draw how long each user has been fading on arrival; newcomers are content."""
     draws = uniforms(user_keys(settings.seed, _TRAIT_STREAM, population.number), 2, 2)
-    is_fading = (draws[0] < _FADING_AT_START) & (population.arrives < settings.start_ts)
+    is_fading = (draws[0] < FADING_AT_START) & (population.arrives < settings.start_ts)
     return np.where(is_fading, (draws[1] * MAX_FADING_DAYS).astype(np.int64), CONTENT)
 
 
@@ -165,7 +170,7 @@ def simulate_course(
         fading = np.where(
             fading == CONTENT,
             np.where((draws[2] < onset) & is_here, 0, CONTENT),
-            np.where(draws[1] < _RECOVERY_A_DAY, CONTENT, fading + 1),
+            np.where(draws[1] < RECOVERY_A_DAY, CONTENT, fading + 1),
         )
         history.append(fading)
     return Course(np.stack(history), cancels_at)
@@ -222,9 +227,9 @@ def cancelled_by_day(
         stays = weight * (1.0 - chance)
         onset = onset_chance(settings, standing.number, standing.persona, day)
         weight = np.zeros_like(stays)
-        weight[:, 0] = stays[:, 0] * (1.0 - onset) + stays[:, 1:].sum(axis=1) * _RECOVERY_A_DAY
+        weight[:, 0] = stays[:, 0] * (1.0 - onset) + stays[:, 1:].sum(axis=1) * RECOVERY_A_DAY
         weight[:, 1] = stays[:, 0] * onset
-        weight[:, 2:] = stays[:, 1:-1] * (1.0 - _RECOVERY_A_DAY)
-        weight[:, -1] += stays[:, -1] * (1.0 - _RECOVERY_A_DAY)
+        weight[:, 2:] = stays[:, 1:-1] * (1.0 - RECOVERY_A_DAY)
+        weight[:, -1] += stays[:, -1] * (1.0 - RECOVERY_A_DAY)
         by_day.append(cancelled)
     return np.stack(by_day)

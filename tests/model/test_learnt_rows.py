@@ -126,7 +126,7 @@ def test_logistic_regression_equals_sparks(spark: SparkSession, config: Config) 
             VectorAssembler(inputCols=[*filled, "levels"], outputCol="assembled"),
             StandardScaler(inputCol="assembled", outputCol="features"),
             LogisticRegression(
-                regParam=config.logistic_regression.reg_param,
+                regParam=config.logistic_regression.reg_params[0],
                 maxIter=1000,
                 tol=1e-12,
                 standardization=False,
@@ -136,6 +136,8 @@ def test_logistic_regression_equals_sparks(spark: SparkSession, config: Config) 
     scored = fitted.transform(compressed).select(
         "user_id", vector_to_array(F.col("probability"))[1].alias("expected")
     )
-    ours = fit_logistic_regression(frame, ENCODING, config.logistic_regression)
+    ours = fit_logistic_regression(
+        frame, ENCODING, config.logistic_regression, config.logistic_regression.reg_params[0]
+    )
     found = frame.assign(found=ours.probabilities(frame)).merge(scored.toPandas(), on="user_id")
     np.testing.assert_allclose(found["found"], found["expected"], rtol=0, atol=1e-6)

@@ -43,7 +43,7 @@ def train(rows: DataFrame, config: Config) -> FittedTrees:
 
 def train_logistic(rows: DataFrame, config: Config) -> Evaluation:
     learnt = LearntRows.of(rows)
-    return train_logistic_regression(learnt, ENCODING, config.logistic_regression).evaluation
+    return train_logistic_regression(learnt, ENCODING, config.logistic_regression, []).evaluation
 
 
 def test_every_round_that_was_asked_for_is_in_the_text(rows: DataFrame, config: Config) -> None:

@@ -16,7 +16,7 @@ from churn_spark.models.fading.filtering import filter_lives, forecast_cancels, 
 from churn_spark.models.fading.fitting import UserDays, fit_fading
 from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
 from churn_spark.models.fading.model import FadingModel
-from churn_spark.models.fading.parameters import Parameters, grid
+from churn_spark.models.fading.parameters import Parameters, WeakPrior, grid
 from churn_spark.models.fading.parts import LocalParts
 from churn_spark.models.fading.visits import visits_of
 from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
@@ -24,7 +24,7 @@ from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
 START = date(2018, 10, 1)
 START_S = day_start_millis(START) / 1000.0
 EVEN = WeeklyClock(np.ones(HOURS))
-VECTOR = np.array([-3.0, -2.0, -1.5, 0.3, -5.0, -2.5, 0.8, -0.4])
+VECTOR = np.array([-3.0, -2.0, 0.3, -5.0, -2.5, 0.8, -0.4])
 PARAMETERS = Parameters.of_vector(VECTOR)
 PROFILE = np.where(np.arange(CYCLE_DAYS) < 3, 6.0, 13.0 / 27.0)
 HOUR = 1 / 24
@@ -168,6 +168,24 @@ def test_slope_is_that_of_the_likelihood() -> None:
     np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_slope_of_the_prior_is_that_of_its_log_density() -> None:
+    prior, step = WeakPrior.around(0.003, 4.0), 1e-6
+    expected = [
+        (prior.log_density(VECTOR + step * one) - prior.log_density(VECTOR - step * one))
+        / (2 * step)
+        for one in np.eye(len(VECTOR))
+    ]
+    np.testing.assert_allclose(prior.slope(VECTOR), expected, rtol=1e-5)
+
+
+def test_prior_keeps_most_users_content() -> None:
+    """The same flow with slower stops has most users fading: the prior all but rules it out."""
+    prior = WeakPrior.around(0.003, 4.0)
+    few, most = prior.mean.copy(), prior.mean.copy()
+    few[0], most[1] = -5.6, -7.5
+    assert prior.log_density(few) > prior.log_density(most) + 8
+
+
 def test_a_session_over_midnight_and_two_devices_are_one_visit() -> None:
     days = days_of((0.9, 0.999), (1.0, 1.1), (0.95, 1.05), (1.1 + 2 * HOUR, 1.3))
     found = visits_of([days], np.array([START_S + 5 * SECONDS_PER_DAY]))
@@ -235,7 +253,7 @@ def cut(users: UserDays, size: int) -> LocalParts[UserDays]:
     )
 
 
-TRUTH = Parameters(0.012, 0.04, 0.12, 2.5, 0.0005, 0.03, 1.0, 0.6)
+TRUTH = Parameters(0.012, 0.04, 2.5, 0.0005, 0.03, 1.0, 0.6)
 
 
 @pytest.fixture(scope="module")

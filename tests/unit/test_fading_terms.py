@@ -21,7 +21,7 @@ from churn_spark.models.terms import Term, feature_terms
 NAMES = (FADING_SCORE, "fading_now", "billing_day")
 TYPICAL = {FADING_SCORE: 0.05, "fading_now": 0.3, "billing_day": 14.0}
 MODEL = FadingModel(
-    Parameters(0.01, 0.05, 0.1, 2.0, 0.001, 0.02, 0.5, 0.5),
+    Parameters(0.01, 0.05, 2.0, 0.001, 0.02, 0.5, 0.5),
     np.ones(30),
     WeeklyClock(np.ones(168)),
     date(2018, 10, 1),

@@ -20,6 +20,6 @@ FADING_FEATURES: tuple[ForecastFeature, ...] = (
         "double",
         "chance that the user's interest is fading: pauses have grown longer than their own before",
         "probability",
-        "comes more rarely than before with a chance of {value} (typical: {typical})",
+        "may be losing interest, judging by longer pauses: {value} (typical: {typical})",
     ),
 )

@@ -61,6 +61,11 @@ class Feature:
         return False
 
     @property
+    def n_phases(self) -> int:
+        """So many whole numbers it can be whose size is no amount; 0 where it is one."""
+        return 0
+
+    @property
     def bounds(self) -> tuple[float | None, float | None]:
         """Least and largest value that can be; none where there is no limit."""
         if not self.is_numeric:
@@ -95,6 +100,11 @@ class LogFeature(Feature):
     def tells_instant(self) -> bool:
         """As its formula does."""
         return self.formula.tells_instant
+
+    @property
+    def n_phases(self) -> int:
+        """As its formula has."""
+        return self.formula.n_phases
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:

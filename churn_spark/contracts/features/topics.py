@@ -11,7 +11,7 @@ from churn_spark.contracts.features.sources import PAGE_COUNTS
 SCORE, SCORE_FEATURE = "score", "behaviour_probability"
 """What another model has concluded of everything, which is no reason: topic and feature."""
 
-_MOVEMENT, _PAUSE, _HOURS = "movement", "pause", "hours"
+_MOVEMENT, _PAUSE, _HOURS, _BILLING = "movement", "pause", "hours", "billing_day"
 _BY_NAME: Final = {
     SCORE_FEATURE: SCORE,
     "fading_probability": SCORE,
@@ -27,11 +27,17 @@ _BY_FORMULA: Final = {
     "slope": _MOVEMENT,
     "spread": _MOVEMENT,
     "surprise": _MOVEMENT,
+    "own_pace": _MOVEMENT,
+    "slowdown": _MOVEMENT,
     "silence": _PAUSE,
+    "pause_survival": _PAUSE,
     "relative_gap": _PAUSE,
     "hours_since": _PAUSE,
     "gap_spread": "regularity",
     "longest": "regularity",
+    "cycle": _BILLING,
+    "cycle_ahead": _BILLING,
+    "cycle_begins": _BILLING,
 }
 _BY_SOURCE: Final = {
     **dict.fromkeys(("n_sessions", "n_active_days", "n_songs", "listened_micros"), VISITS.name),

@@ -18,7 +18,7 @@ import numpy as np
 
 from churn_spark.arrays import Floats, Ints
 from churn_spark.models.fading.lives import Lives
-from churn_spark.models.fading.parameters import NAMES, Parameters, grid
+from churn_spark.models.fading.parameters import NAMES, Parameters, fading_log_odds, grid
 
 _MAX_CHANCE: Final = 0.9
 
@@ -102,7 +102,7 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
         lives.is_cancelled, _cancel_chances(parameters, lives.final_factors(profile)), 1.0
     )
     outcome = (forward.weights.sum(axis=2) * finals).sum(axis=0)
-    slopes = _run_back(lives, parameters, profile, forward, finals / outcome)
+    slopes = _run_back(lives, vector, profile, forward, finals / outcome)
     total = forward.log_likelihoods.sum() + np.log(outcome).sum()
     return Sums(float(total), slopes.sum(axis=0), slopes.T @ slopes)
 
@@ -210,18 +210,19 @@ def _cancel_chances(parameters: Parameters, factors: Floats) -> Floats:
 
 
 def _run_back(
-    lives: Lives, parameters: Parameters, profile: Floats, forward: Filtered, finals: Floats
+    lives: Lives, vector: Floats, profile: Floats, forward: Filtered, finals: Floats
 ) -> Floats:
-    """The slopes of the users' log likelihoods by the vector, shape (users, 8).
+    """The slopes of the users' log likelihoods by the vector, shape (users, 7).
 
     Args:
         lives: of some users.
-        parameters: of the model.
+        vector: parameters of the model.
         profile: of the billing cycle.
         forward: with all that it can keep.
         finals: likelihood of how each life ended, over that of the state it ended in, shape
             (2, users).
     """
+    parameters = Parameters.of_vector(vector)
     slopes = np.zeros((len(lives.joined), len(NAMES)))
     column = {name: slopes[:, number] for number, name in enumerate(NAMES)}
     cancels = ("cancel_content", "cancel_fading")
@@ -258,7 +259,8 @@ def _run_back(
         _, seen, _ = _see(lives, parameters, day)
         later[:, user] *= seen / forward.norms[day][:, None]
     begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=1)
-    column["fading_at_start"] += np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
+    at_start = np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
+    slopes += at_start[:, None] * fading_log_odds(vector)[1]
     column["slowing"] *= (parameters.slowing - 1.0) / parameters.slowing
     column["sd_log_pause"] *= parameters.sd_log_pause
     return slopes

@@ -139,7 +139,7 @@ def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior) -> Floats:
     height, sums = climb(vector)
     for _ in range(_MAX_STEPS):
         slope = sums.slope + prior.slope(vector)
-        curvature = sums.products + np.diag(1.0 / prior.sd**2)
+        curvature = sums.products + prior.curvature(vector)
         for _ in range(_TRIALS):
             damped = curvature + caution * np.diag(np.diag(curvature))
             tried = vector + np.clip(np.linalg.solve(damped, slope), -_MAX_MOVE, _MAX_MOVE)

@@ -1,4 +1,4 @@
-"""What is fitted: eight numbers, as they are meant and as a vector without bounds."""
+"""What is fitted: seven numbers, as they are meant and as a vector without bounds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from churn_spark.arrays import Floats
 
 _GRID: Final = np.linspace(-2.6, 2.6, 11)
 _LOG_WEIGHTS: Final = -0.5 * _GRID**2 - np.log(np.exp(-0.5 * _GRID**2).sum())
+_LOG_ODDS_FADING: Final = -2.0
+_SD_LOG_ODDS_FADING: Final = 0.25
 NAMES: Final = (
-    "onset", "recovery", "fading_at_start", "slowing",
+    "onset", "recovery", "slowing",
     "cancel_content", "cancel_fading", "mean_log_pause", "sd_log_pause",
 )  # fmt: skip
 """The order of the vector."""
@@ -26,7 +28,6 @@ class Parameters:
     Attributes:
         onset: chance a day that a content user begins to fade.
         recovery: chance a day that a fading one becomes content again.
-        fading_at_start: share of those already fading where the log begins.
         slowing: pauses of who fades over those of the same user when content, above 1.
         cancel_content: chance to cancel on a mean day of the billing cycle while content.
         cancel_fading: the same while fading.
@@ -36,12 +37,20 @@ class Parameters:
 
     onset: float
     recovery: float
-    fading_at_start: float
     slowing: float
     cancel_content: float
     cancel_fading: float
     mean_log_pause: float
     sd_log_pause: float
+
+    @property
+    def fading_at_start(self) -> float:
+        """Share of those already fading where the log begins, on no special day.
+
+        As many begin to fade as stop it. Left free, it is what a short log tells least of: a
+        change that all users share, such as a season's, turns most of them into fading ones.
+        """
+        return self.onset / (self.onset + self.recovery + self.cancel_fading)
 
     @property
     def pauses(self) -> Floats:
@@ -55,16 +64,15 @@ class Parameters:
     @classmethod
     def of_vector(cls, vector: Floats) -> Parameters:
         """The parameters of a vector, which may have any values."""
-        onset, recovery, fading_at_start = expit(vector[:3]).tolist()
+        onset, recovery = expit(vector[:2]).tolist()
         return cls(
             onset=onset,
             recovery=recovery,
-            fading_at_start=fading_at_start,
-            slowing=1.0 + float(np.exp(vector[3])),
-            cancel_content=float(np.exp(vector[4])),
-            cancel_fading=float(np.exp(vector[5])),
-            mean_log_pause=float(vector[6]),
-            sd_log_pause=float(np.exp(vector[7])),
+            slowing=1.0 + float(np.exp(vector[2])),
+            cancel_content=float(np.exp(vector[3])),
+            cancel_fading=float(np.exp(vector[4])),
+            mean_log_pause=float(vector[5]),
+            sd_log_pause=float(np.exp(vector[6])),
         )
 
 
@@ -77,9 +85,13 @@ def grid() -> tuple[Floats, Floats]:
 class WeakPrior:
     """Normal distributions of the vector: they keep what a short log can't tell within reason.
 
+    One more, a narrow one, is of the log-odds of the share of users who are fading: it is a state
+    that few are in. The likelihood alone takes all that the model doesn't know of pauses, and there
+    are fifty of them to a cancellation, for half of the users fading for months.
+
     Attributes:
-        mean: shape (8,).
-        sd: shape (8,).
+        mean: shape (7,).
+        sd: shape (7,).
     """
 
     mean: Floats
@@ -94,13 +106,35 @@ class WeakPrior:
             mean_pause: days from visit to visit, over all of them.
         """
         cancels, pause = np.log(cancels_a_day), np.log(mean_pause)
-        mean = np.array([-5.0, -3.5, -2.0, 0.0, cancels - 1.5, cancels + 1.5, pause, -0.3])
-        return cls(mean, np.array([1.0, 1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5]))
+        mean = np.array([-5.0, -3.5, 0.0, cancels - 1.5, cancels + 1.5, pause, -0.3])
+        return cls(mean, np.array([1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5]))
 
     def log_density(self, vector: Floats) -> float:
         """Up to a constant."""
-        return float(-0.5 * (((vector - self.mean) / self.sd) ** 2).sum())
+        share, _ = fading_log_odds(vector)
+        of_share = ((share - _LOG_ODDS_FADING) / _SD_LOG_ODDS_FADING) ** 2
+        return float(-0.5 * ((((vector - self.mean) / self.sd) ** 2).sum() + of_share))
 
     def slope(self, vector: Floats) -> Floats:
-        """Of the log density, shape (8,)."""
-        return np.asarray((self.mean - vector) / self.sd**2)
+        """Of the log density, shape (7,)."""
+        share, change = fading_log_odds(vector)
+        of_share = (_LOG_ODDS_FADING - share) / _SD_LOG_ODDS_FADING**2 * change
+        return np.asarray((self.mean - vector) / self.sd**2 + of_share)
+
+    def curvature(self, vector: Floats) -> Floats:
+        """Of the log density, turned positive, shape (7, 7)."""
+        _, change = fading_log_odds(vector)
+        of_share = np.outer(change, change) / _SD_LOG_ODDS_FADING**2
+        return np.asarray(np.diag(1.0 / self.sd**2) + of_share)
+
+
+def fading_log_odds(vector: Floats) -> tuple[float, Floats]:
+    """Log-odds of `Parameters.fading_at_start`, and their slopes by the vector, shape (7,)."""
+    onset, recovery = expit(vector[:2])
+    cancel = np.exp(vector[NAMES.index("cancel_fading")])
+    stops = recovery + cancel
+    slopes = np.zeros(len(NAMES))
+    slopes[NAMES.index("onset")] = 1.0 - onset
+    slopes[NAMES.index("recovery")] = -recovery * (1.0 - recovery) / stops
+    slopes[NAMES.index("cancel_fading")] = -cancel / stops
+    return float(np.log(onset / stops)), slopes

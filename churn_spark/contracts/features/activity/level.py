@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from churn_spark.contracts.features.activity.families import number, share
 from churn_spark.contracts.features.feature import LogFeature
-from churn_spark.contracts.features.formulas import Cycle, DaysSince, IfLevel, Ratio, Sum
+from churn_spark.contracts.features.formulas import (
+    Cycle,
+    CycleAhead,
+    CycleBegins,
+    DaysSince,
+    IfLevel,
+    Ratio,
+    Sum,
+)
 from churn_spark.contracts.pages import LEVELS
 
 LEVEL: tuple[LogFeature, ...] = (
@@ -14,6 +22,21 @@ LEVEL: tuple[LogFeature, ...] = (
         "days into the current month of 30 days since registration",
         "days",
         "is {value} days into a month since registration (typical: {typical})",
+    ),
+    number(
+        "days_to_billing",
+        CycleAhead("registered_ts", days=30),
+        "dates to the next begin of a month of 30 days since registration",
+        "days",
+        "has {value} days to the next bill (typical: {typical})",
+    ),
+    number(
+        "billing_days_ahead",
+        CycleBegins("registered_ts", days=30, noticed=3, first=1, last=14),
+        "how many of the 14 days from the day after the date on are among the first three of a "
+        "month of 30 days since registration",
+        "days",
+        "has {value} days around a bill in the next two weeks (typical: {typical})",
     ),
     share(
         "paid_share",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from churn_spark.contracts.features.activity.families import number
 from churn_spark.contracts.features.feature import LogFeature
-from churn_spark.contracts.features.formulas import Silence, Slope, Spread, Surprise, Trend, Week
+from churn_spark.contracts.features.formulas import (
+    OwnPace,
+    PauseSurvival,
+    Silence,
+    Slope,
+    Slowdown,
+    Spread,
+    Surprise,
+    Trend,
+    Week,
+)
 
 
 def _movements(name: str, source: str, unit: str) -> tuple[LogFeature, ...]:
@@ -58,6 +68,29 @@ def _surprise(days: int) -> LogFeature:
     )
 
 
+def _own_pace(days: int) -> LogFeature:
+    """How often a user comes, against the same user before."""
+    return number(
+        f"own_pace_{days}d",
+        OwnPace("n_sessions", days, prior=0.2, prior_weight=7.0),
+        f"sessions of the last {days} days and one over those expected from the days before and "
+        "one",
+        "times",
+        f"came {{value}} times as often in {days} days as before (typical: {{typical}})",
+    )
+
+
+def _slowdown(days: int) -> LogFeature:
+    """How well pauses twice as long explain the last days."""
+    return number(
+        f"slowdown_{days}d",
+        Slowdown("n_sessions", days, prior=0.2, prior_weight=7.0),
+        f"log likelihood ratio of pauses twice as long for {days} days against pauses as before",
+        "nats",
+        f"signs of longer pauses for {days} days: {{value}} (typical: {{typical}})",
+    )
+
+
 MOVEMENT: tuple[LogFeature, ...] = (
     *map(_surprise, (7, 14, 28)),
     number(
@@ -67,6 +100,15 @@ MOVEMENT: tuple[LogFeature, ...] = (
         "sessions",
         "would usually have come {value} times since the last visit (typical: {typical})",
     ),
+    number(
+        "pause_log_survival",
+        PauseSurvival("n_sessions", prior=0.2, prior_weight=7.0),
+        "log of the chance that a pause of the user is as long as the present one",
+        "nats",
+        "the present pause is unusually long: {value} (typical: {typical})",
+    ),
+    *map(_own_pace, (14, 28)),
+    *map(_slowdown, (7, 14, 21, 28, 42)),
     *_movements("sessions", "n_sessions", "sessions"),
     *_movements("songs", "n_songs", "songs"),
     number(

@@ -3,6 +3,7 @@
 from churn_spark.contracts.features.formulas.counts import Decayed, Kinds, Last, Sum, Week
 from churn_spark.contracts.features.formulas.formula import Formula
 from churn_spark.contracts.features.formulas.movement import Slope, Spread, Trend
+from churn_spark.contracts.features.formulas.pace import OwnPace, PauseSurvival, Slowdown
 from churn_spark.contracts.features.formulas.rates import (
     Exposure,
     IfLevel,
@@ -13,6 +14,8 @@ from churn_spark.contracts.features.formulas.rates import (
 )
 from churn_spark.contracts.features.formulas.rhythm import (
     Cycle,
+    CycleAhead,
+    CycleBegins,
     DaysSince,
     GapSpread,
     HoursSince,
@@ -21,7 +24,8 @@ from churn_spark.contracts.features.formulas.rhythm import (
 )
 
 __all__ = [
-    "Cycle", "DaysSince", "Decayed", "Exposure", "Formula", "GapSpread", "HoursSince", "IfLevel",
-    "Kinds", "Last", "LongestGap", "Rate", "Ratio", "RelativeGap", "Silence", "Slope", "Spread",
+    "Cycle", "CycleAhead", "CycleBegins", "DaysSince", "Decayed", "Exposure", "Formula",
+    "GapSpread", "HoursSince", "IfLevel", "Kinds", "Last", "LongestGap", "OwnPace",
+    "PauseSurvival", "Rate", "Ratio", "RelativeGap", "Silence", "Slope", "Slowdown", "Spread",
     "Sum", "Surprise", "Trend", "Week",
 ]  # fmt: skip

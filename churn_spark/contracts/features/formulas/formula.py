@@ -40,6 +40,11 @@ class Formula(ABC):
         return False
 
     @property
+    def n_phases(self) -> int:
+        """So many whole numbers the value can be whose size is no amount; 0 where it is one."""
+        return 0
+
+    @property
     def window(self) -> int:
         """How many days before the date it looks back on; 0: on all there are."""
         return 0

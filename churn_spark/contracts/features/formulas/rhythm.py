@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from churn_spark.contracts.features.formulas.formula import Formula
+from churn_spark.contracts.features.formulas.formula import Formula, total
 from churn_spark.contracts.features.past import ALL_DAYS, MILLIS_PER_HOUR, Past, Q
 from churn_spark.timeline import MILLIS_PER_DAY
 
@@ -60,6 +60,64 @@ class Cycle(_Moving):
         """From 0 to the length of the cycle."""
         since = DaysSince(self.source).value(past)
         return since - past.floor(since / self.days) * self.days
+
+
+def _dates_since(past: Past[Q], source: str) -> Q:
+    """Dates from that of an instant to the date; that of a day before is 1."""
+    return past.floor((past.millis_since(source) + (MILLIS_PER_DAY - 1.0)) / MILLIS_PER_DAY)
+
+
+@dataclass(frozen=True)
+class CycleAhead(_Moving):
+    """Dates from the date to the next one on which a cycle begins anew."""
+
+    source: str
+    days: int
+    kind: ClassVar[str] = "cycle_ahead"
+
+    def value(self, past: Past[Q]) -> Q:
+        """From 0, the date itself, to one less than the cycle's length."""
+        before = _dates_since(past, self.source) - 1.0
+        return (past.floor(before / self.days) + 1.0) * self.days - before - 1.0
+
+    @property
+    def n_phases(self) -> int:
+        """One for each date of a cycle."""
+        return self.days
+
+
+@dataclass(frozen=True)
+class CycleBegins(_Moving):
+    """How many of some coming dates are among the first ones of a cycle.
+
+    Attributes:
+        source: instant on whose date the first cycle begins.
+        days: length of a cycle.
+        noticed: dates at the begin of a cycle that count.
+        first: of the coming dates; 0 is the date itself.
+        last: of them.
+    """
+
+    source: str
+    days: int
+    noticed: int
+    first: int
+    last: int
+    kind: ClassVar[str] = "cycle_begins"
+
+    def value(self, past: Past[Q]) -> Q:
+        """A whole number."""
+        since = _dates_since(past, self.source)
+        return total(
+            past.floor((since + float(self.last - day)) / self.days)
+            - past.floor((since + float(self.first - day - 1)) / self.days)
+            for day in range(self.noticed)
+        )
+
+    @property
+    def n_phases(self) -> int:
+        """None to all of the first dates of one cycle."""
+        return self.noticed + 1
 
 
 @dataclass(frozen=True)
