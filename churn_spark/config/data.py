@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from churn_spark.config.mapping import LogMapping
 from churn_spark.config.section import Section
 from churn_spark.timeline import Horizon
 
@@ -47,6 +48,7 @@ class IngestConfig(Section):
     events: str = Field(min_length=1)
     min_age_minutes: float = Field(ge=0)
     max_files_per_batch: int = Field(ge=1)
+    mapping: LogMapping | None
     max_line_bytes: int = Field(ge=1024)
     quarantine_days: int = Field(ge=1)
     earliest: date

@@ -58,8 +58,13 @@ class Location:
         )
 
 
-def list_location(spark: SparkSession, path: str) -> Location:
+def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) -> Location:
     """List a folder (with its sub-folders), a file or a glob.
+
+    Args:
+        spark: the session.
+        path: of the location.
+        others: endings of event files beside those of JSON.
 
     Raises:
         InputError: if no file is there or the folder can't be listed.
@@ -90,7 +95,8 @@ def list_location(spark: SparkSession, path: str) -> Location:
             f"can't list {path}: {reason}; expected a readable folder, file or glob"
         ) from error
     is_folder = len(matches) == 1 and matches[0].isDirectory()
-    files = [file for file in found if not is_folder or file.path.endswith(_ENDINGS)]
+    endings = (*_ENDINGS, *others)
+    files = [file for file in found if not is_folder or file.path.endswith(endings)]
     if not files:
         raise InputError(
             f"found no event file at {path}; expected a folder with .json or .json.gz files, "

@@ -26,6 +26,7 @@ from churn_spark.serving.events.records import (
     read_records,
     shown_reasons,
 )
+from churn_spark.serving.events.silence import cut_by_silence
 from churn_spark.serving.json_rows import cut_rows
 from churn_spark.timeline import day_start_millis
 
@@ -79,6 +80,8 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
     user_id = _only_user(reading)
     start = day_start_millis(as_of)
     seen = [event for event in reading.events if event.ts < start]
+    if config.ingest.mapping and config.ingest.mapping.session.column is None:
+        seen = cut_by_silence(seen)
     account = _account(reading, len(rows), len(seen))
     if user_id is None or not seen:
         raise RequestError(
