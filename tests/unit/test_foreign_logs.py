@@ -117,10 +117,9 @@ def test_a_log_may_be_cut_anywhere_into_parts(
 BAD: Final = foreign(record(userId="8")) | {"occurred_at": "yesterday, or so", "pad": "é" * 200}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# In Parquet times are typed: no row has a wrong one.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Parquet"])
 def test_a_rejected_row_is_found_again_at_its_place(kind: str, tmp_path: Path) -> None:
-    if kind == "Parquet":
-        pytest.skip("its times are typed: no row has a wrong one")
     name, write, others = KINDS[kind]
     (tmp_path / "logs").mkdir()
     good = [foreign(record(itemInSession=n)) | {"pad": "é" * 200} for n in range(5)]

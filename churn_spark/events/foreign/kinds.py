@@ -19,11 +19,15 @@ def kind_of(path: str, mapping: LogMapping | None) -> Kind:
     """How the file is read; without a mapping, each as lines of JSON."""
     if mapping is None:
         return "lines"
+    named = kind_of_name(path)
+    return mapping.json_files if named == "lines" else named
+
+
+def kind_of_name(path: str) -> Kind:
+    """What kind of file it is by its name; one of JSON may be an array, too."""
     if path.endswith(_PARQUET):
         return "parquet"
-    if path.removesuffix(".gz").endswith(_CELLS):
-        return "csv"
-    return mapping.json_files
+    return "csv" if path.removesuffix(".gz").endswith(_CELLS) else "lines"
 
 
 def is_read_whole(path: str, mapping: LogMapping | None) -> bool:

@@ -41,6 +41,15 @@ def millis_reader(column: TimeColumn) -> Callable[[object], object]:
     return read
 
 
+def reads_as_time(text: str) -> bool:
+    """Whether a text is a time of ISO 8601, with its day at least."""
+    try:
+        datetime.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return "-" in text
+
+
 def _text_reader(column: TimeColumn) -> Callable[[object], object]:
     zone, pattern = ZoneInfo(column.zone), column.format
 
