@@ -11,6 +11,7 @@ import typer
 
 from churn_spark import timeline
 
+
 def with_mapping(overrides: list[str] | None, mapping: Path | None) -> list[str]:
     """The overrides, that of the mapping's file among them."""
     named = [] if mapping is None else [f"ingest.mapping={json.dumps(str(mapping))}"]

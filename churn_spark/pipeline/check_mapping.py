@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from glob import glob
 from pathlib import Path
 from typing import Any, Final
@@ -22,13 +23,16 @@ from churn_spark.events.block import Block, read_block
 from churn_spark.events.files import JSON_ENDINGS
 from churn_spark.events.foreign.columns import columns_by_field
 from churn_spark.events.foreign.found import ColumnFacts, find_columns
-from churn_spark.events.foreign.kinds import ENDINGS
+from churn_spark.events.foreign.kinds import ENDINGS, Kind
 from churn_spark.events.foreign.lacking import describe_lacks
+from churn_spark.events.foreign.moments import millis_reader
 from churn_spark.events.foreign.propose import propose_mapping
 from churn_spark.events.foreign.sample import Sample, read_sample
 from churn_spark.wording import count_of
 
 _SHOWN: Final = 10
+_MAX_FILES: Final = 10
+"""That are looked into, from the first to the last: what is rare is on some days only."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,18 @@ class MappingCheck:
     """What is known of a log after a look at its first rows.
 
     Attributes:
-        path: of the file.
+        paths: of the files that were looked into.
         n_files: at the location.
-        sample: the rows.
+        kind: of the files.
         columns: what is in them.
         proposed: the mapping as a file has it, where there was none.
         mapping: that was given, or the proposed one if it is whole.
         block: what becomes of the rows by it.
     """
 
-    path: Path
+    paths: Sequence[Path]
     n_files: int
-    sample: Sample
+    kind: Kind
     columns: Mapping[str, ColumnFacts]
     proposed: str | None
     mapping: LogMapping | None
@@ -55,43 +59,36 @@ class MappingCheck:
 
 
 def run(config: IngestConfig, events: str, n_rows: int) -> MappingCheck:
-    """Look at the first rows of the first file.
+    """Look at the first rows of some files.
 
     Args:
         config: of the ingest, with the mapping if there is one.
         events: folder, file or glob, on this machine.
-        n_rows: at most so many.
+        n_rows: about so many, of all files together.
 
     Raises:
         InputError: if there is no file, or its rows can't be read.
     """
     files = _find_files(events)
-    try:
-        sample = read_sample(files[0], config.mapping, n_rows)
-    except (DamagedFileError, OSError) as error:
-        raise InputError(
-            f"{files[0]} can't be read: {error}; expected a file that is whole"
-        ) from error
-    columns = find_columns(sample.records())
+    paths = files[:: -(-len(files) // _MAX_FILES)]
+    samples = [_read(path, config, -(-n_rows // len(paths))) for path in paths]
+    columns = find_columns(record for sample in samples for record in sample.records())
     if not columns:
         raise InputError(
-            f"found no row with columns in {files[0]}, expected JSON objects, cells under names, "
+            f"found no row with columns in {paths[0]}, expected JSON objects, cells under names, "
             "or Parquet"
         )
-    mapping, proposed = config.mapping, None
-    if mapping is None:
-        values = _propose(sample, columns)
-        proposed, mapping = write_mapping(values), _as_mapping(values)
+    proposed = None
+    if config.mapping is None:
+        values = _propose(samples[0], columns)
+        config = _with_proposal(config, values, columns)
+        proposed = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     block = None
-    if mapping:
-        mapped = config.model_copy(update={"mapping": mapping})
-        block = read_block(sample.data, mapped, 1, rows=sample.cells)
-    return MappingCheck(files[0], len(files), sample, columns, proposed, mapping, block)
-
-
-def write_mapping(values: Mapping[str, Any]) -> str:
-    """The file of a mapping."""
-    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+    if config.mapping:
+        block = _sum([read_block(one.data, config, 1, rows=one.cells) for one in samples])
+    return MappingCheck(
+        paths, len(files), samples[0].kind, columns, proposed, config.mapping, block
+    )
 
 
 def describe_fields(check: MappingCheck) -> Iterator[tuple[str, str, str]]:
@@ -134,8 +131,31 @@ def shown_rows(check: MappingCheck) -> Sequence[Mapping[str, Any]]:
     names = ("event_ts", "user_id", "session_id", "page", "level", "registered_ts", "song_seconds")
     rows = check.block.events.head(_SHOWN).select(names)
     return rows.with_columns(
-        pl.col("event_ts", "registered_ts").dt.to_string("%F %T%.3f")
+        # Where the log has no sessions, visits are cut later.
+        pl.when(pl.col("session_id") >= 0).then("session_id").alias("session_id"),
+        pl.col("event_ts").dt.to_string("%F %T"), pl.col("registered_ts").dt.to_string("%F")
     ).to_dicts()
+
+
+def _read(path: Path, config: IngestConfig, n_rows: int) -> Sample:
+    try:
+        return read_sample(path, config.mapping, n_rows)
+    except (DamagedFileError, OSError) as error:
+        raise InputError(
+            f"{path} can't be read: {error}; expected a file that is whole"
+        ) from error
+
+
+def _sum(blocks: Sequence[Block]) -> Block:
+    """All of them together."""
+    counts: Counter[str] = Counter()
+    for block in blocks:
+        counts.update(block.counts)
+    return Block(
+        pl.concat([block.events for block in blocks]),
+        pl.concat([block.rejected for block in blocks]),
+        counts,
+    )
 
 
 def _find_files(events: str) -> list[Path]:
@@ -166,9 +186,23 @@ def _propose(sample: Sample, columns: Mapping[str, ColumnFacts]) -> dict[str, An
     return values
 
 
-def _as_mapping(values: Mapping[str, Any]) -> LogMapping | None:
-    """The mapping; none where a field that must be there was not found."""
+def _with_proposal(
+    config: IngestConfig, values: dict[str, Any], columns: Mapping[str, ColumnFacts]
+) -> IngestConfig:
+    """The configuration with the mapping; without where a field that must be there is missing.
+
+    Settings that the log needs are added to the proposal.
+    """
     try:
-        return LogMapping.model_validate(values)
+        mapping = LogMapping.model_validate(values)
     except ValidationError:
-        return None
+        return config
+    read = millis_reader(mapping.time)
+    moments = [read(one) for name in mapping.time.column for one in columns[name].values]
+    first = min(one for one in moments if isinstance(one, int | float))
+    earliest = datetime.fromtimestamp(first / 1000, tz=UTC).date()
+    if earliest >= config.earliest:
+        return config.model_copy(update={"mapping": mapping})
+    earliest = earliest.replace(month=1, day=1)
+    values["settings"] = {"ingest": {"earliest": earliest}}
+    return config.model_copy(update={"mapping": mapping, "earliest": earliest})

@@ -29,8 +29,8 @@ _KINDS = {
 def show_check(check: MappingCheck) -> None:
     """Print columns, mapping, the fate of the rows, ten of them, and what won't work."""
     console = Console()
-    files = count_of(check.n_files, "file")
-    say("check_mapping", f"{check.path}, {_KINDS[check.sample.kind]}, the first of {files}")
+    files = f"{len(check.paths):,} of {count_of(check.n_files, 'file')}"
+    say("check_mapping", f"{files}, {_KINDS[check.kind]}; the first is {check.paths[0]}")
     if check.proposed is not None:
         columns = Table("column", "found", title="Columns")
         for name, facts in check.columns.items():

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-import polars as pl
 import pytest
 from builders import N_BUCKETS, random_records, record, write_lines
 from foreign_logs import MAPPING, foreign, ingest_by, write_array, write_csv, write_parquet
@@ -142,7 +141,8 @@ def test_cells_without_names_take_those_of_the_mapping(tmp_path: Path) -> None:
         "csv_files": {"separator": "whitespace", "columns": ["who", "day", "n"]},
     }
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "sales.txt").write_text(" 00004  20180101 2\r\n 00005 20180102  1\r\nx\r\n")
+    rows = " 00004  20180101 2\r\n 00005 20180102  1\r\nx\r\n"
+    (tmp_path / "logs" / "sales.txt").write_text(rows)
     lakehouse = open_local(tmp_path / "lakehouse")
     summary = ingest.run(lakehouse, ingest_by(mapping), str(tmp_path / "logs"))
     assert summary.lines == {"read": 3, "accepted": 2, "broken row": 1}

@@ -52,7 +52,7 @@ class ColumnFacts:
             for unit, (first, last) in _RANGES.items():
                 if first <= low and high <= last:
                     return {"unit": unit}
-            is_day = _FIRST_DAY <= low and high <= _LAST_DAY and float(low).is_integer()
+            is_day = low >= _FIRST_DAY and high <= _LAST_DAY and float(low).is_integer()
             return {"unit": "iso", "format": _DAY_FORMAT} if is_day else None
         is_iso = all(isinstance(one, str) and reads_as_time(one) for one in self.values)
         return {"unit": "iso"} if is_iso else None

@@ -68,7 +68,8 @@ def read_sample(path: Path, mapping: LogMapping | None, n_rows: int) -> Sample:
     begin, _, rest = data.partition(b"\n")
     csv_files = mapping.csv_files if mapping else _guess_cells(begin)
     cells = CsvRows.of(csv_files, begin)
-    return Sample(kind, data if csv_files.columns else rest, cells, csv_files)
+    rows = _first_lines(iter([data]), n_rows) if csv_files.columns else rest
+    return Sample(kind, rows, cells, csv_files)
 
 
 def _first_lines(blocks: Iterator[bytes], n_lines: int) -> bytes:
