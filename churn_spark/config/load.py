@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, secrets
@@ -76,6 +76,17 @@ class Config(Section):
         if not place.strip():
             raise ValueError("expected a folder, or an address of object storage")
         return re.sub("^file:/+", "/", place)
+
+    @model_validator(mode="after")
+    def _check_silence(self) -> Self:
+        active, horizon = self.snapshots.active_days, self.labels.horizon_days
+        if self.labels.churn == "inactivity" and active > horizon:
+            raise ValueError(
+                f"labels.churn inactivity: found snapshots.active_days {active} above "
+                f"labels.horizon_days {horizon}, expected at most as many: who is silent for longer "
+                "has churned already"
+            )
+        return self
 
     @property
     def learning(self) -> LearningConfig:
