@@ -84,9 +84,7 @@ class BuiltDates:
         }
         version = lakehouse.version(SESSION_DAYS)
         files = lakehouse.data_files(SESSION_DAYS, "event_date")
-        return cls(
-            version, files, start, known_by, horizon, population, config.labels.churn, noted
-        )
+        return cls(version, files, start, known_by, horizon, population, config.labels.churn, noted)
 
     def stale(self, dates: Collection[date]) -> set[date]:
         """Those of the dates that are to be built."""
@@ -156,9 +154,7 @@ class BuiltDates:
     def _snapshot_hash(self, day: date) -> str:
         features = fingerprint(SNAPSHOT_FEATURES)
         paths = [path for one, path in self.files if one < day]
-        return content_hash(
-            [SOURCES_FINGERPRINT, features, *self._members, self.log_start, paths]
-        )
+        return content_hash([SOURCES_FINGERPRINT, features, *self._members, self.log_start, paths])
 
     def _label_hash(self, day: date, snapshots_of: str | None) -> str:
         first, end = (bisect_left(self.files, (one, "")) for one in (day, self.horizon.end(day)))

@@ -133,7 +133,8 @@ def shown_rows(check: MappingCheck) -> Sequence[Mapping[str, Any]]:
     return rows.with_columns(
         # Where the log has no sessions, visits are cut later.
         pl.when(pl.col("session_id") >= 0).then("session_id").alias("session_id"),
-        pl.col("event_ts").dt.to_string("%F %T"), pl.col("registered_ts").dt.to_string("%F")
+        pl.col("event_ts").dt.to_string("%F %T"),
+        pl.col("registered_ts").dt.to_string("%F"),
     ).to_dicts()
 
 
@@ -141,9 +142,7 @@ def _read(path: Path, config: IngestConfig, n_rows: int) -> Sample:
     try:
         return read_sample(path, config.mapping, n_rows)
     except (DamagedFileError, OSError) as error:
-        raise InputError(
-            f"{path} can't be read: {error}; expected a file that is whole"
-        ) from error
+        raise InputError(f"{path} can't be read: {error}; expected a file that is whole") from error
 
 
 def _sum(blocks: Sequence[Block]) -> Block:
@@ -164,7 +163,8 @@ def _find_files(events: str) -> list[Path]:
         endings = (*JSON_ENDINGS, *ENDINGS)
         found = sorted(one for one in place.rglob("*") if one.name.endswith(endings))
     else:
-        found = [place] if place.exists() else sorted(map(Path, glob(events)))
+        # A glob may be absolute, which `Path.glob` refuses.
+        found = [place] if place.exists() else sorted(map(Path, glob(events)))  # noqa: PTH207
     files = [one for one in found if one.is_file() and one.stat().st_size]
     if not files:
         raise InputError(

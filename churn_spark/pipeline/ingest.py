@@ -256,7 +256,6 @@ class _Loader:
             )
         return can
 
-
     def _require_lines(self, files: Sequence[ListedFile | FileNote]) -> None:
         """Let pass only files that Spark's reader of lines can part.
 

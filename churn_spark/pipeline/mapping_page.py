@@ -39,7 +39,7 @@ def show_check(check: MappingCheck) -> None:
         console.print("[bold]Proposed mapping[/bold]; look through it, then name it by --mapping\n")
         console.print(check.proposed, markup=False, highlight=False)
     if check.mapping is None:
-        say("not whole", "time and user must be named: no column looks like it; write it in by hand")
+        say("not whole", "time and user must be named: write in which columns they are")
         return
     fields = Table("field", "column", "found", title="Fields")
     for row in describe_fields(check):

@@ -131,9 +131,7 @@ def _roles(words: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def _named(
-    words: Mapping[str, str], known: Mapping[str, Iterable[str]]
-) -> dict[str, list[str]]:
+def _named(words: Mapping[str, str], known: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """What is known by a word -> the values that are such a word; none of them twice."""
     found: dict[str, list[str]] = {}
     left = dict(words)
@@ -141,4 +139,3 @@ def _named(
         if values := [left.pop(name) for name in dict.fromkeys(names) if name in left]:
             found[meaning] = values
     return found
-
