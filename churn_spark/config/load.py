@@ -83,8 +83,8 @@ class Config(Section):
         if self.labels.churn == "inactivity" and active > horizon:
             raise ValueError(
                 f"labels.churn inactivity: found snapshots.active_days {active} above "
-                f"labels.horizon_days {horizon}, expected at most as many: who is silent for longer "
-                "has churned already"
+                f"labels.horizon_days {horizon}, expected at most as many: who is silent for "
+                "longer has churned already"
             )
         return self
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -72,8 +72,9 @@ class TimeColumn(Column):
             return self
         if self.unit != "iso":
             raise ValueError(f"format is for texts, and unit {self.unit} is for numbers")
-        now = datetime(2018, 11, 30, 12, 34, 56)
-        if datetime.strptime(now.strftime(self.format), self.format).date() != now.date():
+        now = datetime(2018, 11, 30, 12, 34, 56, tzinfo=UTC)
+        read = datetime.strptime(now.strftime(self.format), self.format)  # noqa: DTZ007
+        if read.date() != now.date():
             raise ValueError(f"format {self.format!r} doesn't tell the year, month and day")
         return self
 

@@ -61,9 +61,7 @@ _OWN_ROLES: Final[Mapping[Page, str]] = {
     Page.CANCEL: "cancel_page",
     Page.CANCELLATION_CONFIRMATION: "cancel",
 }
-ROLES: Final[Mapping[str, Page]] = {
-    _OWN_ROLES.get(page, page.name.lower()): page for page in Page
-}
+ROLES: Final[Mapping[str, Page]] = {_OWN_ROLES.get(page, page.name.lower()): page for page in Page}
 """What a page is for -> its name here; a mapping of another log names its pages by these.
 
 `cancel` is the cancel that is predicted, `cancel_page` the page on which it is asked for.

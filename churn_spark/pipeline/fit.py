@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
 
 from churn_spark.config import LearningConfig, LightGBMConfig
-from churn_spark.contracts.features.spec import FEATURES, fingerprint, model_features
+from churn_spark.contracts.features.spec import FEATURES, fingerprint
 from churn_spark.contracts.tables import (
     EVENTS,
     LABELS,

@@ -151,5 +151,49 @@ def test_cells_without_names_take_those_of_the_mapping(tmp_path: Path) -> None:
     assert events["event_date"].dt.to_string("%F").to_list() == ["2018-01-01", "2018-01-02"]
 
 
+def test_page_views_as_the_generator_streams_them_give_the_same_rollups(
+    simulated: Path, tmp_path: Path
+) -> None:
+    # Its stream has the state beside the city, and names the length of a song duration.
+    mapping = {
+        "time": {"column": "ts", "unit": "ms"},
+        "user": "userId",
+        "page": {"column": "page"},
+        "session": "sessionId",
+        "item": "itemInSession",
+        "auth": "auth",
+        "level": {"column": "level"},
+        "registration": {"column": "registration", "unit": "ms"},
+        "length": "duration",
+        "location": ["state"],
+        "user_agent": "userAgent",
+        "gender": "gender",
+        "also": {"artist": "artist", "song": "song"},
+    }
+    for file in sorted(simulated.rglob("*.json")):
+        views = map(_as_page_view, map(json.loads, file.read_bytes().splitlines()))
+        write_lines(tmp_path / "logs" / f"page_view_events-{file.parent.name}.json", views)
+    streamed = _tables(tmp_path / "theirs", tmp_path / "logs", ingest_by(mapping))
+    original = _tables(tmp_path / "ours", simulated, load_config().ingest)
+    for name in ("session_days", "transitions"):
+        assert streamed[name] == original[name]
+    assert len(streamed["events"]) == len(original["events"])
+
+
+def _as_page_view(ours: dict[str, Any]) -> dict[str, Any]:
+    """The record as a message of the stream `page_view_events`."""
+    place, length = ours.pop("location", None), ours.pop("length", None)
+    city, _, states = (place or "").rpartition(", ")
+    return ours | {
+        "duration": length,
+        "city": city,
+        "state": states.partition("-")[0] or None,
+        "zip": "10001",
+        "lon": -73.9,
+        "lat": 40.7,
+        "success": None,
+    }
+
+
 def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:
     return "\n".join(map(json.dumps, records)).encode()

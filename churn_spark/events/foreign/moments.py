@@ -53,10 +53,16 @@ def reads_as_time(text: str) -> bool:
 def _text_reader(column: TimeColumn) -> Callable[[object], object]:
     zone, pattern = ZoneInfo(column.zone), column.format
 
+    def read_moment(text: str) -> datetime:
+        if pattern is None:
+            return datetime.fromisoformat(text)
+        # Without a zone of its own it gets that of the column.
+        return datetime.strptime(text, pattern)  # noqa: DTZ007
+
     @lru_cache(_KEPT)
     def read_text(text: str) -> int | str:
         try:
-            moment = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)
+            moment = read_moment(text)
         except ValueError:
             return text
         aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
