@@ -56,11 +56,12 @@ demo: setup ## The whole flow on a simulated log: [OPEN=1] shows the pages in a 
 	@"$(PY)" -m jobs.demo $(if $(OPEN),--open)
 
 .PHONY: run
-run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD]
+run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD] [MAPPING=file]
 	@if [ -d "$${LAKEHOUSE:-lakehouse}/demo_log" ]; then \
 	  aside="$${LAKEHOUSE:-lakehouse}-demo-$$(date +%s)"; mv "$${LAKEHOUSE:-lakehouse}" "$$aside"; \
 	  echo "The demo's lakehouse now is $$aside: simulated and real logs don't mix"; fi
-	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE")
+	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE") \
+	  $(if $(MAPPING),--mapping "$$MAPPING")
 
 .PHONY: test
 test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]

@@ -22,11 +22,13 @@ from jobs._dates import choose_dates
 from jobs._options import (
     EnvOption,
     FromOption,
+    MappingOption,
     OptionalDateOption,
     PlanOption,
     SetOption,
     ToOption,
     WaitOption,
+    with_mapping,
 )
 
 Body = Callable[..., ExitCode | None]
@@ -68,6 +70,8 @@ class Job:
             dates = (OptionalDateOption, FromOption, ToOption)
             named = zip(_DATES, dates, strict=True)
             own |= {name: _option(name, annotation, None) for name, annotation in named}
+        if "events" in own:
+            own["mapping"] = _option("mapping", MappingOption, None)
         shared = [_option("env", EnvOption, "local"), _option("overrides", SetOption, None)]
         if self.writes:
             shared.append(_option("wait", WaitOption, 0.0))
@@ -80,7 +84,8 @@ class Job:
         Raises:
             typer.Exit: if there is more to say than that all is done.
         """
-        env, overrides = values.pop("env"), values.pop("overrides")
+        env = values.pop("env")
+        overrides = with_mapping(values.pop("overrides"), values.pop("mapping", None))
         wait, is_plan = values.pop("wait", 0.0), values.pop("plan", False)
         dates = self._take_dates(values)
         with open_job(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from churn_spark import timeline
+
+
+def with_mapping(overrides: list[str] | None, mapping: Path | None) -> list[str]:
+    """The overrides, that of the mapping's file among them."""
+    named = [] if mapping is None else [f"ingest.mapping={json.dumps(str(mapping))}"]
+    return [*(overrides or ()), *named]
+
 
 _FIRST, _LAST = date(1970, 1, 1), date(2199, 12, 31)
 """Windows before and after a date are dates as well, which the calendar and its types must have."""
@@ -65,6 +74,13 @@ PlanOption = Annotated[
 ]
 EventsOption = Annotated[
     str | None, typer.Option("--events", help="Folder, file or glob; default: ingest.events.")
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        help="File that says which columns are what; default: ingest.mapping.",
+    ),
 ]
 FailOnAlertOption = Annotated[
     bool, typer.Option("--fail-on-alert", help="Exit with 10 when an alert is open.")

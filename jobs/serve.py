@@ -13,7 +13,7 @@ from churn_spark.config import load_config
 from churn_spark.serving.keys import describe_new_key
 from churn_spark.serving.server import run_service
 from jobs._command import new_app, run_app
-from jobs._options import EnvOption, SetOption
+from jobs._options import EnvOption, MappingOption, SetOption, with_mapping
 
 app = new_app()
 Port = Annotated[int | None, typer.Option(envvar="CHURN_PORT", help="Default: serving.port.")]
@@ -30,12 +30,13 @@ def main(
     host: Host = None,
     env: EnvOption = "local",
     overrides: SetOption = None,
+    mapping: MappingOption = None,
     without_keys: WithoutKeys = False,
 ) -> None:
     """Answer requests until it is stopped; requests under way are finished first."""
     if context.invoked_subcommand:
         return
-    changes = [*(overrides or ())]
+    changes = with_mapping(overrides, mapping)
     changes += [f"serving.port={port}"] * (port is not None)
     changes += [f"serving.host={host}"] * (host is not None)
     changes += ["serving.require_key=false"] * without_keys

@@ -16,6 +16,7 @@ from churn_spark.config.data import (
 )
 from churn_spark.config.load import Config, conf_folder, load_config
 from churn_spark.config.maintenance import MaintenanceConfig
+from churn_spark.config.mapping import LogMapping
 from churn_spark.config.models import (
     BacktestConfig,
     BehaviourConfig,
@@ -59,6 +60,7 @@ __all__ = [
     "LearningConfig",
     "LightGBMConfig",
     "LockConfig",
+    "LogMapping",
     "LogisticRegressionConfig",
     "MaintenanceConfig",
     "MonitoringConfig",

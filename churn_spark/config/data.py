@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from churn_spark.config.mapping import LogMapping
 from churn_spark.config.section import Section
 from churn_spark.timeline import Horizon
 
@@ -47,6 +48,7 @@ class IngestConfig(Section):
     events: str = Field(min_length=1)
     min_age_minutes: float = Field(ge=0)
     max_files_per_batch: int = Field(ge=1)
+    mapping: LogMapping | None
     max_line_bytes: int = Field(ge=1024)
     quarantine_days: int = Field(ge=1)
     earliest: date
@@ -70,13 +72,20 @@ class SnapshotsConfig(Section):
     """Who is in the population as of a date."""
 
     active_days: int = Field(ge=1)
+    audience: Literal["all", "paid"]
     refresh: Literal["unscored", "all", "none"]
+
+    @property
+    def is_only_paid(self) -> bool:
+        """Whether who isn't paying is left out."""
+        return self.audience == "paid"
 
 
 class LabelsConfig(Section):
     """What is predicted."""
 
     kind: Literal["horizon", "lifetime"]
+    churn: Literal["cancel", "inactivity"]
     horizon_days: int = Field(ge=1)
     gap_days: int = Field(ge=0)
     lateness_days: int = Field(ge=0)
@@ -89,7 +98,15 @@ class LabelsConfig(Section):
     @property
     def definition(self) -> dict[str, str | int]:
         """What a label means: models of one definition forecast the same."""
-        return self.model_dump(exclude={"lateness_days"})
+        # Models of before there was a choice forecast cancels.
+        of_cancels = {"churn"} if self.churn == "cancel" else set()
+        return self.model_dump(exclude={"lateness_days", *of_cancels})
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind == "lifetime" and self.churn == "inactivity":
+            raise ValueError("kind lifetime is for cancels: expected kind horizon with inactivity")
+        return self
 
     def known_by(self, reached: date) -> date:
         """The date before which all is known when events have come in up to another."""

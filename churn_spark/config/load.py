@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from churn_spark.config import data, models, secrets
@@ -77,6 +77,17 @@ class Config(Section):
             raise ValueError("expected a folder, or an address of object storage")
         return re.sub("^file:/+", "/", place)
 
+    @model_validator(mode="after")
+    def _check_silence(self) -> Self:
+        active, horizon = self.snapshots.active_days, self.labels.horizon_days
+        if self.labels.churn == "inactivity" and active > horizon:
+            raise ValueError(
+                f"labels.churn inactivity: found snapshots.active_days {active} above "
+                f"labels.horizon_days {horizon}, expected at most as many: who is silent for "
+                "longer has churned already"
+            )
+        return self
+
     @property
     def learning(self) -> LearningConfig:
         """What decides a training."""
@@ -120,8 +131,10 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
     if os.environ.get("LAKEHOUSE"):
         values["lakehouse"] = os.environ["LAKEHOUSE"]
     values = _merge(values, secrets.read_variables())
+    changes: dict[str, Any] = {}
     for override in overrides:
-        values = _merge(values, _parse_override(override))
+        changes = _merge(changes, _parse_override(override))
+    values = _with_mapping(values, changes)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -129,6 +142,30 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(
             f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
         ) from error
+
+
+def _with_mapping(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All values, with what the mapping's file says in the place of its name.
+
+    Its `settings` are what else of the configuration belongs to the log: they come after the
+    environment's and before the overrides.
+    """
+    merged = _merge(values, changes)
+    ingest = merged.get("ingest")
+    name = ingest.get("mapping") if isinstance(ingest, Mapping) else None
+    if not isinstance(name, str):
+        return merged
+    if not Path(name).is_file():
+        raise ConfigError(
+            f"found no file {name}, expected the mapping that ingest.mapping or --mapping names: "
+            "check_mapping --events PATH proposes one"
+        )
+    mapping = _read_values(Path(name))
+    settings = mapping.pop("settings", None) or {}
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"settings in {name} hold no section, expected labels: and such")
+    merged = _merge(_merge(values, settings), changes)
+    return _merge(merged, {"ingest": {"mapping": mapping}})
 
 
 def _describe(problem: ErrorDetails) -> str:
@@ -150,12 +187,17 @@ def _suggest(*path: str) -> str:
     """The key that was probably meant, as an end of the sentence."""
     section: type[BaseModel] = Config
     for name in path[:-1]:
-        inner = section.model_fields[name].annotation
-        assert isinstance(inner, type)
-        assert issubclass(inner, BaseModel)
-        section = inner
+        section = next(_sections_of(section.model_fields[name].annotation))
     close = get_close_matches(path[-1], section.model_fields, n=1)
     return f" (did you mean {'.'.join((*path[:-1], *close))}?)" if close else ""
+
+
+def _sections_of(annotation: object) -> Iterator[type[BaseModel]]:
+    """The section that a type is, or those that it may be."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for one in get_args(annotation):
+        yield from _sections_of(one)
 
 
 def conf_folder() -> Path:
@@ -172,6 +214,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"no configuration {path.stem!r} in {path.parent}; there is: {known}. "
             "Pass one of them to --env"
         )
+    return _read_values(path)
+
+
+def _read_values(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:

@@ -55,6 +55,18 @@ COUNTED_PAGES: Final = (
 )
 """Pages that logged-in users visit without cancelling, in the order of the tables' columns."""
 
+_OWN_ROLES: Final[Mapping[Page, str]] = {
+    Page.NEXT_SONG: "song",
+    Page.ROLL_ADVERT: "advert",
+    Page.CANCEL: "cancel_page",
+    Page.CANCELLATION_CONFIRMATION: "cancel",
+}
+ROLES: Final[Mapping[str, Page]] = {_OWN_ROLES.get(page, page.name.lower()): page for page in Page}
+"""What a page is for -> its name here; a mapping of another log names its pages by these.
+
+`cancel` is the cancel that is predicted, `cancel_page` the page on which it is asked for.
+"""
+
 HAZARD_PAGES: Final = (Page.DOWNGRADE, Page.SETTINGS, Page.ROLL_ADVERT, Page.THUMBS_DOWN)
 """Pages that precede cancellations."""
 

@@ -22,6 +22,9 @@ from churn_spark.events.clean import (
     may_be_misspelt,
 )
 from churn_spark.events.contents import describe_contents
+from churn_spark.events.foreign.block import Translated, translate_lines
+from churn_spark.events.foreign.csv_rows import CsvRows
+from churn_spark.events.foreign.record import cut_marker
 from churn_spark.events.line import parse_line
 from churn_spark.events.parse import LINE, Lines, parse_block
 from churn_spark.events.rules import HASH_SEED, MISSPELT_KEY, REASONS
@@ -64,6 +67,7 @@ def read_block(
     n_cut: int = 0,
     offset: int = 0,
     users: UserIds = AS_THEY_ARE,
+    rows: CsvRows | None = None,
 ) -> Block:
     """Read whole lines.
 
@@ -74,23 +78,41 @@ def read_block(
         n_cut: bytes that the last line has beyond these; it is too long then.
         offset: bytes of the file before these.
         users: under which ids they are kept, and who is left out.
+        rows: how lines of cells are read; none where they are JSON.
     """
-    parsed = parse_block(data, config.max_line_bytes)
+    lines = Lines.of(data)
+    ours = _translate(lines, config, rows)
+    parsed = parse_block(ours.lines.data, config.max_line_bytes)
     found = _find_misspelt(classify_records(parsed.records, config), parsed.lines)
     classified = users.screen(found)
-    events = build_events(classified, n_buckets)
+    events = _mark_uncut(build_events(classified, n_buckets), config)
     refused = classified.filter(pl.col(REASON).is_not_null())
     reasons = dict(zip(refused[LINE].to_list(), refused[REASON].to_list(), strict=True))
-    reasons |= parsed.problems
-    rejected = _build_rejected(parsed.lines, reasons, config.max_line_bytes, offset, n_cut)
+    reasons |= {**parsed.problems, **ours.problems}
+    rejected = _build_rejected(lines, ours.lines, reasons, config.max_line_bytes, offset, n_cut)
     counts = dict.fromkeys(COUNTED, 0)
     for reason in reasons.values():
         counts[reason] += 1
-    counts["read"] = found.height + len(parsed.problems)
+    counts["read"] = found.height + len(parsed.problems) + len(ours.problems)
     counts["erased"] = found.height - classified.height
     counts["accepted"] = events.height
     counts["anonymous"] = int(classified[IS_ANONYMOUS].sum())
     return Block(events, rejected, counts)
+
+
+def _translate(lines: Lines, config: IngestConfig, rows: CsvRows | None) -> Translated:
+    """The lines in our words; as they are where they need no mapping."""
+    if config.mapping is None:
+        return Translated(lines)
+    return translate_lines(lines, config.mapping, config.max_line_bytes, rows)
+
+
+def _mark_uncut(events: pl.DataFrame, config: IngestConfig) -> pl.DataFrame:
+    """The events; those of a log without sessions have the silence that parts visits."""
+    marker = cut_marker(config.mapping.session) if config.mapping else None
+    if marker is None:
+        return events
+    return events.with_columns(session_id=pl.lit(marker, pl.Int64))
 
 
 def _find_misspelt(classified: pl.DataFrame, lines: Lines) -> pl.DataFrame:
@@ -115,17 +137,31 @@ def _is_misspelt(line: bytes) -> bool:
 
 
 def _build_rejected(
-    lines: Lines, reasons: Mapping[int, str], max_line_bytes: int, offset: int, n_cut: int
+    lines: Lines,
+    ours: Lines,
+    reasons: Mapping[int, str],
+    max_line_bytes: int,
+    offset: int,
+    n_cut: int,
 ) -> pl.DataFrame:
-    """What is kept of rejected lines: where they are and why, none of their values."""
+    """What is kept of rejected lines: where they are and why, none of their values.
+
+    Args:
+        lines: as they are in the file.
+        ours: as the kernel reads them.
+        reasons: number of a line -> why it is rejected.
+        max_line_bytes: of a longer line each reader has at least this.
+        offset: bytes of the file before these.
+        n_cut: bytes that the last line has beyond these.
+    """
     if not reasons:
         return pl.DataFrame(schema=_REJECTED_SCHEMA)
     starts = list(accumulate((len(line) + 1 for line in lines.each), initial=offset))
     rows = []
     for number, reason in sorted(reasons.items()):
-        # Of one that is too long, each reader has at least this.
         line = lines.each[number][:max_line_bytes]
-        contents = describe_contents(line, reason)[:_MAX_CONTENTS]
+        read = ours.each[number][:max_line_bytes] or line
+        contents = describe_contents(read, reason)[:_MAX_CONTENTS]
         n_bytes = len(lines.each[number])
         rows.append((starts[number], n_bytes, hash_line(line), reason, contents))
     rejected = pl.DataFrame(rows, schema=_REJECTED_SCHEMA, orient="row")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from churn_spark.events.line import parse_line
-from churn_spark.events.rules import LINE_TOO_LONG, NUMBERS, TEXTS
+from churn_spark.events.rules import BROKEN_ROW, LINE_TOO_LONG, NUMBERS, TEXTS
 from churn_spark.events.values import other_spellings
 
 _FIELDS: Final = (*NUMBERS, *TEXTS)
@@ -25,6 +25,8 @@ def describe_contents(line: bytes, reason: str) -> str:
     """`ts 13-digit number, page text; 2 other keys`; of what is no JSON, where it breaks off."""
     if reason == LINE_TOO_LONG:
         return _describe_names(line)
+    if reason == BROKEN_ROW:
+        return "another number of cells than of columns, or a quote that doesn't end on its line"
     if b"\0" in line or line.startswith(_UTF16_MARKS):
         return "bytes of zero, as in UTF-16 or where a file was cut off"
     try:

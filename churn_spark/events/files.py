@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from churn_spark.errors import InputError
 
 _READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
-_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,13 @@ class Location:
         )
 
 
-def list_location(spark: SparkSession, path: str) -> Location:
+def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) -> Location:
     """List a folder (with its sub-folders), a file or a glob.
+
+    Args:
+        spark: the session.
+        path: of the location.
+        others: endings of event files beside those of JSON.
 
     Raises:
         InputError: if no file is there or the folder can't be listed.
@@ -90,7 +95,8 @@ def list_location(spark: SparkSession, path: str) -> Location:
             f"can't list {path}: {reason}; expected a readable folder, file or glob"
         ) from error
     is_folder = len(matches) == 1 and matches[0].isDirectory()
-    files = [file for file in found if not is_folder or file.path.endswith(_ENDINGS)]
+    endings = (*JSON_ENDINGS, *others)
+    files = [file for file in found if not is_folder or file.path.endswith(endings)]
     if not files:
         raise InputError(
             f"found no event file at {path}; expected a folder with .json or .json.gz files, "
@@ -125,7 +131,7 @@ def _require_utf8(roots: Iterable[str]) -> None:
         InputError: if there is another one, of a folder or an event file.
     """
     for name in (name for name in _names(roots) if not name.isascii()):
-        if (name.endswith(_ENDINGS) or Path(name).is_dir()) and not _is_utf8(name):
+        if (name.endswith(JSON_ENDINGS) or Path(name).is_dir()) and not _is_utf8(name):
             raise InputError(
                 f"found {name!r}, whose name is no UTF-8, so that Java can't read it; expected "
                 "UTF-8: rename it and run again"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from deltalake.transaction import AddAction
@@ -19,8 +19,17 @@ from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, QUARANTINE, TableSpec
 from churn_spark.errors import DamagedFileError
 from churn_spark.events.block import read_block
+from churn_spark.events.foreign.csv_rows import CsvRows
+from churn_spark.events.foreign.kinds import kind_of
+from churn_spark.events.foreign.pieces import read_csv_rows, read_objects, without_first_line
 from churn_spark.events.user_ids import AS_THEY_ARE, UserIds
-from churn_spark.lakehouse.byte_ranges import ByteRange, Piece, read_gzip, read_plain
+from churn_spark.lakehouse.byte_ranges import (
+    BYTE_ORDER_MARK,
+    ByteRange,
+    Piece,
+    read_gzip,
+    read_plain,
+)
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.native_sources import open_source
 from churn_spark.lakehouse.parquet_files import StorageOptions
@@ -104,7 +113,7 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
     for part in parts:
         told = 0
         try:
-            for piece, n_bytes in _read(part, task.config):
+            for piece, n_bytes, cells in _read(part, task.config):
                 block = read_block(
                     piece.data,
                     task.config,
@@ -112,6 +121,7 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
                     piece.n_cut,
                     piece.offset,
                     task.users,
+                    cells,
                 )
                 rows.add(EVENTS, block.events, part.path)
                 rejected = block.rejected.with_columns(rejected_date=pl.lit(task.today))
@@ -127,16 +137,29 @@ def load_parts(parts: Iterable[ByteRange], task: LoadTask, note: Note) -> Loaded
     return Loaded(rows.written(), dict(lines), broken, unread)
 
 
-def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int]]:
-    """The pieces of a part, each with how many of its bytes are read by then."""
-    longest = config.max_line_bytes + 1
+def _read(part: ByteRange, config: IngestConfig) -> Iterator[tuple[Piece, int, CsvRows | None]]:
+    """The pieces of a part, each with how many of its bytes are read by then, and their cells."""
+    longest, mapping = config.max_line_bytes + 1, config.mapping
+    kind = kind_of(part.path, mapping)
     with open_source(part.path) as source:
-        if part.is_compressed:
-            for piece in read_gzip(source, PART_BYTES, longest):
-                yield piece, source.tell()
-        else:
-            for piece in read_plain(source, part, longest):
-                yield piece, part.length
+        if mapping and kind in ("array", "parquet"):
+            for piece in read_objects(source, part.path, mapping):
+                yield piece, min(source.tell(), part.length), None
+            return
+        cells = read_csv_rows(source, part.path, mapping) if mapping and kind == "csv" else None
+        for piece in _read_lines(source, part, longest):
+            n_bytes = source.tell() if part.is_compressed else part.length
+            is_begin = piece.offset <= len(BYTE_ORDER_MARK)
+            if cells and mapping and not mapping.csv_files.columns and is_begin:
+                yield without_first_line(piece), n_bytes, cells
+            else:
+                yield piece, n_bytes, cells
+
+
+def _read_lines(source: Any, part: ByteRange, longest: int) -> Iterator[Piece]:
+    if part.is_compressed:
+        return read_gzip(source, PART_BYTES, longest)
+    return read_plain(source, part, longest)
 
 
 class _Rows:

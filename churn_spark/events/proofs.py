@@ -10,9 +10,10 @@ from typing import Any, Final
 import xxhash
 
 from churn_spark.config import IngestConfig
-from churn_spark.events.line import read_line
+from churn_spark.events.foreign.kinds import is_read_whole, kind_of
+from churn_spark.events.line import parse_line, read_line
 from churn_spark.events.readings import FileNote
-from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK, is_compressed
+from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK
 from churn_spark.lakehouse.native_sources import is_reachable, open_source
 
 _PLACES: Final = 16
@@ -52,7 +53,7 @@ def _look_at(note: FileNote, config: IngestConfig) -> FileNote:
     try:
         with open_source(note.path) as source:
             proof = _hash(source, note.size_bytes)
-            if is_compressed(note.path):
+            if is_read_whole(note.path, config.mapping):
                 return replace(note, proof=proof)
             return replace(note, proof=proof, go_on_at=_next_line(source, note, config))
     except (FileNotFoundError, PermissionError) as error:
@@ -80,5 +81,17 @@ def _next_line(source: Any, note: FileNote, config: IngestConfig) -> int:
     if len(line) > longest:
         # Nobody will parse it: what comes behind is skipped up to the line's end.
         return end
-    is_whole = not line or not isinstance(read_line(line, longest), str)
-    return end if is_whole else start + cut
+    return end if not line or _is_whole(line, note.path, config) else start + cut
+
+
+def _is_whole(line: bytes, path: str, config: IngestConfig) -> bool:
+    """Whether what may be written on already is a record."""
+    if config.mapping is None:
+        return not isinstance(read_line(line, config.max_line_bytes), str)
+    if kind_of(path, config.mapping) == "csv":
+        # Nobody can tell: a cell may go on.
+        return False
+    try:
+        return isinstance(parse_line(line), dict)
+    except ValueError:
+        return False

@@ -41,6 +41,8 @@ ANONYMOUS_IDS: Final = ("", '""')
 """Ids, without white space around them, that stand for nobody; the configuration adds others."""
 
 BROKEN_JSON: Final = "broken JSON"
+BROKEN_ROW: Final = "broken row"
+"""Of a file of cells: another number of them than of columns, or a quote without an end."""
 INVALID_UTF8: Final = "invalid UTF-8"
 LINE_TOO_LONG: Final = "line too long"
 WRONG_TYPE: Final = "wrong type"
@@ -59,6 +61,7 @@ REASONS: Final = (
     LINE_TOO_LONG,
     INVALID_UTF8,
     BROKEN_JSON,
+    BROKEN_ROW,
     WRONG_TYPE,
     MISSING_TS,
     MISSING_PAGE,

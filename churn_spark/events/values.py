@@ -36,11 +36,11 @@ def other_spellings(record: Mapping[str, object]) -> Mapping[str, str]:
 
     `userid`, `USERID`, `user_id` and `User ID` are other spellings of `userId`.
     """
-    missing = {_bare(name): name for name in NEEDED if record.get(name) is None}
+    missing = {bare(name): name for name in NEEDED if record.get(name) is None}
     return {
-        missing[_bare(key)]: key
+        missing[bare(key)]: key
         for key, value in record.items()
-        if value not in (None, "") and _bare(key) in missing
+        if value not in (None, "") and bare(key) in missing
     }
 
 
@@ -122,7 +122,8 @@ def _encodable(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _bare(key: str) -> str:
+def bare(key: str) -> str:
+    """Letters and digits alone, small."""
     return "".join(filter(str.isalnum, key)).lower()
 
 

@@ -53,6 +53,50 @@ def build_labels(
     )
 
 
+def build_silence_labels(
+    population: pl.DataFrame, active: pl.DataFrame, horizon: Horizon, known_by: date
+) -> pl.DataFrame:
+    """The label of inactivity of each user of the population.
+
+    1 if the user has no activity in `[D + gap, D + gap + H)`, 0 if there is any, null while not
+    all events of that window are known. It looks ahead alone: how long a user had been silent
+    before D is no part of it.
+
+    Args:
+        population: `as_of` and `user_id`, as in snapshots.
+        active: `user_id` and `event_date` of all days with activity.
+        horizon: window and gap.
+        known_by: all that happened before this date is known.
+
+    Grain: (as_of, user_id, horizon_days, gap_days).
+    """
+    gap, end = timedelta(days=horizon.gap_days), timedelta(days=horizon.gap_days + horizon.days)
+    visits = active.select("user_id", next_date="event_date").sort("next_date")
+    opened = population.select("as_of", "user_id", opens=pl.col("as_of") + gap).sort("opens")
+    ahead = opened.join_asof(
+        visits,
+        left_on="opens",
+        right_on="next_date",
+        by="user_id",
+        strategy="forward",
+        check_sortedness=False,
+    )
+    is_silent = (pl.col("next_date") >= pl.col("as_of") + end).fill_null(value=True)
+    is_known = pl.col("as_of") + end <= known_by
+    return conform_polars(
+        ahead.sort("as_of", "user_id").select(
+            "as_of",
+            "user_id",
+            pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
+            pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
+            pl.when(is_known).then(is_silent.cast(pl.Int32)).alias("label"),
+            is_known.alias("is_known"),
+            pl.lit(value=False).alias("is_gap_cancel"),
+        ),
+        LABELS,
+    )
+
+
 def build_lifetime_labels(population: DataFrame, session_days: DataFrame) -> DataFrame:
     """Whether each user of the population has ever cancelled before its as-of date.
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from churn_spark.arrays import Ints
 from churn_spark.contracts.pages import VISIT_END, VISIT_START, Page
+from churn_spark.features.silence import cut_by_silence
 
 EVENT_COLUMNS: Final = (
     *("event_date", "event_ts", "user_id", "session_id", "item_in_session", "page", "auth"),
@@ -54,10 +55,12 @@ def order_events(events: pl.DataFrame) -> pl.DataFrame:
         The columns, texts as categories, with `session` (equal for the events of one session of
         one user), `millis` (of the event) and `item` (place in the session; 0 if unknown).
     """
-    numbered = categorise(events).select(
-        pl.col(EVENT_COLUMNS),
-        millis=pl.col("event_ts").dt.epoch("ms"),
-        item=pl.col("item_in_session").fill_null(0),
+    numbered = cut_by_silence(
+        categorise(events).select(
+            pl.col(EVENT_COLUMNS),
+            millis=pl.col("event_ts").dt.epoch("ms"),
+            item=pl.col("item_in_session").fill_null(0),
+        )
     )
     user = numbered.get_column("user_id").to_physical().to_numpy().astype(np.int64)
     session = _pack(user, numbered.get_column("session_id").to_numpy())

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.asked import Asked
 from churn_spark.contracts.features.spec import PROFILE_FIELDS, SNAPSHOT_FEATURES, LogFeature
+from churn_spark.contracts.pages import PAID
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.past import ColumnPast
 from churn_spark.features.user_days import build_user_days
@@ -24,6 +25,8 @@ def build_snapshots(
     as_of_dates: Collection[date],
     active_days: int,
     log_start: date | None = None,
+    *,
+    only_paid: bool = False,
 ) -> DataFrame:
     """The population as of each date, with every feature that follows from the log.
 
@@ -35,13 +38,17 @@ def build_snapshots(
         as_of_dates: the dates.
         active_days: how long a user counts as active.
         log_start: first date of the log; that of the session days where none is given.
+        only_paid: whether only who was paying then is of the population.
 
     Grain: (as_of, user_id).
     """
     history = build_user_history(session_days, as_of_dates, log_start=log_start)
     is_active = F.date_diff("as_of", "last_active_date") <= active_days
     has_left = F.coalesce(F.to_date("cancel_ts") < F.col("as_of"), F.lit(False))
-    return conform(build_features(history.filter(is_active & ~has_left)), SNAPSHOTS)
+    population = history.filter(is_active & ~has_left)
+    if only_paid:
+        population = population.filter(ColumnPast().is_profile("level", PAID).column)
+    return conform(build_features(population), SNAPSHOTS)
 
 
 def build_lifetime_snapshots(

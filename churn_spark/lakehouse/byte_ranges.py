@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,20 +60,25 @@ def is_compressed(path: str) -> bool:
     return path.endswith(".gz")
 
 
-def split_files(files: Iterable[tuple[str, int, int]], n_bytes: int) -> list[ByteRange]:
+def split_files(
+    files: Iterable[tuple[str, int, int]],
+    n_bytes: int,
+    is_read_whole: Callable[[str], bool] = is_compressed,
+) -> list[ByteRange]:
     """The parts of files, in their order; of an empty one there is none.
 
     Args:
-        files: path as listed, the first byte that is read, which is 0 where it is compressed or
+        files: path as listed, the first byte that is read, which is 0 where it is read whole or
             begins a line, and the end.
         n_bytes: of a part, more than a byte-order mark has.
+        is_read_whole: whether a file, by its path, has no parts.
     """
     return [
         part
         for path, begin, end in files
         for part in (
             [ByteRange(path, 0, end)] * (end > 0)
-            if is_compressed(path)
+            if is_read_whole(path)
             else [
                 ByteRange(path, offset, min(n_bytes, end - offset), end)
                 for offset in range(begin, end, n_bytes)
@@ -146,6 +151,23 @@ def read_gzip(source: Any, n_bytes: int, longest: int) -> Iterator[Piece]:
             rest, n_cut = rest[:longest], len(rest) - longest
     if rest:
         yield Piece(rest, n_cut, offset)
+
+
+def read_chunks(source: Any, path: str) -> Iterator[bytes]:
+    """All bytes of a file, unpacked where it is compressed.
+
+    Args:
+        source: the opened file.
+        path: of it, as listed.
+
+    Raises:
+        DamagedFileError: where it is damaged; what comes before that was given.
+    """
+    if is_compressed(path):
+        yield from _gather(_decompress(source), _STEP)
+        return
+    while chunk := source.read(_STEP):
+        yield chunk
 
 
 def _read_tail(source: Any, offset: int, end: int | None, longest: int) -> tuple[bytes, int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from churn_spark.config import LearningConfig
+from churn_spark.config import LearningConfig, SnapshotsConfig
 from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
 from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES, fingerprint
 from churn_spark.contracts.tables import BUILT_DATES, SESSION_DAYS
@@ -54,7 +54,8 @@ class BuiltDates:
         log_start: first date of the log.
         known_by: all that happened before this date is known.
         horizon: of the labels.
-        active_days: how long a user counts as active.
+        population: who is in it.
+        churn: what the labels say.
         noted: of each date.
     """
 
@@ -63,16 +64,19 @@ class BuiltDates:
     log_start: date
     known_by: date
     horizon: Horizon
-    active_days: int
+    population: SnapshotsConfig
+    churn: str
     noted: Mapping[date, Note]
 
     @classmethod
     def read(cls, lakehouse: Lakehouse, log: LogDates, config: LearningConfig) -> BuiltDates:
         """The notes and the files; none where only Spark reaches them: all dates are stale then."""
-        horizon, active_days = config.labels.horizon, config.snapshots.active_days
+        horizon, population = config.labels.horizon, config.snapshots
         start, known_by = log.span.start, config.labels.known_by(log.reached)
         if not lakehouse.is_native:
-            return cls(_NOT_NOTED, (), start, known_by, horizon, active_days, {})
+            return cls(
+                _NOT_NOTED, (), start, known_by, horizon, population, config.labels.churn, {}
+            )
         rows = lakehouse.collect_rows(BUILT_DATES, horizon_of(horizon))
         noted = {
             row.as_of: Note(row.snapshots_of, row.labels_of, row.made_by, row.session_days_version)
@@ -80,7 +84,7 @@ class BuiltDates:
         }
         version = lakehouse.version(SESSION_DAYS)
         files = lakehouse.data_files(SESSION_DAYS, "event_date")
-        return cls(version, files, start, known_by, horizon, active_days, noted)
+        return cls(version, files, start, known_by, horizon, population, config.labels.churn, noted)
 
     def stale(self, dates: Collection[date]) -> set[date]:
         """Those of the dates that are to be built."""
@@ -138,20 +142,27 @@ class BuiltDates:
         return note is not None and (note.snapshots_of, note.labels_of) == (snapshots_of, labels_of)
 
     @property
+    def _members(self) -> list[int | str]:
+        """What decides who is in the population."""
+        paid = [self.population.audience] if self.population.is_only_paid else []
+        return [self.population.active_days, *paid]
+
+    @property
     def _made_by(self) -> str:
-        return content_hash([SOURCES_FINGERPRINT, fingerprint(SNAPSHOT_FEATURES), self.active_days])
+        return content_hash([SOURCES_FINGERPRINT, fingerprint(SNAPSHOT_FEATURES), *self._members])
 
     def _snapshot_hash(self, day: date) -> str:
         features = fingerprint(SNAPSHOT_FEATURES)
         paths = [path for one, path in self.files if one < day]
-        return content_hash(
-            [SOURCES_FINGERPRINT, features, self.active_days, self.log_start, paths]
-        )
+        return content_hash([SOURCES_FINGERPRINT, features, *self._members, self.log_start, paths])
 
     def _label_hash(self, day: date, snapshots_of: str | None) -> str:
         first, end = (bisect_left(self.files, (one, "")) for one in (day, self.horizon.end(day)))
         paths = [path for _, path in self.files[first:end]]
-        return content_hash([snapshots_of, self.horizon.is_known(day, self.known_by), paths])
+        # What is usual is not named, so that notes of before there was a choice hold.
+        others = [] if self.churn == "cancel" else [self.churn]
+        is_known = self.horizon.is_known(day, self.known_by)
+        return content_hash([snapshots_of, is_known, paths, *others])
 
 
 def seen_version(lakehouse: Lakehouse, day: date) -> int:

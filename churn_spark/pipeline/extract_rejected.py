@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pyspark.sql import functions as F
 
@@ -29,6 +29,8 @@ USE_CASE = UseCase(
     takes=("your files",),
     leaves=("a file of yours",),
 )
+_LINE_ENDS: Final = bytes.maketrans(b"\r\n", b"  ")
+"""As where arrays are parted (`events.foreign.array_lines`)."""
 
 
 def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_bytes: int) -> int:
@@ -57,22 +59,30 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
         ordered = chosen.orderBy("source_file", "byte_offset").limit(limit).toLocalIterator()
         n_lines = 0
         with out.open("xb") as written:
-            for line in _read_lines(ordered, max_bytes):
+            for line in find_lines(ordered, max_bytes):
                 written.write(line + b"\n")
                 n_lines += 1
         facts.append(f"{count_of(n_lines, 'line')} in {out}")
     return n_lines
 
 
-def _read_lines(rows: Iterator[Any], max_bytes: int) -> Iterator[bytes]:
+def find_lines(rows: Iterator[Any], max_bytes: int) -> Iterator[bytes]:
+    """The lines of rows of the quarantine, in the order of their files and places.
+
+    An object that was printed over many lines comes as one.
+    """
     for path, of_file in groupby(rows, key=lambda row: row.source_file):
+        if path.endswith(".parquet"):
+            warn(f"{path} has no lines: {sum(1 for _ in of_file):,} of its rows left out")
+            continue
         if not is_reachable(path):
             warn(f"{path} is where only Spark reads: {sum(1 for _ in of_file):,} lines left out")
             continue
         places = list(of_file)
         try:
             found = read_places(path, [(row.byte_offset, row.line_bytes) for row in places])
-            for row, line in zip(places, found, strict=True):
+            for row, place in zip(places, found, strict=True):
+                line = place.translate(_LINE_ENDS)
                 if row.line_hash == hash_line(line[:max_bytes]):
                     yield line
                 else:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
 
 from churn_spark.config import LearningConfig, LightGBMConfig
-from churn_spark.contracts.features.spec import FEATURES, fingerprint, model_features
+from churn_spark.contracts.features.spec import FEATURES, fingerprint
 from churn_spark.contracts.tables import (
     EVENTS,
     LABELS,
@@ -32,7 +32,7 @@ from churn_spark.models.training import (
     train_trees,
 )
 from churn_spark.pipeline.publish import publish
-from churn_spark.pipeline.training_data import TrainingData, used_sets
+from churn_spark.pipeline.training_data import TrainingData, chosen_features, used_sets
 
 _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
 
@@ -40,7 +40,7 @@ _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
 def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, FittedBaseline]:
     """Fit both families on the same rows, side by side: each has times when it waits."""
     rows = data.learnt
-    features = model_features(config.training.baseline_sets, use_gender=config.training.use_gender)
+    features = chosen_features(config.training.baseline_sets, config)
     encoding = data.encoding.only([feature.name for feature in features])
     with ThreadPoolExecutor(1) as beside:
         baseline = beside.submit(

@@ -15,6 +15,7 @@ from churn_spark.config import IngestConfig, PrivacyConfig
 from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE, TABLES
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
+from churn_spark.events.foreign.kinds import ENDINGS, kind_of
 from churn_spark.events.proofs import look_at_files, prove
 from churn_spark.events.readings import (
     FileNote,
@@ -75,7 +76,7 @@ def run(
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
     with USE_CASE.start(lakehouse, tells_itself=True) as facts:
-        listed = list_location(lakehouse.spark, location or config.events)
+        listed = _list(lakehouse, config, location)
         # A lakehouse that lies among the logs has files of JSON, too.
         listed = listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
@@ -113,7 +114,7 @@ def plan(
     Raises:
         InputError: if there is no file at all.
     """
-    listed = list_location(lakehouse.spark, location or config.events)
+    listed = _list(lakehouse, config, location)
     loader = _Loader(lakehouse, config, config.buckets)
     found = loader.plan(listed, lakehouse.read_arrow(FILES), reload)
     read = [note for note in found.notes if note.is_read]
@@ -242,9 +243,11 @@ class _Loader:
         return batch.facts
 
     def _is_native(self, files: Sequence[ListedFile | FileNote]) -> bool:
+        can = native_feed.can_read(files) and self._lakehouse.takes_commits(USE_CASE.writes)
+        if self._config.reader == "spark" or not can:
+            self._require_lines(files)
         if self._config.reader == "spark":
             return False
-        can = native_feed.can_read(files) and self._lakehouse.takes_commits(USE_CASE.writes)
         if self._config.reader == "native" and not can:
             raise InputError(
                 f"found ingest.reader native, and {files[0].path} or {self._lakehouse.root} is "
@@ -252,6 +255,26 @@ class _Loader:
                 "leave it at auto"
             )
         return can
+
+    def _require_lines(self, files: Sequence[ListedFile | FileNote]) -> None:
+        """Let pass only files that Spark's reader of lines can part.
+
+        Raises:
+            InputError: if there is another kind of file.
+        """
+        kinds = {file.path: kind_of(file.path, self._config.mapping) for file in files}
+        if others := [path for path, kind in kinds.items() if kind != "lines"]:
+            raise InputError(
+                f"found {others[0]}, which is no file of JSON lines, where only Spark reads or "
+                "writes; expected JSON lines there, or storage that Python reaches with "
+                "ingest.reader auto"
+            )
+
+
+def _list(lakehouse: Lakehouse, config: IngestConfig, location: str | None) -> Location:
+    """The files of a location; by a mapping others than those of JSON, too."""
+    others = ENDINGS if config.mapping else ()
+    return list_location(lakehouse.spark, location or config.events, others)
 
 
 def _size(note: FileNote) -> int:

@@ -8,9 +8,9 @@ from typing import Final
 
 import polars as pl
 
-from churn_spark.config import LearningConfig
+from churn_spark.config import LabelsConfig, LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
-from churn_spark.features.labels import build_labels
+from churn_spark.features.labels import build_labels, build_silence_labels
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import Horizon
@@ -20,24 +20,44 @@ _ROWS_A_COMMIT: Final = 2_000_000
 
 
 def write_labels(
-    lakehouse: Lakehouse, dates: Collection[Date], horizon: Horizon, known_by: Date
+    lakehouse: Lakehouse, dates: Collection[Date], config: LabelsConfig, known_by: Date
 ) -> None:
     """Replace the labels of the dates.
 
     Args:
         lakehouse: with the session days, and the snapshots of the dates.
         dates: as-of dates.
-        horizon: window and gap of the labels.
+        config: window and gap of the labels, and what they say.
         known_by: all that happened before this date is known.
     """
-    are_there: Where = {"cancel_ts": Between()}
-    cancelled = pl.DataFrame(
-        lakehouse.read_arrow(SESSION_DAYS, are_there, ["user_id", "cancel_ts"])
-    )
+    horizon = config.horizon
+    build = _label_silence if config.churn == "inactivity" else _label_cancels
     for some in _parts(lakehouse, sorted(dates)):
-        population = lakehouse.read_arrow(SNAPSHOTS, {"as_of": some}, ["as_of", "user_id"])
-        labels = build_labels(pl.DataFrame(population), cancelled, horizon, known_by)
+        users = lakehouse.read_arrow(SNAPSHOTS, {"as_of": some}, ["as_of", "user_id"])
+        labels = build(lakehouse, pl.DataFrame(users), some, horizon, known_by)
         lakehouse.replace_rows(labels.to_arrow(), LABELS, {"as_of": some, **horizon_of(horizon)})
+
+
+def _label_cancels(
+    lakehouse: Lakehouse, users: pl.DataFrame, _: Collection[Date], horizon: Horizon, known_by: Date
+) -> pl.DataFrame:
+    are_there: Where = {"cancel_ts": Between()}
+    cancelled = lakehouse.read_arrow(SESSION_DAYS, are_there, ["user_id", "cancel_ts"])
+    return build_labels(users, pl.DataFrame(cancelled), horizon, known_by)
+
+
+def _label_silence(
+    lakehouse: Lakehouse,
+    users: pl.DataFrame,
+    dates: Collection[Date],
+    horizon: Horizon,
+    known_by: Date,
+) -> pl.DataFrame:
+    """Two columns of the session days of all windows come to the driver."""
+    window = Between(horizon.start(min(dates)), horizon.end(max(dates)))
+    where: Where = {"event_date": window, "n_events": Between(1)}
+    active = lakehouse.read_arrow(SESSION_DAYS, where, ["user_id", "event_date"])
+    return build_silence_labels(users, pl.DataFrame(active), horizon, known_by)
 
 
 def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, known_by: Date) -> list[Date]:

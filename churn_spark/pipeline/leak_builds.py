@@ -56,8 +56,14 @@ def build_rows(
 
     Grain: (as_of, user_id).
     """
-    active_days = config.snapshots.active_days
-    snapshots = build_features(tables.session_days, dates, active_days, log_start)
+    population = config.snapshots
+    snapshots = build_features(
+        tables.session_days,
+        dates,
+        population.active_days,
+        log_start,
+        only_paid=population.is_only_paid,
+    )
     of_dates = {day: one for day, one in forecasters.items() if day in dates}
     return with_forecasts(snapshots, tables.session_days, tables.transitions, of_dates)
 

@@ -11,7 +11,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LeakageConfig, LearningConfig
-from churn_spark.contracts.features.spec import FORECAST_FEATURES, SNAPSHOT_FEATURES, Feature
+from churn_spark.contracts.features.spec import (
+    FORECAST_FEATURES,
+    SNAPSHOT_FEATURES,
+    Feature,
+    measures_silence,
+)
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.errors import MissingTableError
 from churn_spark.features.labels import with_horizon
@@ -86,7 +91,10 @@ def collect_table(
     built = BuiltDates.read(lakehouse, log, config)
     dates = newest_labelled_dates(lakehouse, log, date, horizon, leakage.n_dates, built)
     forecasters = read_forecasters(lakehouse, open_registry, dates)
-    features = (*SNAPSHOT_FEATURES, *forecast_features(forecasters))
+    is_silence = config.labels.churn == "inactivity"
+    # Those that no model of the label sees are none of its leaks.
+    judged = [one for one in SNAPSHOT_FEATURES if not (is_silence and measures_silence(one))]
+    features = (*judged, *forecast_features(forecasters))
     n_users = lakehouse.read(SESSION_DAYS).select("user_id").distinct().count()
     share = min(1.0, leakage.max_users / n_users)
     with sampled(lakehouse, share) as log_tables:

@@ -9,6 +9,7 @@ from typing import Final
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.events.files import ListedFile
+from churn_spark.events.foreign.kinds import is_read_whole
 from churn_spark.events.load import PART_BYTES, Loaded, LoadTask, load_parts
 from churn_spark.events.readings import FileNote, build_files
 from churn_spark.events.user_ids import UserIds
@@ -45,6 +46,7 @@ def load_natively(
     parts = split_files(
         [(note.path, note.begin, note.size_bytes) for note in files if note.is_read],
         PART_BYTES,
+        lambda path: is_read_whole(path, config.mapping),
     )
     if sum(map(_weight, parts)) <= config.max_driver_bytes:
         loaded = load_parts(parts, task, progress.add)

@@ -76,9 +76,9 @@ def run(
                 f"{span.start}, up to {span.end}: choose another --date"
             )
         built = BuiltDates.read(lakehouse, log, config)
-        write_snapshots(lakehouse, dates, span, config.snapshots.active_days)
+        write_snapshots(lakehouse, dates, span, config.snapshots)
         labelled = {*dates, *find_changed_labels(lakehouse, built)}
-        write_labels(lakehouse, labelled, config.labels.horizon, built.known_by)
+        write_labels(lakehouse, labelled, config.labels, built.known_by)
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
@@ -88,7 +88,7 @@ def run(
 
 
 def write_snapshots(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, active_days: int
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
 ) -> None:
     """Replace the snapshots of the dates.
 
@@ -98,11 +98,22 @@ def write_snapshots(
     if are_few_days(lakehouse, dates):
         history = read_history(lakehouse, dates)
         found = build_from_totals(
-            history.session_days, history.totals, dates, span.start, active_days
+            history.session_days,
+            history.totals,
+            dates,
+            span.start,
+            config.active_days,
+            only_paid=config.is_only_paid,
         )
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
-        by_windows = build_snapshots(lakehouse.read(SESSION_DAYS), dates, active_days, span.start)
+        by_windows = build_snapshots(
+            lakehouse.read(SESSION_DAYS),
+            dates,
+            config.active_days,
+            span.start,
+            only_paid=config.is_only_paid,
+        )
         replace_users(lakehouse, by_windows, SNAPSHOTS, {"as_of": dates})
 
 
@@ -122,7 +133,7 @@ def run_stale(
     if rebuilt := stale - kept:
         run(lakehouse, rebuilt, config, log)
     elif mended := kept & built.stale_labels():
-        write_labels(lakehouse, mended, config.labels.horizon, built.known_by)
+        write_labels(lakehouse, mended, config.labels, built.known_by)
         built.write(lakehouse, (), mended)
 
 

@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig
-from churn_spark.contracts.features.spec import model_features
+from churn_spark.contracts.features.feature import Feature
+from churn_spark.contracts.features.spec import measures_silence, model_features
 from churn_spark.contracts.tables import (
     LABELS,
     SESSION_DAYS,
@@ -134,7 +135,7 @@ def prepare(
         if "fading" in sets:
             fading = fit_fading_before(lakehouse, log, date, config)
         described = _describe(lakehouse, labelled_rows, behaviour, fading, config.labels.horizon)
-    features = model_features(sets, use_gender=config.training.use_gender)
+    features = chosen_features(sets, config)
     fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
     encoded = encode_rows(described.rows, encoding)
@@ -178,4 +179,17 @@ def _learnt(lakehouse: Lakehouse, rows: Rows) -> LearntRows:
 def used_sets(config: LearningConfig) -> tuple[str, ...]:
     """The feature sets of the trees, for the kind of label."""
     training = config.training
-    return training.retrospective_sets if config.is_lifetime else training.feature_sets
+    if config.is_lifetime:
+        return training.retrospective_sets
+    if config.labels.churn == "inactivity":
+        # The other models forecast cancels.
+        return tuple(one for one in training.feature_sets if one not in ("behaviour", "fading"))
+    return training.feature_sets
+
+
+def chosen_features(sets: Collection[str], config: LearningConfig) -> tuple[Feature, ...]:
+    """The features of some sets that a model may see, for the kind of label."""
+    features = model_features(sets, use_gender=config.training.use_gender)
+    if config.labels.churn == "cancel":
+        return features
+    return tuple(feature for feature in features if not measures_silence(feature))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
+from churn_spark.config import load_config
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.labels import find_unripe_dates, write_labels
@@ -67,7 +68,8 @@ def test_labels_of_all_dates_are_written_however_many_rows_a_commit_takes(
     write_rows(context, SESSION_DAYS, days)
     if not is_native:
         lakehouse.__dict__["native_root"] = None
-    write_labels(lakehouse, dates, Horizon(2, 1), date(2018, 10, 6))
+    config = load_config(overrides=["labels.horizon_days=2"]).labels
+    write_labels(lakehouse, dates, config, date(2018, 10, 6))
     found = lakehouse.collect_rows(LABELS, columns=["as_of", "user_id", "label", "is_known"])
     assert sorted(tuple(row) for row in found) == [
         (dates[0], "gone", 0, True),

@@ -40,7 +40,7 @@ class PowerCutError(BaseException):
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
+    monkeypatch.setattr(ingest, "list_location", lambda _, path, __: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
     return Place(LocalLakehouse(str(tmp_path / "lakehouse")), write_log(tmp_path / "logs"))
 

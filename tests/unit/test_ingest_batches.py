@@ -56,7 +56,7 @@ def load(
     lakehouse: LocalLakehouse, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., IngestSummary]:
     """Load what is new, and what is to be reloaded."""
-    monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
+    monkeypatch.setattr(ingest, "list_location", lambda _, path, __: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
     as_lakehouse: Any = lakehouse
     return lambda reload=None: ingest.run(as_lakehouse, CONFIG, str(logs), reload)

@@ -24,7 +24,7 @@ _START, _HISTORY, _N_NIGHTS = date(2018, 10, 1), 9, 6
 def test_tables_are_those_of_the_whole_log_when_it_grows_while_the_nights_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "list_location", lambda _, path: list_folder(Path(path)))
+    monkeypatch.setattr(ingest, "list_location", lambda _, path, __: list_folder(Path(path)))
     monkeypatch.setattr(LocalLakehouse, "spark", None, raising=False)
     config = load_config(overrides=["labels.horizon_days=2", "ingest.buckets=2"])
     # Many cancel, so that few users do.

@@ -49,10 +49,12 @@ class Asked:
     Attributes:
         sums: source and window of the sums.
         maxima: columns whose largest value was asked for.
+        instants: since which time was measured.
     """
 
     sums: set[tuple[str, Trailing]] = field(default_factory=set)
     maxima: set[str] = field(default_factory=set)
+    instants: set[str] = field(default_factory=set)
 
     @classmethod
     def by(cls, formulas: Iterable[Formula]) -> Asked:
@@ -85,8 +87,9 @@ class Asked:
         """Whether that is this value."""
         return _ANYTHING
 
-    def millis_since(self, _instant: str, /) -> _Anything:
+    def millis_since(self, instant: str, /) -> _Anything:
         """Milliseconds from an instant to the date."""
+        self.instants.add(instant)
         return _ANYTHING
 
     def when(

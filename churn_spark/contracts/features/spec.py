@@ -59,6 +59,14 @@ def model_features(sets: Collection[str], *, use_gender: bool) -> tuple[Feature,
     return tuple(f for f in FEATURES if f.name in chosen and (use_gender or not f.is_sensitive))
 
 
+def measures_silence(feature: Feature) -> bool:
+    """Whether a feature says how long a user has been silent until the date.
+
+    Beside a label of inactivity it would be one silence, measured twice (docs/adr/0054).
+    """
+    return isinstance(feature, LogFeature) and "last_ts" in Asked.by([feature.formula]).instants
+
+
 def named(names: Sequence[str]) -> tuple[Feature, ...]:
     """The declarations of some names, in that order; unknown names are left out."""
     return tuple(_BY_NAME[name] for name in names if name in _BY_NAME)

@@ -35,7 +35,12 @@ EVENTS = TableSpec(
         Column("event_date", "date", "UTC date of event_ts"),
         Column("event_ts", "timestamp", "when it happened, to the millisecond"),
         Column("user_id", "string", "never blank or anonymous"),
-        Column("session_id", "long", "reused by different users: a key only with user_id"),
+        Column(
+            "session_id",
+            "long",
+            "reused by different users: a key only with user_id; of a log without sessions the "
+            "minutes of silence that part visits, negative",
+        ),
         Column("item_in_session", "long", "counts up within the session"),
         Column("page", "string", "page visited; unknown ones are kept"),
         Column("auth", "string", "Logged In, Logged Out, Guest or Cancelled"),

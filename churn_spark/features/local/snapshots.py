@@ -10,6 +10,7 @@ import polars as pl
 
 from churn_spark.contracts.features.asked import sum_column
 from churn_spark.contracts.features.spec import ASKED, SNAPSHOT_FEATURES
+from churn_spark.contracts.pages import PAID
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.local.past import ONE, FramePast
 from churn_spark.features.local.profile import pick_newest
@@ -26,6 +27,8 @@ def build_snapshots(
     as_of_dates: Collection[date],
     log_start: date,
     active_days: int,
+    *,
+    only_paid: bool = False,
 ) -> pl.DataFrame:
     """The population as of each date, with every feature that follows from the log.
 
@@ -37,6 +40,7 @@ def build_snapshots(
         as_of_dates: the dates.
         log_start: first date of the log.
         active_days: how long a user counts as active.
+        only_paid: whether only who was paying then is of the population.
 
     Grain: (as_of, user_id).
     """
@@ -47,6 +51,8 @@ def build_snapshots(
         history = _history_of(days, profiles, as_of)
         is_active = (as_of - pl.col("last_active_date")).dt.total_days() <= active_days
         living = history.filter(is_active & pl.col("cancel_ts").is_null())
+        if only_paid:
+            living = living.filter(pl.col("level") == PAID)
         found.append(_features_of(living, FramePast(as_of, log_start)))
     return pl.concat(found)
 

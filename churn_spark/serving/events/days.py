@@ -107,6 +107,11 @@ def build_history(events: Iterable[Event], as_of: date, log_start: date) -> Hist
     )
 
 
+def newest_level(events: Iterable[Event]) -> Known:
+    """The level of the newest logged-in event that tells one."""
+    return _newest((one for one in events if one.is_logged_in), ("level",)).get("level")
+
+
 def is_activity(event: Event) -> bool:
     """Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity."""
     return event.page != Page.CANCEL

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from churn_spark.config import IngestConfig
 from churn_spark.contracts.pages import LOGGED_IN
+from churn_spark.events.foreign.record import Translator, cut_marker
 from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROKEN_JSON,
@@ -42,7 +43,8 @@ class Event:
     Attributes:
         ts: milliseconds since the epoch.
         user_id: without white space around it.
-        session_id: unique together with the user.
+        session_id: unique together with the user; of a log without sessions the minutes of
+            silence that part them, negative.
         item: place in the session; None where it wasn't told.
         page: what was visited.
         auth: `Logged In`, `Cancelled` or another; None where it wasn't told, as all below.
@@ -122,6 +124,8 @@ class _Rules:
     latest: int
     anonymous_ids: frozenset[str]
     max_bytes: int
+    translator: Translator | None
+    session: int | None
 
     @classmethod
     def of(cls, config: IngestConfig) -> _Rules:
@@ -130,6 +134,8 @@ class _Rules:
             day_start_millis(config.latest),
             frozenset((*ANONYMOUS_IDS, *config.anonymous_user_ids)),
             config.max_line_bytes,
+            Translator(config.mapping) if config.mapping else None,
+            cut_marker(config.mapping.session) if config.mapping else None,
         )
 
     def read(self, record: object) -> Event | str:
@@ -139,6 +145,8 @@ class _Rules:
         # A record comes without the bytes of its line; its texts alone may be too many.
         if sum(len(text) for text in record.values() if isinstance(text, str)) > self.max_bytes:
             return LINE_TOO_LONG
+        if self.translator:
+            record = self.translator.translate(record)
         try:
             numbers = {name: number_of(record.get(name)) for name in NUMBERS}
             texts = {name: text_of(name, record.get(name)) for name in TEXTS}
@@ -153,7 +161,8 @@ class _Rules:
             return MISSPELT_KEY
         if reason or is_anonymous:
             return reason or ANONYMOUS
-        return _event(user_id, numbers, texts)
+        event = _event(user_id, numbers, texts)
+        return event if self.session is None else replace(event, session_id=self.session)
 
     def _reason(
         self, numbers: Mapping[str, float | None], page: str | None, *, is_anonymous: bool

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from churn_spark.config import ServiceConfig, ServingConfig
-from churn_spark.contracts.pages import Page
+from churn_spark.config import ServiceConfig, ServingConfig, SnapshotsConfig
+from churn_spark.contracts.pages import PAID, Page
 from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of
-from churn_spark.serving.events.days import day_number
+from churn_spark.serving.events.days import day_number, newest_level
 from churn_spark.serving.events.records import (
     ANONYMOUS,
     DUPLICATE,
@@ -26,6 +26,7 @@ from churn_spark.serving.events.records import (
     read_records,
     shown_reasons,
 )
+from churn_spark.serving.events.silence import cut_by_silence
 from churn_spark.serving.json_rows import cut_rows
 from churn_spark.timeline import day_start_millis
 
@@ -79,6 +80,8 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
     user_id = _only_user(reading)
     start = day_start_millis(as_of)
     seen = [event for event in reading.events if event.ts < start]
+    if config.ingest.mapping and config.ingest.mapping.session.column is None:
+        seen = cut_by_silence(seen)
     account = _account(reading, len(rows), len(seen))
     if user_id is None or not seen:
         raise RequestError(
@@ -87,7 +90,7 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
             422,
             account["problems"],
         )
-    _check_population(seen, as_of, config.snapshots.active_days)
+    _check_population(seen, as_of, config.snapshots)
     return UserEvents(as_of, user_id, seen, account)
 
 
@@ -132,8 +135,9 @@ def _only_user(reading: Reading) -> str | None:
     return users[0] if users else None
 
 
-def _check_population(events: Sequence[Event], as_of: date, active_days: int) -> None:
+def _check_population(events: Sequence[Event], as_of: date, config: SnapshotsConfig) -> None:
     """Refuse whom no snapshot of the date would have."""
+    active_days = config.active_days
     cancelled = [event.day for event in events if event.page == Page.CANCELLATION_CONFIRMATION]
     if cancelled:
         raise RequestError(
@@ -147,6 +151,11 @@ def _check_population(events: Sequence[Event], as_of: date, active_days: int) ->
             f"found no logged-in event in the {active_days} days before {as_of} ({before}), "
             "expected one: who is away for so long is not in the population "
             "(snapshots.active_days); ask as of an earlier date"
+        )
+    if config.is_only_paid and (level := newest_level(events)) != PAID:
+        raise RequestError(
+            f"found the level {level} before {as_of}, expected {PAID}: nobody else is in the "
+            "population (snapshots.audience)"
         )
 
 

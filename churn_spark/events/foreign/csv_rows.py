@@ -1,0 +1,58 @@
+"""Lines of cells -> records: each line is one row, whatever part of a file it is read with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from churn_spark.config.mapping import CsvFiles
+from churn_spark.events.rules import BYTE_ORDER_MARK
+
+_WHITE: Final = "whitespace"
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """How the lines of a file are read.
+
+    Attributes:
+        separator: between cells; `whitespace` for any number of blanks.
+        columns: names of the cells.
+    """
+
+    separator: str
+    columns: Sequence[str]
+
+    @classmethod
+    def of(cls, config: CsvFiles, first_line: bytes) -> CsvRows:
+        """Those of a file, by its first line where that names the columns."""
+        if config.columns:
+            return cls(config.separator, config.columns)
+        text = first_line.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK)
+        try:
+            return cls(config.separator, [name.strip() for name in _cut(text, config.separator)])
+        except csv.Error:
+            return cls(config.separator, ())
+
+    def read(self, line: bytes) -> dict[str, str | None]:
+        """The record of a row; an empty cell is null.
+
+        Raises:
+            UnicodeDecodeError: if it is no UTF-8.
+            ValueError: if it has another number of cells, or a quote that doesn't end on its line.
+        """
+        try:
+            cells = _cut(line.decode(), self.separator)
+            return dict(zip(self.columns, (cell or None for cell in cells), strict=True))
+        except csv.Error as error:
+            raise ValueError(str(error)) from error
+
+
+def _cut(text: str, separator: str) -> list[str]:
+    if separator == _WHITE:
+        return text.split()
+    if '"' not in text:
+        return text.split(separator)
+    return next(csv.reader([text], delimiter=separator, strict=True))

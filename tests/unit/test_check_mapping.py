@@ -1,0 +1,166 @@
+"""A look at a log before it is loaded: what is proposed, shown and warned of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from builders import millis, record, write_lines
+from foreign_logs import MAPPING, foreign, ingest_by, write_array, write_csv, write_parquet
+from typer.testing import CliRunner
+
+from churn_spark.config import LogMapping, load_config
+from churn_spark.errors import InputError
+from churn_spark.pipeline.check_mapping import (
+    MappingCheck,
+    describe_fate,
+    describe_fields,
+    describe_problems,
+    run,
+    shown_rows,
+)
+from jobs.check_mapping import app
+
+OURS = [
+    record(
+        ts=millis("2018-10-01 00:00:00") + 60_000 * n,
+        userId=str(n % 9),
+        itemInSession=n,
+        page=("NextSong", "Thumbs Up", "Downgrade", "Cancellation Confirmation")[n % 4],
+        auth="Cancelled" if n % 4 == 3 else "Logged In",
+        level=("free", "paid")[n % 2],
+    )
+    for n in range(40)
+]
+
+
+def _look(path: Path, mapping: Mapping[str, Any] | None = None) -> MappingCheck:
+    config = ingest_by(mapping) if mapping else load_config().ingest
+    return run(config, str(path), 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.json", write_lines),
+        ("a.json", write_array),
+        ("a.csv", write_csv),
+        ("a.csv", lambda path, rows: write_csv(path, rows, separator=";")),
+        ("a.parquet", write_parquet),
+    ],
+)
+def test_what_is_proposed_reads_the_log(
+    name: str, write: Callable[[Path, list[dict[str, Any]]], object], tmp_path: Path
+) -> None:
+    write(tmp_path / name, [foreign(one) for one in OURS])
+    check = _look(tmp_path)
+    assert check.proposed is not None
+    proposed = yaml.safe_load(check.proposed)
+    assert LogMapping.model_validate(proposed) == check.mapping
+    assert proposed["time"] == {"column": "occurred_at", "unit": "iso"}
+    assert proposed["user"] == "customer.id"
+    assert proposed["page"]["names"] == {"thumbs_up": ["liked"], "song": ["track_played"]}
+    assert proposed["level"] == {
+        "column": "customer.plan",
+        "free": ["basic"],
+        "paid": ["premium"],
+    }
+    assert proposed["registration"] == {"column": "customer.since", "unit": "s"}
+    assert proposed["session"] == "visit"
+    assert describe_fate(check) == "40 rows read = accepted 40"
+
+
+def test_our_own_log_needs_no_other_words(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.json", OURS)
+    proposed = yaml.safe_load(_look(tmp_path).proposed or "")
+    assert proposed["time"] == {"column": "ts", "unit": "ms"}
+    assert proposed["page"]["names"] == {
+        "song": ["NextSong"],
+        "thumbs_up": ["Thumbs Up"],
+        "downgrade": ["Downgrade"],
+        "cancel": ["Cancellation Confirmation"],
+    }
+
+
+def test_a_log_without_names_or_pages_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "sales.txt").write_text(" 00004 19970101 2\n 00005 19970102 1\n")
+    check = _look(tmp_path / "sales.txt")
+    assert check.mapping is None
+    assert yaml.safe_load(check.proposed or "") == {
+        "time": {"column": "column_2", "unit": "iso", "format": "%Y%m%d"},
+        "user": None,
+        "page": {"constant": "Event"},
+        "csv_files": {
+            "separator": "whitespace",
+            "columns": ["column_1", "column_2", "column_3"],
+        },
+    }
+
+
+def test_an_old_log_brings_its_first_year(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("customer_id,date\n4,1997-03-01\n5,1997-03-02\n")
+    check = _look(tmp_path)
+    settings = yaml.safe_load(check.proposed or "")["settings"]
+    assert settings == {"ingest": {"earliest": yaml.safe_load("1997-01-01")}}
+    assert describe_fate(check) == "2 rows read = accepted 2"
+
+
+def test_what_a_mapping_leaves_out_is_told_with_what_it_costs(tmp_path: Path) -> None:
+    rows = [{"t": 1538352000 + n // 2, "who": n // 2, "what": "x"} for n in range(4)]
+    rows += [{"t": "soon", "who": 1, "what": "x"}]
+    write_lines(tmp_path / "a.json", rows)
+    time = {"column": "t", "unit": "s"}
+    check = _look(tmp_path, {"time": time, "user": "who", "page": {"column": "what"}})
+    assert check.proposed is None
+    assert describe_fate(check) == "5 rows read = accepted 4 + wrong type 1"
+    told = " | ".join(describe_problems(check))
+    for part in (
+        "wrong type: a row with ts text",
+        "2 events alike in all columns that are named",
+        "no event is a cancel (page.names.cancel)",
+        "no event is a song",
+        "level is not named",
+        "a visit ends after 30 minutes without an event, and at midnight UTC",
+        "registration is not named",
+    ):
+        assert part in told
+    assert [row["session_id"] for row in shown_rows(check)] == [None] * 4
+
+
+def test_a_whole_mapping_leaves_nothing_to_say(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.json", [foreign(one) for one in OURS])
+    check = _look(tmp_path, MAPPING)
+    assert list(describe_problems(check)) == []
+    assert len(shown_rows(check)) == 10
+    fields = {field: (columns, found) for field, columns, found in describe_fields(check)}
+    assert fields["user"] == ("customer.id", "40 of 40 rows, 9 values, numbers 0 to 8")
+    assert fields["user_agent"][0] == "device, agent"
+
+
+def test_the_job_shows_and_writes_what_it_proposes(tmp_path: Path) -> None:
+    write_lines(tmp_path / "logs" / "a.json", [foreign(one) for one in OURS])
+    out = tmp_path / "mapping.yaml"
+    command = ["--events", str(tmp_path / "logs"), "--out", str(out)]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "40 rows read = accepted 40" in done.output
+    again = ["--events", str(tmp_path / "logs"), "--mapping", str(out)]
+    done = CliRunner().invoke(app, again, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Proposed" not in done.output
+    with pytest.raises(InputError, match="that isn't there yet"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "found no event file"), (json.dumps([1, 2]), "no row with col")]
+)
+def test_what_is_no_log_is_refused(content: str | None, told: str, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match=told):
+        _look(tmp_path)
