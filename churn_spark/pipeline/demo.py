@@ -91,7 +91,8 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
 
 def show_list(lakehouse: Lakehouse, date: Date, n_users: int = 5) -> None:
     """Print the head of the list that a retention team would read."""
-    listed = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [date]})
+    rows = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [date]})
+    listed = [row for row in rows if row.list_rank is not None]
     table = Table("rank", "user", "probability", "days", "reasons", title=f"The list of {date}")
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(

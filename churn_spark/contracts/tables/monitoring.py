@@ -112,24 +112,25 @@ PERFORMANCE = TableSpec(
         Column(
             "metric",
             "string",
-            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best; of "
-            "the arrival labels_known",
+            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best, "
+            "cancels_of_control; of the arrival labels_known",
         ),
         Column(
             "value",
             "double",
-            "of a list: share of the users who cancel that were on it; of the arrival: share of "
-            "the labels that are due",
+            "of a list: share of the users who cancel that were on it or in its control group; of "
+            "cancels_of_control: share of that group that cancels; of the arrival: share of the "
+            "labels that are due",
         ),
         Column("low", "double", "lower 95 % bound"),
         Column("high", "double", "upper 95 % bound"),
-        Column("n_rows", "long", "users; of a list those on it whose labels are known"),
+        Column("n_rows", "long", "users; of a list those of it and its control group whose labels are known"),
         Column("n_positive", "long", "users who cancel"),
         Column(
             "reference",
             "double",
             "the same on the champion's validation users; of a list: of one by chance, by the "
-            "rule, or the best one of its length",
+            "rule, or the best one of its length; of cancels_of_control: share of those listed",
         ),
         Column("difference", "double", "value less reference"),
         Column("difference_low", "double", "lower 95 % bound"),
