@@ -133,7 +133,7 @@ def _first_assigned(rows: Rows, capacity: int, config: RetentionListConfig) -> p
         if len(first) < asked or is_listed.sum() >= capacity:
             break
         asked *= 2
-    n_before = is_listed.cumsum() - is_listed
+    n_before = is_listed.astype(int).cumsum() - is_listed.astype(int)
     return assigned[n_before < capacity]
 
 

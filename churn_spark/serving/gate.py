@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from churn_spark.config import ServingConfig
 from churn_spark.errors import RequestError
 from churn_spark.serving.keys import EVERYBODY, ApiKey
+from churn_spark.serving.keys import Scope as KeyScope
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.page_parts import CONTENT_SECURITY_POLICY, sign_in_page
@@ -35,7 +36,8 @@ from churn_spark.serving.visitors import (
 
 OPEN: Final = frozenset({"/health", "/ready"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-_LARGE: Final = frozenset({"/predict/batch", "/predict/events"})
+CONTACTS: Final = "/contacts"
+_LARGE: Final = frozenset({"/predict/batch", "/predict/events", CONTACTS})
 _READING: Final = ("GET", "HEAD")
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
@@ -144,7 +146,7 @@ class Gate:
         if coding != "identity":
             text = f"found a body in content-encoding {coding[:20]!r}, expected it as it is"
             raise RequestError(text, 415)
-        needed = "predict" if path.startswith("/predict") else "read"
+        needed = _scope_of(path)
         if needed not in admission.key.scopes:
             raise RequestError(f"this key has no scope {needed!r}", 403)
         if wait := self._buckets.take(admission.key.name):
@@ -194,6 +196,13 @@ class Gate:
             bytes=admission.n_received,
             key=admission.key.name if admission.key else "",
         )
+
+
+def _scope_of(path: str) -> KeyScope:
+    """What a key must open."""
+    if path == CONTACTS:
+        return "write"
+    return "predict" if path.startswith("/predict") else "read"
 
 
 def _too_large(admission: Admission) -> RequestError:

@@ -22,6 +22,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
+from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import KeyRing, KeyWatch
 from churn_spark.serving.limits import Strangers
@@ -79,6 +80,7 @@ class Service:
         self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
         self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
         self.log_start = LogStart(config.lakehouse)
+        self.contacts = ContactInbox(config.lakehouse)
         self.nights = NightWatch(config.lakehouse, config.schedule)
         self.figures = Figures()
         self._privacy_key = _find_privacy_key(config)

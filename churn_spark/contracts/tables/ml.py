@@ -112,10 +112,40 @@ RETENTION_LISTS = TableSpec(
             "string",
             "listed, or control: withheld from the list, to compare with",
         ),
-        Column("campaign", "string", "retention_list.campaign, which the control group is drawn for"),
+        Column(
+            "campaign", "string", "retention_list.campaign, which the control group is drawn for"
+        ),
         Column("control_share", "double", "chance with which the user was to be withheld"),
     ),
     partition_by=("as_of",),
+)
+
+CONTACTS = TableSpec(
+    "ml",
+    "contacts",
+    "one contact: list date x user x time x channel",
+    (
+        Column("list_date", "date", "as-of date of the list that led to it"),
+        Column("user_id", "string", ""),
+        Column("contact_ts", "timestamp", "when, UTC"),
+        Column("channel", "string", "call, mail, ..."),
+        Column("offer", "string", "what was offered; empty: nothing"),
+        Column("cost", "double", "in the unit of costs.missed_cancel"),
+        Column("outcome", "string", "accepted, declined, reached, or not_reached: tried in vain"),
+    ),
+    partition_by=("list_date",),
+)
+
+REJECTED_CONTACTS = TableSpec(
+    "ml",
+    "rejected_contacts",
+    "source x row that was no contact with a user of a list; names no user",
+    (
+        Column("source", "string", "name of the file, or of the service's batch"),
+        Column("row", "long", "in it, from 1, without the header"),
+        Column("reason", "string", "the fields that don't fit and why; none of their values"),
+    ),
+    partition_by=("source",),
 )
 
 BACKTEST_RUNS = TableSpec(

@@ -124,7 +124,11 @@ PERFORMANCE = TableSpec(
         ),
         Column("low", "double", "lower 95 % bound"),
         Column("high", "double", "upper 95 % bound"),
-        Column("n_rows", "long", "users; of a list those of it and its control group whose labels are known"),
+        Column(
+            "n_rows",
+            "long",
+            "users; of a list those of it and its control group whose labels are known",
+        ),
         Column("n_positive", "long", "users who cancel"),
         Column(
             "reference",

@@ -7,9 +7,9 @@ from typing import Final
 import pandas as pd
 from pyspark.sql import types as T
 
+from churn_spark.contracts.tables.ml import CONTROL
 from churn_spark.lakehouse.frames import Batches, Rows, apply, collect
 from churn_spark.models.baselines import Rule
-from churn_spark.contracts.tables.ml import CONTROL
 from churn_spark.monitoring.performance.reach import Group
 
 _TRAITS: Final = ("cancels", "is_listed", "is_named", "is_control")
