@@ -85,7 +85,7 @@ class _LocalFolder:
         self._path = lakehouse / INBOX
 
     def names(self) -> Sequence[str]:
-        return os.listdir(self._path) if self._path.is_dir() else []
+        return [one.name for one in self._path.iterdir()] if self._path.is_dir() else []
 
     def add(self, name: str, content: bytes) -> None:
         self._path.mkdir(parents=True, exist_ok=True)

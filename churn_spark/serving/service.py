@@ -16,6 +16,7 @@ from churn_spark.contracts.tables import (
     ALERTS,
     DECISIONS,
     DRIFT,
+    EFFECT,
     PERFORMANCE,
     RETENTION_LISTS,
     SCORES,
@@ -79,6 +80,7 @@ class Service:
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
         self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
         self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
+        self.effect = NewestPartition(config.lakehouse, EFFECT, read_all)
         self.log_start = LogStart(config.lakehouse)
         self.contacts = ContactInbox(config.lakehouse)
         self.nights = NightWatch(config.lakehouse, config.schedule)
@@ -106,6 +108,7 @@ class Service:
             self.alerts.look,
             self.decisions.look,
             self.performance.look,
+            self.effect.look,
             self.log_start.look,
             self.nights.look,
             self._measure,

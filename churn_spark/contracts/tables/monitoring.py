@@ -143,6 +143,47 @@ PERFORMANCE = TableSpec(
     partition_by=("run_date",),
 )
 
+EFFECT = TableSpec(
+    "monitoring",
+    "effect",
+    "run date x campaign x share x period x week x slice x basis",
+    (
+        Column("run_date", "date", "the night that counted it: one that completes a week"),
+        Column("campaign", "string", "retention_list.campaign"),
+        Column("control_share", "double", "chance with which users were withheld"),
+        Column("period", "string", "week, or total: all weeks of the campaign up to it"),
+        Column("week_start", "date", "Monday; users count in the week of their first list"),
+        Column("n_weeks", "integer", "that are counted"),
+        Column(
+            "slice",
+            "string",
+            "all, band=high, level=paid; offer=...: those reached with it beside all withheld, "
+            "which no draw has made alike",
+        ),
+        Column("basis", "string", "listed: intention to treat; contact: per user reached"),
+        Column("n_listed", "long", "users of the list"),
+        Column(
+            "n_listed_cancel", "long", "of them, cancel from the list's date to its window's end"
+        ),
+        Column("n_contacted", "long", "of them, were reached in that time"),
+        Column("n_contacted_cancel", "long", "of these, cancel"),
+        Column("n_control", "long", "users withheld"),
+        Column("n_control_cancel", "long", "of them, cancel"),
+        Column("n_control_contacted", "long", "of them, were reached all the same"),
+        Column("n_control_contacted_cancel", "long", "of these, cancel"),
+        Column("saved", "double", "share of the listed, or of the reached, saved from cancelling"),
+        Column("low", "double", "of the 95 % interval for one look, fixed beforehand"),
+        Column("high", "double", "of it"),
+        Column("always_low", "double", "of the 95 % interval that holds at all looks; null: none"),
+        Column("always_high", "double", "of it"),
+        Column("cost", "double", "of all contacts with them, in the unit of costs.missed_cancel"),
+        Column("net", "double", "worth of those saved less cost; null where no cost is recorded"),
+        Column("net_low", "double", "the same at always_low"),
+        Column("net_high", "double", "the same at always_high"),
+    ),
+    partition_by=("run_date",),
+)
+
 DECISIONS = TableSpec(
     "monitoring",
     "decisions",

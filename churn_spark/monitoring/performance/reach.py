@@ -1,8 +1,8 @@
 """How many of the cancels the list as it was sent has reached, and how many others would have.
 
 The list of a date is looked at once the labels of the date are known, with its control group: the
-model has chosen both, and whom a call has kept is no miss of the model's. Beside it stand lists of the
-same length: drawn by chance; by the simple rule that any model has to beat, first those whom it
+model has chosen both, and whom a call has kept is no miss of the model's. Beside it stand lists of
+the same length: drawn by chance; by the simple rule that any model has to beat, first those whom it
 names and then the others, by chance within either; and the best that was possible. All are shares
 of the users who cancel, so lists of several lengths can be compared.
 
