@@ -47,7 +47,7 @@ def main(
 def print_new_key(
     name: Annotated[str, typer.Argument(help="Of the key, in the access log.")],
     scopes: Annotated[
-        list[str] | None, typer.Option("--scope", help="predict, read; default: both.")
+        list[str] | None, typer.Option("--scope", help="predict, read, write; default: all.")
     ] = None,
 ) -> None:
     """Make a key: print it once, and the lines for the keys file, which hold no secret."""

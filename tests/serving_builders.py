@@ -234,6 +234,7 @@ def make_list(scores: pd.DataFrame, n: int) -> pd.DataFrame:
         on_list_since=[as_of if new else as_of - timedelta(days=4) for new in is_new],
         days_on_list=np.where(is_new, 1, 5),
         previous_rank=pd.Series(ranks + 7, listed.index, dtype="Int32").mask(is_new),
+        assignment="listed",
     )
     # Files hold no order.
     return listed.sample(frac=1, random_state=0)
@@ -256,6 +257,7 @@ def write_list(listed: pd.DataFrame, config: Config) -> None:
             ("on_list_since", pa.date32()),
             ("days_on_list", pa.int32()),
             ("previous_rank", pa.int32()),
+            ("assignment", pa.string()),
         ]
     )
     folder = Path(config.lakehouse) / "ml" / "retention_lists"

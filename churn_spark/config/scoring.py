@@ -46,6 +46,8 @@ class RetentionListConfig(Section):
     suppressed: str
     n_changes: int = Field(ge=0)
     min_drop: float = Field(ge=0, lt=1)
+    control_share: float = Field(ge=0, le=0.5)
+    campaign: str = Field(min_length=1, max_length=40)
 
     @field_validator("capacity", mode="wrap")
     @classmethod

@@ -56,6 +56,7 @@ class NightConfig(Section):
     scoring: ScoringConfig
     retention_list: RetentionListConfig
     monitoring: MonitoringConfig
+    costs: models.CostsConfig
     policy: PolicyConfig
     checks: ChecksConfig
     alerts: AlertsConfig

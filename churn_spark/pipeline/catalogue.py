@@ -11,6 +11,7 @@ from churn_spark.pipeline import (
     freshness,
     maintain,
     night,
+    record_contacts,
     register_tables,
     replay,
     report,
@@ -22,6 +23,7 @@ from churn_spark.pipeline.use_case import UseCase
 USE_CASES = (
     *night.STEPS,
     night.USE_CASE,
+    record_contacts.USE_CASE,
     replay.USE_CASE,
     backtest.USE_CASE,
     report.USE_CASE,

@@ -118,7 +118,8 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
 
 def show_list(lakehouse: Lakehouse, night_date: date, n_users: int = 5) -> None:
     """Print the head of the list that a retention team would read."""
-    listed = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [night_date]})
+    rows = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [night_date]})
+    listed = [row for row in rows if row.list_rank is not None]
     title = f"The list of {night_date}, its first {n_users}"
     table = Table("rank", "user", "probability", "days", "reasons", title=title)
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:

@@ -11,10 +11,12 @@ from churn_spark.config import NightConfig, PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
+    CONTACTS,
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    EFFECT,
     FADING,
     LABELS,
     LOG_DATES,
@@ -41,12 +43,14 @@ from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.frames.sides import Sides
+from churn_spark.monitoring.performance.effect import describe_effect
 from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
 from churn_spark.pipeline.champion import load_champion
+from churn_spark.pipeline.effect import measure_effect
 from churn_spark.pipeline.gather import Night, read_night, state_before
 from churn_spark.pipeline.performance import measure_performance, newest_window
 from churn_spark.pipeline.reach import measure_arrival, measure_lists
@@ -58,7 +62,7 @@ USE_CASE = UseCase(
     "what has moved, from the training rows and from earlier nights; how good the model "
     "was once labels are known",
     reads=(SESSION_DAYS, SNAPSHOTS, SCORES),
-    writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, SNAPSHOTS, LABELS),
+    writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, EFFECT, SNAPSHOTS, LABELS),
     reads_if_there=(
         TRANSITIONS,
         BEHAVIOUR,
@@ -66,10 +70,12 @@ USE_CASE = UseCase(
         LABELS,
         LOG_DATES,
         RETENTION_LISTS,
+        CONTACTS,
         VALIDATION_SCORES,
         DATA_CHECKS,
         DRIFT_CELLS,
         PERFORMANCE,
+        EFFECT,
         DECISIONS,
     ),
     takes=("the champion",),
@@ -161,6 +167,7 @@ def monitor_night(
             drift = with_joint_drift(tests, sides, min_rows, config.policy)
             replace_users(lakehouse, drift, DRIFT, {"run_date": [date]})
         window = measure(lakehouse, registry, night, bundle, config)
+        saved = record_effect(lakehouse, night, config)
         found = read_drift(lakehouse, date)
         of_lists: Where = {"run_date": [date], "basis": [LIST]}
         reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
@@ -174,7 +181,18 @@ def monitor_night(
         if window:
             facts.append(f"judged on the labels as of {window}")
         facts.extend(describe_reach(reach) for reach in reaches[-1:])
+        facts.extend(saved)
     return found
+
+
+def record_effect(lakehouse: Lakehouse, night: Night, config: NightConfig) -> list[str]:
+    """Replace what the night knows of the effect of lists; returns the newest of it in words."""
+    rows = measure_effect(lakehouse, night, config.learning, config.costs)
+    of_night: Where = {"run_date": [night.date]}
+    if rows or lakehouse.count_rows(EFFECT, of_night):
+        values = [[row.get(name) for name in EFFECT.column_names] for row in rows]
+        lakehouse.replace_rows(values, EFFECT, of_night)
+    return describe_effect(rows)[:2]
 
 
 def is_drift_judged(lakehouse: Lakehouse, date: Date, policy: PolicyConfig) -> bool:

@@ -22,6 +22,7 @@ from churn_spark.pipeline import (
     maintain,
     monitor,
     of_events,
+    record_contacts,
     report,
     retention_list,
     rollups,
@@ -121,6 +122,7 @@ def run(
     night = read_night(lakehouse, registry, date, log)
     night = settle(lakehouse, registry, night, config.policy)
     name_left_out(lakehouse, night.date)
+    record_contacts.run_if_any(lakehouse)
     outcome = judge(lakehouse, registry, night, config)
     # After alerts and decision, which must not be lost where the champion can't be written.
     publish(lakehouse, registry)

@@ -62,11 +62,11 @@ def count_list(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> List
         gap_days=[horizon.gap_days],
         label=[0, 1],
     )
-    columns = [*_KEYS, "list_rank", "model_version"]
+    columns = [*_KEYS, "model_version", "assignment"]
     listed = read_dates(lakehouse, RETENTION_LISTS, [date], columns)
-    version = str(first_rows(listed, ["list_rank"], 1)["model_version"].iloc[0])
+    version = str(first_rows(listed, ["user_id"], 1)["model_version"].iloc[0])
     labelled = join(users, labels[[*_KEYS, "label"]], _KEYS, "inner")
-    groups = count_groups(join(labelled, listed[[*_KEYS, "list_rank"]], _KEYS, "left"))
+    groups = count_groups(join(labelled, listed[[*_KEYS, "assignment"]], _KEYS, "left"))
     return ListCounts(date, version, groups)
 
 

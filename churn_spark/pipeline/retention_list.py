@@ -24,6 +24,7 @@ from churn_spark.lakehouse.user_rows import read_as_of
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import read_explained_users
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.scoring.control_group import only_listed
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
 from churn_spark.scoring.suppression import read_suppressed
@@ -75,10 +76,12 @@ def run(
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
         stability = measure_stability(listed, earlier, date)
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
+        if n_control := len(listed) - stability.n_listed:
+            facts.append(f"{count_of(n_control, 'user')} withheld as control group")
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:
-            save_list_csv(listed, csv, scoring.n_reasons, config.n_changes)
+            save_list_csv(only_listed(listed), csv, scoring.n_reasons, config.n_changes)
             facts.append(str(csv))
 
 

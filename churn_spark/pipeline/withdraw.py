@@ -14,6 +14,7 @@ from churn_spark.contracts.tables import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    EFFECT,
     FADING,
     LABELS,
     PERFORMANCE,
@@ -39,6 +40,7 @@ _OF_NIGHT = (
     (DRIFT_CELLS, "run_date"),
     (DRIFT, "run_date"),
     (PERFORMANCE, "run_date"),
+    (EFFECT, "run_date"),
 )
 """What a night says of the users and of the model, and the column of its date."""
 _OF_DATE = (

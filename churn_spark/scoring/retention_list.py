@@ -13,6 +13,7 @@ import pandas as pd
 from churn_spark.config import MAX_LISTED, RetentionListConfig
 from churn_spark.contracts.pages import FREE
 from churn_spark.contracts.tables import BEHAVIOUR_PARTS, RETENTION_LISTS
+from churn_spark.contracts.tables.ml import LISTED
 from churn_spark.lakehouse.frames import (
     Batches,
     Rows,
@@ -27,6 +28,7 @@ from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.part_changes import about_no_part, part_changes
 from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
+from churn_spark.scoring.control_group import assign, only_listed
 
 # A total order: two users never share all three.
 _BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
@@ -86,6 +88,9 @@ def build_retention_list(
     what those after it would say: build dates in order, or the later ones again. Without quiet
     days the users on a list and their order depend on the scores alone.
 
+    The control group is drawn from those who would be on it (see `control_group`): a user who is
+    in it has a row without rank, and the next rank takes the place.
+
     Grain: (as_of, user_id). No `would_help` yet: see `add_changes`.
 
     Args:
@@ -93,23 +98,43 @@ def build_retention_list(
         suppressed: user_id, until.
         earlier_lists: rows of `RETENTION_LISTS`.
         as_of: date of the list.
-        config: capacity and quiet days.
+        config: capacity, quiet days and control group.
     """
     before = earlier_lists[earlier_lists["as_of"] < as_of]
     resting = before[before["as_of"] > as_of - timedelta(days=config.quiet_days)]
     left_out = {user for user, until in suppressed if until is None or until > as_of}
     left_out.update(resting["user_id"])
     capacity = _capacity(count_rows(scores), config)
-    # However many are scored or left out, no more than the list come to the driver.
-    first = first_rows(without_users(scores, left_out), _BY_VALUE, capacity)
-    listed = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
-    since = listed["since_before"].where(listed["since_before"].notna(), as_of)
-    ranked = listed.assign(
-        list_rank=range(1, len(listed) + 1),
+    first = _first_assigned(without_users(scores, left_out), capacity, config)
+    chosen = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
+    since = chosen["since_before"].where(chosen["since_before"].notna(), as_of)
+    is_listed = chosen["assignment"] == LISTED
+    ranked = chosen.assign(
+        list_rank=is_listed.cumsum().where(is_listed),
         on_list_since=since,
         days_on_list=[(as_of - day).days + 1 for day in since],
+        campaign=config.campaign,
+        control_share=float(config.control_share),
     )
     return ranked.assign(would_help=_no_texts(ranked))[RETENTION_LISTS.column_names]
+
+
+def _first_assigned(rows: Rows, capacity: int, config: RetentionListConfig) -> pd.DataFrame:
+    """The first rows up to the last one that is listed, with their assignment.
+
+    However many are scored, no more than the list and twice its control group come to the driver:
+    at most `2 * capacity / (1 - control_share)`, and more only where chance has drawn that badly.
+    """
+    asked = math.ceil(capacity / (1 - config.control_share))
+    while True:
+        first = first_rows(rows, _BY_VALUE, asked)
+        assigned = first.assign(assignment=assign(first["user_id"], config))
+        is_listed = assigned["assignment"] == LISTED
+        if len(first) < asked or is_listed.sum() >= capacity:
+            break
+        asked *= 2
+    n_before = is_listed.astype(int).cumsum() - is_listed.astype(int)
+    return assigned[n_before < capacity]
 
 
 def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: date) -> Stability:
@@ -120,12 +145,14 @@ def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: 
         earlier_lists: rows of `RETENTION_LISTS`; only those before `as_of` count.
         as_of: date of the list.
     """
-    before = newest_list(earlier_lists[earlier_lists["as_of"] < as_of])
-    return Stability(len(listed), len(before), int(listed["previous_rank"].notna().sum()))
+    earlier = newest_list(earlier_lists[earlier_lists["as_of"] < as_of])
+    before = earlier[earlier["previous_rank"].notna()]
+    called = only_listed(listed)
+    return Stability(len(called), len(before), int(called["previous_rank"].notna().sum()))
 
 
 def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
-    """The newest of some lists: since when each user is on it, and where.
+    """The newest of some lists: since when each user is on it, and where; no rank for control.
 
     Grain: user_id.
     """

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from churn_spark import __version__
 from churn_spark.errors import RequestError
 from churn_spark.serving import batches, contract
+from churn_spark.serving.contact_routes import add_contacts
 from churn_spark.serving.events.request import describe_request, parse_events
 from churn_spark.serving.events.values import compute_values
 from churn_spark.serving.gate import error_body, error_headers
@@ -87,6 +88,7 @@ def build_app(service: Service) -> FastAPI:
     _add_events(app, service, parse)
     add_tables(app, service, read)
     add_protocols(app, service, parse)
+    add_contacts(app, service, parse)
     _add_health(app, service)
     add_pages(app, service, read)
     return app

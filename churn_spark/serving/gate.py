@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from churn_spark.config import ServingConfig
 from churn_spark.errors import RequestError
 from churn_spark.serving.keys import EVERYBODY, ApiKey
+from churn_spark.serving.keys import Scope as KeyScope
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.page_parts import CONTENT_SECURITY_POLICY, sign_in_page
@@ -36,7 +37,8 @@ from churn_spark.serving.visitors import (
 
 OPEN: Final = frozenset({"/health", "/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-_LARGE: Final = frozenset({"/predict/batch", "/predict/events", "/invocations"})
+CONTACTS: Final = "/contacts"
+_LARGE: Final = frozenset({"/predict/batch", "/predict/events", "/invocations", CONTACTS})
 _PREDICTING: Final = ("/predict", "/v2", "/invocations")
 _READING: Final = ("GET", "HEAD")
 _HEADERS: Final = (
@@ -153,7 +155,7 @@ class Gate:
         if coding != "identity":
             text = f"found a body in content-encoding {coding[:20]!r}, expected it as it is"
             raise RequestError(text, 415)
-        needed = "predict" if path.startswith(_PREDICTING) else "read"
+        needed = _scope_of(path)
         if needed not in admission.key.scopes:
             raise RequestError(f"this key has no scope {needed!r}", 403)
         if wait := self._buckets.take(admission.key.name):
@@ -205,6 +207,13 @@ class Gate:
             request_id=admission.request_id,
             trace_id=admission.trace_id,
         )
+
+
+def _scope_of(path: str) -> KeyScope:
+    """What a key must open."""
+    if path == CONTACTS:
+        return "write"
+    return "predict" if path.startswith(_PREDICTING) else "read"
 
 
 def _too_large(admission: Admission) -> RequestError:

@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from churn_spark.config import ServingConfig
 from churn_spark.errors import ConfigError, InputError
 
-Scope = Literal["predict", "read"]
-SCOPES: Final[tuple[Scope, ...]] = ("predict", "read")
+Scope = Literal["predict", "read", "write"]
+SCOPES: Final[tuple[Scope, ...]] = ("predict", "read", "write")
 ENVIRONMENT: Final = "CHURN_API_KEY"
 MIN_CHARS: Final = 32
 _MIN_DIFFERENT: Final = 10
@@ -38,7 +38,7 @@ class ApiKey(BaseModel):
     Attributes:
         name: in the access log and the rate limit; not secret.
         sha256: of the key, as 64 hexadecimal digits.
-        scopes: what it opens: `predict`, `read` or both.
+        scopes: what it opens: `predict`, `read`, `write`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

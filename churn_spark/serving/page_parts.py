@@ -10,6 +10,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
+import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churn_spark import wording
@@ -21,8 +22,10 @@ from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.movement import Movement, describe_wait
+from churn_spark.monitoring.performance.effect import describe_effect, newest_total
 from churn_spark.monitoring.policy.calibration import describe_thresholds
 from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
+from churn_spark.serving.stores import Partition
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("churn_spark.serving"),
@@ -203,6 +206,20 @@ def describe_policy(rows: Sequence[Mapping[str, Any]], night: date) -> str:
     state = from_json(PolicyState, newest["state_after"])
     policy = PolicyConfig.model_validate_json(newest["policy"])
     return describe_thresholds(state, policy, night)
+
+
+def describe_campaign(newest: Partition[pa.Table] | None) -> dict[str, Any]:
+    """What calling has changed so far: sentences, and a row for each part; empty where unknown.
+
+    Args:
+        newest: rows of `effect`, of the newest night that has counted a week.
+    """
+    if newest is None:
+        return {}
+    rows = [{**row, "run_date": newest.day} for row in newest.rows.to_pylist()]
+    total = newest_total(rows)
+    ordered = sorted(total, key=lambda row: (row["slice"] != ALL, row["slice"], row["basis"]))
+    return {"told": describe_effect(rows), "rows": ordered} if total else {}
 
 
 def find_joint_drift(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -17,6 +17,7 @@ from churn_spark.monitoring.performance.reach import describe_reach, list_reache
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
 from churn_spark.serving.page_parts import (
+    describe_campaign,
     describe_health,
     describe_policy,
     draw_history,
@@ -133,6 +134,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             ),
             thresholds=describe_policy(decided.rows.to_pylist(), decided.day) if decided else "",
             reach=describe_reach(reaches[-1]) if reaches else "",
+            effect=describe_campaign(service.effect.newest),
             card=describe_model(predictor) if predictor else None,
             predicts=_predicts(service),
         )

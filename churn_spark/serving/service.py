@@ -16,12 +16,14 @@ from churn_spark.contracts.tables import (
     ALERTS,
     DECISIONS,
     DRIFT,
+    EFFECT,
     PERFORMANCE,
     RETENTION_LISTS,
     SCORES,
 )
 from churn_spark.errors import ConfigError, RequestError
 from churn_spark.serving.champion import ChampionWatch
+from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.serving.figures import Figures
 from churn_spark.serving.keys import KeyRing, KeyWatch
 from churn_spark.serving.limits import Strangers
@@ -78,7 +80,9 @@ class Service:
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
         self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
         self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
+        self.effect = NewestPartition(config.lakehouse, EFFECT, read_all)
         self.log_start = LogStart(config.lakehouse)
+        self.contacts = ContactInbox(config.lakehouse)
         self.nights = NightWatch(config.lakehouse, config.schedule)
         self.figures = Figures()
         self._privacy_key = _find_privacy_key(config)
@@ -104,6 +108,7 @@ class Service:
             self.alerts.look,
             self.decisions.look,
             self.performance.look,
+            self.effect.look,
             self.log_start.look,
             self.nights.look,
             self._measure,

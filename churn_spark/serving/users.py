@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from churn_spark.arrays import Ints
 from churn_spark.contracts.tables import TableSpec
+from churn_spark.contracts.tables.ml import CONTROL
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving.row_files import RowFile
 
@@ -30,6 +31,7 @@ _KNOWN: Final = (
     "risk_rank", "list_rank", "days_on_list",
 )  # fmt: skip
 _RANKS: Final = ("risk_rank", "list_rank")
+_ASSIGNMENT: Final = "assignment"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +124,22 @@ class Users:
 
 
 def read_users(files: Sequence[RowFile], spec: TableSpec) -> Users:
-    """The users of a date's files, the first rank first; of several models all."""
+    """The users of a date's files, the first rank first; of several models all.
+
+    A list is without its control group: nobody who works from it shall know of them.
+    """
     known = [name for name in _KNOWN if name in spec.column_names]
     (rank,) = (name for name in _RANKS if name in known)
     parts, places = [], []
     for number, file in enumerate(files):
-        parts.append(file.read(known, _CODED))
-        places.append(np.arange(len(parts[-1]), dtype=np.int64) + (number << _FILE_BITS))
+        rows = file.read(known, _CODED)
+        shown = np.arange(len(rows), dtype=np.int64)
+        if _ASSIGNMENT in spec.column_names:
+            assignment = file.read([_ASSIGNMENT])[_ASSIGNMENT].cast(pa.string())
+            is_control = pc.fill_null(pc.equal(assignment, CONTROL), fill_value=False)
+            shown = shown[~is_control.to_numpy()]
+        parts.append(rows.take(pa.array(shown)))
+        places.append(shown + (number << _FILE_BITS))
     rows = pa.concat_tables(parts).unify_dictionaries()
     order = pc.sort_indices(rows, [(rank, "ascending"), ("user_id", "ascending")])
     return Users(rows.take(order), np.concatenate(places)[order.to_numpy()], files)

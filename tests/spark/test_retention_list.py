@@ -20,6 +20,7 @@ from churn_spark.lakehouse.arrow_schema import to_arrow
 from churn_spark.lakehouse.frames import Rows, collect
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.scoring.control_group import is_control
 from churn_spark.scoring.retention_list import (
     Stability,
     add_changes,
@@ -37,7 +38,7 @@ Suppressed = list[tuple[str, date | None]]
 
 
 def configured(**changes: Any) -> RetentionListConfig:
-    base = load_config().retention_list.model_dump()
+    base = {**load_config().retention_list.model_dump(), "control_share": 0.0}
     return RetentionListConfig.model_validate({**base, **changes})
 
 
@@ -187,6 +188,42 @@ def test_members_do_not_depend_on_the_order_of_dates_without_quiet_days() -> Non
         ranks[tuple(order)] = {(r.as_of, r.user_id): r.list_rank for r in lists.itertuples()}
     forward, backward = ranks.values()
     assert forward == backward
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+@pytest.mark.parametrize("in_spark", [False, True])
+def test_control_group_is_withheld_and_replaced(
+    spark: SparkSession, share: float, in_spark: bool
+) -> None:
+    config = configured(capacity=9, control_share=share, campaign="spring")
+    users = [f"u{user:03}" for user in range(80)]
+    known: Rows = scores_of([score(_D, user, 0.1, 0.1) for user in users])
+    if in_spark:
+        known = spark.createDataFrame(known, struct_of(SCORES)).repartition(3)
+    found = build_retention_list(known, *NOTHING, _D, config)
+    drawn = {user: is_control(user, "spring", share) for user in users}
+    listed = [user for user in users if not drawn[user]][:9]
+    withheld = [user for user in users if drawn[user] and user < listed[-1]]
+    assert withheld
+    rows = found[found["assignment"] == "listed"]
+    assert (rows["user_id"].tolist(), rows["list_rank"].tolist()) == (listed, [*range(1, 10)])
+    control = found[found["assignment"] == "control"]
+    assert control["user_id"].tolist() == withheld
+    assert control["list_rank"].isna().all()
+    assert {*found["campaign"]} == {"spring"}
+    assert {*found["control_share"]} == {share}
+
+
+def test_who_is_withheld_stays_so_and_counts_as_on_no_list_before() -> None:
+    config = configured(capacity=9, control_share=0.5)
+    days = [_D, _D + timedelta(days=1)]
+    scores = [scores_of([score(day, f"u{n:02}", 0.1, 0.1) for n in range(40)]) for day in days]
+    first = build_retention_list(scores[0], *NOTHING, days[0], config)
+    second = build_retention_list(scores[1], [], lists_of(first), days[1], config)
+    assert second["assignment"].tolist() == first["assignment"].tolist()
+    assert {*second["on_list_since"]} == {_D}
+    assert second[second["assignment"] == "control"]["previous_rank"].isna().all()
+    assert measure_stability(second, lists_of(first), days[1]) == Stability(9, 9, 9)
 
 
 @pytest.mark.parametrize(

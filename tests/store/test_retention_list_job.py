@@ -27,7 +27,7 @@ _PEOPLE = {
 
 def configured(context: JobContext, **changes: object) -> JobContext:
     values = context.config.model_dump()
-    values["retention_list"] |= {"capacity": 2, **changes}
+    values["retention_list"] |= {"capacity": 2, "control_share": 0.0, **changes}
     return JobContext(Config.model_validate(values), context.lakehouse)
 
 

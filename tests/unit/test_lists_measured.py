@@ -26,7 +26,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.monitoring.performance.reach import LIST, list_reaches
+from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.evidence import read_newest_reach
 from churn_spark.pipeline.gather import Night
@@ -51,7 +51,13 @@ def write(lakehouse: Lakehouse, spec: TableSpec, rows: Sequence[dict[str, Any]])
 
 
 def write_date(
-    lakehouse: Lakehouse, day: date, *, n_listed: int, version: str = "3", is_known: bool = True
+    lakehouse: Lakehouse,
+    day: date,
+    *,
+    n_listed: int,
+    version: str = "3",
+    is_known: bool = True,
+    control: Sequence[str] = (),
 ) -> None:
     """40 users: every fourth cancels, the first ones are listed, every other one is paid."""
     users = [f"{n:02d}" for n in range(40)]
@@ -79,8 +85,9 @@ def write_date(
         ],
     )  # fmt: skip
     listed = [
-        {"as_of": day, "user_id": user, "model_version": version, "list_rank": rank}
-        for rank, user in enumerate(users[:n_listed], 1)
+        {"as_of": day, "user_id": user, "model_version": version}
+        | {"assignment": "control" if user in control else "listed"}
+        for user in users[:n_listed]
     ]
     write(lakehouse, RETENTION_LISTS, listed)
 
@@ -120,6 +127,19 @@ def test_lists_of_any_length_are_measured_once_their_labels_are_known(
     assert again == rows
     [row, *_] = measure_lists(lakehouse, night_of(NIGHT + timedelta(days=1)), CONFIG.learning)
     assert (row["window_start"], row["n_rows"]) == (MONDAY + timedelta(days=1), 39)
+
+
+def test_control_group_counts_as_of_the_list_and_is_told_apart(lakehouse: Lakehouse) -> None:
+    write_date(lakehouse, MONDAY, n_listed=8, control=["04", "05", "06"])
+    rows = measure_lists(lakehouse, night_of(), CONFIG.learning)
+    [reach] = list_reaches(rows)
+    assert (reach.n_listed, reach.n_control, reach.reached) == (8, 3, pytest.approx(2 / 10))
+    sentence = f"The list of {MONDAY}, its control group included, had 2 of the 10 users who then"
+    assert describe_reach(reach).startswith(sentence)
+    [control] = [row for row in rows if row["metric"] == "cancels_of_control"]
+    # Of three withheld one cancels, of five listed one.
+    assert (control["value"], control["reference"]) == pytest.approx((1 / 3, 1 / 5))
+    assert (control["n_rows"], control["n_positive"]) == (3, 1)
 
 
 def test_list_is_taken_as_it_was_sent_without_users_who_were_erased(lakehouse: Lakehouse) -> None:

@@ -50,6 +50,7 @@ def service_page(data: NightData) -> str:
         run_date=data.drift_night,
         thresholds="",
         reach="",
+        effect={},
         card=None,
         predicts="",
         **health_of(data),

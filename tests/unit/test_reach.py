@@ -147,14 +147,15 @@ def test_users_are_counted_by_label_list_and_rule() -> None:
     users = pd.DataFrame(
         {
             "label": [1, 1, 0, 0, 0],
-            "list_rank": [1.0, None, 2.0, None, None],
+            "assignment": ["listed", None, "listed", "control", None],
             "last_subscription_level": ["paid", "paid", "free", None, "free"],
             "hours_since_last_event": [5.0, 100.0, 5.0, 5.0, 5.0],
         }
     )
     assert count_groups(users) == {
         Group(True, True, True): 1, Group(True, False, False): 1,
-        Group(False, True, False): 1, Group(False, False, False): 2,
+        Group(False, True, False): 1, Group(False, True, False, True): 1,
+        Group(False, False, False): 1,
     }  # fmt: skip
 
 

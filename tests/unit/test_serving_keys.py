@@ -70,7 +70,7 @@ def test_file_and_environment_are_both_read(
     ring = read_file(tmp_path, lines)
     assert [(one.name, one.scopes) for one in ring.keys] == [
         ("board", ("read",)),
-        ("environment", ("predict", "read")),
+        ("environment", ("predict", "read", "write")),
     ]
     assert ring.find(key) == ring.keys[0]
     assert ring.find(KEY) == ring.keys[1]
@@ -80,7 +80,7 @@ def test_file_and_environment_are_both_read(
     ("text", "problem"),
     [
         ("- name: a\n  sha256: short\n  scopes: [read]\n", "0.sha256"),
-        (f"- name: a\n  sha256: {'a0' * 32}\n  scopes: [write]\n", "0.scopes.0"),
+        (f"- name: a\n  sha256: {'a0' * 32}\n  scopes: [admin]\n", "0.scopes.0"),
         (f"- name: a\n  sha256: {'a0' * 32}\n  scopes: []\n", "0.scopes"),
         (f"- name: a\n  key: {KEY}\n", "0.key"),
         ("name: a\n", "file"),

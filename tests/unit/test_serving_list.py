@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pandas as pd
 import pytest
 from serving_builders import (
@@ -69,8 +70,16 @@ def world(service: Service) -> Iterator[World]:
     older = service.today()
     assert (older.source, older.day) == ("scores", AS_OF)
     assert f"the newest is of {AS_OF - timedelta(days=1)}" in older.note
-    listed = make_list(make_scores(bundle, service.config, N_USERS), N_LISTED)
-    write_list(listed, service.config)
+    rows = make_list(make_scores(bundle, service.config, N_USERS), N_LISTED + 2)
+    is_control = rows["list_rank"] > N_LISTED
+    write_list(
+        rows.assign(
+            assignment=np.where(is_control, "control", "listed"),
+            list_rank=rows["list_rank"].astype("Int32").mask(is_control),
+        ),
+        service.config,
+    )
+    listed = rows[~is_control]
     with running(service) as address:
         world = World(address, service.config, listed.sort_values("list_rank"))
         for _ in range(400):
@@ -99,6 +108,19 @@ def test_list_is_that_of_the_table_in_its_order(world: World) -> None:
         "previous_rank": 9,
     }
     assert found[0]["previous_rank"] is None
+
+
+def test_nobody_sees_the_control_group(world: World) -> None:
+    scores = make_scores(replace(make_bundle(), version="7"), world.config, N_USERS)
+    everybody = make_list(scores, N_LISTED + 2)
+    withheld = everybody[everybody["list_rank"] > N_LISTED]["user_id"].tolist()
+    assert len(withheld) == 2
+    shown = world.get("/list?limit=1000").text + world.get("/list?format=csv").text
+    shown += world.get("/").text
+    assert world.listed["user_id"].iloc[0] in shown
+    for user in withheld:
+        assert user not in shown
+        assert world.get(f"/users/{user}").json()["on_list"] is None
 
 
 def test_filters_and_pages_hold_for_the_list(world: World) -> None:
@@ -194,6 +216,7 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
 
 
 def test_every_column_shown_is_one_of_its_table() -> None:
-    shown = {*SHOWN["list"], "as_of", "model_version", "reason_fields"}
+    of_control = {"assignment", "campaign", "control_share"}
+    shown = {*SHOWN["list"], "as_of", "model_version", "reason_fields", *of_control}
     assert shown == set(RETENTION_LISTS.column_names)
     assert {*SHOWN["scores"], *HISTORY_COLUMNS} <= set(SCORES.column_names)

@@ -8,6 +8,10 @@ from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES
 from churn_spark.contracts.tables.table import Column, TableSpec
 
+LISTED = "listed"
+CONTROL = "control"
+"""Assignment of a user of a list: shown on it, or withheld to compare with."""
+
 SEEN_VERSION = "session_days_version"
 """Column of the scores that tells which past they saw."""
 
@@ -84,12 +88,16 @@ SCORES = TableSpec(
 RETENTION_LISTS = TableSpec(
     "ml",
     "retention_lists",
-    "as-of date x user on its list",
+    "as-of date x user on its list, or in the control group that is withheld from it",
     (
         Column("as_of", "date", ""),
         Column("user_id", "string", ""),
         Column("model_version", "string", "that scored the user"),
-        Column("list_rank", "integer", "1 has the most value at risk; then probability, user_id"),
+        Column(
+            "list_rank",
+            "integer",
+            "1 has the most value at risk; then probability, user_id; null for the control group",
+        ),
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_band", "string", "high, medium or low"),
         Column("value_at_risk", "double", "probability x what the subscriber is worth"),
@@ -99,8 +107,45 @@ RETENTION_LISTS = TableSpec(
         Column("on_list_since", "date", "as-of date of the first of the lists in a row with them"),
         Column("days_on_list", "integer", "1 on the first day"),
         Column("previous_rank", "integer", "on the newest earlier list; null if not on it"),
+        Column(
+            "assignment",
+            "string",
+            "listed, or control: withheld from the list, to compare with",
+        ),
+        Column(
+            "campaign", "string", "retention_list.campaign, which the control group is drawn for"
+        ),
+        Column("control_share", "double", "chance with which the user was to be withheld"),
     ),
     partition_by=("as_of",),
+)
+
+CONTACTS = TableSpec(
+    "ml",
+    "contacts",
+    "one contact: list date x user x time x channel",
+    (
+        Column("list_date", "date", "as-of date of the list that led to it"),
+        Column("user_id", "string", ""),
+        Column("contact_ts", "timestamp", "when, UTC"),
+        Column("channel", "string", "call, mail, ..."),
+        Column("offer", "string", "what was offered; empty: nothing"),
+        Column("cost", "double", "in the unit of costs.missed_cancel"),
+        Column("outcome", "string", "accepted, declined, reached, or not_reached: tried in vain"),
+    ),
+    partition_by=("list_date",),
+)
+
+REJECTED_CONTACTS = TableSpec(
+    "ml",
+    "rejected_contacts",
+    "source x row that was no contact with a user of a list; names no user",
+    (
+        Column("source", "string", "name of the file, or of the service's batch"),
+        Column("row", "long", "in it, from 1, without the header"),
+        Column("reason", "string", "the fields that don't fit and why; none of their values"),
+    ),
+    partition_by=("source",),
 )
 
 BACKTEST_RUNS = TableSpec(

@@ -112,28 +112,74 @@ PERFORMANCE = TableSpec(
         Column(
             "metric",
             "string",
-            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best; of "
-            "the arrival labels_known",
+            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best, "
+            "cancels_of_control; of the arrival labels_known",
         ),
         Column(
             "value",
             "double",
-            "of a list: share of the users who cancel that were on it; of the arrival: share of "
-            "the labels that are due",
+            "of a list: share of the users who cancel that were on it or in its control group; of "
+            "cancels_of_control: share of that group that cancels; of the arrival: share of the "
+            "labels that are due",
         ),
         Column("low", "double", "lower 95 % bound"),
         Column("high", "double", "upper 95 % bound"),
-        Column("n_rows", "long", "users; of a list those on it whose labels are known"),
+        Column(
+            "n_rows",
+            "long",
+            "users; of a list those of it and its control group whose labels are known",
+        ),
         Column("n_positive", "long", "users who cancel"),
         Column(
             "reference",
             "double",
             "the same on the champion's validation users; of a list: of one by chance, by the "
-            "rule, or the best one of its length",
+            "rule, or the best one of its length; of cancels_of_control: share of those listed",
         ),
         Column("difference", "double", "value less reference"),
         Column("difference_low", "double", "lower 95 % bound"),
         Column("difference_high", "double", "upper 95 % bound"),
+    ),
+    partition_by=("run_date",),
+)
+
+EFFECT = TableSpec(
+    "monitoring",
+    "effect",
+    "run date x campaign x share x period x week x slice x basis",
+    (
+        Column("run_date", "date", "the night that counted it: one that completes a week"),
+        Column("campaign", "string", "retention_list.campaign"),
+        Column("control_share", "double", "chance with which users were withheld"),
+        Column("period", "string", "week, or total: all weeks of the campaign up to it"),
+        Column("week_start", "date", "Monday; users count in the week of their first list"),
+        Column("n_weeks", "integer", "that are counted"),
+        Column(
+            "slice",
+            "string",
+            "all, band=high, level=paid; offer=...: those reached with it beside all withheld, "
+            "which no draw has made alike",
+        ),
+        Column("basis", "string", "listed: intention to treat; contact: per user reached"),
+        Column("n_listed", "long", "users of the list"),
+        Column(
+            "n_listed_cancel", "long", "of them, cancel from the list's date to its window's end"
+        ),
+        Column("n_contacted", "long", "of them, were reached in that time"),
+        Column("n_contacted_cancel", "long", "of these, cancel"),
+        Column("n_control", "long", "users withheld"),
+        Column("n_control_cancel", "long", "of them, cancel"),
+        Column("n_control_contacted", "long", "of them, were reached all the same"),
+        Column("n_control_contacted_cancel", "long", "of these, cancel"),
+        Column("saved", "double", "share of the listed, or of the reached, saved from cancelling"),
+        Column("low", "double", "of the 95 % interval for one look, fixed beforehand"),
+        Column("high", "double", "of it"),
+        Column("always_low", "double", "of the 95 % interval that holds at all looks; null: none"),
+        Column("always_high", "double", "of it"),
+        Column("cost", "double", "of all contacts with them, in the unit of costs.missed_cancel"),
+        Column("net", "double", "worth of those saved less cost; null where no cost is recorded"),
+        Column("net_low", "double", "the same at always_low"),
+        Column("net_high", "double", "the same at always_high"),
     ),
     partition_by=("run_date",),
 )

@@ -7,11 +7,12 @@ from typing import Final
 import pandas as pd
 from pyspark.sql import types as T
 
+from churn_spark.contracts.tables.ml import CONTROL
 from churn_spark.lakehouse.frames import Batches, Rows, apply, collect
 from churn_spark.models.baselines import Rule
 from churn_spark.monitoring.performance.reach import Group
 
-_TRAITS: Final = ("cancels", "is_listed", "is_named")
+_TRAITS: Final = ("cancels", "is_listed", "is_named", "is_control")
 _COUNTED: Final = T.StructType(
     [
         *[T.StructField(name, T.BooleanType()) for name in _TRAITS],
@@ -26,12 +27,12 @@ def count_groups(users: Rows) -> dict[Group, int]:
     """How many users are alike.
 
     Args:
-        users: `label`, `list_rank` (null for who wasn't listed) and `RULE_FEATURES` of each.
+        users: `label`, `assignment` (null for who wasn't to be listed) and `RULE_FEATURES` of each.
     """
     counted = collect(apply(users, _count, _COUNTED))
     sums = counted.groupby([*_TRAITS], as_index=False)["n"].sum()
     rows = sums.itertuples(index=False, name=None)
-    return {Group(cancels, listed, named): int(n) for cancels, listed, named, n in rows}
+    return {Group(*traits): int(n) for *traits, n in rows}
 
 
 def _count(batches: Batches) -> Batches:
@@ -39,8 +40,9 @@ def _count(batches: Batches) -> Batches:
         traits = pd.DataFrame(
             {
                 "cancels": (batch["label"] == 1).to_numpy(),
-                "is_listed": batch["list_rank"].notna().to_numpy(),
+                "is_listed": batch["assignment"].notna().to_numpy(),
                 "is_named": Rule.names(batch),
+                "is_control": (batch["assignment"] == CONTROL).to_numpy(),
             }
         )
         yield traits.groupby([*_TRAITS]).size().rename("n").reset_index()

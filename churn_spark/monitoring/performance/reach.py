@@ -1,7 +1,8 @@
 """How many of the cancels the list as it was sent has reached, and how many others would have.
 
-The list of a date is looked at once the labels of the date are known. Beside it stand lists of the
-same length: drawn by chance; by the simple rule that any model has to beat, first those whom it
+The list of a date is looked at once the labels of the date are known, with its control group: the
+model has chosen both, and whom a call has kept is no miss of the model's. Beside it stand lists of
+the same length: drawn by chance; by the simple rule that any model has to beat, first those whom it
 names and then the others, by chance within either; and the best that was possible. All are shares
 of the users who cancel, so lists of several lengths can be compared.
 
@@ -29,6 +30,7 @@ from churn_spark.wording import count_of, percent
 LIST: Final = "list"
 """Basis of these rows of `performance`."""
 CHANCE, RULE, BEST = "reached_vs_chance", LIST_METRIC, "reached_vs_best"
+WITHHELD: Final = "cancels_of_control"
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,15 @@ class Group:
 
     Attributes:
         cancels: whether they cancel in the window.
-        is_listed: whether they were on the list.
+        is_listed: whether they were on the list, or in its control group.
         is_named: whether the rule names them.
+        is_control: whether they were in the control group.
     """
 
     cancels: bool
     is_listed: bool
     is_named: bool
+    is_control: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class ListCounts:
 def reach_rows(counts: ListCounts, horizon_days: int) -> list[dict[str, Any]]:
     """Rows of `performance` of a list: against chance, the rule, and the best possible.
 
+    With a control group one more: the share of it that cancels, beside that of those listed.
+
     None where nobody cancels, or nobody was listed whose label is known.
     """
     n_listed, n_cancels = counts.count(is_listed=True), counts.count(cancels=True)
@@ -110,7 +116,22 @@ def reach_rows(counts: ListCounts, horizon_days: int) -> list[dict[str, Any]]:
             (RULE, rule, (share - rule - reach, share - rule + reach) if reach else (None, None)),
             (BEST, best, (low - best, high - best)),
         )
-    ]
+    ] + _control_rows(counts, shared)
+
+
+def _control_rows(counts: ListCounts, shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The row of the control group; none without one, or where it is all there is."""
+    n_control = counts.count(is_control=True)
+    n_called = counts.count(is_listed=True) - n_control
+    if not n_control or not n_called:
+        return []
+    n_lost = counts.count(is_control=True, cancels=True)
+    share = n_lost / n_control
+    called = (counts.count(is_listed=True, cancels=True) - n_lost) / n_called
+    low, high = map(float, wilson_interval(n_lost, n_control))
+    ends = {"value": share, "low": low, "high": high, "n_rows": n_control, "n_positive": n_lost}
+    beside = {"metric": WITHHELD, "reference": called, "difference": share - called}
+    return [{**shared, **ends, **beside}]
 
 
 def _compare_with_rule(counts: ListCounts) -> tuple[float, float | None]:
@@ -163,6 +184,7 @@ def list_reaches(rows: Iterable[Any]) -> tuple[ListReach, ...]:
                     at_best=float(of_list[BEST]["reference"]),
                     rule_low=_known(rule["difference_low"]),
                     rule_high=_known(rule["difference_high"]),
+                    n_control=int(of_list[WITHHELD]["n_rows"]) if WITHHELD in of_list else 0,
                 )
             )
     return tuple(found)
@@ -172,8 +194,9 @@ def describe_reach(reach: ListReach) -> str:
     """The list's success in a sentence or two, in users and in percent."""
     n_reached, n_best = (round(one * reach.n_positive) for one in (reach.reached, reach.at_best))
     chance, rule = (one * reach.n_positive for one in (reach.by_chance, reach.by_rule))
+    included = ", its control group included," if reach.n_control else ""
     return (
-        f"The list of {reach.window_start} had {n_reached:,} of the "
+        f"The list of {reach.window_start}{included} had {n_reached:,} of the "
         f"{count_of(reach.n_positive, 'user')} who then cancelled ({percent(reach.reached)}, "
         f"{percent(reach.low)} to {percent(reach.high)}) among its "
         f"{count_of(reach.n_listed, 'user')}; a list of that length has {chance:,.1f} by chance, "

@@ -184,6 +184,7 @@ class ListReach:
         at_best: of the best one possible.
         rule_low: lower 95 % bound of `reached` less `by_rule`; none where it can't be told.
         rule_high: upper one.
+        n_control: of `n_listed`, those who were withheld as its control group.
     """
 
     version: str
@@ -199,6 +200,7 @@ class ListReach:
     at_best: float
     rule_low: float | None = None
     rule_high: float | None = None
+    n_control: int = 0
 
 
 @dataclass(frozen=True)

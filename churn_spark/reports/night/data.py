@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,7 @@ class NightData:
         shapes: distributions of the prediction and the features that matter most.
         policy: the thresholds.
         trained: date by which all was known that the champion has learnt from.
+        effect: rows of `effect` of the newest night that counted a week.
     """
 
     night: date
@@ -53,6 +54,7 @@ class NightData:
     shapes: tuple[Overlay | Mix, ...]
     policy: PolicyConfig
     trained: date | None
+    effect: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def tonight(self) -> tuple[Entry, ...]:

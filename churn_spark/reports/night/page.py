@@ -6,6 +6,7 @@ from churn_spark.reports.html import draw_page
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.decision import alerts_section, checks_section, decision_section
 from churn_spark.reports.night.drift import features_section, history_section, shapes_section
+from churn_spark.reports.night.effect import effect_sections
 from churn_spark.reports.night.joint import joint_section
 from churn_spark.reports.night.performance import performance_section
 from churn_spark.reports.night.summary import answer, cautions, key_figures, sentences, subtitle
@@ -36,6 +37,7 @@ def build_page(data: NightData) -> Page:
             history_section(data),
             joint_section(data),
             performance_section(data),
+            *effect_sections(data),
             timeline_section(data),
             _reading_section(),
         ),

@@ -19,6 +19,7 @@ from churn_spark.contracts.tables import (
     DECISIONS,
     DRIFT,
     DRIFT_CELLS,
+    EFFECT,
     PERFORMANCE,
 )
 from churn_spark.errors import MissingTableError
@@ -87,6 +88,7 @@ def read_night(
         shapes=(),
         policy=entries[-1].policy if entries else policy,
         trained=None,
+        effect=_read_effect(lakehouse, night),
     )
     if data.champion is not None:
         trained = registry.trained_as_of(data.champion)
@@ -106,6 +108,11 @@ def with_statistic(drift: pd.DataFrame) -> pd.DataFrame:
 def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
     rows = lakehouse.read_rows(ALERTS, {"run_date": Between(first, night)})
     return rows[(rows["run_date"] == night) | rows["change"].isin(_CHANGES)]
+
+
+def _read_effect(lakehouse: Lakehouse, night: date) -> pd.DataFrame:
+    counted = [day for day in lakehouse.partition_values(EFFECT, "run_date") if day <= night]
+    return lakehouse.read_rows(EFFECT, {"run_date": counted[-1:]})
 
 
 def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:

@@ -1,0 +1,144 @@
+"""Lists, labels and contacts -> `effect`: what being listed has changed, week by week."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date as Date
+from datetime import timedelta
+from typing import Any, Final
+
+import pandas as pd
+
+from churn_spark.config import CostsConfig, LearningConfig
+from churn_spark.contracts.contact import NOT_REACHED
+from churn_spark.contracts.tables import CONTACTS, EFFECT, LABELS, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.tables.ml import CONTROL
+from churn_spark.lakehouse.selection import Between, Where
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_known
+from churn_spark.monitoring.performance.effect import (
+    WEEK,
+    Part,
+    Week,
+    count_parts,
+    effect_rows,
+    read_parts,
+)
+from churn_spark.pipeline.dates import newest_labelled
+from churn_spark.pipeline.gather import Night
+
+_KEYS: Final = ["as_of", "user_id"]
+_CAMPAIGN: Final = ["campaign", "control_share"]
+_SEVEN_DAYS: Final = timedelta(weeks=1)
+_LOOKED_AT: Final = 4
+"""Weeks, the newest that are known: contacts and labels that come later change nothing."""
+
+
+def measure_effect(
+    lakehouse: Lakehouse, night: Night, config: LearningConfig, costs: CostsConfig
+) -> list[dict[str, Any]]:
+    """Rows of `effect` of a night that knows one more week; none on other nights.
+
+    The lists of the campaign come to the driver: as many rows as a list is long, times its nights;
+    40,000 in a year of lists of 100.
+    """
+    last = newest_labelled(night.log, config.labels, night.date)
+    weeks = _newest_weeks(last)
+    counted = _read_counted(lakehouse, night.date)
+    users = _first_lists(lakehouse, weeks, last)
+    if {*_by_week(users)} <= counted.keys():
+        return []
+    outcomes = _with_outcomes(lakehouse, users, config)
+    found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
+    told = {(week.campaign, week.control_share) for week in found}
+    kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
+    rows = effect_rows(kept | found, costs.missed_cancel)
+    return [{**row, "run_date": night.date} for row in rows if _is_new(row, found)]
+
+
+def _is_new(row: dict[str, Any], found: Collection[Week]) -> bool:
+    """Weeks that an earlier night has counted for good stay in its rows."""
+    week = Week(row["campaign"], row["control_share"], row["week_start"])
+    return row["period"] != WEEK or week in found
+
+
+def _by_week(users: pd.DataFrame) -> dict[Week, pd.DataFrame]:
+    groups: Any = users.groupby([*_CAMPAIGN, "week"])
+    return {Week(*key): some for key, some in groups}
+
+
+def _newest_weeks(last: Date) -> list[Date]:
+    """The Mondays of the newest weeks whose every list has labels that are known."""
+    monday = last - timedelta(days=(last.weekday() + 1) % 7 + 6)
+    return [monday - n * _SEVEN_DAYS for n in reversed(range(_LOOKED_AT))]
+
+
+def _read_counted(lakehouse: Lakehouse, night: Date) -> dict[Week, dict[str, Part]]:
+    earlier: Where = {"run_date": Between(last=night - timedelta(days=1)), "period": [WEEK]}
+    return read_parts(row.asDict() for row in lakehouse.collect_rows(EFFECT, earlier))
+
+
+def _first_lists(lakehouse: Lakehouse, weeks: list[Date], last: Date) -> pd.DataFrame:
+    """The users whose first list of a campaign was in one of the weeks; none without control."""
+    columns = [*_KEYS, *_CAMPAIGN, "assignment", "risk_band"]
+    end = min(weeks[-1] + _SEVEN_DAYS - timedelta(days=1), last)
+    recent = lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(weeks[0], end)}, _CAMPAIGN)
+    campaigns = sorted({*recent[recent["control_share"] > 0]["campaign"]})
+    where: Where = {"as_of": Between(last=end), "campaign": campaigns}
+    rows = lakehouse.read_rows(RETENTION_LISTS, where, columns)
+    drawn = rows[rows["control_share"] > 0].sort_values(_KEYS)
+    first = drawn.drop_duplicates(["user_id", *_CAMPAIGN])
+    monday = [day - timedelta(days=day.weekday()) for day in first["as_of"]]
+    dated = first.assign(week=pd.Series(monday, first.index, dtype=object))
+    return dated[dated["week"].isin(weeks)].reset_index(drop=True)
+
+
+def _with_outcomes(
+    lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConfig
+) -> pd.DataFrame:
+    """The users with what `count_parts` asks of them; those whose label is unknown left out."""
+    horizon = config.labels.horizon
+    columns = [*_KEYS, "horizon_days", "gap_days", "label", "is_gap_cancel"]
+    labels = read_known(lakehouse, LABELS, users, columns)
+    is_of = (labels["horizon_days"] == horizon.days) & (labels["gap_days"] == horizon.gap_days)
+    # Who cancels in the gap may have been called by then: intention to treat leaves nobody out.
+    is_gap_cancel = labels["is_gap_cancel"].eq(other=True)
+    known = labels[is_of & (labels["label"].notna() | is_gap_cancel)]
+    cancels = (known["label"] == 1) | is_gap_cancel[known.index]
+    found = users.merge(known[_KEYS].assign(cancels=cancels), on=_KEYS)
+    levels = read_known(lakehouse, SNAPSHOTS, found, [*_KEYS, "last_subscription_level"])
+    found = found.merge(levels, how="left", on=_KEYS)
+    made = _read_contacts(lakehouse, found, horizon.gap_days + horizon.days)
+    found = found.merge(made, how="left", on=_KEYS)
+    return found.assign(
+        is_control=found["assignment"] == CONTROL,
+        is_contacted=found["offer"].notna(),
+        offer=found["offer"].fillna(""),
+        cost=found["cost"].fillna(0.0),
+        level=found["last_subscription_level"].fillna("unknown"),
+    )
+
+
+def _read_contacts(lakehouse: Lakehouse, users: pd.DataFrame, days: int) -> pd.DataFrame:
+    """Of each user who was contacted within some days of a list: cost, and offer if reached.
+
+    Grain: (as_of, user_id). The offer is the first that was made to one who was reached; empty
+    where none was, missing where nobody was reached.
+    """
+    first, last = users["as_of"].min(), users["as_of"].max() + timedelta(days=days - 1)
+    columns = ["list_date", "user_id", "contact_ts", "offer", "cost", "outcome"]
+    contacts = lakehouse.read_rows(CONTACTS, {"list_date": Between(first, last)}, columns)
+    each = users[_KEYS].merge(contacts, on="user_id")
+    passed = [
+        (day - since).days for day, since in zip(each["list_date"], each["as_of"], strict=True)
+    ]
+    within = each[pd.Series(passed, each.index, dtype=int).between(0, days - 1)]
+    within = within.sort_values("contact_ts")
+    cost = within.groupby(_KEYS, as_index=False)["cost"].sum()
+    made = within[within["outcome"] != NOT_REACHED]
+    offers = made.assign(offer=made["offer"].replace("", None))
+    # `first` passes over what is missing.
+    offer = offers.groupby(_KEYS, as_index=False)["offer"].first()
+    told = offer.assign(offer=offer["offer"].fillna(""))
+    found: pd.DataFrame = cost.merge(told, how="left", on=_KEYS)
+    return found

@@ -1,0 +1,113 @@
+"""What being listed, or reached, has changed: control beside listed, by part and by week."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.performance.effect import (
+    CONTACT,
+    LISTED,
+    OFFER,
+    WEEK,
+    describe_effect,
+    newest_total,
+)
+from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.page import Block, Cell, Section, Table, Text
+from churn_spark.reports.words import interval, percent
+
+_WEEKS = 12
+_HOW = (
+    "Of those who would be listed, a part is drawn and withheld. Each user counts once, from the "
+    "first list of the campaign to the end of its window, whatever is done meanwhile. The wide "
+    "interval holds however often one looks; the narrow one (once) only at a single look that was "
+    "fixed beforehand."
+)
+_OFFERS = (
+    "Offers weren't drawn: those reached with one stand beside all who were withheld, and may "
+    "differ from them in more than the offer."
+)
+
+
+def effect_sections(data: NightData) -> Iterator[Section]:
+    """One section; none before the first week of a campaign with a control group is known."""
+    rows = records(data.effect)
+    told = describe_effect(rows)
+    if not told:
+        return
+    total = newest_total(rows)
+    blocks: list[Block] = [Text(" ".join(told[2:])), _parts_table(total)] if told[2:] else []
+    blocks = blocks or [_parts_table(total)]
+    weeks = [
+        row
+        for row in rows
+        if (row["period"], row["slice"], row["basis"]) == (WEEK, ALL, LISTED)
+        and row["campaign"] == total[0]["campaign"]
+    ]
+    blocks.append(_weeks_table(sorted(weeks, key=lambda row: row["week_start"], reverse=True)))
+    yield Section("effect", "What calling changes", " ".join(told[:2]), tuple(blocks))
+
+
+def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
+    ordered = sorted(total, key=lambda row: (row["slice"] != ALL, row["slice"], row["basis"]))
+    has_offers = any(row["slice"].startswith(OFFER) for row in ordered)
+    return Table(
+        "Saved from cancelling, all weeks of the campaign",
+        ("Users", "Per", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
+        tuple(_row(row, _name_of(row["slice"]), per=True) for row in ordered),
+        marked=frozenset({0}),
+        note=f"{_HOW} {_OFFERS}" if has_offers else _HOW,
+    )
+
+
+def _weeks_table(weeks: list[dict[str, Any]]) -> Table:
+    return Table(
+        "The same by week of the first list, the newest first",
+        ("Week of", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
+        tuple(_row(row, str(row["week_start"]), per=False) for row in weeks[:_WEEKS]),
+        folded="Week by week",
+    )
+
+
+def _row(row: Mapping[str, Any], name: str, *, per: bool) -> tuple[Cell, ...]:
+    contacted = row["basis"] == CONTACT
+    cells = (
+        _count(row["n_listed"]),
+        _share(row["n_listed_cancel"], row["n_listed"]),
+        _count(row["n_control"]),
+        _share(row["n_control_cancel"], row["n_control"]),
+        Cell(_percent(row["saved"]), _ends(row["always_low"], row["always_high"]), "number"),
+        Cell(_ends(row["low"], row["high"]) or "\u2013", tone="number quiet"),
+    )
+    return (
+        Cell(name, tone="whole"),
+        *((Cell("reached" if contacted else "listed"),) * per),
+        *cells,
+    )
+
+
+def _name_of(part: str) -> str:
+    if part == ALL:
+        return "everybody"
+    kind, _, value = part.partition("=")
+    return f"{kind}: {value}"
+
+
+def _count(n: float) -> Cell:
+    return Cell(f"{int(n):,}", tone="number")
+
+
+def _share(n: float, of: float) -> Cell:
+    return Cell(percent(n / of, 1) if of else "\u2013", tone="number")
+
+
+def _percent(share: float | None) -> str:
+    return "\u2013" if pd.isna(share) else percent(float(share or 0.0), 1)
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else interval(low, high, "percent")

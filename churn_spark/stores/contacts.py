@@ -1,0 +1,170 @@
+"""Contacts: files of them, what the service has been sent, and the table `contacts`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from pydantic import ValidationError
+
+from churn_spark.contracts.contact import INBOX, Contact
+from churn_spark.contracts.tables import CONTACTS, REJECTED_CONTACTS, RETENTION_LISTS
+from churn_spark.errors import InputError
+from churn_spark.events.user_ids import UserIds
+from churn_spark.lakehouse.tables import Lakehouse
+
+_REQUIRED: Final = frozenset(
+    name for name, field in Contact.model_fields.items() if field.is_required()
+)
+_KNOWN: Final = frozenset(Contact.model_fields)
+_ENDING: Final = ".jsonl"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one source has brought.
+
+    Attributes:
+        source: name of the file.
+        contacts: row -> the contact, from 1.
+        rejected: row -> why it is none.
+    """
+
+    source: str
+    contacts: Mapping[int, Contact]
+    rejected: Mapping[int, str]
+
+
+def parse_contacts(content: bytes, source: str) -> Batch:
+    """The rows of a CSV file.
+
+    Raises:
+        InputError: if it isn't CSV in UTF-8, or its columns aren't those of a contact.
+    """
+    try:
+        # Spreadsheets begin a CSV with a byte order mark.
+        text = content.decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = [line for line in reader if any(cell.strip() for cell in line)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"the contacts {source} can't be read: {error}; expected CSV in UTF-8"
+        ) from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    if not _KNOWN >= {*header} >= _REQUIRED or len({*header}) < len(header):
+        raise InputError(
+            f"the contacts {source} have the columns {', '.join(header) or 'none'}; expected "
+            f"{', '.join(Contact.model_fields)}, of which offer and cost may be missing"
+        )
+    contacts, rejected = {}, {}
+    for number, line in enumerate(lines[1:], 1):
+        if len(line) != len(header):
+            rejected[number] = f"has {len(line)} cells, not {len(header)}"
+            continue
+        filled = {name: cell for name, cell in zip(header, line, strict=True) if cell.strip()}
+        try:
+            contacts[number] = Contact.model_validate(filled)
+        except ValidationError as error:
+            rejected[number] = describe_problems(error)
+    return Batch(source, contacts, rejected)
+
+
+def describe_problems(error: ValidationError) -> str:
+    """The fields that don't fit and why, without their values: these may name a user."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'row'}: {_plain(one['type'], one['msg'])}"
+        for one in found
+    )
+
+
+def _plain(kind: str, message: str) -> str:
+    """What was expected; where a message of our own quotes what was found, only that."""
+    if kind != "value_error":
+        return message
+    return message.removeprefix("Value error, ").rpartition("expected ")[2].join(("expected ", ""))
+
+
+def read_inbox(lakehouse: Lakehouse) -> list[Batch]:
+    """What the service has been sent since the last merge, the oldest first."""
+    batches = []
+    for name in lakehouse.files.names(INBOX):
+        content = lakehouse.files.read(f"{INBOX}/{name}") if name.endswith(_ENDING) else None
+        if content is not None:
+            lines = content.splitlines()
+            rows = {n: Contact.model_validate_json(line) for n, line in enumerate(lines, 1)}
+            batches.append(Batch(name, rows, {}))
+    return batches
+
+
+def forget_inbox(lakehouse: Lakehouse, batches: Iterable[Batch]) -> None:
+    """Delete what has been merged; what has come since stays."""
+    for batch in batches:
+        lakehouse.files.delete(f"{INBOX}/{batch.source}")
+
+
+def merge_contacts(lakehouse: Lakehouse, batches: Sequence[Batch], users: UserIds) -> list[Batch]:
+    """Bring contacts into the table, in one commit; the last one of a name counts.
+
+    One whose user was on no list of its date is rejected: it is mistyped, or of a user who has
+    been erased. A user may be named by the pseudonym that the list shows, or as the logs do.
+
+    Returns:
+        The batches as they were merged, each with all its rejected rows.
+    """
+    dates = sorted({one.list_date for batch in batches for one in batch.contacts.values()})
+    lists = lakehouse.read_rows(RETENTION_LISTS, {"as_of": dates}, ["as_of", "user_id"])
+    on_lists = {*lists.itertuples(index=False, name=None)}
+    merged = [_settle(batch, on_lists, users) for batch in batches]
+    rows = {
+        _name_of(row): row
+        for row in lakehouse.read_rows(CONTACTS, {"list_date": dates}).itertuples(
+            index=False, name=None
+        )
+    }
+    new = {_name_of(row): row for batch in merged for row in map(_row_of, batch.contacts.values())}
+    if new:
+        days = sorted({one.list_date for batch in merged for one in batch.contacts.values()})
+        kept = [row for row in (rows | new).values() if row[0] in days]
+        lakehouse.replace_rows(kept, CONTACTS, {"list_date": days})
+    _keep_rejected(lakehouse, merged)
+    return merged
+
+
+def _settle(batch: Batch, on_lists: set[tuple[date, str]], users: UserIds) -> Batch:
+    """The batch with the ids of the tables, without contacts of users who were on no list."""
+    contacts, rejected = {}, dict(batch.rejected)
+    for number, one in batch.contacts.items():
+        known = [
+            i for i in (one.user_id, users.stored(one.user_id)) if (one.list_date, i) in on_lists
+        ]
+        if known:
+            contacts[number] = one.model_copy(update={"user_id": known[0]})
+        else:
+            rejected[number] = f"user_id: not on the list of {one.list_date}"
+    return Batch(batch.source, contacts, rejected)
+
+
+def _keep_rejected(lakehouse: Lakehouse, batches: Sequence[Batch]) -> None:
+    sources = [batch.source for batch in batches]
+    rows = [
+        (batch.source, number, reason)
+        for batch in batches
+        for number, reason in sorted(batch.rejected.items())
+    ]
+    if rows or lakehouse.count_rows(REJECTED_CONTACTS, {"source": sources}):
+        lakehouse.replace_rows(rows, REJECTED_CONTACTS, {"source": sources})
+
+
+def _row_of(one: Contact) -> tuple[object, ...]:
+    instant = one.time.replace(tzinfo=None)
+    return one.list_date, one.user_id, instant, one.channel, one.offer, one.cost, one.outcome
+
+
+def _name_of(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Date, user, time and channel."""
+    return row[:4]

@@ -1,0 +1,137 @@
+"""POST /contacts: who may, what is kept for good, and that nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from serving_builders import KEY, FakeSource, build_service, client_of, make_config, running
+
+from churn_spark.config import Config
+from churn_spark.contracts.contact import INBOX
+from churn_spark.serving.contact_routes import MAX_CONTACTS
+from churn_spark.serving.keys import new_key
+
+ROW = {
+    "user_id": "7", "list_date": "2026-03-02", "time": "2026-03-02T10:15:00Z", "channel": "call",
+    "outcome": "accepted", "cost": 2.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("CHURN_API_KEY", KEY)
+    reader, lines = new_key("reader", ["read"])
+    (tmp_path / "keys.yaml").write_text(lines)
+    (tmp_path / "reader").write_text(reader)
+    return make_config(tmp_path / "lakehouse", keys_file=tmp_path / "keys.yaml", burst=1000)
+
+
+@pytest.fixture
+def address(config: Config) -> Iterator[str]:
+    with running(build_service(config, FakeSource(None))) as address:
+        yield address
+
+
+def kept(config: Config) -> list[dict[str, Any]]:
+    files = sorted(Path(config.lakehouse, INBOX).glob("*"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def post(address: str, *rows: dict[str, Any], batch: str = "", key: str = KEY) -> httpx.Response:
+    headers = {"idempotency-key": batch} if batch else {}
+    with client_of(address, key) as client:
+        return client.post("/contacts", json={"contacts": rows}, headers=headers)
+
+
+def test_good_rows_are_kept_and_bad_ones_named(address: str, config: Config) -> None:
+    answer = post(address, ROW, {**ROW, "outcome": "perhaps"}, {**ROW, "user_id": "8"})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["n_received"], found["n_kept"], found["n_rejected"]) == (3, 2, 1)
+    [rejected] = found["rows"]
+    assert (rejected["row"], rejected["problems"][0]["field"]) == (1, "outcome")
+    assert [one["user_id"] for one in kept(config)] == ["7", "8"]
+
+
+def test_batch_counts_once_under_its_key_and_without_one(address: str, config: Config) -> None:
+    for batch in ("", "a"):
+        first, again = (post(address, ROW, batch=batch) for _ in range(2))
+        assert (first.status_code, first.json()) == (200, again.json())
+    assert len(kept(config)) == 2
+    other = post(address, {**ROW, "user_id": "8"}, batch="a")
+    assert other.status_code == 409
+    assert "another batch under this Idempotency-Key" in other.json()["detail"]
+    assert len(kept(config)) == 2
+
+
+def test_writers_at_once_lose_nothing(config: Config) -> None:
+    services = [build_service(config, FakeSource(None)) for _ in range(2)]
+    with running(services[0]) as first, running(services[1]) as second:
+
+        def send(n: int) -> int:
+            row = {**ROW, "user_id": f"u{n}"}
+            return post((first, second)[n % 2], row, batch=f"b{n % 30}").status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            codes = [*pool.map(send, range(30))]
+    assert codes == [200] * 30
+    assert {one["user_id"] for one in kept(config)} == {f"u{n}" for n in range(30)}
+
+
+def test_scope_write_is_needed(address: str, config: Config, tmp_path: Path) -> None:
+    answer = post(address, ROW, key=(tmp_path / "reader").read_text())
+    assert (answer.status_code, answer.json()["detail"]) == (403, "this key has no scope 'write'")
+    writer, lines = new_key("crm", ["write"])
+    both = [*yaml.safe_load((tmp_path / "keys.yaml").read_text()), *yaml.safe_load(lines)]
+    (tmp_path / "keys.yaml").write_text(yaml.safe_dump(both))
+    for _ in range(100):
+        answer = post(address, ROW, key=writer)
+        if answer.status_code == 200:
+            break
+    assert answer.status_code == 200
+    with client_of(address, writer) as client:
+        assert client.get("/list").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        ('{"contacts": []}', "application/json", 422),
+        ('{"rows": []}', "application/json", 422),
+        ("nothing", "application/json", 422),
+        ('{"contacts": [{"user_id": "7"}]}', "application/json", 422),
+        (json.dumps({"contacts": [ROW]}), "text/plain", 415),
+        (json.dumps({"contacts": [{}] * (MAX_CONTACTS + 1)}), "application/json", 413),
+    ],
+)
+def test_other_bodies_are_refused(
+    address: str, config: Config, content: str, kind: str, status: int
+) -> None:
+    with client_of(address) as client:
+        answer = client.post("/contacts", content=content, headers={"content-type": kind})
+    assert (answer.status_code, kept(config)) == (status, [])
+
+
+def test_clear_ids_are_not_kept_beside_pseudonyms(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHURN_PRIVACY_KEY", raising=False)
+    values = config.model_dump() | {"privacy": {"pseudonymise": True}}
+    with running(build_service(Config.model_validate(values), FakeSource(None))) as address:
+        answer = post(address, ROW, {**ROW, "user_id": "a0" * 16})
+    assert (answer.json()["n_kept"], answer.json()["rows"][0]["row"]) == (1, 0)
+    assert [one["user_id"] for one in kept(config)] == ["a0" * 16]
+
+
+def test_inbox_that_cannot_be_written_is_said(address: str, config: Config) -> None:
+    Path(config.lakehouse).mkdir(exist_ok=True)
+    Path(config.lakehouse, "_inbox").write_text("a file in its place")
+    answer = post(address, ROW)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
