@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from datetime import date as Date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -26,15 +26,19 @@ from churn_spark.contracts.tables import (
     RETENTION_LISTS,
     RUNS,
     SCORES,
-    TABLES,
     TableSpec,
 )
-from churn_spark.errors import InputError
 from churn_spark.lakehouse.location import storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.freshness.lateness import describe_nights
-from churn_spark.pipeline.tables_without_spark import find_root, open_at, read_newest_night
+from churn_spark.pipeline.tables_without_spark import (
+    AT_ONCE,
+    find_root,
+    open_all,
+    read_newest_night,
+    require_tables,
+)
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.runs import Run
 
@@ -45,7 +49,6 @@ USE_CASE = UseCase(
     reads_if_there=(RUNS, DECISIONS, ALERTS, LOG_DATES, SCORES, RETENTION_LISTS),
     takes=("the champion",),
 )
-_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,9 @@ def read_status(
         InputError: if there is none of its tables, or only Spark reaches them.
     """
     root = find_root(lakehouse)
-    opened = partial(open_at, root)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        tables = [*zip(TABLES, pool.map(opened, TABLES), strict=True)]
-        there = {spec: table for spec, table in tables if table is not None}
-        if not there:
-            raise InputError(
-                f"found none of this project's tables in {root}, expected a lakehouse: name it by "
-                "LAKEHOUSE=dir, or make one by `make demo` or `make run`"
-            )
+    there = open_all(root)
+    require_tables(root, there)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         sizes = [*pool.map(partial(_measure, root), there.items())]
     runs = _read_runs(there.get(RUNS), n_runs)
     nights = [run.date for run in runs if run.date]
