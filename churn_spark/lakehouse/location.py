@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+from pyspark.sql import SparkSession
 
 from churn_spark.errors import MachineError
 from churn_spark.lakehouse.hdfs import answers, is_hdfs
-
-if TYPE_CHECKING:
-    # Half a second to import, which jobs without Spark don't spend.
-    from pyspark.sql import SparkSession
 
 OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "az"})
 """Schemes that deltalake knows, as Polars and obstore do; deltalake knows HDFS, too."""

@@ -13,11 +13,9 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from churn_spark.config import ScheduleConfig
-from churn_spark.contracts.champion import POINTER, Published
+from churn_spark.contracts.champion import Published
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -28,7 +26,6 @@ from churn_spark.contracts.tables import (
     SCORES,
     TableSpec,
 )
-from churn_spark.lakehouse.location import storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.freshness.lateness import describe_nights
@@ -36,6 +33,7 @@ from churn_spark.pipeline.tables_without_spark import (
     AT_ONCE,
     find_root,
     open_all,
+    read_champion,
     read_newest_night,
     require_tables,
 )
@@ -122,7 +120,7 @@ def read_status(
     newest = read_newest_night(there[RUNS], now) if RUNS in there else None
     return Status(
         root,
-        _read_champion(root),
+        read_champion(root),
         runs,
         _read_decisions(there.get(DECISIONS), nights),
         _read_open_alerts(there.get(ALERTS)),
@@ -198,12 +196,3 @@ def _rows(
     columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     return pl.DataFrame(table.read(where or {}, columns or table.spec.column_names))
-
-
-def _read_champion(root: str) -> Published | None:
-    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
-    try:
-        with files.open_input_file(POINTER) as file:
-            return Published.from_json(bytes(file.read()))
-    except (FileNotFoundError, ValueError):
-        return None

@@ -9,6 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.tables import TABLES, TableSpec
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.location import native_root, storage_options
@@ -63,6 +67,16 @@ def require_tables(root: str, there: Iterable[TableSpec]) -> None:
             f"found none of this project's tables in {root}, expected a lakehouse: name it by "
             "LAKEHOUSE=dir, or make one by `make demo` or `make run`"
         )
+
+
+def read_champion(root: str) -> Published | None:
+    """What is published of the champion; none where nothing is, or it can't be made out."""
+    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
+    try:
+        with files.open_input_file(POINTER) as file:
+            return Published.from_json(bytes(file.read()))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def read_newest_night(runs: NativeTable, now: datetime) -> date | None:
