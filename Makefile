@@ -50,6 +50,7 @@ setup: ## Set up what is missing: virtual environment, Java 17, Spark jars, thei
 	@"$(PY)" -m churn_spark.runtime.java > /dev/null 2>&1 || $(MAKE) --no-print-directory java
 	@"$(PY)" -m churn_spark.runtime.jars
 	@"$(PY)" -m churn_spark.runtime.archive
+	@scripts/make_command.sh "$(VENV)"
 
 .PHONY: demo
 demo: setup ## The whole flow on a simulated log: [OPEN=1] shows the pages in a browser (2 min)
@@ -171,6 +172,10 @@ bench-serve: setup ## The service: speed, memory, small requests with large wish
 image-check: setup ## Build and run the service's image on Debian, as root: [IMAGES="service jobs"] (2 min)
 	@PYTHON="$(PY)" scripts/image_check.sh $(IMAGES)
 
+.PHONY: package-check
+package-check: setup ## Build wheel and sdist, and use the wheel in an empty environment: [LOCKED=1] (1 min)
+	@scripts/package_check.sh "$(PY)" $(if $(LOCKED),locked)
+
 .PHONY: leak-check
 leak-check: setup ## 25 planted leaks that must be found, and honest tables that must pass (5 min)
 	@"$(PY)" -m bench.leaks
@@ -248,6 +253,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv --group airflow --output-file requirements/airflow.lock && \
 	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
 	uv --group docs --output-file requirements/docs.lock && \
+	uv --group package --output-file requirements/package.lock && \
 	"$(PY)" -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
 	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \

@@ -56,6 +56,10 @@ class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 
 
+class QueryError(UserError):
+    """A query that can't be answered: no SQL that reads, or of something that isn't there."""
+
+
 class OldTableError(UserError):
     """A table was made by an older release in a form that can't be continued."""
 

@@ -30,13 +30,17 @@ def code_of(outcome: Outcome, *, fail_on_alert: bool) -> ExitCode:
     return ExitCode.ALERT if outcome.alerts and fail_on_alert else ExitCode.DONE
 
 
-def run_app(app: typer.Typer) -> None:
+def run_app(app: typer.Typer, name: str | None = None) -> None:
     """Run the command; an error of the project ends it with one line and its exit code.
 
     What the machine refuses, such as to write on a full disk, is the caller's to mend, too.
+
+    Args:
+        app: the command line.
+        name: of the command in its help; by default as the program was called.
     """
     try:
-        app()
+        app(prog_name=name)
     except ChurnSparkError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(exit_code_of(error))

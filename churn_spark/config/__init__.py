@@ -14,7 +14,7 @@ from churn_spark.config.data import (
     SnapshotsConfig,
     SparkConfig,
 )
-from churn_spark.config.load import Config, conf_folder, load_config
+from churn_spark.config.load import Config, conf_folder, load_config, shipped_path
 from churn_spark.config.maintenance import MaintenanceConfig
 from churn_spark.config.mapping import LogMapping
 from churn_spark.config.models import (
@@ -81,4 +81,5 @@ __all__ = [
     "TuningConfig",
     "conf_folder",
     "load_config",
+    "shipped_path",
 ]

@@ -201,9 +201,15 @@ def _sections_of(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 def conf_folder() -> Path:
-    """`$CHURN_CONF_DIR`, or the `conf/` folder beside the package."""
-    beside = Path(__file__).resolve().parents[2] / "conf"
-    return Path(os.environ.get("CHURN_CONF_DIR") or beside)
+    """`$CHURN_CONF_DIR`, or the `conf/` folder that came with the package."""
+    return Path(os.environ.get("CHURN_CONF_DIR") or shipped_path("conf"))
+
+
+def shipped_path(name: str) -> Path:
+    """Where a file or folder of the checkout is: beside the package, and in a wheel within."""
+    package = Path(__file__).resolve().parents[1]
+    within = package / name
+    return within if within.exists() else package.parent / name
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

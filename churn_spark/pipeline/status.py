@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from datetime import date as Date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from churn_spark.config import ScheduleConfig
-from churn_spark.contracts.champion import POINTER, Published
+from churn_spark.contracts.champion import Published
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -26,15 +24,19 @@ from churn_spark.contracts.tables import (
     RETENTION_LISTS,
     RUNS,
     SCORES,
-    TABLES,
     TableSpec,
 )
-from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import storage_options
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.freshness.lateness import describe_nights
-from churn_spark.pipeline.tables_without_spark import find_root, open_at, read_newest_night
+from churn_spark.pipeline.tables_without_spark import (
+    AT_ONCE,
+    find_root,
+    open_all,
+    read_champion,
+    read_newest_night,
+    require_tables,
+)
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.runs import Run
 
@@ -45,7 +47,6 @@ USE_CASE = UseCase(
     reads_if_there=(RUNS, DECISIONS, ALERTS, LOG_DATES, SCORES, RETENTION_LISTS),
     takes=("the champion",),
 )
-_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,9 @@ def read_status(
         InputError: if there is none of its tables, or only Spark reaches them.
     """
     root = find_root(lakehouse)
-    opened = partial(open_at, root)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        tables = [*zip(TABLES, pool.map(opened, TABLES), strict=True)]
-        there = {spec: table for spec, table in tables if table is not None}
-        if not there:
-            raise InputError(
-                f"found none of this project's tables in {root}, expected a lakehouse: name it by "
-                "LAKEHOUSE=dir, or make one by `make demo` or `make run`"
-            )
+    there = open_all(root)
+    require_tables(root, there)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         sizes = [*pool.map(partial(_measure, root), there.items())]
     runs = _read_runs(there.get(RUNS), n_runs)
     nights = [run.date for run in runs if run.date]
@@ -125,7 +120,7 @@ def read_status(
     newest = read_newest_night(there[RUNS], now) if RUNS in there else None
     return Status(
         root,
-        _read_champion(root),
+        read_champion(root),
         runs,
         _read_decisions(there.get(DECISIONS), nights),
         _read_open_alerts(there.get(ALERTS)),
@@ -201,12 +196,3 @@ def _rows(
     columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     return pl.DataFrame(table.read(where or {}, columns or table.spec.column_names))
-
-
-def _read_champion(root: str) -> Published | None:
-    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
-    try:
-        with files.open_input_file(POINTER) as file:
-            return Published.from_json(bytes(file.read()))
-    except (FileNotFoundError, ValueError):
-        return None

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from churn_spark.contracts.tables import TableSpec
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import PyFileSystem
+
+from churn_spark.contracts.champion import POINTER, Published
+from churn_spark.contracts.tables import TABLES, TableSpec
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.location import native_root, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable, open_table
@@ -15,6 +23,9 @@ from churn_spark.monitoring.freshness.lateness import (
     EndedRun,
     newest_finished,
 )
+
+AT_ONCE: Final = 8
+"""Tables that are looked at beside each other: on object storage each look is a wait."""
 
 
 def find_root(lakehouse: str) -> str:
@@ -35,6 +46,37 @@ def find_root(lakehouse: str) -> str:
 def open_at(root: str, spec: TableSpec) -> NativeTable | None:
     """A table of the lakehouse; none where there is none."""
     return open_table(f"{root}/{spec.path}", storage_options(root), spec)
+
+
+def open_all(root: str, specs: Iterable[TableSpec] = TABLES) -> dict[TableSpec, NativeTable]:
+    """The tables of the lakehouse that are there, in the order of the flow."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        tables = {spec: pool.submit(open_at, root, spec) for spec in specs}
+    opened = {spec: table.result() for spec, table in tables.items()}
+    return {spec: table for spec, table in opened.items() if table is not None}
+
+
+def require_tables(root: str, there: Iterable[TableSpec]) -> None:
+    """Let pass only a place that has one of the tables.
+
+    Raises:
+        InputError: if it has none.
+    """
+    if not [*there]:
+        raise InputError(
+            f"found none of this project's tables in {root}, expected a lakehouse: name it by "
+            "LAKEHOUSE=dir, or make one by `make demo` or `make run`"
+        )
+
+
+def read_champion(root: str) -> Published | None:
+    """What is published of the champion; none where nothing is, or it can't be made out."""
+    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
+    try:
+        with files.open_input_file(POINTER) as file:
+            return Published.from_json(bytes(file.read()))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def read_newest_night(runs: NativeTable, now: datetime) -> date | None:

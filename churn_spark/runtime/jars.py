@@ -61,7 +61,7 @@ def spark_jar_settings(master: str, packages: tuple[str, ...] = PACKAGES) -> dic
     """
     if is_submitted() or class_path_environment(master, packages):
         return {}
-    jars = _listed_jars(packages)
+    jars = listed_jars(packages)
     return {"spark.jars": ",".join(jars)} if jars else _resolver_settings(packages)
 
 
@@ -76,11 +76,11 @@ def class_path_environment(master: str, packages: tuple[str, ...] = PACKAGES) ->
         Nothing for a cluster, whose executors get the jars by `spark.jars`, and nothing where
         set-up has resolved none.
     """
-    jars = _listed_jars(packages)
+    jars = listed_jars(packages)
     if not jars or not re.fullmatch(r"local(\[.*\])?", master):
         return {}
     # The archive of classes fits a class path that goes on behind the one it was made for.
-    usual = set(_listed_jars(PACKAGES))
+    usual = set(listed_jars(PACKAGES))
     jars = sorted(jars, key=lambda jar: jar not in usual)
     own = os.environ.get("SPARK_DIST_CLASSPATH", "").split(os.pathsep)
     return {"SPARK_DIST_CLASSPATH": os.pathsep.join(dict.fromkeys([*filter(None, own), *jars]))}
@@ -88,7 +88,7 @@ def class_path_environment(master: str, packages: tuple[str, ...] = PACKAGES) ->
 
 def spark_submit_arguments(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """The same choice as arguments of spark-submit."""
-    jars = _listed_jars(packages)
+    jars = listed_jars(packages)
     if jars:
         return ["--jars", ",".join(jars)]
     return ["--packages", ",".join(packages), "--exclude-packages", ",".join(EXCLUDES)]
@@ -100,7 +100,7 @@ def find_jars(packages: tuple[str, ...]) -> list[str]:
     Raises:
         MachineError: if they can't be fetched.
     """
-    return _listed_jars(packages) or resolve_jars(packages)
+    return listed_jars(packages) or resolve_jars(packages)
 
 
 def resolve_jars(packages: tuple[str, ...] = PACKAGES) -> list[str]:
@@ -154,7 +154,8 @@ def _coordinates(packages: tuple[str, ...]) -> str:
     return f"# {','.join(packages)} without {','.join(EXCLUDES)}"
 
 
-def _listed_jars(packages: tuple[str, ...]) -> list[str]:
+def listed_jars(packages: tuple[str, ...]) -> list[str]:
+    """Paths of the jars that set-up has put on its list; none unless all are still there."""
     try:
         first, *jars = _list_path(packages).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -211,7 +212,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--spark-submit"]:
         print("\n".join(spark_submit_arguments(packages)))
         return 0
-    if _listed_jars(packages):
+    if listed_jars(packages):
         return 0
     try:
         jars = resolve_jars(packages)

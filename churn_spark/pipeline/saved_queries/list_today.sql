@@ -1,0 +1,5 @@
+-- The newest list of users to call: rank, probability, since when they are on it, and why.
+select list_rank, user_id, churn_probability, value_at_risk, days_on_list, reasons
+from ml.retention_lists
+where as_of = (select max(as_of) from ml.retention_lists)
+order by list_rank
