@@ -1,8 +1,9 @@
 """Nights on a young log in which nothing changes: nobody is called, nothing is retrained for it.
 
 The days before the first night are loaded at once, as a new user does, and the other nights follow
-one by one, by the configuration as it is: on simulated logs of two months, on the demo's, and on
-the mini log where CHURN_SAMPLE_DATA names its folder, day by day and as the one file that it is.
+one by one, by the configuration as it is: on simulated logs of two months, on one of as few users as
+the demo's, and on the mini log where CHURN_SAMPLE_DATA names its folder, day by day and as the one
+file that it is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from churn_spark.config import load_config
 from churn_spark.contracts.tables import ALERTS, DATA_CHECKS, SCORES
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.context import JobContext
-from churn_spark.pipeline.demo import N_USERS as DEMO_USERS
+from churn_spark.pipeline.demo import WORLD as DEMO
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.stores.decisions import read_entries
@@ -76,7 +77,7 @@ def say_known_logs(spark: SparkSession, work: Path, console: Console) -> None:
     """The same on the logs that a newcomer has."""
     shown = make_table("Nights on the logs that come along")
     seed = SimulationSettings().seed
-    with_row(shown, spark, simulate("the demo's", work / "log", DEMO_USERS, seed), work)
+    with_row(shown, spark, simulate("as many users as the demo's", work / "log", DEMO.users, seed), work)
     if sample := os.environ.get("CHURN_SAMPLE_DATA"):
         mini = Path(sample) / MINI
         days = cut_by_day(mini, work / "log")

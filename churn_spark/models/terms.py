@@ -59,6 +59,8 @@ class Term:
     def are_apart(self, min_difference: float) -> NDArray[np.bool_]:
         """In which rows the value differs so much from the typical one that it tells something.
 
+        Of what is a risk by its name, only where more of it raises the risk.
+
         Args:
             min_difference: share of the larger of the two; any other level of a category does.
         """
@@ -69,6 +71,8 @@ class Term:
         larger = np.maximum(np.abs(values), np.abs(typical))
         # Written so that what is unknown tells nothing.
         is_apart = np.abs(values - typical) >= min_difference * larger
+        if isinstance(self.source, Feature) and self.source.is_risk:
+            is_apart &= (values - typical) * self.contributions >= 0
         return np.asarray(is_apart & (values != typical))
 
 

@@ -191,3 +191,13 @@ def test_topics_of_features_are_those_of_the_parts_they_say_again() -> None:
     assert topic_of(BY_NAME["location"]) == "location"
     named = {part.name for part in COUNTED_PARTS}
     assert len(named) == len(COUNTED_PARTS)
+
+
+def test_lost_interest_is_no_reason_where_it_is_below_the_typical_one() -> None:
+    lost = of_feature("fading_now", 0.6, 0.4, 0.1)
+    assert told(lost) == [
+        "may be losing interest, judging by longer pauses: 40 % (typical: 10 %): raises the risk"
+    ]
+    # Where nobody fades, the model may learn that who comes often cancels more.
+    assert told(of_feature("fading_now", 0.6, 0.02, 0.1), DOWNGRADES) == told(DOWNGRADES)
+    assert told(of_feature("fading_now", 0.6, 0.02, 0.1)) == []

@@ -21,5 +21,6 @@ FADING_FEATURES: tuple[ForecastFeature, ...] = (
         "chance that the user's interest is fading: pauses have grown longer than their own before",
         "probability",
         "may be losing interest, judging by longer pauses: {value} (typical: {typical})",
+        is_risk=True,
     ),
 )

@@ -30,6 +30,8 @@ class Feature:
         phrase: how a reason names the value; `{value}` and `{typical}` are filled in.
         is_trending: grows with time for everybody, so its distribution drifts by construction.
         is_sensitive: reported for fairness, a model input only when switched on.
+        is_risk: the phrase itself says that more of it is a risk; where a model has learnt the
+            opposite, it is no reason that anybody would understand.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Feature:
     phrase: str
     is_trending: bool = False
     is_sensitive: bool = False
+    is_risk: bool = False
 
     @property
     def moves_by_construction(self) -> bool:
@@ -76,6 +79,9 @@ class Feature:
     def definition(self) -> Mapping[str, str | float]:
         """All that its values and words follow from: what fingerprints are taken of."""
         words = {field.name: getattr(self, field.name) for field in fields(Feature)}
+        if not self.is_risk:
+            # Younger than models in use, whose fingerprints know nothing of it.
+            del words["is_risk"]
         return {**_NOT_USED, **words}
 
 

@@ -78,7 +78,7 @@ def count_parts(users: pd.DataFrame) -> dict[str, Part]:
             parts[f"{name}={value}"] = _count(users[users[column] == value])
     reached = users["is_contacted"] & ~users["is_control"]
     for offer, some in users[reached].groupby("offer"):
-        parts[f"{OFFER}{offer or 'none'}"] = _count(pd.concat([some, users[users["is_control"]]]))
+        parts[OFFER + (str(offer) or "none")] = _count(pd.concat([some, users[users["is_control"]]]))
     return parts
 
 
