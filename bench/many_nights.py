@@ -39,8 +39,10 @@ TINY: Final = (
     "training.min_validation_cancels=1",
     "policy.min_rows=10",
     "lightgbm.min_data_in_leaf=5",
+    "checks.min_volume_ratio=0.01",
+    "checks.min_early_ratio=0.01",
 )
-"""With which so few users have a model, and nights that are judged."""
+"""With which so few users have a model, and nights that are judged: their days differ by much."""
 
 
 def deliver(world: Path, incoming: Path, night: int) -> date:
