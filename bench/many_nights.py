@@ -33,6 +33,8 @@ _DAYS: Final = SimulationSettings().days
 _START: Final = SimulationSettings().start
 _DAY_S: Final = 86_400
 _AROUND: Final = 3
+_GROWTH: Final = "1.0"
+"""Of the users, in a year: as many as leave, so that nights are alike."""
 _COMPARED: Final = (10, 100, 365)
 TINY: Final = (
     "training.min_cancels=2",
@@ -117,7 +119,8 @@ def main(
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
         world = str(Path(folder, "world"))
         days = str(_DAYS + nights)
-        run_watched("jobs.simulate_events", "--out", world, "--users", str(users), "--days", days)
+        sizes = "--users", str(users), "--days", days, "--growth", _GROWTH
+        run_watched("jobs.simulate_events", "--out", world, *sizes)
         measured = arounds if tiny else [range(nights)]
         found = live(Path(folder), nights, measured, TINY if tiny else ())
     tenth = cheapest(found, arounds[0])

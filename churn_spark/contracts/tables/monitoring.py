@@ -112,8 +112,8 @@ PERFORMANCE = TableSpec(
         Column(
             "metric",
             "string",
-            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best; of "
-            "the arrival labels_known",
+            "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best, or "
+            "nothing_to_reach where nobody cancels; of the arrival labels_known",
         ),
         Column(
             "value",
