@@ -33,14 +33,18 @@ _DAYS: Final = SimulationSettings().days
 _START: Final = SimulationSettings().start
 _DAY_S: Final = 86_400
 _AROUND: Final = 3
+_GROWTH: Final = "1.0"
+"""Of the users, in a year: as many as leave, so that nights are alike."""
 _COMPARED: Final = (10, 100, 365)
 TINY: Final = (
     "training.min_cancels=2",
     "training.min_validation_cancels=1",
     "policy.min_rows=10",
     "lightgbm.min_data_in_leaf=5",
+    "checks.min_volume_ratio=0.01",
+    "checks.min_early_ratio=0.01",
 )
-"""With which so few users have a model, and nights that are judged."""
+"""With which so few users have a model, and nights that are judged: their days differ by much."""
 
 
 def deliver(world: Path, incoming: Path, night: int) -> date:
@@ -115,7 +119,8 @@ def main(
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
         world = str(Path(folder, "world"))
         days = str(_DAYS + nights)
-        run_watched("jobs.simulate_events", "--out", world, "--users", str(users), "--days", days)
+        sizes = "--users", str(users), "--days", days, "--growth", _GROWTH
+        run_watched("jobs.simulate_events", "--out", world, *sizes)
         measured = arounds if tiny else [range(nights)]
         found = live(Path(folder), nights, measured, TINY if tiny else ())
     tenth = cheapest(found, arounds[0])

@@ -82,13 +82,17 @@ def run_watched(*arguments: str) -> Usage:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        while process.poll() is None:
+        while True:
             found = [(_is_worker(pid), _pss_kb(pid)) for pid in descendants(process.pid)]
             now = sum(size for is_worker, size in found if is_worker)
             total = sum(size for _, size in found)
             peak, driver, workers = max(peak, total), max(driver, total - now), max(workers, now)
-            time.sleep(_EVERY_S)
-        out, err = process.communicate()
+            try:
+                # Read meanwhile: a process that says much would wait for its reader for ever.
+                out, err = process.communicate(timeout=_EVERY_S)
+                break
+            except subprocess.TimeoutExpired:
+                continue
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{err}")
     return Usage(

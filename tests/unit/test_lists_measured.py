@@ -30,7 +30,7 @@ from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.evidence import read_newest_reach
 from churn_spark.pipeline.gather import Night
-from churn_spark.pipeline.reach import measure_arrival, measure_lists
+from churn_spark.pipeline.reach import measure_arrival, measure_lists, unmeasured_lists
 from churn_spark.reports.night.page import render_night
 from churn_spark.reports.night.performance import performance_section
 from churn_spark.reports.page import Table
@@ -58,9 +58,11 @@ def write_date(
     version: str = "3",
     is_known: bool = True,
     control: Sequence[str] = (),
+    is_left: bool = True,
 ) -> None:
     """40 users: every fourth cancels, the first ones are listed, every other one is paid."""
     users = [f"{n:02d}" for n in range(40)]
+    leaving = set(users[::4]) if is_left else set()
     write(
         lakehouse,
         SNAPSHOTS,
@@ -78,7 +80,7 @@ def write_date(
         [
             {
                 "as_of": day, "user_id": user, "horizon_days": 14, "gap_days": 1,
-                "label": None if user == "39" or not is_known else int(int(user) % 4 == 0),
+                "label": None if user == "39" or not is_known else int(user in leaving),
                 "is_known": is_known, "is_gap_cancel": user == "39" and is_known,
             }
             for user in users
@@ -140,6 +142,14 @@ def test_control_group_counts_as_of_the_list_and_is_told_apart(lakehouse: Lakeho
     # Of three withheld one cancels, of five listed one.
     assert (control["value"], control["reference"]) == pytest.approx((1 / 3, 1 / 5))
     assert (control["n_rows"], control["n_positive"]) == (3, 1)
+
+
+def test_list_of_a_date_on_which_nobody_cancels_is_counted_once(lakehouse: Lakehouse) -> None:
+    write_date(lakehouse, MONDAY, n_listed=8, is_left=False)
+    rows = measure_lists(lakehouse, night_of(), CONFIG.learning)
+    assert [row["n_positive"] for row in rows] == [0]
+    store(lakehouse, rows)
+    assert unmeasured_lists(lakehouse, night_of(NIGHT + timedelta(days=1)), CONFIG.learning) == []
 
 
 def test_list_is_taken_as_it_was_sent_without_users_who_were_erased(lakehouse: Lakehouse) -> None:

@@ -140,7 +140,9 @@ def test_intervals_hold_the_truth_in_19_of_20_draws() -> None:
 def test_nothing_is_said_where_nobody_cancels_or_nobody_was_listed(
     traits: tuple[bool, bool, bool],
 ) -> None:
-    assert reach_rows(counts({traits: 40}), 14) == []
+    [row] = reach_rows(counts({traits: 40}), 14)
+    assert row["metric"] == "nothing_to_reach"
+    assert list_reaches([row]) == ()
 
 
 def test_users_are_counted_by_label_list_and_rule() -> None:

@@ -113,7 +113,8 @@ PERFORMANCE = TableSpec(
             "metric",
             "string",
             "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best, "
-            "cancels_of_control; of the arrival labels_known",
+            "cancels_of_control, or nothing_to_reach where nobody cancels; of the arrival "
+            "labels_known",
         ),
         Column(
             "value",

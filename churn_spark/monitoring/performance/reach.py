@@ -31,6 +31,7 @@ LIST: Final = "list"
 """Basis of these rows of `performance`."""
 CHANCE, RULE, BEST = "reached_vs_chance", LIST_METRIC, "reached_vs_best"
 WITHHELD: Final = "cancels_of_control"
+NOTHING: Final = "nothing_to_reach"
 
 
 @dataclass(frozen=True)
@@ -86,28 +87,27 @@ def reach_rows(counts: ListCounts, horizon_days: int) -> list[dict[str, Any]]:
 
     With a control group one more: the share of it that cancels, beside that of those listed.
 
-    None where nobody cancels, or nobody was listed whose label is known.
+    One row that says so where nobody cancels, or nobody was listed whose label is known: a list
+    that has rows isn't counted again.
     """
     n_listed, n_cancels = counts.count(is_listed=True), counts.count(cancels=True)
-    if not n_listed or not n_cancels:
-        return []
-    n_reached = counts.count(is_listed=True, cancels=True)
-    share = n_reached / n_cancels
-    low, high = map(float, wilson_interval(n_reached, n_cancels))
-    chance, best = n_listed / counts.count(), min(1.0, n_listed / n_cancels)
-    rule, reach = _compare_with_rule(counts)
-    shared = {
+    of_list: dict[str, Any] = {
         "model_version": counts.version,
         "basis": LIST,
         "window_start": counts.as_of,
         "window_end": counts.as_of + timedelta(days=horizon_days),
         "slice": ALL,
-        "value": share,
-        "low": low,
-        "high": high,
         "n_rows": n_listed,
         "n_positive": n_cancels,
     }
+    if not n_listed or not n_cancels:
+        return [{**of_list, "metric": NOTHING}]
+    n_reached = counts.count(is_listed=True, cancels=True)
+    share = n_reached / n_cancels
+    low, high = map(float, wilson_interval(n_reached, n_cancels))
+    chance, best = n_listed / counts.count(), min(1.0, n_listed / n_cancels)
+    rule, reach = _compare_with_rule(counts)
+    shared = {**of_list, "value": share, "low": low, "high": high}
     return [
         {**shared, "metric": metric, "reference": other, "difference": share - other}
         | {"difference_low": ends_of[0], "difference_high": ends_of[1]}

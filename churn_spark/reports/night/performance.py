@@ -11,7 +11,7 @@ import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
-from churn_spark.monitoring.performance.reach import LIST
+from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import MetricChange
 from churn_spark.monitoring.policy.hysteresis import JUDGED_METRICS, is_surely_worse
 from churn_spark.reports.night import words
@@ -73,7 +73,8 @@ def _answer(data: NightData) -> str:
     rows = data.measured
     rows = rows[rows["slice"] == ALL]
     if rows.empty:
-        lists = "" if data.of_basis(LIST).empty else "what lists have reached, and "
+        reached = list_reaches(records(data.of_basis(LIST)))
+        lists = "what lists have reached, and " if reached else ""
         return (
             "No label is known yet that the champion has not learnt from, so nothing is measured. "
             f"Below is {lists or 'only '}what the model guesses of itself."
