@@ -101,7 +101,7 @@ class IngestSummary:
         ignored = []
         if self.ignored:
             ignored.append(
-                f"left out, for they are no .json or .json.gz: {len(self.ignored)} in the folder, "
+                f"left out, by the endings of their names: {len(self.ignored)} in the folder, "
                 f"the first is {self.ignored[0]}"
             )
         return broken + changed + ignored

@@ -28,6 +28,7 @@ _COLUMN_OF_PAGE: Final[Mapping[str, str]] = {
 _ACTIVE_HOURS: Final = 72.0
 _WINDOW_DAYS: Final = 28.0
 _PRIOR_DAYS: Final = 7.0
+_TENTHS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,40 @@ class Rule:
     def probabilities(self, rows: pd.DataFrame) -> Floats:
         """One of two numbers for each row."""
         return np.where(self.names(rows), self.rate_flagged, self.rate_other)
+
+
+@dataclass(frozen=True)
+class SilenceRule:
+    """How long ago the newest event is: what any model of inactivity has to beat.
+
+    It may use what the models must not see: it is the answer that is known already.
+
+    Attributes:
+        edges: hours that part the users into tenths, rising.
+        rates: share of each tenth that stays away.
+    """
+
+    edges: tuple[float, ...]
+    rates: tuple[float, ...]
+
+    @staticmethod
+    def fit(rows: pd.DataFrame) -> SilenceRule:
+        """Fit on training rows with `label`: one of each outcome added to each tenth."""
+        hours, labels = _hours_of(rows), rows["label"].to_numpy(dtype=float)
+        edges = np.unique(np.quantile(hours, np.arange(1, _TENTHS) / _TENTHS))
+        tenth = np.searchsorted(edges, hours, side="right")
+        n = np.bincount(tenth, minlength=len(edges) + 1)
+        n_away = np.bincount(tenth, weights=labels, minlength=len(edges) + 1)
+        return SilenceRule(tuple(edges.tolist()), tuple(((n_away + 1) / (n + 2)).tolist()))
+
+    def probabilities(self, rows: pd.DataFrame) -> Floats:
+        """That of its tenth for each row."""
+        tenth = np.searchsorted(np.array(self.edges), _hours_of(rows), side="right")
+        return np.array(self.rates)[tenth]
+
+
+def _hours_of(rows: pd.DataFrame) -> Floats:
+    return rows["hours_since_last_event"].to_numpy(dtype=float)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from churn_spark.evaluation.backtest import LADDER, PRIMARY, cell_of
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.baselines import PageHazard, Rule
+from churn_spark.models.baselines import PageHazard, Rule, SilenceRule
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.splits import VALIDATION, held_out_users
 from churn_spark.models.training import FittedBaseline, FittedTrees
@@ -101,9 +101,11 @@ def _predict_simply(
         & ~held_out_users(F.col("user_id"), config.training)
     )
     hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
+    is_silence = config.labels.churn == "inactivity"
+    rule = SilenceRule.fit(learnt) if is_silence else Rule.fit(learnt)
     return {
         "base_rate": np.full(len(rows), learnt["label"].mean()),
-        "rule": Rule.fit(learnt).probabilities(rows),
+        "rule": rule.probabilities(rows),
         "hazard": hazard.probabilities(rows),
     }
 

@@ -29,7 +29,7 @@ MODELS: dict[str, str] = {
 
 MODEL_MEANINGS: dict[str, str] = {
     "base_rate": "everybody gets the same probability",
-    "rule": "paid, and active in the last 3 days",
+    "rule": "paid, and active in the last 3 days; of inactivity: hours since the newest event",
     "logistic_regression": "a weighted sum of the same features",
     "hazard": "a fixed chance per visit of each page",
     "behaviour": "kinds of listeners and their visit rates",

@@ -129,6 +129,20 @@ def test_date_alone_equals_all_at_once(day: date, session_days: DataFrame, snaps
     assert _collect(session_days, [day]) == _of_date(snapshots, day)
 
 
+def test_audience_that_pays_is_who_paid_last(session_days: DataFrame, snapshots: Rows) -> None:
+    day = max(_DATES)
+    built = build_snapshots(session_days, [day], _ACTIVE_DAYS, only_paid=True)
+    expected = {
+        key: row
+        for key, row in _of_date(snapshots, day).items()
+        if row["last_subscription_level"] == "paid"
+    }
+    found = collect_dicts(built, "as_of", "user_id")
+    # The log's first date is not told, so it is that of the days: the same for both.
+    assert found == expected
+    assert 0 < len(expected) < len(_of_date(snapshots, day))
+
+
 def test_lifetime_snapshots_equal_the_oracle_when_some_have_cancelled(
     session_days: DataFrame, accepted: list[oracles.Event]
 ) -> None:

@@ -16,6 +16,7 @@ from local_lakehouse import LocalLakehouse, open_local, rows_of
 
 from churn_spark.config import IngestConfig, load_config
 from churn_spark.contracts.tables import EVENTS, QUARANTINE, SESSION_DAYS, TRANSITIONS
+from churn_spark.errors import InputError
 from churn_spark.events.block import read_block
 from churn_spark.events.files import ListedFile, Location
 from churn_spark.pipeline import ingest, of_events, rollups
@@ -131,6 +132,17 @@ def test_a_rejected_row_is_found_again_at_its_place(kind: str, tmp_path: Path) -
     rows = (SimpleNamespace(**row) for row in rejected.iter_rows(named=True))
     [line] = find_lines(rows, config.max_line_bytes)
     assert b"yesterday, or so" in line
+
+
+def test_cells_are_refused_where_spark_reads_lines(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    write_csv(tmp_path / "logs" / "day.csv", [foreign(record())])
+    with pytest.raises(InputError, match=r"day\.csv, which is no file of JSON lines"):
+        ingest.run(
+            open_local(tmp_path / "lakehouse"),
+            ingest_by(MAPPING, "ingest.reader=spark"),
+            str(tmp_path / "logs"),
+        )
 
 
 def test_cells_without_names_take_those_of_the_mapping(tmp_path: Path) -> None:

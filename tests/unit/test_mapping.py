@@ -186,6 +186,17 @@ def test_sessions_with_names_have_numbers_that_the_rules_accept(name: str) -> No
     assert found != _translate({"session": "visit"}, visit=f"w{name}")["sessionId"]
 
 
+def test_sessions_of_64_bits_are_told_from_their_neighbours() -> None:
+    big = 2**62
+    found = [_translate({"session": "visit"}, visit=one)["sessionId"] for one in (big, big + 1)]
+    assert found[0] != found[1]
+    assert all(0 <= one < MAX_COUNT for one in found)
+    assert found == [
+        _translate({"session": "visit"}, visit=str(one))["sessionId"] for one in (big, big + 1)
+    ]
+    assert _translate({"session": "visit"}, visit="38")["sessionId"] == 38
+
+
 def test_events_that_are_alike_are_told_apart_by_what_is_named() -> None:
     lines = b'{"t": 1538352000000, "who": 7, "what": "x", "id": 1}\n' * 2
     lines += b'{"t": 1538352000000, "who": 7, "what": "x", "id": 2}\n'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, measures_silence
 from churn_spark.errors import ConfigError
 from churn_spark.features.labels import build_silence_labels
+from churn_spark.models.baselines import SilenceRule
 from churn_spark.pipeline.training_data import chosen_features, used_sets
 from churn_spark.timeline import Horizon, days_after
 
@@ -57,6 +60,15 @@ def test_models_of_inactivity_see_no_silence_and_no_forecast_of_cancels() -> Non
     assert used_sets(cancels) == tuple(FEATURE_SETS)
     every = {feature.name for feature in chosen_features(["report", "activity"], cancels)}
     assert every - names == {"hours_since_last_event", "relative_gap", "missed_sessions"}
+
+
+def test_simple_rule_of_inactivity_is_how_long_ago_the_newest_event_is() -> None:
+    hours = np.arange(100.0)
+    rows = pd.DataFrame({"hours_since_last_event": hours, "label": hours >= 50})
+    found = SilenceRule.fit(rows).probabilities(rows)
+    assert found[[0, 49, 50, 99]].tolist() == pytest.approx([1 / 12, 1 / 12, 11 / 12, 11 / 12])
+    same = pd.DataFrame({"hours_since_last_event": [5.0] * 8, "label": [0, 1] * 4})
+    assert set(SilenceRule.fit(same).probabilities(same)) == {0.5}
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_warning_names_each_file_that_was_changed() -> None:
 def test_one_warning_counts_the_ignored_files() -> None:
     (warning,) = IngestSummary([], ignored=["a.csv", "b.txt"]).warnings()
     assert warning == (
-        "left out, for they are no .json or .json.gz: 2 in the folder, the first is a.csv"
+        "left out, by the endings of their names: 2 in the folder, the first is a.csv"
     )
 
 

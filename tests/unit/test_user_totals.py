@@ -65,6 +65,16 @@ def test_dates_are_the_same_together_and_alone(log: pl.DataFrame, as_of: list[da
     assert_frame_equal(together, alone, check_row_order=False, check_exact=True)
 
 
+@settings(max_examples=15)
+@given(logs(), dates())
+def test_audience_that_pays_is_who_paid_last(log: pl.DataFrame, as_of: date) -> None:
+    everybody = _snapshots(log, no_totals(), as_of)
+    days = log.filter(pl.col("event_date") < as_of)
+    paying = build_snapshots(days, no_totals(), [as_of], START, _ALWAYS, only_paid=True)
+    expected = everybody.filter(pl.col("last_subscription_level") == "paid")
+    assert_frame_equal(paying, expected, check_row_order=False, check_exact=True)
+
+
 def test_session_that_comes_back_after_the_cut_doesnt_begin_again() -> None:
     cut, visit = START + timedelta(days=7), {"user_id": "a", "session_id": 1, "n_events": 1}
     log = session_days_of(

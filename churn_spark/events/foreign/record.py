@@ -22,7 +22,7 @@ from churn_spark.config.mapping import (
 from churn_spark.contracts.pages import FREE, LOGGED_IN, PAID, ROLES, VISIT_AUTHS, Page
 from churn_spark.events.foreign.moments import millis_reader
 from churn_spark.events.foreign.numbers import number_of_text
-from churn_spark.events.rules import HASH_SEED, WHITE_SPACE
+from churn_spark.events.rules import HASH_SEED, MAX_COUNT, WHITE_SPACE
 from churn_spark.events.values import text_of
 
 Record = Mapping[str, Any]
@@ -152,6 +152,9 @@ def _session(column: SessionColumn) -> _Read:
 
     def read(value: object) -> object:
         found = _number(value)
+        if isinstance(found, int) and found > MAX_COUNT:
+            # An id of 64 bits, of which a double would make one with its neighbours.
+            found = str(found)
         if not isinstance(found, str):
             return found
         # The name of a session, such as a UUID; two of one user don't share their number.
