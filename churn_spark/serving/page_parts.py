@@ -22,7 +22,7 @@ from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.joint import JOINT
 from churn_spark.monitoring.drift.movement import Movement, describe_wait
-from churn_spark.monitoring.performance.effect import describe_effect, newest_total
+from churn_spark.monitoring.performance.effect import describe_effect, name_slice, newest_total
 from churn_spark.monitoring.policy.calibration import describe_thresholds
 from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
 from churn_spark.serving.stores import Partition
@@ -217,9 +217,8 @@ def describe_campaign(newest: Partition[pa.Table] | None) -> dict[str, Any]:
     if newest is None:
         return {}
     rows = [{**row, "run_date": newest.day} for row in newest.rows.to_pylist()]
-    total = newest_total(rows)
-    ordered = sorted(total, key=lambda row: (row["slice"] != ALL, row["slice"], row["basis"]))
-    return {"told": describe_effect(rows), "rows": ordered} if total else {}
+    total = [{**row, "name": name_slice(row["slice"])} for row in newest_total(rows)]
+    return {"told": describe_effect(rows), "rows": total} if total else {}
 
 
 def find_joint_drift(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

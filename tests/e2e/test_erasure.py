@@ -16,7 +16,9 @@ from pyspark.sql import SparkSession
 from bench import flow
 from bench.killed_night import LIGHT
 from churn_spark.config import PrivacyConfig, load_config
+from churn_spark.contracts.contact import INBOX, Contact
 from churn_spark.contracts.tables import (
+    CONTACTS,
     ERASURES,
     EVENTS,
     SCORES,
@@ -26,8 +28,9 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import erase_user, ingest, replay
+from churn_spark.pipeline import erase_user, ingest, record_contacts, replay
 from churn_spark.pipeline.context import JobContext
+from churn_spark.serving.contact_inbox import ContactInbox
 from tests.known_logs import KnownLog
 
 NIGHT = date(2018, 11, 30)
@@ -56,6 +59,14 @@ def test_erased_user_is_nowhere_after_any_job(
         for row in sorted(scored, key=lambda row: row.risk_rank)
         if row.user_id in learnt and f'"{row.user_id}"' in csv.read_text()
     )
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text(
+        f"user_id,list_date,time,channel,outcome\n{gone},{NIGHT},{NIGHT}T10:00:00Z,call,accepted\n"
+    )
+    record_contacts.run(lakehouse, contacts)
+    one = {"user_id": gone, "list_date": NIGHT, "time": f"{NIGHT}T11:00", "channel": "mail"}
+    sent = Contact.model_validate({**one, "outcome": "reached"})
+    ContactInbox(config.lakehouse).keep([sent], "crm", "")
     pattern = re.compile(rb"(?<!\w)" + gone.encode() + rb"(?!\d)")
 
     searched = set[bytes]()
@@ -67,7 +78,8 @@ def test_erased_user_is_nowhere_after_any_job(
     with_users = {spec.path for spec in TABLES if "user_id" in spec.column_names}
     before = {"/".join(Path(one).parts[:2]) for one in places()}
     assert {"list.csv", EVENTS.path, SESSION_DAYS.path, TRANSITIONS.path, SCORES.path} <= before
-    assert before <= with_users | {"list.csv"}
+    assert {CONTACTS.path, INBOX} <= before
+    assert before <= with_users | {"list.csv", INBOX}
 
     privacy = PrivacyConfig()
     done = erase_user.run(lakehouse, lambda: context.registry, config.ingest, privacy, [gone])

@@ -59,7 +59,7 @@ KEYS = {
     BEHAVIOUR: ["as_of", "user_id", "model_version"],
     BEHAVIOUR_PARTS: ["as_of", "user_id", "model_version"],
     FADING: ["as_of", "user_id", "model_version"],
-    RETENTION_LISTS: ["as_of", "list_rank"],
+    RETENTION_LISTS: ["as_of", "user_id"],
     DRIFT_CELLS: ["run_date", "model_version", "slice", "feature"],
     DRIFT: ["run_date", "comparison", "slice", "feature"],
 }

@@ -77,8 +77,9 @@ def count_parts(users: pd.DataFrame) -> dict[str, Part]:
         for value in sorted(users[column].unique()):
             parts[f"{name}={value}"] = _count(users[users[column] == value])
     reached = users["is_contacted"] & ~users["is_control"]
-    for offer, some in users[reached].groupby("offer"):
-        parts[OFFER + (str(offer) or "none")] = _count(pd.concat([some, users[users["is_control"]]]))
+    for offer in sorted(users["offer"][reached].unique()):
+        is_of = (reached & (users["offer"] == offer)) | users["is_control"]
+        parts[OFFER + (str(offer) or "none")] = _count(users[is_of])
     return parts
 
 
@@ -182,7 +183,7 @@ def part_of(row: Mapping[str, Any]) -> Part:
 
 
 def newest_total(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of the campaign that was looked at last, all its weeks together.
+    """The rows of the campaign that was looked at last, all its weeks together; everybody first.
 
     Args:
         rows: of `effect`; NaN is as good as None.
@@ -198,7 +199,18 @@ def newest_total(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     def age(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row[name] for name in ("week_start", "run_date", "campaign", "control_share"))
 
-    return [row for row in totals if age(row) == max(map(age, totals))]
+    newest = [row for row in totals if age(row) == max(map(age, totals))]
+    return sorted(
+        newest, key=lambda row: (row["slice"] != ALL, row["slice"], row["basis"] != LISTED)
+    )
+
+
+def name_slice(name: str) -> str:
+    """A slice for people: `everybody`, `level: paid`."""
+    if name == ALL:
+        return "everybody"
+    kind, _, value = name.partition("=")
+    return f"{kind}: {value}" + (", not drawn" if name.startswith(OFFER) else "")
 
 
 def describe_effect(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -263,10 +275,10 @@ def _describe_contact(row: Mapping[str, Any]) -> str:
 
 def _describe_money(row: Mapping[str, Any]) -> str:
     ends = row["net_low"], row["net_high"]
-    within = "" if None in ends else f" ({ends[0]:,.0f} to {ends[1]:,.0f})"
+    within = "" if None in ends else f" ({_money_of(ends[0])} to {_money_of(ends[1])})"
     return (
-        f"Contacts have cost {row['cost']:,.0f}; what was saved less that is {row['net']:,.0f}"
-        f"{within}, with a user who is kept worth costs.missed_cancel."
+        f"Contacts have cost {_money_of(row['cost'])}; what was saved less that is "
+        f"{_money_of(row['net'])}{within}, with a user who is kept worth costs.missed_cancel."
     )
 
 
@@ -291,6 +303,10 @@ def _describe_need(counts: Counts, n_weeks: int) -> Iterator[str]:
 
 def _of_100(share: float) -> str:
     return f"{100 * share:.1f}".replace("-", "\u2212")
+
+
+def _money_of(amount: float) -> str:
+    return f"{amount:,.0f}".replace("-", "\u2212")
 
 
 def _is_nan(value: object) -> bool:

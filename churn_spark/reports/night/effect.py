@@ -14,6 +14,7 @@ from churn_spark.monitoring.performance.effect import (
     OFFER,
     WEEK,
     describe_effect,
+    name_slice,
     newest_total,
 )
 from churn_spark.reports.night.data import NightData, records
@@ -53,12 +54,12 @@ def effect_sections(data: NightData) -> Iterator[Section]:
 
 
 def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
-    ordered = sorted(total, key=lambda row: (row["slice"] != ALL, row["slice"], row["basis"]))
-    has_offers = any(row["slice"].startswith(OFFER) for row in ordered)
+    rows = [*total]
+    has_offers = any(row["slice"].startswith(OFFER) for row in rows)
     return Table(
         "Saved from cancelling, all weeks of the campaign",
         ("Users", "Per", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
-        tuple(_row(row, _name_of(row["slice"]), per=True) for row in ordered),
+        tuple(_row(row, name_slice(row["slice"]), per=True) for row in rows),
         marked=frozenset({0}),
         note=f"{_HOW} {_OFFERS}" if has_offers else _HOW,
     )
@@ -81,7 +82,7 @@ def _row(row: Mapping[str, Any], name: str, *, per: bool) -> tuple[Cell, ...]:
         _count(row["n_control"]),
         _share(row["n_control_cancel"], row["n_control"]),
         Cell(_percent(row["saved"]), _ends(row["always_low"], row["always_high"]), "number"),
-        Cell(_ends(row["low"], row["high"]) or "\u2013", tone="number quiet"),
+        Cell(_ends(row["low"], row["high"]) or "–", tone="number quiet"),
     )
     return (
         Cell(name, tone="whole"),
@@ -90,23 +91,16 @@ def _row(row: Mapping[str, Any], name: str, *, per: bool) -> tuple[Cell, ...]:
     )
 
 
-def _name_of(part: str) -> str:
-    if part == ALL:
-        return "everybody"
-    kind, _, value = part.partition("=")
-    return f"{kind}: {value}"
-
-
 def _count(n: float) -> Cell:
     return Cell(f"{int(n):,}", tone="number")
 
 
 def _share(n: float, of: float) -> Cell:
-    return Cell(percent(n / of, 1) if of else "\u2013", tone="number")
+    return Cell(percent(n / of, 1) if of else "–", tone="number")
 
 
 def _percent(share: float | None) -> str:
-    return "\u2013" if pd.isna(share) else percent(float(share or 0.0), 1)
+    return "–" if pd.isna(share) else percent(float(share or 0.0), 1)
 
 
 def _ends(low: float | None, high: float | None) -> str:
