@@ -34,7 +34,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
             "--tables",
         ),
         "build_report": ("",),
-        "replay": ("", "--set policy.max_age_days=14"),
+        "replay": ("", "--set policy.max_training_days=14"),
         "serve": ("--port 8000", "new-key dashboard --scope read"),
     },
     "The steps of a night, one by one": {

@@ -32,10 +32,19 @@ from churn_spark.pipeline.tables_without_spark import (
     read_champion,
     read_newest_night,
 )
+from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of, name_some
 
+USE_CASE = UseCase(
+    "doctor",
+    "whether Python, packages, Java, jars, memory and disk are as the jobs need them, and the "
+    "lakehouse whole; what to do about each; without Spark",
+    takes=("all tables", "the machine"),
+)
 Tables = Mapping[TableSpec, NativeTable]
 _SHOWN: Final = 5
+_MAX_CHARS: Final = 300
+_RESTORE: Final = "restore the lakehouse as of one moment, whole: tables know each other's state"
 
 
 def look_at_lakehouse(config: Config) -> Iterator[Finding]:
@@ -75,12 +84,12 @@ def _open(root: str, opened: dict[TableSpec, NativeTable]) -> Iterator[Finding]:
         def try_out(spec: TableSpec = spec) -> Iterator[Finding]:
             table = open_at(root, spec)
             if table is not None:
-                yield from judge_table(root, table)
-                execute(f"select * from {spec.name} limit 1", {spec: table.delta}).read_all()
-                opened[spec] = table
+                found = [*judge_table(root, table)] or [*_read_first_row(table)]
+                yield from found
+                if not found:
+                    opened[spec] = table
 
-        for finding in look(spec.path, try_out):
-            yield finding
+        yield from look(spec.path, try_out)
 
 
 def judge_table(root: str, table: NativeTable) -> Iterator[Finding]:
@@ -100,8 +109,16 @@ def judge_table(root: str, table: NativeTable) -> Iterator[Finding]:
         lost = [path.name for path in paths if not path.is_file()]
         if lost:
             found = f"{count_of(len(lost), 'file')} missing: {name_some(lost, _SHOWN)}"
-            advice = "restore the whole lakehouse of one moment; a part alone contradicts the rest"
-            yield Finding(spec.path, Verdict.ERROR, found, advice)
+            yield Finding(spec.path, Verdict.ERROR, found, _RESTORE)
+
+
+def _read_first_row(table: NativeTable) -> Iterator[Finding]:
+    spec = table.spec
+    try:
+        execute(f"select * from {spec.name} limit 1", {spec: table.delta}).read_all()
+    except Exception as error:
+        told = " ".join(str(error).split())[:_MAX_CHARS]
+        yield Finding(spec.path, Verdict.ERROR, f"a file can't be read ({told})", _RESTORE)
 
 
 def count_small(tables: Tables, config: MaintenanceConfig) -> dict[str, int]:

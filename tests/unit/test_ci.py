@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = [
-    *("test", "lint", "docs-site", "setup", "demo", "notebooks"),
+    *("test", "lint", "docs-site", "setup", "demo", "package-check", "notebooks"),
     *("test-slow", "image-check", "bench-smoke"),
 ]
 # Says which step it is, leaves a demo's snapshot, and fails at the step that it is told.

@@ -53,7 +53,8 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    for path in ("Makefile", "scripts/make_venv.sh", "requirements/dev.lock"):
+    scripts = ("scripts/make_venv.sh", "scripts/make_command.sh")
+    for path in ("Makefile", *scripts, "requirements/dev.lock"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     (tmp_path / "python").write_text(PYTHON)
@@ -75,6 +76,25 @@ def test_second_setup_does_nothing_and_says_nothing(
     again = checkout.make(*arguments)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert {path: path.stat().st_mtime_ns for path in checkout.folder.rglob("*")} == files
+
+
+def test_setup_leaves_a_command_that_runs_the_code_of_the_checkout(checkout: Checkout) -> None:
+    assert checkout.make().returncode == 0
+    assert os.access(checkout.folder / ".venv" / "bin" / "churn-spark", os.X_OK)
+
+
+def test_command_finds_code_and_interpreter_wherever_they_are(checkout: Checkout) -> None:
+    venv = checkout.folder / "somebody's venv"
+    (venv / "bin").mkdir(parents=True)
+    # The interpreter says what it is called with, and where it looks for code.
+    (venv / "bin" / "python").write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')
+    (venv / "bin" / "python").chmod(0o755)
+    subprocess.run([checkout.folder / "scripts" / "make_command.sh", venv], check=True)
+    command = [venv / "bin" / "churn-spark", "query", "select 1"]
+    told = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout
+    paths, *arguments = told.splitlines()
+    assert paths.split(":")[0] == str(checkout.folder)
+    assert arguments == ["-P", "-m", "jobs._main", "query", "select 1"]
 
 
 def test_own_environment_follows_the_lock_and_a_line_says_so(checkout: Checkout) -> None:

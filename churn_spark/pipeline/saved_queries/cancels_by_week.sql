@@ -8,5 +8,6 @@ select
       / count(distinct user_id), 1
   ) as cancels_percent
 from silver.session_days
+where event_date in (select event_date from silver.log_dates where place = 'in the log')
 group by 1
 order by 1

@@ -6,5 +6,6 @@ select
   count(*) as sessions,
   sum(n_songs) as songs
 from silver.session_days
+where event_date in (select event_date from silver.log_dates where place = 'in the log')
 group by event_date
 order by event_date

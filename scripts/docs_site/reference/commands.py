@@ -12,15 +12,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 import jobs
+from jobs._catalogue import COMMANDS
+from jobs._main import spell_example
 from scripts.docs_site import ROOT
 from scripts.docs_site.reference.text import table
 
 _INTRODUCTION = """# The command line
 
-Every job is a command of its own: `python -m jobs.NAME` in the project's environment
-(`.venv/bin/python`), or `./spark-submit.sh NAME`, which hands it to `spark-submit`. `--help`
-says the same as this page. What each job reads and writes: [the jobs](../jobs.md).
-`make` without a target lists the commands around them: set-up, demo, tests, measurements.
+`churn-spark` has every job as a command: `.venv/bin/churn-spark` after `make setup`, or on the path
+after `pip install .`, which needs no checkout. `churn-spark --help` lists the commands by what they
+are for, `churn-spark COMMAND --help` says the same as this page, and a mistyped command or option is
+answered with its neighbour. `churn-spark --install-completion` lets the shell complete both.
+
+`python -m jobs.NAME` in the project's environment is the same, `./spark-submit.sh NAME` hands a job
+to `spark-submit`, and `make` without a target lists the commands around them: set-up, demo, tests,
+measurements. What each job reads and writes: [the jobs](../jobs.md).
 """
 _HEADER = ("option", "takes", "default", "what it does")
 Row = tuple[str, str, str, str]
@@ -39,8 +45,12 @@ def describe_commands() -> str:
         table(_HEADER, (row for name, row in said.items() if name in shared)),
         _exit_codes(),
     ]
-    for name, command in commands.items():
-        parts += _describe(f"## `{name}`", command, shared)
+    for group, members in COMMANDS.items():
+        parts.append(f"## {group}\n")
+        for name in members:
+            parts += _describe(f"### `{name}`", commands[name], shared)
+            examples = "\n".join(spell_example(name, one) for one in members[name])
+            parts.append(f"```\n{examples}\n```\n")
     return "\n".join(parts)
 
 
@@ -74,7 +84,7 @@ def _describe(title: str, command: TyperCommand | TyperGroup, shared: set[str]) 
     if len(own) < len(rows):
         yield f"Shared: {', '.join(row[0] for row in rows if row[0] in shared)}.\n"
     for name, part in _parts(command).items():
-        yield from _describe(f"### `{name}`", part, shared)
+        yield from _describe(f"#### `{name}`", part, shared)
 
 
 def _options(command: TyperCommand | TyperGroup) -> Iterator[Row]:
