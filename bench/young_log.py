@@ -1,9 +1,9 @@
 """Nights on a young log in which nothing changes: nobody is called, nothing is retrained for it.
 
 The days before the first night are loaded at once, as a new user does, and the other nights follow
-one by one, by the configuration as it is: on simulated logs of two months, on one of as few users as
-the demo's, and on the mini log where CHURN_SAMPLE_DATA names its folder, day by day and as the one
-file that it is.
+one by one, by the configuration as it is: on simulated logs of two months, on one of as few users
+as the demo's, and on the mini log where CHURN_SAMPLE_DATA names its folder, day by day and as the
+one file that it is.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def say_known_logs(spark: SparkSession, work: Path, console: Console) -> None:
     """The same on the logs that a newcomer has."""
     shown = make_table("Nights on the logs that come along")
     seed = SimulationSettings().seed
-    with_row(shown, spark, simulate("as many users as the demo's", work / "log", DEMO.users, seed), work)
+    small = simulate("as many users as the demo's", work / "log", DEMO.users, seed)
+    with_row(shown, spark, small, work)
     if sample := os.environ.get("CHURN_SAMPLE_DATA"):
         mini = Path(sample) / MINI
         days = cut_by_day(mini, work / "log")

@@ -117,9 +117,9 @@ def test_request_that_does_not_fit_is_told_its_problem(
     assert answer.status_code == 422
     found = answer.json()
     assert found["error"] == found["detail"]
-    assert any(one["field"] == field and problem in one["problem"] for one in found["problems"]), (
-        found
-    )
+    assert any(
+        one["field"] == field and problem in one["problem"] for one in found["problems"]
+    ), found
 
 
 def test_unequal_columns_too_many_rows_and_other_models_are_refused(client: httpx.Client) -> None:
