@@ -131,9 +131,7 @@ def count_small(tables: Tables, config: MaintenanceConfig) -> dict[str, int]:
         sizes = table.files["size_bytes"].to_pylist()
         keys = table.files[column].to_pylist() if column else [None] * len(sizes)
         n_small = Counter(
-            key
-            for key, size in zip(keys, sizes, strict=True)
-            if size < config.small_file_bytes
+            key for key, size in zip(keys, sizes, strict=True) if size < config.small_file_bytes
         )
         found[spec.path] = sum(n for n in n_small.values() if n >= config.min_small_files)
     return {path: n for path, n in found.items() if n}

@@ -77,7 +77,9 @@ def judge_packages(where: str, pinned: Mapping[str, str], there: Mapping[str, st
         found = f"{name_some(missing, _SHOWN)} of {where} missing"
         return Finding("packages", Verdict.ERROR, found, _AGAIN)
     if others:
-        found = f"{count_of(len(others), 'version')} other than in {where}: {name_some(others, _SHOWN)}"
+        found = (
+            f"{count_of(len(others), 'version')} other than in {where}: {name_some(others, _SHOWN)}"
+        )
         return Finding("packages", Verdict.WARNING, found, f"not what was tried: {_AGAIN}")
     return is_well("packages", f"{count_of(len(pinned), 'version')} as in {where}")
 
