@@ -94,7 +94,7 @@ def build_features(connection: duckdb.DuckDBPyConnection, task: Task) -> duckdb.
     newest = ", ".join(f"arg_max({name}, event_date) AS {name}" for name in _PROFILE)
     return connection.sql(f"""
         WITH past AS (
-          SELECT as_of, user_id, {', '.join(sums)}, {newest}, sum(listened) AS listened,
+          SELECT as_of, user_id, {", ".join(sums)}, {newest}, sum(listened) AS listened,
                  max(last_ts) AS last_ts,
                  max(event_date) FILTER (n_events > 0) AS last_active
           FROM asked JOIN user_day ON event_date < as_of GROUP BY ALL)
