@@ -56,7 +56,7 @@ run() {
 run churn-spark --version
 run churn-spark --help
 run "$venv/bin/python" -m churn_spark.runtime.jars
-run churn-spark simulate_events --out logs --users 60 --days 40 --seed 1
+run churn-spark simulate_events --out logs --users 300 --days 61
 run churn-spark nightly --events logs/events
 run churn-spark status
 run churn-spark query --saved

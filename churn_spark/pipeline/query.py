@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from churn_spark.contracts.tables import TABLES, TableSpec
+from churn_spark.contracts.tables import TABLES
 from churn_spark.errors import QueryError
 from churn_spark.lakehouse.sql import execute, find_named, is_reading, names_of
 from churn_spark.pipeline.saved_queries import list_saved

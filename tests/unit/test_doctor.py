@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,7 @@ def test_lock_is_free_or_left_or_held() -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> str:
     lakehouse = open_local(tmp_path)
-    lakehouse.replace_rows([(datetime(2018, 10, 1).date(), 5, IN_LOG)], LOG_DATES, {})
+    lakehouse.replace_rows([(date(2018, 10, 1), 5, IN_LOG)], LOG_DATES, {})
     return str(tmp_path)
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from tests.local_lakehouse import open_local
 from typer.testing import CliRunner
 
 from churn_spark.contracts.places import IN_LOG, OUT_OF_PLACE
@@ -19,6 +18,7 @@ from churn_spark.pipeline import query
 from churn_spark.pipeline.query_output import show_answer
 from churn_spark.pipeline.saved_queries import find_saved, list_saved
 from jobs._main import make_app
+from tests.local_lakehouse import open_local
 
 pytestmark = pytest.mark.unit
 MONDAY, TUESDAY, NEXT_WEEK = date(2018, 10, 1), date(2018, 10, 2), date(2018, 10, 8)
@@ -90,8 +90,8 @@ def test_table_shows_the_first_rows_and_says_that_there_are_more(root: str) -> N
 
 
 def test_many_columns_are_shown_line_by_line(root: str) -> None:
-    told = ask(root, f"select {', '.join(f'{n} as c{n}' for n in range(40))} from labels limit 1")
-    wide = ask(root, f"select {', '.join(f'{n} as c{n}' for n in range(40))} from labels", "table")
+    sql = f"select {', '.join(f'{n} as c{n}' for n in range(40))}"
+    told, wide = ask(root, sql), ask(root, sql, "table")
     assert told.startswith("c0,c1,")
     assert wide.startswith("row 1\n  c0   0\n  c1   1\n")
 

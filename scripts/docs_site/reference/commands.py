@@ -21,8 +21,8 @@ _INTRODUCTION = """# The command line
 
 `churn-spark` has every job as a command: `.venv/bin/churn-spark` after `make setup`, or on the path
 after `pip install .`, which needs no checkout. `churn-spark --help` lists the commands by what they
-are for, `churn-spark COMMAND --help` says the same as this page, and a mistyped command or option is
-answered with its neighbour. `churn-spark --install-completion` lets the shell complete both.
+are for, `churn-spark COMMAND --help` says the same as this page, and a mistyped command or option
+is answered with its neighbour. `churn-spark --install-completion` lets the shell complete both.
 
 `python -m jobs.NAME` in the project's environment is the same, `./spark-submit.sh NAME` hands a job
 to `spark-submit`, and `make` without a target lists the commands around them: set-up, demo, tests,
