@@ -89,7 +89,8 @@ class _LocalFolder:
 
     def add(self, name: str, content: bytes) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        part = self._path / f".{name}.part"
+        # Hidden until it is whole; with its ending, so that an erasure finds what a crash has left.
+        part = self._path / f".{name}"
         with part.open("xb") as file:
             file.write(content)
             file.flush()
@@ -132,4 +133,5 @@ class _StoreFolder:
 def _part(name: str, place: int) -> str:
     """The time, the key or the content of a file's name; empty of another file's."""
     parts = name.removesuffix(_ENDING).split("-")
-    return parts[place] if len(parts) == 3 and name.endswith(_ENDING) else ""
+    is_one = len(parts) == 3 and name.endswith(_ENDING) and not name.startswith(".")
+    return parts[place] if is_one else ""

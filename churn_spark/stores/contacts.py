@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ _REQUIRED: Final = frozenset(
 )
 _KNOWN: Final = frozenset(Contact.model_fields)
 _ENDING: Final = ".jsonl"
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,25 @@ def parse_contacts(content: bytes, source: str) -> Batch:
             f"the contacts {source} have the columns {', '.join(header) or 'none'}; expected "
             f"{', '.join(Contact.model_fields)}, of which offer and cost may be missing"
         )
+    wrong = {
+        number: f"has {len(line)} cells, not {len(header)}"
+        for number, line in enumerate(lines[1:], 1)
+        if len(line) != len(header)
+    }
+    filled = {
+        number: {name: cell for name, cell in zip(header, line, strict=True) if cell.strip()}
+        for number, line in enumerate(lines[1:], 1)
+        if number not in wrong
+    }
+    batch = _validate(source, filled, Contact.model_validate)
+    return Batch(source, batch.contacts, wrong | batch.rejected)
+
+
+def _validate(source: str, rows: Mapping[int, Row], read: Callable[[Row], Contact]) -> Batch:
     contacts, rejected = {}, {}
-    for number, line in enumerate(lines[1:], 1):
-        if len(line) != len(header):
-            rejected[number] = f"has {len(line)} cells, not {len(header)}"
-            continue
-        filled = {name: cell for name, cell in zip(header, line, strict=True) if cell.strip()}
+    for number, row in rows.items():
         try:
-            contacts[number] = Contact.model_validate(filled)
+            contacts[number] = read(row)
         except ValidationError as error:
             rejected[number] = describe_problems(error)
     return Batch(source, contacts, rejected)
@@ -93,11 +105,11 @@ def read_inbox(lakehouse: Lakehouse) -> list[Batch]:
     """What the service has been sent since the last merge, the oldest first."""
     batches = []
     for name in lakehouse.files.names(INBOX):
-        content = lakehouse.files.read(f"{INBOX}/{name}") if name.endswith(_ENDING) else None
+        is_whole = name.endswith(_ENDING) and not name.startswith(".")
+        content = lakehouse.files.read(f"{INBOX}/{name}") if is_whole else None
         if content is not None:
-            lines = content.splitlines()
-            rows = {n: Contact.model_validate_json(line) for n, line in enumerate(lines, 1)}
-            batches.append(Batch(name, rows, {}))
+            lines = dict(enumerate(content.splitlines(), 1))
+            batches.append(_validate(name, lines, Contact.model_validate_json))
     return batches
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -158,6 +159,52 @@ def test_inbox_is_merged_once_and_what_comes_later_stays(
     version = lakehouse.version(CONTACTS)
     record_contacts.run_if_any(lakehouse)
     assert (stored(lakehouse), lakehouse.version(CONTACTS)) == (expected, version)
+
+
+def test_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name[:1]}")
+        sync(descriptor)
+
+    def named(path: Path, target: Path) -> Path:
+        done.append("name")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", named)
+    assert ContactInbox(str(tmp_path)).keep([contact()], "crm", "")
+    # The hidden file, then its name, then the folders contacts and _inbox.
+    assert done[:4] == ["sync .", "name", "sync c", "sync _"]
+
+
+def test_what_a_crash_has_left_is_no_batch_and_is_found_by_an_erasure(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    write_list(lakehouse, ["7"])
+    ContactInbox(str(tmp_path)).keep([contact()], "crm", "")
+    [file] = Path(tmp_path, INBOX).iterdir()
+    file.rename(file.with_name(f".{file.name}"))
+    record_contacts.run_if_any(lakehouse)
+    assert not lakehouse.exists(CONTACTS)
+    assert find_user_files(lakehouse, ["7"])
+    assert ContactInbox(str(tmp_path)).keep([contact()], "crm", "")
+
+
+def test_line_of_the_inbox_that_is_no_contact_holds_no_night(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    write_list(lakehouse, ["7"])
+    ContactInbox(str(tmp_path)).keep([contact()], "crm", "")
+    [file] = Path(tmp_path, INBOX).iterdir()
+    file.write_bytes(b"{}\n" + file.read_bytes())
+    record_contacts.run_if_any(lakehouse)
+    assert [row[0] for row in stored(lakehouse)] == ["7"]
+    assert [row.row for row in lakehouse.collect_rows(REJECTED_CONTACTS)] == [1]
 
 
 def test_pseudonyms_are_found_by_either_id_and_erased_users_stay_out(lakehouse: Lakehouse) -> None:

@@ -21,7 +21,6 @@ from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.page import Block, Cell, Section, Table, Text
 from churn_spark.reports.words import interval, percent
 
-_WEEKS = 12
 _HOW = (
     "Of those who would be listed, a part is drawn and withheld. Each user counts once, from the "
     "first list of the campaign to the end of its window, whatever is done meanwhile. The wide "
@@ -67,9 +66,9 @@ def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
 
 def _weeks_table(weeks: list[dict[str, Any]]) -> Table:
     return Table(
-        "The same by week of the first list, the newest first",
+        "The same by week of the first list, of the weeks counted that night",
         ("Week of", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
-        tuple(_row(row, str(row["week_start"]), per=False) for row in weeks[:_WEEKS]),
+        tuple(_row(row, str(row["week_start"]), per=False) for row in weeks),
         folded="Week by week",
     )
 
