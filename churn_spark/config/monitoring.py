@@ -57,8 +57,8 @@ class PolicyConfig(Section):
     max_false_retrains: float = Field(default=0.5, gt=0, le=12)
     max_enter_lower_bound: float = Field(default=0.2, gt=0, lt=1)
     # And before all features were looked at at once: their evidence has nothing to compare.
-    enter_auc_low: float = Field(default=0.57, ge=0.5, lt=1)
-    exit_auc: float = Field(default=0.56, ge=0.5, lt=1)
+    enter_auc_low: float = Field(default=0.60, ge=0.5, lt=1)
+    exit_auc: float = Field(default=0.59, ge=0.5, lt=1)
     judge_list: bool = False
 
     @model_validator(mode="after")
