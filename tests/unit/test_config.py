@@ -122,6 +122,7 @@ def test_override_leaves_the_other_keys_of_its_section() -> None:
     changed = load_config(overrides=["labels.gap_days=0"]).labels
     assert changed.model_dump() == {
         "kind": "horizon",
+        "churn": "cancel",
         "horizon_days": 14,
         "gap_days": 0,
         "lateness_days": 0,
