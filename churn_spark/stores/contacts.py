@@ -72,7 +72,7 @@ def parse_contacts(content: bytes, source: str) -> Batch:
         if number not in wrong
     }
     batch = _validate(source, filled, Contact.model_validate)
-    return Batch(source, batch.contacts, wrong | batch.rejected)
+    return Batch(source, batch.contacts, {**wrong, **batch.rejected})
 
 
 def _validate(source: str, rows: Mapping[int, Row], read: Callable[[Row], Contact]) -> Batch:
