@@ -20,6 +20,9 @@ LARGEST: Final = 16 * 2**20 - 1000
 _JSON: Final = "application/json"
 _BATCH: Final = "/predict/batch"
 _HUGE: Final = 300_000_000
+_INFER, _INVOKE = "/v2/models/churn/infer", "/invocations"
+# As many values as are read at most, about.
+_MOST: Final = 900_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def many_names(n: int) -> dict[str, float]:
 
 def rows_of(row: bytes, n: int, name: str = "rows") -> bytes:
     """The same row so often."""
-    start = b'{"as_of": "2018-11-30", "events": [' if name == "events" else b'{"rows": ['
+    date = b'"as_of": "2018-11-30", ' if name == "events" else b""
+    start = b"{" + date + json.dumps(name).encode() + b": ["
     return start + b",".join([row] * n) + b"]}"
 
 
@@ -108,6 +112,12 @@ def _columns(n: int) -> pa.Table:
 
 def _repeated(text: bytes, n_bytes: int = LARGEST) -> bytes:
     return b'{"rows": [' + text * (n_bytes // len(text)) + b"0]}"
+
+
+def _tensor(value: bytes, n_values: int) -> bytes:
+    """An input of so many times a value."""
+    head = f'{{"inputs": [{{"name": "num_sessions", "shape": [{n_values}], "datatype": "FP64", '
+    return head.encode() + b'"data": [' + b",".join([value] * n_values) + b"]}]}"
 
 
 _BODIES: Final[Mapping[tuple[str, str, str], Callable[[], bytes]]] = {
@@ -167,6 +177,20 @@ _BODIES: Final[Mapping[tuple[str, str, str], Callable[[], bytes]]] = {
     ("events of 60,000 bytes", "/predict/events", _JSON): lambda: rows_of(
         json.dumps({"ts": 1, "x": [[]] * 14_000}).encode(), 250, "events"
     ),
+    ("inference, millions of values", _INFER, _JSON): lambda: _tensor(b"0", LARGEST // 3),
+    ("inference, as many as are read", _INFER, _JSON): lambda: _tensor(b"1.25", _MOST),
+    ("inference, empty lists", _INFER, _JSON): lambda: _tensor(b"[]", _MOST // 2),
+    ("inference, levels without end", _INFER, _JSON): lambda: b"[" * 900_000,
+    ("inference, long numbers", _INFER, _JSON): lambda: _tensor(b"9" * 1600, ROWS),
+    ("invocation, empty records", _INVOKE, _JSON): lambda: rows_of(b"{}", _MOST // 2, "instances"),
+    ("invocation, other names in each", _INVOKE, _JSON): lambda: rows_of(
+        json.dumps(many_names(85)).encode(), ROWS, "instances"
+    ),
+    ("invocation, a name in each", _INVOKE, _JSON): lambda: json.dumps(
+        {"instances": [{f"n{row}": 1} for row in range(ROWS)]}
+    ).encode(),
+    ("invocation, a table of commas", _INVOKE, "text/csv"): lambda: b"," * LARGEST,
+    ("invocation, a table of one text", _INVOKE, "text/csv"): lambda: b'"' + b"x" * LARGEST,
     ("a form of 16 MB", "/sign-in", "application/x-www-form-urlencoded"): lambda: b"k=" * 8_000_000,
 }
 BOMBS: Final = tuple(Bomb(*about, body) for about, body in _BODIES.items())

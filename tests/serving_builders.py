@@ -350,6 +350,14 @@ def running(service: Service, log: StringIO | None = None) -> Iterator[str]:
         thread.join(15)
 
 
+def wait_until_ready(address: str) -> None:
+    """Wait until the champion and the tables have been read."""
+    for _ in range(400):
+        if httpx.get(f"{address}/ready").status_code == 200:
+            return
+    raise AssertionError(httpx.get(f"{address}/ready").text)
+
+
 def client_of(address: str, key: str = KEY) -> httpx.Client:
     """A client that presents the key."""
     return httpx.Client(base_url=address, headers={"authorization": f"Bearer {key}"})

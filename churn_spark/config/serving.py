@@ -12,6 +12,7 @@ class ServingConfig(Section):
 
     host: str
     port: int = Field(ge=0, le=65535)
+    root_path: str = Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     keys_file: str
     require_key: bool
     allowed_hosts: tuple[str, ...]

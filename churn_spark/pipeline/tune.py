@@ -49,7 +49,7 @@ from churn_spark.pipeline.use_case import UseCase
 
 USE_CASE = UseCase(
     "tune_model",
-    "better parameters, where they are clearly better; a killed run goes on where it " "ended",
+    "better parameters, where they are clearly better; a killed run goes on where it ended",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
     leaves=("MLflow", "`champion/`"),

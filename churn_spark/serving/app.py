@@ -31,6 +31,7 @@ from churn_spark.serving.interface import (
 )
 from churn_spark.serving.page_routes import add_pages
 from churn_spark.serving.predictor import Predictor
+from churn_spark.serving.protocols.routes import add_protocols
 from churn_spark.serving.refusals import ANYWHERE, WITH_KEY, Responses
 from churn_spark.serving.service import Service, is_ready
 from churn_spark.serving.table_routes import add_tables
@@ -68,6 +69,7 @@ def build_app(service: Service) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses=ANYWHERE,
         lifespan=living,
     )
@@ -84,6 +86,7 @@ def build_app(service: Service) -> FastAPI:
     _add_predictions(app, service, parse)
     _add_events(app, service, parse)
     add_tables(app, service, read)
+    add_protocols(app, service, parse)
     _add_health(app, service)
     add_pages(app, service, read)
     return app
@@ -196,9 +199,9 @@ def _is_explained(request: Request) -> bool:
     return value in ("true", "1")
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    answer = Response(error_body(error), error.status, media_type=JSON)
+    answer = Response(error_body(error, request.scope), error.status, media_type=JSON)
     answer.raw_headers.extend(error_headers(error))
     return answer
 

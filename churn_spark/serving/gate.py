@@ -24,6 +24,7 @@ from churn_spark.serving.keys import EVERYBODY, ApiKey
 from churn_spark.serving.limits import TokenBuckets
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.page_parts import CONTENT_SECURITY_POLICY, sign_in_page
+from churn_spark.serving.requests import path_here, request_id, trace_id
 from churn_spark.serving.service import Service
 from churn_spark.serving.visitors import (
     Headers,
@@ -33,9 +34,10 @@ from churn_spark.serving.visitors import (
     refuse_other_sites,
 )
 
-OPEN: Final = frozenset({"/health", "/ready"})
+OPEN: Final = frozenset({"/health", "/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-_LARGE: Final = frozenset({"/predict/batch", "/predict/events"})
+_LARGE: Final = frozenset({"/predict/batch", "/predict/events", "/invocations"})
+_PREDICTING: Final = ("/predict", "/v2", "/invocations")
 _READING: Final = ("GET", "HEAD")
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
@@ -59,6 +61,8 @@ class Admission:
         status: of the answer; 0 while there is none.
         max_bytes: that its body may have.
         n_received: bytes of its body so far.
+        request_id: the caller's, or a new one.
+        trace_id: of the caller's trace; empty without one.
     """
 
     started: float = field(default_factory=time.perf_counter)
@@ -67,6 +71,8 @@ class Admission:
     status: int = 0
     max_bytes: int = 0
     n_received: int = 0
+    request_id: str = ""
+    trace_id: str = ""
 
 
 # Too large or too slow: the rest of the body is not waited for.
@@ -91,46 +97,49 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        admission = Admission()
+        headers: Headers = dict(scope["headers"])
+        admission = Admission(request_id=request_id(headers), trace_id=trace_id(headers))
+        root = self._config.root_path
+        path = path_here(scope, root)
+        inner = {**scope, "admission": admission, "root_path": root, "path": root + path}
         # What may be read may be asked about; the server leaves out the body of the answer.
-        inner = {**scope, "admission": admission}
         inner["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
+        known_as = (b"x-request-id", admission.request_id.encode())
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 admission.status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
+                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS, known_as]}
             await send(message)
 
         try:
-            self._admit(scope, admission)
+            self._admit(scope, path, headers, admission)
             async with asyncio.timeout(self._config.max_seconds):
                 await self._app(inner, self._counted(receive, admission), sending)
         except RequestError as error:
-            await _answer(scope, error, sending)
+            await _answer(inner, error, sending)
         except TimeoutError:
             if not admission.status:
                 text = f"no answer within {self._config.max_seconds:g} s: send less at once"
-                await _answer(scope, RequestError(text, 503), sending)
+                await _answer(inner, RequestError(text, 503), sending)
         except ClientDisconnect:
             pass
         except Exception:
             _log.exception("a request failed")
             if not admission.status:
                 await _answer(
-                    scope, RequestError("an unexpected error; it is logged", 500), sending
+                    inner, RequestError("an unexpected error; it is logged", 500), sending
                 )
         finally:
             self._n_bytes -= admission.n_received
             self._keep(inner, admission, scope["method"])
 
-    def _admit(self, scope: Scope, admission: Admission) -> None:
-        path = scope["path"]
+    def _admit(self, scope: Scope, path: str, headers: Headers, admission: Admission) -> None:
         config = self._config
-        admission.max_bytes = config.max_body_bytes if path in _LARGE else config.max_row_bytes
+        is_large = path in _LARGE or (path.startswith("/v2/") and path.endswith("/infer"))
+        admission.max_bytes = config.max_body_bytes if is_large else config.max_row_bytes
         if path in OPEN:
             return
-        headers: Headers = dict(scope["headers"])
         if not config.require_key:
             refuse_other_names(headers, self._names)
         size = headers.get(b"content-length", b"0")
@@ -139,26 +148,26 @@ class Gate:
         if path == SIGN_IN and scope["method"] == "POST":
             refuse_other_sites(headers)
             return
-        admission.key, admission.form_token = self._identify(scope, headers)
+        admission.key, admission.form_token = self._identify(scope, path, headers)
         coding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
         if coding != "identity":
             text = f"found a body in content-encoding {coding[:20]!r}, expected it as it is"
             raise RequestError(text, 415)
-        needed = "predict" if path.startswith("/predict") else "read"
+        needed = "predict" if path.startswith(_PREDICTING) else "read"
         if needed not in admission.key.scopes:
             raise RequestError(f"this key has no scope {needed!r}", 403)
         if wait := self._buckets.take(admission.key.name):
             text = "too many requests with this key: slow down"
             raise RequestError(text, 429, retry_after=math.ceil(wait))
 
-    def _identify(self, scope: Scope, headers: Headers) -> tuple[ApiKey, str]:
+    def _identify(self, scope: Scope, path: str, headers: Headers) -> tuple[ApiKey, str]:
         if not self._config.require_key:
             return EVERYBODY, ""
         if presented := presented_key(headers):
             if key := self._service.ring.find(presented):
                 return key, ""
         # A browser sends its cookie by itself: it opens what only reads, and leaves.
-        elif b"cookie" in headers and (scope["method"] in _READING or scope["path"] == SIGN_OUT):
+        elif b"cookie" in headers and (scope["method"] in _READING or path == SIGN_OUT):
             refuse_other_sites(headers)
             if signed_in := self._sessions.read(headers[b"cookie"].decode("latin-1")):
                 return signed_in
@@ -193,6 +202,8 @@ class Gate:
             ms=round(seconds * 1000, 2),
             bytes=admission.n_received,
             key=admission.key.name if admission.key else "",
+            request_id=admission.request_id,
+            trace_id=admission.trace_id,
         )
 
 
@@ -207,11 +218,11 @@ async def _answer(scope: Scope, error: RequestError, send: Send) -> None:
     )
     if is_page:
         body, kind = (
-            sign_in_page(str(error) if error.status == 403 else ""),
+            sign_in_page(scope["root_path"], str(error) if error.status == 403 else ""),
             b"text/html; charset=utf-8",
         )
     else:
-        body, kind = error_body(error), b"application/json"
+        body, kind = error_body(error, scope), b"application/json"
     length = str(len(body)).encode()
     headers: list[tuple[bytes, bytes]] = [(b"content-type", kind), (b"content-length", length)]
     headers += error_headers(error)
@@ -221,9 +232,17 @@ async def _answer(scope: Scope, error: RequestError, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def error_body(error: RequestError) -> bytes:
-    """What went wrong as JSON: `detail`, and `problems` where there are several."""
+def error_body(error: RequestError, scope: Scope) -> bytes:
+    """What went wrong as JSON: `detail`, and `problems` where there are several.
+
+    Beside them what the protocols of others call it.
+    """
     answer: dict[str, object] = {"detail": str(error)}
+    path = scope["path"].removeprefix(scope["root_path"])
+    if path.startswith("/v2"):
+        answer["error"] = str(error)
+    elif path == "/invocations":
+        answer |= {"error_code": "BAD_REQUEST", "message": str(error)}
     if error.problems:
         answer["problems"] = list(error.problems)
     return json.dumps(answer).encode()

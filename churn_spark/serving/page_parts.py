@@ -51,15 +51,20 @@ CONTENT_SECURITY_POLICY: Final = (
 """Only this one style sheet applies, by its hash; nothing is loaded, nothing is run."""
 
 
-def render(name: str, **values: Any) -> bytes:
-    """A page of `templates/`, as UTF-8."""
-    page: str = _template(name).render(style=STYLE, **values)
+def render(name: str, *, root: str = "", **values: Any) -> bytes:
+    """A page of `templates/`, as UTF-8, whose links begin with the path `root`."""
+    page: str = _template(name).render(style=STYLE, root=root, **values)
     return page.encode()
 
 
-def sign_in_page(problem: str = "") -> bytes:
-    """The form that asks for a key."""
-    return render("sign_in.html", problem=problem, form_token="", title="Sign in")
+def sign_in_page(root: str, problem: str = "") -> bytes:
+    """The form that asks for a key.
+
+    Args:
+        root: path under which a proxy shows the service; empty where it has none.
+        problem: why the last key wasn't taken.
+    """
+    return render("sign_in.html", problem=problem, form_token="", title="Sign in", root=root)
 
 
 @cache

@@ -56,7 +56,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         of_source = {"source": "scores"} if source == "scores" else {}
 
         def page(start: int) -> str:
-            return "/?" + urlencode({**of_source, **query, "offset": start})
+            return _root_of(request) + "/?" + urlencode({**of_source, **query, "offset": start})
 
         csv_query = of_source | ({"band": wanted.band} if wanted.band else {})
         return _page(
@@ -142,11 +142,16 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         key = service.ring.find(await _form_value(request, "key"))
         if key is None:
             service.strangers.refuse(peer_of(request.scope))
-            return Response(sign_in_page("This key is not known."), 401, media_type=_HTML)
+            return Response(
+                sign_in_page(_root_of(request), "This key is not known."), 401, media_type=_HTML
+            )
         if "read" not in key.scopes:
-            return Response(sign_in_page("This key may not read."), 403, media_type=_HTML)
+            return Response(
+                sign_in_page(_root_of(request), "This key may not read."), 403, media_type=_HTML
+            )
+        home = _root_of(request) + "/"
         cookie = service.sessions.issue(key, is_https=request.url.scheme == "https")
-        return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
+        return Response(status_code=303, headers={"location": home, "set-cookie": cookie})
 
     @add("/sign-out", methods=["POST"])
     async def sign_out(request: Request) -> Response:
@@ -154,13 +159,19 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         found = await _form_value(request, "token")
         if not expected or not hmac.compare_digest(found.encode(), expected.encode()):
             raise RequestError("the form doesn't come from this page: open it again", 403)
+        home = _root_of(request) + "/"
         cookie = service.sessions.withdraw(expected, is_https=request.url.scheme == "https")
-        return Response(status_code=303, headers={"location": "/", "set-cookie": cookie})
+        return Response(status_code=303, headers={"location": home, "set-cookie": cookie})
 
 
 def _page(request: Request, name: str, **values: Any) -> Response:
     token = request.scope["admission"].form_token
-    return Response(render(name, form_token=token, **values), media_type=_HTML)
+    page = render(name, form_token=token, root=_root_of(request), **values)
+    return Response(page, media_type=_HTML)
+
+
+def _root_of(request: Request) -> str:
+    return str(request.scope["root_path"])
 
 
 async def _form_value(request: Request, name: str) -> str:

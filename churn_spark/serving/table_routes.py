@@ -39,6 +39,7 @@ def add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
         """
         today, config = service.today(source), service.config
         query: dict[str, Any] = {**request.query_params}
+        root = request.scope["root_path"]
 
         def answer() -> Response:
             chosen = today.users.choose(band, min_probability)
@@ -47,7 +48,7 @@ def add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
             # A CSV that was limited has what it was asked for.
             has_more = end < len(chosen) and not (format == "csv" and limit)
             page = {"offset": end} | ({"limit": limit or most} if format == "json" else {})
-            following = f"/list?{urlencode(query | page)}" if has_more else ""
+            following = f"{root}/list?{urlencode(query | page)}" if has_more else ""
             if format == "json":
                 return _list_page(today, chosen, slice(offset, end), following)
             text = lists.write_csv(today, chosen[offset:end], config.scoring, config.retention_list)

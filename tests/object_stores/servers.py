@@ -49,7 +49,7 @@ def stores_python() -> str:
 
 @contextmanager
 def s3_server(
-    script: Sequence[str] = ("-m", "moto.server", "-H", "127.0.0.1", "-p")
+    script: Sequence[str] = ("-m", "moto.server", "-H", "127.0.0.1", "-p"),
 ) -> Iterator[Mapping[str, str]]:
     """An object store with an empty bucket; gives the environment that leads to it."""
     port = free_port()

@@ -32,8 +32,9 @@ def test_training_windows_end_before_the_test_dates(
         found = split_dates(MONDAYS[:n_dates][::-1], horizon, n_test)
     except TooFewDatesError:
         first = MONDAYS[0]
-        assert n_dates <= n_test or horizon.end(first) + timedelta(days=gap) > (
-            MONDAYS[n_dates - n_test]
+        assert (
+            n_dates <= n_test
+            or horizon.end(first) + timedelta(days=gap) > (MONDAYS[n_dates - n_test])
         )
         return
     assert list(found.test) == MONDAYS[n_dates - n_test : n_dates]

@@ -44,9 +44,9 @@ PLANTED: dict[str, Callable[[Path], object]] = {
     "zip": _zip,
     "SQLite": _sqlite,
     "Parquet": lambda path: pd.DataFrame({"a": [TEXT] * 9}).to_parquet(path, compression="zstd"),
-    "Parquet, a dictionary": lambda path: (
-        pd.DataFrame({"a": pd.Series([TEXT] * 9, dtype="category")}).to_parquet(path)
-    ),
+    "Parquet, a dictionary": lambda path: pd.DataFrame(
+        {"a": pd.Series([TEXT] * 9, dtype="category")}
+    ).to_parquet(path),
     "Parquet, nested": _nested,
 }
 

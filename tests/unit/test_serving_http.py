@@ -33,6 +33,7 @@ from serving_builders import (
     make_rows,
     make_scores,
     running,
+    wait_until_ready,
 )
 
 from churn_spark.config import Config
@@ -90,13 +91,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def client(world: World) -> Iterator[httpx.Client]:
     with world.client() as client:
         yield client
-
-
-def wait_until_ready(address: str) -> None:
-    for _ in range(400):
-        if httpx.get(f"{address}/ready").status_code == 200:
-            return
-    raise AssertionError(httpx.get(f"{address}/ready").text)
 
 
 @contextmanager

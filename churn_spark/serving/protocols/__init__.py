@@ -1,0 +1,1 @@
+"""The same predictions in the words of others: the Open Inference Protocol, and MLflow's."""
