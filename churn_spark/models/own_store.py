@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import mlflow
 from alembic.util import CommandError
@@ -86,8 +86,8 @@ def make_store(store: Path, artifacts: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_MAKING, dir=store.parent) as folder:
         made = Path(folder) / store.name
-        open_store: Any = SqlAlchemyStore  # MLflow declares no types of its arguments.
-        open_store(f"sqlite:///{made}", str(artifacts)).engine.dispose()
+        new = SqlAlchemyStore(f"sqlite:///{made}", str(artifacts))  # type: ignore[no-untyped-call]
+        new.engine.dispose()
         # Unlike a rename, a link doesn't take the place of another process's.
         with suppress(FileExistsError):
             os.link(made, store)
