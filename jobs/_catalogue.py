@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
     "First steps": {
         "demo": ("", "--nights 3"),
         "doctor": ("", "--json"),
+        "check_mapping": ("--events /logs", "--events /logs --mapping mapping.yaml"),
     },
     "Nights: what runs every day": {
         "nightly": (
@@ -24,6 +25,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
             "--date 2018-12-01 --plan",
         ),
         "check_freshness": ("--set schedule.expected_by=06:00",),
+        "record_contacts": ("--file contacts.csv",),
     },
     "Look and ask": {
         "status": ("", "--runs 30"),

@@ -54,7 +54,7 @@ def test_every_use_case_is_in_the_catalogue_and_every_job_has_one() -> None:
                 found.add(loaded.USE_CASE.name)
     assert found == {use_case.name for use_case in USE_CASES}
     jobs = {path.stem for path in (ROOT / "jobs").glob("[!_]*.py")}
-    others = {"demo", "reveal_truth", "serve", "simulate_events"}
+    others = {"check_mapping", "demo", "reveal_truth", "serve", "simulate_events"}
     assert jobs - others == found
 
 

@@ -21,6 +21,7 @@ from churn_spark.timeline import Horizon, days_after
 
 START = date(2018, 10, 1)
 SILENT = ["labels.churn=inactivity", "labels.horizon_days=60"]
+SILENCES = ["hours_since_last_event", "relative_gap", "missed_sessions", "pause_log_survival"]
 _DAYS = st.dictionaries(st.sampled_from("abc"), st.sets(st.integers(0, 60), max_size=8))
 
 
@@ -48,7 +49,7 @@ def test_who_has_no_event_in_the_window_is_silent(
 
 def test_features_that_measure_the_present_silence_are_those_since_the_newest_event() -> None:
     found = [feature.name for feature in FEATURES if measures_silence(feature)]
-    assert found == ["hours_since_last_event", "relative_gap", "missed_sessions"]
+    assert found == SILENCES
 
 
 def test_models_of_inactivity_see_no_silence_and_no_forecast_of_cancels() -> None:
@@ -56,10 +57,10 @@ def test_models_of_inactivity_see_no_silence_and_no_forecast_of_cancels() -> Non
     assert used_sets(silent) == ("report", "activity")
     names = {feature.name for feature in chosen_features(["report", "activity"], silent)}
     assert {"sessions_7d", "mean_gap_days"} <= names
-    assert not names & {"hours_since_last_event", "relative_gap", "missed_sessions"}
+    assert not names & set(SILENCES)
     assert used_sets(cancels) == tuple(FEATURE_SETS)
     every = {feature.name for feature in chosen_features(["report", "activity"], cancels)}
-    assert every - names == {"hours_since_last_event", "relative_gap", "missed_sessions"}
+    assert every - names == set(SILENCES)
 
 
 def test_simple_rule_of_inactivity_is_how_long_ago_the_newest_event_is() -> None:
