@@ -13,6 +13,7 @@ import pandas as pd
 from churn_spark.config import MonitoringConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
 from churn_spark.monitoring.performance.performance import (
     Estimate,
     change_against,
@@ -35,6 +36,8 @@ def labelled_rows(
 ) -> list[dict[str, Any]]:
     """Every metric on the window, against the same on the champion's validation users.
 
+    Of F1 and average precision the reference is what it is where as many cancel as in the window.
+
     Args:
         labelled: user_id, label, churn_probability and the columns of `SEGMENTS`; one as-of date.
         reference: the same of the validation users, as of the dates learnt from.
@@ -47,7 +50,7 @@ def labelled_rows(
     found: list[dict[str, Any]] = []
     for name, rows in _slices(labelled, config.min_slice_rows):
         current = _measure(rows, bundle, config)
-        usual = _measure(before[name], bundle, config) if name in before else {}
+        usual = _usual(before[name], rows, bundle, config) if name in before else {}
         n_positive = count_positive_users(rows["label"].to_numpy(), rows["user_id"].to_numpy())
         for metric, estimate in current.items():
             row = {
@@ -134,6 +137,14 @@ def _measure(
         n_replicas=config.n_replicas,
         seed=_SEED,
     )
+
+
+def _usual(
+    reference: pd.DataFrame, rows: pd.DataFrame, bundle: ModelBundle, config: MonitoringConfig
+) -> dict[str, Estimate]:
+    found = _measure(reference, bundle, config)
+    at_share = _measure(at_base_rate(reference, rows["label"].mean()), bundle, config)
+    return found | {metric: at_share[metric] for metric in FOLLOW_BASE_RATE if metric in at_share}
 
 
 def _estimate(estimate: Estimate) -> dict[str, float]:
