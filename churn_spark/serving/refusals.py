@@ -24,12 +24,19 @@ class EventProblem(BaseModel):
     problem: str
 
 
+class RowProblems(BaseModel):
+    """Why one of the rows sent is of no use."""
+
+    row: int = Field(description="its position, from 0")
+    problems: list[Problem]
+
+
 class Refusal(BaseModel):
     """Why there is no other answer."""
 
     detail: str
-    problems: list[Problem | EventProblem] = Field(
-        default=[], description="each field or event that doesn't fit"
+    problems: list[Problem | EventProblem | RowProblems] = Field(
+        default=[], description="each field, event or row that doesn't fit"
     )
 
 

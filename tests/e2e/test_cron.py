@@ -1,4 +1,4 @@
-"""The README's cron line, run as cron would."""
+"""The cron line of the docs, run as cron would."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ NIGHT = "2018-12-01"
 
 
 def cron_command() -> str:
-    """The command of the one cron line in the README, as cron hands it to the shell."""
-    lines = re.findall(r"^(?:[\d*/,-]+ +){5}(.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    """The command of the one cron line of docs/jobs.md, as cron hands it to the shell."""
+    lines = re.findall(
+        r"^(?:[\d*/,-]+ +){5}(.+)$", (ROOT / "docs/jobs.md").read_text(), re.MULTILINE
+    )
     assert len(lines) == 1
     # In a crontab a bare % ends the command, so the line must escape each.
     assert not re.search(r"(?<!\\)%", lines[0])
     return str(lines[0]).replace(r"\%", "%").strip()
 
 
-def test_cron_line_of_the_readme_does_a_night(tmp_path: Path, mini_log: KnownLog) -> None:
+def test_cron_line_of_the_docs_does_a_night(tmp_path: Path, mini_log: KnownLog) -> None:
     home, tools = (tmp_path / name for name in ("home", "bin"))
     for folder in (home, tools):
         folder.mkdir()

@@ -20,14 +20,19 @@ from serving_builders import (
 from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.service import Service
 
-# Three things no schema can say: a row must know one feature at least, a bad row of a batch has
-# its problems among the answers, and a bad record of a user's events is left out and counted.
+# Three things no schema can say: a row must know one feature at least, a bad row of a batch or of
+# contacts has its problems among the answers, and a bad record of a user's events is left out and
+# counted.
 EXCEPTIONS = """
 [checks]
 positive_data_acceptance.enabled = false
 
 [[operations]]
 include-name = "POST /predict/batch"
+checks.negative_data_rejection.enabled = false
+
+[[operations]]
+include-name = "POST /contacts"
 checks.negative_data_rejection.enabled = false
 
 [[operations]]

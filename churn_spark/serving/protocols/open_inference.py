@@ -58,6 +58,15 @@ class InferenceRequest(BaseModel):
     parameters: dict[str, Any] = {}
 
 
+def describe_request() -> dict[str, Any]:
+    """The schema of a request, each part of it in its place."""
+    schema = InferenceRequest.model_json_schema()
+    parts = schema.pop("$defs")
+    for name, part in (("inputs", "Input"), ("outputs", "Output")):
+        schema["properties"][name]["items"] = parts[part]
+    return schema
+
+
 def check_model(name: str, version: str | None, predictor: Predictor) -> None:
     """Refuse a model that isn't here.
 

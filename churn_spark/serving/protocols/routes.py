@@ -20,7 +20,7 @@ _INFERRED: Final = _NO_SUCH_MODEL | responses(
     | {"outputs": {"type": "array", "items": {"type": "object"}}}
 )
 _INVOKED: Final = responses({"predictions": {"type": "array", "items": {"type": "object"}}})
-_INFER: Final = described_body({JSON: protocol.InferenceRequest.model_json_schema()})
+_INFER: Final = described_body({JSON: protocol.describe_request()})
 _INVOKE: Final = described_body({JSON: {"type": "object"}, CSV: {"type": "string"}})
 
 
@@ -75,9 +75,9 @@ def _add_health(app: FastAPI, service: Service) -> None:
         return {"ready": found}
 
     @app.get("/ping", responses={503: {"description": "not ready"}})
-    async def ping() -> Response:
-        """As `/ready`, without a body (MLflow's scoring server, SageMaker)."""
-        return Response(status_code=200 if is_ready(service.checks()) else 503)
+    async def ping(response: Response) -> dict[str, bool]:
+        """As `/ready`: 200 or 503 (MLflow's scoring server, SageMaker)."""
+        return await ready(response)
 
 
 def _add_models(app: FastAPI, service: Service) -> None:
