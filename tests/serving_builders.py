@@ -16,6 +16,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 import uvicorn
 from deltalake import write_deltalake
 
@@ -39,6 +40,7 @@ from churn_spark.models.offset import Offset
 from churn_spark.models.registry import CHAMPION, ModelRegistry
 from churn_spark.scoring.bands import BandLimits
 from churn_spark.serving.champion import ChampionWatch
+from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.logs import AccessLog
 from churn_spark.serving.server import build_server_config
 from churn_spark.serving.service import Service
@@ -350,6 +352,21 @@ def running(service: Service, log: StringIO | None = None) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(15)
+
+
+@contextmanager
+def answering(
+    config: Config, bundle: ModelBundle, n_users: int, log: StringIO | None = None
+) -> Iterator[httpx.Client]:
+    """A ready service over tables of some users, and a client that presents its key."""
+    Path(config.lakehouse).mkdir()
+    fill_tables(config, bundle, n_users)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ENVIRONMENT, KEY)
+        service = build_service(config, FakeSource(bundle))
+        with running(service, log) as address, client_of(address) as client:
+            wait_until_ready(address)
+            yield client
 
 
 def wait_until_ready(address: str) -> None:

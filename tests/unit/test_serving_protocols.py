@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
-from serving_builders import (
-    KEY,
-    FakeSource,
-    build_service,
-    client_of,
-    fill_tables,
-    make_bundle,
-    make_config,
-    make_rows,
-    running,
-    wait_until_ready,
-)
+from serving_builders import answering, make_bundle, make_config, make_rows
 
 from churn_spark.contracts.features.spec import FEATURES
-from churn_spark.serving.keys import ENVIRONMENT
 
 BUNDLE = replace(make_bundle(), version="7")
 ROWS = make_rows(40, seed=8)
@@ -40,16 +26,8 @@ INFER = "/v2/models/churn/infer"
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     config = make_config(tmp_path_factory.mktemp("protocols") / "lakehouse", max_rows=50)
-    Path(config.lakehouse).mkdir()
-    fill_tables(config, BUNDLE, 20)
-    before, os.environ[ENVIRONMENT] = os.environ.get(ENVIRONMENT), KEY
-    service = build_service(config, FakeSource(BUNDLE))
-    with running(service) as address, client_of(address) as connected:
-        wait_until_ready(address)
+    with answering(config, BUNDLE, 20) as connected:
         yield connected
-    os.environ.pop(ENVIRONMENT)
-    if before is not None:
-        os.environ[ENVIRONMENT] = before
 
 
 def values_of(name: str) -> list[Any]:

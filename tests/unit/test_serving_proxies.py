@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving_builders import (
-    KEY,
-    FakeSource,
-    build_service,
-    client_of,
-    fill_tables,
-    make_bundle,
-    make_config,
-    running,
-    wait_until_ready,
-)
+from serving_builders import KEY, answering, make_bundle, make_config
 
-from churn_spark.serving.keys import ENVIRONMENT
 from churn_spark.serving.requests import path_here, request_id, trace_id
 
 BUNDLE = replace(make_bundle(), version="7")
@@ -42,16 +29,8 @@ def log() -> StringIO:
 def client(tmp_path_factory: pytest.TempPathFactory, log: StringIO) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("proxy")
     config = make_config(folder / "lakehouse", root_path="/tools/churn", rows_per_page=10)
-    Path(config.lakehouse).mkdir()
-    fill_tables(config, BUNDLE, 25)
-    before, os.environ[ENVIRONMENT] = os.environ.get(ENVIRONMENT), KEY
-    service = build_service(config, FakeSource(BUNDLE))
-    with running(service, log) as address, client_of(address) as connected:
-        wait_until_ready(address)
+    with answering(config, BUNDLE, 25, log) as connected:
         yield connected
-    os.environ.pop(ENVIRONMENT)
-    if before is not None:
-        os.environ[ENVIRONMENT] = before
 
 
 def last_line(log: StringIO) -> dict[str, object]:

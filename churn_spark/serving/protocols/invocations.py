@@ -67,12 +67,13 @@ def _read_json(body: bytes, limits: BatchLimits) -> tuple[Mapping[str, Sequence[
     if not isinstance(params, dict) or set(params) - {"explain"}:
         text = f'found the params {contract.shown(params)}, expected {{"explain": true}} or none'
         raise RequestError(text)
+    explain = params.get("explain") is True
     rows = request[given[0]]
     if given[0] == "dataframe_split":
-        return _columns_of_split(rows), params.get("explain") is True
+        return _columns_of_split(rows), explain
     if given[0] == "inputs" and isinstance(rows, dict):
-        return _columns_of_lists(rows), params.get("explain") is True
-    return _columns_of_records(rows, given[0], limits), params.get("explain") is True
+        return _columns_of_lists(rows), explain
+    return _columns_of_records(rows, given[0], limits), explain
 
 
 def _columns_of_split(split: Any) -> Mapping[str, Sequence[Any]]:
