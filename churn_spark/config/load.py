@@ -91,7 +91,11 @@ class Config(Section):
     @property
     def learning(self) -> LearningConfig:
         """What decides a training."""
-        return self._pick(LearningConfig, max_reference_rows=self.monitoring.max_baseline_rows)
+        return self._pick(
+            LearningConfig,
+            max_reference_rows=self.monitoring.max_baseline_rows,
+            effect_days=self.retention_list.effect_days,
+        )
 
     @property
     def evaluation(self) -> EvaluationConfig:

@@ -48,6 +48,7 @@ class RetentionListConfig(Section):
     min_drop: float = Field(ge=0, lt=1)
     control_share: float = Field(ge=0, le=0.5)
     campaign: str = Field(min_length=1, max_length=40)
+    effect_days: int = Field(ge=1, le=3650)
 
     @field_validator("capacity", mode="wrap")
     @classmethod

@@ -31,6 +31,7 @@ class LearningConfig(Section):
     behaviour: models.BehaviourConfig
     encoding: models.EncodingConfig
     max_reference_rows: int
+    effect_days: int
 
     @property
     def is_lifetime(self) -> bool:

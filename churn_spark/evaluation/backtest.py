@@ -18,6 +18,7 @@ from churn_spark.evaluation.bootstrap import (
     bootstrap_by_user,
 )
 from churn_spark.evaluation.intervals import Interval
+from churn_spark.evaluation.treated import weights_in
 
 PRIMARY: Final = "lightgbm"
 LADDER: Final = (
@@ -61,7 +62,8 @@ def measure(
 
     Args:
         predictions: a row for each as-of date and user: `user_id`, `label`, `cell`, the columns
-            of `BACKTEST_SEGMENTS` and a column of probabilities for each model.
+            of `BACKTEST_SEGMENTS` and a column of probabilities for each model; with `weight`
+            where rows don't count once each.
         models: names of these columns.
         thresholds: model -> where its F1 is taken.
         n_replicas: draws of the users.
@@ -77,7 +79,7 @@ def measure(
     parts[TEST] = predictions[is_test]
     for cell, part in parts.items():
         if len(part):
-            found = draw(*_columns(part, models))
+            found = draw(*_columns(part, models), weights=weights_in(part))
             rows += _metric_rows(cell, "all", found, part["label"].sum())
     headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
     unseen = parts[headline].fillna(dict.fromkeys(BACKTEST_SEGMENTS, "unknown"))
@@ -88,6 +90,7 @@ def measure(
             thresholds=thresholds,
             n_replicas=n_replicas,
             seed=seed,
+            weights=weights_in(unseen),
         )
         for value, found in by_segment.items():
             n_positive = unseen.loc[unseen[segment] == value, "label"].sum()

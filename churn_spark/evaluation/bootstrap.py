@@ -111,6 +111,7 @@ def bootstrap_by_user(
     thresholds: Mapping[str, float],
     n_replicas: int,
     seed: int,
+    weights: Values | None = None,
 ) -> Bootstrap:
     """Measure models on the rows and on draws of their users with replacement.
 
@@ -121,6 +122,8 @@ def bootstrap_by_user(
         thresholds: model -> where its F1 is taken.
         n_replicas: draws; 400 leave an end uncertain by about a tenth of the width.
         seed: of the draws; the same rows and seed give the same intervals.
+        weights: how often each row counts, shape (rows,); once by default. A draw multiplies
+            them, so that intervals are as wide as the few who count for many make them.
 
     Raises:
         ValueError: if there are no rows, or arrays differ in length.
@@ -132,7 +135,7 @@ def bootstrap_by_user(
     n_drawn = n_replicas if min(n_of_class) >= MIN_USERS_OF_A_CLASS else 0
     values, replicas, gap_noise = {}, {}, {}
     for model, scores in probabilities.items():
-        evaluator = _Evaluator(labels, scores, thresholds[model])
+        evaluator = _Evaluator(labels, scores, thresholds[model], weights)
         user_at = user[evaluator.ranking.order]
         draws = draw_users(len(names), n_drawn, np.random.default_rng(seed).integers)
         drawn = [evaluator.metrics(counts[user_at]) for counts in draws]
@@ -152,6 +155,7 @@ def bootstrap_by_segment(
     thresholds: Mapping[str, float],
     n_replicas: int,
     seed: int,
+    weights: Values | None = None,
 ) -> dict[str, Bootstrap]:
     """The same for each segment of the rows, by its name in order.
 
@@ -163,6 +167,7 @@ def bootstrap_by_segment(
         thresholds: the same.
         n_replicas: the same.
         seed: the same.
+        weights: the same.
 
     Raises:
         ValueError: if there are no rows, or arrays differ in length.
@@ -177,6 +182,7 @@ def bootstrap_by_segment(
             thresholds=thresholds,
             n_replicas=n_replicas,
             seed=seed,
+            weights=None if weights is None else weights[inside],
         )
     return found
 
@@ -184,19 +190,29 @@ def bootstrap_by_segment(
 class _Evaluator:
     """One model's rows, prepared once: sorted, with their losses and log-odds."""
 
-    def __init__(self, labels: Values, probabilities: Values, threshold: float) -> None:
+    def __init__(
+        self, labels: Values, probabilities: Values, threshold: float, weights: Values | None
+    ) -> None:
         self.ranking = ranking = Ranking.of(labels, probabilities)
+        self._weights = None if weights is None else weights[ranking.order]
         self._threshold = threshold
         self._log_losses = row_log_losses(ranking.labels, ranking.probabilities)
         self._squares = (ranking.probabilities - ranking.labels) ** 2
         self._margins = log_odds(ranking.probabilities)
-        self._start = calibration_line(ranking.labels, self._margins)
+        self._start = calibration_line(ranking.labels, self._margins, self._weights)
         if np.isnan(self._start[0]):
             self._start = (0.0, 1.0)
-        self._gaps = _gaps(ranking.tally())
+        self._gaps = _gaps(ranking.tally(self._weights))
 
-    def metrics(self, weights: Values | None = None) -> tuple[float, ...]:
-        """The metrics of `METRIC_NAMES`, then the gap noise; weights by place in the ranking."""
+    def metrics(self, counts: Values | None = None) -> tuple[float, ...]:
+        """The metrics of `METRIC_NAMES`, then the gap noise.
+
+        Args:
+            counts: how often each row was drawn, by its place in the ranking; once by default.
+        """
+        weights = self._weights if counts is None else counts
+        if counts is not None and self._weights is not None:
+            weights = counts * self._weights
         tally = self.ranking.tally(weights)
         weights = np.ones(len(self._margins)) if weights is None else weights
         intercept, slope = calibration_line(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from churn_spark.arrays import Values
-from churn_spark.evaluation.ranking import Ranking
+from churn_spark.evaluation.ranking import Ranking, Tally
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
 
 
@@ -67,23 +67,29 @@ class Metrics:
     true_negatives: int
 
 
-def evaluate(labels: Values, probabilities: Values, threshold: float) -> Metrics:
+def evaluate(
+    labels: Values, probabilities: Values, threshold: float, weights: Values | None = None
+) -> Metrics:
     """All metrics for labels (0 or 1) and probabilities of the same length.
+
+    With weights each row counts so often in every share and mean; the numbers of rows stay such.
 
     Raises:
         ValueError: if there are no rows.
     """
-    tally = Ranking.of(labels, probabilities).tally()
-    n, n_positive = len(labels), int(tally.hits[-1])
-    n_flagged, tp = (int(count) for count in tally.flagged(threshold))
-    intercept, slope = calibration_line(labels, log_odds(probabilities))
+    tally = weighted_tally(labels, probabilities, weights)
+    n, flagged = len(labels), probabilities >= threshold
+    n_positive, n_flagged = int(np.sum(labels == 1)), int(np.sum(flagged))
+    tp = int(np.sum(flagged & (labels == 1)))
+    at_threshold = tally.flagged(threshold)
+    intercept, slope = calibration_line(labels, log_odds(probabilities), weights)
     return Metrics(
         n=n,
         n_positive=n_positive,
         roc_auc=tally.roc_auc(),
         average_precision=tally.average_precision(),
-        log_loss=float(np.mean(row_log_losses(labels, probabilities))),
-        brier=float(np.mean((probabilities - labels) ** 2)),
+        log_loss=float(np.average(row_log_losses(labels, probabilities), weights=weights)),
+        brier=float(np.average((probabilities - labels) ** 2, weights=weights)),
         capture_10=tally.capture(0.10),
         capture_33=tally.capture(0.33),
         lift_10=tally.capture(0.10) / 0.10,
@@ -93,8 +99,8 @@ def evaluate(labels: Values, probabilities: Values, threshold: float) -> Metrics
         calibration_intercept=intercept,
         threshold=threshold,
         f1=tally.f1(threshold),
-        precision=tp / max(n_flagged, 1),
-        recall=tp / max(n_positive, 1),
+        precision=at_threshold[1] / (at_threshold[0] or 1),
+        recall=at_threshold[1] / (float(tally.hits[-1]) or 1),
         true_positives=tp,
         false_positives=n_flagged - tp,
         false_negatives=n_positive - tp,
@@ -102,27 +108,37 @@ def evaluate(labels: Values, probabilities: Values, threshold: float) -> Metrics
     )
 
 
-def best_f1_threshold(labels: Values, probabilities: Values) -> float:
+def weighted_tally(labels: Values, probabilities: Values, weights: Values | None) -> Tally:
+    """The tally of rows that count as often as the weights say, once without any."""
+    ranking = Ranking.of(labels, probabilities)
+    return ranking.tally(None if weights is None else weights[ranking.order])
+
+
+def best_f1_threshold(
+    labels: Values, probabilities: Values, weights: Values | None = None
+) -> float:
     """The probability at which flagging from there up gives the highest F1.
 
     Ties go to the higher threshold. Without a positive label nobody should be flagged: infinity.
     """
     if not np.any(labels == 1):
         return math.inf
-    thresholds, precision, recall = precision_recall_points(labels, probabilities)
+    thresholds, precision, recall = precision_recall_points(labels, probabilities, weights)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)[-1]
     return float(thresholds[best])
 
 
-def precision_recall_points(labels: Values, probabilities: Values) -> tuple[Values, Values, Values]:
+def precision_recall_points(
+    labels: Values, probabilities: Values, weights: Values | None = None
+) -> tuple[Values, Values, Values]:
     """Threshold, precision and recall at every distinct probability, thresholds ascending.
 
     Without a positive label every recall is 0.
     """
-    tally = Ranking.of(labels, probabilities).tally()
+    tally = weighted_tally(labels, probabilities, weights)
     precision = tally.hits[1:] / tally.n[1:]
-    recall = tally.hits[1:] / max(tally.hits[-1], 1)
+    recall = tally.hits[1:] / (tally.hits[-1] or 1)
     return tally.thresholds[::-1], precision[::-1], recall[::-1]
 
 

@@ -117,6 +117,14 @@ def weights_in(rows: pd.DataFrame) -> Floats | None:
     return rows[WEIGHT].to_numpy(dtype=np.float64) if WEIGHT in rows.columns else None
 
 
+def by_weight(values: Values, weights: Values | None) -> Values:
+    """Values times what their rows count, in units of the mean row: their mean is the weighted one.
+
+    The values themselves where each row counts once.
+    """
+    return values if weights is None else values * (weights / weights.mean())
+
+
 def effective_size(weights: Values) -> float:
     """How many rows of equal weight tell as much: (sum of w)^2 / sum of w^2, 0 of none.
 

@@ -15,8 +15,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.arrays import Bools, Floats
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.contracts.pages import Page
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.behaviour.cells import CANCEL
 
 _COLUMN_OF_PAGE: Final[Mapping[str, str]] = {
@@ -51,13 +52,14 @@ class Rule:
 
     @staticmethod
     def fit(rows: pd.DataFrame) -> Rule:
-        """Fit on training rows with `label`: the shares that cancel, one of each outcome added."""
-        named, labels = Rule.names(rows), rows["label"].to_numpy(dtype=float)
-        flagged, other = labels[named], labels[~named]
-        return Rule(
-            float((flagged.sum() + 1) / (len(flagged) + 2)),
-            float((other.sum() + 1) / (len(other) + 2)),
-        )
+        """Fit on training rows with `label`: the shares that cancel, one of each outcome added.
+
+        Rows count as often as their `weight` says, if there is one.
+        """
+        named, labels = Rule.names(rows).astype(int), rows["label"].to_numpy(dtype=float)
+        n, n_cancels = _sums_by(named, labels, 2, weights_in(rows))
+        other, flagged = ((n_cancels + 1) / (n + 2)).tolist()
+        return Rule(flagged, other)
 
     def probabilities(self, rows: pd.DataFrame) -> Floats:
         """One of two numbers for each row."""
@@ -80,18 +82,29 @@ class SilenceRule:
 
     @staticmethod
     def fit(rows: pd.DataFrame) -> SilenceRule:
-        """Fit on training rows with `label`: one of each outcome added to each tenth."""
+        """Fit on training rows with `label`: one of each outcome added to each tenth.
+
+        Rows count as often as their `weight` says, if there is one.
+        """
         hours, labels = _hours_of(rows), rows["label"].to_numpy(dtype=float)
         edges = np.unique(np.quantile(hours, np.arange(1, _TENTHS) / _TENTHS))
         tenth = np.searchsorted(edges, hours, side="right")
-        n = np.bincount(tenth, minlength=len(edges) + 1)
-        n_away = np.bincount(tenth, weights=labels, minlength=len(edges) + 1)
+        n, n_away = _sums_by(tenth, labels, len(edges) + 1, weights_in(rows))
         return SilenceRule(tuple(edges.tolist()), tuple(((n_away + 1) / (n + 2)).tolist()))
 
     def probabilities(self, rows: pd.DataFrame) -> Floats:
         """That of its tenth for each row."""
         tenth = np.searchsorted(np.array(self.edges), _hours_of(rows), side="right")
         return np.array(self.rates)[tenth]
+
+
+def _sums_by(
+    group: Ints, labels: Floats, n_groups: int, weights: Floats | None
+) -> tuple[Floats, Floats]:
+    """Rows and positive labels of each group, each row as often as it counts."""
+    counted = np.ones(len(labels)) if weights is None else weights
+    n = np.bincount(group, counted, n_groups)
+    return n, np.bincount(group, counted * labels, n_groups)
 
 
 def _hours_of(rows: pd.DataFrame) -> Floats:

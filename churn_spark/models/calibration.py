@@ -11,6 +11,7 @@ from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, log_expit, logit
 
 from churn_spark.arrays import Floats
+from churn_spark.evaluation.treated import by_weight
 
 Kind = Literal["none", "shift", "beta", "isotonic"]
 
@@ -51,7 +52,9 @@ class Calibration:
             raise ValueError(f"found {n} parameters of a {self.kind} calibration, expected others")
 
     @staticmethod
-    def match_base_rate(margins: Floats, labels: Floats) -> Calibration:
+    def match_base_rate(
+        margins: Floats, labels: Floats, weights: Floats | None = None
+    ) -> Calibration:
         """The shift at which the mean probability equals the share of positive labels.
 
         It is also the maximum-likelihood shift.
@@ -59,15 +62,16 @@ class Calibration:
         Args:
             margins: in log-odds, shape (rows,).
             labels: 0 or 1, same shape, both classes present.
+            weights: how often each row counts, same shape; once by default.
 
         Raises:
             ValueError: if only one class is present.
         """
-        rate = _share_of_positives(labels)
+        rate = _share_of_positives(labels, weights)
         reach = float(np.abs(margins).max()) + abs(np.log(rate / (1 - rate))) + 1
 
         def excess(shift: float) -> float:
-            return float(np.mean(expit(margins + shift))) - rate
+            return float(np.average(expit(margins + shift), weights=weights)) - rate
 
         return Calibration("shift", (float(brentq(excess, -reach, reach, xtol=1e-12)),))
 
@@ -108,13 +112,16 @@ class Calibration:
         return Calibration(values["kind"], tuple(values["parameters"]))
 
 
-def fit_calibration(kind: Kind, margins: Floats, labels: Floats) -> Calibration:
+def fit_calibration(
+    kind: Kind, margins: Floats, labels: Floats, weights: Floats | None = None
+) -> Calibration:
     """The maximum-likelihood calibration of a kind.
 
     Args:
         kind: which.
         margins: in log-odds, finite, shape (rows,).
         labels: 0 or 1, same shape, both classes present.
+        weights: how often each row counts, same shape; once by default.
 
     Raises:
         ValueError: if only one class is present.
@@ -123,28 +130,29 @@ def fit_calibration(kind: Kind, margins: Floats, labels: Floats) -> Calibration:
         case "none":
             return Calibration("none")
         case "shift":
-            return Calibration.match_base_rate(margins, labels)
+            return Calibration.match_base_rate(margins, labels, weights)
         case "beta":
-            return _fit_beta(margins, labels)
+            return _fit_beta(margins, labels, weights)
         case "isotonic":
-            return _fit_isotonic(margins, labels)
+            return _fit_isotonic(margins, labels, weights)
 
 
-def _fit_beta(margins: Floats, labels: Floats) -> Calibration:
+def _fit_beta(margins: Floats, labels: Floats, weights: Floats | None) -> Calibration:
     """Logistic regression on ln p and -ln(1 - p) with slopes of at least 0.
 
     A prior of standard deviation 1 around the slopes 1 and 1, the shift, weighs as much as a
     handful of cancels. It decides what the rows can't: b where all probabilities are small, and
     the slope where the classes are separated.
     """
-    start = Calibration.match_base_rate(margins, labels).parameters[0]
+    start = Calibration.match_base_rate(margins, labels, weights).parameters[0]
     columns = np.column_stack([log_expit(margins), -log_expit(-margins), np.ones(len(margins))])
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         log_odds = columns @ parameters
         away = np.array([parameters[0] - 1, parameters[1] - 1, 0.0])
-        nats = -np.sum(log_expit(np.where(labels == 1, log_odds, -log_odds)))
-        gradient = (expit(log_odds) - labels) @ columns + away
+        of_rows = by_weight(log_expit(np.where(labels == 1, log_odds, -log_odds)), weights)
+        nats = -np.sum(of_rows)
+        gradient = by_weight(expit(log_odds) - labels, weights) @ columns + away
         return float(nats + away @ away / 2) / len(labels), gradient / len(labels)
 
     found = minimize(
@@ -159,16 +167,17 @@ def _fit_beta(margins: Floats, labels: Floats) -> Calibration:
     return Calibration("beta", (a, b, c))
 
 
-def _fit_isotonic(margins: Floats, labels: Floats) -> Calibration:
+def _fit_isotonic(margins: Floats, labels: Floats, weights: Floats | None) -> Calibration:
     """Blocks of rising shares of positives; a point at each block's mean margin.
 
     Each block counts one row more, of the base rate: no share is 0 or 1. Blocks that this puts
     out of order are pooled again. Where only one block is left, the map is a shift.
     """
-    rate = _share_of_positives(labels)
-    at, place, counts = np.unique(margins, return_inverse=True, return_counts=True)
-    shares = np.bincount(place, weights=labels) / counts
-    at, shares, n = _pool(at, shares, counts.astype(np.float64))
+    rate = _share_of_positives(labels, weights)
+    at, place = np.unique(margins, return_inverse=True)
+    counts = np.bincount(place, weights=by_weight(np.ones(len(labels)), weights))
+    shares = np.bincount(place, weights=by_weight(labels, weights)) / counts
+    at, shares, n = _pool(at, shares, counts)
     at, shares, _ = _pool(at, (shares * n + rate) / (n + 1), n + 1)
     return Calibration("isotonic", (*at.tolist(), *logit(shares).tolist()))
 
@@ -182,8 +191,8 @@ def _pool(at: Floats, shares: Floats, n: Floats) -> tuple[Floats, Floats, Floats
     return np.add.reduceat(at * n, starts) / rows, found.x[starts], rows
 
 
-def _share_of_positives(labels: Floats) -> float:
-    rate = float(np.mean(labels))
+def _share_of_positives(labels: Floats, weights: Floats | None) -> float:
+    rate = float(np.average(labels, weights=weights))
     if not 0 < rate < 1:
         raise ValueError(f"found a share of positive labels of {rate}, expected both classes")
     return rate

@@ -12,6 +12,7 @@ from churn_spark.arrays import Values
 from churn_spark.evaluation.folds import deal_folds
 from churn_spark.evaluation.intervals import paired_difference
 from churn_spark.evaluation.metrics import row_log_losses
+from churn_spark.evaluation.treated import effective_size
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
 
 MIN_POSITIVES: Final = 50
@@ -38,7 +39,12 @@ class ChosenCalibration:
 
 
 def choose_calibration(
-    margins: Values, labels: Values, users: Values, *, seed: int
+    margins: Values,
+    labels: Values,
+    users: Values,
+    *,
+    seed: int,
+    weights: Values | None = None,
 ) -> ChosenCalibration:
     """The simplest kind that is within two standard errors of the best on held-out users.
 
@@ -55,6 +61,8 @@ def choose_calibration(
         labels: 0 or 1, same shape.
         users: whose each row is; a user is in one fold only.
         seed: of the folds.
+        weights: how often each row counts, same shape; once by default. The positive rows are
+            then as many as rows of equal weight would tell as much.
 
     Raises:
         ValueError: if the arrays differ in length.
@@ -70,16 +78,19 @@ def choose_calibration(
     if n_rarer < 2:
         reason = f"none: {n_rarer} users show the rarer outcome, expected at least 2"
         return ChosenCalibration(Calibration("none"), {}, reason)
-    n_positive = int(np.sum(labels == 1))
+    is_positive = labels == 1
+    n_positive = int(
+        np.sum(is_positive) if weights is None else effective_size(weights[is_positive])
+    )
     n_kinds = 2 + (n_positive >= MIN_POSITIVES) + (n_positive >= MIN_ISOTONIC_POSITIVES)
     kinds = KINDS[:n_kinds]
     fold = _folds(shown[0], shown[1], min(_N_FOLDS, n_rarer), seed)[user]
-    losses = {kind: _held_out_losses(kind, margins, labels, fold) for kind in kinds}
-    held_out = {kind: float(losses[kind].mean()) for kind in kinds}
-    worse = {kind: _worse(losses[kind], losses, held_out, user) for kind in kinds}
+    losses = {kind: _held_out_losses(kind, margins, labels, fold, weights) for kind in kinds}
+    held_out = {kind: float(np.average(losses[kind], weights=weights)) for kind in kinds}
+    worse = {kind: _worse(losses[kind], losses, held_out, user, weights) for kind in kinds}
     kind = next(kind for kind in kinds if worse[kind][0] <= _CLEARLY * worse[kind][1])
     reason = _describe(kind, held_out, worse, n_positive, len(labels))
-    return ChosenCalibration(fit_calibration(kind, margins, labels), held_out, reason)
+    return ChosenCalibration(fit_calibration(kind, margins, labels, weights), held_out, reason)
 
 
 def _folds(is_negative: Values, is_positive: Values, n_folds: int, seed: int) -> Values:
@@ -93,12 +104,15 @@ def _folds(is_negative: Values, is_positive: Values, n_folds: int, seed: int) ->
     return deal_folds(order, np.ones(len(order), dtype=np.int64), n_folds)
 
 
-def _held_out_losses(kind: Kind, margins: Values, labels: Values, fold: Values) -> Values:
+def _held_out_losses(
+    kind: Kind, margins: Values, labels: Values, fold: Values, weights: Values | None
+) -> Values:
     """Log loss of each row under a calibration fitted on the other folds, shape (rows,)."""
     losses = np.empty(len(labels))
     for held_out in np.unique(fold):
         inside = fold == held_out
-        calibration = fit_calibration(kind, margins[~inside], labels[~inside])
+        others = None if weights is None else weights[~inside]
+        calibration = fit_calibration(kind, margins[~inside], labels[~inside], others)
         probabilities = calibration.probabilities(margins[inside])
         losses[inside] = row_log_losses(labels[inside], probabilities)
     return losses
@@ -109,12 +123,15 @@ def _worse(
     all_losses: Mapping[Kind, Values],
     held_out: Mapping[Kind, float],
     user: Values,
+    weights: Values | None,
 ) -> tuple[float, float]:
     """Mean excess over the best kind's loss, and its standard error over users; per row."""
     best = min(held_out, key=lambda kind: held_out[kind])
     excess = losses - all_losses[best]
     # Not the difference of the two means: they can round apart where all rows are equal.
-    return paired_difference(np.bincount(user, weights=excess), np.bincount(user))
+    if weights is not None:
+        excess = excess * weights
+    return paired_difference(np.bincount(user, weights=excess), np.bincount(user, weights))
 
 
 def _describe(

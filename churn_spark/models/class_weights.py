@@ -18,7 +18,10 @@ _SHRINKS: Final = ("lambda_l2", "cat_l2", "cat_smooth")
 
 
 def class_weight_of(rows: LearntRows, config: LightGBMConfig) -> float:
-    """1, or stayers per canceller: the weight at which both classes count the same."""
+    """1, or stayers per canceller: the weight at which both classes count the same.
+
+    Where rows don't count once each, they do so here, too.
+    """
     if config.class_weight == "none":
         return 1.0
     return (1.0 - rows.base_rate) / rows.base_rate

@@ -1,6 +1,7 @@
 """Trees, grown by either of two engines on one matrix.
 
-Both take rows with the encoded feature columns as doubles and `label`. Trees come back as
+Both take rows with the encoded feature columns as doubles and `label`, and with a `weight` where
+rows count more or less than once: it multiplies the weight of the class. Trees come back as
 LightGBM's text, whichever engine has grown them.
 """
 
@@ -20,6 +21,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from churn_spark.config import LightGBMConfig
+from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.models.class_weights import log_odds_shift, weigh_shrinkage
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
@@ -122,13 +124,17 @@ def _fit_synapseml(
         initScoreCol=_START_COLUMN,
         verbosity=-1,
     )
+    weight = [WEIGHT] if rows.is_weighted else []
+    if weight:
+        estimator.setWeightCol(WEIGHT)
     assembler = VectorAssembler(
         inputCols=list(encoding.features), outputCol="features", handleInvalid="keep"
     )
     start = (offset_column(plan.offset) + log_odds_shift(plan.class_weight)).alias(_START_COLUMN)
     with all_tasks_at_once(rows.session):
-        inputs = rows.in_few_partitions(["label", *encoding.features], config.rows_per_task)
-        chosen = assembler.transform(inputs).select("label", "features", start)
+        columns = ["label", *weight, *encoding.features]
+        inputs = rows.in_few_partitions(columns, config.rows_per_task)
+        chosen = assembler.transform(inputs).select("label", *weight, "features", start)
         return str(estimator.fit(chosen).getNativeModel())
 
 
@@ -152,6 +158,7 @@ def _fit_native(
     data = lightgbm.Dataset(
         matrix,
         sample["label"].to_numpy(),
+        weight=weights_in(sample),
         init_score=plan.offset.values(matrix, encoding.features)
         + log_odds_shift(plan.class_weight),
         feature_name=list(encoding.features),

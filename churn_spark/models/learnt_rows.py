@@ -13,10 +13,12 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from churn_spark.evaluation.treated import WEIGHT
 from churn_spark.lakehouse.frames import Rows, sample_rows
 
 MAX_COLLECTED_ROWS = 500_000
@@ -25,6 +27,8 @@ MAX_COLLECTED_ROWS = 500_000
 @dataclass(frozen=True)
 class LearntRows:
     """Rows with `as_of`, `user_id`, `label`, `split` and the features.
+
+    Where contacts may have changed outcomes they have a `weight`, too: see `evaluation.treated`.
 
     Attributes:
         session: of Spark.
@@ -64,14 +68,31 @@ class LearntRows:
 
     def where(self, column: str, values: Collection[Any]) -> LearntRows:
         """The rows that have one of the values in a column."""
+        return self._filter(F.col(column).isin(*values), lambda rows: rows[column].isin([*values]))
+
+    @cached_property
+    def is_weighted(self) -> bool:
+        """Whether some rows count more or less than once."""
+        return WEIGHT in self.rows.columns
+
+    @property
+    def counting(self) -> LearntRows:
+        """The rows whose outcome counts: all where no contact may have changed one."""
+        if not self.is_weighted:
+            return self
+        return self._filter(F.col(WEIGHT) > 0, lambda rows: rows[WEIGHT] > 0)
+
+    def _filter(
+        self, condition: Column, choose: Callable[[pd.DataFrame], pd.Series]
+    ) -> LearntRows:
+        """The rows that fit a condition, said for Spark and for this process."""
 
         def read() -> DataFrame:
-            return self.spark.filter(F.col(column).isin(*values))
+            return self.spark.filter(condition)
 
         if self.collected is None:
             return LearntRows(self.session, read, None)
-        is_chosen = self.collected[column].isin(list(values))
-        chosen = self.collected[is_chosen].reset_index(drop=True)
+        chosen = self.collected[choose(self.collected)].reset_index(drop=True)
         return LearntRows(self.session, read, chosen)
 
     def take(self, max_rows: int) -> pd.DataFrame:
@@ -121,8 +142,13 @@ class LearntRows:
 
     @property
     def base_rate(self) -> float:
-        """Share of the rows that cancel."""
-        return float(self.by_date["n_positive"].sum() / self.by_date["n"].sum())
+        """Share of the rows that cancel, each as often as it counts."""
+        if not self.is_weighted:
+            return float(self.by_date["n_positive"].sum() / self.by_date["n"].sum())
+        if self.collected is not None:
+            return float(np.average(self.collected["label"], weights=self.collected[WEIGHT]))
+        weighted = F.sum(F.col("label") * F.col(WEIGHT)) / F.sum(WEIGHT)
+        return float(self.spark.agg(weighted).collect()[0][0])
 
     def _count(self, column: str) -> pd.DataFrame:
         """Rows and cancellations of each value of a column, in order."""

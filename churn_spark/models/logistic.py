@@ -17,6 +17,7 @@ from churn_spark.arrays import Floats
 from churn_spark.config import LogisticRegressionConfig
 from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.metrics import row_log_losses
+from churn_spark.evaluation.treated import by_weight, weights_in
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 
@@ -60,7 +61,7 @@ def choose_reg_param(
     """The regularization with the least mean log loss on users that the fits haven't seen.
 
     Args:
-        learnt: encoded features and `label`.
+        learnt: encoded features and `label`, and `weight` where rows don't count once each.
         held_out: the same of other users; where they are none the strongest is chosen.
         encoding: of the features.
         config: which to choose from.
@@ -72,7 +73,8 @@ def choose_reg_param(
     for reg_param in config.reg_params:
         model = fit_logistic_regression(learnt, encoding, config, reg_param, offset)
         chances = model.probabilities(held_out)
-        losses[reg_param] = row_log_losses(held_out["label"].to_numpy(), chances).mean()
+        of_rows = row_log_losses(held_out["label"].to_numpy(), chances)
+        losses[reg_param] = np.average(of_rows, weights=weights_in(held_out))
     return min(losses, key=losses.__getitem__)
 
 
@@ -91,7 +93,8 @@ def fit_logistic_regression(
     is the objective of Spark's LogisticRegression behind its StandardScaler.
 
     Args:
-        rows: encoded features and `label`.
+        rows: encoded features and `label`; each counts as often as its `weight` says, if there
+            is one.
         encoding: of the features.
         config: the most steps.
         reg_param: how much to regularize.
@@ -110,7 +113,9 @@ def fit_logistic_regression(
     factor = np.divide(1.0, scale, out=np.zeros_like(scale), where=changes)
     begin = np.zeros(len(rows)) if offset is None else _offsets(rows, offset)
     penalty = np.append(np.full(matrix.shape[1], reg_param), 0.0)
-    slopes, at_center = _minimize((matrix - center) * factor, labels, begin, penalty, config)
+    weights = weights_in(rows)
+    scaled = (matrix - center) * factor
+    slopes, at_center = _minimize(scaled, labels, begin, penalty, config, weights)
     coefficients = slopes * factor
     return LogisticRegression(
         encoding, typical, coefficients, float(at_center - center @ coefficients), offset
@@ -128,6 +133,7 @@ def _minimize(
     begin: Floats,
     penalty: Floats,
     config: LogisticRegressionConfig,
+    weights: Floats | None,
 ) -> tuple[Floats, float]:
     """The slopes and the intercept of the least regularized loss, by Newton's method.
 
@@ -137,21 +143,24 @@ def _minimize(
         begin: log-odds that the regression adds to, shape (rows,).
         penalty: of the slopes and the intercept, shape (columns + 1,).
         config: the most steps.
+        weights: how often each row counts, shape (rows,); none: once.
     """
     n, inputs = len(labels), np.column_stack([matrix, np.ones(len(labels))])
     signs = 1.0 - 2.0 * labels
 
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        margins = inputs @ weights + begin
-        size = float(np.logaddexp(0.0, signs * margins).mean() + penalty @ weights**2 / 2)
-        return size, inputs.T @ (expit(margins) - labels) / n + penalty * weights
+    def loss(at: Floats) -> tuple[float, Floats]:
+        margins = inputs @ at + begin
+        nats = np.average(np.logaddexp(0.0, signs * margins), weights=weights)
+        missing = by_weight(expit(margins) - labels, weights)
+        return float(nats + penalty @ at**2 / 2), inputs.T @ missing / n + penalty * at
 
-    def curvature(weights: Floats) -> Floats:
-        chances = expit(inputs @ weights + begin)
-        weighted = inputs * (chances * (1.0 - chances))[:, None]
+    def curvature(at: Floats) -> Floats:
+        chances = expit(inputs @ at + begin)
+        weighted = inputs * by_weight(chances * (1.0 - chances), weights)[:, None]
         return np.asarray(inputs.T @ weighted / n + np.diag(penalty))
 
-    start = np.append(np.zeros(matrix.shape[1]), logit(labels.mean()) - begin.mean())
+    rate = np.average(labels, weights=weights)
+    start = np.append(np.zeros(matrix.shape[1]), logit(rate) - begin.mean())
     found = minimize(
         loss,
         start,

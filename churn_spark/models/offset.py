@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from churn_spark.arrays import Floats
+from churn_spark.evaluation.treated import by_weight, weights_in
 
 MIN_PROBABILITY: Final = 1e-6
 _SHRINK: Final = 1e-6
@@ -96,15 +97,16 @@ def fit_offset(rows: pd.DataFrame, features: Collection[str], fallback: float) -
     and the others are fitted again. So no log needs to be told which of its forecasts holds.
 
     Args:
-        rows: encoded, with `label`.
+        rows: encoded, with `label`; each counts as often as its `weight` says, if there is one.
         features: that are probabilities.
         fallback: the probability where one is unknown.
     """
     kept, unit = list(features), Offset(dict.fromkeys(features, 1.0), 0.0, fallback)
     matrix, labels = rows[kept].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64)
-    columns = unit.parts(matrix, kept)
+    columns, weights = unit.parts(matrix, kept), weights_in(rows)
     while kept:
-        slopes, intercept = _fit_logistic(np.column_stack([columns[name] for name in kept]), labels)
+        inputs = np.column_stack([columns[name] for name in kept])
+        slopes, intercept = _fit_logistic(inputs, labels, weights)
         if slopes.min() >= 0.0:
             found = dict(zip(kept, slopes.tolist(), strict=True))
             return Offset(found, intercept, fallback)
@@ -118,15 +120,21 @@ def log_odds(probabilities: Floats) -> Floats:
     return np.asarray(logit(inside), dtype=np.float64)
 
 
-def _fit_logistic(columns: Floats, labels: Floats) -> tuple[Floats, float]:
+def _fit_logistic(
+    columns: Floats, labels: Floats, weights: Floats | None
+) -> tuple[Floats, float]:
     """Slopes and intercept of the least mean log loss; a touch of shrinkage keeps them finite."""
     inputs = np.column_stack([columns, np.ones(len(labels))])
     signs, shrink = 1.0 - 2.0 * labels, np.append(np.full(columns.shape[1], _SHRINK), 0.0)
 
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        margins = inputs @ weights
-        size = float(np.logaddexp(0.0, signs * margins).mean() + shrink @ weights**2 / 2.0)
-        return size, inputs.T @ (expit(margins) - labels) / len(labels) + shrink * weights
+    def loss(at: Floats) -> tuple[float, Floats]:
+        margins = inputs @ at
+        nats = np.average(np.logaddexp(0.0, signs * margins), weights=weights)
+        missing = by_weight(expit(margins) - labels, weights)
+        return (
+            float(nats + shrink @ at**2 / 2.0),
+            inputs.T @ missing / len(labels) + shrink * at,
+        )
 
     start = np.append(np.full(columns.shape[1], 1.0 / columns.shape[1]), 0.0)
     found = minimize(loss, start, jac=True, method="BFGS", options={"gtol": _TOLERANCE}).x

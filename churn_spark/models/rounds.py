@@ -34,7 +34,12 @@ def round_grid(least: int, most: int) -> list[int]:
     return grid
 
 
-def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -> ChosenRounds:
+def choose_rounds(
+    losses: Floats,
+    users: NDArray[np.object_],
+    grid: list[int],
+    weights: Floats | None = None,
+) -> ChosenRounds:
     """Take the fewest trees whose loss is within one standard error of the least.
 
     With a few hundred cancellations the best number is mostly chance; the fewest trees that are
@@ -46,14 +51,17 @@ def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -
         losses: of held-out rows after each number of trees, shape (grid, rows).
         users: of the rows, shape (rows,); a user's rows are one observation.
         grid: ascending numbers of trees, as in `losses`.
+        weights: how often each row counts, shape (rows,); once by default.
     """
     _, user = np.unique(users.astype(str), return_inverse=True)
     n_users = int(user.max()) + 1
-    best = int(np.argmin(losses.mean(axis=1)))
+    best = int(np.argmin(np.average(losses, axis=1, weights=weights)))
+    n_rows = losses.shape[1] if weights is None else float(weights.sum())
     # Every user counts the same here, however many dates they are in.
-    rows_per_user = np.full(n_users, losses.shape[1] / n_users)
+    rows_per_user = np.full(n_users, n_rows / n_users)
     for position, rounds in enumerate(grid):
-        by_user = np.bincount(user, weights=losses[position] - losses[best])
+        worse = losses[position] - losses[best]
+        by_user = np.bincount(user, weights=worse if weights is None else worse * weights)
         gap, error = paired_difference(by_user, rows_per_user)
         if gap <= error:
             return ChosenRounds(

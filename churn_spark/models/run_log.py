@@ -15,8 +15,9 @@ from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.artifacts import write_validation_files
 from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
+from churn_spark.evaluation.treated import WEIGHT
 
-_KEYS = ("as_of", "user_id", "label", "split", "churn_probability")
+_KEYS = ("as_of", "user_id", "label", "split", WEIGHT, "churn_probability")
 
 
 def log_family(

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from churn_spark.arrays import Floats
+from churn_spark.arrays import Floats, Values
 from churn_spark.config import LightGBMConfig, LogisticRegressionConfig
 from churn_spark.contracts.features.history import FILLED_DAYS, LOG_DAYS, History
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
@@ -24,6 +24,7 @@ from churn_spark.contracts.tables import VALIDATION_SCORES
 from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.class_weights import class_weight_of
@@ -125,6 +126,7 @@ def train_trees(
         later["label"].to_numpy(),
         later["user_id"].to_numpy(),
         seed=seed,
+        weights=weights_in(later),
     )
     stopping_margins = tree_margins(stopping, encoding, candidate, offset, rounds.rounds)
     stopping = _with_probabilities(stopping, stopping_margins, calibration.calibration)
@@ -182,8 +184,10 @@ def build_baseline_rows(
 ) -> pd.DataFrame:
     """A sample of the rows the model was fitted on, without ids and dates, in coarse numbers.
 
+    Users whose outcome doesn't count are among them: tonight's have such users, too.
+
     Args:
-        rows: the training rows.
+        rows: the training rows, those that count 0 among them.
         encoding: of their features.
         trees: fitted to them.
         max_rows: of the sample.
@@ -237,7 +241,7 @@ def _choose_rounds(
     grid = round_grid(config.min_rounds, config.max_rounds)
     margins = staged_margins(stopping, encoding, candidate, plan.offset, grid)
     losses = margin_losses(margins, stopping["label"].to_numpy())
-    return choose_rounds(losses, stopping["user_id"].to_numpy(), grid)
+    return choose_rounds(losses, stopping["user_id"].to_numpy(), grid, weights_in(stopping))
 
 
 def _with_probabilities(
@@ -247,8 +251,11 @@ def _with_probabilities(
 
 
 def _evaluate(validation: pd.DataFrame, stopping: pd.DataFrame) -> Evaluation:
-    threshold = best_f1_threshold(
-        stopping["label"].to_numpy(), stopping["churn_probability"].to_numpy()
-    )
-    labels, probabilities = validation["label"], validation["churn_probability"]
-    return Evaluation(validation, evaluate(labels.to_numpy(), probabilities.to_numpy(), threshold))
+    threshold = best_f1_threshold(*_judged(stopping))
+    labels, probabilities, weights = _judged(validation)
+    return Evaluation(validation, evaluate(labels, probabilities, threshold, weights))
+
+
+def _judged(rows: pd.DataFrame) -> tuple[Values, Values, Values | None]:
+    """Labels, probabilities, and how often each row counts."""
+    return rows["label"].to_numpy(), rows["churn_probability"].to_numpy(), weights_in(rows)

@@ -16,8 +16,10 @@ from churn_spark.contracts.tables import (
     BACKTEST_PREDICTIONS,
     BACKTEST_ROWS,
     BACKTEST_RUNS,
+    CONTACTS,
     DATA_CHECKS,
     LABELS,
+    RETENTION_LISTS,
     SESSION_DAYS,
     SNAPSHOTS,
     TRANSITIONS,
@@ -58,7 +60,7 @@ USE_CASE = UseCase(
         BACKTEST_RUNS,
     ),
     leaves=("MLflow",),
-    reads_if_there=(DATA_CHECKS,),
+    reads_if_there=(DATA_CHECKS, RETENTION_LISTS, CONTACTS),
 )
 _LOGGED: Final = {
     "horizon_days",
@@ -134,6 +136,8 @@ def run(
         tested.data.release()
         facts.extend(describe_run(plan, figures))
         facts.append(f"left out: {count_of(n_in_gap, 'row')} with a cancel in the gap")
+        if tested.data.changed is not None:
+            facts.append(tested.data.changed.describe())
     return run_id
 
 

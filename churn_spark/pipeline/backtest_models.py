@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import BACKTEST_ROWS, TRANSITIONS
 from churn_spark.errors import InputError
 from churn_spark.evaluation.backtest import LADDER, PRIMARY, cell_of
 from churn_spark.evaluation.date_split import DateSplit
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule, SilenceRule
@@ -41,7 +42,8 @@ class BacktestResult:
         trees: the primary model and how it came about.
         baseline: the logistic regression.
         bundle: the primary model with all that belongs to it.
-        rows: as_of, user_id, label, split, cell and all features, bounded by `MAX_ROWS`.
+        rows: as_of, user_id, label, split, cell and all features, bounded by `MAX_ROWS`; with
+            `weight` where contacts may have changed outcomes, and without those that count 0.
         probabilities: model -> what it says of `rows`, in the ladder's order.
     """
 
@@ -70,7 +72,7 @@ def fit_and_predict(
     data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
-    described = data.described.take(MAX_ROWS)
+    described = data.described.counting.take(MAX_ROWS)
     is_held_out = (described["split"] == VALIDATION).to_numpy()
     is_later = described["as_of"].isin(plan.test).to_numpy()
     rows = described.assign(cell=cell_of(is_held_out, is_later))
@@ -104,7 +106,7 @@ def _predict_simply(
     is_silence = config.labels.churn == "inactivity"
     rule = SilenceRule.fit(learnt) if is_silence else Rule.fit(learnt)
     return {
-        "base_rate": np.full(len(rows), learnt["label"].mean()),
+        "base_rate": np.full(len(rows), np.average(learnt["label"], weights=weights_in(learnt))),
         "rule": rule.probabilities(rows),
         "hazard": hazard.probabilities(rows),
     }

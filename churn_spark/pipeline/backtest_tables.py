@@ -14,6 +14,7 @@ from churn_spark.evaluation.backtest import (
 )
 from churn_spark.evaluation.metrics import best_f1_threshold
 from churn_spark.evaluation.segments import tenure_band
+from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.splits import STOPPING
 from churn_spark.pipeline.backtest_models import BacktestResult
@@ -25,9 +26,9 @@ def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
     """Where each model flags: the best F1 on stopping users as of the dates learnt from."""
     rows = tested.rows
     chosen = ((rows["split"] == STOPPING) & (rows["cell"] == "training")).to_numpy()
-    labels = rows["label"].to_numpy(dtype=float)[chosen]
+    labels, weights = rows["label"].to_numpy(dtype=float)[chosen], weights_in(rows[chosen])
     thresholds = {
-        model: best_f1_threshold(labels, values[chosen])
+        model: best_f1_threshold(labels, values[chosen], weights)
         for model, values in tested.probabilities.items()
     }
     return thresholds | {
@@ -37,9 +38,12 @@ def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
 
 
 def describe_predictions(tested: BacktestResult) -> pd.DataFrame:
-    """A row for each as-of date and user, with its segments and all probabilities."""
-    rows = tested.rows
-    return rows[["as_of", "user_id", "cell", "label", "os", "gender"]].assign(
+    """A row for each as-of date and user, with its segments and all probabilities.
+
+    With `weight` where rows don't count once each.
+    """
+    rows, weight = tested.rows, [WEIGHT] if WEIGHT in tested.rows.columns else []
+    return rows[["as_of", "user_id", "cell", "label", "os", "gender", *weight]].assign(
         level=rows["last_subscription_level"],
         tenure_band=tenure_band(rows["tenure_days"]),
         **tested.probabilities,

@@ -9,12 +9,14 @@ from datetime import date as Date
 from churn_spark.config import NightConfig, PolicyConfig
 from churn_spark.contracts.tables import (
     ALERTS,
+    CONTACTS,
     DATA_CHECKS,
     DECISIONS,
     DRIFT,
     EVENTS,
     LABELS,
     PERFORMANCE,
+    RETENTION_LISTS,
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
@@ -59,7 +61,7 @@ USE_CASE = UseCase(
     "retrain, promote, reject, roll back or wait, by a pure policy; who is told",
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, DATA_CHECKS),
     writes=(DECISIONS, ALERTS, TRAINING_ROWS, VALIDATION_SCORES, SNAPSHOTS, LABELS),
-    reads_if_there=(DRIFT, PERFORMANCE, DECISIONS, ALERTS),
+    reads_if_there=(DRIFT, PERFORMANCE, DECISIONS, ALERTS, RETENTION_LISTS, CONTACTS),
     takes=("the champion",),
     leaves=("MLflow", "`champion/`"),
 )

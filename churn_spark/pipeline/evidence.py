@@ -13,6 +13,7 @@ import pandas as pd
 from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
+from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import require_rows
@@ -40,6 +41,7 @@ from churn_spark.pipeline.dates import LogDates, training_dates, unseen_dates
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.performance import read_labelled
+from churn_spark.pipeline.treated import read_treatment
 
 _DAYS_OF_LISTS: Final = 28
 
@@ -72,7 +74,17 @@ def gather_evidence(
         probation=probation,
         joint=joint_fact(drift.joint, state.champion),
         reach=read_newest_reach(lakehouse, night),
+        n_unmatched=_count_unmatched(lakehouse, performance, config),
     )
+
+
+def _count_unmatched(
+    lakehouse: Lakehouse, performance: Sequence[MetricChange], config: NightConfig
+) -> int:
+    """Users of the window on lists that were worked from and had no control group."""
+    dates = {change.window_start for change in performance}
+    treatment = read_treatment(lakehouse, dates, config.learning)
+    return 0 if treatment is None else int((treatment[WEIGHT] == 1).sum())
 
 
 def read_metric_changes(
@@ -125,11 +137,12 @@ def compare_on_probation(
         return None
     rows = _read_pair(lakehouse, registry, (state.champion, state.previous), dates, config)
     labels, users = rows["label"].to_numpy(dtype=float), rows["user_id"].to_numpy()
-    auc = compare_aucs(labels, rows["new"].to_numpy(), rows["old"].to_numpy(), users)
+    weights = weights_in(rows)
+    auc = compare_aucs(labels, rows["new"].to_numpy(), rows["old"].to_numpy(), users, weights)
     # With fewer than two cancels nothing can be told.
     if math.isnan(auc.high):
         return None
-    n_positive = count_positive_users(labels, users)
+    n_positive = count_positive_users(labels, users, weights)
     return ProbationComparison(state.champion, state.previous, auc.value, auc.high, n_positive)
 
 
@@ -159,6 +172,7 @@ def compare_with_champion(
         rows["old"].to_numpy(),
         rows["user_id"].to_numpy(),
         {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
+        weights_in(rows),
     )
 
 

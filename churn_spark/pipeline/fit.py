@@ -94,7 +94,7 @@ def offset_features(data: TrainingData, config: LearningConfig) -> list[str]:
 def build_bundle(data: TrainingData, trees: FittedTrees, config: LearningConfig) -> ModelBundle:
     """Put together all that scoring and monitoring need of the trees."""
     baseline = build_baseline_rows(
-        data.learnt, data.encoding, trees, config.max_reference_rows, data.log.history
+        data.population, data.encoding, trees, config.max_reference_rows, data.log.history
     )
     return ModelBundle(
         native_text=trees.native_text,

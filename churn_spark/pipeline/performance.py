@@ -14,7 +14,15 @@ from churn_spark.config import LearningConfig, MonitoringConfig
 from churn_spark.contracts.features.segments import SEGMENT_SOURCES
 from churn_spark.contracts.tables import LABELS, PERFORMANCE, SCORES, SNAPSHOTS, VALIDATION_SCORES
 from churn_spark.evaluation.segments import segments_of
-from churn_spark.lakehouse.frames import Rows, join, on_side_of, only, sample_rows, to_spark
+from churn_spark.lakehouse.frames import (
+    Rows,
+    collect,
+    join,
+    on_side_of,
+    only,
+    sample_rows,
+    to_spark,
+)
 from churn_spark.lakehouse.selection import Between, Where, spark_condition
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, read_dates, read_known
@@ -25,6 +33,7 @@ from churn_spark.monitoring.performance.labelled import expected_rows, labelled_
 from churn_spark.pipeline.behaviour import with_behaviour
 from churn_spark.pipeline.dates import unseen_dates
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.treated import counting, read_treatment, weigh
 from churn_spark.scoring.scores import predict_rows
 
 _KEYS = ("as_of", "user_id")
@@ -79,7 +88,7 @@ def measure_performance(
     rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     if window is not None:
         labelled = read_labelled(lakehouse, {"churn_probability": bundle}, [window], config, limits)
-        reference = read_validation(lakehouse, registry.run_of(bundle.version), limits)
+        reference = read_validation(lakehouse, registry.run_of(bundle.version), config, limits)
         rows += labelled_rows(labelled, reference, window, bundle, limits)
     return [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
 
@@ -104,7 +113,8 @@ def read_labelled(
         held_out: only users that no model was fitted on.
 
     Returns:
-        Columns as_of, user_id, label, those of `SEGMENTS` and one per model.
+        Columns as_of, user_id, label, those of `SEGMENTS` and one per model; with `weight` where
+        contacts may have changed outcomes, and without the rows that count 0.
     """
     snapshots = read_dates(lakehouse, SNAPSHOTS, dates)
     if held_out:
@@ -114,7 +124,7 @@ def read_labelled(
     labels = read_dates(lakehouse, LABELS, dates)
     horizon = config.labels.horizon
     known = only(labels, horizon_days=[horizon.days], gap_days=[horizon.gap_days], label=[0, 1])
-    known = known[[*_KEYS, "label"]]
+    known = counting(weigh(known[[*_KEYS, "label"]], read_treatment(lakehouse, dates, config)))
     found = join(snapshots[[*_KEYS, *SEGMENT_SOURCES]], known, _KEYS, "inner")
     for name, bundle in bundles.items():
         described = with_behaviour(lakehouse, snapshots, bundle)
@@ -122,8 +132,13 @@ def read_labelled(
     return _with_segments(sample_rows(found, limits.max_labelled_rows))
 
 
-def read_validation(lakehouse: Lakehouse, run_id: str, limits: MonitoringConfig) -> pd.DataFrame:
-    """The rows that a run's model was validated on, with their segments: the reference."""
+def read_validation(
+    lakehouse: Lakehouse, run_id: str, config: LearningConfig, limits: MonitoringConfig
+) -> pd.DataFrame:
+    """The rows that a run's model was validated on, with their segments: the reference.
+
+    What they count is read again: contacts may have been recorded since.
+    """
     where: Where = {"run_id": [run_id]}
     columns, of_segments = [*_KEYS, "label", "churn_probability"], [*_KEYS, *SEGMENT_SOURCES]
     rows: Rows
@@ -134,7 +149,9 @@ def read_validation(lakehouse: Lakehouse, run_id: str, limits: MonitoringConfig)
         chosen = lakehouse.read(VALIDATION_SCORES).filter(spark_condition(where))
         users = lakehouse.read(SNAPSHOTS).select(of_segments)
         rows = chosen.select(columns).join(users, [*_KEYS])
-    return _with_segments(sample_rows(rows, limits.max_labelled_rows))
+    sampled = sample_rows(rows, limits.max_labelled_rows)
+    treatment = read_treatment(lakehouse, {*sampled["as_of"]}, config)
+    return _with_segments(collect(counting(weigh(sampled, treatment))))
 
 
 def _with_segments(rows: pd.DataFrame) -> pd.DataFrame:

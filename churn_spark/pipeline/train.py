@@ -6,9 +6,11 @@ from datetime import date as Date
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import (
+    CONTACTS,
     DATA_CHECKS,
     EVENTS,
     LABELS,
+    RETENTION_LISTS,
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
@@ -33,7 +35,7 @@ USE_CASE = UseCase(
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
     leaves=("MLflow", "`champion/`"),
-    reads_if_there=(DATA_CHECKS,),
+    reads_if_there=(DATA_CHECKS, RETENTION_LISTS, CONTACTS),
 )
 
 
@@ -94,6 +96,8 @@ def train(
             f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel; left out: "
             f"{count_of(n_in_gap, 'row')} with a cancel in the gap"
         )
+        if data.changed is not None:
+            facts.append(data.changed.describe())
         facts.append(describe_evaluation("LightGBM", trees.evaluation))
         facts.append(describe_evaluation("LR", baseline.evaluation))
         facts.append(said)

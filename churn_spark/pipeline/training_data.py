@@ -22,7 +22,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
-from churn_spark.lakehouse.frames import Rows, join, kept
+from churn_spark.lakehouse.frames import Rows, join, kept, to_spark
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import are_few, replace_users
@@ -42,6 +42,7 @@ from churn_spark.pipeline.behaviour_fit import fit_behaviour_before
 from churn_spark.pipeline.dates import LogDates, training_dates
 from churn_spark.pipeline.fading import fading_rows, fit_fading_before
 from churn_spark.pipeline.labels import horizon_of
+from churn_spark.pipeline.treated import Changed, count_changed, read_treatment, weigh
 from churn_spark.timeline import Horizon
 
 
@@ -49,25 +50,33 @@ from churn_spark.timeline import Horizon
 class TrainingData:
     """Encoded rows in a table, and what made them.
 
+    Where contacts may have changed outcomes, rows have a `weight`, too.
+
     Attributes:
         learnt: the rows to learn from, encoded, as in the table.
-        described: all rows, as people know them, with `label`, `split` and segments.
+        described: all rows, as people know them, with `label`, `split` and segments; those that
+            count 0 among them.
+        population: all rows of the dates to learn from, encoded: what tonight's users are
+            compared with, also those whose outcome doesn't count.
         encoding: of their features, fitted on rows to learn from.
         behaviour: model of the features of the set `behaviour`; none where it isn't used.
         fading: model of the features of the set `fading`; none where it isn't used.
         n_rows: split -> rows.
         n_positive: split -> cancellations.
         log: the dates of the log that they are of.
+        changed: rows whose outcome a contact may have changed; none where there are none.
     """
 
     learnt: LearntRows
     described: LearntRows
+    population: LearntRows
     encoding: Encoding
     behaviour: BehaviourModel | None
     fading: FadingModel | None
     n_rows: dict[str, int]
     n_positive: dict[str, int]
     log: LogDates
+    changed: Changed | None = None
 
     def release(self) -> None:
         """Let go of what Spark keeps of them."""
@@ -124,8 +133,12 @@ def prepare(
     """
     sets = used_sets(config)
     with kept(join_labels(*labelled, config.training)) as joined:
-        labelled_rows = _learnt(lakehouse, joined)
-        counts = _of_dates(labelled_rows, train_dates).by_split
+        labelled_rows, changed = _learnt(lakehouse, joined), None
+        treatment = read_treatment(lakehouse, labelled_rows.dates, config)
+        if treatment is not None:
+            changed = count_changed(labelled_rows.rows, treatment, lakehouse)
+            labelled_rows = _learnt(lakehouse, weigh(labelled_rows.rows, treatment))
+        counts = _of_dates(labelled_rows.counting, train_dates).by_split
         n_rows = dict(zip(counts["split"], counts["n"], strict=True))
         n_positive = dict(zip(counts["split"], counts["n_positive"], strict=True))
         check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
@@ -136,15 +149,31 @@ def prepare(
             fading = fit_fading_before(lakehouse, log, date, config)
         described = _describe(lakehouse, labelled_rows, behaviour, fading, config.labels.horizon)
     features = chosen_features(sets, config)
-    fitted_on = _of_dates(described, train_dates).where("split", [TRAIN, STOPPING])
+    fitted_on = _of_dates(described.counting, train_dates).where("split", [TRAIN, STOPPING])
     encoding = fit_encoding(fitted_on, features, config.encoding.max_levels)
-    encoded = encode_rows(described.rows, encoding)
+    encoded = encode_rows(described.counting.rows, encoding)
     replace_users(lakehouse, encoded, spec, where={})
-    collected = encoded if isinstance(encoded, pd.DataFrame) else None
-    stored = _of_dates(
-        LearntRows(lakehouse.spark, partial(lakehouse.read, spec), collected), train_dates
+
+    def read() -> DataFrame:
+        return to_spark(weigh(lakehouse.read(spec), treatment), spec, lakehouse.spark)
+
+    collected = weigh(encoded, treatment) if isinstance(encoded, pd.DataFrame) else None
+    stored = _of_dates(LearntRows(lakehouse.spark, read, collected), train_dates)
+    population = stored
+    if treatment is not None:
+        population = _of_dates(_encode_all(lakehouse, described, encoding), train_dates)
+    return TrainingData(
+        stored, described, population, encoding, behaviour, fading, n_rows, n_positive, log, changed
     )
-    return TrainingData(stored, described, encoding, behaviour, fading, n_rows, n_positive, log)
+
+
+def _encode_all(lakehouse: Lakehouse, described: LearntRows, encoding: Encoding) -> LearntRows:
+    """All rows encoded, those that count 0 too; nowhere stored."""
+    encoded = encode_rows(described.rows, encoding)
+    if isinstance(encoded, pd.DataFrame):
+        return LearntRows.of_frame(encoded, lakehouse.spark)
+    found = encoded
+    return LearntRows(lakehouse.spark, lambda: found, None)
 
 
 def _of_dates(rows: LearntRows, dates: Collection[Date] | None) -> LearntRows:

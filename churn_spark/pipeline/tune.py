@@ -11,9 +11,11 @@ from datetime import date as Date
 
 from churn_spark.config import LearningConfig, TuningConfig
 from churn_spark.contracts.tables import (
+    CONTACTS,
     DATA_CHECKS,
     EVENTS,
     LABELS,
+    RETENTION_LISTS,
     SESSION_DAYS,
     SNAPSHOTS,
     TRAINING_ROWS,
@@ -53,7 +55,7 @@ USE_CASE = UseCase(
     reads=(EVENTS, SESSION_DAYS, TRANSITIONS),
     writes=(SNAPSHOTS, LABELS, TRAINING_ROWS, VALIDATION_SCORES),
     leaves=("MLflow", "`champion/`"),
-    reads_if_there=(DATA_CHECKS,),
+    reads_if_there=(DATA_CHECKS, RETENTION_LISTS, CONTACTS),
 )
 _REGISTERED = "registered"
 

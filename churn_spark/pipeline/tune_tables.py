@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from churn_spark.arrays import Values
 from churn_spark.models.search.search import (
     candidates_of,
     importances,
@@ -20,7 +19,7 @@ from churn_spark.models.search.tuning import (
 _N_SHOWN = 5
 
 
-def show_trials(study: optuna.Study, choice: Choice, n_rows: NDArray[np.int64], seed: int) -> None:
+def show_trials(study: optuna.Study, choice: Choice, n_rows: Values, seed: int) -> None:
     """Print what mattered, and the best trials against the present parameters."""
     candidates = candidates_of(study)
     present = next(candidate for candidate in candidates if candidate.is_present)

@@ -8,8 +8,8 @@ import time
 import mlflow
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 
+from churn_spark.arrays import Values
 from churn_spark.config import LearningConfig, LightGBMConfig, TuningConfig
 from churn_spark.contracts.features.spec import FORECAST_FEATURES
 from churn_spark.evaluation.date_split import DateSplit
@@ -123,6 +123,6 @@ def with_parameters(config: LightGBMConfig, parameters: dict[str, float]) -> Lig
     return LightGBMConfig.model_validate(config.model_dump() | parameters)
 
 
-def n_rows_of(folds: list[Fold]) -> NDArray[np.int64]:
+def n_rows_of(folds: list[Fold]) -> Values:
     """Judged rows of each group of users, shape (folds x groups,)."""
     return np.concatenate([fold.n_rows for fold in folds])

@@ -10,11 +10,12 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from churn_spark.arrays import Ints
+from churn_spark.arrays import Ints, Values
 from churn_spark.config import LightGBMConfig, TrainingConfig
 from churn_spark.errors import TooFewCancelsError
 from churn_spark.evaluation.date_split import DateSplit
-from churn_spark.evaluation.metrics import roc_auc
+from churn_spark.evaluation.metrics import weighted_tally
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
@@ -45,9 +46,9 @@ class Fold:
     groups: Ints
 
     @property
-    def n_rows(self) -> Ints:
-        """Test rows of each group, shape (GROUPS,)."""
-        return np.bincount(self.groups, minlength=GROUPS)
+    def n_rows(self) -> Values:
+        """Test rows of each group, each as often as it counts, shape (GROUPS,)."""
+        return np.bincount(self.groups, weights_in(self.test), minlength=GROUPS)
 
 
 def build_folds(
@@ -103,9 +104,12 @@ def evaluate_fold(
     text = fit_trees(fold.train, encoding, config, plan, config.engine)
     labels = fold.test["label"].to_numpy()
     margins = staged_margins(fold.test, encoding, text, offset, grid_of(config))
+    weights = weights_in(fold.test)
     losses = margin_losses(margins, labels)
+    if weights is not None:
+        losses = losses * weights
     by_group = [np.bincount(fold.groups, weights=row, minlength=GROUPS) for row in losses]
-    aucs = [roc_auc(labels, row) for row in margins]
+    aucs = [weighted_tally(labels, row, weights).roc_auc() for row in margins]
     return FoldResult(np.stack(by_group), fold.n_rows, np.array(aucs))
 
 

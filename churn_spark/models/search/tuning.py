@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from churn_spark.arrays import Floats, Ints
+from churn_spark.arrays import Floats, Values
 from churn_spark.evaluation.intervals import paired_difference
 
 
@@ -17,12 +17,12 @@ class FoldResult:
 
     Attributes:
         losses: sums in nats after each number of trees, by group of users, shape (grid, groups).
-        n_rows: rows of each group, shape (groups,).
+        n_rows: rows of each group, each as often as it counts, shape (groups,).
         aucs: area under the ROC curve after each number of trees, shape (grid,).
     """
 
     losses: Floats
-    n_rows: Ints
+    n_rows: Values
     aucs: Floats
 
 
@@ -81,7 +81,7 @@ def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
         grid: numbers of trees, as in the folds.
     """
     losses = np.concatenate([fold.losses for fold in folds], axis=1)
-    n_rows = sum(int(fold.n_rows.sum()) for fold in folds)
+    n_rows = sum(float(fold.n_rows.sum()) for fold in folds)
     means = losses.sum(axis=1) / n_rows
     best = int(np.argmin(means))
     auc = float(np.mean([fold.aucs[best] for fold in folds]))
@@ -89,7 +89,7 @@ def sum_up(folds: Sequence[FoldResult], grid: Sequence[int]) -> TrialResult:
 
 
 def paired_gain(
-    candidate: TrialResult, reference: TrialResult, n_rows: Ints
+    candidate: TrialResult, reference: TrialResult, n_rows: Values
 ) -> tuple[float, float]:
     """How much less a trial loses than another on the same rows, and its standard error.
 
@@ -107,7 +107,7 @@ def paired_gain(
     return paired_difference(gains, n_rows)
 
 
-def choose_parameters(candidates: Sequence[Candidate], n_rows: Ints) -> Choice:
+def choose_parameters(candidates: Sequence[Candidate], n_rows: Values) -> Choice:
     """Take the trial with the least loss if it gains more than one standard error, else stay.
 
     The best of many trials looks better than it is, so a gain within the sampling error of the

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.config import MonitoringConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
 from churn_spark.monitoring.performance.performance import (
@@ -40,6 +42,7 @@ def labelled_rows(
 
     Args:
         labelled: user_id, label, churn_probability and the columns of `SEGMENTS`; one as-of date.
+            With `weight` where rows don't count once each.
         reference: the same of the validation users, as of the dates learnt from.
         as_of: of the window.
         bundle: the champion; has the threshold of F1.
@@ -51,7 +54,9 @@ def labelled_rows(
     for name, rows in _slices(labelled, config.min_slice_rows):
         current = _measure(rows, bundle, config)
         usual = _usual(before[name], rows, bundle, config) if name in before else {}
-        n_positive = count_positive_users(rows["label"].to_numpy(), rows["user_id"].to_numpy())
+        n_positive = count_positive_users(
+            rows["label"].to_numpy(), rows["user_id"].to_numpy(), weights_in(rows)
+        )
         for metric, estimate in current.items():
             row = {
                 "basis": LABELS,
@@ -136,6 +141,7 @@ def _measure(
         threshold=bundle.metrics["threshold"],
         n_replicas=config.n_replicas,
         seed=_SEED,
+        weights=weights_in(rows),
     )
 
 
@@ -143,7 +149,8 @@ def _usual(
     reference: pd.DataFrame, rows: pd.DataFrame, bundle: ModelBundle, config: MonitoringConfig
 ) -> dict[str, Estimate]:
     found = _measure(reference, bundle, config)
-    at_share = _measure(at_base_rate(reference, rows["label"].mean()), bundle, config)
+    share = float(np.average(rows["label"], weights=weights_in(rows)))
+    at_share = _measure(at_base_rate(reference, share), bundle, config)
     return found | {metric: at_share[metric] for metric in FOLLOW_BASE_RATE if metric in at_share}
 
 

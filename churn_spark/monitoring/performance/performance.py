@@ -19,6 +19,7 @@ from scipy import stats
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.intervals import Interval
+from churn_spark.evaluation.treated import effective_size
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     MetricChange,
@@ -37,7 +38,13 @@ class Estimate(Interval):
     standard_error: float
 
 
-def estimate_auc(labels: Values, scores: Values, users: Values, widening: float = 1.0) -> Estimate:
+def estimate_auc(
+    labels: Values,
+    scores: Values,
+    users: Values,
+    widening: float = 1.0,
+    weights: Values | None = None,
+) -> Estimate:
     """ROC AUC with DeLong's interval, on the logit scale so that it stays within [0, 1].
 
     Args:
@@ -45,11 +52,12 @@ def estimate_auc(labels: Values, scores: Values, users: Values, widening: float 
         scores: any order-preserving score, shape (n,).
         users: whose row it is, shape (n,).
         widening: of the standard error, where the scores themselves are of the same rows.
+        weights: how often each row counts, shape (n,); once by default.
 
     Returns:
         NaN throughout without a user of each class; NaN bounds with fewer than two of each.
     """
-    aucs, covariance = auc_covariance(labels, scores[None, :], users)
+    aucs, covariance = auc_covariance(labels, scores[None, :], users, weights)
     auc, error = float(aucs[0]), widening * math.sqrt(covariance[0, 0])
     if not 0 < auc < 1 or not error > 0:
         # At the edge the variance is 0 or the logit infinite: all that is known is the value.
@@ -60,7 +68,9 @@ def estimate_auc(labels: Values, scores: Values, users: Values, widening: float 
     return Estimate(auc, _expit(logit - spread), _expit(logit + spread), error)
 
 
-def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Estimate:
+def compare_aucs(
+    labels: Values, new: Values, old: Values, users: Values, weights: Values | None = None
+) -> Estimate:
     """AUC of `new` minus AUC of `old` on the same rows, paired: their errors largely cancel.
 
     The interval is Student's, with one degree of freedom less than the users of the rarer class:
@@ -70,16 +80,18 @@ def compare_aucs(labels: Values, new: Values, old: Values, users: Values) -> Est
     Raises:
         ValueError: if the arrays differ in length.
     """
-    aucs, covariance = auc_covariance(labels, np.stack([new, old]), users)
+    aucs, covariance = auc_covariance(labels, np.stack([new, old]), users, weights)
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     # Equal scores differ by nothing, but rounding may leave a trace below 0.
     error = math.sqrt(variance) if variance > 0 else 0.0 if variance <= 0 else math.nan
-    n_users = min(len(np.unique(users[is_label])) for is_label in (labels == 1, labels != 1))
+    n_users = min(_count_users(users, is_label, weights) for is_label in (labels == 1, labels != 1))
     reach = float(stats.t.ppf(0.975, n_users - 1)) if n_users > 1 else math.nan
     return _around(float(aucs[0] - aucs[1]), error, reach)
 
 
-def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Values, Values]:
+def auc_covariance(
+    labels: Values, scores: Values, users: Values, weights: Values | None = None
+) -> tuple[Values, Values]:
     """The AUC of each model and the covariance matrix of them all.
 
     Args:
@@ -87,6 +99,8 @@ def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Value
         scores: one row per model, shape (k, n).
         users: whose row it is, shape (n,). With one row per user this is DeLong's estimate,
             with several it is Obuchowski's for clustered data.
+        weights: how often each row counts, shape (n,); once by default. Who counts for many adds
+            to the variance as such.
 
     Returns:
         Shapes (k,) and (k, k). NaN where a class has no row, or fewer than two users.
@@ -97,21 +111,15 @@ def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Value
     k = len(scores)
     if n_positive == 0 or n_negative == 0:
         return np.full(k, np.nan), np.full((k, k), np.nan)
-    aucs = np.empty(k)
-    placements = np.empty(scores.shape)
-    for model, row in enumerate(scores):
-        ranks = stats.rankdata(row)
-        within = np.empty(row.size)
-        within[is_positive] = stats.rankdata(row[is_positive])
-        within[~is_positive] = stats.rankdata(row[~is_positive])
-        # Rows of the other class ranked below, ties counting half.
-        n_below = ranks - within
-        placements[model, is_positive] = n_below[is_positive] / n_negative
-        placements[model, ~is_positive] = 1 - n_below[~is_positive] / n_positive
-        aucs[model] = placements[model, is_positive].mean()
+    placements = np.stack([_placements(row, is_positive, weights) for row in scores])
+    of_class = None if weights is None else weights[is_positive]
+    aucs = np.array([np.average(row[is_positive], weights=of_class) for row in placements])
     _, owner = np.unique(users, return_inverse=True)
     n_users = int(owner.max()) + 1
     centred = placements - aucs[:, None]
+    if weights is not None:
+        centred = centred * weights
+        n_positive, n_negative = weights[is_positive].sum(), weights[~is_positive].sum()
     of_positives = _sum_by(owner, centred * is_positive, n_users) / n_positive
     of_negatives = _sum_by(owner, centred * ~is_positive, n_users) / n_negative
     with_positive = int(np.unique(owner[is_positive]).size)
@@ -129,6 +137,23 @@ def auc_covariance(labels: Values, scores: Values, users: Values) -> tuple[Value
     return aucs, covariance
 
 
+def _placements(scores: Values, is_positive: Values, weights: Values | None) -> Values:
+    """Of each row the share of the other class that it ranks on the right side of, ties half."""
+    if weights is None:
+        below = stats.rankdata(scores)
+        for is_class in (is_positive, ~is_positive):
+            below[is_class] -= stats.rankdata(scores[is_class])
+        n_positive, n_negative = int(is_positive.sum()), int((~is_positive).sum())
+    else:
+        _, place = np.unique(scores, return_inverse=True)
+        below = np.empty(len(scores))
+        n_positive, n_negative = weights[is_positive].sum(), weights[~is_positive].sum()
+        for is_class in (is_positive, ~is_positive):
+            mass = np.bincount(place[~is_class], weights[~is_class], int(place.max()) + 1)
+            below[is_class] = (np.cumsum(mass) - mass / 2)[place[is_class]]
+    return np.where(is_positive, below / n_negative, 1 - below / n_positive)
+
+
 def measure(
     labels: Values,
     probabilities: Values,
@@ -137,6 +162,7 @@ def measure(
     threshold: float,
     n_replicas: int,
     seed: int,
+    weights: Values | None = None,
 ) -> dict[str, Estimate]:
     """All judged metrics of one model with their intervals.
 
@@ -147,6 +173,7 @@ def measure(
         threshold: where F1 is taken.
         n_replicas: draws of the users, for all metrics but AUC.
         seed: of the draws.
+        weights: how often each row counts, shape (n,); once by default.
     """
     drawn = bootstrap_by_user(
         labels,
@@ -155,8 +182,9 @@ def measure(
         thresholds={_ONE: threshold},
         n_replicas=n_replicas,
         seed=seed,
+        weights=weights,
     )
-    estimates = {"roc_auc": estimate_auc(labels, probabilities, users)}
+    estimates = {"roc_auc": estimate_auc(labels, probabilities, users, weights=weights)}
     for metric in DRAWN_METRICS:
         found, replicas = drawn.interval(_ONE, metric), drawn.replicas[_ONE][metric]
         error = float(np.nanstd(replicas, ddof=1)) if len(replicas) > 1 else math.nan
@@ -171,6 +199,7 @@ def compare_challenger(
     old: Values,
     users: Values,
     segments: Mapping[str, Values],
+    weights: Values | None = None,
 ) -> ChallengerComparison:
     """A challenger against the champion on the same rows, in none of their fits.
 
@@ -181,8 +210,9 @@ def compare_challenger(
         old: probabilities of the champion, shape (n,).
         users: whose row it is, shape (n,).
         segments: name -> the value of each row, shape (n,).
+        weights: how often each row counts, shape (n,); once by default.
     """
-    auc = compare_aucs(labels, new, old, users)
+    auc = compare_aucs(labels, new, old, users, weights)
     values = bootstrap_by_user(
         labels,
         {"new": new, "old": old},
@@ -190,14 +220,16 @@ def compare_challenger(
         thresholds={"new": 0.5, "old": 0.5},
         n_replicas=0,
         seed=0,
+        weights=weights,
     ).values
     differences = []
     for name in sorted(segments):
         for value in np.unique(segments[name]):
             part = segments[name] == value
-            n_positive = count_positive_users(labels[part], users[part])
+            of_part = None if weights is None else weights[part]
+            n_positive = count_positive_users(labels[part], users[part], of_part)
             if 0 < n_positive < len(np.unique(users[part])):
-                found = compare_aucs(labels[part], new[part], old[part], users[part])
+                found = compare_aucs(labels[part], new[part], old[part], users[part], of_part)
                 differences.append(SegmentDifference(f"{name}={value}", n_positive, found.value))
     return ChallengerComparison(
         version=versions[0],
@@ -213,9 +245,22 @@ def compare_challenger(
     )
 
 
-def count_positive_users(labels: Values, users: Values) -> int:
-    """Users who cancel: one who is in several weekly snapshots counts once."""
-    return len(np.unique(users[labels == 1]))
+def count_positive_users(labels: Values, users: Values, weights: Values | None = None) -> int:
+    """Users who cancel: one who is in several weekly snapshots counts once.
+
+    With weights as many as users of equal weight would tell as much.
+    """
+    return _count_users(users, labels == 1, weights)
+
+
+def _count_users(users: Values, is_chosen: Values, weights: Values | None) -> int:
+    """Users of the chosen rows, each by the most that one of these counts."""
+    names, user = np.unique(users[is_chosen], return_inverse=True)
+    if weights is None:
+        return len(names)
+    most = np.zeros(len(names))
+    np.maximum.at(most, user, weights[is_chosen])
+    return int(effective_size(most))
 
 
 def change_against(

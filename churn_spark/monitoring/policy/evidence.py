@@ -219,6 +219,8 @@ class Evidence:
         joint: drift of all features at once; none where it was not tested.
         reach: what the newest list whose labels are known has reached; decides only where
             `policy.judge_list` says so, and the champion has made it.
+        n_unmatched: users of the labelled window who were on lists without a control group, from
+            which calls were made: if these kept some, that looks like lost performance.
     """
 
     n_rows: int
@@ -231,6 +233,7 @@ class Evidence:
     wander: Wander | None = None
     joint: JointFact | None = None
     reach: ListReach | None = None
+    n_unmatched: int = 0
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

@@ -103,6 +103,11 @@ def _calls(
         *others, last = (f"{streak.metric} on {streak.n_bad}" for streak in lost)
         windows = "window" if lost[-1].n_bad == 1 else "windows in a row"
         reason = f"surely worse than the reference: {', '.join([*others, last])} {windows}"
+        if evidence.n_unmatched:
+            reason += (
+                f" (with {count_of(evidence.n_unmatched, 'user')} of lists without control group: "
+                "calls that keep users look like that, too)"
+            )
         yield _with_limits(Call("performance", reason), state, config, today)
     if evidence.tells_drift(config) and is_drift_confirmed(state, config):
         share = breached_share(state.breached, evidence.features)
