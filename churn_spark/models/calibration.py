@@ -177,7 +177,7 @@ def _fit_isotonic(margins: Floats, labels: Floats, weights: Floats | None) -> Ca
     at, place = np.unique(margins, return_inverse=True)
     counts = np.bincount(place, weights=by_weight(np.ones(len(labels)), weights))
     shares = np.bincount(place, weights=by_weight(labels, weights)) / counts
-    at, shares, n = _pool(at, shares, counts)
+    at, shares, n = _pool(at, shares, counts.astype(np.float64))
     at, shares, _ = _pool(at, (shares * n + rate) / (n + 1), n + 1)
     return Calibration("isotonic", (*at.tolist(), *logit(shares).tolist()))
 

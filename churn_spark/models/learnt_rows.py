@@ -68,7 +68,9 @@ class LearntRows:
 
     def where(self, column: str, values: Collection[Any]) -> LearntRows:
         """The rows that have one of the values in a column."""
-        return self._filter(F.col(column).isin(*values), lambda rows: rows[column].isin([*values]))
+        return self._filter(
+            lambda: F.col(column).isin(*values), lambda rows: rows[column].isin([*values])
+        )
 
     @cached_property
     def is_weighted(self) -> bool:
@@ -80,15 +82,15 @@ class LearntRows:
         """The rows whose outcome counts: all where no contact may have changed one."""
         if not self.is_weighted:
             return self
-        return self._filter(F.col(WEIGHT) > 0, lambda rows: rows[WEIGHT] > 0)
+        return self._filter(lambda: F.col(WEIGHT) > 0, lambda rows: rows[WEIGHT] > 0)
 
     def _filter(
-        self, condition: Column, choose: Callable[[pd.DataFrame], pd.Series]
+        self, condition: Callable[[], Column], choose: Callable[[pd.DataFrame], pd.Series]
     ) -> LearntRows:
         """The rows that fit a condition, said for Spark and for this process."""
 
         def read() -> DataFrame:
-            return self.spark.filter(condition)
+            return self.spark.filter(condition())
 
         if self.collected is None:
             return LearntRows(self.session, read, None)

@@ -120,9 +120,7 @@ def log_odds(probabilities: Floats) -> Floats:
     return np.asarray(logit(inside), dtype=np.float64)
 
 
-def _fit_logistic(
-    columns: Floats, labels: Floats, weights: Floats | None
-) -> tuple[Floats, float]:
+def _fit_logistic(columns: Floats, labels: Floats, weights: Floats | None) -> tuple[Floats, float]:
     """Slopes and intercept of the least mean log loss; a touch of shrinkage keeps them finite."""
     inputs = np.column_stack([columns, np.ones(len(labels))])
     signs, shrink = 1.0 - 2.0 * labels, np.append(np.full(columns.shape[1], _SHRINK), 0.0)

@@ -22,6 +22,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
+from churn_spark.evaluation.treated import weigh_rows
 from churn_spark.lakehouse.frames import Rows, join, kept, to_spark
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
@@ -157,7 +158,7 @@ def prepare(
     def read() -> DataFrame:
         return to_spark(weigh(lakehouse.read(spec), treatment), spec, lakehouse.spark)
 
-    collected = weigh(encoded, treatment) if isinstance(encoded, pd.DataFrame) else None
+    collected = weigh_rows(encoded, treatment) if isinstance(encoded, pd.DataFrame) else None
     stored = _of_dates(LearntRows(lakehouse.spark, read, collected), train_dates)
     population = stored
     if treatment is not None:

@@ -22,7 +22,7 @@ from churn_spark.evaluation.treated import (
     worked_from,
 )
 from churn_spark.lakehouse.frames import Rows, collect, to_spark
-from churn_spark.lakehouse.selection import Between
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.wording import count_of
 
@@ -50,15 +50,13 @@ def read_treatment(
 
 def read_worked_lists(lakehouse: Lakehouse, first: Date, last: Date) -> pd.DataFrame:
     """The rows of lists from one date to another from which users may have been contacted."""
-    named = [
-        day for day in lakehouse.partition_values(CONTACTS, "list_date") if day <= last
-    ]
+    named = [day for day in lakehouse.partition_values(CONTACTS, "list_date") if day <= last]
     lists = lakehouse.read_rows(RETENTION_LISTS, {"as_of": named}, ["as_of", "campaign"])
     campaigns = dict(lists.drop_duplicates().itertuples(index=False, name=None))
     starts = campaign_starts(campaigns, named)
     if not starts:
         return lists.iloc[:0].reindex(columns=_COLUMNS)
-    within = {"as_of": Between(first, last), "campaign": sorted(starts)}
+    within: Where = {"as_of": Between(first, last), "campaign": sorted(starts)}
     return worked_from(lakehouse.read_rows(RETENTION_LISTS, within, _COLUMNS), starts)
 
 

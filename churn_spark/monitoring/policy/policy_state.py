@@ -153,6 +153,9 @@ def to_json(value: PolicyState | Decision | Evidence) -> str:
         ValueError: if a float is NaN or infinite, which JSON doesn't know.
     """
     plain = _ADAPTERS[type(value)].dump_python(value, mode="json")
+    # Said only where there are some, so that the text of a night without stays as it was.
+    if not plain.get("n_unmatched", True):
+        del plain["n_unmatched"]
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
