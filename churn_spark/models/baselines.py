@@ -103,8 +103,11 @@ def _sums_by(
 ) -> tuple[Floats, Floats]:
     """Rows and positive labels of each group, each row as often as it counts."""
     counted = np.ones(len(labels)) if weights is None else weights
-    n = np.bincount(group, counted, n_groups)
-    return n, np.bincount(group, counted * labels, n_groups)
+    n, n_positive = (
+        np.bincount(group, of_rows, n_groups).astype(np.float64)
+        for of_rows in (counted, counted * labels)
+    )
+    return n, n_positive
 
 
 def _hours_of(rows: pd.DataFrame) -> Floats:

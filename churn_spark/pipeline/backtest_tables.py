@@ -143,7 +143,7 @@ def build_card(
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
         population=f"users with an event in the {config.snapshots.active_days} days before the "
-        "date who have not cancelled before it",
+        f"date who have not cancelled before it{_who_counts(tested)}",
         base_rate=tested.trees.base_rate,
         n_train_users=rows.loc[rows["cell"] == "training", "user_id"].nunique(),
         n_test_users=rows.loc[rows["cell"] == "both", "user_id"].nunique(),
@@ -158,6 +158,12 @@ def build_card(
         is_simulated=is_simulated,
         leaving=_leaving(tested),
     )
+
+
+def _who_counts(tested: BacktestResult) -> str:
+    """What was left out because of contacts; nothing where there were none."""
+    changed = tested.data.changed
+    return f"; {changed.describe()}, in all figures; curves show each row once" if changed else ""
 
 
 def _leaving(tested: BacktestResult) -> Leaving | None:

@@ -73,9 +73,19 @@ def gather_evidence(
         performance,
         probation=probation,
         joint=joint_fact(drift.joint, state.champion),
-        reach=read_newest_reach(lakehouse, night),
+        reach=_unless_worked(lakehouse, read_newest_reach(lakehouse, night), config),
         n_unmatched=_count_unmatched(lakehouse, performance, config),
     )
+
+
+def _unless_worked(
+    lakehouse: Lakehouse, reach: ListReach | None, config: NightConfig
+) -> ListReach | None:
+    """What a list has reached, unless calls may have kept those whom it named."""
+    if reach is None:
+        return None
+    treatment = read_treatment(lakehouse, [reach.window_start], config.learning)
+    return reach if treatment is None else None
 
 
 def _count_unmatched(

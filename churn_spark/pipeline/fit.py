@@ -8,6 +8,7 @@ from datetime import date as Date
 from churn_spark.config import LearningConfig, LightGBMConfig
 from churn_spark.contracts.features.spec import FEATURES, fingerprint
 from churn_spark.contracts.tables import (
+    CONTACTS,
     EVENTS,
     LABELS,
     SESSION_DAYS,
@@ -168,13 +169,18 @@ def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> di
     sections = config.model_dump_json(
         include={"training", "labels", "lightgbm", "behaviour", "encoding", "snapshots"}
     )
-    return {
+    key = {
         "as_of": str(date),
         "version_events": str(lakehouse.version(EVENTS)),
         "table_events": lakehouse.table_id(EVENTS),
         "configuration": text_hash(sections),
         "definitions": fingerprint(FEATURES),
     }
+    if lakehouse.partition_values(CONTACTS, "list_date"):
+        # They decide which outcomes count.
+        key["version_contacts"] = str(lakehouse.version(CONTACTS))
+        key["effect_days"] = str(config.effect_days)
+    return key
 
 
 def keep_scores(lakehouse: Lakehouse, run_id: str, family: str, evaluation: Evaluation) -> None:

@@ -20,9 +20,9 @@ from churn_spark.contracts.tables import (
     SNAPSHOTS,
     TableSpec,
 )
+from churn_spark.evaluation.treated import weigh_rows
 from churn_spark.features.labels import build_lifetime_labels, with_horizon
 from churn_spark.features.snapshots import build_lifetime_snapshots
-from churn_spark.evaluation.treated import weigh_rows
 from churn_spark.lakehouse.frames import Rows, join, kept, to_spark
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse

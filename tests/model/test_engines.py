@@ -13,6 +13,7 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy.special import expit
 
 from churn_spark.config import load_config
 from churn_spark.evaluation.metrics import roc_auc
@@ -69,6 +70,19 @@ def test_engines_rank_alike_and_find_what_was_planted(
     )
     assert abs(ours - theirs) < 0.002
     assert min(ours, theirs) > roc_auc(labels, stated) + 0.05
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_count_as_often_as_their_weight_says(engine: str, rows: DataFrame) -> None:
+    """Where each canceller counts three times, nearly three times the odds come out."""
+    weighted = rows.withColumn("weight", F.when(F.col("label") == 1, 3.0).otherwise(1.0))
+    plan = TreePlan(120, 1.0, 7, OFFSETS["alone"])
+    text = fit_trees(LearntRows.of(weighted), ENCODING, load_config().lightgbm, plan, engine)
+    found = weighted.toPandas()
+    chances = expit(tree_margins(found, ENCODING, text, plan.offset))
+    expected = np.average(found["label"], weights=found["weight"])
+    assert np.average(chances, weights=found["weight"]) == pytest.approx(expected, abs=0.03)
+    assert expected > found["label"].mean() + 0.1
 
 
 @pytest.mark.parametrize("name", OFFSETS)

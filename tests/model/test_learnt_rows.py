@@ -76,6 +76,23 @@ def test_answers_are_the_same_on_both_sides_of_the_bound(
     assert answer(few) == answer(many)
 
 
+def test_what_rows_count_is_the_same_on_both_sides_of_the_bound(
+    rows: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = F.when(F.col("signal") > 1, 0.0).when(F.col("signal") < -1, 10.0).otherwise(1.0)
+    weighted = rows.withColumn("weight", weight)
+    few = LearntRows.of(weighted)
+    monkeypatch.setattr(learnt_rows, "MAX_COLLECTED_ROWS", rows.count() - 1)
+    many = LearntRows.of(weighted)
+    assert (few.collected is None, many.collected is None) == (False, True)
+    answers = [
+        (one.is_weighted, one.base_rate, one.counting.take(10_000).to_csv()) for one in (few, many)
+    ]
+    assert answers[0][0::2] == answers[1][0::2]
+    assert answers[0][1] == pytest.approx(answers[1][1])
+    assert few.counting.n_positive < few.n_positive
+
+
 def test_median_of_what_nobody_has_is_none(both: Both) -> None:
     for rows in both:
         nobody = rows.where("split", ["nowhere"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from churn_spark.config import LearningConfig, load_config
-from churn_spark.contracts.tables import TRAINING_ROWS
+from churn_spark.contracts.tables import CONTACTS, LABELS, RETENTION_LISTS, TRAINING_ROWS
 from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models import learnt_rows
@@ -48,6 +49,48 @@ def learning(context: JobContext, tmp_path: Path) -> LearningConfig:
     dates = training_dates(log, config, log.span.end)
     snapshots.run_stale(context.lakehouse, dates, config, log)
     return config
+
+
+def call_some(lakehouse: Lakehouse, config: LearningConfig) -> list[str]:
+    """A list of four users of the newest labelled date, the last withheld, and a call from it."""
+    day = training_dates(read_log_dates(lakehouse), config, read_log_dates(lakehouse).span.end)[-1]
+    known = lakehouse.read_rows(LABELS, {"as_of": [day]})
+    users = sorted(known[known["label"].notna()]["user_id"].unique())[:4]
+    rows = [
+        {"as_of": day, "user_id": user, "campaign": "a", "control_share": 0.25}
+        | {"assignment": "control" if user == users[-1] else "listed"}
+        for user in users
+    ]
+    whole = [tuple(row.get(name) for name in RETENTION_LISTS.column_names) for row in rows]
+    lakehouse.replace_rows(whole, RETENTION_LISTS, {"as_of": [day]})
+    contact = (day, users[0], datetime.combine(day, time(12)), "call", "", 0.0, "reached")
+    lakehouse.replace_rows([contact], CONTACTS, {"list_date": [day]})
+    return users
+
+
+def test_listed_users_are_left_out_and_a_withheld_one_stands_for_them(
+    context: JobContext, learning: LearningConfig
+) -> None:
+    before, rows_before = prepare_rows(context.lakehouse, learning)
+    assert before.changed is None
+    assert "weight" not in before.learnt.spark.columns
+    assert before.population is before.learnt
+    *listed, withheld = call_some(context.lakehouse, learning)
+    after, rows_after = prepare_rows(context.lakehouse, learning)
+    assert after.changed is not None
+    assert after.changed.n_withheld > 0
+    lost = len(rows_before) - len(rows_after)
+    assert lost == after.changed.n_left_out > 0
+    # The outcomes of other dates than those that the list acts on stay.
+    gone = rows_before.merge(rows_after, "left", ["as_of", "user_id"], indicator=True)
+    assert {*gone.loc[gone["_merge"] == "left_only", "user_id"]} <= {*listed}
+    weights = after.learnt.spark.filter("weight <> 1").select("user_id", "weight").distinct()
+    assert weights.collect() == [(withheld, 4.0)]
+    learnt = after.learnt.collected
+    assert learnt is not None
+    assert {*learnt.loc[learnt["user_id"] == withheld, "weight"]} <= {1.0, 4.0}
+    assert len(after.population.take(10**6)) == len(before.population.take(10**6))
+    assert after.encoding.features == before.encoding.features
 
 
 def prepare_rows(lakehouse: Lakehouse, config: LearningConfig) -> Prepared:

@@ -121,7 +121,7 @@ def test_a_model_that_has_got_worse_is_still_found(windows: list[Window]) -> Non
 
 
 def test_a_model_learns_the_risk_of_those_who_are_not_called(windows: list[Window]) -> None:
-    """Calibrated on what happened it says too little of the riskiest; on the withheld it is right."""
+    """On what happened it is calibrated to too little for the riskiest, by the withheld it isn't."""
     everyone = pd.concat(one.rows for one in windows)
     alone = np.concatenate([one.alone for one in windows])
     # What a model might say that is too sure of itself, to be put right by either.

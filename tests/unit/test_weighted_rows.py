@@ -226,7 +226,7 @@ def test_rows_at_a_base_rate_have_it_by_what_they_count(share: float) -> None:
 
 def test_a_backtest_measures_by_what_rows_count() -> None:
     rows = planted()
-    parts = {name: "all of them" for name in ("level", "tenure_band", "os", "gender")}
+    parts = dict.fromkeys(("level", "tenure_band", "os", "gender"), "all of them")
     rows = rows.assign(cell="both", lightgbm=rows["stated"], **parts)
     figures = [
         measure_backtest(one, ["lightgbm"], {"lightgbm": 0.3}, n_replicas=5, seed=1).set_index(
