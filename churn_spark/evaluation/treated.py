@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from churn_spark.arrays import Floats, Values
+from churn_spark.arrays import Floats
 from churn_spark.contracts.tables.ml import LISTED
 from churn_spark.timeline import Horizon
 
@@ -115,20 +115,3 @@ def weigh_rows(rows: pd.DataFrame, changed: pd.DataFrame | None) -> pd.DataFrame
 def weights_in(rows: pd.DataFrame) -> Floats | None:
     """What each row counts; none where each counts once."""
     return rows[WEIGHT].to_numpy(dtype=np.float64) if WEIGHT in rows.columns else None
-
-
-def by_weight(values: Values, weights: Values | None) -> Values:
-    """Values times what their rows count, in units of the mean row: their mean is the weighted one.
-
-    The values themselves where each row counts once.
-    """
-    return values if weights is None else values * (weights / weights.mean())
-
-
-def effective_size(weights: Values) -> float:
-    """How many rows of equal weight tell as much: (sum of w)^2 / sum of w^2, 0 of none.
-
-    Source: Kish, "Survey sampling" (1965), section 11.7.
-    """
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0

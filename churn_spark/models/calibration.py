@@ -11,7 +11,7 @@ from scipy.optimize import brentq, isotonic_regression, minimize
 from scipy.special import expit, log_expit, logit
 
 from churn_spark.arrays import Floats
-from churn_spark.evaluation.treated import by_weight
+from churn_spark.evaluation.weights import by_weight
 
 Kind = Literal["none", "shift", "beta", "isotonic"]
 

@@ -12,7 +12,7 @@ from churn_spark.arrays import Values
 from churn_spark.evaluation.folds import deal_folds
 from churn_spark.evaluation.intervals import paired_difference
 from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.evaluation.treated import effective_size
+from churn_spark.evaluation.weights import effective_size
 from churn_spark.models.calibration import KINDS, Calibration, Kind, fit_calibration
 
 MIN_POSITIVES: Final = 50

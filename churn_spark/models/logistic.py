@@ -17,7 +17,8 @@ from churn_spark.arrays import Floats
 from churn_spark.config import LogisticRegressionConfig
 from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.evaluation.treated import by_weight, weights_in
+from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import by_weight
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.offset import Offset
 

@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from churn_spark.arrays import Floats
-from churn_spark.evaluation.treated import by_weight, weights_in
+from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import by_weight
 
 MIN_PROBABILITY: Final = 1e-6
 _SHRINK: Final = 1e-6

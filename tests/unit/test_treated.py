@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from churn_spark.evaluation.treated import (
     campaign_starts,
-    effective_size,
     treatment_weights,
     weigh_rows,
     weights_in,
     worked_from,
 )
+from churn_spark.evaluation.weights import effective_size
 from churn_spark.scoring.control_group import is_control
 from churn_spark.timeline import Horizon
 

@@ -12,12 +12,8 @@ from nights import POLICY, QUIET, START, night, run
 from scipy.special import expit, logit
 
 from churn_spark.arrays import Values
-from churn_spark.evaluation.treated import (
-    effective_size,
-    treatment_weights,
-    weigh_rows,
-    weights_in,
-)
+from churn_spark.evaluation.treated import treatment_weights, weigh_rows, weights_in
+from churn_spark.evaluation.weights import effective_size
 from churn_spark.models.calibration import fit_calibration
 from churn_spark.monitoring.performance.performance import (
     change_against,
@@ -121,7 +117,7 @@ def test_a_model_that_has_got_worse_is_still_found(windows: list[Window]) -> Non
 
 
 def test_a_model_learns_the_risk_of_those_who_are_not_called(windows: list[Window]) -> None:
-    """On what happened it is calibrated to too little for the riskiest, by the withheld it isn't."""
+    """By what happened it says too little of the riskiest, by the withheld it doesn't."""
     everyone = pd.concat(one.rows for one in windows)
     alone = np.concatenate([one.alone for one in windows])
     # What a model might say that is too sure of itself, to be put right by either.

@@ -19,7 +19,7 @@ from scipy import stats
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.intervals import Interval
-from churn_spark.evaluation.treated import effective_size
+from churn_spark.evaluation.weights import effective_size
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     MetricChange,

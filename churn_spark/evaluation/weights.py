@@ -1,0 +1,22 @@
+"""Rows that count more or less than once: what a sum takes of them, and how much they tell."""
+
+from __future__ import annotations
+
+from churn_spark.arrays import Values
+
+
+def by_weight(values: Values, weights: Values | None) -> Values:
+    """Values times what their rows count, in units of the mean row: their mean is the weighted one.
+
+    The values themselves where each row counts once.
+    """
+    return values if weights is None else values * (weights / weights.mean())
+
+
+def effective_size(weights: Values) -> float:
+    """How many rows of equal weight tell as much: (sum of w)^2 / sum of w^2, 0 of none.
+
+    Source: Kish, "Survey sampling" (1965), section 11.7.
+    """
+    squares = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
