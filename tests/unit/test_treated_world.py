@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from nights import POLICY, QUIET, START, night, run
+from nights import POLICY, QUIET, START, change, night, run
 from scipy.special import expit, logit
 
 from churn_spark.arrays import Values
@@ -20,7 +20,8 @@ from churn_spark.monitoring.performance.performance import (
     count_positive_users,
     measure,
 )
-from churn_spark.monitoring.policy.evidence import MetricChange
+from churn_spark.monitoring.policy.evidence import Evidence, MetricChange
+from churn_spark.monitoring.policy.policy_state import from_json, to_json
 from churn_spark.scoring.control_group import is_control
 from churn_spark.timeline import Horizon
 
@@ -114,6 +115,22 @@ def test_a_model_that_has_got_worse_is_still_found(windows: list[Window]) -> Non
         for one in windows
     ]
     assert "performance" in decisions(worse, weighted=True, model="worse")
+
+
+def test_a_retraining_says_that_nobody_stands_for_the_listed() -> None:
+    nights = [
+        (20 * n, replace(QUIET, performance=(change(20 * n),), n_unmatched=12)) for n in (1, 2)
+    ]
+    _, (_, decision) = run(START, nights)
+    assert (decision.kind, decision.rule) == ("retrain", "performance")
+    assert "12 users of lists without control group" in decision.reason
+
+
+def test_evidence_without_such_users_is_written_as_ever() -> None:
+    assert "n_unmatched" not in to_json(QUIET)
+    some = replace(QUIET, n_unmatched=3)
+    assert from_json(Evidence, to_json(some)) == some
+    assert from_json(Evidence, to_json(QUIET)) == QUIET
 
 
 def test_a_model_learns_the_risk_of_those_who_are_not_called(windows: list[Window]) -> None:
