@@ -38,7 +38,7 @@ def with_pace(
     gap_days = bundle.horizon.gap_days
     cancelled = days_to_cancel(rows, read_cancels(lakehouse), gap_days)
     known = pd.Timestamp(known_by) - pd.to_datetime(rows["as_of"])
-    watched: Floats = known.dt.days.to_numpy(dtype=np.float64) - gap_days
+    watched = known.dt.days.to_numpy(dtype=np.float64) - np.float64(gap_days)
     return replace(bundle, pace=fit_pace(curves, cancelled, watched))
 
 
