@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from churn_spark.arrays import Floats
+from churn_spark.arrays import Floats, Ints
 from churn_spark.config import CostsConfig
 from churn_spark.evaluation.costs import break_even_probability
 from churn_spark.evaluation.intervals import Interval
@@ -89,9 +89,7 @@ def plan_lists(
     lists = [_plan(n, float(means[n]), float(spreads[n]), prices) for n in lengths]
     best = 0 if prices is None else int(np.argmax(_net(np.arange(len(means)), means, prices)))
     total = float(means[-1])
-    return ListPlan(
-        tuple(lists), chosen, len(probabilities), total, best, int(n_checked), prices
-    )
+    return ListPlan(tuple(lists), chosen, len(probabilities), total, best, int(n_checked), prices)
 
 
 def describe_plan(plan: ListPlan) -> str:
@@ -150,6 +148,6 @@ def _plan(n: int, mean: float, spread: float, costs: CostsConfig | None) -> Plan
     return PlannedList(n, reached, bothered, costs.wasted_offer * n, net)
 
 
-def _net(n: Floats | int, reached: Floats | float, costs: CostsConfig) -> Floats:
+def _net(n: Ints | int, reached: Floats | float, costs: CostsConfig) -> Floats:
     worth = costs.missed_cancel * costs.offer_success
     return np.asarray(worth * np.asarray(reached) - costs.wasted_offer * np.asarray(n))

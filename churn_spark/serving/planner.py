@@ -58,7 +58,7 @@ def describe_lengths(
 
 
 def draw_plan(plan: ListPlan) -> dict[str, Any]:
-    """The curve of the cancels reached as points, lengths on a log scale; the list in use marked."""
+    """Points of the cancels reached, by lengths on a log scale; the list in use is marked."""
     first, last = (math.log(plan.lists[place].length + 1.0) for place in (0, -1))
     top = max(one.reached.high for one in plan.lists) or 1.0
 

@@ -269,9 +269,7 @@ def users(request: pytest.FixtureRequest, spark: SparkSession) -> Rows:
     return frame if request.param == "in Spark" else frame.toPandas()
 
 
-def test_value_at_risk_is_the_fees_of_the_days_not_stayed(
-    users: Rows, bundle: ModelBundle
-) -> None:
+def test_value_at_risk_is_the_fees_of_the_days_not_stayed(users: Rows, bundle: ModelBundle) -> None:
     scoring = load_config().scoring
     scores = collect(build_scores(users, bundle, scoring, {"paid": 10.0, "free": 2.0}))
     lost = (CAP_DAYS - scores[EXPECTED_DAYS]) / FEE_DAYS

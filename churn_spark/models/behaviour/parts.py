@@ -135,9 +135,7 @@ def parts_columns(parts: Parts) -> dict[str, Floats]:
     }
 
 
-def _alive(
-    survivals: Sequence[Floats], rate_weights: Floats, is_paid: NDArray[np.bool_]
-) -> Floats:
+def _alive(survivals: Sequence[Floats], rate_weights: Floats, is_paid: NDArray[np.bool_]) -> Floats:
     """Chance of each class to be still subscribed at the horizon's begin, and at its end.
 
     Returns:
