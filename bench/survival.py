@@ -27,9 +27,9 @@ from bench.worlds import World, load_world
 from churn_spark.arrays import Floats
 from churn_spark.config import load_config
 from churn_spark.contracts.survival import SURVIVAL_DAYS, survival_columns
-from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables import SCORES, SNAPSHOTS
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.pipeline.behaviour import read_users
+from churn_spark.pipeline.behaviour import with_behaviour
 from churn_spark.pipeline.context import JobContext
 from churn_spark.runtime.session import build_session
 from churn_spark.simulate.probabilities import build_probabilities
@@ -73,7 +73,8 @@ def say_world(spark: SparkSession, work: Path, settings: SimulationSettings) -> 
 
 def _unmended(context: JobContext, bundle: ModelBundle, end: date, scores: pd.DataFrame) -> Floats:
     """What the same model would say without its pace."""
-    users = read_users(context.lakehouse, end, bundle)
+    snapshots = context.lakehouse.read_rows(SNAPSHOTS, {"as_of": [end]})
+    users = with_behaviour(context.lakehouse, snapshots, bundle)
     assert isinstance(users, pd.DataFrame)
     rows = users.set_index("user_id").loc[scores.index]
     curves = replace(bundle, pace=None).curves(rows, scores["churn_probability"].to_numpy())

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import types as T
 
 from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
@@ -22,7 +21,7 @@ from churn_spark.contracts.survival import (
 from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, FADING, SCORES
 from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import Batches, Rows, apply, numbered
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
 
@@ -77,8 +76,9 @@ def build_scores(
 
     later = (_RANK, SEEN_VERSION)
     schema = struct_of(SCORES, [name for name in SCORES.column_names if name not in later])
-    known = (BEHAVIOUR_PARTS, BEHAVIOUR, FADING)
-    beside = [name for spec in known for name in spec.column_names if name in users.columns]
+    told = [name for spec in (BEHAVIOUR_PARTS, BEHAVIOUR, FADING) for name in spec.column_names]
+    told += [*survival_columns("behaviour"), *survival_columns("fading")]
+    beside = [name for name in told if name in users.columns]
     inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features, *beside])]]
     return apply(inputs, score, schema)
 
@@ -104,7 +104,7 @@ def predict_rows(users: Rows, bundle: ModelBundle, name: str = "churn_probabilit
         for batch in batches:
             yield batch[_KEYS].assign(**{name: model.probabilities(batch)})
 
-    schema = T.StructType([*struct_of(SCORES, _KEYS), T.StructField(name, T.DoubleType())])
+    schema = with_doubles(struct_of(SCORES, _KEYS), [name])
     return apply(users[[*dict.fromkeys([*_KEYS, *bundle.encoding.features])]], predict, schema)
 
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from churn_spark.contracts.features.parts import COUNTED_PARTS, PARTS
 from churn_spark.contracts.features.spec import (
     BEHAVIOUR_FEATURES,
     FADING_FEATURES,
     SNAPSHOT_FEATURES,
 )
-from churn_spark.contracts.survival import SURVIVAL_DAYS, survival_columns
 from churn_spark.contracts.tables.table import Column, TableSpec, feature_column
-
-
-def _survival(model: str) -> Iterator[Column]:
-    for name, days in zip(survival_columns(model), SURVIVAL_DAYS, strict=True):
-        yield Column(
-            name, "double", f"chance not to cancel in the {days} days from the window's begin on"
-        )
-
 
 SNAPSHOTS = TableSpec(
     "gold",
@@ -42,7 +31,6 @@ BEHAVIOUR = TableSpec(
         Column("user_id", "string", ""),
         Column("model_version", "string", "whose behaviour model it is, in the MLflow registry"),
         *map(feature_column, BEHAVIOUR_FEATURES),
-        *_survival("behaviour"),
     ),
     partition_by=("as_of",),
 )
@@ -88,7 +76,6 @@ FADING = TableSpec(
         Column("user_id", "string", ""),
         Column("model_version", "string", "whose model of fading it is, in the MLflow registry"),
         *map(feature_column, FADING_FEATURES),
-        *_survival("fading"),
     ),
     partition_by=("as_of",),
 )

@@ -18,7 +18,7 @@ from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
 from churn_spark.contracts.survival import survival_columns
 from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, SNAPSHOTS
 from churn_spark.lakehouse.frames import Batches, Rows, apply, on_side_of, to_spark
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.counts import sum_cells
 from churn_spark.models.behaviour.mixture import Mixture
@@ -144,7 +144,7 @@ def cell_weights(mixture: Mixture, *, by_page: bool) -> dict[str, Floats]:
 
 
 def build_forecasts(evidence: Rows, model: BehaviourModel, horizon: Horizon) -> Rows:
-    """The model's forecast for every row of evidence.
+    """The model's forecast for every row of evidence, and how long it says that users stay.
 
     Grain: (as_of, user_id).
     """
@@ -160,8 +160,8 @@ def build_forecasts(evidence: Rows, model: BehaviourModel, horizon: Horizon) -> 
                 **staying,
             )
 
-    names = (*_KEYS, *(feature.name for feature in BEHAVIOUR_FEATURES), *_SURVIVAL)
-    return apply(evidence, forecast, struct_of(BEHAVIOUR, names))
+    names = (*_KEYS, *(feature.name for feature in BEHAVIOUR_FEATURES))
+    return apply(evidence, forecast, with_doubles(struct_of(BEHAVIOUR, names), _SURVIVAL))
 
 
 def build_parts(

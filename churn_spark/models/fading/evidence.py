@@ -13,7 +13,7 @@ from churn_spark.contracts.features.spec import FADING_FEATURES
 from churn_spark.contracts.survival import survival_columns
 from churn_spark.contracts.tables import FADING
 from churn_spark.lakehouse.frames import Batches, Rows, apply, join
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.fading.model import FadingModel
 from churn_spark.models.fading.visits import visits_of
 from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
@@ -58,7 +58,7 @@ def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horiz
 
 
 def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horizon) -> Rows:
-    """The features of the set `fading` for every row of a snapshot.
+    """The features of the set `fading` for every row of a snapshot, and how long users stay.
 
     Args:
         snapshots: of any dates.
@@ -86,5 +86,5 @@ def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horiz
                 )
 
     evidence = join(snapshots[[*_KEYS, "tenure_days"]], days, ["user_id"], "left")
-    names = (*_KEYS, *(feature.name for feature in FADING_FEATURES), *_SURVIVAL)
-    return apply(evidence, forecast, struct_of(FADING, names))
+    names = (*_KEYS, *(feature.name for feature in FADING_FEATURES))
+    return apply(evidence, forecast, with_doubles(struct_of(FADING, names), _SURVIVAL))
