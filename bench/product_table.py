@@ -41,7 +41,7 @@ from churn_spark.pipeline.leak_behaviour import (
 )
 from churn_spark.pipeline.leak_builds import LogTables, build_rows, sampled
 from churn_spark.pipeline.leak_table import FORECASTS, find_trending
-from churn_spark.pipeline.score import write_forecasts
+from churn_spark.pipeline.score import written_forecasts
 from churn_spark.simulate.settings import SimulationSettings
 
 _DATES = (*TRAIN_DATES, TEST_DATE)
@@ -67,7 +67,8 @@ def prepare_product_planting(
     lakehouse, registry = context.lakehouse, context.registry
     champion = registry.champion_version()
     assert champion is not None
-    write_forecasts(lakehouse, TEST_DATE, registry.load(champion))
+    with written_forecasts(lakehouse, TEST_DATE, registry.load(champion)):
+        pass
     forecasters = read_forecasters(lakehouse, lambda: registry, dates)
     with sampled(lakehouse, 1.0) as tables:
         rows = _by_date(_build(context, tables, dates, forecasters))

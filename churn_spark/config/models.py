@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -146,9 +146,16 @@ class RegistryConfig(Section):
 class CostsConfig(Section):
     """What the two mistakes cost, in one unit of money or in offers."""
 
+    _PLACEHOLDERS: ClassVar = (10.0, 1.0, 1.0)
+
     missed_cancel: float = Field(gt=0)
     wasted_offer: float = Field(gt=0)
     offer_success: float = Field(gt=0, le=1)
+
+    @property
+    def are_placeholders(self) -> bool:
+        """Whether nobody has said what the mistakes cost: the values are those of `base.yaml`."""
+        return (self.missed_cancel, self.wasted_offer, self.offer_success) == self._PLACEHOLDERS
 
 
 class LeakageConfig(Section):

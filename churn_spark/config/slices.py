@@ -73,5 +73,6 @@ class ServiceConfig(Section):
     snapshots: data.SnapshotsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
+    costs: models.CostsConfig
     schedule: ScheduleConfig
     serving: ServingConfig

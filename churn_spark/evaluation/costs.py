@@ -92,6 +92,19 @@ def break_even_probability(costs: CostsConfig) -> float:
     return costs.wasted_offer / (costs.missed_cancel * costs.offer_success)
 
 
+def break_even_offer(value_at_risk: float, costs: CostsConfig) -> float:
+    """What an offer to a user may cost: the value that it saves on average.
+
+    Args:
+        value_at_risk: of the user.
+        costs: has the chance that an offer keeps a canceller.
+
+    Returns:
+        In the unit of the value.
+    """
+    return costs.offer_success * value_at_risk
+
+
 def capacity_threshold(probabilities: Values, share: float) -> float:
     """The lowest threshold that contacts at most a share of the rows.
 

@@ -29,6 +29,11 @@ def struct_of(spec: TableSpec, names: Iterable[str] | None = None) -> T.StructTy
     return T.StructType([fields[name] for name in (fields if names is None else names)])
 
 
+def with_doubles(schema: T.StructType, names: Iterable[str]) -> T.StructType:
+    """The schema with further columns of numbers, which are in no table."""
+    return T.StructType([*schema, *(T.StructField(name, T.DoubleType()) for name in names)])
+
+
 def conform(frame: DataFrame, spec: TableSpec) -> DataFrame:
     """The frame with exactly the columns of `spec`, in order.
 

@@ -128,7 +128,7 @@ def run(
     publish(lakehouse, registry)
     # A night that is done again leaves the page of the newest one.
     newest = newest_night(lakehouse) or night.date
-    report.write_monitoring(lakehouse, registry, config.policy, newest)
+    report.write_monitoring(lakehouse, registry, config.policy, config.costs, newest)
     if not outcome.is_held:
         loaded.require_all_read()
     return outcome

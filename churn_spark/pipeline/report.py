@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date as Date
 
 from churn_spark.config import CostsConfig, PolicyConfig
@@ -16,6 +17,8 @@ from churn_spark.contracts.tables import (
     DRIFT,
     DRIFT_CELLS,
     PERFORMANCE,
+    RETENTION_LISTS,
+    SCORES,
     SESSION_DAYS,
     SNAPSHOTS,
 )
@@ -27,6 +30,7 @@ from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.evaluation import render_evaluation
 from churn_spark.reports.night.page import render_night
+from churn_spark.reports.night.scored import read_scored
 from churn_spark.reports.night.store import newest_night, read_night
 from churn_spark.reports.store import has_backtest, read_evaluation
 from churn_spark.wording import count_of
@@ -44,6 +48,8 @@ USE_CASE = UseCase(
         PERFORMANCE,
         DECISIONS,
         ALERTS,
+        SCORES,
+        RETENTION_LISTS,
         BACKTEST_RUNS,
         BACKTEST_PREDICTIONS,
         BACKTEST_FIGURES,
@@ -69,7 +75,7 @@ def run(
     if has_backtest(lakehouse):
         written.append(write_evaluation(lakehouse, costs))
     if night is not None:
-        written.append(write_monitoring(lakehouse, registry, policy, night))
+        written.append(write_monitoring(lakehouse, registry, policy, costs, night))
     if not written:
         raise MissingTableError(
             f"found neither a backtest nor a night in {lakehouse.root}, expected one to report "
@@ -102,7 +108,11 @@ def write_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> str:
 
 
 def write_monitoring(
-    lakehouse: Lakehouse, registry: ModelRegistry, policy: PolicyConfig, date: Date
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    policy: PolicyConfig,
+    costs: CostsConfig,
+    date: Date,
 ) -> str:
     """Write the page of a night, as if it were the newest; returns its path.
 
@@ -113,6 +123,8 @@ def write_monitoring(
         data = read_night(
             lakehouse, registry, policy, date, lambda day: read_log_dates(lakehouse).history(day)
         )
+        bundle = None if data.champion is None else registry.load(data.champion)
+        data = replace(data, scored=read_scored(lakehouse, date, costs, bundle))
         page = render_night(data)
         path = lakehouse.write_report(page, "monitoring.html")
         facts.append(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date as Date
 
 from churn_spark.config import LearningConfig, RetentionListConfig, ScoringConfig
+from churn_spark.contracts.survival import survival_columns
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
@@ -19,7 +22,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.contracts.tables.table import TableSpec
-from churn_spark.lakehouse.frames import Rows, count_by, with_constants
+from churn_spark.lakehouse.frames import Rows, count_by, join, kept, with_constants
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, replace_users
 from churn_spark.models.behaviour.evidence import build_forecasts, build_parts
@@ -33,6 +36,7 @@ from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.scores import build_scores, ranked
 from churn_spark.wording import count_of
 
+_KEYS = ("as_of", "user_id")
 USE_CASE = UseCase(
     "score_users",
     "probability, rank, band, value at risk and three reasons in words",
@@ -77,9 +81,13 @@ def score_night(
     Raises:
         MissingTableError: if the date has no snapshot.
     """
-    with USE_CASE.start(lakehouse) as facts:
-        write_forecasts(lakehouse, date, bundle)
+    with (
+        USE_CASE.start(lakehouse) as facts,
+        written_forecasts(lakehouse, date, bundle) as staying,
+    ):
         users = read_explained_users(lakehouse, date, bundle)
+        for found in staying:
+            users = join(users, found, _KEYS, "left")
         scored = build_scores(users, bundle, config, listing.value_by_level)
         seen = with_constants(scored, **{SEEN_VERSION: seen_version(lakehouse, date)})
         with ranked(seen) as scores:
@@ -94,26 +102,35 @@ def score_night(
         facts.append(f"model version {bundle.version}")
 
 
-def write_forecasts(lakehouse: Lakehouse, date: Date, bundle: ModelBundle) -> None:
+@contextmanager
+def written_forecasts(
+    lakehouse: Lakehouse, date: Date, bundle: ModelBundle
+) -> Iterator[list[Rows]]:
     """Replace what the champion's models of behaviour and of fading say of the date's users.
 
     Also why the model of behaviour says it. Nothing is written of a model that it doesn't have.
+    Gives how long each model says that users stay: it goes into the scores and stands in no table.
 
     Raises:
         MissingTableError: if the date has no snapshot.
     """
     snapshots = read_as_of(lakehouse, SNAPSHOTS, date)
-    keys = {"as_of": [date]}
+    keys, staying = {"as_of": [date]}, []
 
     def write(spec: TableSpec, found: Rows) -> None:
         rows = with_constants(found, model_version=bundle.version)[spec.column_names]
         replace_users(lakehouse, rows, spec, keys)
 
-    if (model := bundle.behaviour) is not None:
-        with evidence_by_page(lakehouse, snapshots, model) as evidence:
-            write(BEHAVIOUR, build_forecasts(evidence, model, bundle.horizon))
+    with ExitStack() as stack:
+        if (model := bundle.behaviour) is not None:
+            evidence = stack.enter_context(evidence_by_page(lakehouse, snapshots, model))
+            forecasts = stack.enter_context(kept(build_forecasts(evidence, model, bundle.horizon)))
+            write(BEHAVIOUR, forecasts)
             parts = build_parts(evidence, model, bundle.horizon, bundle.typical_level)
             write(BEHAVIOUR_PARTS, parts)
-    fading = fading_of(lakehouse, snapshots, bundle)
-    if fading is not None:
-        write(FADING, fading)
+            staying.append(forecasts[[*_KEYS, *survival_columns("behaviour")]])
+        fading = fading_of(lakehouse, snapshots, bundle)
+        if fading is not None:
+            write(FADING, stack.enter_context(kept(fading)))
+            staying.append(fading[[*_KEYS, *survival_columns("fading")]])
+        yield staying

@@ -31,7 +31,8 @@ from churn_spark.models.what_if import Change, behaviour_candidates, best_change
 from churn_spark.scoring.control_group import assign, only_listed
 
 # A total order: two users never share all three.
-_BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
+BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
+"""The order of the list."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _first_assigned(rows: Rows, capacity: int, config: RetentionListConfig) -> p
     """
     asked = math.ceil(capacity / (1 - config.control_share))
     while True:
-        first = first_rows(rows, _BY_VALUE, asked)
+        first = first_rows(rows, BY_VALUE, asked)
         assigned = first.assign(assignment=assign(first["user_id"], config))
         is_listed = assigned["assignment"] == LISTED
         if len(first) < asked or is_listed.sum() >= capacity:

@@ -8,14 +8,20 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import types as T
 
 from churn_spark.arrays import Floats
 from churn_spark.config import ScoringConfig
-from churn_spark.contracts.tables import BEHAVIOUR_PARTS, SCORES
+from churn_spark.contracts.survival import (
+    CAP_DAYS,
+    EXPECTED_DAYS,
+    FEE_DAYS,
+    SURVIVAL_DAYS,
+    survival_columns,
+)
+from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, FADING, SCORES
 from churn_spark.contracts.tables.ml import SEEN_VERSION
 from churn_spark.lakehouse.frames import Batches, Rows, apply, numbered
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BandLimits
 
@@ -28,7 +34,7 @@ _BY_RISK: Final = ("-churn_probability", "user_id")
 def build_scores(
     users: Rows, bundle: ModelBundle, config: ScoringConfig, value_by_level: Mapping[str, float]
 ) -> Rows:
-    """The probability of each user of a snapshot, with its band, value and reasons.
+    """The probability of each user of a snapshot, with how long they stay, band, value and reasons.
 
     Its rank and the past that it saw come later.
 
@@ -38,10 +44,11 @@ def build_scores(
     Grain: (as_of, user_id, model_version).
 
     Args:
-        users: the features; with the columns of `BEHAVIOUR_PARTS` where these are known.
+        users: the features; with the columns of `BEHAVIOUR_PARTS`, and what the models of behaviour
+            and of fading say, where these are known.
         bundle: the model that scores.
         config: bands and reasons.
-        value_by_level: what a subscriber of each level is worth.
+        value_by_level: what a subscriber of each level is worth, see `value_at_risk`.
     """
     model = bundle.without_baseline()
     limits = BandLimits.of(bundle.base_rate, config)
@@ -50,6 +57,7 @@ def build_scores(
         for batch in batches:
             reasons = model.reasons(batch, config)
             probabilities = model.probabilities(batch)
+            staying = _staying(batch, probabilities, model)
             yield pd.DataFrame(
                 {
                     "as_of": batch["as_of"],
@@ -57,7 +65,10 @@ def build_scores(
                     "model_version": model.version,
                     "churn_probability": probabilities,
                     "risk_band": [limits.band(one) for one in probabilities],
-                    "value_at_risk": value_at_risk(probabilities, batch[_LEVEL], value_by_level),
+                    **staying,
+                    "value_at_risk": value_at_risk(
+                        probabilities, staying[EXPECTED_DAYS], batch[_LEVEL], value_by_level
+                    ),
                     "reasons": [[one.sentence for one in several] for several in reasons],
                     "reason_fields": [[one.fields() for one in several] for several in reasons],
                 }
@@ -65,8 +76,10 @@ def build_scores(
 
     later = (_RANK, SEEN_VERSION)
     schema = struct_of(SCORES, [name for name in SCORES.column_names if name not in later])
-    parts = [name for name in BEHAVIOUR_PARTS.column_names if name in users.columns]
-    inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features, *parts])]]
+    told = [name for spec in (BEHAVIOUR_PARTS, BEHAVIOUR, FADING) for name in spec.column_names]
+    told += [*survival_columns("behaviour"), *survival_columns("fading")]
+    beside = [name for name in told if name in users.columns]
+    inputs = users[[*dict.fromkeys([*_KEYS, _LEVEL, *bundle.encoding.features, *beside])]]
     return apply(inputs, score, schema)
 
 
@@ -91,18 +104,40 @@ def predict_rows(users: Rows, bundle: ModelBundle, name: str = "churn_probabilit
         for batch in batches:
             yield batch[_KEYS].assign(**{name: model.probabilities(batch)})
 
-    schema = T.StructType([*struct_of(SCORES, _KEYS), T.StructField(name, T.DoubleType())])
+    schema = with_doubles(struct_of(SCORES, _KEYS), [name])
     return apply(users[[*dict.fromkeys([*_KEYS, *bundle.encoding.features])]], predict, schema)
 
 
 def value_at_risk(
-    probabilities: Floats, levels: pd.Series, value_by_level: Mapping[str, float]
+    probabilities: Floats,
+    expected_days: Floats,
+    levels: pd.Series,
+    value_by_level: Mapping[str, float],
 ) -> Floats:
-    """What is lost on average if nobody does anything: probability x value of the subscriber.
+    """What is lost on average if nobody does anything: fees of the days that users don't stay.
 
-    In the unit of the values. A level that has no value, or none at all, counts as the least:
-    a subscriber of whom nothing is known is neither called first nor left out.
+    Of the `CAP_DAYS` days from the begin of the window on. In the unit of the values, which are
+    those of `FEE_DAYS` days. A level that has no value, or none at all, counts as the least: a
+    subscriber of whom nothing is known is neither called first nor left out.
+
+    Args:
+        probabilities: of the label; shape (users,).
+        expected_days: that users stay, capped; NaN where no cancellation is forecast: what is at
+            risk then is probability x value.
+        levels: of the subscription, same shape.
+        value_by_level: what a subscriber of each level pays in `FEE_DAYS` days.
     """
     worth = levels.map(dict(value_by_level)).astype(np.float64).fillna(min(value_by_level.values()))
-    found: Floats = probabilities * worth.to_numpy()
+    lost = (CAP_DAYS - expected_days) / FEE_DAYS
+    found: Floats = np.where(np.isnan(lost), probabilities, lost) * worth.to_numpy()
     return found
+
+
+def _staying(rows: pd.DataFrame, probabilities: Floats, model: ModelBundle) -> dict[str, Floats]:
+    """Column -> how likely and how long users stay; NaN where no cancellation is forecast."""
+    names = survival_columns()
+    if not model.forecasts_cancels:
+        return dict.fromkeys([*names, EXPECTED_DAYS], np.full(len(rows), np.nan))
+    curves = model.curves(rows, probabilities)
+    staying = dict(zip(names, curves.survival(SURVIVAL_DAYS).T, strict=True))
+    return staying | {EXPECTED_DAYS: curves.expected_days(CAP_DAYS)}

@@ -13,6 +13,8 @@ from fastapi import FastAPI, Query, Request, Response
 
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
+from churn_spark.evaluation.costs import break_even_offer
+from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.performance.reach import describe_reach, list_reaches
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
@@ -25,6 +27,7 @@ from churn_spark.serving.page_parts import (
     render,
     sign_in_page,
 )
+from churn_spark.serving.planner import describe_lengths, describe_staying
 from churn_spark.serving.service import Service, describe_model
 from churn_spark.serving.visitors import peer_of
 
@@ -53,6 +56,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             return len(chosen), lists.shown_on_page(today, chosen[offset : offset + size])
 
         n_matching, shown = await in_thread(choose)
+        lengths = await in_thread(lambda: _lengths(service, today))
         query = {name: request.query_params.get(name, "") for name in ("band", "from_percent")}
         of_source = {"source": "scores"} if source == "scores" else {}
 
@@ -78,6 +82,8 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             from_percent=query["from_percent"],
             csv_query="&" + urlencode({**csv_query, "min_probability": wanted.min_probability}),
             rows=shown,
+            offers=[break_even_offer(row["value_at_risk"], service.config.costs) for row in shown],
+            lengths=lengths,
             first=offset + 1,
             last=offset + len(shown),
             n_matching=n_matching,
@@ -110,6 +116,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             user_id=user_id,
             newest=newest,
             listed=listed,
+            staying=_staying(service, newest),
             n_users=len(users),
             history=history,
             chart=draw_history(history),
@@ -207,6 +214,28 @@ def _describe_list(today: lists.Today, config: RetentionListConfig) -> dict[str,
         "n_new": n_new,
         "n_stayed": len(today.users) - n_new,
     }
+
+
+def _lengths(service: Service, today: lists.Today) -> dict[str, Any] | None:
+    """How long the list of a date should be; none where its scores aren't those in use."""
+    if today.source != "list" or service.scores.newest is None:
+        return None
+    day, scored = service.scores_of_today()
+    if day != today.day:
+        return None
+    return describe_lengths(scored, len(today.users), _bundle(service), service.config.costs)
+
+
+def _staying(service: Service, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How long a user stays, by the newest scores."""
+    if newest is None:
+        return None
+    return describe_staying(newest, _bundle(service), service.config.costs)
+
+
+def _bundle(service: Service) -> ModelBundle | None:
+    predictor = service.champion.predictor
+    return predictor.bundle if predictor else None
 
 
 def _predicts(service: Service) -> str:

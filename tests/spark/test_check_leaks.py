@@ -41,7 +41,7 @@ from churn_spark.pipeline import check_leaks, leak_behaviour, leak_table
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import read_log_dates
-from churn_spark.pipeline.score import write_forecasts
+from churn_spark.pipeline.score import written_forecasts
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
@@ -79,7 +79,8 @@ def context(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Jo
     load_silver(made, folder / "log" / "events")
     flow.build_snapshots(made, DATES)
     made.lakehouse.create(TRAINING_ROWS)
-    write_forecasts(made.lakehouse, DATES[1], MODELS.load("1"))
+    with written_forecasts(made.lakehouse, DATES[1], MODELS.load("1")):
+        pass
     vars(made)["registry"] = MODELS
     return made
 

@@ -14,6 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from churn_spark.config import RetentionListConfig, load_config
+from churn_spark.contracts.survival import CAP_DAYS, EXPECTED_DAYS, FEE_DAYS, survival_columns
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
 from churn_spark.errors import InputError
 from churn_spark.lakehouse.arrow_schema import to_arrow
@@ -51,6 +52,7 @@ def score(as_of: date, user: str, probability: float, value: float) -> Row:
         "risk_rank": 1,
         "session_days_version": 3,
         "risk_band": "high",
+        **dict.fromkeys([*survival_columns(), EXPECTED_DAYS]),
         "value_at_risk": value,
         "reasons": ["came 1 time"],
         "reason_fields": None,
@@ -267,12 +269,11 @@ def users(request: pytest.FixtureRequest, spark: SparkSession) -> Rows:
     return frame if request.param == "in Spark" else frame.toPandas()
 
 
-def test_value_at_risk_is_the_probability_times_the_value_of_the_level(
-    users: Rows, bundle: ModelBundle
-) -> None:
+def test_value_at_risk_is_the_fees_of_the_days_not_stayed(users: Rows, bundle: ModelBundle) -> None:
     scoring = load_config().scoring
     scores = collect(build_scores(users, bundle, scoring, {"paid": 10.0, "free": 2.0}))
-    values = {row.user_id: row.value_at_risk / row.churn_probability for row in scores.itertuples()}
+    lost = (CAP_DAYS - scores[EXPECTED_DAYS]) / FEE_DAYS
+    values = dict(zip(scores["user_id"], scores["value_at_risk"] / lost, strict=True))
     # An unknown level counts as the least.
     assert values == pytest.approx({"a": 2.0, "b": 10.0, "c": 2.0, "d": 2.0})
     assert scores["reasons"].map(len).all()

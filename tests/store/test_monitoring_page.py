@@ -143,5 +143,6 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
             context.lakehouse,
             context.registry,
             context.config.policy,
+            context.config.costs,
             LAST + timedelta(days=31),
         )

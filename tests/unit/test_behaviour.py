@@ -12,9 +12,10 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.stats import poisson
 
+from churn_spark.contracts.survival import SURVIVAL_DAYS
 from churn_spark.models.behaviour.calendar import Calendar, fit_calendar
 from churn_spark.models.behaviour.cells import CANCELLED, END, N_CELLS, SHAPE, START, cell_of
-from churn_spark.models.behaviour.forecast import cancel_chances, survival
+from churn_spark.models.behaviour.forecast import staying_chances, survival
 from churn_spark.models.behaviour.mixture import (
     Mixture,
     MixtureSettings,
@@ -175,10 +176,11 @@ def test_survival_is_that_of_a_simulated_subscriber() -> None:
     assert found[0, :, 0] == pytest.approx(np.exp(-0.1 * 14.0 / (2.0 + 1 / 48)) * np.ones(2))
 
 
-def test_chance_within_the_window_is_given_survival_to_its_begin() -> None:
-    before, after = np.full((1, 2, 1), 0.9), np.full((1, 2, 1), 0.72)
+def test_chance_to_stay_is_given_survival_to_the_begin_of_the_window() -> None:
+    before, later = np.full((1, 2, 1), 0.9), [np.full((1, 2, 1), one) for one in (0.72, 0.45)]
     one = np.ones((1, 1))
-    assert cancel_chances(one, one, before, after, np.array([1.0]))[0] == pytest.approx(0.2)
+    found = staying_chances(one, one, before, later, np.array([1.0]))
+    np.testing.assert_allclose(found, [[0.8, 0.5]])
 
 
 def test_weekend_counts_less_and_a_week_has_seven_days() -> None:
@@ -231,6 +233,18 @@ def test_longer_horizon_is_riskier() -> None:
     ]
     assert chances == sorted(chances)
     assert 0 < chances[0] < chances[-1] < 1
+
+
+def test_users_of_a_kind_stay_by_an_even_hazard_and_mixed_ones_by_a_falling_one() -> None:
+    day, horizon = date(2018, 11, 5), Horizon(14, 1)
+    sure, mixed = (
+        _model().forecast(_evidence(visits=500.0, calm=calm), day, horizon) for calm in (50.0, -2.0)
+    )
+    for found, is_even in ((sure, True), (mixed, False)):
+        a_day = -np.log(found.survival[0]) / np.array(SURVIVAL_DAYS)
+        assert bool(a_day[0] - a_day[-1] < 0.02 * a_day[0]) is is_even
+        fortnight = SURVIVAL_DAYS.index(14)
+        assert 1 - found.survival[0, fortnight] == pytest.approx(found.cancel_probability[0])
 
 
 def test_model_says_the_same_after_writing_and_reading() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
-from churn_spark.models.fading.filtering import filter_lives, forecast_cancels, sum_slopes
+from churn_spark.models.fading.filtering import filter_lives, forecast_staying, sum_slopes
 from churn_spark.models.fading.fitting import UserDays, fit_fading
 from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
 from churn_spark.models.fading.model import FadingModel
@@ -132,7 +132,7 @@ def test_filter_is_the_sum_over_all_paths() -> None:
 def test_chance_to_cancel_next_day_is_that_of_all_paths() -> None:
     lives = make_lives(6)
     filtered = filter_lives(lives, PARAMETERS, PROFILE)
-    found = forecast_cancels(lives, filtered, PARAMETERS, PROFILE, (0, 1))
+    found = 1 - forecast_staying(lives, filtered, PARAMETERS, PROFILE, 0, [1])[:, 0]
     chosen = [0, 1, 3]  # the third one has cancelled
     expected = [expected_lives()[user][2] for user in chosen]
     np.testing.assert_allclose(found[chosen], expected, rtol=1e-9)
@@ -141,11 +141,10 @@ def test_chance_to_cancel_next_day_is_that_of_all_paths() -> None:
 def test_forecast_is_of_those_who_stay_through_the_gap() -> None:
     lives = make_lives(6)
     filtered = filter_lives(lives, PARAMETERS, PROFILE)
-    gap, both, window = (
-        forecast_cancels(lives, filtered, PARAMETERS, PROFILE, days)
-        for days in ((0, 2), (0, 9), (2, 9))
-    )
-    np.testing.assert_allclose((1 - gap) * (1 - window), 1 - both, rtol=1e-12)
+    whole = forecast_staying(lives, filtered, PARAMETERS, PROFILE, 0, [2, 9, 40])
+    later = forecast_staying(lives, filtered, PARAMETERS, PROFILE, 2, [9, 40])
+    np.testing.assert_allclose(whole[:, :1] * later, whole[:, 1:], rtol=1e-12)
+    assert (np.diff(whole, axis=1) < 0).all()
 
 
 def test_likelihood_has_the_cancellation_too() -> None:

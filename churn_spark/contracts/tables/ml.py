@@ -6,6 +6,13 @@ from dataclasses import replace
 
 from churn_spark.contracts.features.segments import SEGMENT_COLUMNS
 from churn_spark.contracts.features.spec import FEATURES
+from churn_spark.contracts.survival import (
+    CAP_DAYS,
+    EXPECTED_DAYS,
+    FEE_DAYS,
+    SURVIVAL_DAYS,
+    survival_columns,
+)
 from churn_spark.contracts.tables.table import Column, TableSpec
 
 LISTED = "listed"
@@ -21,6 +28,13 @@ _REASON_FIELDS = Column(
     "the same as fields: feature, or a count such as visits_of_adverts_42d; direction, raises or "
     "lowers; contribution in log-odds, of all that say the same; value and typical of a number, "
     "level and typical_level of a category, null where unknown",
+)
+
+_VALUE_AT_RISK = Column(
+    "value_at_risk",
+    "double",
+    f"fees lost on average within {CAP_DAYS} days, if nobody does anything: those of "
+    f"{FEE_DAYS} days are retention_list.value_by_level",
 )
 
 TRAINING_ROWS = TableSpec(
@@ -72,7 +86,21 @@ SCORES = TableSpec(
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
         Column("risk_band", "string", "high, medium or low"),
-        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
+        *(
+            Column(
+                name,
+                "double",
+                f"chance not to cancel in the {days} days from the window's begin on; null where "
+                "no cancellation is forecast",
+            )
+            for name, days in zip(survival_columns(), SURVIVAL_DAYS, strict=True)
+        ),
+        Column(
+            EXPECTED_DAYS,
+            "double",
+            f"days that the user stays on average, of the {CAP_DAYS} from the window's begin on",
+        ),
+        _VALUE_AT_RISK,
         Column("reasons", "strings", "why, in words: first what raises the risk, largest first"),
         _REASON_FIELDS,
         Column(
@@ -100,7 +128,7 @@ RETENTION_LISTS = TableSpec(
         ),
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_band", "string", "high, medium or low"),
-        Column("value_at_risk", "double", "probability x what the subscriber is worth"),
+        _VALUE_AT_RISK,
         Column("reasons", "strings", "why, in words: first what raises the risk, largest first"),
         _REASON_FIELDS,
         Column("would_help", "strings", "changes that lower the model's risk most"),

@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 from churn_spark.arrays import Floats
 from churn_spark.contracts.features.parts import PAGE_PARTS
 from churn_spark.contracts.features.spec import BEHAVIOUR_FEATURES
+from churn_spark.contracts.survival import survival_columns
 from churn_spark.contracts.tables import BEHAVIOUR, BEHAVIOUR_PARTS, SNAPSHOTS
 from churn_spark.lakehouse.frames import Batches, Rows, apply, on_side_of, to_spark
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.behaviour.cells import CANCEL, LEVELS, START
 from churn_spark.models.behaviour.counts import sum_cells
 from churn_spark.models.behaviour.mixture import Mixture
@@ -29,6 +30,7 @@ from churn_spark.timeline import MILLIS_PER_DAY, SECONDS_PER_DAY, Horizon, day_s
 
 _KEYS: Final = ("as_of", "user_id")
 _LEVEL: Final = "last_subscription_level"
+_SURVIVAL: Final = survival_columns("behaviour")
 EVIDENCE_OF: Final = (*_KEYS, "tenure_days", _LEVEL)
 """What evidence needs of a snapshot."""
 
@@ -142,7 +144,7 @@ def cell_weights(mixture: Mixture, *, by_page: bool) -> dict[str, Floats]:
 
 
 def build_forecasts(evidence: Rows, model: BehaviourModel, horizon: Horizon) -> Rows:
-    """The model's forecast for every row of evidence.
+    """The model's forecast for every row of evidence, and how long it says that users stay.
 
     Grain: (as_of, user_id).
     """
@@ -150,14 +152,16 @@ def build_forecasts(evidence: Rows, model: BehaviourModel, horizon: Horizon) -> 
     def forecast(batches: Batches) -> Batches:
         for as_of, rows in _by_date(batches):
             found = model.forecast(_evidence_of(rows, as_of, model), as_of, horizon)
+            staying = dict(zip(_SURVIVAL, found.survival.T, strict=True))
             yield rows[[*_KEYS]].assign(
                 behaviour_probability=found.cancel_probability,
                 visits_a_week=found.visits_a_week,
                 cancel_per_visit=found.cancel_per_visit,
+                **staying,
             )
 
     names = (*_KEYS, *(feature.name for feature in BEHAVIOUR_FEATURES))
-    return apply(evidence, forecast, struct_of(BEHAVIOUR, names))
+    return apply(evidence, forecast, with_doubles(struct_of(BEHAVIOUR, names), _SURVIVAL))
 
 
 def build_parts(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import expm
 
@@ -32,28 +34,33 @@ def survival(sessions: Sessions, rates: Floats, days: float) -> Floats:
     return np.swapaxes(alive, 1, 2)
 
 
-def cancel_chances(
-    class_weights: Floats, rate_weights: Floats, before: Floats, after: Floats, level: Floats
+def staying_chances(
+    class_weights: Floats,
+    rate_weights: Floats,
+    before: Floats,
+    after: Sequence[Floats],
+    level: Floats,
 ) -> Floats:
-    """Weigh the chance to cancel over what class and rate users may have.
+    """Weigh the chances to stay over what class and rate users may have.
 
     Args:
         class_weights: shape (users, classes).
         rate_weights: shape (users, rates).
         before: survival to the begin of the horizon, shape (classes, 2, rates).
-        after: survival to its end.
+        after: survival to later instants, each of that shape.
         level: index into `cells.LEVELS`, shape (users,).
 
     Returns:
-        Chance to cancel within the horizon of those who don't before it, shape (users,).
+        Chance to be still subscribed at each of the instants, of those who are at the begin,
+        shape (users, instants).
     """
-    found = np.empty(len(level))
+    found = np.empty((len(level), len(after)))
     for place in (0, 1):
         chosen = level == place
         classes, rates = class_weights[chosen], rate_weights[chosen]
-        to_begin, to_end = (
+        to_begin, *to_later = (
             np.einsum("uk,kr,ur->u", classes, alive[:, place], rates, optimize=True)
-            for alive in (before, after)
+            for alive in (before, *after)
         )
-        found[chosen] = 1.0 - to_end / to_begin
+        found[chosen] = np.column_stack(to_later) / to_begin[:, None]
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from churn_spark.arrays import Floats
+from churn_spark.contracts.survival import SURVIVAL_DAYS
 from churn_spark.models.behaviour.calendar import Calendar
-from churn_spark.models.behaviour.forecast import cancel_chances, survival
+from churn_spark.models.behaviour.forecast import staying_chances, survival
 from churn_spark.models.behaviour.mixture import Mixture, class_log_weights
 from churn_spark.models.behaviour.outcomes import Sessions
 from churn_spark.models.behaviour.visits import (
@@ -50,12 +52,15 @@ class Forecast:
 
     Attributes:
         cancel_probability: of a cancellation in the horizon, given none in the gap.
+        survival: chance to be still subscribed so many days after the gap as `SURVIVAL_DAYS`
+            has, given that at its end, shape (users, days).
         visits_a_week: expected rate of visits.
         cancel_per_visit: expected chance that a visit ends in a cancellation.
         class_weights: posterior shares of the classes, shape (users, classes).
     """
 
     cancel_probability: Floats
+    survival: Floats
     visits_a_week: Floats
     cancel_per_visit: Floats
     class_weights: Floats
@@ -107,15 +112,13 @@ class BehaviourModel:
         ends = np.full(len(evidence.visits), now)
         return self.exposure(evidence.registered, ends, evidence.visits, evidence.visit_days)
 
-    def survivals(self, as_of: date, horizon: Horizon) -> tuple[Floats, Floats]:
-        """Chance to be still subscribed at the horizon's begin, and at its end; see `survival`."""
+    def survivals(self, as_of: date, days: Iterable[int]) -> list[Floats]:
+        """Chance to be still subscribed some days after the date; see `survival`."""
         now = day_start_millis(as_of) / 1000.0
         rates, _ = self.prior.grid()
-        begin, end = (
-            float(self.calendar.days(np.array(now), np.array(now + days * SECONDS_PER_DAY)))
-            for days in (horizon.gap_days, horizon.gap_days + horizon.days)
-        )
-        return survival(self.sessions, rates, begin), survival(self.sessions, rates, end)
+        ends = (np.array(now + several * SECONDS_PER_DAY) for several in days)
+        exposures = (float(self.calendar.days(np.array(now), end)) for end in ends)
+        return [survival(self.sessions, rates, exposure) for exposure in exposures]
 
     def forecast(self, evidence: Evidence, as_of: date, horizon: Horizon) -> Forecast:
         """Say how likely users cancel, and why: how often they come, what a visit leads to."""
@@ -123,12 +126,14 @@ class BehaviourModel:
         classes = np.exp(class_log_weights(self.mixture, evidence.log_likelihoods))
         rate_weights = np.exp(rate_log_weights(self.prior, evidence.visits, exposure))
         rates, _ = self.prior.grid()
-        probability = cancel_chances(
-            classes, rate_weights, *self.survivals(as_of, horizon), evidence.level
+        begin, *later = self.survivals(
+            as_of, (horizon.gap_days + days for days in (0, horizon.days, *SURVIVAL_DAYS))
         )
+        staying = staying_chances(classes, rate_weights, begin, later, evidence.level)
         by_level = self.sessions.ends[:, :, 2].T[evidence.level.astype(np.int64)]
         return Forecast(
-            cancel_probability=probability,
+            cancel_probability=1.0 - staying[:, 0],
+            survival=staying[:, 1:],
             visits_a_week=7.0 * rate_weights @ rates,
             cancel_per_visit=(classes * by_level).sum(axis=1),
             class_weights=classes,

@@ -9,6 +9,7 @@ worth is the log-odds of the forecast; with none, those of a typical user who wa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -89,7 +90,8 @@ def take_apart(
         np.exp(rate_log_weights(model.prior, visits, exposure))
         for visits in (usual_visits, evidence.visits)
     )
-    survivals = model.survivals(as_of, horizon)
+    window = horizon.gap_days, horizon.gap_days + horizon.days
+    survivals = model.survivals(as_of, window)
     level = evidence.level == 1
     usual_level = level if typical_level is None else np.full_like(level, typical_level == 1)
     alive = np.stack(
@@ -133,9 +135,7 @@ def parts_columns(parts: Parts) -> dict[str, Floats]:
     }
 
 
-def _alive(
-    survivals: tuple[Floats, Floats], rate_weights: Floats, is_paid: NDArray[np.bool_]
-) -> Floats:
+def _alive(survivals: Sequence[Floats], rate_weights: Floats, is_paid: NDArray[np.bool_]) -> Floats:
     """Chance of each class to be still subscribed at the horizon's begin, and at its end.
 
     Returns:

@@ -10,14 +10,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from churn_spark.contracts.features.spec import FADING_FEATURES
+from churn_spark.contracts.survival import survival_columns
 from churn_spark.contracts.tables import FADING
 from churn_spark.lakehouse.frames import Batches, Rows, apply, join
-from churn_spark.lakehouse.schema import struct_of
+from churn_spark.lakehouse.schema import struct_of, with_doubles
 from churn_spark.models.fading.model import FadingModel
 from churn_spark.models.fading.visits import visits_of
 from churn_spark.timeline import SECONDS_PER_DAY, Horizon, day_start_millis
 
 _KEYS: Final = ("as_of", "user_id")
+_SURVIVAL: Final = survival_columns("fading")
 DAY_COLUMNS: Final = ("user_id", "first_ts", "last_ts")
 """What is read of session days."""
 
@@ -56,7 +58,7 @@ def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horiz
 
 
 def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horizon) -> Rows:
-    """The features of the set `fading` for every row of a snapshot.
+    """The features of the set `fading` for every row of a snapshot, and how long users stay.
 
     Args:
         snapshots: of any dates.
@@ -78,9 +80,11 @@ def build_fading(snapshots: Rows, days: Rows, model: FadingModel, horizon: Horiz
                 visits = visits_of(pairs, np.full(len(rows), now))
                 found = model.forecast(visits, now - tenure * SECONDS_PER_DAY, as_of, horizon)
                 yield rows[[*_KEYS]].assign(
-                    fading_probability=found.cancel_probability, fading_now=found.fading
+                    fading_probability=found.cancel_probability,
+                    fading_now=found.fading,
+                    **dict(zip(_SURVIVAL, found.survival.T, strict=True)),
                 )
 
     evidence = join(snapshots[[*_KEYS, "tenure_days"]], days, ["user_id"], "left")
     names = (*_KEYS, *(feature.name for feature in FADING_FEATURES))
-    return apply(evidence, forecast, struct_of(FADING, names))
+    return apply(evidence, forecast, with_doubles(struct_of(FADING, names), _SURVIVAL))

@@ -11,6 +11,7 @@ A day: pauses that begin on it show the state, then the user may cancel, then th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -107,30 +108,36 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
     return Sums(float(total), slopes.sum(axis=0), slopes.T @ slopes)
 
 
-def forecast_cancels(
-    lives: Lives, filtered: Filtered, parameters: Parameters, profile: Floats, days: tuple[int, int]
+def forecast_staying(
+    lives: Lives,
+    filtered: Filtered,
+    parameters: Parameters,
+    profile: Floats,
+    begin: int,
+    days: Sequence[int],
 ) -> Floats:
-    """The chance to cancel in the days after the lives' end, given that nobody does before.
+    """The chances to be still subscribed after the lives' end, given that at a begin.
 
     Args:
         lives: of some users.
         filtered: their state at the end.
         parameters: of the model.
         profile: of the billing cycle.
-        days: the first and the one after the last, from the end on.
+        begin: days from the end on.
+        days: the same of the later instants, whose days up to them are lived through.
 
     Returns:
-        Shape (users,).
+        Shape (users, days).
     """
     alive = filtered.weights.sum(axis=2)
-    at_begin = np.ones(alive.shape[1])
-    for day in range(days[1]):
-        if day == days[0]:
-            at_begin = alive.sum(axis=0)
+    staying = {0: alive.sum(axis=0)}
+    for day in range(max(days)):
         factors = lives.factors(profile, lives.n_days + day)
         survive = 1.0 - _cancel_chances(parameters, factors)
         alive = _move(alive * survive, parameters.onset, parameters.recovery)
-    return np.asarray(1.0 - alive.sum(axis=0) / at_begin)
+        if day + 1 in (begin, *days):
+            staying[day + 1] = alive.sum(axis=0)
+    return np.column_stack([staying[day] / staying[begin] for day in days])
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from churn_spark.arrays import Floats
+from churn_spark.contracts.survival import SURVIVAL_DAYS
 from churn_spark.models.fading.clock import WeeklyClock
-from churn_spark.models.fading.filtering import filter_lives, forecast_cancels
+from churn_spark.models.fading.filtering import filter_lives, forecast_staying
 from churn_spark.models.fading.lives import build_lives
 from churn_spark.models.fading.parameters import Parameters
 from churn_spark.models.fading.visits import Visits
@@ -20,14 +21,17 @@ from churn_spark.timeline import Horizon, day_start_millis
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the model says of users, each of shape (users,).
+    """What the model says of users; all of length users.
 
     Attributes:
         cancel_probability: of a cancellation in the horizon, given none in the gap.
+        survival: chance to be still subscribed so many days after the gap as `SURVIVAL_DAYS`
+            has, given that at its end, shape (users, days).
         fading: chance that the user's interest is fading as of the date.
     """
 
     cancel_probability: Floats
+    survival: Floats
     fading: Floats
 
 
@@ -65,9 +69,11 @@ class FadingModel:
         stays = np.full(len(registered), np.nan)
         lives = build_lives(visits, registered, stays, start, now, self.clock)
         filtered = filter_lives(lives, self.parameters, self.profile)
-        window = horizon.gap_days, horizon.gap_days + horizon.days
-        cancels = forecast_cancels(lives, filtered, self.parameters, self.profile, window)
-        return Forecast(cancels, filtered.fading)
+        days = [horizon.gap_days + later for later in (horizon.days, *SURVIVAL_DAYS)]
+        staying = forecast_staying(
+            lives, filtered, self.parameters, self.profile, horizon.gap_days, days
+        )
+        return Forecast(1.0 - staying[:, 0], staying[:, 1:], filtered.fading)
 
     def to_json(self) -> str:
         """Write everything the model knows as text."""

@@ -20,6 +20,7 @@ from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Calibration, PolicyState
 from churn_spark.reports.night.overlay import Mix, Overlay
+from churn_spark.reports.night.scored import Scored
 
 HISTORY_DAYS = 90
 N_SHOWN = 6
@@ -42,6 +43,7 @@ class NightData:
         policy: the thresholds.
         trained: date by which all was known that the champion has learnt from.
         effect: rows of `effect` of the newest night that counted a week.
+        scored: what the scores tell of lists and of how users stay.
     """
 
     night: date
@@ -55,6 +57,7 @@ class NightData:
     policy: PolicyConfig
     trained: date | None
     effect: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scored: Scored = field(default_factory=Scored)
 
     @property
     def tonight(self) -> tuple[Entry, ...]:

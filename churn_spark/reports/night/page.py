@@ -8,8 +8,10 @@ from churn_spark.reports.night.decision import alerts_section, checks_section, d
 from churn_spark.reports.night.drift import features_section, history_section, shapes_section
 from churn_spark.reports.night.effect import effect_sections
 from churn_spark.reports.night.joint import joint_section
+from churn_spark.reports.night.lengths import lengths_sections
 from churn_spark.reports.night.performance import performance_section
 from churn_spark.reports.night.summary import answer, cautions, key_figures, sentences, subtitle
+from churn_spark.reports.night.survival import survival_sections
 from churn_spark.reports.night.timeline import timeline_section
 from churn_spark.reports.page import Facts, Page, Section
 
@@ -38,6 +40,8 @@ def build_page(data: NightData) -> Page:
             joint_section(data),
             performance_section(data),
             *effect_sections(data),
+            *lengths_sections(data),
+            *survival_sections(data),
             timeline_section(data),
             _reading_section(),
         ),

@@ -1,0 +1,153 @@
+"""How long a list should be: what each length is expected to reach, to bother and to bring.
+
+Users come in the order of the list. With calibrated probabilities the cancels among the first N are
+a sum of independent trials, each with a chance of its own (a Poisson binomial). Its spread, and how
+well the level of the probabilities is known, make the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from churn_spark.arrays import Floats, Ints
+from churn_spark.config import CostsConfig
+from churn_spark.evaluation.costs import break_even_probability
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.wording import count_of, percent
+
+_Z: Final = 1.959964
+_STEPS: Final = (1, 2, 5)
+_SHORTEST: Final = 10
+
+
+@dataclass(frozen=True)
+class PlannedList:
+    """What a list of some length is expected to lead to; intervals are of 95 %.
+
+    Attributes:
+        length: users on it.
+        reached: cancels among them, if nothing were done.
+        bothered: users on it who would stay anyway.
+        cost: of an offer to each; NaN where nobody has said what one costs.
+        net: what offers keep less what they cost; NaN where nobody has said so.
+    """
+
+    length: int
+    reached: Interval
+    bothered: Interval
+    cost: float
+    net: Interval
+
+
+@dataclass(frozen=True)
+class ListPlan:
+    """Lists of several lengths, and the one that is in use.
+
+    Attributes:
+        lists: the shortest first.
+        chosen: length of the list in use; 0: none.
+        n_users: in the order, of whom the longest list has all.
+        n_cancels: expected among them.
+        best: the length of the largest net value; 0 where no offer pays, or nobody has said what
+            they cost.
+        n_checked: cancels that the level of the probabilities was checked on; 0: unknown.
+        costs: what the mistakes cost; none where nobody has said.
+    """
+
+    lists: tuple[PlannedList, ...]
+    chosen: int
+    n_users: int
+    n_cancels: float
+    best: int
+    n_checked: int
+    costs: CostsConfig | None
+
+
+def plan_lists(
+    probabilities: Floats, chosen: int, n_checked: float, costs: CostsConfig
+) -> ListPlan | None:
+    """What lists of several lengths lead to; none where there is nobody to list.
+
+    Args:
+        probabilities: calibrated, in the order of the list, shape (users,).
+        chosen: length of the list in use; it is among the lengths.
+        n_checked: cancels that the level of the probabilities was checked on; 0: unknown.
+        costs: money is left out while they are placeholders.
+    """
+    if not len(probabilities):
+        return None
+    prices = None if costs.are_placeholders else costs
+    means = np.append(0.0, np.cumsum(probabilities))
+    variances = np.append(0.0, np.cumsum(probabilities * (1.0 - probabilities)))
+    level = means**2 / n_checked if n_checked > 0 else 0.0
+    spreads = _Z * np.sqrt(variances + level)
+    lengths = _lengths(len(probabilities), chosen)
+    lists = [_plan(n, float(means[n]), float(spreads[n]), prices) for n in lengths]
+    best = 0 if prices is None else int(np.argmax(_net(np.arange(len(means)), means, prices)))
+    total = float(means[-1])
+    return ListPlan(tuple(lists), chosen, len(probabilities), total, best, int(n_checked), prices)
+
+
+def describe_plan(plan: ListPlan) -> str:
+    """What the list in use is expected to reach, and which length is worth most."""
+    parts = []
+    for one in plan.lists:
+        if one.length == plan.chosen:
+            parts.append(
+                f"The list of {count_of(one.length, 'user')} is expected to hold "
+                f"{one.reached.value:.1f} of {plan.n_cancels:,.0f} cancels, from "
+                f"{one.reached.low:.0f} to {one.reached.high:.0f}."
+            )
+    if plan.costs is None:
+        parts.append("Set costs to see what each length is worth.")
+    elif plan.best:
+        pays = percent(break_even_probability(plan.costs), 1)
+        parts.append(
+            f"The net value is largest with {count_of(plan.best, 'user')}: an offer pays from a "
+            f"chance of {pays} upwards."
+        )
+    else:
+        parts.append("No offer is worth its cost: list nobody.")
+    return " ".join(parts)
+
+
+def describe_interval(plan: ListPlan) -> str:
+    """What the intervals cover, and what not."""
+    covered = "who happens to cancel"
+    if plan.n_checked:
+        covered += (
+            " and how well the level of the probabilities could be checked, on "
+            f"{count_of(plan.n_checked, 'cancel')} of users whom no model has learnt from"
+        )
+    return (
+        f"Intervals of 95 % cover {covered}; not what changes after the date. Cancels are those of "
+        "the label's window, if nothing is done. Everybody scored counts, the most value at "
+        "risk first, whoever may not be contacted."
+    )
+
+
+def _lengths(n_users: int, chosen: int) -> list[int]:
+    tens = range(1, 1 + max(1, math.ceil(math.log10(max(n_users, _SHORTEST)))))
+    found = {step * 10**power for power in tens for step in _STEPS}
+    return sorted({one for one in found if one < n_users} | {n_users, min(chosen, n_users)} - {0})
+
+
+def _plan(n: int, mean: float, spread: float, costs: CostsConfig | None) -> PlannedList:
+    ends = mean - spread, mean, mean + spread
+    low, high = max(math.floor(ends[0]), 0), min(math.ceil(ends[2]), n)
+    bothered = Interval(n - mean, float(n - high), float(n - low))
+    reached = Interval(mean, float(low), float(high))
+    if costs is None:
+        nothing = Interval(math.nan, math.nan, math.nan)
+        return PlannedList(n, reached, bothered, math.nan, nothing)
+    net = Interval(*(float(_net(n, found, costs)) for found in (mean, low, high)))
+    return PlannedList(n, reached, bothered, costs.wasted_offer * n, net)
+
+
+def _net(n: Ints | int, reached: Floats | float, costs: CostsConfig) -> Floats:
+    worth = costs.missed_cancel * costs.offer_success
+    return np.asarray(worth * np.asarray(reached) - costs.wasted_offer * np.asarray(n))

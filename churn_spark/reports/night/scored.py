@@ -1,0 +1,130 @@
+"""What the scores of a night, and of nights long before, tell of lists and of how users stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from churn_spark.config import MAX_LISTED, CostsConfig
+from churn_spark.contracts.survival import CAP_DAYS, SURVIVAL_DAYS, survival_columns
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.contracts.tables.ml import LISTED
+from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_staying
+from churn_spark.evaluation.list_length import ListPlan, plan_lists
+from churn_spark.lakehouse.frames import first_rows, join, sample_rows
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_dates
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.scoring.bands import BANDS
+from churn_spark.scoring.retention_list import BY_VALUE
+from churn_spark.stores.cancels import days_to_cancel, read_cancels
+
+_LEVEL: Final = "last_subscription_level"
+_KEYS: Final = ("as_of", "user_id")
+_MAX_USERS: Final = 200_000
+_FEWEST_DAYS: Final = 7
+_FEWEST_CANCELS: Final = 5
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How users stayed who were scored on a night long before.
+
+    Attributes:
+        as_of: the night.
+        groups: all users first, then parts.
+        measured_days: up to here the model's curves were held against what happened.
+    """
+
+    as_of: date
+    groups: tuple[GroupCurve, ...]
+    measured_days: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the page of a night says of the scores.
+
+    Attributes:
+        plan: lists of several lengths; none without scores.
+        watched: how users stayed; none where no scores are old enough.
+    """
+
+    plan: ListPlan | None = None
+    watched: Watched | None = None
+
+
+def read_scored(
+    lakehouse: Lakehouse, night: date, costs: CostsConfig, bundle: ModelBundle | None
+) -> Scored:
+    """Sums over the users of the night, and of the oldest night that is still told of.
+
+    What is collected: of the night, a chance of each of the users who could be listed; of the old
+    night, of at most 200,000 users.
+
+    Args:
+        lakehouse: with the scores.
+        night: the date.
+        costs: of the two mistakes.
+        bundle: the champion; none before the first.
+    """
+    if bundle is None:
+        return Scored()
+    plan = _plan(lakehouse, night, costs, bundle)
+    if not bundle.forecasts_cancels:
+        return Scored(plan)
+    return Scored(plan, _watch(lakehouse, night, bundle))
+
+
+def _plan(
+    lakehouse: Lakehouse, night: date, costs: CostsConfig, bundle: ModelBundle
+) -> ListPlan | None:
+    columns = [*_KEYS, "churn_probability", "value_at_risk"]
+    rows = first_rows(read_dates(lakehouse, SCORES, [night], columns), BY_VALUE, MAX_LISTED)
+    listed = lakehouse.count_rows(RETENTION_LISTS, {"as_of": [night], "assignment": [LISTED]})
+    chances = rows["churn_probability"].to_numpy(dtype=np.float64)
+    return plan_lists(chances, listed, bundle.metrics.get("n_positive", 0.0), costs)
+
+
+def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | None:
+    gap_days = bundle.horizon.gap_days
+    first = night - timedelta(days=gap_days + CAP_DAYS)
+    last = night - timedelta(days=gap_days + _FEWEST_DAYS)
+    scored = [day for day in lakehouse.partition_values(SCORES, "as_of") if first <= day <= last]
+    for as_of in scored:
+        rows = _read_watched(lakehouse, as_of, night, gap_days)
+        groups = tuple(_groups(rows))
+        if groups:
+            measured = bundle.pace.measured_days if bundle.pace else 0
+            return Watched(as_of, groups, measured)
+    return None
+
+
+def _read_watched(lakehouse: Lakehouse, as_of: date, night: date, gap_days: int) -> pd.DataFrame:
+    """The users of an old night whose days are known, with when they cancelled before tonight."""
+    columns = [*_KEYS, "risk_band", *survival_columns()]
+    scores = read_dates(lakehouse, SCORES, [as_of], columns)
+    levels = read_dates(lakehouse, SNAPSHOTS, [as_of], [*_KEYS, _LEVEL])
+    rows = sample_rows(join(scores, levels, _KEYS, "left"), _MAX_USERS)
+    rows = rows.dropna(subset=[*survival_columns()])
+    cancelled = days_to_cancel(rows, read_cancels(lakehouse), gap_days)
+    watched = min((night - as_of).days - gap_days, CAP_DAYS)
+    stays_until_begin = cancelled > 0
+    return rows.assign(cancelled=cancelled, watched=float(watched))[stays_until_begin]
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[GroupCurve]:
+    """Everybody, if enough have cancelled, and the parts of whom enough have."""
+    parts = [("all", rows)]
+    parts += [(f"level={level}", rows[rows[_LEVEL] == level]) for level in ("free", "paid")]
+    parts += [(f"band={band}", rows[rows["risk_band"] == band]) for band in BANDS]
+    for name, part in parts:
+        if (part["cancelled"] < part["watched"]).sum() >= _FEWEST_CANCELS:
+            observed = observe_staying(part["cancelled"].to_numpy(), part["watched"].to_numpy())
+            means = part[[*survival_columns()]].astype(float).mean()
+            yield GroupCurve(name, observed, dict(zip(SURVIVAL_DAYS, means, strict=True)))

@@ -1,0 +1,148 @@
+"""How long the list should be, and what a user's days and value are worth, for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import pyarrow.compute as pc
+
+from churn_spark.config import CostsConfig
+from churn_spark.contracts.survival import (
+    CAP_DAYS,
+    EXPECTED_DAYS,
+    SURVIVAL_DAYS,
+    survival_columns,
+)
+from churn_spark.evaluation.costs import break_even_offer
+from churn_spark.evaluation.list_length import (
+    ListPlan,
+    describe_interval,
+    describe_plan,
+    plan_lists,
+)
+from churn_spark.models.bundle import ModelBundle
+from churn_spark.serving.users import Users
+from churn_spark.wording import percent
+
+_WIDTH, _HEIGHT, _MARGIN = 640.0, 220.0, 10.0
+_ORDER: Final = (("value_at_risk", "descending"), ("churn_probability", "descending"))
+
+
+def describe_lengths(
+    scored: Users, n_listed: int, bundle: ModelBundle | None, costs: CostsConfig
+) -> dict[str, Any] | None:
+    """What lists of several lengths would lead to; none where nobody is scored.
+
+    Args:
+        scored: of the date.
+        n_listed: users on its list.
+        bundle: the model, whose validation tells how sure the probabilities are.
+        costs: of the two mistakes.
+    """
+    plan = _plan(scored, n_listed, _n_checked(bundle), costs)
+    if plan is None:
+        return None
+    return {
+        "told": describe_plan(plan),
+        "covers": describe_interval(plan),
+        "lists": plan.lists,
+        "chosen": plan.chosen,
+        "best": plan.best,
+        "has_money": plan.costs is not None,
+        "chart": draw_plan(plan),
+    }
+
+
+def draw_plan(plan: ListPlan) -> dict[str, Any]:
+    """Points of the cancels reached, by lengths on a log scale; the list in use is marked."""
+    first, last = (math.log(plan.lists[place].length + 1.0) for place in (0, -1))
+    top = max(one.reached.high for one in plan.lists) or 1.0
+
+    def point(length: int, cancels: float) -> tuple[float, float]:
+        share = (math.log(length + 1.0) - first) / (last - first) if last > first else 1.0
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * share
+        return round(x, 1), round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * cancels / top, 1)
+
+    low, high = (
+        [point(one.length, getattr(one.reached, end)) for one in plan.lists]
+        for end in ("low", "high")
+    )
+    line = [point(one.length, one.reached.value) for one in plan.lists]
+    marks = [
+        place
+        for place, one in zip(line, plan.lists, strict=True)
+        if one.length == min(plan.chosen, plan.n_users)
+    ]
+    return {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "line": _points(line),
+        "band": _points([*high, *reversed(low)]),
+        "marks": marks,
+        "top": f"{top:,.0f} cancels",
+        "first": f"{plan.lists[0].length:,} users",
+        "last": f"{plan.n_users:,} users",
+    }
+
+
+def describe_staying(
+    row: Mapping[str, Any], bundle: ModelBundle | None, costs: CostsConfig
+) -> dict[str, Any] | None:
+    """How long a user stays, what that rests on, and what an offer may cost; none if unknown.
+
+    Args:
+        row: of the scores; of an older release without these columns.
+        bundle: the model that answers.
+        costs: has the chance that an offer keeps a canceller.
+    """
+    chances = [row.get(name) for name in survival_columns()]
+    if None in chances or row.get(EXPECTED_DAYS) is None:
+        return None
+    return {
+        "chances": list(zip(SURVIVAL_DAYS, chances, strict=True)),
+        "days": f"{row[EXPECTED_DAYS]:.0f} of {CAP_DAYS} days",
+        "rests_on": describe_basis(bundle),
+        "offer": describe_offer(row["value_at_risk"], costs),
+    }
+
+
+def describe_basis(bundle: ModelBundle | None) -> str:
+    """Up to which day the model's curves were held against what happened."""
+    pace = None if bundle is None else bundle.pace
+    days = 0 if pace is None else pace.measured_days
+    beyond = "the hazards of the models are drawn on, unchecked"
+    if not days or pace is None:
+        return f"Beyond the label's window {beyond}."
+    checked = f"Up to {days} days the curves were held against what happened in the log"
+    return f"{checked}." if days >= CAP_DAYS else f"{checked}; beyond, {beyond}."
+
+
+def describe_offer(value_at_risk: float, costs: CostsConfig) -> str:
+    """What an offer to a user may cost at most, in words."""
+    worth = break_even_offer(value_at_risk, costs)
+    return (
+        f"An offer pays while it costs less than {worth:.3g}: within {CAP_DAYS} days "
+        f"{value_at_risk:.3g} is lost on average, in the unit of retention_list.value_by_level, "
+        f"and an offer is taken to keep {percent(costs.offer_success)} of the cancellers "
+        "(costs.offer_success)."
+    )
+
+
+def _n_checked(bundle: ModelBundle | None) -> float:
+    return 0.0 if bundle is None else bundle.metrics.get("n_positive", 0.0)
+
+
+@lru_cache(maxsize=2)
+def _plan(scored: Users, n_listed: int, n_checked: float, costs: CostsConfig) -> ListPlan | None:
+    """Kept: the users of a date are sorted once, not at every request."""
+    order = pc.sort_indices(scored.known, [*_ORDER, ("user_id", "ascending")])
+    chances = scored.known["churn_probability"].to_numpy()[order.to_numpy()]
+    return plan_lists(np.asarray(chances, dtype=np.float64), n_listed, n_checked, costs)
+
+
+def _points(places: list[tuple[float, float]]) -> str:
+    return " ".join(f"{x},{y}" for x, y in places)

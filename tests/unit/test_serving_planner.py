@@ -1,0 +1,142 @@
+"""What the page says of the length of the list, and of one user's days."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from churn_spark.config import load_config
+from churn_spark.config.models import CostsConfig
+from churn_spark.contracts.survival import EXPECTED_DAYS, survival_columns
+from churn_spark.evaluation.list_length import plan_lists
+from churn_spark.models.survival.pace import Pace
+from churn_spark.models.survival.shapes import knots_of
+from churn_spark.serving.page_parts import render
+from churn_spark.serving.planner import (
+    describe_basis,
+    describe_lengths,
+    describe_offer,
+    describe_staying,
+    draw_plan,
+)
+from churn_spark.serving.users import Users
+from tests.list_builders import small_bundle
+
+PLACEHOLDERS = load_config().costs
+COSTS = CostsConfig(missed_cancel=40.0, wasted_offer=2.0, offer_success=0.25)
+
+
+def users_with(chances: list[float], values: list[float]) -> Users:
+    known = {
+        "user_id": [f"u{place}" for place in range(len(chances))],
+        "churn_probability": chances,
+        "value_at_risk": values,
+    }
+    return Users(pa.table(known), np.arange(len(chances)), [])
+
+
+def test_lengths_follow_the_order_of_the_list() -> None:
+    chances = [0.1] * 20 + [0.5] * 10
+    found = describe_lengths(users_with(chances, [*chances[20:], *chances[:20]]), 10, None, COSTS)
+    assert found is not None
+    first = found["lists"][0]
+    assert (first.length, first.reached.value) == (10, pytest.approx(1.0))
+    by_risk = describe_lengths(users_with(chances, chances), 10, None, COSTS)
+    assert by_risk is not None
+    assert by_risk["lists"][0].reached.value == pytest.approx(5.0)
+    assert describe_lengths(users_with([], []), 0, None, COSTS) is None
+
+
+def test_how_sure_follows_from_the_cancels_of_the_validation() -> None:
+    bundle = replace(small_bundle(), metrics={"n_positive": 25.0})
+    found = describe_lengths(users_with([0.2] * 30, [0.2] * 30), 10, bundle, PLACEHOLDERS)
+    assert found is not None
+    assert "checked, on 25 cancels of users whom no model has learnt from" in found["covers"]
+
+
+def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:
+    plan = plan_lists(np.linspace(0.6, 0.01, 300), 100, 0, PLACEHOLDERS)
+    assert plan is not None
+    chart = draw_plan(plan)
+    points = [tuple(map(float, one.split(","))) for one in chart["line"].split()]
+    xs, ys = zip(*points, strict=True)
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys, reverse=True)
+    assert [*map(tuple, chart["marks"])] == [points[3]]
+    assert (xs[0], xs[-1]) == (10.0, chart["width"] - 10.0)
+
+
+def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
+    def page(costs: CostsConfig) -> str:
+        users = users_with([0.3] * 40, [0.3] * 40)
+        lengths = describe_lengths(users, 20, None, costs)
+        shown: dict[str, Any] = {
+            "user_id": "u1", "list_rank": 1, "churn_probability": 0.3, "value_at_risk": 0.8,
+            "risk_band": "high", "reasons": [], "reason_fields": [], "would_help": [],
+            "days_on_list": 1, "previous_rank": None,
+        }  # fmt: skip
+        listed = {"places": "20 places", "value": 1.0, "n_new": 1, "n_stayed": 0}
+        return render(
+            "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
+            is_list=True, source="list", predicts="", problems=[], n_users=20, listed=listed,
+            bands={"high": 20}, model_version="1", band=None, from_percent="", csv_query="",
+            rows=[shown], offers=[0.2], lengths=lengths, first=1, last=1, n_matching=1,
+            earlier=None, later=None,
+        ).decode()  # fmt: skip
+
+    without, with_costs = page(PLACEHOLDERS), page(COSTS)
+    assert "offer up to 0.2<" in without
+    assert "How long should the list be?" in without
+    assert "Net value" not in without
+    assert "Net value" in with_costs
+    assert re.search(
+        r'20<span class="past new">today</span></th>\s*<td class="n">6\.0</td>', without
+    )
+    assert re.search(r'<td class="n">14\.0</td>', without)
+
+
+def scored(**changes: Any) -> dict[str, Any]:
+    chances = dict(zip(survival_columns(), [0.97, 0.94, 0.9, 0.83, 0.78], strict=True))
+    return {**chances, EXPECTED_DAYS: 79.6, "value_at_risk": 0.3467, **changes}
+
+
+def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
+    found = describe_staying(scored(), None, COSTS)
+    assert found is not None
+    assert found["days"] == "80 of 90 days"
+    assert found["chances"][1] == (14, 0.94)
+    assert found["offer"].startswith(
+        "An offer pays while it costs less than 0.0867: within 90 days 0.347 is lost on average"
+    )
+    assert "keep 25 % of the cancellers" in describe_offer(0.3467, COSTS)
+
+
+@pytest.mark.parametrize("lacking", [EXPECTED_DAYS, "survival_30d"])
+def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None:
+    row = scored()
+    del row[lacking]
+    assert describe_staying(row, None, COSTS) is None
+    assert describe_staying(scored(**{lacking: None}), None, COSTS) is None
+
+
+@pytest.mark.parametrize(
+    ("cancels", "told"),
+    [
+        ([], "Beyond the label's window the hazards of the models are drawn on, unchecked."),
+        ([50, 50, 50, 3, 0], "Up to 30 days the curves were held against what happened in the log"),
+        ([50, 50, 50, 50, 50], "Up to 90 days the curves were held against what happened in the"),
+    ],
+)
+def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> None:
+    pace = None
+    if cancels:
+        ones = np.ones(5)
+        pace = Pace(knots_of(14), ones, np.array(cancels, dtype=float), ones)
+    found = describe_basis(replace(small_bundle(), pace=pace))
+    assert found.startswith(told)
+    assert ("unchecked" in found) is (cancels[-1:] != [50])
