@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from churn_spark.arrays import Ints
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.contracts.tables.ml import CONTROL
+from churn_spark.contracts.tables.ml import CONTROL, LEFT_ALONE
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving.row_files import RowFile
 
@@ -136,8 +136,8 @@ def read_users(files: Sequence[RowFile], spec: TableSpec) -> Users:
         shown = np.arange(len(rows), dtype=np.int64)
         if _ASSIGNMENT in spec.column_names:
             assignment = file.read([_ASSIGNMENT])[_ASSIGNMENT].cast(pa.string())
-            is_control = pc.fill_null(pc.equal(assignment, CONTROL), fill_value=False)
-            shown = shown[~is_control.to_numpy()]
+            is_hidden = pc.is_in(assignment, pa.array([CONTROL, LEFT_ALONE]))
+            shown = shown[~is_hidden.to_numpy()]
         parts.append(rows.take(pa.array(shown)))
         places.append(shown + (number << _FILE_BITS))
     rows = pa.concat_tables(parts).unify_dictionaries()

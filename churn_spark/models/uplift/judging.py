@@ -114,4 +114,3 @@ def count(drawn: Drawn) -> Counts:
         return Side(int(chosen.sum()), int((chosen & drawn.cancels).sum()))
 
     return Counts(side(~drawn.is_control), side(drawn.is_control))
-

@@ -132,7 +132,12 @@ def fit_uplift(
 
 
 def held_out_saves(
-    rows: pd.DataFrame, drawn: Drawn, encoding: Encoding, campaign: Campaign, n_folds: int, seed: int
+    rows: pd.DataFrame,
+    drawn: Drawn,
+    encoding: Encoding,
+    campaign: Campaign,
+    n_folds: int,
+    seed: int,
 ) -> tuple[Floats, Ints]:
     """What each user is expected to be saved by a model of the other users, and the user's fold.
 

@@ -21,6 +21,9 @@ from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Calibration, PolicyState
 from churn_spark.reports.night.overlay import Mix, Overlay
 
+_BESIDE = ("calibrate", "order")
+"""Kinds of decisions that are not about the model."""
+
 HISTORY_DAYS = 90
 N_SHOWN = 6
 
@@ -64,7 +67,7 @@ class NightData:
     @property
     def decided(self) -> Entry | None:
         """The newest decision of the night that is about the model; none where none is stored."""
-        about = [entry for entry in self.tonight if entry.decision.kind != "calibrate"]
+        about = [entry for entry in self.tonight if entry.decision.kind not in _BESIDE]
         return about[-1] if about else None
 
     @property
