@@ -5,8 +5,8 @@ effects are drawn here, on a matrix with the names of the product's features, no
 of logs; learner, held-out judgement and gate are the product's. A tenth is withheld; the served
 risk is near the true one, as a champion's is. Effects by kind of world:
 
-- differ: calls keep 70 % of those who look at Downgrade, half of the free users who see many
-  adverts, nobody else; of those who have been away for long they drive nearly as many away as leave anyhow;
+- differ: calls keep 70 % of those who look at Downgrade and half of the free users who see many
+  adverts; of those who have been away for long they drive nearly as many away as leave anyhow;
 - proportional: calls keep 30 % of all who would cancel: the order by risk is the best there is;
 - constant: each call keeps the same, whoever is called: no order is better than another;
 - none: calls change nothing.

@@ -79,7 +79,7 @@ def run(
         bundle.check_fingerprint()
         earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
         model = find_order(lakehouse, registry, date, config, uplift)
-        effect = by_effect(lakehouse, date, model, uplift) if model else None
+        effect = by_effect(lakehouse, model, uplift) if model else None
         chosen = build_retention_list(scores, suppressed, earlier, date, config, effect)
         explained = read_explained_users(lakehouse, date, bundle)
         listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
@@ -99,10 +99,8 @@ def run(
             facts.append(str(csv))
 
 
-def by_effect(
-    lakehouse: Lakehouse, date: Date, model: UpliftModel, config: UpliftConfig
-) -> ByEffect:
-    """What the model says of users of the date, whose features are read when it is asked."""
+def by_effect(lakehouse: Lakehouse, model: UpliftModel, config: UpliftConfig) -> ByEffect:
+    """What the model says of scored users, whose features are read when it is asked."""
 
     def saves(users: pd.DataFrame) -> Floats:
         keys, columns = users[["as_of", "user_id"]], ["as_of", "user_id", *model.encoding.features]

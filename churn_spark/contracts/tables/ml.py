@@ -126,8 +126,8 @@ RETENTION_LISTS = TableSpec(
         Column(
             "expected_saves",
             "double",
-            "cancels that listing the user is expected to prevent: 0.05 is 5 of 100 such users; null "
-            "while the list is by risk, and of users too little at risk to know",
+            "cancels that listing the user is expected to prevent: 0.05 is 5 of 100 such users; "
+            "null while the list is by risk, and of users too little at risk to know",
         ),
     ),
     partition_by=("as_of",),

@@ -80,10 +80,17 @@ def decide(
     if evidence.failed_checks:
         names = ", ".join(sorted(evidence.failed_checks))
         return state, Decision(today, "hold", "data_checks", f"failed data checks: {names}")
-    if evidence.wander is not None:
-        return calibrate(state, evidence.wander, config, today)
     if evidence.order is not None:
         return state, decide_order(evidence.order, today)
+    if evidence.wander is not None:
+        return calibrate(state, evidence.wander, config, today)
+    return _decide_model(state, evidence, config, today)
+
+
+def _decide_model(
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    """What to do about the model."""
     state = _advance(state, evidence, config, today)
     if evidence.probation is not None:
         _check_champion("probation", evidence.probation.champion, state)
