@@ -108,7 +108,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-uplift ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
@@ -149,6 +149,10 @@ bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 
 .PHONY: bench-effect
 bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: do they hold the truth? (2 min)
 	@"$(PY)" -m bench.effect
+
+.PHONY: bench-uplift
+bench-uplift: setup ## The list by effect on 100 worlds whose effects are known: whom does it find, and when is it in force? (10 min)
+	@"$(PY)" -m bench.uplift
 
 .PHONY: bench-mornings
 bench-mornings: setup ## 60 mornings on a log that grows while the nights run, against the whole log (20 min)
