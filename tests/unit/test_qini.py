@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,7 +41,7 @@ def area_by_hand(saved: Floats, scores: Floats) -> float:
         position += len(ties)
     by_chance = [gains[-1] * k / n for k in range(n + 1)]
     lifts = [gain - other for gain, other in zip(gains, by_chance, strict=True)]
-    return sum((first + second) / 2 / n for first, second in zip(lifts, lifts[1:], strict=False))
+    return sum((first + second) / 2 / n for first, second in pairwise(lifts))
 
 
 @given(orders())
