@@ -108,7 +108,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-survival ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-uplift bench-survival ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
@@ -153,6 +153,10 @@ bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: d
 .PHONY: bench-survival
 bench-survival: setup ## Do users stay as long as scores say, against their true chances: [USERS=8000] (15 min)
 	@"$(PY)" -m bench.survival $(if $(USERS),--users "$(USERS)")
+
+.PHONY: bench-uplift
+bench-uplift: setup ## The list by effect on 100 worlds whose effects are known: whom does it find, and when is it in force? (10 min)
+	@"$(PY)" -m bench.uplift
 
 .PHONY: bench-mornings
 bench-mornings: setup ## 60 mornings on a log that grows while the nights run, against the whole log (20 min)

@@ -80,7 +80,13 @@ def build_retention_list(context: JobContext, day: date, csv: Path | None = None
     """Build the list of a date."""
     config = context.config
     retention_list.run(
-        context.lakehouse, context.registry, day, config.retention_list, config.scoring, csv
+        context.lakehouse,
+        context.registry,
+        day,
+        config.retention_list,
+        config.scoring,
+        config.uplift,
+        csv,
     )
 
 

@@ -47,6 +47,11 @@ def percent(share: float, decimals: int = 0, gap: str = " ") -> str:
     return f"{100 * share:.{decimals}f}{gap}%"
 
 
+def per_100(share: float) -> str:
+    """A share as a number of 100, with its sign where it is below 0: `1.7`, `−0.4`."""
+    return f"{100 * share:.1f}".replace("-", "\u2212")
+
+
 def duration(seconds: float) -> str:
     """A length of time, roughly: `40 s`, `12 minutes`, `1.5 hours`, `3.2 days`."""
     if seconds < 2 * _MINUTE:

@@ -29,7 +29,13 @@ def main(
 
     config = context.config
     retention_list.run(
-        context.lakehouse, context.registry, date, config.retention_list, config.scoring, csv
+        context.lakehouse,
+        context.registry,
+        date,
+        config.retention_list,
+        config.scoring,
+        config.uplift,
+        csv,
     )
 
 

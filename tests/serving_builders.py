@@ -237,6 +237,7 @@ def make_list(scores: pd.DataFrame, n: int) -> pd.DataFrame:
         days_on_list=np.where(is_new, 1, 5),
         previous_rank=pd.Series(ranks + 7, listed.index, dtype="Int32").mask(is_new),
         assignment="listed",
+        expected_saves=None,
     )
     # Files hold no order.
     return listed.sample(frac=1, random_state=0)
@@ -260,6 +261,7 @@ def write_list(listed: pd.DataFrame, config: Config) -> None:
             ("days_on_list", pa.int32()),
             ("previous_rank", pa.int32()),
             ("assignment", pa.string()),
+            ("expected_saves", pa.float64()),
         ]
     )
     folder = Path(config.lakehouse) / "ml" / "retention_lists"

@@ -38,7 +38,12 @@ from churn_spark.config.monitoring import (
 from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
 from churn_spark.config.schedule import ScheduleConfig
-from churn_spark.config.scoring import MAX_LISTED, RetentionListConfig, ScoringConfig
+from churn_spark.config.scoring import (
+    MAX_LISTED,
+    RetentionListConfig,
+    ScoringConfig,
+    UpliftConfig,
+)
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
@@ -79,6 +84,7 @@ __all__ = [
     "SparkConfig",
     "TrainingConfig",
     "TuningConfig",
+    "UpliftConfig",
     "conf_folder",
     "load_config",
     "shipped_path",

@@ -25,7 +25,7 @@ from churn_spark.config.monitoring import (
 from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.runs import RunsConfig
 from churn_spark.config.schedule import ScheduleConfig
-from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
+from churn_spark.config.scoring import RetentionListConfig, ScoringConfig, UpliftConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
@@ -57,6 +57,7 @@ class Config(Section):
     registry: models.RegistryConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
+    uplift: UpliftConfig
     monitoring: MonitoringConfig
     costs: models.CostsConfig
     policy: PolicyConfig

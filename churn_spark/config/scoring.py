@@ -60,3 +60,14 @@ class RetentionListConfig(Section):
                 f"expected a number of users from 1 to {MAX_LISTED:,}, or a share of the scored "
                 "between 0 and 1"
             ) from error
+
+
+class UpliftConfig(Section):
+    """When the list is ordered by what being listed saves, and among whom."""
+
+    enabled: bool
+    min_cancels: int = Field(ge=10)
+    n_folds: int = Field(ge=2)
+    max_users: int = Field(ge=1000)
+    pool: float = Field(ge=1)
+    seed: int = Field(ge=0)

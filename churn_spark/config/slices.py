@@ -12,7 +12,7 @@ from churn_spark.config.monitoring import (
 )
 from churn_spark.config.privacy import PrivacyConfig
 from churn_spark.config.schedule import ScheduleConfig
-from churn_spark.config.scoring import RetentionListConfig, ScoringConfig
+from churn_spark.config.scoring import RetentionListConfig, ScoringConfig, UpliftConfig
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 
@@ -56,6 +56,7 @@ class NightConfig(Section):
     learning: LearningConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
+    uplift: UpliftConfig
     monitoring: MonitoringConfig
     costs: models.CostsConfig
     policy: PolicyConfig

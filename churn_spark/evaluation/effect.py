@@ -167,7 +167,16 @@ def users_needed(counts: Counts, target: float) -> int | None:
     if not counts.listed.n or not counts.control.n or not target > 0:
         return None
     errors = _moments(counts.listed).var_cancels + _moments(counts.control).var_cancels
-    variance = errors * counts.n
+    return users_for(errors * counts.n, target)
+
+
+def users_for(variance: float, target: float) -> int:
+    """With how many users a mean of terms of some variance is surely told from 0 at `target`.
+
+    Args:
+        variance: of one user's term.
+        target: above 0, in the unit of the terms.
+    """
     low, high = 1, 2
     while boundary(high) ** 2 * variance > target**2 * high:
         low, high = high, high * 2

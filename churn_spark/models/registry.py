@@ -171,6 +171,36 @@ class ModelRegistry:
             self._client.delete_run(run_id)
         return runs
 
+    def keep_text(self, name: str, tags: Mapping[str, str], file: str, text: str) -> None:
+        """Log a text as a file of a run of its own; one that has the tags already is replaced.
+
+        Args:
+            name: of the run.
+            tags: what it is known by. With `as_of` and `configuration` it is forgotten as
+                trainings are.
+            file: name of the file.
+            text: its content.
+        """
+        require_lock()
+        if self.read_text(tags, file) == text:
+            return
+        self.delete_runs(tags)
+        with self.run(name, tags) as run_id:
+            self._client.log_text(run_id, text, file)
+
+    def read_text(self, tags: Mapping[str, str], file: str) -> str | None:
+        """The file of the run that has all these tags; none if there is no such run or file."""
+        for run_id in self._search(tags):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    found = mlflow.artifacts.download_artifacts(
+                        run_id=run_id, artifact_path=file, dst_path=folder
+                    )
+                except (OSError, MlflowException):
+                    continue
+                return Path(found).read_text(encoding="utf-8")
+        return None
+
     def note_erasure(self) -> None:
         """Note with every run that the versions of tables that it names are there no more."""
         today = str(datetime.now(UTC).date())

@@ -52,6 +52,7 @@ from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
 from churn_spark.pipeline.succession import Rival, drop_judged, find_rival, record_unfit
+from churn_spark.pipeline.uplift import order_if_due
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw_ahead
 from churn_spark.stores.checks import require_checks
@@ -177,11 +178,15 @@ def decide_night(
         is_asked = tonight[-1].decision.kind == "retrain"
         tonight += calibrate_if_due(lakehouse, date, night.entries, tonight, config.policy)
         kept = standing_on(night.entries, date)
-        night = store_decisions(lakehouse, night, date, [*kept, *tonight])
+        order = [] if is_held else order_if_due(lakehouse, registry, night, tonight, config)
+        night = store_decisions(lakehouse, night, date, [*kept, *tonight, *order])
         settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
         drop_judged(registry, night)
         alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
-        facts.extend(f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}" for e in tonight)
+        facts.extend(
+            f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}"
+            for e in (*tonight, *order)
+        )
     return Outcome(is_held, is_asked, alerts)
 
 

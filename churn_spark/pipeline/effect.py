@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date as Date
 from datetime import timedelta
 from typing import Any, Final
@@ -43,9 +43,9 @@ def measure_effect(
     40,000 in a year of lists of 100.
     """
     last = newest_labelled(night.log, config.labels, night.date)
-    weeks = _newest_weeks(last)
+    weeks = newest_weeks(last)
     counted = _read_counted(lakehouse, night.date)
-    users = _first_lists(lakehouse, weeks, last)
+    users = _of_weeks(lakehouse, weeks, last)
     if {*_by_week(users)} <= counted.keys():
         return []
     outcomes = _with_outcomes(lakehouse, users, config)
@@ -67,7 +67,7 @@ def _by_week(users: pd.DataFrame) -> dict[Week, pd.DataFrame]:
     return {Week(*key): some for key, some in groups}
 
 
-def _newest_weeks(last: Date) -> list[Date]:
+def newest_weeks(last: Date) -> list[Date]:
     """The Mondays of the newest weeks whose every list has labels that are known."""
     monday = last - timedelta(days=(last.weekday() + 1) % 7 + 6)
     return [monday - n * _SEVEN_DAYS for n in reversed(range(_LOOKED_AT))]
@@ -78,34 +78,57 @@ def _read_counted(lakehouse: Lakehouse, night: Date) -> dict[Week, dict[str, Par
     return read_parts(row.asDict() for row in lakehouse.collect_rows(EFFECT, earlier))
 
 
-def _first_lists(lakehouse: Lakehouse, weeks: list[Date], last: Date) -> pd.DataFrame:
+def end_of_week(monday: Date) -> Date:
+    """The last day of the week."""
+    return monday + _SEVEN_DAYS - timedelta(days=1)
+
+
+def _of_weeks(lakehouse: Lakehouse, weeks: list[Date], last: Date) -> pd.DataFrame:
     """The users whose first list of a campaign was in one of the weeks; none without control."""
-    columns = [*_KEYS, *_CAMPAIGN, "assignment", "risk_band"]
-    end = min(weeks[-1] + _SEVEN_DAYS - timedelta(days=1), last)
+    end = min(end_of_week(weeks[-1]), last)
     recent = lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(weeks[0], end)}, _CAMPAIGN)
     campaigns = sorted({*recent[recent["control_share"] > 0]["campaign"]})
-    where: Where = {"as_of": Between(last=end), "campaign": campaigns}
-    rows = lakehouse.read_rows(RETENTION_LISTS, where, columns)
-    drawn = rows[rows["control_share"] > 0].sort_values(_KEYS)
-    first = drawn.drop_duplicates(["user_id", *_CAMPAIGN])
+    first = read_first_lists(lakehouse, campaigns, end, ["assignment", "risk_band"])
     monday = [day - timedelta(days=day.weekday()) for day in first["as_of"]]
     dated = first.assign(week=pd.Series(monday, first.index, dtype=object))
     return dated[dated["week"].isin(weeks)].reset_index(drop=True)
+
+
+def read_first_lists(
+    lakehouse: Lakehouse, campaigns: Collection[str], end: Date, columns: Sequence[str]
+) -> pd.DataFrame:
+    """The first row of each user in each campaign and share, of lists up to a date.
+
+    Grain: (user_id, campaign, control_share), in the order of date and user. Lists without a
+    control group are left out, and so are users who weren't drawn.
+    """
+    where: Where = {"as_of": Between(last=end), "campaign": campaigns}
+    rows = lakehouse.read_rows(RETENTION_LISTS, where, [*_KEYS, *_CAMPAIGN, *columns])
+    drawn = rows[rows["control_share"] > 0].sort_values(_KEYS)
+    return drawn.drop_duplicates(["user_id", *_CAMPAIGN])
+
+
+def read_cancels(lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConfig) -> pd.DataFrame:
+    """The users with whether they cancel from the date on; those of unknown label left out.
+
+    Who cancels in the gap may have been called by then: intention to treat leaves nobody out.
+    """
+    horizon = config.labels.horizon
+    columns = [*_KEYS, "horizon_days", "gap_days", "label", "is_gap_cancel"]
+    labels = read_known(lakehouse, LABELS, users, columns)
+    is_of = (labels["horizon_days"] == horizon.days) & (labels["gap_days"] == horizon.gap_days)
+    is_gap_cancel = labels["is_gap_cancel"].eq(other=True)
+    known = labels[is_of & (labels["label"].notna() | is_gap_cancel)]
+    cancels = (known["label"] == 1) | is_gap_cancel[known.index]
+    found: pd.DataFrame = users.merge(known[_KEYS].assign(cancels=cancels), on=_KEYS)
+    return found
 
 
 def _with_outcomes(
     lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConfig
 ) -> pd.DataFrame:
     """The users with what `count_parts` asks of them; those whose label is unknown left out."""
-    horizon = config.labels.horizon
-    columns = [*_KEYS, "horizon_days", "gap_days", "label", "is_gap_cancel"]
-    labels = read_known(lakehouse, LABELS, users, columns)
-    is_of = (labels["horizon_days"] == horizon.days) & (labels["gap_days"] == horizon.gap_days)
-    # Who cancels in the gap may have been called by then: intention to treat leaves nobody out.
-    is_gap_cancel = labels["is_gap_cancel"].eq(other=True)
-    known = labels[is_of & (labels["label"].notna() | is_gap_cancel)]
-    cancels = (known["label"] == 1) | is_gap_cancel[known.index]
-    found = users.merge(known[_KEYS].assign(cancels=cancels), on=_KEYS)
+    horizon, found = config.labels.horizon, read_cancels(lakehouse, users, config)
     levels = read_known(lakehouse, SNAPSHOTS, found, [*_KEYS, "last_subscription_level"])
     found = found.merge(levels, how="left", on=_KEYS)
     made = _read_contacts(lakehouse, found, horizon.gap_days + horizon.days)

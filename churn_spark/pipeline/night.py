@@ -177,7 +177,9 @@ def judge(
             )
     bundle = registry.load(night.require_champion())
     score.score_night(lakehouse, date, bundle, config.scoring, config.retention_list)
-    retention_list.run(lakehouse, registry, date, config.retention_list, config.scoring)
+    retention_list.run(
+        lakehouse, registry, date, config.retention_list, config.scoring, config.uplift
+    )
     drift = monitor.monitor_night(lakehouse, registry, night, bundle, config)
     return decide.decide_night(lakehouse, registry, night, config, checks=checks, drift=drift)
 

@@ -8,22 +8,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from churn_spark.config import RetentionListConfig, ScoringConfig
+from churn_spark.arrays import Floats
+from churn_spark.config import RetentionListConfig, ScoringConfig, UpliftConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
+    CONTACTS,
+    DECISIONS,
     FADING,
     RETENTION_LISTS,
     SCORES,
     SNAPSHOTS,
 )
+from churn_spark.contracts.tables.ml import CONTROL, LEFT_ALONE
 from churn_spark.lakehouse.frames import first_rows
 from churn_spark.lakehouse.selection import Between
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.lakehouse.user_rows import read_as_of
+from churn_spark.lakehouse.user_rows import read_as_of, read_known
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.uplift.model import UpliftModel
 from churn_spark.pipeline.behaviour import read_explained_users
+from churn_spark.pipeline.uplift import find_order
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.scoring.by_effect import ByEffect
 from churn_spark.scoring.control_group import only_listed
 from churn_spark.scoring.list_csv import save_list_csv
 from churn_spark.scoring.retention_list import add_changes, build_retention_list, measure_stability
@@ -37,7 +44,7 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS,),
-    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS),
+    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS, CONTACTS, DECISIONS),
     takes=("the model that scored",),
 )
 
@@ -48,6 +55,7 @@ def run(
     date: Date,
     config: RetentionListConfig,
     scoring: ScoringConfig,
+    uplift: UpliftConfig,
     csv: Path | None = None,
 ) -> None:
     """Replace the list of the date, and export it where a path is given.
@@ -70,19 +78,36 @@ def run(
         bundle = registry.load(version)
         bundle.check_fingerprint()
         earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
-        chosen = build_retention_list(scores, suppressed, earlier, date, config)
+        model = find_order(lakehouse, registry, date, config, uplift)
+        effect = by_effect(lakehouse, model, uplift) if model else None
+        chosen = build_retention_list(scores, suppressed, earlier, date, config, effect)
         explained = read_explained_users(lakehouse, date, bundle)
         listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
         stability = measure_stability(listed, earlier, date)
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
-        if n_control := len(listed) - stability.n_listed:
+        if n_control := int((listed["assignment"] == CONTROL).sum()):
             facts.append(f"{count_of(n_control, 'user')} withheld as control group")
+        if model:
+            facts.append(f"by what listing a user saves, as the night of {model.as_of} knew it")
+        if n_left := int((listed["assignment"] == LEFT_ALONE).sum()):
+            facts.append(f"{count_of(n_left, 'user')} left alone")
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:
             save_list_csv(only_listed(listed), csv, scoring.n_reasons, config.n_changes)
             facts.append(str(csv))
+
+
+def by_effect(lakehouse: Lakehouse, model: UpliftModel, config: UpliftConfig) -> ByEffect:
+    """What the model says of scored users, whose features are read when it is asked."""
+
+    def saves(users: pd.DataFrame) -> Floats:
+        keys, columns = users[["as_of", "user_id"]], ["as_of", "user_id", *model.encoding.features]
+        known = read_known(lakehouse, SNAPSHOTS, keys, columns)
+        return model.saves(users.merge(known, how="left", on=["as_of", "user_id"]))
+
+    return ByEffect(saves, model.min_risk, model.leaves_alone, config.pool)
 
 
 def read_earlier_lists(lakehouse: Lakehouse, date: Date, quiet_days: int) -> pd.DataFrame:

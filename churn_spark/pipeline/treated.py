@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import CONTACTS, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.tables.ml import CONTROL, LISTED
 from churn_spark.evaluation.treated import (
     WEIGHT,
     campaign_starts,
@@ -56,7 +57,12 @@ def read_worked_lists(lakehouse: Lakehouse, first: Date, last: Date) -> pd.DataF
     starts = campaign_starts(campaigns, named)
     if not starts:
         return lists.iloc[:0].reindex(columns=_COLUMNS)
-    within: Where = {"as_of": Between(first, last), "campaign": sorted(starts)}
+    # Who was left alone (docs/adr/0061) was neither listed nor withheld: nothing was done to them.
+    within: Where = {
+        "as_of": Between(first, last),
+        "campaign": sorted(starts),
+        "assignment": [LISTED, CONTROL],
+    }
     return worked_from(lakehouse.read_rows(RETENTION_LISTS, within, _COLUMNS), starts)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from churn_spark.config import RetentionListConfig
-from churn_spark.contracts.tables.ml import CONTROL, LISTED
+from churn_spark.contracts.tables.ml import CONTROL, LEFT_ALONE, LISTED
 from churn_spark.hashing import keyed_hash
 
 _HEX_DIGITS: Final = 8
@@ -38,5 +38,5 @@ def assign(users: pd.Series, config: RetentionListConfig) -> pd.Series:
 
 
 def only_listed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a list without its control group."""
-    return rows[rows["assignment"] != CONTROL]
+    """The rows of a list without its control group and those left alone."""
+    return rows[~rows["assignment"].isin([CONTROL, LEFT_ALONE])]

@@ -21,6 +21,7 @@ def format_list_csv(listed: pd.DataFrame, n_reasons: int, n_changes: int) -> str
 
     Texts are made safe, see `safe_cell`: a user id that begins with `=`, `+`, `-` or `@` comes
     with an apostrophe before it. Numbers are written with a point and no thousands sign.
+    `saves_of_100`, the cancels that listing 100 such users prevents, is empty where it isn't known.
 
     Args:
         listed: rows of `RETENTION_LISTS` of one date.
@@ -38,6 +39,7 @@ def format_list_csv(listed: pd.DataFrame, n_reasons: int, n_changes: int) -> str
         **_spread(rows["would_help"], "would_help", n_changes),
         "days_on_list": rows["days_on_list"],
         "previous_rank": rows["previous_rank"].astype("Int64"),
+        "saves_of_100": (100 * rows["expected_saves"].astype(float)).round(2),
     }
     return pd.DataFrame(columns).to_csv(
         index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n"

@@ -6,14 +6,14 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.config import MAX_LISTED, RetentionListConfig
 from churn_spark.contracts.pages import FREE
 from churn_spark.contracts.tables import BEHAVIOUR_PARTS, RETENTION_LISTS
-from churn_spark.contracts.tables.ml import LISTED
+from churn_spark.contracts.tables.ml import LEFT_ALONE, LISTED
 from churn_spark.lakehouse.frames import (
     Batches,
     Rows,
@@ -28,11 +28,8 @@ from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.part_changes import about_no_part, part_changes
 from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
+from churn_spark.scoring.by_effect import BY_VALUE, ByEffect, first_by_effect, up_to_capacity
 from churn_spark.scoring.control_group import assign, only_listed
-
-# A total order: two users never share all three.
-BY_VALUE: Final = ("-value_at_risk", "-churn_probability", "user_id")
-"""The order of the list."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ def build_retention_list(
     earlier_lists: pd.DataFrame,
     as_of: date,
     config: RetentionListConfig,
+    effect: ByEffect | None = None,
 ) -> pd.DataFrame:
     """The users with most value at risk, as many as the team can call, and since when listed.
 
@@ -100,13 +98,18 @@ def build_retention_list(
         earlier_lists: rows of `RETENTION_LISTS`.
         as_of: date of the list.
         config: capacity, quiet days and control group.
+        effect: what the list is ordered by instead, once that is better; see `first_by_effect`.
     """
     before = earlier_lists[earlier_lists["as_of"] < as_of]
     resting = before[before["as_of"] > as_of - timedelta(days=config.quiet_days)]
     left_out = {user for user, until in suppressed if until is None or until > as_of}
     left_out.update(resting["user_id"])
     capacity = _capacity(count_rows(scores), config)
-    first = _first_assigned(without_users(scores, left_out), capacity, config)
+    candidates = without_users(scores, left_out)
+    if effect is None:
+        first = _first_assigned(candidates, capacity, config).assign(expected_saves=None)
+    else:
+        first = first_by_effect(candidates, capacity, config, effect)
     chosen = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
     since = chosen["since_before"].where(chosen["since_before"].notna(), as_of)
     is_listed = chosen["assignment"] == LISTED
@@ -115,7 +118,7 @@ def build_retention_list(
         on_list_since=since,
         days_on_list=[(as_of - day).days + 1 for day in since],
         campaign=config.campaign,
-        control_share=float(config.control_share),
+        control_share=np.where(chosen["assignment"] == LEFT_ALONE, 0.0, config.control_share),
     )
     return ranked.assign(would_help=_no_texts(ranked))[RETENTION_LISTS.column_names]
 
@@ -130,12 +133,9 @@ def _first_assigned(rows: Rows, capacity: int, config: RetentionListConfig) -> p
     while True:
         first = first_rows(rows, BY_VALUE, asked)
         assigned = first.assign(assignment=assign(first["user_id"], config))
-        is_listed = assigned["assignment"] == LISTED
-        if len(first) < asked or is_listed.sum() >= capacity:
-            break
+        if len(first) < asked or (assigned["assignment"] == LISTED).sum() >= capacity:
+            return up_to_capacity(assigned, capacity)
         asked *= 2
-    n_before = is_listed.astype(int).cumsum() - is_listed.astype(int)
-    return assigned[n_before < capacity]
 
 
 def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: date) -> Stability:

@@ -26,7 +26,7 @@ Source = Literal["list", "scores"]
 SHOWN: Final[Mapping[Source, tuple[str, ...]]] = {
     "list": (
         "user_id", "churn_probability", "list_rank", "risk_band", "value_at_risk", "reasons",
-        "would_help", "on_list_since", "days_on_list", "previous_rank",
+        "would_help", "on_list_since", "days_on_list", "previous_rank", "expected_saves",
     ),
     "scores": (
         "user_id", "churn_probability", "risk_rank", "risk_band", "value_at_risk", "reasons",
@@ -124,6 +124,12 @@ def find_listed(today: Today, user_id: str) -> Mapping[str, Any] | None:
 def count_new(listed: Users) -> int:
     """How many users of a list were not on the one before."""
     return int(pc.sum(pc.equal(listed.known["days_on_list"], 1)).as_py() or 0)
+
+
+def sum_saves(listed: Users) -> float | None:
+    """Cancels that calling a list is expected to prevent; None of a list by risk."""
+    total = pc.sum(listed.known["expected_saves"]).as_py()
+    return None if total is None else float(total)
 
 
 def write_csv(

@@ -235,5 +235,6 @@ def _round_numbers() -> list[float]:
 
 
 _ENVIRONMENT.filters["hold_units"] = hold_units
+_ENVIRONMENT.filters["per_100"] = wording.per_100
 _ENVIRONMENT.filters["percent"] = percent
 _ENVIRONMENT.filters["shown_reasons"] = shown_reasons

@@ -213,6 +213,8 @@ def _describe_list(today: lists.Today, config: RetentionListConfig) -> dict[str,
         "value": sum(today.users.known["value_at_risk"].to_pylist()),
         "n_new": n_new,
         "n_stayed": len(today.users) - n_new,
+        "saves": lists.sum_saves(today.users),
+        "n_left_alone": today.users.n_left_alone,
     }
 
 

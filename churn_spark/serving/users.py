@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from churn_spark.arrays import Ints
 from churn_spark.contracts.tables import TableSpec
-from churn_spark.contracts.tables.ml import CONTROL
+from churn_spark.contracts.tables.ml import CONTROL, LEFT_ALONE
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving.row_files import RowFile
 
@@ -28,7 +28,7 @@ _FILE_BITS: Final = 40
 _CODED: Final = ("model_version", "risk_band")
 _KNOWN: Final = (
     "user_id", "model_version", "churn_probability", "risk_band", "value_at_risk",
-    "risk_rank", "list_rank", "days_on_list",
+    "risk_rank", "list_rank", "days_on_list", "expected_saves",
 )  # fmt: skip
 _RANKS: Final = ("risk_rank", "list_rank")
 _ASSIGNMENT: Final = "assignment"
@@ -42,11 +42,13 @@ class Users:
         known: the columns in memory.
         places: of each user's row in the files, shape (n,).
         files: of the date.
+        n_left_alone: users who would be among them by risk, and are better not called.
     """
 
     known: pa.Table
     places: Ints
     files: Sequence[RowFile]
+    n_left_alone: int = 0
 
     def __len__(self) -> int:
         """How many there are."""
@@ -126,20 +128,23 @@ class Users:
 def read_users(files: Sequence[RowFile], spec: TableSpec) -> Users:
     """The users of a date's files, the first rank first; of several models all.
 
-    A list is without its control group: nobody who works from it shall know of them.
+    A list is without its control group: nobody who works from it shall know of them. Those left
+    alone are only counted.
     """
     known = [name for name in _KNOWN if name in spec.column_names]
     (rank,) = (name for name in _RANKS if name in known)
-    parts, places = [], []
+    parts, places, n_left_alone = [], [], 0
     for number, file in enumerate(files):
         rows = file.read(known, _CODED)
         shown = np.arange(len(rows), dtype=np.int64)
         if _ASSIGNMENT in spec.column_names:
             assignment = file.read([_ASSIGNMENT])[_ASSIGNMENT].cast(pa.string())
-            is_control = pc.fill_null(pc.equal(assignment, CONTROL), fill_value=False)
-            shown = shown[~is_control.to_numpy()]
+            is_hidden = pc.is_in(assignment, pa.array([CONTROL, LEFT_ALONE]))
+            shown = shown[~is_hidden.to_numpy()]
+            n_left_alone += pc.sum(pc.equal(assignment, LEFT_ALONE)).as_py() or 0
         parts.append(rows.take(pa.array(shown)))
         places.append(shown + (number << _FILE_BITS))
     rows = pa.concat_tables(parts).unify_dictionaries()
     order = pc.sort_indices(rows, [(rank, "ascending"), ("user_id", "ascending")])
-    return Users(rows.take(order), np.concatenate(places)[order.to_numpy()], files)
+    placed = np.concatenate(places)[order.to_numpy()]
+    return Users(rows.take(order), placed, files, n_left_alone)

@@ -165,7 +165,7 @@ def judge(lakehouse: Lakehouse, config: Config) -> Judged:
     with counted_jobs(lakehouse.spark) as jobs:
         for night in NIGHTS:
             score_night(lakehouse, night, OLD, config.scoring, listing)
-            retention_list.run(lakehouse, MODELS, night, listing, config.scoring)
+            retention_list.run(lakehouse, MODELS, night, listing, config.scoring, config.uplift)
             users = count_night(lakehouse, night, OLD, reference)
         sides = Sides.of(users, OLD, 1000, History(90, 90))
         cells = read_cells(lakehouse, TONIGHT, reference)

@@ -26,6 +26,7 @@ BASE: dict[str, Any] = {
     "would_help": [],
     "days_on_list": 3,
     "previous_rank": 2,
+    "expected_saves": None,
 }
 
 
@@ -36,14 +37,14 @@ def listed(*overrides: dict[str, Any]) -> pd.DataFrame:
 def test_file_has_a_line_a_user_in_the_order_of_the_list() -> None:
     rows = listed(
         {"user_id": "b", "list_rank": 2, "previous_rank": None, "would_help": ["if x: 8 %"]},
-        {"user_id": "a", "reasons": ["one", 'two, "three"', "four"]},
+        {"user_id": "a", "expected_saves": 0.03214, "reasons": ["one", 'two, "three"', "four"]},
     )
     assert format_list_csv(rows, n_reasons=2, n_changes=1).split("\r\n") == [
         '"rank","user_id","probability_percent","band","value_at_risk","reason_1","reason_2",'
-        '"would_help_1","days_on_list","previous_rank"',
-        '1,"a",14.37,"high",1.4372,"one","two, ""three""","",3,2',
+        '"would_help_1","days_on_list","previous_rank","saves_of_100"',
+        '1,"a",14.37,"high",1.4372,"one","two, ""three""","",3,2,3.21',
         '2,"b",14.37,"high",1.4372,"visited Downgrade 4 times (typical: 0): raises the risk",'
-        '"","if x: 8 %",3,""',
+        '"","if x: 8 %",3,"",""',
         "",
     ]
 
@@ -52,7 +53,7 @@ def test_file_has_its_header_when_nobody_is_on_the_list() -> None:
     text = format_list_csv(listed({}).iloc[:0], 1, 0)
     assert text == (
         '"rank","user_id","probability_percent","band","value_at_risk","reason_1",'
-        '"days_on_list","previous_rank"\r\n'
+        '"days_on_list","previous_rank","saves_of_100"\r\n'
     )
 
 

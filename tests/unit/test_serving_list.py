@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from pages import read
 from serving_builders import (
     AS_OF,
     ODD_USER,
@@ -106,6 +107,7 @@ def test_list_is_that_of_the_table_in_its_order(world: World) -> None:
         "on_list_since": str(AS_OF - timedelta(days=4)),
         "days_on_list": 5,
         "previous_rank": 9,
+        "expected_saves": None,
     }
     assert found[0]["previous_rank"] is None
 
@@ -213,6 +215,41 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     assert note in page
     assert "Who may cancel" in page
     assert len(list(csv.DictReader(StringIO(text)))) == 20
+
+
+def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_path: Path) -> None:
+    bundle = replace(make_bundle(), version="7")
+    config = make_config(tmp_path, require_key=False)
+    fill_tables(config, bundle, N_USERS)
+    rows = make_list(make_scores(bundle, config, N_USERS), 4)
+    is_left = rows["list_rank"] == 4
+    saves = rows["list_rank"].map({1: 0.2, 2: 0.031, 3: np.nan, 4: -0.1})
+    by_effect = rows.assign(
+        expected_saves=saves,
+        assignment=np.where(is_left, "left_alone", "listed"),
+        list_rank=rows["list_rank"].astype("Int32").mask(is_left),
+    )
+    write_list(by_effect, config)
+    service = build_service(config, FakeSource(bundle))
+    for look in service.looks():
+        look()
+    with running(service) as address:
+        answer = httpx.get(f"{address}/list").json()
+        page = httpx.get(address).text
+        text = httpx.get(f"{address}/list?format=csv").text
+        user = answer["rows"][1]["user_id"]
+        of_user = httpx.get(f"{address}/page/users/{user}").text
+    assert [row["expected_saves"] for row in answer["rows"]] == [0.2, 0.031, None]
+    assert [row["saves_of_100"] for row in csv.DictReader(StringIO(text))] == ["20.0", "3.1", ""]
+    assert read(page)
+    plain = " ".join(page.split())
+    assert "Most value saved first" in plain
+    assert "<b>0.2</b><span>cancels that calling them is expected to prevent</span>" in plain
+    assert '<td class="n saves">3.1</td>' in plain
+    assert '<td class="n saves">–</td>' in plain
+    assert "1 user of high risk is left alone" in plain
+    assert rows[is_left]["user_id"].iloc[0] not in page + text
+    assert "expected to keep 3.1 of them from cancelling" in of_user
 
 
 def test_every_column_shown_is_one_of_its_table() -> None:

@@ -17,7 +17,8 @@ from churn_spark.contracts.tables.table import Column, TableSpec
 
 LISTED = "listed"
 CONTROL = "control"
-"""Assignment of a user of a list: shown on it, or withheld to compare with."""
+LEFT_ALONE = "left_alone"
+"""Assignment of a user of a list: shown on it, withheld to compare with, or better not called."""
 
 SEEN_VERSION = "session_days_version"
 """Column of the scores that tells which past they saw."""
@@ -116,7 +117,7 @@ SCORES = TableSpec(
 RETENTION_LISTS = TableSpec(
     "ml",
     "retention_lists",
-    "as-of date x user on its list, or in the control group that is withheld from it",
+    "as-of date x user on its list, in the control group that is withheld from it, or left alone",
     (
         Column("as_of", "date", ""),
         Column("user_id", "string", ""),
@@ -124,7 +125,8 @@ RETENTION_LISTS = TableSpec(
         Column(
             "list_rank",
             "integer",
-            "1 has the most value at risk; then probability, user_id; null for the control group",
+            "1 has the most value at risk, or saved where expected_saves are known; then "
+            "probability, user_id; null for who is not to be called",
         ),
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_band", "string", "high, medium or low"),
@@ -138,12 +140,23 @@ RETENTION_LISTS = TableSpec(
         Column(
             "assignment",
             "string",
-            "listed, or control: withheld from the list, to compare with",
+            "listed; control: withheld from the list, to compare with; left_alone: would be on it "
+            "by risk, but being listed drives such users away",
         ),
         Column(
             "campaign", "string", "retention_list.campaign, which the control group is drawn for"
         ),
-        Column("control_share", "double", "chance with which the user was to be withheld"),
+        Column(
+            "control_share",
+            "double",
+            "chance with which the user was to be withheld; 0 of one left alone, who wasn't drawn",
+        ),
+        Column(
+            "expected_saves",
+            "double",
+            "cancels that listing the user is expected to prevent: 0.05 is 5 of 100 such users; "
+            "null while the list is by risk, and of users too little at risk to know",
+        ),
     ),
     partition_by=("as_of",),
 )

@@ -192,7 +192,9 @@ DECISIONS = TableSpec(
     (
         Column("run_date", "date", "the night"),
         Column("sequence", "integer", "order within the night, from 0"),
-        Column("kind", "string", "retrain, hold, keep, promote, reject, roll_back or calibrate"),
+        Column(
+            "kind", "string", "retrain, hold, keep, promote, reject, roll_back, calibrate or order"
+        ),
         Column("rule", "string", "the rule that decided"),
         Column("reason", "string", "one sentence with the numbers"),
         Column("version", "string", "model that becomes champion or is rejected; null otherwise"),

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 from pyspark.sql import types as T
 
-from churn_spark.contracts.tables.ml import CONTROL
+from churn_spark.contracts.tables.ml import CONTROL, LISTED
 from churn_spark.lakehouse.frames import Batches, Rows, apply, collect
 from churn_spark.models.baselines import Rule
 from churn_spark.monitoring.performance.reach import Group
@@ -40,7 +40,7 @@ def _count(batches: Batches) -> Batches:
         traits = pd.DataFrame(
             {
                 "cancels": (batch["label"] == 1).to_numpy(),
-                "is_listed": batch["assignment"].notna().to_numpy(),
+                "is_listed": batch["assignment"].isin([LISTED, CONTROL]).to_numpy(),
                 "is_named": Rule.names(batch),
                 "is_control": (batch["assignment"] == CONTROL).to_numpy(),
             }

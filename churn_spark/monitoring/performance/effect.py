@@ -23,7 +23,7 @@ from churn_spark.evaluation.effect import (
     saved_by_listing,
     users_needed,
 )
-from churn_spark.wording import count_of, percent
+from churn_spark.wording import count_of, per_100, percent
 
 LISTED, CONTACT = "listed", "contact"
 WEEK, TOTAL = "week", "total"
@@ -259,16 +259,16 @@ def _describe_saved(row: Mapping[str, Any]) -> str:
     elif high < 0:
         verdict = "the list surely drives users away"
     return (
-        f"Of 100 listed, {_of_100(saved)} were saved from cancelling ({_of_100(low)} to "
-        f"{_of_100(high)}, an interval that holds however often one looks): {verdict}."
+        f"Of 100 listed, {per_100(saved)} were saved from cancelling ({per_100(low)} to "
+        f"{per_100(high)}, an interval that holds however often one looks): {verdict}."
     )
 
 
 def _describe_contact(row: Mapping[str, Any]) -> str:
     ends = row["always_low"], row["always_high"]
-    within = "" if None in ends else f" ({_of_100(ends[0])} to {_of_100(ends[1])})"
+    within = "" if None in ends else f" ({per_100(ends[0])} to {per_100(ends[1])})"
     return (
-        f"Of 100 reached, {_of_100(row['saved'])}{within}: all that the list changes is put down "
+        f"Of 100 reached, {per_100(row['saved'])}{within}: all that the list changes is put down "
         f"to the {count_of(int(row['n_contacted']), 'user')} who were reached."
     )
 
@@ -299,10 +299,6 @@ def _describe_need(counts: Counts, n_weeks: int) -> Iterator[str]:
         f"To tell a saving of a fifth of the cancels from none takes about {needed:,} users, "
         f"{more:,} more: {count_of(weeks, 'week')} at the pace so far."
     )
-
-
-def _of_100(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-", "\u2212")
 
 
 def _money_of(amount: float) -> str:

@@ -204,6 +204,56 @@ class ListReach:
 
 
 @dataclass(frozen=True)
+class OrderEvidence:
+    """What users who were drawn say of the order of the list: counts and figures, no user.
+
+    Savings are cancels per user, the Qini of an order is one too; see `evaluation.qini`.
+
+    Attributes:
+        week: Monday of the newest week of first lists whose labels are known.
+        campaign: that they were drawn for.
+        control_share: chance with which they were withheld.
+        n_listed: users who were listed.
+        n_listed_cancel: of them, those who cancel.
+        n_control: users who were withheld.
+        n_control_cancel: of them, those who cancel.
+        min_cancels: of either side, and as many others, that learning takes.
+        n_needed: about how many users tell an order worth having; none where nobody cancels.
+        by_effect: Qini of the order by effect on held-out users; none where nothing was learnt.
+        by_risk: that of the order by risk on the same users.
+        difference: the first less the second.
+        low: lower 95 % bound of it, for all weekly looks together.
+        high: upper one.
+        n_harmed: held-out users of a negative expected saving.
+        harmed_saved: what listing them has saved.
+        harmed_high: upper 95 % bound of it, for all looks; none where nothing can be told.
+    """
+
+    week: date
+    campaign: str
+    control_share: float
+    n_listed: int
+    n_listed_cancel: int
+    n_control: int
+    n_control_cancel: int
+    min_cancels: int
+    n_needed: int | None = None
+    by_effect: float | None = None
+    by_risk: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_harmed: int = 0
+    harmed_saved: float | None = None
+    harmed_high: float | None = None
+
+    @property
+    def n_users(self) -> int:
+        """On both sides."""
+        return self.n_listed + self.n_control
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that is known on a night.
 
@@ -221,6 +271,7 @@ class Evidence:
             `policy.judge_list` says so, and the champion has made it.
         n_unmatched: users of the labelled window who were on lists without a control group, from
             which calls were made: if these kept some, that looks like lost performance.
+        order: where the order of the lists to come is decided; such evidence decides nothing else.
     """
 
     n_rows: int
@@ -234,6 +285,7 @@ class Evidence:
     joint: JointFact | None = None
     reach: ListReach | None = None
     n_unmatched: int = 0
+    order: OrderEvidence | None = None
 
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""

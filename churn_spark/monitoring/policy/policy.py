@@ -26,6 +26,7 @@ from churn_spark.monitoring.policy.hysteresis import (
     update_breached,
     update_streaks,
 )
+from churn_spark.monitoring.policy.order import decide_order
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.promotion import objections
 from churn_spark.wording import count_of
@@ -65,7 +66,8 @@ def decide(
     back; what waits for a human waits; a challenger is judged; a retraining is asked for. Of too
     few users no drift is judged, and all else is. It may be called again on the same night, once
     there is a challenger: the evidence of a night is not counted twice. Evidence of the wander
-    calibrates the thresholds of the nights to come, and decides nothing else.
+    calibrates the thresholds of the nights to come, and decides nothing else; nor does evidence
+    of the order of lists, which decides by what those to come are ordered.
 
     Raises:
         PolicyError: if the evidence is of another champion, or the night is before the last one.
@@ -78,8 +80,17 @@ def decide(
     if evidence.failed_checks:
         names = ", ".join(sorted(evidence.failed_checks))
         return state, Decision(today, "hold", "data_checks", f"failed data checks: {names}")
+    if evidence.order is not None:
+        return state, decide_order(evidence.order, today)
     if evidence.wander is not None:
         return calibrate(state, evidence.wander, config, today)
+    return _decide_model(state, evidence, config, today)
+
+
+def _decide_model(
+    state: PolicyState, evidence: Evidence, config: PolicyConfig, today: date
+) -> tuple[PolicyState, Decision]:
+    """What to do about the model."""
     state = _advance(state, evidence, config, today)
     if evidence.probation is not None:
         _check_champion("probation", evidence.probation.champion, state)

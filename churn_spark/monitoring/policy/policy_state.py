@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from churn_spark.monitoring.policy.evidence import Evidence
 
 Trigger = Literal["performance", "drift", "schedule"]
-Kind = Literal["retrain", "hold", "keep", "promote", "reject", "roll_back", "calibrate"]
+Kind = Literal["retrain", "hold", "keep", "promote", "reject", "roll_back", "calibrate", "order"]
 T = TypeVar("T")
 
 
@@ -126,7 +126,8 @@ class Decision:
         night: date of the decision.
         kind: retrain: train a challenger; hold: something speaks for acting, something else
             against it; keep: nothing to do; promote, reject: the challenger; roll_back: to the
-            champion before; calibrate: other thresholds from the next night on.
+            champion before; calibrate: other thresholds from the next night on; order: by what
+            the lists from the next night on are ordered.
         rule: name of the rule that decided.
         reason: one sentence with the numbers.
         version: the model that becomes champion, or is rejected; none for other kinds.
@@ -147,7 +148,8 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {
 def to_json(value: PolicyState | Decision | Evidence) -> str:
     """The state, decision or evidence as text: equal values give equal bytes.
 
-    Keys are sorted and floats are the shortest text that reads back as the same float.
+    Keys are sorted and floats are the shortest text that reads back as the same float. Evidence
+    without any of the order of lists is written as it was before there was such.
 
     Raises:
         ValueError: if a float is NaN or infinite, which JSON doesn't know.
@@ -156,6 +158,8 @@ def to_json(value: PolicyState | Decision | Evidence) -> str:
     # Said only where there are some, so that the text of a night without stays as it was.
     if not plain.get("n_unmatched", True):
         del plain["n_unmatched"]
+    if isinstance(value, Evidence) and value.order is None:
+        del plain["order"]
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -52,7 +52,8 @@ def _night_of(entry: Entry) -> Night:
 def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], list[Decision]]:
     """The state before the first night that was judged, the nights, and what was decided on them.
 
-    Nights on which thresholds were calibrated come twice, and what was decided of that is left out.
+    Nights on which thresholds were calibrated come twice, and what was decided of that is left out;
+    so is what was decided of the order of lists.
 
     Raises:
         MissingTableError: if no night was judged yet.
@@ -60,7 +61,10 @@ def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], l
     judged = [
         entry
         for entry in entries
-        if entry.before and entry.evidence and entry.evidence.challenger is None
+        if entry.before
+        and entry.evidence
+        and entry.evidence.challenger is None
+        and entry.evidence.order is None
     ]
     if not judged or judged[0].before is None:
         raise MissingTableError("found no night that was judged, expected some: run `nightly`")

@@ -2,4 +2,5 @@
 select list_rank, user_id, churn_probability, value_at_risk, days_on_list, reasons
 from ml.retention_lists
 where as_of = (select max(as_of) from ml.retention_lists)
+  and list_rank is not null
 order by list_rank

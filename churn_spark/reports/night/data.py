@@ -22,6 +22,9 @@ from churn_spark.monitoring.policy.policy_state import Calibration, PolicyState
 from churn_spark.reports.night.overlay import Mix, Overlay
 from churn_spark.reports.night.scored import Scored
 
+_BESIDE = ("calibrate", "order")
+"""Kinds of decisions that are not about the model."""
+
 HISTORY_DAYS = 90
 N_SHOWN = 6
 
@@ -67,7 +70,7 @@ class NightData:
     @property
     def decided(self) -> Entry | None:
         """The newest decision of the night that is about the model; none where none is stored."""
-        about = [entry for entry in self.tonight if entry.decision.kind != "calibrate"]
+        about = [entry for entry in self.tonight if entry.decision.kind not in _BESIDE]
         return about[-1] if about else None
 
     @property

@@ -18,6 +18,7 @@ from churn_spark.monitoring.performance.effect import (
     newest_total,
 )
 from churn_spark.reports.night.data import NightData, records
+from churn_spark.reports.night.words import headline
 from churn_spark.reports.page import Block, Cell, Section, Table, Text
 from churn_spark.reports.words import interval, percent
 
@@ -40,8 +41,8 @@ def effect_sections(data: NightData) -> Iterator[Section]:
     if not told:
         return
     total = newest_total(rows)
-    blocks: list[Block] = [Text(" ".join(told[2:])), _parts_table(total)] if told[2:] else []
-    blocks = blocks or [_parts_table(total)]
+    blocks: list[Block] = [Text(text) for text in (" ".join(told[2:]), _order(data)) if text]
+    blocks.append(_parts_table(total))
     weeks = [
         row
         for row in rows
@@ -50,6 +51,15 @@ def effect_sections(data: NightData) -> Iterator[Section]:
     ]
     blocks.append(_weeks_table(sorted(weeks, key=lambda row: row["week_start"], reverse=True)))
     yield Section("effect", "What calling changes", " ".join(told[:2]), tuple(blocks))
+
+
+def _order(data: NightData) -> str:
+    """By what the lists to come are ordered, and why; empty before that was decided."""
+    decided = [entry.decision for entry in data.entries if entry.decision.kind == "order"]
+    if not decided:
+        return ""
+    newest = decided[-1]
+    return f"{headline(newest, None)} Decided on {newest.night}: {newest.reason}."
 
 
 def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:

@@ -21,7 +21,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_dates
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BANDS
-from churn_spark.scoring.retention_list import BY_VALUE
+from churn_spark.scoring.by_effect import BY_VALUE
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
 
 _LEVEL: Final = "last_subscription_level"

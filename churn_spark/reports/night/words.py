@@ -24,6 +24,7 @@ KINDS = {
     "reject": "Rejection",
     "roll_back": "Roll-back",
     "calibrate": "Calibration",
+    "order": "Order of the list",
 }
 """Kind of a decision -> its name."""
 
@@ -40,6 +41,12 @@ BASE_RATE = Metric("Share that cancels", "percent", "share of the users who canc
 
 _ANY_OTHER = ""
 """In place of the rules of a kind that have no words of their own."""
+
+_ORDER = (
+    "Once a week, users who were listed are compared with those who were withheld. The list is "
+    "ordered by what listing a user saves as long as that order is surely better, on users whom "
+    "its model has not seen, than the order by risk."
+)
 
 _HEADLINES = {
     "keep": {
@@ -63,6 +70,10 @@ _HEADLINES = {
     },
     "roll_back": {_ANY_OTHER: "The new model was worse: version {version} is back."},
     "calibrate": {_ANY_OTHER: "Other thresholds from the next night on."},
+    "order": {
+        "by_effect": "The lists to come are ordered by what listing a user saves.",
+        _ANY_OTHER: "The lists to come are ordered by risk.",
+    },
     "hold": {
         "data_checks": "Tonight was not judged: the data failed their checks.",
         "too_few_rows": "Tonight was not judged: there are too few users.",
@@ -113,6 +124,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "wander": f"Features enter where harmless movement, as the quiet nights show it, goes so "
         f"rarely that at most {p.max_false_retrains:g} retrainings a year are for nothing; never "
         f"below {p.enter_lower_bound:g} and never above {p.max_enter_lower_bound:g}.",
+        "by_effect": _ORDER,
+        "by_risk": _ORDER,
         "frozen": "While drift is confirmed, or a night was bad, thresholds stay as they are.",
         "too_soon": f"Two trainings are at least {count_of(p.min_days_between, 'day')} apart.",
         "cooldown": "After a retraining for drift or lost performance, drift asks for no other "

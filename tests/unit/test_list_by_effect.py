@@ -1,0 +1,147 @@
+"""The list by effect: against an oracle, who is left alone, and what stays of the list by risk."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from churn_spark.config import RetentionListConfig, load_config
+from churn_spark.contracts.tables import RETENTION_LISTS
+from churn_spark.scoring.by_effect import ByEffect
+from churn_spark.scoring.control_group import is_control, only_listed
+from churn_spark.scoring.retention_list import build_retention_list
+from tests.local_lakehouse import open_local
+
+DAY = date(2026, 3, 2)
+NO_LISTS = pd.DataFrame(columns=["as_of", "user_id", "list_rank", "on_list_since"])
+User = tuple[float, float, float]
+"""Probability, worth and what listing saves."""
+
+
+def configured(**changes: Any) -> RetentionListConfig:
+    base = load_config().retention_list.model_dump()
+    return RetentionListConfig.model_validate({**base, "capacity": 5, **changes})
+
+
+def scores_of(users: list[User]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "as_of": DAY,
+            "user_id": [f"u{n:02}" for n in range(len(users))],
+            "model_version": "1",
+            "churn_probability": [probability for probability, _, _ in users],
+            "risk_band": "high",
+            "value_at_risk": [probability * worth for probability, worth, _ in users],
+            "reasons": [["came 1 time"]] * len(users),
+            "reason_fields": None,
+            "saves": [saves for _, _, saves in users],
+        }
+    )
+
+
+def effect(*, leaves_alone: bool = True, min_risk: float = 0.2, pool: float = 2.0) -> ByEffect:
+    return ByEffect(lambda rows: rows["saves"].to_numpy(), min_risk, leaves_alone, pool)
+
+
+def build(users: list[User], config: RetentionListConfig, known: ByEffect | None) -> pd.DataFrame:
+    return build_retention_list(scores_of(users), [], NO_LISTS, DAY, config, known)
+
+
+def expected(
+    users: list[User], config: RetentionListConfig, known: ByEffect
+) -> list[tuple[Any, ...]]:
+    """User, assignment and rank of each row, by hand."""
+    capacity = int(config.capacity)
+    share, campaign = config.control_share, config.campaign
+    named = [(f"u{n:02}", *user) for n, user in enumerate(users)]
+    by_value = sorted(named, key=lambda u: (-(u[1] * u[2]), -u[1], u[0]))
+    pool = by_value[: math.ceil(known.pool * capacity / (1 - share))]
+    pool = [u for u in pool if u[1] * u[2] > 0]
+
+    def cut(order: list[Any]) -> list[Any]:
+        taken, n_listed = [], 0
+        for user in order:
+            if n_listed == capacity:
+                break
+            taken.append(user)
+            n_listed += not is_control(user[0], campaign, share)
+        return taken
+
+    harmed = [u for u in pool if known.leaves_alone and u[1] >= known.min_risk and u[3] < 0]
+    others = [u for u in pool if u not in harmed]
+    # Those of whom nothing is known come after the others, in the order of their value.
+    others.sort(key=lambda u: -(u[3] * u[2]) if u[1] >= known.min_risk else math.inf)
+    rows: list[tuple[Any, ...]] = []
+    for user, *_ in cut(others):
+        if is_control(user, campaign, share):
+            rows.append((user, "control", None))
+        else:
+            rows.append((user, "listed", sum(row[1] == "listed" for row in rows) + 1))
+    left = [(u[0], "left_alone", None) for u in cut(pool) if u in harmed]
+    return [*rows, *left]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.1, 0.2, 0.3]),
+            st.sampled_from([0.0, 1.0, 2.0]),
+            st.sampled_from([-0.1, 0.0, 0.05, 0.1]),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.sampled_from([0.0, 0.5]),
+    st.booleans(),
+)
+def test_list_is_that_of_the_oracle(users: list[User], share: float, leaves_alone: bool) -> None:
+    config, known = configured(control_share=share), effect(leaves_alone=leaves_alone)
+    found = build(users, config, known)
+    ranks = [None if pd.isna(rank) else int(rank) for rank in found["list_rank"]]
+    rows = [*zip(found["user_id"], found["assignment"], ranks, strict=True)]
+    assert rows == expected(users, config, known)
+    assert found.columns.tolist() == RETENTION_LISTS.column_names
+
+
+def test_who_is_driven_away_is_not_called_and_not_drawn() -> None:
+    users = [(0.9, 1.0, -0.2), (0.5, 1.0, 0.01), (0.4, 1.0, 0.2), (0.1, 1.0, -0.3)]
+    found = build(users, configured(control_share=0.0), effect())
+    assert found["user_id"].tolist() == ["u02", "u01", "u03", "u00"]
+    assert found["assignment"].tolist() == ["listed", "listed", "listed", "left_alone"]
+    # Too little at risk for anybody like them to have been on a list: nothing is known.
+    assert found["expected_saves"].fillna(9).tolist() == [0.2, 0.01, 9, -0.2]
+    assert only_listed(found)["user_id"].tolist() == ["u02", "u01", "u03"]
+    drawn = build(users, configured(control_share=0.1), effect())
+    assert set(drawn.set_index("user_id")["control_share"].items()) >= {("u00", 0.0), ("u02", 0.1)}
+    # Not surely driven away: at the end of those who are known, and drawn like them.
+    unsure = build(users, configured(control_share=0.0), effect(leaves_alone=False))
+    assert unsure["user_id"].tolist() == ["u02", "u01", "u00", "u03"]
+
+
+def test_saving_in_proportion_to_the_risk_keeps_the_list_by_risk() -> None:
+    users = [(0.9 - n / 100, 1.0 + n % 3, 0.3 * (0.9 - n / 100)) for n in range(60)]
+    config = configured(control_share=0.25)
+    by_risk = build(users, config, None)
+    by_effect = build(users, config, effect(min_risk=0.0))
+    columns = ["user_id", "list_rank", "assignment"]
+    pd.testing.assert_frame_equal(by_risk[columns], by_effect[columns])
+    assert by_risk["expected_saves"].isna().all()
+
+
+@pytest.mark.parametrize("known", [None, effect()])
+def test_table_has_null_where_nothing_is_known(
+    known: ByEffect | None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lakehouse = open_local(tmp_path_factory.mktemp("lakehouse"))
+    users = [(0.5, 1.0, 0.01), (0.4, 1.0, 0.2), (0.1, 1.0, 0.3)]
+    rows = build(users, configured(control_share=0.0), known)
+    lakehouse.replace_rows(rows, RETENTION_LISTS, {"as_of": [DAY]})
+    found = lakehouse.collect_rows(RETENTION_LISTS)
+    saves = {row.user_id: row.expected_saves for row in found}
+    assert saves == ({"u00": 0.01, "u01": 0.2, "u02": None} if known else dict.fromkeys(saves))
