@@ -18,7 +18,6 @@ from churn_spark.simulate.settings import Period, SimulationSettings, day_number
 from churn_spark.simulate.states import Tally
 from churn_spark.simulate.treatment import Treated, build_treatment
 from churn_spark.simulate.twins import (
-    OwnIds,
     Twins,
     find_twins,
     number_contacted,
@@ -103,12 +102,12 @@ def live(
     )
     ids = np.zeros(len(outcome.events.row), dtype=np.int64)
     ids[~np.isin(outcome.events.row, rows)] = untreated_ids[~np.isin(untreated.row, rows)]
-    following = block.tally.counters[people.persona] * n_blocks + block.number + 1
     is_apart = number_contacted(
         (outcome.events, ids),
         (untreated, untreated_ids),
         twins,
-        OwnIds(block.tally, following, n_blocks),
+        block.tally,
+        n_blocks,
     )
     tally = _noted(block.tally, outcome.events, ids, counted.counters)
     return BlockLives(outcome, course, ids, tally, twins.after(alone, is_apart))

@@ -220,6 +220,7 @@ def cancelled_by_day(
         days: days since the epoch, without gaps.
         offered: None for the offers that the world makes; else what if all users had one for
             the whole time (True), or none (False).
+        keeps: what contacts multiply each chance to cancel by, as for `simulate_course`.
 
     Returns:
         Chances, shape (len(days), users).

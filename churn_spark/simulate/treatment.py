@@ -74,10 +74,14 @@ class Treatment:
         saving: Ints = np.where(self.kind[rows] == SAVED, self._acting(days, rows), NONE)
         return saving
 
+    def saving_by_day(self, days: range) -> Ints:
+        """Give which offer keeps each user from cancelling on each day, shape (days, users)."""
+        return self.saving(*self._all(days))
+
     def keeps(self, days: range) -> Floats:
         """Give what each chance to cancel is multiplied by, shape (days, users)."""
         left = np.array([*(1.0 - offer.saves for offer in self.settings.offers), 1.0])
-        kept: Floats = left[self.saving(*self._all(days))]
+        kept: Floats = left[self.saving_by_day(days)]
         return kept
 
     def wakes(self, days: range) -> Floats:

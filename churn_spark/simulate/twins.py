@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from churn_spark.arrays import Bools, Ints
 from churn_spark.simulate.lives import Events, Outcome
@@ -80,7 +82,7 @@ def find_twins(before: Twins | None, lives: Lives, cancelled: Ints, rows: Ints) 
         return own
     place = np.searchsorted(rows, before.lives.row)
 
-    def mixed(new: Ints, old: Ints) -> Ints:
+    def mixed(new: npt.NDArray[Any], old: npt.NDArray[Any]) -> npt.NDArray[Any]:
         both = new.copy()
         both[place] = old
         return both
@@ -116,21 +118,6 @@ def untreated_tally(tally: Tally, twins: Twins) -> Tally:
 
 
 @dataclass(frozen=True)
-class OwnIds:
-    """Where ids go on that are no twin's.
-
-    Attributes:
-        tally: what was counted before the period.
-        following: the next id of a session of users of the same persona, shape (users,).
-        step: from one id to the next.
-    """
-
-    tally: Tally
-    following: Ints
-    step: int
-
-
-@dataclass(frozen=True)
 class _Session:
     """One session of a period: the user's row, its ordinal, its begin, and where its events lie."""
 
@@ -154,18 +141,24 @@ def _sessions(events: Events, rows: Ints) -> Iterator[_Session]:
 
 
 def number_contacted(
-    happened: tuple[Events, Ints], untreated: tuple[Events, Ints], twins: Twins, ids: OwnIds
+    happened: tuple[Events, Ints],
+    untreated: tuple[Events, Ints],
+    twins: Twins,
+    tally: Tally,
+    step: int,
 ) -> Bools:
     """Fill in the ids of the contacted users' sessions: the twin's, up to where they part.
 
-    From there on a user has ids of their own, above all they have had.
+    From there on a user's ids run on by themselves. Other users have the same ids: as in the real
+    log, only user and id together name a session.
 
     Args:
         happened: the events, and the ids of their sessions, shape (events,), of which those of
             the contacted are filled in.
         untreated: what would have happened, with all ids.
         twins: as they were before the period.
-        ids: where the users' own go on.
+        tally: what was counted before the period.
+        step: from one id to the next.
 
     Returns:
         Whether each contacted user is apart from the twin now, shape (contacted,).
@@ -176,13 +169,13 @@ def number_contacted(
         for one in _sessions(untreated[0], rows)
     }
     apart = dict(zip(rows.tolist(), twins.is_apart.tolist(), strict=True))
-    last = {row: int(ids.tally.session_id[row]) for row in apart}
+    last = {row: int(tally.session_id[row]) for row in apart}
     for one in _sessions(happened[0], rows):
-        if one.ordinal != ids.tally.session[one.row]:
+        if one.ordinal != tally.session[one.row]:
             found = of_twin.get((one.row, one.ordinal, one.begin))
             apart[one.row] |= found is None
             if found is None or apart[one.row]:
-                found = max(last[one.row] + ids.step, int(ids.following[one.row]))
+                found = last[one.row] + step
             last[one.row] = found
         happened[1][one.events] = last[one.row]
     return np.array([apart[row] for row in rows.tolist()])
