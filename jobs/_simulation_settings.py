@@ -7,15 +7,26 @@ from dataclasses import fields
 import typer
 
 from churn_spark.errors import InputError
+from churn_spark.simulate.offers import Offer
 from churn_spark.simulate.settings import SimulationSettings
 
-_WITH_FROM = ("out", "continue_from", "days", "env", "overrides")
+_WITH_FROM = ("out", "continue_from", "days", "contacts", "env", "overrides")
 
 
 def settings_of(ctx: typer.Context) -> SimulationSettings:
-    """The settings that the options give."""
+    """The settings that the options give.
+
+    Raises:
+        InputError: if they don't fit, or contacts are told before there is a world.
+    """
+    if ctx.params["contacts"] is not None:
+        raise InputError(
+            "found --contacts without --from, expected both: simulate the first days without "
+            "contacts, then go on from there"
+        )
     names = [field.name for field in fields(SimulationSettings)]
-    return SimulationSettings(**{name: ctx.params[name] for name in names})
+    given = {name: ctx.params[name] for name in names}
+    return SimulationSettings(**(given | {"offers": tuple(map(Offer.parse, given["offers"]))}))
 
 
 def refuse_other_options(ctx: typer.Context) -> None:
@@ -32,6 +43,6 @@ def refuse_other_options(ctx: typer.Context) -> None:
     ]
     if given:
         raise InputError(
-            f"found --from with {', '.join(given)}, expected --days and --out alone: a world "
-            "goes on as it began, so leave the others out"
+            f"found --from with {', '.join(given)}, expected --days, --out and --contacts "
+            "alone: a world goes on as it began, so leave the others out"
         )

@@ -17,6 +17,7 @@ from jobs._simulation_settings import refuse_other_options, settings_of
 
 app = new_app()
 DEFAULTS = SimulationSettings()
+OFFERS = [str(offer) for offer in DEFAULTS.offers]
 
 
 @app.command()
@@ -27,6 +28,7 @@ def main(
     start: of_world.Start = DEFAULTS.start,
     days: of_world.Days = DEFAULTS.days,
     continue_from: of_world.From = None,
+    contacts: of_world.Contacts = None,
     seed: of_world.Seed = DEFAULTS.seed,
     regime: of_world.Regime = DEFAULTS.regime,
     growth: of_world.Growth = DEFAULTS.growth,
@@ -38,6 +40,10 @@ def main(
     files_a_day: of_world.FilesADay = DEFAULTS.files_a_day,
     is_compressed: of_world.Gzip = False,
     dirty_share: of_world.DirtyShare = DEFAULTS.dirty_share,
+    offers: of_world.Offers = OFFERS,
+    saved_share: of_world.SavedShare = DEFAULTS.saved_share,
+    lost_share: of_world.LostShare = DEFAULTS.lost_share,
+    dog_share: of_world.DogShare = DEFAULTS.dog_share,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
@@ -46,7 +52,7 @@ def main(
         simulate.run(out, settings_of(ctx), env, overrides)
     else:
         refuse_other_options(ctx)
-        simulate.run_on(out, continue_from, days, env, overrides)
+        simulate.run_on(out, continue_from, days, contacts, env, overrides)
 
 
 if __name__ == "__main__":

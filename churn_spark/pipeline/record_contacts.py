@@ -14,7 +14,7 @@ from churn_spark.stores.contacts import (
     Batch,
     forget_inbox,
     merge_contacts,
-    parse_contacts,
+    read_contacts_file,
     read_inbox,
 )
 from churn_spark.stores.user_ids import read_user_ids
@@ -42,7 +42,7 @@ def run(lakehouse: Lakehouse, file: Path | None = None) -> list[Batch]:
         InputError: if the file can't be read, isn't one of contacts, or none of its rows fits.
         ConfigError: if users are known by pseudonyms, and the environment lacks their key.
     """
-    given = [] if file is None else [_read(file)]
+    given = [] if file is None else [read_contacts_file(file)]
     with USE_CASE.start(lakehouse) as facts:
         waiting = read_inbox(lakehouse)
         merged = merge_contacts(lakehouse, [*waiting, *given], read_user_ids(lakehouse))
@@ -67,16 +67,6 @@ def run_if_any(lakehouse: Lakehouse) -> None:
     """Merge what the service was sent; where that is nothing, say nothing and write nothing."""
     if lakehouse.exists(RETENTION_LISTS) and read_inbox(lakehouse):
         run(lakehouse)
-
-
-def _read(file: Path) -> Batch:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"the contacts can't be read from {file}: {error.strerror}; expected a CSV file"
-        ) from error
-    return parse_contacts(content, file.name)
 
 
 def _tell_rejected(batch: Batch) -> None:

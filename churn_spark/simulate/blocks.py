@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,22 +13,25 @@ import pyarrow as pa
 
 from churn_spark.arrays import Ints
 from churn_spark.simulate import degrading
+from churn_spark.simulate.block_lives import Block, live
 from churn_spark.simulate.dirt import LATE, choose_dirt
 from churn_spark.simulate.lines import encode_profiles
-from churn_spark.simulate.lives import Events, begin, simulate_lives
+from churn_spark.simulate.lives import Events, begin
 from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import CONTEXTS, PAGES
-from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import (
     Population,
+    block_of,
     build_first_users,
     build_newcomers,
     build_profiles,
-    count_blocks,
 )
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.states import BlockState, Tally
+from churn_spark.simulate.treatment import Treated
 from churn_spark.simulate.truth import write_offers, write_states, write_users
+from churn_spark.simulate.truth_contacts import write_contacted
+from churn_spark.simulate.twins import Twins, twins_file
 
 EVENT_TYPE: Final = np.dtype(
     [
@@ -94,43 +98,6 @@ def _populate(
     return joined, lives, np.concatenate([fading, degrading.first_fading_days(settings, new)])
 
 
-def number_sessions(
-    events: Events, persona: Ints, tally: Tally, block: int, n_blocks: int
-) -> tuple[Ints, Tally]:
-    """Give each event its sessionId: a running number of its persona's sessions in the block.
-
-    The counters of the personas run apart, so that users share ids, as in the real log; ids
-    of the blocks interleave.
-
-    Args:
-        events: ordered by user and time.
-        persona: of each user, shape (users,).
-        tally: what was counted before.
-        block: number of the block.
-        n_blocks: how many blocks there are.
-
-    Returns:
-        Session ids, shape (events,), and the tally with the sessions counted.
-    """
-    starts = np.flatnonzero(
-        np.diff(events.row, prepend=-1).astype(bool)
-        | np.diff(events.session, prepend=-1).astype(bool)
-    )
-    row = events.row[starts]
-    is_new = events.session[starts] != tally.session[row]
-    ids, counters = tally.session_id[row].copy(), tally.counters.copy()
-    for number in range(len(PERSONA_NAMES)):
-        chosen = np.flatnonzero(is_new & (persona[row] == number))
-        order = np.lexsort((row[chosen], events.ts[starts][chosen]))
-        ids[chosen[order]] = (counters[number] + np.arange(len(chosen))) * n_blocks + block + 1
-        counters[number] += len(chosen)
-    session_id, session = tally.session_id.copy(), tally.session.copy()
-    # Of several sessions of a user the last one is written last.
-    session_id[row], session[row] = ids, events.session[starts]
-    lengths = np.diff(np.append(starts, len(events.row)))
-    return np.repeat(ids, lengths), tally.with_sessions(session, session_id, counters)
-
-
 def _lay_down(
     settings: SimulationSettings,
     people: Population,
@@ -158,6 +125,7 @@ def simulate_block(
     out: Path,
     work: Path,
     source: Path | None,
+    contacts: Sequence[Treated],
     block: int,
 ) -> BlockFacts:
     """Simulate a block of users over a period.
@@ -171,6 +139,7 @@ def simulate_block(
         out: folder of the log.
         work: folder for what only this run needs.
         source: folder of the states at the begin of the period, None at the start of the world.
+        contacts: all there have been and are, of any users.
         block: number of the block.
 
     Raises:
@@ -178,24 +147,21 @@ def simulate_block(
     """
     before = None if source is None else BlockState.load(source, block)
     people, lives, fading = _populate(settings, block, period, before)
-    course = None
-    if settings.regime == "degrading":
-        course = degrading.simulate_course(settings, people, fading, period)
-    lived = simulate_lives(settings, people, lives, course, period)
     tally = Tally.empty() if before is None else before.tally
     tally = tally.for_users(len(people.number))
-    session_ids, numbered = number_sessions(
-        lived.events, people.persona, tally, block, count_blocks(settings)
-    )
-    is_logged = lived.events.ts >= settings.start_ts
-    events = Events(*(getattr(lived.events, f.name)[is_logged] for f in fields(Events)))
-    counted = numbered.with_events(events, tally.session, IS_GONE)
+    twins = None if source is None else Twins.load(twins_file(source, block))
+    theirs = [one for one in contacts if block_of(settings, one.number) == block]
+    lived = live(settings, Block(block, people, lives, fading, tally, twins), theirs, period)
+    outcome = lived.outcome
+    is_logged = outcome.events.ts >= settings.start_ts
+    events = Events(*(getattr(outcome.events, f.name)[is_logged] for f in fields(Events)))
+    counted = lived.tally.with_events(events, tally.session, IS_GONE)
     no_rows = np.zeros(0, dtype=EVENT_TYPE)
     rows, late = _lay_down(
         settings,
         people,
         events,
-        session_ids[is_logged],
+        lived.session_ids[is_logged],
         no_rows if before is None else before.late,
         period,
     )
@@ -206,15 +172,18 @@ def simulate_block(
     with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, encoded.schema) as writer:
         writer.write_table(encoded)
     write_users(out, block, people, counted)
-    write_states(out, block, people, lives, lived, course, period)
+    write_states(out, block, people, lives, outcome, lived.course, period)
     write_offers(settings, out, block, people, period)
+    write_contacted(settings, out, block, people, theirs, lived.twins)
     BlockState(
         population=people,
-        lives=lived.lives,
-        fading_days=fading if course is None else course.fading_days[-1],
+        lives=outcome.lives,
+        fading_days=fading if lived.course is None else lived.course.fading_days[-1],
         tally=counted,
         late=late,
     ).save(work / "world", block)
+    if lived.twins is not None:
+        lived.twins.save(twins_file(work / "world", block))
     days = [day_number(day) for day in period.dates]
     bounds = np.searchsorted(rows["delivered"], [*days, days[-1] + 1])
     has_id = _HAS_ID[events.state // len(PAGES)]

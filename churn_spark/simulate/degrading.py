@@ -90,10 +90,15 @@ def is_offered(settings: SimulationSettings, number: Ints, day: int) -> Bools:
     return coins < 0.5
 
 
+def own_onset(settings: SimulationSettings, number: Ints) -> Floats:
+    """Give each user's own factor, of mean 1, on the chance to begin to fade, shape (users,)."""
+    traits = uniforms(user_keys(settings.seed, _TRAIT_STREAM, number), 0, 2)
+    return lognormal_mean_one(ONSET_SIGMA, traits[0], traits[1])
+
+
 def onset_chance(settings: SimulationSettings, number: Ints, persona: Ints, day: int) -> Floats:
     """Give each content user's chance to begin to fade on a day, shape (users,)."""
-    traits = uniforms(user_keys(settings.seed, _TRAIT_STREAM, number), 0, 2)
-    own = lognormal_mean_one(ONSET_SIGMA, traits[0], traits[1]) * ONSET_OF_PERSONA[persona]
+    own = own_onset(settings, number) * ONSET_OF_PERSONA[persona]
     return onset_of(settings, own, day)
 
 
@@ -141,7 +146,11 @@ def first_fading_days(settings: SimulationSettings, population: Population) -> I
 
 
 def simulate_course(
-    settings: SimulationSettings, population: Population, fading_days: Ints, period: Period
+    settings: SimulationSettings,
+    population: Population,
+    fading_days: Ints,
+    period: Period,
+    keeps: Floats | None = None,
 ) -> Course:
     """Simulate interest day by day.
 
@@ -152,15 +161,18 @@ def simulate_course(
         population: the users.
         fading_days: at the begin of the period, shape (users,).
         period: the days.
+        keeps: what contacts multiply each chance to cancel by, shape (days, users); None: nobody
+            was contacted.
     """
     keys = user_keys(settings.seed, _DAY_STREAM, population.number)
     fading, history = fading_days, [fading_days]
     cancels_at = np.full(len(keys), NEVER, dtype=np.int64)
-    for date in period.dates:
+    for place, date in enumerate(period.dates):
         day = day_number(date)
         draws = uniforms(keys, day * _DRAWS_A_DAY, _DRAWS_A_DAY)
         offered = is_offered(settings, population.number, day)
         chance = cancel_chance(settings, population.registered, offered, fading, day)
+        chance = chance if keeps is None else chance * keeps[place]
         # Late enough to be seen beside the day's other events, early enough to end with the day.
         moment = day * DAY_S + (28_800 + draws[3] * 50_000).astype(np.int64)
         cancels = (draws[0] < chance) & (cancels_at == NEVER)
@@ -194,7 +206,11 @@ class Standing:
 
 
 def cancelled_by_day(
-    settings: SimulationSettings, standing: Standing, days: range, offered: bool | None
+    settings: SimulationSettings,
+    standing: Standing,
+    days: range,
+    offered: bool | None,
+    keeps: Floats | None = None,
 ) -> Floats:
     """Give the exact chance to have cancelled by the end of each of some days.
 
@@ -204,6 +220,7 @@ def cancelled_by_day(
         days: days since the epoch, without gaps.
         offered: None for the offers that the world makes; else what if all users had one for
             the whole time (True), or none (False).
+        keeps: what contacts multiply each chance to cancel by, as for `simulate_course`.
 
     Returns:
         Chances, shape (len(days), users).
@@ -214,7 +231,7 @@ def cancelled_by_day(
     weight[np.arange(len(weight)), fading + 1] = 1.0
     ages = np.arange(n_states) - 1
     cancelled, by_day = np.zeros(len(weight)), []
-    for day in days:
+    for place, day in enumerate(days):
         has_offer = (
             is_offered(settings, standing.number, day)
             if offered is None
@@ -223,6 +240,7 @@ def cancelled_by_day(
         chance = cancel_chance(
             settings, standing.registered[:, None], has_offer[:, None], ages[None, :], day
         )
+        chance = chance if keeps is None else chance * keeps[place][:, None]
         cancelled = cancelled + (weight * chance).sum(axis=1)
         stays = weight * (1.0 - chance)
         onset = onset_chance(settings, standing.number, standing.persona, day)

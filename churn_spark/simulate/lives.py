@@ -29,13 +29,13 @@ from churn_spark.simulate.next_event import (
 )
 from churn_spark.simulate.pages import PAGES
 from churn_spark.simulate.personas import (
-    PERSONA_NAMES,
-    build_move_table,
     build_opener_table,
-    build_personas,
+    build_world_table,
+    world_row,
 )
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.treatment import NONE, Treatment
 
 _LIFE_STREAM: Final = 2
 _DRAWN_CELLS: Final = 100_000  # steps x users drawn at once: a few megabytes
@@ -107,14 +107,14 @@ def begin(population: Population, first_row: int) -> Lives:
     )
 
 
-def build_rules(settings: SimulationSettings) -> Rules:
-    """Lay out what every step of a world needs.
+def build_rules(settings: SimulationSettings, is_treated: bool) -> Rules:
+    """Lay out what every step of a world needs, of users under an offer if there are any.
 
     Raises:
         InputError: if the drift leaves a chance outside 0 to 1.
     """
     return Rules(
-        moves=build_move_table(build_personas(settings)),
+        moves=build_world_table(settings, is_treated),
         openers=build_opener_table(),
         lengths=build_catalogue().lengths.astype(np.int64),
         start=settings.start_ts,
@@ -141,6 +141,7 @@ def simulate_lives(
     lives: Lives,
     course: Course | None,
     period: Period,
+    treatment: Treatment | None = None,
 ) -> Outcome:
     """Simulate users to the end of a period, or to their cancellation.
 
@@ -153,6 +154,7 @@ def simulate_lives(
         lives: where they stand, by row.
         course: how their interest goes, None in a regime without memory.
         period: the days.
+        treatment: what contacts do to them, None where there are none.
 
     Returns:
         The events, the warm-up's too, and where everybody stands.
@@ -160,11 +162,13 @@ def simulate_lives(
     Raises:
         InputError: if the drift leaves a chance outside 0 to 1.
     """
-    rules, weights = build_rules(settings), build_catalogue().weights
+    rules, weights = build_rules(settings, treatment is not None), build_catalogue().weights
     keys = user_keys(settings.seed, _LIFE_STREAM, population.number)
     days = np.array([day_number(day) for day in period.dates])
     pace = None if course is None else course.pace(days)
     cancels_at = np.full(len(keys), NEVER) if course is None else course.cancels_at
+    if treatment is not None:
+        cancels_at = np.minimum(cancels_at, treatment.woken_at(range(days[0], days[-1] + 1)))
     is_gone = IS_GONE[lives.state] & (lives.session >= 0)
     seen, ended, goes_on = [], [lives.take(is_gone)], [np.zeros(int(is_gone.sum()), dtype=bool)]
     left = lives.take(~is_gone)
@@ -172,7 +176,7 @@ def simulate_lives(
         draws, songs = _draw(keys, weights, left)
         here = np.arange(len(left.row))
         for step_draws, step_songs in zip(draws, songs, strict=True):
-            habits = _habits(settings, population, cancels_at, left)
+            habits = _habits(settings, population, cancels_at, treatment, left)
             moved = step(left, habits, step_draws[:, here], step_songs[here], rules)
             is_within = moved.ts < period.end_ts
             if not is_within.all():
@@ -206,12 +210,19 @@ def _draw(keys: Keys, weights: Floats, lives: Lives) -> tuple[Floats, Ints]:
 
 
 def _habits(
-    settings: SimulationSettings, population: Population, cancels_at: Ints, lives: Lives
+    settings: SimulationSettings,
+    population: Population,
+    cancels_at: Ints,
+    treatment: Treatment | None,
+    lives: Lives,
 ) -> Habits:
     """Look up how lives go on from where they stand."""
     after = lives.ts >= settings.drift_ts
+    offer = np.full(len(lives.row), NONE)
+    if treatment is not None:
+        offer = treatment.saving(lives.ts // DAY_S, lives.row)
     return Habits(
-        table=population.persona[lives.row] + len(PERSONA_NAMES) * after,
+        table=world_row(population.persona[lives.row], after, offer),
         event_gap=population.event_gap[lives.row],
         session_gap=population.session_gap[lives.row],
         cancels_at=cancels_at[lives.row],

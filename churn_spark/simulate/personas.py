@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from churn_spark.arrays import Floats, Ints
+from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.contracts.pages import Page
 from churn_spark.errors import InputError
 from churn_spark.simulate import moves
-from churn_spark.simulate.pages import CONTEXTS, N_STATES, context_after, state_of
+from churn_spark.simulate.pages import CONTEXTS, N_STATES, context_after, state_of, unpack_state
 from churn_spark.simulate.settings import SimulationSettings
 
 END: Final = "END"
 END_STATE: Final = -1
+_IS_CANCEL: Final = np.array([unpack_state(state)[2] == Page.CANCEL for state in range(N_STATES)])
 Row = Mapping[str, float]
 
 
@@ -192,3 +193,56 @@ def build_opener_table() -> MoveTable:
         cumulative[0, number, len(row) - 1 :] = 1.0
         targets[0, number, : len(row)] = [state_of(*context, page) for page in row]
     return MoveTable(cumulative, targets)
+
+
+def thin_cancel(table: MoveTable, kept: float) -> MoveTable:
+    """Multiply every chance of Cancel, its share going to a row's other pages as they are likely.
+
+    A draw that led to another page before still leads there.
+
+    Args:
+        table: of `build_move_table`, where Cancel is the last page of a row.
+        kept: 0 to 1.
+    """
+    is_cancel = _IS_CANCEL[table.targets] & (table.targets != END_STATE)
+    chances = np.diff(table.cumulative, axis=-1, prepend=0.0)
+    cancel = np.where(is_cancel, chances, 0.0).sum(axis=-1, keepdims=True)
+    freed = np.where(is_cancel, 0.0, chances) * cancel * (1.0 - kept) / (1.0 - cancel)
+    others = np.minimum(table.cumulative, 1.0 - cancel)
+    again = np.minimum(others[..., -1:] + np.cumsum(freed, axis=-1), 1.0)
+    to_cancel = np.where(is_cancel, table.targets, END_STATE).max(axis=-1, keepdims=True)
+    return MoveTable(
+        np.concatenate([others, again, np.ones_like(cancel)], axis=-1),
+        np.concatenate([table.targets, table.targets, to_cancel], axis=-1),
+    )
+
+
+def join_tables(tables: Sequence[MoveTable]) -> MoveTable:
+    """Put the personas of several tables one after the other."""
+    n_choices = max(table.targets.shape[-1] for table in tables)
+    room = [((0, 0), (0, 0), (0, n_choices - table.targets.shape[-1])) for table in tables]
+    pairs = list(zip(tables, room, strict=True))
+    return MoveTable(
+        np.concatenate([np.pad(t.cumulative, free, constant_values=1.0) for t, free in pairs]),
+        np.concatenate([np.pad(t.targets, free, constant_values=END_STATE) for t, free in pairs]),
+    )
+
+
+def build_world_table(settings: SimulationSettings, is_treated: bool) -> MoveTable:
+    """Lay out all personas of a world: before its drift, after it, and so under each offer.
+
+    Args:
+        settings: the world.
+        is_treated: whether anybody is under an offer; else there are the first two parts only.
+
+    Raises:
+        InputError: if the drift leaves a chance outside 0 to 1.
+    """
+    table = build_move_table(build_personas(settings))
+    offers = settings.offers if is_treated else ()
+    return join_tables([table, *(thin_cancel(table, 1.0 - offer.saves) for offer in offers)])
+
+
+def world_row(persona: Ints, is_after: Bools, offer: Ints) -> Ints:
+    """Give the rows of `build_world_table`; `offer` is -1 for users under none."""
+    return persona + len(PERSONA_NAMES) * (is_after + 2 * (1 + offer))

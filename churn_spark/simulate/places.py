@@ -6,12 +6,15 @@ from datetime import date
 from pathlib import Path
 
 from churn_spark.simulate.blocks import events_path, profiles_path
+from churn_spark.simulate.contacts import contacts_file
 from churn_spark.simulate.logs import day_file
 from churn_spark.simulate.own_files import WORK
 from churn_spark.simulate.population import count_blocks
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.states import state_file
 from churn_spark.simulate.truth import planned_truth, truth_file
+from churn_spark.simulate.truth_contacts import CONTACTED
+from churn_spark.simulate.twins import twins_file
 
 
 def settings_file(out: Path) -> Path:
@@ -24,11 +27,19 @@ def state_folder(out: Path, day: date) -> Path:
     return out / "world" / day.isoformat()
 
 
-def planned_files(settings: SimulationSettings, period: Period, out: Path) -> list[Path]:
+def planned_files(
+    settings: SimulationSettings, period: Period, out: Path, has_contacts: bool
+) -> list[Path]:
     """All files that a run may write, those of its scratch folder included."""
     blocks, work = range(count_blocks(settings)), out / WORK
     states = (state_folder(out, period.end), work / "world")
+    of_contacts = [
+        *(contacts_file(folder) for folder in states),
+        *(twins_file(folder, n) for folder in states for n in blocks),
+        *(truth_file(out, CONTACTED, n) for n in blocks),
+    ]
     return [
+        *(of_contacts if has_contacts else []),
         settings_file(out),
         *(
             day_file(settings, out, day, number)

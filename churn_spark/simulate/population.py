@@ -168,6 +168,22 @@ def user_ids(number: Ints) -> list[str]:
     return [str(user_id) for user_id in (number + _FIRST_USER_ID).tolist()]
 
 
+def number_of(user_id: str) -> int:
+    """Give the user number of a `userId` of the log.
+
+    Raises:
+        ValueError: if it is no such id.
+    """
+    return int(user_id) - _FIRST_USER_ID
+
+
+def block_of(settings: SimulationSettings, number: int) -> int:
+    """Give the block in which a user lives."""
+    if number < settings.users:
+        return number // BLOCK_USERS
+    return (number - settings.users) % count_blocks(settings)
+
+
 def build_profiles(seed: int, number: Ints) -> Profiles:
     """Draw what the log says of users."""
     draws = uniforms(user_keys(seed, _PROFILE_STREAM, number), 0, 5)

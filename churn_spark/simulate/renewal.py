@@ -23,11 +23,10 @@ from churn_spark.simulate.next_event import IS_GONE
 from churn_spark.simulate.pages import CONTEXTS, N_STATES, PAGES, REDIRECT_PAGES
 from churn_spark.simulate.personas import (
     END_STATE,
-    PERSONA_NAMES,
     MoveTable,
-    build_move_table,
     build_opener_table,
-    build_personas,
+    build_world_table,
+    world_row,
 )
 from churn_spark.simulate.settings import DAY_S, SimulationSettings
 
@@ -105,13 +104,13 @@ def _build_session_table(
     )
 
 
-def build_session_tables(settings: SimulationSettings) -> list[SessionTable]:
-    """Build the table of every persona, before and then after the world's drift.
+def build_session_tables(settings: SimulationSettings, is_treated: bool) -> list[SessionTable]:
+    """Build the table of every row of `personas.build_world_table`.
 
     Raises:
         InputError: if the drift leaves a chance outside 0 to 1.
     """
-    moves = build_move_table(build_personas(settings))
+    moves = build_world_table(settings, is_treated)
     openers, _ = _chances(build_opener_table(), 0)
     catalogue = build_catalogue()
     song_s = float(np.average(catalogue.lengths.astype(np.int64), weights=catalogue.weights))
@@ -156,13 +155,17 @@ class Standing:
         )
 
 
-def cancelled_by_day(settings: SimulationSettings, standing: Standing, days: range) -> Floats:
+def cancelled_by_day(
+    settings: SimulationSettings, standing: Standing, days: range, saving: Ints | None = None
+) -> Floats:
     """Give the chance to have cancelled by the end of each of some days.
 
     Args:
         settings: the world.
         standing: the users at the begin of the first day.
         days: days since the epoch, without gaps.
+        saving: which offer keeps users from cancelling, -1 for none, shape (days, users); None
+            where nobody is under an offer.
 
     Returns:
         Chances, shape (len(days), users).
@@ -170,22 +173,21 @@ def cancelled_by_day(settings: SimulationSettings, standing: Standing, days: ran
     Raises:
         InputError: if the drift leaves a chance outside 0 to 1.
     """
-    tables = build_session_tables(settings)
-    by_day = np.zeros((len(days), len(standing.state)))
-    for persona in range(len(PERSONA_NAMES)):
-        rows = np.flatnonzero(standing.persona == persona)
-        pair = (tables[persona], tables[persona + len(PERSONA_NAMES)])
-        by_day[:, rows] = _of_one_persona(settings, pair, standing.take(rows), days)
+    tables = build_session_tables(settings, saving is not None)
+    offers = np.full((len(days), len(standing.state)), -1) if saving is None else saving
+    is_after = np.array(days)[:, None] * DAY_S >= settings.drift_ts
+    in_table = world_row(standing.persona[None, :], is_after, offers)
+    by_day = np.zeros(in_table.shape)
+    courses, of_user = np.unique(in_table, axis=1, return_inverse=True)
+    for course, row_by_day in enumerate(courses.T.tolist()):
+        rows = np.flatnonzero(of_user.ravel() == course)
+        own = [tables[row] for row in row_by_day]
+        by_day[:, rows] = _of_one_course(own, standing.take(rows), days)
     return by_day
 
 
-def _of_one_persona(
-    settings: SimulationSettings,
-    tables: tuple[SessionTable, SessionTable],
-    standing: Standing,
-    days: range,
-) -> Floats:
-    """Follow the chances of users of one persona: between sessions, within, and cancelled.
+def _of_one_course(tables: list[SessionTable], standing: Standing, days: range) -> Floats:
+    """Follow the chances of users with the same table on each day: between sessions, within, gone.
 
     The weights have shape (1 + 2 * contexts, users): still in the session of the first day,
     between sessions by context, and within a session by the context in which it began.
@@ -196,8 +198,7 @@ def _of_one_persona(
     weights[0] = standing.is_in_session
     weights[1 + context, users] = ~standing.is_in_session
     by_day = []
-    for day in days:
-        table = tables[day * DAY_S >= settings.drift_ts]
+    for day, table in zip(days, tables, strict=True):
         rates = _rates(table, standing)
         for part in range(_STEPS_A_DAY):
             hour = day * 24 + part * 24 // _STEPS_A_DAY

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from churn_spark.errors import InputError
+from churn_spark.simulate.offers import OFFERS, Offer
 
 REGIMES: Final = ("memoryless", "degrading")
 STYLES: Final = ("mini", "daily")
@@ -14,6 +15,7 @@ DRIFTS: Final = ("none", "input", "label")
 DAY_S: Final = 86_400
 # Long enough that the log opens in the middle of sessions, as a real one does.
 WARM_UP_S: Final = 2 * DAY_S
+ByPersona = tuple[float, float, float, float]
 _EPOCH: Final = date(1970, 1, 1)
 _MAX_SEED: Final = 2**63 - 1
 _MAX_FILES_A_DAY: Final = 24
@@ -47,6 +49,11 @@ class SimulationSettings:
         is_compressed: whether files are gzipped.
         dirty_share: share of the events, a third each, that are followed by a broken copy of
             their line, written twice, or delivered a day late.
+        offers: what users can be contacted with.
+        saved_share: of each persona's users, the share whom an offer can save.
+        lost_share: the share who are lost anyway.
+        dog_share: the share of sleeping dogs, whom a contact makes cancel; the rest would have
+            stayed.
 
     Raises:
         InputError: if any is out of range; all problems are named at once.
@@ -58,7 +65,7 @@ class SimulationSettings:
     seed: int = 42
     regime: str = "memoryless"
     growth: float = 0.10
-    persona_mix: tuple[float, float, float, float] = (150.0, 25.0, 25.0, 25.0)
+    persona_mix: ByPersona = (150.0, 25.0, 25.0, 25.0)
     drift: str = "none"
     drift_date: date = date(2018, 11, 1)
     drift_factor: float = 2.0
@@ -66,6 +73,10 @@ class SimulationSettings:
     files_a_day: int = 4
     is_compressed: bool = False
     dirty_share: float = 0.0
+    offers: tuple[Offer, ...] = OFFERS
+    saved_share: ByPersona = (0.4, 0.3, 0.3, 0.3)
+    lost_share: ByPersona = (0.15, 0.3, 0.25, 0.1)
+    dog_share: ByPersona = (0.05, 0.15, 0.1, 0.05)
 
     def __post_init__(self) -> None:
         """Refuse settings that no log can be made from."""
@@ -98,8 +109,27 @@ class SimulationSettings:
             problems.append(
                 f"found {self.days} days from {self.start}, expected days from 1970 to 9999"
             )
+        problems += self._problems_of_offers()
         if problems:
             raise InputError(f"{'; '.join(problems)}: correct the arguments of the simulation")
+
+    def _problems_of_offers(self) -> list[str]:
+        names = [offer.name for offer in self.offers]
+        problems = []
+        if not names or len({*names}) < len(names):
+            problems.append(f"found offers {names}, expected at least one, each name once")
+        shares = self.saved_share, self.lost_share, self.dog_share
+        if any(len(share) != 4 or not 0 <= min(share) <= max(share) <= 1 for share in shares):
+            problems.append(
+                f"found saved_share, lost_share and dog_share {shares}, expected four shares of 0 "
+                "to 1 each"
+            )
+        elif max(map(sum, zip(*shares, strict=True))) > 1 + 1e-9:
+            problems.append(
+                f"found saved_share, lost_share and dog_share {shares}, expected shares that add "
+                "up to 1 at most in every persona"
+            )
+        return problems
 
     @property
     def start_ts(self) -> int:

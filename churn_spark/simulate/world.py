@@ -14,7 +14,9 @@ import numpy as np
 
 from churn_spark.errors import InputError
 from churn_spark.simulate.blocks import BlockFacts, simulate_block
+from churn_spark.simulate.contacts import Reached, read_contacts, save_contacts, take_contacts
 from churn_spark.simulate.logs import write_day
+from churn_spark.simulate.offers import Offer
 from churn_spark.simulate.own_files import (
     FILES,
     WORK,
@@ -27,6 +29,7 @@ from churn_spark.simulate.own_files import (
 from churn_spark.simulate.places import planned_files, settings_file, state_folder
 from churn_spark.simulate.population import count_blocks
 from churn_spark.simulate.settings import Period, SimulationSettings
+from churn_spark.simulate.treatment import Treated
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -92,7 +95,11 @@ def read_settings(out: Path) -> SimulationSettings:
     saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for name in ("start", "drift_date"):
         saved[name] = date.fromisoformat(saved[name])
-    return SimulationSettings(**(saved | {"persona_mix": tuple(saved["persona_mix"])}))
+    for name in ("persona_mix", "saved_share", "lost_share", "dog_share"):
+        saved |= {name: tuple(saved[name])} if name in saved else {}
+    if "offers" in saved:
+        saved["offers"] = tuple(Offer(**offer) for offer in saved["offers"])
+    return SimulationSettings(**saved)
 
 
 def log_end(out: Path) -> date:
@@ -151,10 +158,12 @@ def simulate_log(
     if not (has_log(out) and read_settings(out) == settings):
         # The settings go first, lest half a world pass for one; the list of own files stays.
         remove([settings_file(out), *(read_own(out) - {out / FILES})], out)
-    return _simulate(settings, settings.period, out, None, run)
+    return _simulate(settings, settings.period, out, None, (), run)
 
 
-def continue_log(out: Path, period: Period, run: Runner = run_here) -> SimulationFacts:
+def continue_log(
+    out: Path, period: Period, run: Runner = run_here, contacts: Sequence[Reached] = ()
+) -> SimulationFacts:
     """Simulate further days of a world, as if it had been simulated in one go.
 
     The states of the world at the begin and at the end of the last period are kept, so the
@@ -164,9 +173,11 @@ def continue_log(out: Path, period: Period, run: Runner = run_here) -> Simulatio
         out: folder of the world.
         period: the days; they begin where a state was kept.
         run: how the blocks and days are worked off.
+        contacts: that act on these days; those that acted before are known.
 
     Raises:
-        InputError: if there is no world, or no state at the begin of the period.
+        InputError: if there is no world, or no state at the begin of the period; if contacts
+            don't fit, see `take_contacts`.
         OSError: if a file can't be written.
     """
     settings = read_settings(out)
@@ -177,25 +188,32 @@ def continue_log(out: Path, period: Period, run: Runner = run_here) -> Simulatio
             f"found no state of the world at {period.first}, expected one of {kept}: "
             "continue from there"
         )
-    return _simulate(settings, period, out, source, run)
+    taken = take_contacts(settings, out, period, read_contacts(source), contacts)
+    return _simulate(settings, period, out, source, taken, run)
 
 
 def _simulate(
-    settings: SimulationSettings, period: Period, out: Path, source: Path | None, run: Runner
+    settings: SimulationSettings,
+    period: Period,
+    out: Path,
+    source: Path | None,
+    contacts: Sequence[Treated],
+    run: Runner,
 ) -> SimulationFacts:
     """Simulate all blocks, write all days, and last of all keep where the world stands."""
     work = out / WORK
-    own = claim(out, planned_files(settings, period, out))
+    own = claim(out, planned_files(settings, period, out, bool(contacts)))
     remove([path for path in own if work in path.parents], out)
     work.mkdir(exist_ok=True)
     blocks = list(range(count_blocks(settings)))
-    facts = run(partial(simulate_block, settings, period, out, work, source), blocks)
+    facts = run(partial(simulate_block, settings, period, out, work, source, contacts), blocks)
     bounds = np.array([block.bounds for block in facts])
     tasks = [
         (day, list(zip(bounds[:, n].tolist(), bounds[:, n + 1].tolist(), strict=True)))
         for n, day in enumerate(period.dates)
     ]
     n_events = run(partial(write_day, settings, out, work), tasks)
+    save_contacts(work / "world", contacts)
     _keep_state(settings, period, out, work)
     return _sum_up(facts, n_events, out)
 

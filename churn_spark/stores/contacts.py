@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
@@ -38,6 +39,21 @@ class Batch:
     source: str
     contacts: Mapping[int, Contact]
     rejected: Mapping[int, str]
+
+
+def read_contacts_file(file: Path) -> Batch:
+    """The rows of a CSV file on this machine.
+
+    Raises:
+        InputError: if it can't be read, or isn't one of contacts.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the contacts can't be read from {file}: {error.strerror}; expected a CSV file"
+        ) from error
+    return parse_contacts(content, file.name)
 
 
 def parse_contacts(content: bytes, source: str) -> Batch:
