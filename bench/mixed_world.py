@@ -75,9 +75,7 @@ def load_mixed(spark: SparkSession, work: Path, settings: SimulationSettings) ->
     context = found.context(spark)
     for number, (folder, regime) in enumerate(zip(found.folders, REGIMES, strict=True)):
         seed = settings.seed + number * _SEED_STEP
-        simulate_log(
-            replace(settings, users=settings.users // 2, regime=regime, seed=seed), folder
-        )
+        simulate_log(replace(settings, users=settings.users // 2, regime=regime, seed=seed), folder)
         ids = f'"userId":"{_FIRST_DIGIT}', f'"userId":"{_FIRST_DIGIT + number}'
         for path in sorted((folder / "events").rglob("*.json")):
             path.write_text(path.read_text().replace(*ids))

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,8 @@ from churn_spark.simulate.settings import SimulationSettings
 SECTIONS = ("full", "small", "fading", "mixed", "weights", "mini", "engines")
 FULL_USERS = 22_277
 SMALL_SIZES = (450, 900)
-SMALL_SEED, FADING_SEED, MIXED_SEED, WEIGHTS_SEED = 1000, 700, 800, 900
+SMALL_SEED, FADING_SEED, MIXED_SEED, WEIGHTS_SEED = 1100, 700, 800, 900
+"""The worlds' seeds are those that follow."""
 HORIZONS = ((14, 1), (10, 0))
 
 
@@ -81,9 +83,9 @@ def say_full(spark: SparkSession, work: Path, users: int) -> None:
     )
 
 
-def say_small(spark: SparkSession, work: Path, n_worlds: int) -> None:
+def say_small(spark: SparkSession, work: Path, sizes: Sequence[int], n_worlds: int) -> None:
     """Small populations: the mean over several worlds."""
-    for users in SMALL_SIZES:
+    for users in sizes:
         found = []
         for seed in range(1, n_worlds + 1):
             settings = SimulationSettings(users=users, seed=SMALL_SEED + seed)
@@ -177,11 +179,14 @@ def say_lifetime(context: JobContext) -> None:
 
 def main(
     users: Annotated[int, typer.Option(help="Users of the full log.")] = FULL_USERS,
-    worlds: Annotated[int, typer.Option(help="Worlds of each small size.")] = 10,
+    small_users: Annotated[
+        list[int] | None, typer.Option(help=f"Users of a small world; {SMALL_SIZES} if none.")
+    ] = None,
+    worlds: Annotated[
+        int, typer.Option(help="Of each small size, and to try the class weight in.")
+    ] = 10,
     fading_users: Annotated[int, typer.Option(help="Users of a world that fades.")] = 8000,
-    fading_worlds: Annotated[int, typer.Option(help="Worlds with and without fading.")] = 5,
-    mixed_worlds: Annotated[int, typer.Option(help="Logs of which half of the users fade.")] = 3,
-    weight_worlds: Annotated[int, typer.Option(help="To try the class weight in.")] = 10,
+    fading_worlds: Annotated[int, typer.Option(help="Of each regime, and of both mixed.")] = 5,
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
     ] = None,
@@ -198,15 +203,15 @@ def main(
         if "engines" in chosen:
             say_engines(spark, folder, 500_000)
         if "small" in chosen:
-            say_small(spark, folder / "small", worlds)
+            say_small(spark, folder / "small", small_users or SMALL_SIZES, worlds)
         if "fading" in chosen:
             say_fading(spark, folder / "fading", fading_users, fading_worlds)
         if "mixed" in chosen:
             some = SimulationSettings(users=fading_users, seed=MIXED_SEED + 1)
-            say_mixed(spark, folder / "mixed", some, mixed_worlds)
+            say_mixed(spark, folder / "mixed", some, fading_worlds)
         if "weights" in chosen:
             some = SimulationSettings(users=fading_users, seed=WEIGHTS_SEED + 1)
-            say_weights(spark, folder / "weights", some, weight_worlds)
+            say_weights(spark, folder / "weights", some, worlds)
         if "mini" in chosen and sample:
             say_mini(spark, folder / "mini", Path(sample))
         if "full" in chosen:

@@ -38,9 +38,7 @@ def say_weights(
         say_difference(f"{title}: weighted minus {UNWEIGHTED}", found, UNWEIGHTED, (0.001, 0.002))
 
 
-def say_mixed(
-    spark: SparkSession, work: Path, settings: SimulationSettings, n_worlds: int
-) -> None:
+def say_mixed(spark: SparkSession, work: Path, settings: SimulationSettings, n_worlds: int) -> None:
     """A log of which half of the users fade before they leave."""
     found = []
     for one in worlds_of(settings, n_worlds):

@@ -70,8 +70,8 @@ def choose_rounds(losses: Floats, users: NDArray[np.object_], grid: list[int]) -
     n_users = int(user.max()) + 1
     best = int(np.argmin(losses.mean(axis=1)))
     if len(grid) == 1:
-        few = f"{grid[0]} trees: fewer than {MIN_POSITIVES} held-out cancellations can't ask for more"
-        return ChosenRounds(grid[0], grid[0], few)
+        few = f"fewer than {MIN_POSITIVES} held-out cancellations can't ask for more"
+        return ChosenRounds(grid[0], grid[0], f"{grid[0]} trees: {few}")
     # Every user counts the same here, however many dates they are in.
     rows_per_user = np.full(n_users, losses.shape[1] / n_users)
     for position, rounds in enumerate(grid):
