@@ -139,7 +139,7 @@ bench-simulate: setup ## The simulator: how faithful, how lawful, how fast (6 mi
 	@"$(PY)" -m bench.simulate
 
 .PHONY: bench-model
-bench-model: setup ## The predictions: against the truth, the simple models and the clock (1 h, 25 GB)
+bench-model: setup ## The predictions: against the truth, the simple models and the clock (hours, 25 GB)
 	@"$(PY)" -m bench.model
 
 .PHONY: bench-monitor

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from pyspark.sql import SparkSession
 from bench import flow
 from bench.engines import say_engines
 from bench.known_fading import best_when_fading
+from bench.paired_worlds import say_mixed, say_weights
 from bench.promises import choose_sections, holds
 from bench.said_models import (
     PARAMETERS,
@@ -42,9 +44,11 @@ from churn_spark.pipeline.training_data import label_snapshots, prepare
 from churn_spark.runtime.session import build_session
 from churn_spark.simulate.settings import SimulationSettings
 
-SECTIONS = ("full", "small", "fading", "mini", "engines")
+SECTIONS = ("full", "small", "fading", "mixed", "weights", "mini", "engines")
 FULL_USERS = 22_277
 SMALL_SIZES = (450, 900)
+SMALL_SEED, FADING_SEED, MIXED_SEED, WEIGHTS_SEED = 1100, 700, 800, 900
+"""The worlds' seeds are those that follow."""
 HORIZONS = ((14, 1), (10, 0))
 
 
@@ -79,12 +83,12 @@ def say_full(spark: SparkSession, work: Path, users: int) -> None:
     )
 
 
-def say_small(spark: SparkSession, work: Path, n_worlds: int) -> None:
+def say_small(spark: SparkSession, work: Path, sizes: Sequence[int], n_worlds: int) -> None:
     """Small populations: the mean over several worlds."""
-    for users in SMALL_SIZES:
+    for users in sizes:
         found = []
         for seed in range(1, n_worlds + 1):
-            settings = SimulationSettings(users=users, seed=1000 + seed)
+            settings = SimulationSettings(users=users, seed=SMALL_SEED + seed)
             folder = work / f"{users}-{seed}"
             world = load_world(spark, folder, settings)
             context, tested = test_newest(
@@ -104,7 +108,7 @@ def say_fading(spark: SparkSession, work: Path, users: int, n_worlds: int) -> No
     """Interest that fades: what the model of fading is worth there, and that it harms nowhere."""
     for regime in ("degrading", "memoryless"):
         found = []
-        for seed in range(701, 701 + n_worlds):
+        for seed in range(FADING_SEED + 1, FADING_SEED + 1 + n_worlds):
             settings = SimulationSettings(users=users, seed=seed, regime=regime)
             world = load_world(spark, work / regime, settings)
             found.append(_judge_with_and_without(spark, world, settings))
@@ -175,8 +179,14 @@ def say_lifetime(context: JobContext) -> None:
 
 def main(
     users: Annotated[int, typer.Option(help="Users of the full log.")] = FULL_USERS,
-    worlds: Annotated[int, typer.Option(help="Worlds of each small size.")] = 10,
-    fading_worlds: Annotated[int, typer.Option(help="Worlds with and without fading.")] = 5,
+    small_users: Annotated[
+        list[int] | None, typer.Option(help=f"Users of a small world; {SMALL_SIZES} if none.")
+    ] = None,
+    worlds: Annotated[
+        int, typer.Option(help="Of each small size, and to try the class weight in.")
+    ] = 10,
+    fading_users: Annotated[int, typer.Option(help="Users of a world that fades.")] = 8000,
+    fading_worlds: Annotated[int, typer.Option(help="Of each regime, and of both mixed.")] = 5,
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
     ] = None,
@@ -193,9 +203,15 @@ def main(
         if "engines" in chosen:
             say_engines(spark, folder, 500_000)
         if "small" in chosen:
-            say_small(spark, folder / "small", worlds)
+            say_small(spark, folder / "small", small_users or SMALL_SIZES, worlds)
         if "fading" in chosen:
-            say_fading(spark, folder / "fading", 8000, fading_worlds)
+            say_fading(spark, folder / "fading", fading_users, fading_worlds)
+        if "mixed" in chosen:
+            some = SimulationSettings(users=fading_users, seed=MIXED_SEED + 1)
+            say_mixed(spark, folder / "mixed", some, fading_worlds)
+        if "weights" in chosen:
+            some = SimulationSettings(users=fading_users, seed=WEIGHTS_SEED + 1)
+            say_weights(spark, folder / "weights", some, worlds)
         if "mini" in chosen and sample:
             say_mini(spark, folder / "mini", Path(sample))
         if "full" in chosen:

@@ -52,7 +52,7 @@ def test_newest(
     end = settings.start + timedelta(days=settings.days)
     plan = choose_dates(log, end, learning, context.config.backtest)
     flow.build_snapshots(context, {*plan.train, *plan.test})
-    return context, fit_and_predict(context.lakehouse, log, plan, learning, world.folder)
+    return context, fit_and_predict(context.lakehouse, log, plan, learning, world.truth)
 
 
 def judge(tested: BacktestResult, more: dict[str, NDArray[np.float64]]) -> Comparison:

@@ -49,6 +49,11 @@ class World:
     folder: Path
     lakehouse: Path
 
+    @property
+    def truth(self) -> Path | None:
+        """The folder that has the truth of all users; none where there is none."""
+        return self.folder
+
     def context(self, spark: SparkSession, *overrides: str) -> JobContext:
         """What jobs work with, under some configuration."""
         config = load_config(overrides=[f"lakehouse={self.lakehouse}", *overrides])

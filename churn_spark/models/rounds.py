@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from churn_spark.arrays import Floats
 from churn_spark.evaluation.intervals import paired_difference
+from churn_spark.models.calibration_choice import MIN_POSITIVES
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,24 @@ def round_grid(least: int, most: int) -> list[int]:
     return grid
 
 
+def rounds_to_try(n_positive: int, least: int, most: int, *, from_forecasts: bool) -> list[int]:
+    """Numbers of trees to try; only the least where nobody could tell that more are better.
+
+    Trees that add to forecasts start from what is known, and with few held-out cancellations the
+    best number is chance, however long the way to it: one log of 450 users in seven got 300 trees
+    and more (docs/adr/0063). Trees that start from the base rate have to grow in any case.
+
+    Args:
+        n_positive: held-out rows that cancel.
+        least: trees.
+        most: trees.
+        from_forecasts: whether the trees add to forecasts.
+    """
+    if from_forecasts and n_positive < MIN_POSITIVES:
+        return [least]
+    return round_grid(least, most)
+
+
 def choose_rounds(
     losses: Floats,
     users: NDArray[np.object_],
@@ -55,6 +74,9 @@ def choose_rounds(
     """
     _, user = np.unique(users.astype(str), return_inverse=True)
     n_users = int(user.max()) + 1
+    if len(grid) == 1:
+        few = f"fewer than {MIN_POSITIVES} held-out cancellations can't ask for more"
+        return ChosenRounds(grid[0], grid[0], f"{grid[0]} trees: {few}")
     best = int(np.argmin(np.average(losses, axis=1, weights=weights)))
     n_rows = losses.shape[1] if weights is None else float(weights.sum())
     # Every user counts the same here, however many dates they are in.

@@ -39,7 +39,7 @@ from churn_spark.models.logistic import (
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.reference_folds import FOLD, deal_one_row
-from churn_spark.models.rounds import ChosenRounds, choose_rounds, round_grid
+from churn_spark.models.rounds import ChosenRounds, choose_rounds, rounds_to_try
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
 MAX_SCORED_ROWS = 200_000
@@ -113,10 +113,16 @@ def train_trees(
     first = before_newest if has_earlier else trained
     base_rate = fitted_on.base_rate
     offset = fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), offset_features, base_rate)
-    plan = TreePlan(config.max_rounds, class_weight_of(first, config), seed, offset)
-    candidate = fit_trees(first, encoding, config, plan, config.engine)
     stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
-    rounds = _choose_rounds(stopping, encoding, candidate, plan, config)
+    grid = rounds_to_try(
+        int(stopping["label"].sum()),
+        config.min_rounds,
+        config.max_rounds,
+        from_forecasts=bool(offset.slopes),
+    )
+    plan = TreePlan(grid[-1], class_weight_of(first, config), seed, offset)
+    candidate = fit_trees(first, encoding, config, plan, config.engine)
+    rounds = _choose_rounds(stopping, encoding, candidate, offset, grid)
     weight = class_weight_of(fitted_on, config)
     final_plan = TreePlan(rounds.rounds, weight, seed, offset)
     native_text = fit_trees(fitted_on, encoding, config, final_plan, config.engine)
@@ -234,12 +240,11 @@ def _choose_rounds(
     stopping: pd.DataFrame,
     encoding: Encoding,
     candidate: str,
-    plan: TreePlan,
-    config: LightGBMConfig,
+    offset: Offset,
+    grid: list[int],
 ) -> ChosenRounds:
     """Compare numbers of trees by their loss on the stopping users."""
-    grid = round_grid(config.min_rounds, config.max_rounds)
-    margins = staged_margins(stopping, encoding, candidate, plan.offset, grid)
+    margins = staged_margins(stopping, encoding, candidate, offset, grid)
     losses = margin_losses(margins, stopping["label"].to_numpy())
     return choose_rounds(losses, stopping["user_id"].to_numpy(), grid, weights_in(stopping))
 

@@ -12,7 +12,12 @@ import pandas as pd
 import pytest
 
 from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
-from churn_spark.models.fading.filtering import filter_lives, forecast_staying, sum_slopes
+from churn_spark.models.fading.filtering import (
+    filter_lives,
+    forecast_staying,
+    foresee_cancels,
+    sum_slopes,
+)
 from churn_spark.models.fading.fitting import UserDays, fit_fading
 from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
 from churn_spark.models.fading.model import FadingModel
@@ -54,8 +59,18 @@ def make_lives(until: int) -> Lives:
     return build_lives(visits, registered, cancelled, START_S, end, EVEN)
 
 
+Pauses = list[tuple[int, float, bool]]
+"""Day on which each begins, length, and whether a visit ended it."""
+
+
 def enumerate_paths(
-    first: int, last: int, pauses: list[tuple[int, float, bool]], cycle: int | None, fading: float
+    first: int,
+    last: int,
+    pauses: Pauses,
+    cycle: int | None,
+    fading: float,
+    *,
+    survives_last: bool = True,
 ) -> tuple[float, float, float]:
     """By all paths of states: likelihood of a life, weight of fading at its end, cancel next day.
 
@@ -65,6 +80,8 @@ def enumerate_paths(
         pauses: day, length and whether a visit ended it.
         cycle: day of the billing cycle on day 0; none where it is unknown.
         fading: share of those fading on the first day.
+        survives_last: whether the day before `last` passed without a cancellation; else its pauses
+            are known, and no more.
     """
     weights = np.exp(grid()[1])
     chances = PARAMETERS.cancel_content, PARAMETERS.cancel_fading
@@ -86,7 +103,8 @@ def enumerate_paths(
                 for begun, length, ended in pauses:
                     if begun == day:
                         chance *= math.exp(-length / size) / (size if ended else 1.0)
-                chance *= 1 - chances[state] * factor[day]
+                if survives_last or day < last - 1:
+                    chance *= 1 - chances[state] * factor[day]
                 chance *= moves[state][path[day - first + 1]]
             total += chance
             at_end += chance * path[-1]
@@ -94,32 +112,27 @@ def enumerate_paths(
     return total, at_end / total, cancels / total
 
 
-def expected_lives() -> list[tuple[float, float, float]]:
+def told_lives() -> list[tuple[int, int, Pauses, int | None, float]]:
+    """The lives of `make_lives(6)`, as `enumerate_paths` is told them."""
     hour = 1 / 24
     share = PARAMETERS.fading_at_start
-    return [
-        enumerate_paths(
-            0,
-            6,
-            [
-                (0, 0.5, True),
-                (0, 1.2 - 0.55 - hour, True),
-                (1, 4.1 - 1.3 - hour, True),
-                (4, 6 - 4.2 - hour, False),
-            ],
-            11,
-            share,
-        ),
-        enumerate_paths(2, 6, [(2, 2.9 - 2.4 - hour, True), (2, 6 - 2.95 - hour, False)], 28, 0.0),
-        enumerate_paths(
-            0,
-            4,
-            [(0, 0.1, True), (0, 3.3 - 0.2 - hour, True), (3, 4 - 3.4 - hour, False)],
-            27,
-            share,
-        ),
-        enumerate_paths(0, 6, [(0, 6.0, False)], None, share),
+    often: Pauses = [
+        (0, 0.5, True),
+        (0, 1.2 - 0.55 - hour, True),
+        (1, 4.1 - 1.3 - hour, True),
+        (4, 6 - 4.2 - hour, False),
     ]
+    cancels: Pauses = [(0, 0.1, True), (0, 3.3 - 0.2 - hour, True), (3, 4 - 3.4 - hour, False)]
+    return [
+        (0, 6, often, 11, share),
+        (2, 6, [(2, 2.9 - 2.4 - hour, True), (2, 6 - 2.95 - hour, False)], 28, 0.0),
+        (0, 4, cancels, 27, share),
+        (0, 6, [(0, 6.0, False)], None, share),
+    ]
+
+
+def expected_lives() -> list[tuple[float, float, float]]:
+    return [enumerate_paths(*told) for told in told_lives()]
 
 
 def test_filter_is_the_sum_over_all_paths() -> None:
@@ -153,6 +166,20 @@ def test_likelihood_has_the_cancellation_too() -> None:
     assert found == pytest.approx(sum(expected) + math.log(expected_lives()[2][2]), rel=1e-9)
 
 
+def test_days_are_foreseen_by_the_pauses_begun_by_then() -> None:
+    """By all paths: each day with the pauses that begin on it, and those before, only."""
+    expected = math.log(expected_lives()[2][2])  # of the one who cancels, on that day
+    for first, last, pauses, cycle, fading in told_lives():
+        for day in range(first, last):
+            life = first, day + 1, pauses, cycle, fading
+            survived, seen = (
+                enumerate_paths(*life, survives_last=survives)[0] for survives in (True, False)
+            )
+            expected += math.log(survived / seen)
+    found = foresee_cancels(make_lives(6), VECTOR, PROFILE)
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
 def test_slope_is_that_of_the_likelihood() -> None:
     lives, step = make_lives(6), 1e-5
     found = sum_slopes(lives, VECTOR, PROFILE)
@@ -168,7 +195,7 @@ def test_slope_is_that_of_the_likelihood() -> None:
 
 
 def test_slope_of_the_prior_is_that_of_its_log_density() -> None:
-    prior, step = WeakPrior.around(0.003, 4.0), 1e-6
+    prior, step = WeakPrior.around(0.003, 4.0, -2.0), 1e-6
     expected = [
         (prior.log_density(VECTOR + step * one) - prior.log_density(VECTOR - step * one))
         / (2 * step)
@@ -179,7 +206,7 @@ def test_slope_of_the_prior_is_that_of_its_log_density() -> None:
 
 def test_prior_keeps_most_users_content() -> None:
     """The same flow with slower stops has most users fading: the prior all but rules it out."""
-    prior = WeakPrior.around(0.003, 4.0)
+    prior = WeakPrior.around(0.003, 4.0, -2.0)
     few, most = prior.mean.copy(), prior.mean.copy()
     few[0], most[1] = -5.6, -7.5
     assert prior.log_density(few) > prior.log_density(most) + 8
@@ -277,6 +304,15 @@ def test_parameters_come_back(fitted: FadingModel) -> None:
     assert found.cancel_content < 0.3 * found.cancel_fading
     assert found.mean_log_pause == pytest.approx(1.0, abs=0.1)
     assert found.sd_log_pause == pytest.approx(0.6, abs=0.1)
+
+
+@pytest.mark.parametrize(("onset", "recovery"), [(0.003, 0.06), (0.02, 0.02)])
+def test_share_of_fading_users_is_estimated_from_who_cancels(onset: float, recovery: float) -> None:
+    """Few or many: no prior knows."""
+    truth = replace(TRUTH, onset=onset, recovery=recovery)
+    some = simulate_users(2000, 50, truth, PROFILE)
+    found = fit_fading(cut(some, 800), START, START + timedelta(days=50)).parameters
+    assert found.fading_at_start == pytest.approx(truth.fading_at_start, rel=0.4)
 
 
 def test_billing_days_come_back(fitted: FadingModel) -> None:

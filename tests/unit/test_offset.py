@@ -52,6 +52,15 @@ def test_fitted_offset_finds_what_each_forecast_holds() -> None:
     assert found.intercept == pytest.approx(0.5, abs=0.1)
 
 
+def test_forecast_that_hardly_varies_gets_no_steep_slope_from_few_rows() -> None:
+    """Of the same share of cancellations for each forecast, a thousand times as many rows do."""
+    one_log = pd.DataFrame({"flat": [0.05] * 100 + [0.055] * 100})
+    few = one_log.assign(label=[1] * 4 + [0] * 96 + [1] * 8 + [0] * 92)
+    assert 0.0 < fit_offset(few, ["flat"], 0.05).slopes["flat"] < 0.5
+    many = pd.concat([few] * 1000, ignore_index=True)
+    assert fit_offset(many, ["flat"], 0.05).slopes["flat"] > 5.0
+
+
 def test_forecast_with_a_negative_slope_is_left_out_and_the_others_are_fitted_again() -> None:
     rows = make_rows(-0.5)
     found = fit_offset(rows, ["one", "other"], 0.1)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.models.rounds import choose_rounds, round_grid
+from churn_spark.models.rounds import choose_rounds, round_grid, rounds_to_try
 
 GRID = [10, 20, 40]
 
@@ -41,6 +41,18 @@ def test_rows_of_one_user_are_one_observation() -> None:
     losses = np.stack([gain + 0.1, gain + 0.1, np.full(40, 0.1)])
     assert choose_rounds(losses, np.repeat(_users(2), 20), GRID).rounds == 10
     assert choose_rounds(losses, _users(40), GRID).rounds == 40
+
+
+def test_few_cancellations_ask_for_no_more_trees_where_forecasts_say_what_is_known() -> None:
+    assert rounds_to_try(49, 10, 400, from_forecasts=True) == [10]
+    assert rounds_to_try(50, 10, 400, from_forecasts=True) == round_grid(10, 400)
+    assert rounds_to_try(0, 10, 400, from_forecasts=False) == round_grid(10, 400)
+
+
+def test_the_only_number_is_taken_and_the_reason_says_why() -> None:
+    chosen = choose_rounds(np.full((1, 50), 0.2), _users(50), [10])
+    assert (chosen.rounds, chosen.best) == (10, 10)
+    assert "fewer than 50 held-out cancellations" in chosen.reason
 
 
 @given(st.integers(1, 50), st.integers(0, 2000))

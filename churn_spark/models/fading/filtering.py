@@ -32,6 +32,8 @@ class Filtered:
         weights: of content and fading users with each mean pause; those of a user add up to 1,
             shape (2, users, grid points).
         log_likelihoods: of the users, their cancellations left out, shape (users,).
+        foreseen: log of the chance of the days without a cancellation, each given what was known
+            before it was over, shape (users,).
         kept: the weights of each day before it was lived through, where they are asked for.
         norms: what each day's weights were divided by, by user of its pauses; the last one: what
             the users' weights at the end were.
@@ -39,6 +41,7 @@ class Filtered:
 
     weights: Floats
     log_likelihoods: Floats
+    foreseen: Floats
     kept: list[Floats] = field(default_factory=list)
     norms: list[Floats] = field(default_factory=list)
 
@@ -77,8 +80,8 @@ def filter_lives(
         keeps: whether each day's weights are kept, for the way back.
     """
     weights = _begin(lives, parameters)
-    total = np.zeros(len(lives.joined))
-    found = Filtered(weights, total)
+    total, foreseen = np.zeros((2, len(lives.joined)))
+    found = Filtered(weights, total, foreseen)
     for day in range(lives.n_days):
         user, seen, size = _see(lives, parameters, day)
         seen *= weights[:, user]
@@ -89,23 +92,34 @@ def filter_lives(
             found.kept.append(weights.copy())
             found.norms.append(norm)
         step = _Step.of(lives, parameters, profile, day)
+        before = weights.sum(axis=(0, 2))
         weights = step.forward(weights)
+        foreseen += np.log(weights.sum(axis=(0, 2)) / before)
     norm = weights.sum(axis=(0, 2))
     found.norms.append(norm)
-    return Filtered(weights / norm[:, None], total + np.log(norm), found.kept, found.norms)
+    return Filtered(
+        weights / norm[:, None], total + np.log(norm), foreseen, found.kept, found.norms
+    )
 
 
 def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
     """The likelihood of the lives, cancellations included, and its slopes by the vector."""
     parameters = Parameters.of_vector(vector)
     forward = filter_lives(lives, parameters, profile, keeps=True)
-    finals = np.where(
-        lives.is_cancelled, _cancel_chances(parameters, lives.final_factors(profile)), 1.0
-    )
+    finals = _final_chances(lives, parameters, profile)
     outcome = (forward.weights.sum(axis=2) * finals).sum(axis=0)
     slopes = _run_back(lives, vector, profile, forward, finals / outcome)
     total = forward.log_likelihoods.sum() + np.log(outcome).sum()
     return Sums(float(total), slopes.sum(axis=0), slopes.T @ slopes)
+
+
+def foresee_cancels(lives: Lives, vector: Floats, profile: Floats) -> float:
+    """Log of the chance of who cancelled when, each day given the pauses before; see `Filtered`."""
+    parameters = Parameters.of_vector(vector)
+    forward = filter_lives(lives, parameters, profile)
+    finals = _final_chances(lives, parameters, profile)
+    outcome = (forward.weights.sum(axis=2) * finals).sum(axis=0)
+    return float(forward.foreseen.sum() + np.log(outcome).sum())
 
 
 def forecast_staying(
@@ -214,6 +228,12 @@ def _cancel_chances(parameters: Parameters, factors: Floats) -> Floats:
     """While content and while fading, shape (2, users)."""
     base = np.array([[parameters.cancel_content], [parameters.cancel_fading]])
     return np.asarray(np.minimum(base * factors, _MAX_CHANCE))
+
+
+def _final_chances(lives: Lives, parameters: Parameters, profile: Floats) -> Floats:
+    """Chance of how each life ended, by the state it ended in, shape (2, users)."""
+    chances = _cancel_chances(parameters, lives.final_factors(profile))
+    return np.asarray(np.where(lives.is_cancelled, chances, 1.0))
 
 
 def _run_back(

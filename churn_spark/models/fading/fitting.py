@@ -7,10 +7,11 @@ models", 1974): the curvature is that of the users' slopes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial, reduce
-from operator import add
+from operator import add, itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 
 from churn_spark.arrays import Floats
 from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
-from churn_spark.models.fading.filtering import Sums, sum_slopes
+from churn_spark.models.fading.filtering import Sums, foresee_cancels, sum_slopes
 from churn_spark.models.fading.lives import CYCLE_DAYS, Lives, build_lives, life_ends
 from churn_spark.models.fading.model import FadingModel
 from churn_spark.models.fading.parameters import Parameters, WeakPrior
@@ -31,6 +32,8 @@ _MAX_STEPS: Final = 30
 _ENOUGH: Final = 0.1
 _MAX_MOVE: Final = 0.7
 _TRIALS: Final = 6
+_LOG_ODDS_FADING: Final = (-1.0, -2.0, -3.0, -4.0)
+_PARTS_TO_CHOOSE_BY: Final = 8
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,12 @@ def fit_fading(users: Parts[UserDays], log_start: date, fitted_before: date) -> 
         profile = _fit_profile(facts.lived, facts.cancels)
         cancels_a_day = (facts.cancels.sum() + 1.0) / (facts.lived.sum() + 1.0)
         mean_pause = (facts.pause_days + 1.0) / (facts.n_pauses + 1.0)
-        prior = WeakPrior.around(float(cancels_a_day), mean_pause)
-        vector = _maximize(lives, profile, prior)
+        priors = [
+            WeakPrior.around(float(cancels_a_day), mean_pause, log_odds)
+            for log_odds in _LOG_ODDS_FADING
+        ]
+        prior, start = _choose_prior(lives.first(_PARTS_TO_CHOOSE_BY), profile, priors)
+        vector = _maximize(lives, profile, prior, start)
     return FadingModel(Parameters.of_vector(vector), profile, clock, log_start, fitted_before)
 
 
@@ -127,14 +134,31 @@ def _fit_profile(lived: Floats, cancels: Floats) -> Floats:
     return np.asarray(profile * lived.sum() / (profile * lived).sum())
 
 
-def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior) -> Floats:
-    """The vector of the most likely parameters, from the prior's mean uphill."""
+def _choose_prior(
+    lives: Parts[Lives], profile: Floats, priors: Sequence[WeakPrior]
+) -> tuple[WeakPrior, Floats]:
+    """The prior under which the model foresees cancellations best, and its vector.
+
+    How many users fade is what the likelihood of pauses is wrong about, so it doesn't decide:
+    the chance of who cancelled when does, each day given only the pauses before it.
+    """
+    found, vector = [], priors[0].mean
+    for prior in priors:
+        vector = _maximize(lives, profile, prior, vector)
+        foreseen = lives.collect(partial(foresee_cancels, vector=vector, profile=profile))
+        found.append((sum(foreseen), prior, vector))
+    _, best, start = max(found, key=itemgetter(0))
+    return best, start
+
+
+def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior, start: Floats) -> Floats:
+    """The vector of the most likely parameters, uphill from a start."""
 
     def climb(vector: Floats) -> tuple[float, Sums]:
         sums = reduce(add, lives.collect(partial(sum_slopes, vector=vector, profile=profile)))
         return sums.log_likelihood + prior.log_density(vector), sums
 
-    vector: Floats = prior.mean
+    vector = start
     caution = 1.0
     height, sums = climb(vector)
     for _ in range(_MAX_STEPS):

@@ -12,7 +12,6 @@ from churn_spark.arrays import Floats
 
 _GRID: Final = np.linspace(-2.6, 2.6, 11)
 _LOG_WEIGHTS: Final = -0.5 * _GRID**2 - np.log(np.exp(-0.5 * _GRID**2).sum())
-_LOG_ODDS_FADING: Final = -2.0
 _SD_LOG_ODDS_FADING: Final = 0.25
 NAMES: Final = (
     "onset", "recovery", "slowing",
@@ -85,40 +84,44 @@ def grid() -> tuple[Floats, Floats]:
 class WeakPrior:
     """Normal distributions of the vector: they keep what a short log can't tell within reason.
 
-    One more, a narrow one, is of the log-odds of the share of users who are fading: it is a state
-    that few are in. The likelihood alone takes all that the model doesn't know of pauses, and there
-    are fifty of them to a cancellation, for half of the users fading for months.
+    One more, a narrow one, is of the log-odds of the share of users who are fading. The likelihood
+    alone takes all that the model doesn't know of pauses, and there are fifty of them to a
+    cancellation, for half of the users fading for months.
 
     Attributes:
         mean: shape (7,).
         sd: shape (7,).
+        log_odds_fading: where the narrow one lies.
     """
 
     mean: Floats
     sd: Floats
+    log_odds_fading: float
 
     @classmethod
-    def around(cls, cancels_a_day: float, mean_pause: float) -> WeakPrior:
-        """Wide around what the log itself has.
+    def around(cls, cancels_a_day: float, mean_pause: float, log_odds_fading: float) -> WeakPrior:
+        """Wide around what the log itself has, but for the share of users who are fading.
 
         Args:
             cancels_a_day: share of users who cancel on a day.
             mean_pause: days from visit to visit, over all of them.
+            log_odds_fading: of that share.
         """
         cancels, pause = np.log(cancels_a_day), np.log(mean_pause)
         mean = np.array([-5.0, -3.5, 0.0, cancels - 1.5, cancels + 1.5, pause, -0.3])
-        return cls(mean, np.array([1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5]))
+        sd = np.array([1.0, 1.0, 0.7, 1.5, 1.5, 1.0, 0.5])
+        return cls(mean, sd, log_odds_fading)
 
     def log_density(self, vector: Floats) -> float:
         """Up to a constant."""
         share, _ = fading_log_odds(vector)
-        of_share = ((share - _LOG_ODDS_FADING) / _SD_LOG_ODDS_FADING) ** 2
+        of_share = ((share - self.log_odds_fading) / _SD_LOG_ODDS_FADING) ** 2
         return float(-0.5 * ((((vector - self.mean) / self.sd) ** 2).sum() + of_share))
 
     def slope(self, vector: Floats) -> Floats:
         """Of the log density, shape (7,)."""
         share, change = fading_log_odds(vector)
-        of_share = (_LOG_ODDS_FADING - share) / _SD_LOG_ODDS_FADING**2 * change
+        of_share = (self.log_odds_fading - share) / _SD_LOG_ODDS_FADING**2 * change
         return np.asarray((self.mean - vector) / self.sd**2 + of_share)
 
     def curvature(self, vector: Floats) -> Floats:

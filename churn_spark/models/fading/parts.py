@@ -24,6 +24,10 @@ class Parts(ABC, Generic[Part_co]):
         """What the function finds in each part, small, in their order."""
 
     @abstractmethod
+    def first(self, n: int) -> Parts[Part_co]:
+        """The first parts: of users by hash, so any number of them is a sample."""
+
+    @abstractmethod
     def derive(self, function: Callable[[Part_co], Other]) -> AbstractContextManager[Parts[Other]]:
         """What the function makes of each part, kept where the parts are while it is used."""
 
@@ -42,6 +46,10 @@ class LocalParts(Parts[Part]):
         """What the function finds in each part, in their order."""
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return list(threads.map(function, self.parts))
+
+    def first(self, n: int) -> LocalParts[Part]:
+        """The first parts."""
+        return LocalParts(self.parts[:n])
 
     @contextmanager
     def derive(self, function: Callable[[Part], Other]) -> Iterator[LocalParts[Other]]:

@@ -43,6 +43,10 @@ class SparkParts(Parts[Part]):
         found = self.parts.mapValues(function).collect()
         return [result for _, result in sorted(found, key=lambda one: one[0])]
 
+    def first(self, n: int) -> SparkParts[Part]:
+        """The first parts."""
+        return SparkParts(self.parts.filter(lambda part: part[0] < n))
+
     @contextmanager
     def derive(self, function: Callable[[Part], Other]) -> Iterator[SparkParts[Other]]:
         """What the function makes of each part, kept while it is used."""
