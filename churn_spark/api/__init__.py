@@ -1,1 +1,1 @@
-"""What notebooks and scripts call: `from churn_spark import Lakehouse`. It reads and never writes."""
+"""What notebooks and scripts call, by `from churn_spark import Lakehouse`: it only reads."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from churn_spark.errors import InputError
@@ -16,7 +16,7 @@ def as_date(value: Any) -> date:
     Raises:
         InputError: if it is none.
     """
-    if isinstance(value, datetime) and value == datetime(value.year, value.month, value.day):
+    if isinstance(value, datetime) and value.time() == time():
         return value.date()
     if isinstance(value, date) and not isinstance(value, datetime):
         return value

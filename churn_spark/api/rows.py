@@ -106,8 +106,7 @@ class Table:
         return self._narrowed(
             {
                 name: [
-                    self._value_of(name, one)
-                    for one in (value if _is_several(value) else [value])
+                    self._value_of(name, one) for one in (value if _is_several(value) else [value])
                 ]
                 for name, value in values.items()
             }

@@ -1,4 +1,4 @@
-"""A lakehouse for those who only read: Spark starts when something asks for it, if anything does."""
+"""A lakehouse for those who only read: Spark starts when something asks for it."""
 
 from __future__ import annotations
 
