@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from builders import random_records, write_lines
 from champion_builders import publish
-from local_lakehouse import open_local
+from local_lakehouse import LocalLakehouse, list_folder, open_local
 from report_builders import build_evaluation
 from serving_builders import (
     AS_OF,
@@ -51,7 +52,10 @@ def load_log(
     """A lakehouse with the log, and snapshots and labels of some dates."""
     lakehouse, config = open_local(folder), load_config()
     write_lines(folder.parent / "log" / "log.json", log_records or records())
-    ingest.run(lakehouse, config.ingest, str(folder.parent / "log"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest, "list_location", lambda _, path, __: list_folder(Path(path)))
+        patch.setattr(LocalLakehouse, "spark", None, raising=False)
+        ingest.run(lakehouse, config.ingest, str(folder.parent / "log"))
     rollups.run(lakehouse, config.ingest, of_events.STEPS)
     log = read_log_dates(lakehouse, max(dates) + timedelta(days=40))
     snapshots.run(lakehouse, dates, config.learning, log)
