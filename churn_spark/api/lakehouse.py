@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from churn_spark.api.champion import Champion
     from churn_spark.api.effect import Effect
-    from churn_spark.api.pages import Evaluation, Night
+    from churn_spark.api.evaluation import Evaluation
+    from churn_spark.api.night import Night
     from churn_spark.api.rows import Rows, Table
     from churn_spark.api.user import User
     from churn_spark.config import Config
@@ -239,7 +240,7 @@ class Lakehouse:
         Raises:
             MissingTableError: before the first backtest.
         """
-        from churn_spark.api.pages import Evaluation
+        from churn_spark.api.evaluation import Evaluation
         from churn_spark.reports.store import read_evaluation
 
         return Evaluation(read_evaluation(self._tables, self.config.costs))
@@ -254,7 +255,10 @@ class Lakehouse:
             MissingTableError: if there was no such night.
         """
         from churn_spark.api.dates import as_date
-        from churn_spark.api.pages import Night
+        from churn_spark.pipeline.context import quiet_mlflow
+
+        quiet_mlflow()
+        from churn_spark.api.night import Night
 
         return Night.read(self._tables, self.config, None if date is None else as_date(date))
 

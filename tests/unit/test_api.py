@@ -18,8 +18,8 @@ from builders import bytes_of
 from markdown_blocks import ROOT
 
 from churn_spark import Lakehouse
-from churn_spark.api import pages
 from churn_spark.api.effect import Effect
+from churn_spark.api.night import Night
 from churn_spark.contracts.tables import EFFECT
 from churn_spark.errors import (
     ConfigError,
@@ -191,7 +191,7 @@ def test_evaluation_has_its_figures_and_the_charts_of_its_page(lake: Lakehouse) 
 
 
 def test_night_has_the_charts_of_its_page() -> None:
-    night = pages.Night(build_nights(30, n_windows=2))
+    night = Night(build_nights(30, n_windows=2))
     assert night.charts.keys() == {"distribution", "drift", "performance", "happened"}
     assert night.figure("drift").axes
     assert not night.drift().empty

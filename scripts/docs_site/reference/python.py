@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from churn_spark.api.champion import Champion
 from churn_spark.api.effect import Effect
+from churn_spark.api.evaluation import Evaluation
 from churn_spark.api.lakehouse import Lakehouse
-from churn_spark.api.pages import Evaluation, Night
+from churn_spark.api.night import Night
 from churn_spark.api.rows import Rows, Table
 from churn_spark.api.user import User
 from scripts.docs_site.reference.text import table
@@ -39,7 +40,8 @@ def describe_python() -> str:
 
 def public_members(kind: type) -> list[str]:
     """Names of a class's methods and properties that callers use, in their order."""
-    names = dict.fromkeys(name for one in reversed(kind.__mro__[:-1]) for name in vars(one))
+    # Its own first; what it has of another class follows.
+    names = dict.fromkeys(name for one in kind.__mro__[:-1] for name in vars(one))
     return [
         name
         for name in names
