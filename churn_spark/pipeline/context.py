@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,8 @@ def quiet_mlflow() -> None:
     # What it says of creating tables would stand between the lines of progress. By its variable:
     # it sets its loggers' level when it is imported.
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # In a notebook its bars want widgets, and it says so where these are missing.
+    warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def _settle_engine(config: Config) -> Config:

@@ -1,13 +1,15 @@
-"""The code of the how-to page for notebooks runs, block after block, on a small lakehouse."""
+"""What is written for notebooks: the code of the how-to page runs; the reference is whole."""
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 from api_builders import add_model, load_log
-from markdown_blocks import blocks
+from markdown_blocks import ROOT, blocks
 
 from churn_spark import Lakehouse
 from churn_spark.api.night import Night
@@ -16,6 +18,7 @@ from scripts.docs_site.reference.python import CLASSES, describe_python, public_
 from tests.night_builders import build_nights
 
 pytestmark = pytest.mark.unit
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGE = "docs/how-to/work-in-a-notebook.md"
 
 
@@ -45,3 +48,29 @@ def test_reference_has_every_method_with_its_arguments() -> None:
     assert "table(name: str) -> Table" in page
     assert "A value: `LogSpan`." in page
     assert "| `as_of` | a date after the log's first, up to the day after its last. |" in page
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_asks_a_question_and_is_kept_without_answers(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert cells[0]["source"][0].strip().endswith("?")
+    assert not [one for cell in code for one in cell["outputs"] or [cell["execution_count"]] if one]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_reads_by_the_interface_alone(path: Path) -> None:
+    imported = re.findall(r"(?:from|import) (?:churn_spark|pyspark|delta)\S* .*", _code_of(path))
+    assert imported == ["from churn_spark import Lakehouse"]
+
+
+def test_every_notebook_is_on_the_page() -> None:
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    assert re.findall(r"\.\./\.\./(notebooks/\S+\.ipynb)", page) == [
+        path.relative_to(ROOT).as_posix() for path in NOTEBOOKS
+    ]
+
+
+def _code_of(path: Path) -> str:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
