@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -20,6 +20,8 @@ from churn_spark.pipeline.query import explain_column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_KINDS: Final[Mapping[str, type]] = {"string": str, "long": int, "integer": int, "boolean": bool}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Table:
         A value is given by itself or in a list; a date also as `YYYY-MM-DD`.
 
         Raises:
-            QueryError: if there is no such column.
+            QueryError: if there is no such column, or it holds values of another kind.
             InputError: if a date isn't one.
         """
         return self._narrowed(
@@ -116,7 +118,7 @@ class Table:
         """Only rows whose value lies from the first to the last, both included; None is open.
 
         Raises:
-            QueryError: if there is no such column.
+            QueryError: if there is no such column, or it holds values of another kind.
             InputError: if a date isn't one.
         """
         ends = [None if one is None else self._value_of(column, one) for one in (first, last)]
@@ -160,9 +162,19 @@ class Table:
         return replace(self, chosen={**self.chosen, **more})
 
     def _value_of(self, column: str, value: Any) -> Value:
-        kinds = {one.name: one.data_type for one in self.spec.columns}
         self._require(column)
-        found: Value = as_date(value) if kinds[column] == "date" else value
+        [kind] = [one.data_type for one in self.spec.columns if one.name == column]
+        if kind == "date":
+            return as_date(value)
+        # What pandas gives for a whole number is none of Python's.
+        plain = value.item() if hasattr(value, "item") else value
+        if type(plain) is not _KINDS.get(kind):
+            taken = _KINDS[kind].__name__ if kind in _KINDS else "rows narrowed down by another one"
+            raise QueryError(
+                f"found {value!r} for {column}, which is a {kind}, expected {taken}: a frame that "
+                "was read can be narrowed down by anything"
+            )
+        found: Value = plain
         return found
 
     def _require(self, column: str) -> None:

@@ -261,6 +261,14 @@ class Mistake:
             lambda lake: lake.table("ml.scores").where(as_off=1), QueryError, r"did you mean as_of"
         ),
         Mistake(lambda lake: lake.table("ml.scores").select("rank"), QueryError, "risk_rank"),
+        Mistake(
+            lambda lake: lake.table("ml.scores").where(user_id=7), QueryError, "found 7 for user_id"
+        ),
+        Mistake(
+            lambda lake: lake.table("ml.scores").between("churn_probability", 0.1),
+            QueryError,
+            "churn_probability, which is a double",
+        ),
         Mistake(lambda lake: lake.dates("bronze.files"), QueryError, "isn't kept by date"),
         Mistake(lambda lake: lake.sql("drop table scores"), QueryError, "statement that reads"),
         Mistake(
