@@ -208,8 +208,10 @@ pictures: setup ## The README's pictures, from the demo's lakehouse (needs chrom
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
 	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
 	  "$${LAKEHOUSE:-lakehouse}, expected some: run make demo or make run first" >&2; exit 2; }
-	@"$(PY)" -m nbconvert --log-level ERROR --to html --execute \
-	  --output-dir "$${LAKEHOUSE:-lakehouse}/reports/notebooks" notebooks/*.ipynb
+	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
+	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
+	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom

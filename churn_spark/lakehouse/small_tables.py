@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -24,8 +24,14 @@ class SmallTables(ABC):
 
     The same on any storage: where deltalake reaches it, a read or a write takes milliseconds and
     no Spark job; elsewhere both go through Spark.
+
+    Attributes:
+        is_read_only: whether nothing may be written, not even what would save the next reader time.
+        spark: the session.
+        root: of the tables.
     """
 
+    is_read_only: ClassVar[bool] = False
     spark: SparkSession
     root: str
 

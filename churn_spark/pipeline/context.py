@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -106,11 +107,7 @@ def open_job(
         LockedError: if it is asked for, and another job is writing.
     """
     started = time.time()
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    # What it says of creating tables would stand between the lines of progress. By its variable:
-    # it sets its loggers' level when it is imported.
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    quiet_mlflow()
     log_to_standard_error()
     config = _settle_engine(load_config(env, overrides or ()))
     # Before the libraries: some look for the user's home when they are imported.
@@ -141,6 +138,17 @@ def open_job(
     with at_end:
         at_end.callback(session.stop)
         yield JobContext(config, open_lakehouse)
+
+
+def quiet_mlflow() -> None:
+    """Let MLflow report nothing anywhere and show no progress of its own, before it is imported."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    # What it says of creating tables would stand between the lines of progress. By its variable:
+    # it sets its loggers' level when it is imported.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    # In a notebook its bars want widgets, and it says so where these are missing.
+    warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def _settle_engine(config: Config) -> Config:

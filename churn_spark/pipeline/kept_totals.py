@@ -49,7 +49,7 @@ class KeptTotals:
     add: Callable[[pl.DataFrame, pl.DataFrame, date, str], pl.DataFrame]
 
     def read(self, lakehouse: Lakehouse, cut: date) -> pl.DataFrame:
-        """The totals before a cut; kept, if no later ones are."""
+        """The totals before a cut; kept, if no later ones are and the lakehouse may be written."""
         files = lakehouse.data_files(self.source, "event_date")
         cuts = lakehouse.partition_values(self.table, "before")
         begin, totals = self._newest_that_hold(lakehouse, [c for c in cuts if c <= cut], files)
@@ -58,7 +58,8 @@ class KeptTotals:
             end = min(days_after(first, _STEP_DAYS), cut)
             rows = self.read_days(lakehouse, first, end)
             totals, first = self.add(rows, totals, end, self._made_of(files, end)), end
-            if first == cut and cut >= max(cuts, default=cut):
+            is_newest = first == cut and cut >= max(cuts, default=cut)
+            if is_newest and not lakehouse.is_read_only:
                 self._keep(lakehouse, totals, cut, cuts)
         return totals
 

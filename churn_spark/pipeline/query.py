@@ -108,12 +108,12 @@ def _explained(root: str) -> Iterator[None]:
 
 def _explain(text: str, root: str) -> str:
     if found := _NO_TABLE.search(text):
-        return _explain_table(found[1], root)
+        return explain_table(found[1], root)
     if found := _NO_SCHEMA.search(text):
-        return _explain_table(f"{found[1]}.", root)
+        return explain_table(f"{found[1]}.", root)
     if found := _NO_COLUMN.search(text):
         listed = _COLUMNS.search(text)
-        return _explain_column(found[1], listed[1].split(", ") if listed else [])
+        return explain_column(found[1], listed[1].split(", ") if listed else [])
     told = " ".join(text.split())[:_MAX_CHARS]
     return (
         f"found a query that can't be answered ({told}), expected SQL of the tables in {root}: "
@@ -121,7 +121,8 @@ def _explain(text: str, root: str) -> str:
     )
 
 
-def _explain_table(name: str, root: str) -> str:
+def explain_table(name: str, root: str) -> str:
+    """Why a table can't be read: it isn't written yet, or there is none of that name."""
     declared = {name: spec for spec in TABLES for name in names_of(spec)}
     if name in declared:
         there = open_all(root)
@@ -146,7 +147,8 @@ def _likely_tables(name: str) -> Iterable[str]:
     return of_other_layer or [names_of(spec)[form] for spec in TABLES]
 
 
-def _explain_column(name: str, there: list[str]) -> str:
+def explain_column(name: str, there: list[str]) -> str:
+    """Why a column can't be read: there is none of that name among those of the tables."""
     bare = name.replace('"', "").rpartition(".")[2]
     columns = sorted({one.replace('"', "").rpartition(".")[2] for one in there})
     listed = ", ".join(columns)

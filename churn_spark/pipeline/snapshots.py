@@ -12,6 +12,9 @@ from datetime import date as Date
 from datetime import timedelta
 from typing import Final
 
+import polars as pl
+from pyspark.sql import DataFrame
+
 from churn_spark.config import LearningConfig, SnapshotsConfig
 from churn_spark.contracts.tables import (
     BUILT_DATES,
@@ -96,25 +99,39 @@ def write_snapshots(
     over all session days beyond, or where only Spark reaches them.
     """
     if are_few_days(lakehouse, dates):
-        history = read_history(lakehouse, dates)
-        found = build_from_totals(
-            history.session_days,
-            history.totals,
-            dates,
-            span.start,
-            config.active_days,
-            only_paid=config.is_only_paid,
-        )
+        found = build_in_process(lakehouse, dates, span, config)
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
-        by_windows = build_snapshots(
-            lakehouse.read(SESSION_DAYS),
-            dates,
-            config.active_days,
-            span.start,
-            only_paid=config.is_only_paid,
-        )
+        by_windows = build_by_spark(lakehouse, dates, span, config)
         replace_users(lakehouse, by_windows, SNAPSHOTS, {"as_of": dates})
+
+
+def build_in_process(
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+) -> pl.DataFrame:
+    """The snapshots of the dates, where their session days fit in this process."""
+    history = read_history(lakehouse, dates)
+    return build_from_totals(
+        history.session_days,
+        history.totals,
+        dates,
+        span.start,
+        config.active_days,
+        only_paid=config.is_only_paid,
+    )
+
+
+def build_by_spark(
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+) -> DataFrame:
+    """The same, by Spark's windows over all session days."""
+    return build_snapshots(
+        lakehouse.read(SESSION_DAYS),
+        dates,
+        config.active_days,
+        span.start,
+        only_paid=config.is_only_paid,
+    )
 
 
 def run_stale(

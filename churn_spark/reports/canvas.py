@@ -6,6 +6,7 @@ import base64
 import io
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -64,5 +65,6 @@ def as_label(text: str, n_chars: int) -> str:
 def as_address(figure: Figure) -> str:
     """The figure as a `data:` address, the same bytes for the same figure."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

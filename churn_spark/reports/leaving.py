@@ -9,7 +9,7 @@ import numpy as np
 
 from churn_spark.arrays import Values
 from churn_spark.evaluation.reliability import log_odds
-from churn_spark.reports.canvas import INK, MUTED, STYLE, WARM, as_address, canvas
+from churn_spark.reports.canvas import INK, MUTED, STYLE, WARM, canvas
 from churn_spark.reports.card import Leaving
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.page import Block, Facts, Picture, Section
@@ -109,9 +109,8 @@ def _picture(cancels: Values, stays: Values) -> Picture:
         axes.set(xlabel="weeks before the date", ylabel="sessions, usual week = 1", ylim=(0, None))
         axes.set_xticks(weeks)
         axes.legend(loc="lower left")
-        address = as_address(figure)
     return Picture(
-        address,
+        figure,
         "Sessions a week before the date over those of a usual week: of users who cancel in the "
         f"window from {cancels[0]:.2f} to {cancels[-1]:.2f}, of users who stay from {stays[0]:.2f} "
         f"to {stays[-1]:.2f}.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -50,13 +52,13 @@ class Picture:
     """An image that is part of the page.
 
     Attributes:
-        source: `data:` address.
+        figure: in the style of `canvas`.
         alt: what it shows, for those who don't see it.
         caption: what to see in it.
     """
 
     kind: ClassVar[str] = "picture"
-    source: str
+    figure: Figure
     alt: str
     caption: str
 

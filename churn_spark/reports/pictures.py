@@ -22,7 +22,6 @@ from churn_spark.reports.canvas import (
     PERCENT,
     STYLE,
     WARM,
-    as_address,
     as_label,
     canvas,
 )
@@ -78,7 +77,7 @@ def thinned(curve: Curve) -> tuple[Values, Values]:
     return x[kept], y[kept]
 
 
-def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float) -> str:
+def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float) -> Figure:
     """ROC and precision-recall curves side by side."""
     with mpl.rc_context(STYLE):
         figure, (left, right) = canvas(10, 4.6, 1, 2)
@@ -101,10 +100,10 @@ def draw_roc_and_pr(roc: Sequence[Curve], pr: Sequence[Curve], base_rate: float)
         for axes in (left, right):
             axes.xaxis.set_major_formatter(PERCENT)
             axes.yaxis.set_major_formatter(PERCENT)
-        return as_address(figure)
+        return figure
 
 
-def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]]) -> str:
+def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]]) -> Figure:
     """Share of cancellers found by the share of users contacted, measured depths marked."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(10, 4.6)
@@ -124,10 +123,10 @@ def draw_gains(curves: Sequence[Curve], whiskers: Sequence[tuple[float, Whisker]
         axes.xaxis.set_major_formatter(PERCENT)
         axes.yaxis.set_major_formatter(PERCENT)
         axes.legend(loc="lower right")
-        return as_address(figure)
+        return figure
 
 
-def draw_reliability(bins: ReliabilityBins, probabilities: Values) -> str:
+def draw_reliability(bins: ReliabilityBins, probabilities: Values) -> Figure:
     """Observed against predicted shares with intervals; below, where the users are."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 5.4), layout="constrained")
@@ -154,10 +153,10 @@ def draw_reliability(bins: ReliabilityBins, probabilities: Values) -> str:
         below.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2, integer=True))
         top.xaxis.set_major_formatter(PERCENT)
         top.yaxis.set_major_formatter(PERCENT)
-        return as_address(figure)
+        return figure
 
 
-def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference: float) -> str:
+def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference: float) -> Figure:
     """Values with intervals, one line for each name, one panel for each title.
 
     Args:
@@ -180,10 +179,10 @@ def draw_whiskers(panels: Sequence[tuple[str, Sequence[Whisker]]], *, reference:
             axes.grid(False, axis="y")
             axes.spines["left"].set_visible(False)
             axes.margins(x=0.08)
-        return as_address(figure)
+        return figure
 
 
-def draw_costs(share: Values, cost: Values, marks: Sequence[tuple[str, float, float]]) -> str:
+def draw_costs(share: Values, cost: Values, marks: Sequence[tuple[str, float, float]]) -> Figure:
     """Cost per 1,000 users by the share contacted; each mark is a name, a share and a cost."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(10, 3.8)
@@ -200,10 +199,10 @@ def draw_costs(share: Values, cost: Values, marks: Sequence[tuple[str, float, fl
         axes.set(xlim=(-0.01, 1.01), ylim=(0, 1.34 * top), ylabel="expected cost per 1,000 users")
         axes.set_xlabel("share of users contacted, riskiest first")
         axes.xaxis.set_major_formatter(PERCENT)
-        return as_address(figure)
+        return figure
 
 
-def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[str]) -> str:
+def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[str]) -> Figure:
     """Horizontal bars, the first on top, a text at the end of each."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(10, 0.7 + 0.3 * len(names))
@@ -223,10 +222,10 @@ def draw_bars(names: Sequence[str], values: Sequence[float], details: Sequence[s
         axes.xaxis.set_major_formatter(PERCENT)
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)
-        return as_address(figure)
+        return figure
 
 
-def draw_timeline(example: Example, most_songs: int) -> str:
+def draw_timeline(example: Example, most_songs: int) -> Figure:
     """One user's last four weeks: songs a day as bars, adverts and Downgrade visits as marks."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(10, 1.5)
@@ -255,7 +254,7 @@ def draw_timeline(example: Example, most_songs: int) -> str:
         )
         axes.spines[["bottom", "left"]].set_visible(False)
         axes.grid(False)
-        return as_address(figure)
+        return figure
 
 
 def _reach(value: Any, low: Any, high: Any) -> Any:

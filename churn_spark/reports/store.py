@@ -10,16 +10,16 @@ from churn_spark.contracts.tables import (
     BACKTEST_IMPORTANCE,
     BACKTEST_PREDICTIONS,
     BACKTEST_RUNS,
-    SESSION_DAYS,
     SNAPSHOTS,
     TableSpec,
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.evaluation.examples import choose_examples
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.lakehouse.user_rows import read_known
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, select_primary
-from churn_spark.reports.timelines import build_timelines
+from churn_spark.reports.timelines import read_timelines
 
 PRIMARY = "lightgbm"
 
@@ -45,20 +45,14 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
             f"found no predictions of {PRIMARY} for {card.headline_cell!r} in run {card.run_id}, "
             "expected some in ml/backtest_predictions: run `backtest` again"
         )
-    keys = lakehouse.spark.createDataFrame(
-        primary[["as_of", "user_id"]], "as_of date, user_id string"
-    )
-    chosen = lakehouse.spark.createDataFrame(
-        choose_examples(primary, card.threshold)[["as_of", "user_id"]],
-        "as_of date, user_id string",
-    )
+    chosen = choose_examples(primary, card.threshold)[["as_of", "user_id"]]
     return EvaluationData(
         card=card,
         predictions=predictions,
         figures=rows_of(BACKTEST_FIGURES),
         importance=rows_of(BACKTEST_IMPORTANCE),
-        features=lakehouse.read(SNAPSHOTS).join(keys, ["as_of", "user_id"], "inner").toPandas(),
-        timelines=build_timelines(lakehouse.read(SESSION_DAYS), chosen).toPandas(),
+        features=read_known(lakehouse, SNAPSHOTS, primary, SNAPSHOTS.column_names),
+        timelines=read_timelines(lakehouse, chosen),
         costs=costs,
         primary=PRIMARY,
     )

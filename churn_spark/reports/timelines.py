@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from datetime import timedelta
+from typing import Final
 
+import pandas as pd
+
+from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.evaluation.examples import EXAMPLE_DAYS
+from churn_spark.lakehouse.selection import Between
+from churn_spark.lakehouse.tables import Lakehouse
+
+_COUNTS: Final = {
+    "n_songs": "n_songs",
+    "n_adverts": "n_roll_advert",
+    "n_downgrades": "n_downgrade",
+}
+_KEYS: Final = ["as_of", "user_id", "day"]
 
 
-def build_timelines(session_days: DataFrame, chosen: DataFrame) -> DataFrame:
-    """Sum up the last days before each chosen row's date.
+def read_timelines(lakehouse: Lakehouse, chosen: pd.DataFrame) -> pd.DataFrame:
+    """The last days before each chosen row's date, summed up.
 
     Grain: (as_of, user_id, day); `day` is -1 for the day before the date, and only days with
     events have a row. At most `EXAMPLE_DAYS` rows for each of `chosen`.
 
     Args:
-        session_days: the table.
+        lakehouse: with the session days.
         chosen: as_of and user_id of a handful of users.
     """
-    known = session_days.join(
-        F.broadcast(chosen.select("as_of", "user_id")), "user_id", "inner"
-    ).withColumn("day", F.datediff("event_date", "as_of"))
+    columns = ["user_id", "session_id", "event_date", *_COUNTS.values()]
+    window = Between(
+        min(chosen["as_of"]) - timedelta(days=EXAMPLE_DAYS),
+        max(chosen["as_of"]) - timedelta(days=1),
+    )
+    where = {"event_date": window, "user_id": [*chosen["user_id"]]}
+    days = lakehouse.read_rows(SESSION_DAYS, where, columns)
+    known = days.merge(chosen[["as_of", "user_id"]], on="user_id")
+    ages = pd.to_datetime(known["event_date"]) - pd.to_datetime(known["as_of"])
+    known = known.assign(day=ages.dt.days)
+    sums = {name: (column, "sum") for name, column in _COUNTS.items()}
     return (
-        known.filter(F.col("day").between(-EXAMPLE_DAYS, -1))
-        .groupBy("as_of", "user_id", "day")
-        .agg(
-            F.countDistinct("session_id").alias("n_sessions"),
-            F.sum("n_songs").alias("n_songs"),
-            F.sum("n_roll_advert").alias("n_adverts"),
-            F.sum("n_downgrade").alias("n_downgrades"),
-        )
+        known[known["day"].between(-EXAMPLE_DAYS, -1)]
+        .groupby(_KEYS, as_index=False)
+        .agg(n_sessions=("session_id", "nunique"), **sums)
     )

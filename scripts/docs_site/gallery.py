@@ -7,28 +7,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from churn_spark.reports.charts import OF_EVALUATION, OF_NIGHT
 from scripts.docs_site import DOCS
 
 FOLDER: Final = DOCS / "gallery"
-CHARTS: Final = {
-    "evaluation": {
-        "ladder": ("ladder", 0),
-        "gains": ("ranking", 0),
-        "roc": ("ranking", 1),
-        "calibration": ("calibration", 0),
-        "segments": ("segments", 0),
-        "example": ("mistakes", 2),
-        "costs": ("costs", 0),
-        "importance": ("importance", 0),
-    },
-    "monitoring": {
-        "distribution": ("shapes", 0),
-        "drift": ("history", 0),
-        "performance": ("performance", 0),
-        "happened": ("timeline", 0),
-    },
-}
-"""Page -> chart of the gallery -> section of the page, and which of its charts."""
+CHARTS: Final = {"evaluation": OF_EVALUATION, "monitoring": OF_NIGHT}
+"""Page -> its charts."""
 _WHITE: Final = '<rect width="100%" height="100%" fill="white"/>'
 
 

@@ -6,8 +6,9 @@ import base64
 from datetime import date
 
 import pytest
+from matplotlib.figure import Figure
 
-from churn_spark.reports.canvas import as_label
+from churn_spark.reports.canvas import as_address, as_label
 from churn_spark.reports.night.overlay import Mix
 from churn_spark.reports.night.pictures import Bar, draw_mix, draw_timeline
 from churn_spark.reports.pictures import Whisker, draw_whiskers
@@ -16,8 +17,8 @@ ODD = [r"$\foo$", "A$$", "$", r"\frac{", "x^{", "a\nb\0c\u202e", "L" * 2000, "<b
 DAY = date(2018, 11, 30)
 
 
-def text_of(address: str) -> str:
-    return base64.b64decode(address.partition(",")[2]).decode()
+def text_of(figure: Figure) -> str:
+    return base64.b64decode(as_address(figure).partition(",")[2]).decode()
 
 
 def test_levels_are_drawn_as_they_are_and_cut() -> None:

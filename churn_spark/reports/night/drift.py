@@ -199,10 +199,10 @@ def _shape_picture(data: NightData, shape: Overlay | Mix) -> Picture:
     row = _row_of(data, shape.feature)
     place = where(row) if row else ""
     unit = words.unit(shape.feature)
-    source = draw_mix(shape) if isinstance(shape, Mix) else draw_overlay(shape, unit)
+    figure = draw_mix(shape) if isinstance(shape, Mix) else draw_overlay(shape, unit)
     name = words.meaning(shape.feature)
     return Picture(
-        source,
+        figure,
         f"Distribution of {shape.feature} in the training rows and tonight. {place}",
         f"{_short(shape.feature)}: {name}. {place[:1].upper()}{place[1:]}.",
     )
@@ -222,13 +222,13 @@ def _history_picture(data: NightData, name: str) -> Iterator[Picture]:
         if entry.decision.kind in ("promote", "roll_back") and entry.decision.night > span[0]
     ]
     lines = lines_of(name, data.policy, data.calibration)
-    source = draw_history(history, shaded, promotions, span, lines)
+    figure = draw_history(history, shaded, promotions, span, lines)
     value = words.statistic(newest["statistic"])
     low = words.at_least(newest["lower_bound"])
     since = data.moved.get(name)
     state = f"moved since {since[0]}" if since else "not moved"
     yield Picture(
-        source,
+        figure,
         f"D of {name} over the nights from {span[0]} to {span[1]}, newest {value}.",
         f"{_short(name)}: D {value}, {low}; {state}.",
     )

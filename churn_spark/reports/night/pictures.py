@@ -23,7 +23,6 @@ from churn_spark.reports.canvas import (
     PERCENT,
     STYLE,
     WARM,
-    as_address,
     as_label,
     canvas,
 )
@@ -53,7 +52,7 @@ class Bar:
     end: date
 
 
-def draw_overlay(shape: Overlay, unit: str) -> str:
+def draw_overlay(shape: Overlay, unit: str) -> Figure:
     """Share of users up to each value, training rows and tonight, the widest gap marked."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(*_SMALL)
@@ -82,10 +81,10 @@ def draw_overlay(shape: Overlay, unit: str) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.margins(x=0.02)
         figure.legend(loc="outside upper left", ncols=2)
-        return as_address(figure)
+        return figure
 
 
-def draw_mix(shape: Mix) -> str:
+def draw_mix(shape: Mix) -> Figure:
     """Shares of a category's levels, training rows and tonight, the most moved on top."""
     with mpl.rc_context(STYLE):
         figure, axes = canvas(*_SMALL)
@@ -99,7 +98,7 @@ def draw_mix(shape: Mix) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(False, axis="y")
         figure.legend(loc="outside upper left", ncols=2)
-        return as_address(figure)
+        return figure
 
 
 def draw_history(
@@ -108,7 +107,7 @@ def draw_history(
     promotions: Sequence[date],
     span: tuple[date, date],
     lines: Lines,
-) -> str:
+) -> Figure:
     """D of one feature night by night, its lower bound, and the two lines of the policy.
 
     Args:
@@ -146,12 +145,12 @@ def draw_history(
         top = float(np.nanmax([*rows["statistic"].astype(float), 1.6 * enter]))
         axes.set(ylim=(0, 1.08 * top), ylabel="D")
         _span_axis(axes, span)
-        return as_address(figure)
+        return figure
 
 
 def draw_metric(
     measured: pd.DataFrame, expected: pd.DataFrame, span: tuple[date, date], style: str
-) -> str:
+) -> Figure:
     """A metric window by window with its interval, its reference, and the guess without labels.
 
     Windows of earlier champions are among them.
@@ -186,12 +185,12 @@ def draw_metric(
         figure.legend(loc="outside upper left", ncols=3, fontsize=8, columnspacing=1)
         axes.yaxis.set_major_locator(MaxNLocator(5))
         _span_axis(axes, span)
-        return as_address(figure)
+        return figure
 
 
 def draw_timeline(
     bars: Sequence[Bar], marks: Sequence[tuple[date, str]], span: tuple[date, date]
-) -> str:
+) -> Figure:
     """Decisions as marks on the top line, alerts as bars below it.
 
     Args:
@@ -226,7 +225,7 @@ def draw_timeline(
         if marks:
             figure.legend(loc="outside upper left", ncols=5)
         _span_axis(axes, span)
-        return as_address(figure)
+        return figure
 
 
 def _days(dates: Iterable[date]) -> list[int]:

@@ -1,0 +1,1 @@
+"""What notebooks and scripts call, by `from churn_spark import Lakehouse`: it only reads."""
