@@ -26,11 +26,11 @@ def main(
     overrides: SetOption = None,
 ) -> None:
     """Look at a log before it is loaded, field by field; propose a mapping where there is none."""
-    config = load_config(env, with_mapping(overrides, mapping)).ingest
+    config = load_config(env, with_mapping(overrides, mapping))
     from churn_spark.pipeline.check_mapping import run
     from churn_spark.pipeline.mapping_page import show_check, write_proposal
 
-    check = run(config, events or config.events, rows)
+    check = run(config.ingest, events or config.ingest.events, rows, config.labels.churn)
     show_check(check)
     if out is not None:
         write_proposal(check, out)

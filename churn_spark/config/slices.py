@@ -70,6 +70,7 @@ class ServiceConfig(Section):
     ingest: data.IngestConfig
     privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
+    labels: data.LabelsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
     schedule: ScheduleConfig

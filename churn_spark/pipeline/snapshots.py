@@ -76,7 +76,7 @@ def run(
                 f"{span.start}, up to {span.end}: choose another --date"
             )
         built = BuiltDates.read(lakehouse, log, config)
-        write_snapshots(lakehouse, dates, span, config.snapshots)
+        write_snapshots(lakehouse, dates, span, config)
         labelled = {*dates, *find_changed_labels(lakehouse, built)}
         write_labels(lakehouse, labelled, config.labels, built.known_by)
         built.write(lakehouse, dates, labelled)
@@ -88,13 +88,14 @@ def run(
 
 
 def write_snapshots(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: LearningConfig
 ) -> None:
     """Replace the snapshots of the dates.
 
     In this process while the session days that they are made of fit in it; by Spark's windows
     over all session days beyond, or where only Spark reaches them.
     """
+    population, ending = config.snapshots, config.labels.ending
     if are_few_days(lakehouse, dates):
         history = read_history(lakehouse, dates)
         found = build_from_totals(
@@ -102,17 +103,19 @@ def write_snapshots(
             history.totals,
             dates,
             span.start,
-            config.active_days,
-            only_paid=config.is_only_paid,
+            population.active_days,
+            only_paid=population.is_only_paid,
+            ending=ending,
         )
         lakehouse.replace_rows(found.to_arrow(), SNAPSHOTS, {"as_of": dates})
     else:
         by_windows = build_snapshots(
             lakehouse.read(SESSION_DAYS),
             dates,
-            config.active_days,
+            population.active_days,
             span.start,
-            only_paid=config.is_only_paid,
+            only_paid=population.is_only_paid,
+            ending=ending,
         )
         replace_users(lakehouse, by_windows, SNAPSHOTS, {"as_of": dates})
 
