@@ -123,7 +123,7 @@ def test_what_changes_is_refused_from_rows_of_today(field: str) -> None:
     ("content", "profile", "told"),
     [
         (None, REGISTERED, "found no file .*users.csv, expected the users' profile"),
-        ("", REGISTERED, "found no row in"),
+        ("id,joined,sex\n", REGISTERED, "found no row in"),
         ("id,sex\n7,F\n7,M\n", {"gender": "sex"}, "two rows in .*expected one row each: name"),
         ("id,from,plan\n7,soon,plus\n", DATED, "row 1 of .* holds from 'soon' on"),
         ("id,from,plan\n7,2018-10-01,a\n7,2018-10-01,b\n", DATED, "one row each for a moment$"),
