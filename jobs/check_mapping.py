@@ -18,9 +18,11 @@ app = new_app()
 def main(
     events: EventsOption = None,
     mapping: MappingOption = None,
-    rows: Annotated[int, typer.Option(min=1, help="Look at the first rows of a file.")] = 1000,
+    rows: Annotated[
+        int, typer.Option(min=1, help="Look at about so many rows, of all files together.")
+    ] = 1000,
     out: Annotated[
-        Path | None, typer.Option(help="Write the proposed mapping there; not yet a file.")
+        Path | None, typer.Option(help="Write the proposed mapping to this new file.")
     ] = None,
     env: EnvOption = "local",
     overrides: SetOption = None,

@@ -53,7 +53,7 @@ def main() -> int:
         pages = [*_served(address), f"{locked}/", *(path.resolve().as_uri() for path in files)]
         # Node looks for its packages beside the script.
         shutil.copy(_CHECK, _MODULES)
-        command = ["node", str(_MODULES / _CHECK.name), "chromium", str(_PICTURES)]
+        command = ["node", str(_MODULES / _CHECK.name), str(needed["chromium"]), str(_PICTURES)]
         return subprocess.run(command, input="\n".join(pages), text=True, check=False).returncode
 
 

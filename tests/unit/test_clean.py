@@ -338,6 +338,7 @@ def test_event_has_typed_values_when_record_is_plain(event: dict[str, Row]) -> N
         "location": "NY",
         "os": "Windows",
         "browser": "Firefox",
+        "subscribed_until_ts": None,
         "bucket": bucket_of("plain", N_BUCKETS),
     }
 
