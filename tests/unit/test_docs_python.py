@@ -45,7 +45,7 @@ def test_python_in_the_docs_runs_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CHURN_API_KEY", "k" * 64)
+    monkeypatch.setenv("CHURN_API_KEY", "0123456789abcdef" * 4)
     _fill(tmp_path)
     config = make_config(tmp_path / "served", max_scores_age_hours=1e6)
     bundle = replace(make_bundle(), version="1")
