@@ -17,7 +17,11 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const [executablePath, folder] = process.argv.slice(2);
 const addresses = readFileSync(0, "utf8").split("\n").filter(Boolean);
 const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
-const faults = [];
+let nFaults = 0;
+const tell = (fault) => {
+  nFaults += 1;
+  console.log(fault);
+};
 for (const [number, address] of addresses.entries()) {
   for (const width of WIDTHS) {
     const page = await browser.newPage();
@@ -26,21 +30,20 @@ for (const [number, address] of addresses.entries()) {
     await page.setViewport({ width, height: HEIGHT });
     const answer = await page.goto(address, { waitUntil: "load" });
     // 401 is the page on which to sign in.
-    if (answer !== null && !answer.ok() && answer.status() !== 401) faults.push(`${address}: status ${answer.status()}`);
+    if (answer !== null && !answer.ok() && answer.status() !== 401) tell(`${address}: status ${answer.status()}`);
     const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    if (overhang > 0) faults.push(`${address} at ${width} px: ${overhang} px wider than its window`);
+    if (overhang > 0) tell(`${address} at ${width} px: ${overhang} px wider than its window`);
     await page.evaluate(axe);
     const found = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
     for (const { id, impact, help, nodes } of found.violations) {
       if (!GRAVE.includes(impact)) continue;
       const where = nodes.slice(0, SHOWN).map((node) => node.target.join(" ")).join("; ");
-      faults.push(`${address} at ${width} px: ${impact}: ${help} (${id}), ${nodes.length} times: ${where}`);
+      tell(`${address} at ${width} px: ${impact}: ${help} (${id}), ${nodes.length} times: ${where}`);
     }
     await page.screenshot({ path: join(folder, `${number}-${width}.png`) });
     await page.close();
   }
 }
 await browser.close();
-for (const fault of faults) console.log(fault);
-console.log(`${addresses.length} pages at ${WIDTHS.join(" and ")} px: ${faults.length} faults`);
-process.exitCode = faults.length ? 1 : 0;
+console.log(`${addresses.length} pages at ${WIDTHS.join(" and ")} px: ${nFaults} faults`);
+process.exitCode = nFaults ? 1 : 0;
