@@ -12,6 +12,7 @@ PY := $(VENV)/bin/python
 LOCK := requirements/dev.lock
 AIRFLOW := build/airflow
 DOCS := build/docs
+PAGES := build/pages_check
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date.
 INSTALLED := $(VENV)/churn_spark/installed.lock
@@ -43,6 +44,13 @@ help: ## This list
 	@echo 'Usage: make TARGET [LAKEHOUSE=dir]'
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# What is no target: the one that was probably meant, where some Python can tell.
+.DEFAULT:
+	@close=$$(for python in $(PYTHONS); do "$$python" -c 'import difflib, sys; \
+	  print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' "$@" \
+	  $$(awk -F ':' '/^[a-z-]+:.*## / { print $$1 }' $(firstword $(MAKEFILE_LIST))) 2> /dev/null && break; done); \
+	echo "error: found no target $@, expected one of those that make help lists$${close:+ (did you mean make $$close?)}" >&2; exit 2
 
 .PHONY: setup
 setup: ## Set up what is missing: virtual environment, Java 17, Spark jars, their classes
@@ -203,6 +211,16 @@ status: setup ## How the lakehouse stands: last runs, champion, alerts, how fres
 .PHONY: pictures
 pictures: setup ## The README's pictures, from the demo's lakehouse (needs chromium)
 	@"$(PY)" -m scripts.pictures "$${LAKEHOUSE:-lakehouse}"
+
+.PHONY: pages-check
+pages-check: setup docs-site $(PAGES)/installed.lock ## Can everybody read the pages: axe-core in Chromium, at 390 and 1280 px (5 min; needs node)
+	@"$(PY)" -m scripts.pages_check "$${LAKEHOUSE:-lakehouse}"
+
+$(PAGES)/installed.lock: scripts/pages_check/package-lock.json
+	@rm -rf "$(PAGES)" && mkdir -p "$(PAGES)" && cp scripts/pages_check/package*.json "$(PAGES)"
+	@npm --version > /dev/null || { echo 'error: found no npm, expected Node 20 or later with npm' >&2; exit 2; }
+	@cd "$(PAGES)" && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@cp $< $@
 
 .PHONY: notebooks
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks

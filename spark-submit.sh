@@ -23,6 +23,15 @@ known_jobs() {
   done | grep -vx serve | paste -sd ' ' -
 }
 
+# The job that was probably meant, where some Python can tell.
+neighbour_of() {
+  local close
+  # shellcheck disable=SC2046
+  close=$("$([[ -x $python ]] && echo "$python" || echo python3)" -c 'import difflib, sys
+print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' "$1" $(known_jobs) 2> /dev/null) || return 0
+  [[ -z $close ]] || echo " (did you mean $close?)"
+}
+
 case ${1:-} in
   '' | -h | --help)
     echo "usage: ./spark-submit.sh JOB [--date D] [--env local|cluster] [--set a.b=c ...]"
@@ -34,7 +43,7 @@ esac
 job=$1
 shift
 [[ $job =~ ^[a-z][a-z_]*$ && $job != serve && -f $root/jobs/$job.py ]] ||
-  fail "found job '$job', expected one of: $(known_jobs)"
+  fail "found job '$job', expected one of: $(known_jobs)$(neighbour_of "$job")"
 [[ -x $python ]] || fail "found no $python, expected the virtual environment: run make setup"
 
 # Relative paths in the arguments mean the caller's folder, so this script stays in it.

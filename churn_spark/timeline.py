@@ -70,10 +70,12 @@ class Horizon:
     Attributes:
         days: length of the window, in days.
         gap_days: days between the as-of date and the window's start, left for acting.
+        grace_days: days after the window in which what happened in it may still be undone.
     """
 
     days: int
     gap_days: int
+    grace_days: int = 0
 
     def start(self, as_of: date) -> date:
         """First date of the window; cancels in `[as_of, start)` fall into the gap."""
@@ -83,6 +85,11 @@ class Horizon:
         """First date after the window."""
         return self.start(as_of) + timedelta(days=self.days)
 
+    @property
+    def last_day(self) -> int:
+        """Days from the as-of date to the window's last date."""
+        return self.gap_days + self.days - 1
+
     def is_known(self, as_of: date, known_by: date) -> bool:
         """Whether all events of the window are known, so that a 0 is really a 0.
 
@@ -90,11 +97,11 @@ class Horizon:
             as_of: the date that the window is seen from.
             known_by: all that happened before this date is known.
         """
-        return self.end(as_of) <= known_by
+        return self.end(as_of) + timedelta(days=self.grace_days) <= known_by
 
     def newest_known(self, known_by: date) -> date:
         """The latest as-of date whose label is known when all before `known_by` is."""
-        return known_by - timedelta(days=self.gap_days + self.days)
+        return known_by - timedelta(days=self.gap_days + self.days + self.grace_days)
 
     def newest_learnable(self, cutoff: date) -> date:
         """The latest as-of date to learn from for a test on `cutoff` and later.

@@ -39,7 +39,12 @@ def parse_date(text: str | date) -> date:
     return day
 
 
-_DATE = typer.Option("--date", parser=parse_date, metavar="YYYY-MM-DD", help="As-of date D, UTC.")
+_DATE = typer.Option(
+    "--date",
+    parser=parse_date,
+    metavar="YYYY-MM-DD",
+    help="Date to look from, UTC: only what happened before it is known.",
+)
 
 DateOption = Annotated[date, _DATE]
 OptionalDateOption = Annotated[date | None, _DATE]
@@ -49,12 +54,12 @@ FromOption = Annotated[
         "--from",
         parser=parse_date,
         metavar="YYYY-MM-DD",
-        help="With --to, in place of --date: all dates from here, one after the other.",
+        help="First of several dates, with --to and in place of --date; they are done in order.",
     ),
 ]
 ToOption = Annotated[
     date | None,
-    typer.Option("--to", parser=parse_date, metavar="YYYY-MM-DD", help="To here, included."),
+    typer.Option("--to", parser=parse_date, metavar="YYYY-MM-DD", help="Last of these dates."),
 ]
 EnvOption = Annotated[
     str, typer.Option("--env", help="Configuration on top of base: local, cluster.")
@@ -66,7 +71,10 @@ SetOption = Annotated[
 WaitOption = Annotated[
     float,
     typer.Option(
-        "--wait", min=0, metavar="MINUTES", help="So long wait for another job that is writing."
+        "--wait",
+        min=0,
+        metavar="MINUTES",
+        help="Minutes to wait for another job that is writing; 0: stop at once.",
     ),
 ]
 PlanOption = Annotated[

@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_event_days")
 def main(context: JobContext) -> None:
-    """Rebuild the dates whose events changed."""
+    """Count the events of each date whose events changed, for the checks of the data."""
     from churn_spark.pipeline import event_days
 
     event_days.run(context.lakehouse, context.config.ingest)

@@ -21,7 +21,7 @@ def main(
     date: DateOption,
     csv: Annotated[
         Path | None,
-        typer.Option(help="Also write the list to this file; of several dates the last one."),
+        typer.Option(help="Also write the list to this file; of several dates that of the last."),
     ] = None,
 ) -> None:
     """List those with the most value at risk as of the date; a rerun replaces its list."""

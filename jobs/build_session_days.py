@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_session_days")
 def main(context: JobContext) -> None:
-    """Rebuild the dates whose events changed."""
+    """Sum up what each user did in each session, for the dates whose events changed."""
     from churn_spark.pipeline import session_days
 
     session_days.run(context.lakehouse, context.config.ingest)

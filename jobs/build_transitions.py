@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_transitions")
 def main(context: JobContext) -> None:
-    """Rebuild the dates whose events changed, and those after them."""
+    """Count how users went from page to page, for the dates whose events changed and later ones."""
     from churn_spark.pipeline import transitions
 
     transitions.run(context.lakehouse, context.config.ingest)

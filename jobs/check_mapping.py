@@ -18,19 +18,21 @@ app = new_app()
 def main(
     events: EventsOption = None,
     mapping: MappingOption = None,
-    rows: Annotated[int, typer.Option(min=1, help="Look at the first rows of a file.")] = 1000,
+    rows: Annotated[
+        int, typer.Option(min=1, help="Look at about so many rows, of all files together.")
+    ] = 1000,
     out: Annotated[
-        Path | None, typer.Option(help="Write the proposed mapping there; not yet a file.")
+        Path | None, typer.Option(help="Write the proposed mapping to this new file.")
     ] = None,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
     """Look at a log before it is loaded, field by field; propose a mapping where there is none."""
-    config = load_config(env, with_mapping(overrides, mapping)).ingest
+    config = load_config(env, with_mapping(overrides, mapping))
     from churn_spark.pipeline.check_mapping import run
     from churn_spark.pipeline.mapping_page import show_check, write_proposal
 
-    check = run(config, events or config.events, rows)
+    check = run(config.ingest, events or config.ingest.events, rows, config.labels.churn)
     show_check(check)
     if out is not None:
         write_proposal(check, out)

@@ -29,7 +29,10 @@ def main(
         typer.Option(help="File for the paths of all input files that hold these users."),
     ] = None,
 ) -> None:
-    """Erase users for good; killed, the same command finishes. Input files are yours to clean."""
+    """Erase users from the lakehouse for good; after an interruption, run it again.
+
+    Files of logs are not changed: --sources says which of them hold these users.
+    """
     from churn_spark.pipeline import erase_user
 
     config = context.config

@@ -18,10 +18,12 @@ app = new_app()
 def main(
     context: JobContext,
     out: Annotated[Path, typer.Option(help="File to write; it must not be there yet.")],
-    reason: Annotated[str | None, typer.Option(help="Only lines rejected for it.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only lines that were rejected for this reason.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 1000,
 ) -> None:
-    """Write rejected lines, names and all, to look at or to deliver again when they are mended."""
+    """Write rejected lines, personal data and all, to look at or to deliver again when mended."""
     from churn_spark.pipeline import extract_rejected
 
     max_bytes = context.config.ingest.max_line_bytes

@@ -19,7 +19,10 @@ from jobs._options import (
 
 Evaluate = Annotated[
     bool,
-    typer.Option("--evaluate", help="Then backtest and write its page, where the log allows it."),
+    typer.Option(
+        "--evaluate",
+        help="Then test the model on the past and write the page, where the log is long enough.",
+    ),
 ]
 
 app = new_app()

@@ -24,7 +24,7 @@ app = new_app()
 
 @job(app, "replay", writes=False)
 def main(context: JobContext, max_false_alarms: Calibrate = None) -> None:
-    """Decide all stored nights again and compare, byte for byte.
+    """Make the decision of every stored night again, and check that it is the same.
 
     Where the thresholds of the configuration aren't those of the last night, as with
     `--set policy.KEY=VALUE`, what they would have decided otherwise is shown as well.

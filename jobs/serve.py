@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from churn_spark.churn_words import speaking_of
 from churn_spark.config import load_config
 from churn_spark.serving.keys import describe_new_key
 from churn_spark.serving.server import run_service
@@ -40,7 +41,9 @@ def main(
     changes += [f"serving.port={port}"] * (port is not None)
     changes += [f"serving.host={host}"] * (host is not None)
     changes += ["serving.require_key=false"] * without_keys
-    run_service(load_config(env, changes).service)
+    service = load_config(env, changes).service
+    with speaking_of(service.labels.churn):
+        run_service(service)
 
 
 @app.command("new-key")

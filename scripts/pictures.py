@@ -7,6 +7,7 @@ list and the page of the night in headless Chromium, and writes them small into 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import socket
 import subprocess
@@ -46,15 +47,29 @@ def main() -> int:
 
 
 @contextmanager
-def serving(lakehouse: Path) -> Iterator[str]:
-    """The service over a lakehouse, on a free port; gives its address when it answers."""
+def serving(lakehouse: Path, key: str = "") -> Iterator[str]:
+    """The service over a lakehouse, on a free port; gives its address when it answers.
+
+    Args:
+        lakehouse: of a demo.
+        key: that must be given to see anything; everybody is answered where there is none.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    command = [sys.executable, "-m", "jobs.serve", "--port", str(port), "--without-keys"]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.serve",
+        "--port",
+        str(port),
+        *(() if key else ("--without-keys",)),
+    ]
     # The demo's dates are long past.
     settings = [f"lakehouse={lakehouse}", "serving.max_scores_age_hours=1e9"]
     options = [word for setting in settings for word in ("--set", setting)]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.DEVNULL, env={**os.environ, "CHURN_API_KEY": key}
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/ready")
         yield f"http://127.0.0.1:{port}"

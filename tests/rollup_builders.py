@@ -65,7 +65,7 @@ def _by_key(rows: pl.DataFrame, *key: str) -> dict[tuple[Any, ...], dict[str, An
 
 
 def _columns_of(record: Mapping[str, Any], event: oracles.Event) -> dict[str, Any]:
-    item = record.get("itemInSession")
+    item, end = record.get("itemInSession"), record.get("subscribedUntil")
     return {
         "event_date": event.day,
         "event_ts": _EPOCH + timedelta(milliseconds=event.ts),
@@ -85,6 +85,7 @@ def _columns_of(record: Mapping[str, Any], event: oracles.Event) -> dict[str, An
         "location": event.location,
         "os": event.os,
         "browser": event.browser,
+        "subscribed_until_ts": None if end is None else _EPOCH + timedelta(milliseconds=end),
         "event_hash": _hash_of(oracles.fields_of(record)),
         "bucket": zlib.crc32(event.user_id.encode()) % N_BUCKETS,
     }

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from churn_spark.api.rows import Rows
-from churn_spark.config import SnapshotsConfig
+from churn_spark.config import LearningConfig
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.lakehouse.arrow_schema import to_arrow
 from churn_spark.lakehouse.readable import ReadableLakehouse
@@ -19,7 +19,7 @@ from churn_spark.timeline import LogSpan
 
 
 def features_of(
-    lakehouse: ReadableLakehouse, as_of: date, log: LogSpan, config: SnapshotsConfig
+    lakehouse: ReadableLakehouse, as_of: date, log: LogSpan, config: LearningConfig
 ) -> Rows:
     """The snapshot of a date, computed when it is asked for.
 
@@ -33,7 +33,7 @@ def _read(
     lakehouse: ReadableLakehouse,
     as_of: date,
     log: LogSpan,
-    config: SnapshotsConfig,
+    config: LearningConfig,
     by_spark: partial[DataFrame],
 ) -> pa.Table:
     """In this process while the session days fit in it, as a night does."""

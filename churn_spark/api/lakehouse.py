@@ -151,7 +151,7 @@ class Lakehouse:
 
         day = as_date(as_of)
         require_in_log(day, self.log)
-        return features_of(self._tables, day, self.log, self.config.snapshots)
+        return features_of(self._tables, day, self.log, self.config.learning)
 
     def snapshot(self, as_of: Date | str) -> Table:
         """The features that were stored as of a date, as the night saw them that used them.

@@ -85,27 +85,38 @@ class LabelsConfig(Section):
     """What is predicted."""
 
     kind: Literal["horizon", "lifetime"]
-    churn: Literal["cancel", "inactivity"]
+    churn: Literal["cancel", "inactivity", "lapse"]
     horizon_days: int = Field(ge=1)
     gap_days: int = Field(ge=0)
+    grace_days: int = Field(ge=0)
     lateness_days: int = Field(ge=0)
 
     @property
     def horizon(self) -> Horizon:
         """The label window as the timeline's value."""
-        return Horizon(self.horizon_days, self.gap_days)
+        return Horizon(self.horizon_days, self.gap_days, self.grace_days)
 
     @property
     def definition(self) -> dict[str, str | int]:
         """What a label means: models of one definition forecast the same."""
         # Models of before there was a choice forecast cancels.
         of_cancels = {"churn"} if self.churn == "cancel" else set()
-        return self.model_dump(exclude={"lateness_days", *of_cancels})
+        without_grace = set() if self.churn == "lapse" else {"grace_days"}
+        return self.model_dump(exclude={"lateness_days", *of_cancels, *without_grace})
+
+    @property
+    def ending(self) -> Horizon | None:
+        """The window in which subscriptions of the population run out; None: whenever they do."""
+        return self.horizon if self.churn == "lapse" else None
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
-        if self.kind == "lifetime" and self.churn == "inactivity":
-            raise ValueError("kind lifetime is for cancels: expected kind horizon with inactivity")
+        if self.kind == "lifetime" and self.churn != "cancel":
+            raise ValueError(
+                f"kind lifetime is for cancels: expected kind horizon with {self.churn}"
+            )
+        if self.grace_days and self.churn != "lapse":
+            raise ValueError("grace_days is for churn lapse: expected 0")
         return self
 
     def known_by(self, reached: date) -> date:

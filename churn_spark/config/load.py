@@ -169,6 +169,10 @@ def _with_mapping(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict
     settings = mapping.pop("settings", None) or {}
     if not isinstance(settings, Mapping):
         raise ConfigError(f"settings in {name} hold no section, expected labels: and such")
+    profile = mapping.get("profile")
+    if isinstance(profile, dict) and isinstance(profile.get("file"), str):
+        # Named from beside the mapping, whatever folder the job is started in.
+        profile["file"] = str(Path(name).absolute().parent / profile["file"])
     merged = _merge(_merge(values, settings), changes)
     return _merge(merged, {"ingest": {"mapping": mapping}})
 

@@ -145,6 +145,45 @@ class LengthColumn(Column):
     unit: Literal["s", "ms"] = "s"
 
 
+class ProfileFile(Section):
+    """A file with what is known of users beside their events, one row a user or several.
+
+    Attributes:
+        file: CSV, JSON (lines or an array) or Parquet; looked for beside the mapping.
+        user: whose row it is: the same ids as in the events.
+        since: from when on a row holds. Without it a row is of now, and only what never changes
+            may be taken from it: what changes would tell the past what came later.
+        registration: since when somebody is a user.
+        gender: as given.
+        level: free or paid; needs `since`.
+        location: needs `since`.
+        subscribed_until: when the subscription ends; needs `since`.
+    """
+
+    file: str = Field(min_length=1)
+    user: Annotated[UserColumn, BeforeValidator(_as_section)]
+    since: Annotated[TimeColumn, BeforeValidator(_as_section)] | None = None
+    registration: Annotated[TimeColumn, BeforeValidator(_as_section)] | None = None
+    gender: Annotated[Column, BeforeValidator(_as_section)] | None = None
+    level: Annotated[LevelColumn, BeforeValidator(_as_section)] | None = None
+    location: Annotated[Column, BeforeValidator(_as_section)] | None = None
+    subscribed_until: Annotated[TimeColumn, BeforeValidator(_as_section)] | None = None
+
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        dated = ("level", "location", "subscribed_until")
+        changing = [name for name in dated if getattr(self, name) is not None]
+        if changing and self.since is None:
+            raise ValueError(
+                f"found {', '.join(changing)} without since: a row of today would tell past "
+                "events what came after them. Name the column that says from when on a row "
+                "holds, or take the field from the events"
+            )
+        if not (changing or self.registration or self.gender):
+            raise ValueError("expected a field to take from it, such as registration")
+        return self
+
+
 class CsvFiles(Section):
     """How the cells of `.csv`, `.tsv` and `.txt` files are parted.
 
@@ -184,6 +223,7 @@ class LogMapping(Section):
         level: free or paid.
         auth: whether the user was logged in, in the words of our logs; else everybody is.
         registration: since when somebody is a user.
+        subscribed_until: when the subscription ends, as known at the event.
         item: place in the session.
         length: of the song.
         location: `City, STATE`, or a place.
@@ -193,6 +233,7 @@ class LogMapping(Section):
         also: a field of our logs that no table keeps -> its column: it tells events apart, too.
         json_files: whether `.json` files hold an object a line, or one array.
         csv_files: how cells are parted.
+        profile: a file of its own for what events don't tell of their users.
     """
 
     time: _Time
@@ -202,6 +243,7 @@ class LogMapping(Section):
     level: _Level | None = None
     auth: _Plain | None = None
     registration: _Time | None = None
+    subscribed_until: _Time | None = None
     item: _Plain | None = None
     length: _Length | None = None
     location: _Plain | None = None
@@ -213,6 +255,7 @@ class LogMapping(Section):
     ] = {}
     json_files: Literal["lines", "array"] = "lines"
     csv_files: CsvFiles = CsvFiles()
+    profile: ProfileFile | None = None
 
     @model_validator(mode="after")
     def _check_place(self) -> Self:

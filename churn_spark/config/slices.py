@@ -72,6 +72,7 @@ class ServiceConfig(Section):
     ingest: data.IngestConfig
     privacy: PrivacyConfig
     snapshots: data.SnapshotsConfig
+    labels: data.LabelsConfig
     scoring: ScoringConfig
     retention_list: RetentionListConfig
     costs: models.CostsConfig

@@ -15,6 +15,7 @@ from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROWSER_RULES,
     MAX_COUNT,
+    MAX_END_MILLIS,
     MAX_SONG_SECONDS,
     MISSING_PAGE,
     MISSING_SESSION,
@@ -92,6 +93,7 @@ def build_events(classified: pl.DataFrame, n_buckets: int) -> pl.DataFrame:
         _map_texts(
             accepted["userAgent"], partial(family_of, rules=BROWSER_RULES), pl.String()
         ).alias("browser"),
+        _instant("subscribedUntil").alias("subscribed_until_ts"),
         hash_records(accepted),
         _map_texts(user_id, partial(bucket_of, n_buckets=n_buckets), pl.Int32()).alias("bucket"),
     )
@@ -111,6 +113,7 @@ def _has_wild_number(latest: int) -> pl.Expr:
     """Numbers that no real record has: negative, infinite, fractional where they count."""
     is_wild = ~pl.col("registration").is_between(0, latest)
     is_wild |= ~pl.col("length").is_between(0, MAX_SONG_SECONDS)
+    is_wild |= ~pl.col("subscribedUntil").is_between(0, MAX_END_MILLIS)
     for name in ("sessionId", "itemInSession"):
         count = pl.col(name)
         is_wild |= ~count.is_between(0, MAX_COUNT) | (count != count.floor())

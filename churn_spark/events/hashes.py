@@ -14,15 +14,15 @@ import polars as pl
 import polars_hash as plh
 import pyarrow as pa
 
-from churn_spark.events.rules import HASH_SEED, NO_NUMBER, NO_TEXT, NUMBERS, TEXTS
+from churn_spark.events.rules import HASH_SEED, HASHED_NUMBERS, NO_NUMBER, NO_TEXT, TEXTS
 
-_WORDS: Final = len(NUMBERS) + len(TEXTS)
+_WORDS: Final = len(HASHED_NUMBERS) + len(TEXTS)
 
 
 def hash_records(records: pl.DataFrame) -> pl.Series:
-    """One hash per record, signed: equal for equal `NUMBERS` and `TEXTS`."""
+    """One hash per record, signed: equal for equal `HASHED_NUMBERS` and `TEXTS`."""
     n = records.height
-    numbers = records.select(pl.col(name).fill_null(NO_NUMBER) for name in NUMBERS)
+    numbers = records.select(pl.col(name).fill_null(NO_NUMBER) for name in HASHED_NUMBERS)
     texts = records.select(
         plh.col(name).nchash.xxhash64(seed=HASH_SEED).fill_null(NO_TEXT) for name in TEXTS
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-NUMBERS: Final = ("ts", "sessionId", "itemInSession", "status", "registration", "length")
+HASHED_NUMBERS: Final = (*("ts", "sessionId", "itemInSession", "status", "registration", "length"),)
+"""Numbers that tell events apart. Tables hold the hashes: they stay these."""
+NUMBERS: Final = (*HASHED_NUMBERS, "subscribedUntil")
 TEXTS: Final = (
     "userId",
     "page",
@@ -37,6 +39,8 @@ MAX_DIGITS: Final = 1000
 """Of a number; one that is longer, in whatever field, is none."""
 MAX_SONG_SECONDS: Final = 86_400
 MAX_COUNT: Final = 2**53
+MAX_END_MILLIS: Final = 253_402_300_799_999
+"""The last millisecond of 9999: subscriptions without an end are written so."""
 ANONYMOUS_IDS: Final = ("", '""')
 """Ids, without white space around them, that stand for nobody; the configuration adds others."""
 

@@ -97,6 +97,67 @@ def build_silence_labels(
     )
 
 
+def build_lapse_labels(
+    population: pl.DataFrame, ends: pl.DataFrame, horizon: Horizon, known_by: date
+) -> pl.DataFrame:
+    """Whether each user's subscription runs out without having been renewed.
+
+    The end is that of the newest event before D that tells one; the population is made of those
+    whose end falls in `[D + gap, D + gap + H)`. 0 if an event from D on tells a later end, on the
+    date of the end or in the days of grace after it at the latest; 1 if none does; null while not
+    all events of that time are known, or where no end is told.
+
+    Args:
+        population: `as_of` and `user_id`, as in snapshots.
+        ends: `user_id`, `event_date`, `subscribed_until_ts` and `subscription_seen` of all session
+            days that tell an end.
+        horizon: window, gap, and the days after the end in which a renewal still counts.
+        known_by: all that happened before this date is known.
+
+    Grain: (as_of, user_id, horizon_days, gap_days).
+    """
+    by_day = (
+        ends.sort("subscription_seen", "subscribed_until_ts")
+        .group_by("user_id", "event_date")
+        .agg(
+            newest=pl.col("subscribed_until_ts").last(), latest=pl.col("subscribed_until_ts").max()
+        )
+        .sort("event_date")
+    )
+    asked = population.select("as_of", "user_id", eve=pl.col("as_of") - timedelta(days=1))
+    known = asked.sort("eve").join_asof(
+        by_day.select("user_id", "newest", eve="event_date"),
+        on="eve",
+        by="user_id",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    last_chance = pl.col("newest").dt.date() + timedelta(days=horizon.grace_days)
+    is_renewal = pl.col("event_date").is_between("as_of", last_chance)
+    renewed = (
+        known.join(by_day.select("user_id", "event_date", "latest"), on="user_id")
+        .filter(is_renewal & (pl.col("latest") > pl.col("newest")))
+        .select("as_of", "user_id")
+        .unique()
+    )
+    is_known = pl.col("as_of") <= horizon.newest_known(known_by)
+    lapsed = pl.col("is_renewed").is_null().cast(pl.Int32)
+    return conform_polars(
+        known.join(renewed.with_columns(is_renewed=True), on=["as_of", "user_id"], how="left")
+        .sort("as_of", "user_id")
+        .select(
+            "as_of",
+            "user_id",
+            pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
+            pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
+            pl.when(is_known & pl.col("newest").is_not_null()).then(lapsed).alias("label"),
+            is_known.alias("is_known"),
+            pl.lit(value=False).alias("is_gap_cancel"),
+        ),
+        LABELS,
+    )
+
+
 def build_lifetime_labels(population: DataFrame, session_days: DataFrame) -> DataFrame:
     """Whether each user of the population has ever cancelled before its as-of date.
 

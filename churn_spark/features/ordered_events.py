@@ -14,7 +14,7 @@ from churn_spark.features.silence import cut_by_silence
 EVENT_COLUMNS: Final = (
     *("event_date", "event_ts", "user_id", "session_id", "item_in_session", "page", "auth"),
     *("level", "song_seconds", "registered_ts", "gender", "location", "os", "browser"),
-    "event_hash",
+    *("subscribed_until_ts", "event_hash"),
 )
 """What session days and transitions need of an event."""
 

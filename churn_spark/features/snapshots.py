@@ -16,6 +16,7 @@ from churn_spark.features.past import ColumnPast
 from churn_spark.features.user_days import build_user_days
 from churn_spark.features.windows import lay_windows
 from churn_spark.lakehouse.schema import conform
+from churn_spark.timeline import Horizon
 
 _NEWEST = (*PROFILE_FIELDS, "last_ts", "level_changed_ts", "last_active_date")
 
@@ -27,6 +28,7 @@ def build_snapshots(
     log_start: date | None = None,
     *,
     only_paid: bool = False,
+    ending: Horizon | None = None,
 ) -> DataFrame:
     """The population as of each date, with every feature that follows from the log.
 
@@ -39,6 +41,7 @@ def build_snapshots(
         active_days: how long a user counts as active.
         log_start: first date of the log; that of the session days where none is given.
         only_paid: whether only who was paying then is of the population.
+        ending: only whose subscription, as known then, runs out in this window; None: everybody.
 
     Grain: (as_of, user_id).
     """
@@ -48,6 +51,10 @@ def build_snapshots(
     population = history.filter(is_active & ~has_left)
     if only_paid:
         population = population.filter(ColumnPast().is_profile("level", PAID).column)
+    if ending is not None:
+        end = F.to_date(ColumnPast().profile("subscribed_until_ts").column)
+        days_ahead = F.date_diff(end, F.col("as_of"))
+        population = population.filter(days_ahead.between(ending.gap_days, ending.last_day))
     return conform(build_features(population), SNAPSHOTS)
 
 

@@ -95,7 +95,9 @@ class ModelBundle:
     @property
     def horizon(self) -> Horizon:
         """Window and gap of what is predicted."""
-        return Horizon(self.label["horizon_days"], self.label["gap_days"])
+        return Horizon(
+            self.label["horizon_days"], self.label["gap_days"], self.label.get("grace_days", 0)
+        )
 
     @property
     def typical_level(self) -> str | None:

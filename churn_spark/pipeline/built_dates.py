@@ -10,10 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
-from churn_spark.config import LearningConfig, SnapshotsConfig
+from churn_spark.config import LabelsConfig, LearningConfig, SnapshotsConfig
 from churn_spark.contracts.features.sources import SOURCES_FINGERPRINT
 from churn_spark.contracts.features.spec import SNAPSHOT_FEATURES, fingerprint
 from churn_spark.contracts.tables import BUILT_DATES, SESSION_DAYS
@@ -55,7 +55,7 @@ class BuiltDates:
         known_by: all that happened before this date is known.
         horizon: of the labels.
         population: who is in it.
-        churn: what the labels say.
+        labels: what they say, and when.
         noted: of each date.
     """
 
@@ -65,7 +65,7 @@ class BuiltDates:
     known_by: date
     horizon: Horizon
     population: SnapshotsConfig
-    churn: str
+    labels: LabelsConfig
     noted: Mapping[date, Note]
 
     @classmethod
@@ -74,9 +74,7 @@ class BuiltDates:
         horizon, population = config.labels.horizon, config.snapshots
         start, known_by = log.span.start, config.labels.known_by(log.reached)
         if not lakehouse.is_native:
-            return cls(
-                _NOT_NOTED, (), start, known_by, horizon, population, config.labels.churn, {}
-            )
+            return cls(_NOT_NOTED, (), start, known_by, horizon, population, config.labels, {})
         rows = lakehouse.collect_rows(BUILT_DATES, horizon_of(horizon))
         noted = {
             row.as_of: Note(row.snapshots_of, row.labels_of, row.made_by, row.session_days_version)
@@ -84,7 +82,7 @@ class BuiltDates:
         }
         version = lakehouse.version(SESSION_DAYS)
         files = lakehouse.data_files(SESSION_DAYS, "event_date")
-        return cls(version, files, start, known_by, horizon, population, config.labels.churn, noted)
+        return cls(version, files, start, known_by, horizon, population, config.labels, noted)
 
     def stale(self, dates: Collection[date]) -> set[date]:
         """Those of the dates that are to be built."""
@@ -145,7 +143,9 @@ class BuiltDates:
     def _members(self) -> list[int | str]:
         """What decides who is in the population."""
         paid = [self.population.audience] if self.population.is_only_paid else []
-        return [self.population.active_days, *paid]
+        ending = self.labels.ending
+        window = [self.labels.churn, ending.days, ending.gap_days] if ending else []
+        return [self.population.active_days, *paid, *window]
 
     @property
     def _made_by(self) -> str:
@@ -157,12 +157,14 @@ class BuiltDates:
         return content_hash([SOURCES_FINGERPRINT, features, *self._members, self.log_start, paths])
 
     def _label_hash(self, day: date, snapshots_of: str | None) -> str:
-        first, end = (bisect_left(self.files, (one, "")) for one in (day, self.horizon.end(day)))
+        until = self.horizon.end(day) + timedelta(days=self.horizon.grace_days)
+        first, end = (bisect_left(self.files, (one, "")) for one in (day, until))
         paths = [path for _, path in self.files[first:end]]
         # What is usual is not named, so that notes of before there was a choice hold.
-        others = [] if self.churn == "cancel" else [self.churn]
+        others = [] if self.labels.churn == "cancel" else [self.labels.churn]
+        grace = [self.horizon.grace_days] if self.labels.ending else []
         is_known = self.horizon.is_known(day, self.known_by)
-        return content_hash([snapshots_of, is_known, paths, *others])
+        return content_hash([snapshots_of, is_known, paths, *others, *grace])
 
 
 def seen_version(lakehouse: Lakehouse, day: date) -> int:

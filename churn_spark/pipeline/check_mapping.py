@@ -24,7 +24,7 @@ from churn_spark.events.files import JSON_ENDINGS
 from churn_spark.events.foreign.columns import columns_by_field
 from churn_spark.events.foreign.found import ColumnFacts, find_columns
 from churn_spark.events.foreign.kinds import ENDINGS, Kind
-from churn_spark.events.foreign.lacking import describe_lacks
+from churn_spark.events.foreign.lacking import describe_lacks, told_fields
 from churn_spark.events.foreign.moments import millis_reader
 from churn_spark.events.foreign.propose import propose_mapping
 from churn_spark.events.foreign.sample import Sample, read_sample
@@ -47,6 +47,7 @@ class MappingCheck:
         proposed: the mapping as a file has it, where there was none.
         mapping: that was given, or the proposed one if it is whole.
         block: what becomes of the rows by it.
+        churn: what it is, as `labels.churn`.
     """
 
     paths: Sequence[Path]
@@ -56,15 +57,17 @@ class MappingCheck:
     proposed: str | None
     mapping: LogMapping | None
     block: Block | None
+    churn: str
 
 
-def run(config: IngestConfig, events: str, n_rows: int) -> MappingCheck:
+def run(config: IngestConfig, events: str, n_rows: int, churn: str = "cancel") -> MappingCheck:
     """Look at the first rows of some files.
 
     Args:
         config: of the ingest, with the mapping if there is one.
         events: folder, file or glob, on this machine.
         n_rows: about so many, of all files together.
+        churn: what it is, as `labels.churn`.
 
     Raises:
         InputError: if there is no file, or its rows can't be read.
@@ -87,7 +90,7 @@ def run(config: IngestConfig, events: str, n_rows: int) -> MappingCheck:
     if config.mapping:
         block = _sum([read_block(one.data, config, 1, rows=one.cells) for one in samples])
     return MappingCheck(
-        paths, len(files), samples[0].kind, columns, proposed, config.mapping, block
+        paths, len(files), samples[0].kind, columns, proposed, config.mapping, block, churn
     )
 
 
@@ -122,19 +125,33 @@ def describe_problems(check: MappingCheck) -> Iterator[str]:
             f"{count_of(n_alike, 'event')} alike in all columns that are named: each counts once. "
             "Where they are different ones, name what differs in tell_apart"
         )
-    yield from describe_lacks(check.mapping, events["page"].unique().to_list())
+    yield from describe_lacks(check.mapping, events["page"].unique().to_list(), check.churn)
+    if check.mapping.profile and not check.mapping.registration:
+        n_known = events.filter(pl.col("registered_ts").is_not_null()).height
+        yield f"the profile tells the registration of {n_known:,} of {events.height:,} events"
 
 
 def shown_rows(check: MappingCheck) -> Sequence[Mapping[str, Any]]:
     """The first events, as they would be kept."""
     assert check.block
-    names = ("event_ts", "user_id", "session_id", "page", "level", "registered_ts", "song_seconds")
+    assert check.mapping
+    names: tuple[str, ...] = (
+        "event_ts",
+        "user_id",
+        "session_id",
+        "page",
+        "level",
+        "registered_ts",
+        "song_seconds",
+    )
+    if "subscribed_until" in told_fields(check.mapping):
+        names = (*names, "subscribed_until_ts")
     rows = check.block.events.head(_SHOWN).select(names)
     return rows.with_columns(
         # Where the log has no sessions, visits are cut later.
         pl.when(pl.col("session_id") >= 0).then("session_id").alias("session_id"),
         pl.col("event_ts").dt.to_string("%F %T"),
-        pl.col("registered_ts").dt.to_string("%F"),
+        pl.col("^(registered|subscribed_until)_ts$").dt.to_string("%F"),
     ).to_dicts()
 
 

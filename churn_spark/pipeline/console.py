@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from churn_spark.churn_words import in_words
+
 Listener = Callable[[str, float], None]
 """Takes the name of a step that is done, and its seconds."""
 
@@ -43,12 +45,12 @@ def closing_line(step: str) -> Iterator[list[str]]:
 def say(step: str, text: str, seconds: float | None = None) -> None:
     """Print one aligned line of progress to standard output."""
     took = "" if seconds is None else f"  [{seconds:.1f} s]"
-    print(f"{step:<20} {text}{took}", flush=True)
+    print(f"{step:<20} {in_words(text)}{took}", flush=True)
 
 
 def warn(text: str) -> None:
     """Print one warning to standard error."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    print(f"warning: {in_words(text)}", file=sys.stderr, flush=True)
 
 
 def log_to_standard_error() -> None:

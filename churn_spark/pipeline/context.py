@@ -16,6 +16,7 @@ from datetime import date as Date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from churn_spark.churn_words import speaking_of
 from churn_spark.config import Config, load_config
 from churn_spark.pipeline.console import log_to_standard_error
 from churn_spark.runtime.spark_lines import choose_engine
@@ -135,7 +136,7 @@ def open_job(
             at_end.enter_context(recorded(record))
         return lakehouse
 
-    with at_end:
+    with at_end, speaking_of(config.labels.churn):
         at_end.callback(session.stop)
         yield JobContext(config, open_lakehouse)
 

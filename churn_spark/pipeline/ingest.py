@@ -16,6 +16,7 @@ from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
 from churn_spark.events.foreign.kinds import ENDINGS, kind_of
+from churn_spark.events.foreign.record import open_profiles
 from churn_spark.events.proofs import look_at_files, prove
 from churn_spark.events.readings import (
     FileNote,
@@ -272,7 +273,14 @@ class _Loader:
 
 
 def _list(lakehouse: Lakehouse, config: IngestConfig, location: str | None) -> Location:
-    """The files of a location; by a mapping others than those of JSON, too."""
+    """The files of a location; by a mapping others than those of JSON, too.
+
+    Raises:
+        InputError: if there is none, or the mapping's profile can't be read.
+    """
+    if config.mapping and config.mapping.profile:
+        # Before a task does, on whatever machine.
+        open_profiles(config.mapping.profile)
     others = ENDINGS if config.mapping else ()
     return list_location(lakehouse.spark, location or config.events, others)
 

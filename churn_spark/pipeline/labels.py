@@ -10,7 +10,7 @@ import polars as pl
 
 from churn_spark.config import LabelsConfig, LearningConfig
 from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
-from churn_spark.features.labels import build_labels, build_silence_labels
+from churn_spark.features.labels import build_labels, build_lapse_labels, build_silence_labels
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.timeline import Horizon
@@ -31,15 +31,21 @@ def write_labels(
         known_by: all that happened before this date is known.
     """
     horizon = config.horizon
-    build = _label_silence if config.churn == "inactivity" else _label_cancels
     for some in _parts(lakehouse, sorted(dates)):
         users = lakehouse.read_arrow(SNAPSHOTS, {"as_of": some}, ["as_of", "user_id"])
-        labels = build(lakehouse, pl.DataFrame(users), some, horizon, known_by)
+        population = pl.DataFrame(users)
+        match config.churn:
+            case "cancel":
+                labels = _label_cancels(lakehouse, population, horizon, known_by)
+            case "inactivity":
+                labels = _label_silence(lakehouse, population, some, horizon, known_by)
+            case "lapse":
+                labels = _label_lapses(lakehouse, population, horizon, known_by)
         lakehouse.replace_rows(labels.to_arrow(), LABELS, {"as_of": some, **horizon_of(horizon)})
 
 
 def _label_cancels(
-    lakehouse: Lakehouse, users: pl.DataFrame, _: Collection[Date], horizon: Horizon, known_by: Date
+    lakehouse: Lakehouse, users: pl.DataFrame, horizon: Horizon, known_by: Date
 ) -> pl.DataFrame:
     are_there: Where = {"cancel_ts": Between()}
     cancelled = lakehouse.read_arrow(SESSION_DAYS, are_there, ["user_id", "cancel_ts"])
@@ -58,6 +64,15 @@ def _label_silence(
     where: Where = {"event_date": window, "n_events": Between(1)}
     active = lakehouse.read_arrow(SESSION_DAYS, where, ["user_id", "event_date"])
     return build_silence_labels(users, pl.DataFrame(active), horizon, known_by)
+
+
+def _label_lapses(
+    lakehouse: Lakehouse, users: pl.DataFrame, horizon: Horizon, known_by: Date
+) -> pl.DataFrame:
+    tell_one: Where = {"subscribed_until_ts": Between()}
+    columns = ["user_id", "event_date", "subscribed_until_ts", "subscription_seen"]
+    told = lakehouse.read_arrow(SESSION_DAYS, tell_one, columns)
+    return build_lapse_labels(users, pl.DataFrame(told), horizon, known_by)
 
 
 def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, known_by: Date) -> list[Date]:

@@ -63,6 +63,7 @@ def build_rows(
         population.active_days,
         log_start,
         only_paid=population.is_only_paid,
+        ending=config.labels.ending,
     )
     of_dates = {day: one for day, one in forecasters.items() if day in dates}
     return with_forecasts(snapshots, tables.session_days, tables.transitions, of_dates)

@@ -79,7 +79,7 @@ def run(
                 f"{span.start}, up to {span.end}: choose another --date"
             )
         built = BuiltDates.read(lakehouse, log, config)
-        write_snapshots(lakehouse, dates, span, config.snapshots)
+        write_snapshots(lakehouse, dates, span, config)
         labelled = {*dates, *find_changed_labels(lakehouse, built)}
         write_labels(lakehouse, labelled, config.labels, built.known_by)
         built.write(lakehouse, dates, labelled)
@@ -91,7 +91,7 @@ def run(
 
 
 def write_snapshots(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: LearningConfig
 ) -> None:
     """Replace the snapshots of the dates.
 
@@ -107,7 +107,7 @@ def write_snapshots(
 
 
 def build_in_process(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: LearningConfig
 ) -> pl.DataFrame:
     """The snapshots of the dates, where their session days fit in this process."""
     history = read_history(lakehouse, dates)
@@ -116,21 +116,23 @@ def build_in_process(
         history.totals,
         dates,
         span.start,
-        config.active_days,
-        only_paid=config.is_only_paid,
+        config.snapshots.active_days,
+        only_paid=config.snapshots.is_only_paid,
+        ending=config.labels.ending,
     )
 
 
 def build_by_spark(
-    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: SnapshotsConfig
+    lakehouse: Lakehouse, dates: Collection[Date], span: LogSpan, config: LearningConfig
 ) -> DataFrame:
     """The same, by Spark's windows over all session days."""
     return build_snapshots(
         lakehouse.read(SESSION_DAYS),
         dates,
-        config.active_days,
+        config.snapshots.active_days,
         span.start,
-        only_paid=config.is_only_paid,
+        only_paid=config.snapshots.is_only_paid,
+        ending=config.labels.ending,
     )
 
 

@@ -211,7 +211,7 @@ def used_sets(config: LearningConfig) -> tuple[str, ...]:
     training = config.training
     if config.is_lifetime:
         return training.retrospective_sets
-    if config.labels.churn == "inactivity":
+    if config.labels.churn != "cancel":
         # The other models forecast cancels.
         return tuple(one for one in training.feature_sets if one not in ("behaviour", "fading"))
     return training.feature_sets
@@ -220,6 +220,6 @@ def used_sets(config: LearningConfig) -> tuple[str, ...]:
 def chosen_features(sets: Collection[str], config: LearningConfig) -> tuple[Feature, ...]:
     """The features of some sets that a model may see, for the kind of label."""
     features = model_features(sets, use_gender=config.training.use_gender)
-    if config.labels.churn == "cancel":
+    if config.labels.churn != "inactivity":
         return features
     return tuple(feature for feature in features if not measures_silence(feature))

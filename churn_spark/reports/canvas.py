@@ -8,8 +8,10 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
+from churn_spark.churn_words import in_words
 from churn_spark.reports.words import percent
 
 INK, MUTED, LINE = "#1f2a33", "#5a6772", "#d8dee3"
@@ -64,6 +66,8 @@ def as_label(text: str, n_chars: int) -> str:
 
 def as_address(figure: Figure) -> str:
     """The figure as a `data:` address, the same bytes for the same figure."""
+    for one in figure.findobj(Text):
+        one.set_text(in_words(one.get_text()))
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from churn_spark.churn_words import meaning
 from churn_spark.config import Section as Strict
 from churn_spark.errors import InputError
 from churn_spark.reports.page import Facts, Heading, Section
@@ -131,7 +132,7 @@ def card_section(card: ModelCard) -> Section:
         f"{count_of(card.gap_days, 'day')} after the as-of date"
     )
     data = (
-        ("Predicts", f"whether a user cancels {window}"),
+        ("Predicts", f"whether a user cancels {window}" + (f"; {meaning()}" if meaning() else "")),
         ("Population", card.population),
         ("Trained as of", dates_in_words(card.train_dates)),
         ("Calibrated as of", dates_in_words(card.calibration_dates) or "on the training dates"),

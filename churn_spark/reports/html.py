@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from churn_spark.churn_words import page_in_words
 from churn_spark.reports.canvas import as_address
 from churn_spark.reports.page import Page
 
@@ -19,7 +20,7 @@ def draw_page(page: Page) -> str:
         finalize=_keep_units,
     )
     environment.filters["as_address"] = as_address
-    return environment.get_template("page.html.j2").render(page=page)
+    return page_in_words(environment.get_template("page.html.j2").render(page=page))
 
 
 def _keep_units(value: object) -> object:

@@ -103,6 +103,16 @@ MAX_NAMES: Final = len(FEATURES) + len(IDENTITY)
 EXAMPLE: Final = {feature.name: example(feature) for feature in FEATURES}
 
 
+def check_names(n_columns: int, *, is_each_once: bool = True) -> None:
+    """Let pass only as many columns as there are names.
+
+    Raises:
+        RequestError: if there are more, or one is there twice.
+    """
+    if n_columns > MAX_NAMES or not is_each_once:
+        raise RequestError(f"found {n_columns:,} columns, expected at most {MAX_NAMES}, each once")
+
+
 def parse_user(body: bytes) -> Mapping[str, Any]:
     """The values of a JSON object, by name; unknown ones are None.
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from churn_spark import wording
+from churn_spark.churn_words import page_in_words
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.models.reasons import read_reasons
@@ -57,7 +58,7 @@ CONTENT_SECURITY_POLICY: Final = (
 def render(name: str, *, root: str = "", **values: Any) -> bytes:
     """A page of `templates/`, as UTF-8, whose links begin with the path `root`."""
     page: str = _template(name).render(style=STYLE, root=root, **values)
-    return page.encode()
+    return page_in_words(page).encode()
 
 
 def sign_in_page(root: str, problem: str = "") -> bytes:

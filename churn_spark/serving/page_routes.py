@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 
+from churn_spark.churn_words import meaning
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
 from churn_spark.evaluation.costs import break_even_offer
@@ -251,7 +252,8 @@ def _predicts(service: Service) -> str:
     begin = (
         "on the list's date" if gap == 0 else f"{gap} day{'s' * (gap != 1)} after the list's date"
     )
-    return f"The chance to cancel in the {label['horizon_days']} days that begin {begin}."
+    chance = f"The chance to cancel in the {label['horizon_days']} days that begin {begin}"
+    return f"{chance}: {meaning()}." if meaning() else f"{chance}."
 
 
 def _problems(service: Service) -> list[str]:

@@ -22,6 +22,7 @@ from churn_spark.contracts.tables import (
     SCORES,
 )
 from churn_spark.errors import ConfigError, RequestError
+from churn_spark.events.foreign.record import open_profiles
 from churn_spark.serving.champion import ChampionWatch
 from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.serving.figures import Figures
@@ -69,7 +70,10 @@ class Service:
 
         Raises:
             ConfigError: if the keys file doesn't fit.
+            InputError: if the mapping names a profile that can't be read.
         """
+        if config.ingest.mapping and config.ingest.mapping.profile:
+            open_profiles(config.ingest.mapping.profile)
         self.config, self.now = config, now
         self.champion = champion or ChampionWatch(
             PublishedChampion(config.lakehouse), config.scoring

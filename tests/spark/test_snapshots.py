@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.tables import SNAPSHOTS
 from churn_spark.features.snapshots import build_lifetime_snapshots, build_snapshots
+from churn_spark.timeline import Horizon
 from tests import oracle_features, oracles
 from tests.builders import collect_dicts, random_records, read_events, record, write_lines
 from tests.rollup_builders import build_session_days
@@ -141,6 +142,28 @@ def test_audience_that_pays_is_who_paid_last(session_days: DataFrame, snapshots:
     # The log's first date is not told, so it is that of the days: the same for both.
     assert found == expected
     assert 0 < len(expected) < len(_of_date(snapshots, day))
+
+
+def test_only_those_are_asked_for_whose_subscription_ends_in_the_window(
+    session_days: DataFrame, snapshots: Rows
+) -> None:
+    day, ending = max(_DATES), Horizon(14, 1)
+    # Some end in the window; that of the newest event counts, here the day of the registration.
+    end = F.date_add(F.lit(day), F.dayofmonth("registered_ts")).cast("timestamp")
+    told = session_days.withColumns(
+        {"subscribed_until_ts": end, "subscription_seen": F.col("registration_seen")}
+    )
+    built = build_snapshots(told, [day], _ACTIVE_DAYS, ending=ending)
+    found = {user for _, user in collect_dicts(built, "as_of", "user_id")}
+    newest = (
+        told.filter((F.col("event_date") < day) & F.col("registered_ts").isNotNull())
+        .groupBy("user_id")
+        .agg(F.max_by(F.dayofmonth("registered_ts"), "registration_seen").alias("days"))
+        .collect()
+    )
+    asked = {row["user_id"] for row in newest if 1 <= row["days"] <= 14}
+    assert found == asked & {user for _, user in _of_date(snapshots, day)}
+    assert 0 < len(found) < len(_of_date(snapshots, day))
 
 
 def test_lifetime_snapshots_equal_the_oracle_when_some_have_cancelled(

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = [
-    *("test", "lint", "docs-site", "setup", "demo", "package-check", "notebooks"),
+    *("test", "lint", "docs-site", "setup", "demo", "package-check", "notebooks", "pages-check"),
     *("test-slow", "image-check", "bench-smoke"),
 ]
 # Says which step it is, leaves a demo's snapshot, and fails at the step that it is told.
@@ -56,7 +56,7 @@ def checkout(tmp_path: Path) -> Checkout:
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     doubles = {"bin/make": MAKE, "scripts/image_base.sh": DONE, "spark-submit.sh": DONE}
     # None of these is to be installed or asked.
-    doubles |= {f"bin/{name}": DONE for name in ("apt-get", "chromium")}
+    doubles |= {f"bin/{name}": DONE for name in ("apt-get", "chromium", "npm")}
     # Images are built by root alone.
     doubles["bin/id"] = "#!/usr/bin/env bash\necho 0\n"
     for name, text in doubles.items():

@@ -125,6 +125,7 @@ def test_override_leaves_the_other_keys_of_its_section() -> None:
         "churn": "cancel",
         "horizon_days": 14,
         "gap_days": 0,
+        "grace_days": 0,
         "lateness_days": 0,
     }
 

@@ -31,6 +31,7 @@ PROFILE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "location": ("location",),
     "agent": ("os", "browser"),
     "registration": ("registered_ts",),
+    "subscription": ("subscribed_until_ts",),
 }
 """Group of profile columns that are read together from the newest event that has them."""
 

@@ -51,6 +51,9 @@ EVENTS = TableSpec(
         Column("location", "string", "state code, or the place where no state is told"),
         Column("os", "string", "operating system, from the user agent"),
         Column("browser", "string", "browser, from the user agent"),
+        Column(
+            "subscribed_until_ts", "timestamp", "end of the subscription, where the log tells it"
+        ),
         Column("event_hash", "long", "of all fields of the record: equal means the same event"),
         Column("bucket", "integer", "of the user: events of one are in one bucket"),
         Column("source_file", "string", "file that delivered it"),

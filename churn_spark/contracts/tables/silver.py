@@ -18,6 +18,8 @@ _PROFILE = (
     Column("agent_seen", "long", "order of the event that told it"),
     Column("registered_ts", "timestamp", "newest known"),
     Column("registration_seen", "long", "order of the event that told it"),
+    Column("subscribed_until_ts", "timestamp", "newest known end of the subscription"),
+    Column("subscription_seen", "long", "order of the event that told it"),
 )
 
 SESSION_DAYS = TableSpec(

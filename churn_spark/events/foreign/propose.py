@@ -24,6 +24,11 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
         *("userid", "uid", "customerid", "memberid", "subscriberid", "accountid", "msno"),
         *("user", "customer", "member", "custid", "clientid"),
     ),
+    "subscribed_until": (
+        *("subscribeduntil", "subscriptionend", "subscriptionenddate", "subscriptionexpiresat"),
+        *("membershipexpiredate", "paiduntil", "validuntil", "expiresat", "expirydate"),
+        *("expirationdate", "currentperiodend", "renewaldate", "enddate"),
+    ),
     "session": ("sessionid", "session", "visitid", "visit"),
     "page": ("page", "eventname", "eventtype", "event", "action", "activity", "pagename", "type"),
     "level": ("level", "plan", "tier", "subscriptiontype", "subscription", "membership", "isapaid"),
@@ -54,7 +59,7 @@ _LEVELS: Final = {
     "free": ("free", "basic", "trial", "freemium", "none", "0", "false"),
     "paid": ("paid", "premium", "plus", "pro", "subscriber", "family", "1", "true"),
 }
-_TIMES: Final = ("time", "registration")
+_TIMES: Final = ("time", "registration", "subscribed_until")
 
 
 def propose_mapping(columns: Mapping[str, ColumnFacts]) -> dict[str, Any]:

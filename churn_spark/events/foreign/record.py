@@ -6,6 +6,7 @@ Plain Python: the service reads single records by it, and has no other library f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from xxhash import xxh64_intdigest
@@ -16,12 +17,21 @@ from churn_spark.config.mapping import (
     LevelColumn,
     LogMapping,
     PageColumn,
+    ProfileFile,
     SessionColumn,
+    TimeColumn,
     UserColumn,
 )
 from churn_spark.contracts.pages import FREE, LOGGED_IN, PAID, ROLES, VISIT_AUTHS, Page
 from churn_spark.events.foreign.moments import millis_reader
 from churn_spark.events.foreign.numbers import number_of_text
+from churn_spark.events.foreign.profile import (
+    FIELDS,
+    Profiles,
+    find_stamp,
+    order_rows,
+    read_rows,
+)
 from churn_spark.events.rules import HASH_SEED, MAX_COUNT, WHITE_SPACE
 from churn_spark.events.values import text_of
 
@@ -64,9 +74,13 @@ class Translator:
         self._fields |= {name: _plain(one) for name, one in plain.items() if one}
         if mapping.level:
             self._fields["level"] = _level(mapping.level)
-        if mapping.registration:
-            read = millis_reader(mapping.registration)
-            self._fields["registration"] = _then(mapping.registration, read)
+        moments = {
+            "registration": mapping.registration,
+            "subscribedUntil": mapping.subscribed_until,
+        }
+        self._fields |= {
+            name: _then(one, millis_reader(one)) for name, one in moments.items() if one
+        }
         if mapping.item:
             self._fields["itemInSession"] = _then(mapping.item, _number)
         if mapping.length:
@@ -76,6 +90,7 @@ class Translator:
             self._fields[name] = _then(column, _number) if name in _NUMBERS else _plain(column)
         if mapping.tell_apart:
             self._fields["song"] = _joined(mapping.tell_apart)
+        self._profiles = open_profiles(mapping.profile) if mapping.profile else None
 
     def translate(self, record: Record) -> dict[str, object]:
         """Our record; a column without a value is null."""
@@ -83,7 +98,29 @@ class Translator:
         if not self._has_auth:
             is_gone = ours["page"] == Page.CANCELLATION_CONFIRMATION
             ours["auth"] = VISIT_AUTHS[1] if is_gone else LOGGED_IN
+        if self._profiles:
+            known = self._profiles.known(str(_word(ours["userId"])), ours["ts"])
+            ours |= {name: value for name, value in known.items() if ours.get(name) is None}
         return ours
+
+
+def open_profiles(profile: ProfileFile) -> Profiles:
+    """What the mapping's profile says of users; read once while the file stays as it is.
+
+    Raises:
+        InputError: if the file isn't there or can't be read, or its rows contradict each other.
+    """
+    return _read_profiles(profile, find_stamp(profile))
+
+
+@lru_cache(2)
+def _read_profiles(profile: ProfileFile, _stamp: tuple[int, int]) -> Profiles:
+    """The rows are translated as events are; where all are of now their time isn't looked at."""
+    told = {name: getattr(profile, name) for name in FIELDS if getattr(profile, name)}
+    time = profile.since or TimeColumn(column=profile.user.column, unit="ms")
+    mapping = LogMapping(time=time, user=profile.user, page=PageColumn(constant="Profile"), **told)
+    translator = Translator(mapping)
+    return order_rows(profile, [translator.translate(row) for row in read_rows(profile)])
 
 
 def _getter(columns: Sequence[str]) -> _Read:

@@ -16,6 +16,7 @@ from churn_spark.features.local.past import ONE, FramePast
 from churn_spark.features.local.profile import pick_newest
 from churn_spark.features.local.totals import LATEST, stack_days, stack_profiles
 from churn_spark.lakehouse.polars_schema import conform_polars, polars_schema_of
+from churn_spark.timeline import Horizon
 
 _EVER: Final = 1_000_000
 """Days: more than any log has."""
@@ -29,6 +30,7 @@ def build_snapshots(
     active_days: int,
     *,
     only_paid: bool = False,
+    ending: Horizon | None = None,
 ) -> pl.DataFrame:
     """The population as of each date, with every feature that follows from the log.
 
@@ -41,6 +43,7 @@ def build_snapshots(
         log_start: first date of the log.
         active_days: how long a user counts as active.
         only_paid: whether only who was paying then is of the population.
+        ending: only whose subscription, as known then, runs out in this window; None: everybody.
 
     Grain: (as_of, user_id).
     """
@@ -53,6 +56,9 @@ def build_snapshots(
         living = history.filter(is_active & pl.col("cancel_ts").is_null())
         if only_paid:
             living = living.filter(pl.col("level") == PAID)
+        if ending is not None:
+            days_ahead = (pl.col("subscribed_until_ts").dt.date() - as_of).dt.total_days()
+            living = living.filter(days_ahead.is_between(ending.gap_days, ending.last_day))
         found.append(_features_of(living, FramePast(as_of, log_start)))
     return pl.concat(found)
 

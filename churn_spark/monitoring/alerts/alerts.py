@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
+from churn_spark.churn_words import in_words
 from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.drift.movement import Movement
@@ -205,7 +206,9 @@ def _update(
 ) -> tuple[Alert, Notice | None]:
     if alert is None:
         assert finding is not None
-        opened = Alert(finding.key, finding.severity, finding.sentence, today, today, today)
+        opened = Alert(
+            finding.key, finding.severity, in_words(finding.sentence), today, today, today
+        )
         return opened, Notice("opened", opened)
     if finding is None:
         if not is_judged and not alert.key.startswith("data:"):
@@ -219,7 +222,7 @@ def _update(
     kept = replace(
         alert,
         severity=finding.severity if is_worse else alert.severity,
-        sentence=finding.sentence,
+        sentence=in_words(finding.sentence),
         last_seen=today,
         nights_clear=0,
     )

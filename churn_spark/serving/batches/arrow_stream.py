@@ -95,9 +95,7 @@ def _check_schema(schema: Table, limits: BatchLimits) -> None:
     In a FlatBuffer many can point to one, so a few bytes may be any number of columns.
     """
     n_columns, n_bytes = schema.count(1), _words(schema, 2, limits)
-    if n_columns > contract.MAX_NAMES:
-        text = f"found {n_columns:,} columns, expected at most {contract.MAX_NAMES}, each once"
-        raise RequestError(text)
+    contract.check_names(n_columns)
     for column in schema.tables(1):
         if column.count(5):
             raise RequestError("found columns within columns, expected numbers and texts alone")

@@ -112,6 +112,13 @@ def newest_level(events: Iterable[Event]) -> Known:
     return _newest((one for one in events if one.is_logged_in), ("level",)).get("level")
 
 
+def newest_end(events: Iterable[Event]) -> int | None:
+    """The end of the subscription, as told by the newest logged-in event that tells one."""
+    seen = (one for one in events if one.is_logged_in)
+    end = _newest(seen, ("subscribed_until_ts",)).get("subscribed_until_ts")
+    return None if end is None else int(end)
+
+
 def is_activity(event: Event) -> bool:
     """Visiting Cancel is the outcome that is to be foreseen, so it tells nothing of activity."""
     return event.page != Page.CANCEL

@@ -8,19 +8,19 @@ from typing import Final
 
 from xxhash import xxh64_intdigest
 
-from churn_spark.events.rules import HASH_SEED, NO_NUMBER, NO_TEXT, NUMBERS, TEXTS
+from churn_spark.events.rules import HASH_SEED, HASHED_NUMBERS, NO_NUMBER, NO_TEXT, TEXTS
 
-_WORDS: Final = struct.Struct(f"<{len(NUMBERS)}d{len(TEXTS)}Q")
+_WORDS: Final = struct.Struct(f"<{len(HASHED_NUMBERS)}d{len(TEXTS)}Q")
 
 
 def hash_record(record: Sequence[float | str | None]) -> int:
-    """The `event_hash` of a record: `NUMBERS`, then `TEXTS`; a signed 64-bit number.
+    """The `event_hash` of a record: `HASHED_NUMBERS`, then `TEXTS`; a signed 64-bit number.
 
     As `events.hashes` makes it for whole columns.
     """
     words = [
-        *(_number_of(value) for value in record[: len(NUMBERS)]),
-        *(_hash_text(value) for value in record[len(NUMBERS) :]),
+        *(_number_of(value) for value in record[: len(HASHED_NUMBERS)]),
+        *(_hash_text(value) for value in record[len(HASHED_NUMBERS) :]),
     ]
     hashed = xxh64_intdigest(_WORDS.pack(*words), HASH_SEED)
     return hashed - 2**64 if hashed >= 2**63 else hashed

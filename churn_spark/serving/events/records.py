@@ -13,8 +13,10 @@ from churn_spark.events.rules import (
     ANONYMOUS_IDS,
     BROKEN_JSON,
     BROWSER_RULES,
+    HASHED_NUMBERS,
     LINE_TOO_LONG,
     MAX_COUNT,
+    MAX_END_MILLIS,
     MAX_SONG_SECONDS,
     MISSING_PAGE,
     MISSING_SESSION,
@@ -55,7 +57,8 @@ class Event:
         location: state code.
         os: operating system of the user agent.
         browser: of the user agent.
-        record: all fields, `NUMBERS` and then `TEXTS`: equal ones are the same event.
+        subscribed_until_ts: milliseconds since the epoch.
+        record: `HASHED_NUMBERS` and then `TEXTS`: equal ones are the same event.
     """
 
     ts: int
@@ -71,6 +74,7 @@ class Event:
     location: str | None
     os: str | None
     browser: str | None
+    subscribed_until_ts: int | None
     record: tuple[float | str | None, ...]
 
     @property
@@ -185,8 +189,8 @@ class _Rules:
 
 
 def _is_wild(numbers: Mapping[str, float | None], latest: int) -> bool:
-    limits = {"registration": latest, "length": MAX_SONG_SECONDS}
-    for name in ("registration", "length", "sessionId", "itemInSession"):
+    limits = {"registration": latest, "length": MAX_SONG_SECONDS, "subscribedUntil": MAX_END_MILLIS}
+    for name in (*limits, "sessionId", "itemInSession"):
         value = numbers[name]
         if value is None:
             continue
@@ -218,7 +222,8 @@ def _event(
         location=state_of(texts["location"]),
         os=family_of(texts["userAgent"], OS_RULES),
         browser=family_of(texts["userAgent"], BROWSER_RULES),
-        record=(*numbers.values(), *texts.values()),
+        subscribed_until_ts=_whole(numbers["subscribedUntil"]),
+        record=(*(numbers[name] for name in HASHED_NUMBERS), *texts.values()),
     )
 
 

@@ -17,7 +17,7 @@ from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of
-from churn_spark.serving.events.days import day_number, newest_level
+from churn_spark.serving.events.days import day_number, newest_end, newest_level
 from churn_spark.serving.events.records import (
     ANONYMOUS,
     DUPLICATE,
@@ -28,7 +28,7 @@ from churn_spark.serving.events.records import (
 )
 from churn_spark.serving.events.silence import cut_by_silence
 from churn_spark.serving.json_rows import cut_rows
-from churn_spark.timeline import day_start_millis
+from churn_spark.timeline import MILLIS_PER_DAY, Horizon, day_start_millis
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_USERS: Final = 3
@@ -91,6 +91,8 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
             account["problems"],
         )
     _check_population(seen, as_of, config.snapshots)
+    if config.labels.ending:
+        _check_end(seen, as_of, config.labels.ending)
     return UserEvents(as_of, user_id, seen, account)
 
 
@@ -159,6 +161,19 @@ def _check_population(events: Sequence[Event], as_of: date, config: SnapshotsCon
         )
 
 
+def _check_end(events: Sequence[Event], as_of: date, ending: Horizon) -> None:
+    """Refuse whose subscription doesn't run out in the window that is predicted."""
+    first, last = (as_of + timedelta(days=n) for n in (ending.gap_days, ending.last_day))
+    end = newest_end(events)
+    found = None if end is None else _date_of_day(end // MILLIS_PER_DAY)
+    if found is None or not first <= found <= last:
+        told = "no end of the subscription" if found is None else f"one that ends on {found}"
+        raise RequestError(
+            f"found {told}, expected one from {first} to {last}: nobody else is asked for then "
+            "(labels.churn lapse)"
+        )
+
+
 def _account(reading: Reading, n_received: int, n_seen: int) -> dict[str, Any]:
     kinds = Counter(reading.left_out.values())
     anonymous, duplicates = kinds.pop(ANONYMOUS, 0), kinds.pop(DUPLICATE, 0)
@@ -194,6 +209,7 @@ _MEANINGS: Final = {
     "level": "free or paid",
     "length": "of the song, seconds",
     "registration": "milliseconds since the epoch",
+    "subscribedUntil": "end of the subscription, milliseconds since the epoch",
     "gender": "F or M",
     "location": "cities and states, `Boston, MA-NH`",
     "userAgent": "of the browser or device",

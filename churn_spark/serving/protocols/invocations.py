@@ -82,9 +82,7 @@ def _columns_of_split(split: Any) -> Mapping[str, Sequence[Any]]:
     rows: Any = split.get("data") if is_split else None
     if not _is_list_of(names, str) or not _is_list_of(rows, list):
         raise RequestError('expected "dataframe_split": {"columns": [names], "data": [[values]]}')
-    if len(set(names)) < len(names) or len(names) > contract.MAX_NAMES:
-        text = f"found {len(names):,} columns, expected at most {contract.MAX_NAMES}, each once"
-        raise RequestError(text)
+    contract.check_names(len(names), is_each_once=len(set(names)) == len(names))
     for position, row in enumerate(rows):
         if len(row) != len(names):
             text = f"found {len(row):,} values in row {position} (counted from 0)"
@@ -93,9 +91,7 @@ def _columns_of_split(split: Any) -> Mapping[str, Sequence[Any]]:
 
 
 def _columns_of_lists(columns: Mapping[str, Any]) -> Mapping[str, Sequence[Any]]:
-    if len(columns) > contract.MAX_NAMES:
-        text = f"found {len(columns):,} columns, expected at most {contract.MAX_NAMES}"
-        raise RequestError(text)
+    contract.check_names(len(columns))
     if not all(isinstance(values, list) for values in columns.values()):
         raise RequestError('expected "inputs": {name: [values], ...}, or a list of records')
     return columns
@@ -107,9 +103,7 @@ def _columns_of_records(rows: Any, form: str, limits: BatchLimits) -> Mapping[st
     # Empty records become columns as long as all others.
     limits.check_rows(len(rows))
     names = list(dict.fromkeys(name for row in rows for name in row))
-    if len(names) > contract.MAX_NAMES:
-        text = f"found {len(names):,} different names, expected at most {contract.MAX_NAMES}"
-        raise RequestError(text)
+    contract.check_names(len(names))
     return {name: [row.get(name) for row in rows] for name in names}
 
 

@@ -1,0 +1,82 @@
+"""What is said of who leaves, in the words of what churn is: cancels, churns or lapses.
+
+Sentences are written for cancels, the usual case. Where churn is something else, nobody cancels,
+and whatever a run says, draws or sends goes through here on its way out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+CANCEL: Final = "cancel"
+MEANINGS: Final[Mapping[str, str]] = {
+    "inactivity": "churned is who has no event in that time",
+    "lapse": "lapsed is whose subscription ends in that time and isn't renewed",
+}
+"""`labels.churn` -> what the word says; a cancel says it by itself."""
+
+_STEMS: Final = {"inactivity": "churn", "lapse": "laps"}
+_ENDINGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "inactivity": {"": "", "s": "s", "led": "ed", "ling": "ing"},
+    "lapse": {"": "e", "s": "es", "led": "ed", "ling": "ing"},
+}
+_NOUNS: Final = {"lation": "departure", "lations": "departures", "ler": "leaver", "lers": "leavers"}
+# `Cancel` and `Cancellation Confirmation` are pages; `n_cancels` and `labels.cancel` are names.
+_WORD: Final = re.compile(
+    r"(?<![\w.`/-])(?:cancel(s|led|ling|lations?|lers?)?|Cancel(s|led|ling|lations?|lers?))"
+    r"(?![\w`/=(-]|\.\w| Confirmation)"
+)
+# What of a page's text isn't said: its style, and all of a tag but what is read out.
+_UNSAID: Final = re.compile(
+    r"<style.*?</style>|(?:src|href|class|id|name|value)=\"[^\"]*\"", re.DOTALL
+)
+
+_spoken: list[str] = [CANCEL]
+
+
+@contextmanager
+def speaking_of(churn: str) -> Iterator[None]:
+    """Say in this process, until the end of the block, what churn is.
+
+    Args:
+        churn: as `labels.churn`.
+    """
+    _spoken.append(churn)
+    try:
+        yield
+    finally:
+        _spoken.remove(churn)
+
+
+def meaning() -> str:
+    """What the word says that is spoken; empty for cancels."""
+    return MEANINGS.get(_spoken[-1], "")
+
+
+def in_words(text: str) -> str:
+    """A sentence on cancels, of what churn is here."""
+    churn = _spoken[-1]
+    if churn == CANCEL:
+        return text
+    return _WORD.sub(lambda found: _translate(found, churn), text)
+
+
+def page_in_words(page: str) -> str:
+    """The same of a whole page of HTML; what names files, styles and fields stays."""
+    if _spoken[-1] == CANCEL:
+        return page
+    parts: list[str] = []
+    end = 0
+    for unsaid in _UNSAID.finditer(page):
+        parts += [in_words(page[end : unsaid.start()]), unsaid[0]]
+        end = unsaid.end()
+    return "".join([*parts, in_words(page[end:])])
+
+
+def _translate(found: re.Match[str], churn: str) -> str:
+    ending = found[1] or found[2] or ""
+    word = _NOUNS.get(ending) or _STEMS[churn] + _ENDINGS[churn][ending]
+    return word.capitalize() if found[0][0].isupper() else word

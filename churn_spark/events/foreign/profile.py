@@ -1,0 +1,110 @@
+"""What a file beside the log says of users, as it was known at each of their events."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from churn_spark.config.mapping import ProfileFile
+from churn_spark.errors import DamagedFileError, InputError
+from churn_spark.events.foreign.sample import read_sample
+
+_ALL_ROWS: Final = 1 << 62
+FIELDS: Final[Mapping[str, str]] = {
+    "registration": "registration",
+    "gender": "gender",
+    "level": "level",
+    "location": "location",
+    "subscribed_until": "subscribedUntil",
+}
+"""Field of the profile -> the field of our records that it fills."""
+_Fields = Mapping[str, object]
+
+
+class Profiles:
+    """The rows of each user, in the order of the moments from which on they hold."""
+
+    def __init__(self, rows: Mapping[str, Sequence[tuple[float, _Fields]]]) -> None:
+        self._begins = {user: [begin for begin, _ in some] for user, some in rows.items()}
+        self._rows = {user: [fields for _, fields in some] for user, some in rows.items()}
+
+    def known(self, user: str, millis: object) -> _Fields:
+        """What was known of a user at a moment; nothing where there is no row from before.
+
+        Args:
+            user: without white space around it.
+            millis: of the event; one that can't be read tells no moment.
+        """
+        begins = self._begins.get(user)
+        if begins is None or isinstance(millis, bool) or not isinstance(millis, int | float):
+            return {}
+        place = bisect_right(begins, millis) - 1
+        return self._rows[user][place] if place >= 0 else {}
+
+
+def order_rows(profile: ProfileFile, records: Sequence[Mapping[str, Any]]) -> Profiles:
+    """The rows of a profile.
+
+    Args:
+        profile: which columns are what.
+        records: ours, made of the file's rows: `userId`, `ts` (from when on) and `FIELDS`.
+
+    Raises:
+        InputError: if a row doesn't say from when on it holds, or two of a user hold from the same
+            moment on.
+    """
+    rows: dict[str, list[tuple[float, _Fields]]] = {}
+    for number, record in enumerate(records, 1):
+        begin = float("-inf") if profile.since is None else record["ts"]
+        if isinstance(begin, bool) or not isinstance(begin, int | float):
+            raise InputError(
+                f"row {number:,} of {profile.file} holds from {begin!r} on, expected a time as "
+                "the mapping's profile.since says: mend the row, or the unit"
+            )
+        user = str(record["userId"]).strip()
+        fields = {name: record[name] for name in FIELDS.values() if name in record}
+        rows.setdefault(user, []).append((float(begin), fields))
+    for some in rows.values():
+        some.sort(key=lambda row: row[0])
+        if len({begin for begin, _ in some}) < len(some):
+            expected = "one row each" if profile.since is None else "one row each for a moment"
+            advice = "name profile.since if they are of different times" * (profile.since is None)
+            raise InputError(
+                f"found a user with two rows in {profile.file}, expected {expected}"
+                + (f": {advice}" if advice else "")
+            )
+    return Profiles(rows)
+
+
+def find_stamp(profile: ProfileFile) -> tuple[int, int]:
+    """Size and time of the file: others where it has changed.
+
+    Raises:
+        InputError: if it isn't there.
+    """
+    path = Path(profile.file)
+    if not path.is_file():
+        raise InputError(
+            f"found no file {path}, expected the users' profile that the mapping names: "
+            "profile.file, looked for beside the mapping"
+        )
+    there = path.stat()
+    return there.st_size, there.st_mtime_ns
+
+
+def read_rows(profile: ProfileFile) -> Sequence[Mapping[str, Any]]:
+    """The rows of the file, in its own words.
+
+    Raises:
+        InputError: if it can't be read, or has none.
+    """
+    path = Path(profile.file)
+    try:
+        rows = [*read_sample(path, None, _ALL_ROWS).records()]
+    except (DamagedFileError, OSError) as error:
+        raise InputError(f"{path} can't be read: {error}; expected a file that is whole") from error
+    if not rows:
+        raise InputError(f"found no row in {path}, expected users: CSV, JSON or Parquet")
+    return rows

@@ -1,0 +1,151 @@
+"""What is known of users beside their events: joined as it was known at each event."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from foreign_logs import ingest_by
+
+from churn_spark.config import load_config
+from churn_spark.errors import ConfigError, InputError
+from churn_spark.events.block import read_block
+from churn_spark.serving.events.records import read_records
+from tests.builders import millis, write_lines
+
+pytestmark = pytest.mark.unit
+EVENTS: dict[str, Any] = {
+    "time": {"column": "at", "unit": "iso"},
+    "user": "who",
+    "page": {"column": "what"},
+}
+REGISTERED = {"registration": {"column": "joined", "unit": "iso"}, "gender": "sex"}
+DATED = {
+    "since": {"column": "from", "unit": "iso"},
+    "level": {"column": "plan", "free": "basic", "paid": "plus"},
+    "subscribed_until": {"column": "until", "unit": "iso"},
+}
+HISTORY = (
+    "id,from,plan,until\n"
+    "7,2018-10-10,plus,2018-11-09\n"
+    "7,2018-10-01,basic,\n"
+    "8,2018-10-05,plus,2018-11-04\n"
+)
+
+
+def _read(file: Path, profile: dict[str, Any], records: list[dict[str, Any]]) -> pl.DataFrame:
+    """The events by the ingest; the service must have read the same."""
+    mapping = EVENTS | {"profile": {"file": str(file), "user": "id", **profile}}
+    config = ingest_by(mapping)
+    lines = "".join(json.dumps(one) + "\n" for one in records).encode()
+    events = read_block(lines, config, 4).events
+    asked = read_records(records, config).events
+    assert [
+        (one.level, one.registered_ts, one.gender, one.subscribed_until_ts) for one in asked
+    ] == [
+        *events.select(
+            "level",
+            pl.col("registered_ts").dt.epoch("ms"),
+            "gender",
+            pl.col("subscribed_until_ts").dt.epoch("ms"),
+        ).iter_rows()
+    ]
+    return events
+
+
+def _event(user: str | int, at: str, **others: object) -> dict[str, Any]:
+    return {"at": at, "who": user, "what": "x", **others}
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "array.json"])
+def test_what_never_changes_is_taken_from_one_row_a_user(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {"id": "7", "joined": "2018-09-01", "sex": "F"},
+        {"id": "9", "joined": None, "sex": "M"},
+    ]
+    file = tmp_path / f"users.{kind}"
+    if kind == "csv":
+        pl.DataFrame(rows).write_csv(file)
+    elif kind == "parquet":
+        pl.DataFrame(rows).write_parquet(file)
+    elif kind == "json":
+        write_lines(file, rows)
+    else:
+        file.write_text(json.dumps(rows))
+    records = [_event(7, "2018-10-01"), _event(" 9 ", "2018-10-02"), _event("5", "2018-10-03")]
+    events = _read(file, REGISTERED, records)
+    assert events["gender"].to_list() == ["F", "M", None]
+    assert events["registered_ts"].dt.epoch("ms").to_list() == [
+        millis("2018-09-01 00:00:00"), None, None,
+    ]  # fmt: skip
+
+
+def test_an_event_has_the_row_that_held_when_it_happened(tmp_path: Path) -> None:
+    file = tmp_path / "plans.csv"
+    file.write_text(HISTORY)
+    at = ["2018-09-30", "2018-10-01", "2018-10-09T23:59:59", "2018-10-10", "2018-12-01"]
+    events = _read(file, DATED, [_event("7", one) for one in at])
+    assert events["level"].to_list() == [None, "free", "free", "paid", "paid"]
+    until = events["subscribed_until_ts"].dt.date().cast(pl.String).to_list()
+    assert until == [None, None, None, "2018-11-09", "2018-11-09"]
+
+
+def test_rows_of_later_change_no_event_before_them(tmp_path: Path) -> None:
+    file, records = tmp_path / "plans.csv", [_event("7", f"2018-10-{day}") for day in (10, 20)]
+    file.write_text(HISTORY)
+    before = _read(file, DATED, records)
+    file.write_text(HISTORY + "7,2018-10-21,basic,\n")
+    assert _read(file, DATED, records).equals(before)
+
+
+def test_what_an_event_tells_itself_goes_before(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("id,sex\n7,F\n")
+    config = ingest_by(
+        {**EVENTS, "gender": "sex", "profile": {"file": str(file), "user": "id", "gender": "sex"}}
+    )
+    records = [_event("7", "2018-10-01", sex="M"), _event("7", "2018-10-02")]
+    assert [one.gender for one in read_records(records, config).events] == ["M", "F"]
+
+
+@pytest.mark.parametrize("field", ["level", "location", "subscribed_until"])
+def test_what_changes_is_refused_from_rows_of_today(field: str) -> None:
+    section = {"level": {"column": "x"}, "location": "x", "subscribed_until": DATED["since"]}[field]
+    mapping = EVENTS | {"profile": {"file": "users.csv", "user": "id", field: section}}
+    with pytest.raises(ConfigError, match=f"found {field} without since: a row of today would"):
+        ingest_by(mapping)
+
+
+@pytest.mark.parametrize(
+    ("content", "profile", "told"),
+    [
+        (None, REGISTERED, "found no file .*users.csv, expected the users' profile"),
+        ("id,joined,sex\n", REGISTERED, "found no row in"),
+        ("id,sex\n7,F\n7,M\n", {"gender": "sex"}, "two rows in .*expected one row each: name"),
+        ("id,from,plan\n7,soon,plus\n", DATED, "row 1 of .* holds from 'soon' on"),
+        ("id,from,plan\n7,2018-10-01,a\n7,2018-10-01,b\n", DATED, "one row each for a moment$"),
+    ],
+)
+def test_a_profile_that_says_nothing_certain_is_refused(
+    content: str | None, profile: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "users.csv"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError, match=told):
+        _read(file, profile, [_event("7", "2018-10-02")])
+
+
+def test_the_file_is_looked_for_beside_the_mapping(tmp_path: Path) -> None:
+    written = tmp_path / "mapping.yaml"
+    written.write_text(
+        "time: {column: at, unit: iso}\nuser: who\npage: {column: what}\n"
+        "profile: {file: users.csv, user: id, gender: sex}\n"
+    )
+    mapping = load_config(overrides=[f"ingest.mapping={written}"]).ingest.mapping
+    assert mapping is not None
+    assert mapping.profile is not None
+    assert mapping.profile.file == str(tmp_path / "users.csv")
