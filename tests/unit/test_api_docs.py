@@ -8,12 +8,11 @@ import runpy
 from pathlib import Path
 
 import pytest
-from api_builders import add_model, load_log
+from api_builders import add_model, load_log, write_nights
 from markdown_blocks import ROOT, blocks
 
 from churn_spark import Lakehouse
 from churn_spark.api.night import Night
-from churn_spark.stores.decisions import write_night
 from scripts.docs_site.reference.python import CLASSES, describe_python, public_members
 from tests.night_builders import build_nights
 
@@ -26,8 +25,7 @@ def test_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     lakehouse = load_log(tmp_path / "lakehouse")
     add_model(tmp_path / "lakehouse")
     nights = build_nights(20, n_windows=1)
-    for entry in nights.entries:
-        write_night(lakehouse, entry.decision.night, [entry])
+    write_nights(lakehouse, nights)
     # A night's figures need a registry; the notebook of the nights is run on a whole lakehouse.
     monkeypatch.setattr(Lakehouse, "night", lambda _: Night(nights))
     monkeypatch.chdir(tmp_path)
