@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +19,6 @@ from serving_builders import (
     add_behaviour,
     make_bundle,
     make_config,
-    make_fading,
     make_list,
     make_scores,
     write_list,
@@ -71,7 +69,7 @@ def load_log(
 def add_model(folder: Path) -> None:
     """A champion, its scores and list, and a backtest, as if a night had written them."""
     config = make_config(folder)
-    bundle = replace(add_behaviour(make_bundle()), fading=make_fading())
+    bundle = add_behaviour(make_bundle())
     scores = make_scores(publish(config, bundle, "7"), config, 30)
     write_scores(scores, config)
     write_list(make_list(scores, 10), config)
