@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from local_lakehouse import LocalLakehouse, list_folder, open_local
 from report_builders import build_evaluation
 from serving_builders import (
     AS_OF,
+    add_behaviour,
     make_bundle,
     make_config,
     make_list,
@@ -34,6 +36,8 @@ from churn_spark.contracts.tables import (
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest, of_events, rollups, snapshots
 from churn_spark.pipeline.dates import read_log_dates
+from churn_spark.reports.night.data import NightData
+from churn_spark.stores.decisions import write_night
 
 STORED = (date(2018, 10, 22), date(2018, 11, 12))
 """The as-of dates that have snapshots."""
@@ -65,7 +69,8 @@ def load_log(
 def add_model(folder: Path) -> None:
     """A champion, its scores and list, and a backtest, as if a night had written them."""
     config = make_config(folder)
-    scores = make_scores(publish(config, make_bundle(), "7"), config, 30)
+    bundle = add_behaviour(make_bundle())
+    scores = make_scores(publish(config, bundle, "7"), config, 30)
     write_scores(scores, config)
     write_list(make_list(scores, 10), config)
     lakehouse, data = open_local(folder), build_evaluation(200)
@@ -78,6 +83,12 @@ def add_model(folder: Path) -> None:
         (BACKTEST_IMPORTANCE, data.importance.assign(**run)),
     ):
         _write(lakehouse, spec, rows)
+
+
+def write_nights(lakehouse: Lakehouse, nights: NightData) -> None:
+    """What nights have decided."""
+    for night, entries in groupby(nights.entries, lambda entry: entry.decision.night):
+        write_night(lakehouse, night, [*entries])
 
 
 def _write(lakehouse: Lakehouse, spec: TableSpec, rows: pd.DataFrame) -> None:
