@@ -119,8 +119,9 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-uplift bench-survival ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
-bench-kills: setup ## Ingest and rollups killed at 50 random moments: the same tables? (15 min)
+bench-kills: setup ## Ingest and rollups killed at 50 random moments, nights at 100: the same tables? [KILLS=100] (1 h)
 	@"$(PY)" -m bench.loading_kills
+	@"$(PY)" -m bench.random_kills $(if $(KILLS),--kills "$(KILLS)")
 
 .PHONY: bench-pairs
 bench-pairs: setup ## Two nights started at once, 100 times: the same as one after the other? [PAIRS=100] (1 h)

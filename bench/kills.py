@@ -114,11 +114,9 @@ class KilledNights:
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
-            # What each run took, those that were killed too.
+            # What a run took is never the same, and a killed one says nothing.
             if log.parent.name != RUNS.name
         }
-        # What a run took is never the same, and a killed one says nothing.
-        found.pop(RUNS.path, None)
         pointer = self.lakehouse / POINTER
         published = (
             Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"
@@ -193,19 +191,20 @@ def find_differences(
     different: set[str] = set()
     for step, share in choose(steps):
         if world.live(night, step, share):
-            different |= _differences(expected, world.content())
+            different.update(differences_of(expected, world.content()))
             world.restore()
             tell(f"{night} {step.name}: ran through, {sorted(different) or 'nothing differs'}")
         else:
             n_kills += 1
             tell(f"{night} {step.name}: killed {'in the middle' if share < 1 else 'at the end'}")
     world.live(night)
-    different |= _differences(expected, world.content())
+    different.update(differences_of(expected, world.content()))
     return n_kills, sorted(f"{night}: {name}" for name in different)
 
 
-def _differences(expected: dict[str, str], found: dict[str, str]) -> set[str]:
-    return {name for name in expected | found if expected.get(name) != found.get(name)}
+def differences_of(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """The names of what isn't in both the same, sorted."""
+    return sorted(name for name in expected | found if expected.get(name) != found.get(name))
 
 
 def say_kills(work: Path, console: Console) -> None:

@@ -28,7 +28,7 @@ import typer
 from obstore.store import LocalStore
 
 from bench.killed_night import LIGHT
-from bench.kills import KilledNights
+from bench.kills import KilledNights, differences_of
 from bench.promises import holds
 from churn_spark.lakehouse.lock_store import ConditionalStore
 from churn_spark.lakehouse.lock_tenure import find_tenure
@@ -98,7 +98,7 @@ class NightPairs:
         order = tuple(nights)
         if self.holder() == second.pid:
             order = order[::-1]
-        return _differences(self.expected(order), self.world.content())
+        return differences_of(self.expected(order), self.world.content())
 
     def differences_of_killed(self, night: date, offset_s: float, kill: Death) -> list[str]:
         """Live a night twice at once, of which one is killed, and name what isn't as by one."""
@@ -109,7 +109,7 @@ class NightPairs:
                 process.communicate()
             else:
                 self._end(process)
-        return _differences(self.expected((night,)), self.world.content())
+        return differences_of(self.expected((night,)), self.world.content())
 
     def holder(self) -> int | None:
         """The process that has or had the lock last."""
@@ -121,7 +121,7 @@ class NightPairs:
         self.world.restore()
         first, last = map(str, self.dates)
         self._end(self._start("--from", first, "--to", last))
-        return _differences(self.expected(self.dates), self.world.content())
+        return differences_of(self.expected(self.dates), self.world.content())
 
     def _live(self, night: date) -> None:
         if self.live:
@@ -159,10 +159,6 @@ class NightPairs:
         _, error = process.communicate()
         if process.returncode:
             raise SystemExit(f"a night ended with {process.returncode}:\n{error}")
-
-
-def _differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
-    return sorted(name for name in expected | found if expected.get(name) != found.get(name))
 
 
 def kill(night: Night) -> Night:

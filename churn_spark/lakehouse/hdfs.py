@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import logging
 from functools import cache
-from typing import IO, Any, Final
+from typing import IO, Final
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
+
+from churn_spark.lakehouse.arrow_files import WritableHandler
 
 SCHEMES: Final = frozenset({"hdfs", "viewfs"})
 _log: Final = logging.getLogger(__name__)
@@ -62,25 +62,7 @@ def _answers(cluster: str) -> bool:
 
 @cache
 def _open(cluster: str) -> PyFileSystem:
-    return PyFileSystem(_Handler(cluster))
-
-
-class _Handler(DeltaStorageHandler):
-    """deltalake's, which takes nothing but bytes, where Arrow has buffers to write."""
-
-    def open_output_stream(self, path: str, metadata: dict[str, str] | None = None) -> Any:
-        return pa.PythonFile(_TakesBuffers(self._handler.open_output_stream(path, metadata)))
-
-
-class _TakesBuffers:
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, data: Any) -> int:
-        return int(self._stream.write(bytes(data)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    return PyFileSystem(WritableHandler(cluster))
 
 
 def _cluster_of(path: str) -> str:

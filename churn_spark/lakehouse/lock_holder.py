@@ -33,7 +33,7 @@ class Process:
     @property
     def is_gone(self) -> bool:
         """Whether it has ended; only for a process of this machine."""
-        return find_process(self.pid) != self
+        return find_process(self.pid) != self and not is_hidden(self.pid)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class LockHolder:
     @property
     def is_here(self) -> bool:
         """Whether its processes are ones of this machine, and can be looked for."""
-        return (self.host, self.machine) == (socket.gethostname(), machine_id())
+        is_machine = (self.host, self.machine) == (socket.gethostname(), machine_id())
+        return is_machine and not any(is_hidden(process.pid) for process in self.processes)
 
     @property
     def is_gone(self) -> bool:
@@ -125,6 +126,32 @@ def find_process(pid: int) -> Process | None:
     # The name, which is in parentheses, may itself have some.
     state, *others = told.rpartition(")")[2].split()
     return None if state in _GONE_STATES else Process(pid, others[18])
+
+
+def is_hidden(pid: int) -> bool:
+    """Whether a process is there that can't be looked at.
+
+    Where `/proc` is mounted with `hidepid`, that is each one of another user; and any, for who has
+    no file descriptor left. Taken for ended, a living holder would lose its lock.
+    """
+    if not _PROC.joinpath("self").exists():
+        return False
+    try:
+        _PROC.joinpath(str(pid), "stat").read_text()
+    except OSError:
+        return _is_there(pid)
+    return False
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        # No signal is sent: it is only asked whether one could be.
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def machine_id() -> str:

@@ -63,42 +63,53 @@ class HeldLock:
     number: int
     holder: LockHolder
     _seen: float = field(default=float("-inf"), init=False)
+    _is_lost: bool = field(default=False, init=False)
     _taken_by: Tenure | None = field(default=None, init=False)
 
     def check(self) -> None:
         """Let pass only while the lock is this process's.
 
         Raises:
-            LockedError: if another job has taken it.
+            LockedError: if another job has taken it, or its file is gone.
         """
-        if self._taken_by is None and _now() - self._seen >= _SURE_SECONDS:
+        if not self._is_lost and _now() - self._seen >= _SURE_SECONDS:
             self._look()
-        if self._taken_by is not None:
-            raise LockedError(
-                f"found that {self._taken_by.describe()} has taken the lock of "
-                f"{self.holder.describe()}, which was silent for too long, expected to hold it to "
-                "the end: stopped before the next commit; run the same again when that has ended"
-            )
+        if self._is_lost:
+            raise LockedError(f"found {self._what_happened()}: stopped before the next commit")
 
     def renew(self) -> None:
         """Say that this process is alive, unless the lock was taken from it."""
-        if self._taken_by is None and self._look():
+        if not self._is_lost and self._look():
             self.store.exchange(_path(self.number), self.holder.renewed().to_json())
 
     def release(self) -> None:
         """Give it back, unless it was taken from this process."""
-        if self._taken_by is None and self._look():
+        if not self._is_lost and self._look():
             content = self.holder.renewed(is_released=True).to_json()
             self.store.exchange(_path(self.number), content)
 
     def _look(self) -> bool:
-        """Whether no other tenure has begun."""
-        numbers = _numbers(self.store)
-        if numbers[-1:] != [self.number]:
-            self._taken_by = find_tenure(self.store) or Tenure(self.number, self.holder)
+        """Whether this tenure is still the newest one."""
+        if _numbers(self.store)[-1:] != [self.number]:
+            self._is_lost, self._taken_by = True, find_tenure(self.store)
             return False
         self._seen = _now()
         return True
+
+    def _what_happened(self) -> str:
+        """How the lock was lost, in words."""
+        mine, taker = self.holder.describe(), self._taken_by
+        if taker is not None and taker.number > self.number:
+            return (
+                f"that {taker.describe()} has taken the lock of {mine}, which was silent for too "
+                "long, expected to hold it to the end; run the same again when that has ended"
+            )
+        now = "no job has it now" if taker is None else f"now {taker.describe()} has it"
+        return (
+            f"no {_path(self.number)} in the lakehouse any more, the lock of {mine} ({now}), "
+            "expected it to stay to the end: the lakehouse, or its lock, was moved, deleted or "
+            "written over while this ran; put it back, leave the lock alone, and run the same again"
+        )
 
 
 def find_tenure(store: LockStore) -> Tenure | None:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
 from churn_spark.contracts.contact import INBOX, Contact
 from churn_spark.errors import RequestError
 from churn_spark.hashing import text_hash
+from churn_spark.lakehouse.arrow_files import WritableHandler
 
 _ENDING: Final = ".jsonl"
 _LATER_S: Final = 5
@@ -118,7 +118,7 @@ class _StoreFolder:
     @property
     def _files(self) -> Any:
         # What reads the tables' files writes these: the same storages, by the same settings.
-        self._opened = self._opened or PyFileSystem(DeltaStorageHandler(self._lakehouse))
+        self._opened = self._opened or PyFileSystem(WritableHandler(self._lakehouse))
         return self._opened
 
     def names(self) -> Sequence[str]:

@@ -19,7 +19,7 @@ import httpx
 import pyspark
 import pytest
 
-from churn_spark.runtime.jars import PACKAGES, find_jars
+from churn_spark.runtime.jars import PACKAGES, S3A_PACKAGES, find_jars
 from churn_spark.runtime.java import java_environment
 
 HERE: Final = Path(__file__).parent
@@ -52,6 +52,8 @@ def s3_server(
     script: Sequence[str] = ("-m", "moto.server", "-H", "127.0.0.1", "-p"),
 ) -> Iterator[Mapping[str, str]]:
     """An object store with an empty bucket; gives the environment that leads to it."""
+    # Listed once, the client's jars needn't be resolved by each of the jobs.
+    find_jars(S3A_PACKAGES)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with running([stores_python(), *script, str(port)], lambda: is_listening(port)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 from every_byte import find_bytes
 
+from churn_spark.contracts.contact import INBOX
 from churn_spark.contracts.tables import RETENTION_LISTS
 from tests.object_stores.places import NIGHTS, ROOT, Place
 
@@ -44,8 +46,9 @@ def test_second_night_is_refused_while_one_writes_and_the_next_goes_on_where_it_
     )
     try:
         assert first.stdout is not None
-        # Its first line comes when it has the lock; it waits, so that it has it for long enough.
-        assert first.stdout.readline()
+        # Its own first line comes when it has the lock: before it, Spark tells of jars that it
+        # fetches. It waits, so that it has the lock for long enough.
+        assert any(line.startswith("ingest_events") for line in first.stdout)
         os.killpg(first.pid, signal.SIGSTOP)
         refused = place.run("nightly", *LAST, *place.events, code=40)
         assert f"found {place.lakehouse} in use by nightly (process {first.pid} of" in refused
@@ -66,6 +69,10 @@ def test_maintenance_changes_no_row(place: Place, tmp_path: Path) -> None:
 def test_erased_user_is_in_no_byte_of_the_store(place: Place, tmp_path: Path) -> None:
     listed = DeltaTable(str(place.copy_to(tmp_path / "list") / RETENTION_LISTS.path)).to_pandas()
     gone = str(listed.sort_values(["as_of", "list_rank"])["user_id"].iloc[-1])
+    contact = {"user_id": gone, "list_date": str(NIGHTS[-1]), "channel": "call"}
+    contact |= {"time": f"{NIGHTS[-1]}T10:00:00Z", "outcome": "reached"}
+    # As the service leaves it until the next night.
+    place.put(f"lakehouse/{INBOX}/{1:020d}-of_key-of_content.jsonl", json.dumps(contact).encode())
     pattern = re.compile(rb"(?<!\w)" + gone.encode() + rb"(?!\d)")
 
     def found(moment: str) -> set[str]:
@@ -74,7 +81,9 @@ def test_erased_user_is_in_no_byte_of_the_store(place: Place, tmp_path: Path) ->
         files = find_bytes(tmp_path / moment, pattern).get(gone, set())
         return {file for file in files if not file.startswith("events/")}
 
-    assert {"bronze", "silver", "gold", "ml"} <= {Path(one).parts[1] for one in found("before")}
+    assert {"bronze", "silver", "gold", "ml", "_inbox"} <= {
+        Path(one).parts[1] for one in found("before")
+    }
     said = place.run("erase_user", "--user", gone)
     assert re.search(r"reference [0-9a-f]{32}: 1 user", said)
     assert found("after") == set()

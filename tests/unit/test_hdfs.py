@@ -23,8 +23,8 @@ LAKE = "hdfs://name:8020/lake"
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in the place of all clusters."""
-    handler = hdfs._Handler
-    monkeypatch.setattr(hdfs, "_Handler", lambda _: handler(str(tmp_path)))
+    handler = hdfs.WritableHandler
+    monkeypatch.setattr(hdfs, "WritableHandler", lambda _: handler(str(tmp_path)))
     for asked in (hdfs._open, hdfs._answers):
         asked.cache_clear()
     yield tmp_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,11 +20,12 @@ from churn_spark.config import LockConfig, load_config
 from churn_spark.contracts.tables import LOG_DATES
 from churn_spark.errors import ConfigError, LockedError, LockStoreError
 from churn_spark.lakehouse import lock as locks
+from churn_spark.lakehouse import lock_holder
 from churn_spark.lakehouse.lock import is_dead, keep_renewed, take_lock
 from churn_spark.lakehouse.lock_guard import guarded_by
 from churn_spark.lakehouse.lock_holder import LockHolder, Process, find_process, this_holder
 from churn_spark.lakehouse.lock_store import ConditionalStore, require_safe
-from churn_spark.lakehouse.lock_tenure import HeldLock, begin_tenure, find_tenure
+from churn_spark.lakehouse.lock_tenure import HeldLock, Tenure, begin_tenure, find_tenure
 from tests.local_lakehouse import open_local
 
 CONFIG = LockConfig(required=True, renew_seconds=0.1, stale_minutes=5)
@@ -197,6 +199,50 @@ def test_holder_whose_lock_was_taken_stops_and_leaves_the_lock_alone(
     assert found is not None
     assert (found.number, found.holder) == (2, taken)
     assert find_tenure(take.store) == found
+
+
+def test_holder_whose_lock_is_gone_is_told_so_and_not_that_it_was_silent(
+    take: Taking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("churn_spark.lakehouse.lock_tenure._SURE_SECONDS", 0.0)
+    lock = take()
+    shutil.rmtree(tmp_path / "_lock")
+    with pytest.raises(LockedError, match=r"no _lock/00000001\.json .* \(no job has it now\)"):
+        lock.check()
+    lock.renew()
+    lock.release()
+    assert find_tenure(take.store) is None, "a lakehouse that was moved away isn't begun anew"
+
+
+def test_holder_in_whose_lakehouse_another_one_has_begun_anew_names_it(
+    take: Taking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("churn_spark.lakehouse.lock_tenure._SURE_SECONDS", 0.0)
+    take().release()
+    lock = take()
+    shutil.rmtree(tmp_path / "_lock")
+    take.store.create("_lock/00000001.json", elsewhere().to_json())
+    with pytest.raises(LockedError, match=r"\(now train_model \(process \d+ of ada .* has it\)"):
+        lock.check()
+
+
+def test_process_that_cannot_be_looked_at_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [mine], ended = this_holder("nightly", []).processes, ended_process()
+    (tmp_path / "self").mkdir()
+    monkeypatch.setattr(lock_holder, "_PROC", tmp_path)
+    assert (mine.is_gone, ended.is_gone) == (False, True)
+
+
+def test_holder_here_that_cannot_be_looked_at_is_dead_when_it_is_silent(
+    take: Taking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = take()
+    monkeypatch.setattr(lock_holder, "is_hidden", lambda _: True)
+    assert not is_dead(Tenure(1, lock.holder.renewed()), 1e9, CONFIG)
+    long_ago = datetime.now(UTC) - timedelta(minutes=6)
+    assert is_dead(Tenure(1, replace(lock.holder, renewed_at=long_ago)), 1e9, CONFIG)
 
 
 def test_lock_is_renewed_while_it_is_held_and_released_at_the_end(take: Taking) -> None:

@@ -14,7 +14,9 @@ import yaml
 from serving_builders import KEY, FakeSource, build_service, client_of, make_config, running
 
 from churn_spark.config import Config
-from churn_spark.contracts.contact import INBOX
+from churn_spark.contracts.contact import INBOX, Contact
+from churn_spark.errors import RequestError
+from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.serving.contact_routes import MAX_CONTACTS
 from churn_spark.serving.keys import new_key
 
@@ -135,3 +137,19 @@ def test_inbox_that_cannot_be_written_is_said(address: str, config: Config) -> N
     Path(config.lakehouse, "_inbox").write_text("a file in its place")
     answer = post(address, ROW)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_batches_of_another_store_than_a_disk_are_kept_once(tmp_path: Path) -> None:
+    # An address, so that the files are written by the client of the stores.
+    inbox = ContactInbox(f"file://{tmp_path}")
+    first, second = (Contact.model_validate({**ROW, "user_id": user}) for user in "78")
+    assert inbox.keep([first], "crm", "")
+    assert not inbox.keep([first], "crm", "")
+    assert inbox.keep([first, second], "crm", "b1")
+    with pytest.raises(RequestError, match="another batch"):
+        inbox.keep([second], "crm", "b1")
+    found = [one.read_text().splitlines() for one in sorted((tmp_path / INBOX).iterdir())]
+    assert [[json.loads(line)["user_id"] for line in lines] for lines in found] == [
+        ["7"],
+        ["7", "8"],
+    ]
