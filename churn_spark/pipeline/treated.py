@@ -53,7 +53,7 @@ def read_worked_lists(lakehouse: Lakehouse, first: Date, last: Date) -> pd.DataF
     """The rows of lists from one date to another from which users may have been contacted."""
     named = [day for day in lakehouse.partition_values(CONTACTS, "list_date") if day <= last]
     lists = lakehouse.read_rows(RETENTION_LISTS, {"as_of": named}, ["as_of", "campaign"])
-    campaigns = dict(lists.drop_duplicates().itertuples(index=False, name=None))
+    campaigns = dict(lists.dropna().drop_duplicates().itertuples(index=False, name=None))
     starts = campaign_starts(campaigns, named)
     if not starts:
         return lists.iloc[:0].reindex(columns=_COLUMNS)
