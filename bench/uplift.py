@@ -101,7 +101,8 @@ def _saving_of(kind: Kind, rows: pd.DataFrame, risk: Floats) -> Floats:
         is_tempted = rows["downgrades_28d"].to_numpy() >= 2
         is_annoyed = rows["adverts_28d"].to_numpy() > 1.5
         is_asleep = rows["hours_since_last_event"].to_numpy() > 2.0
-        return risk * np.select([is_tempted, is_annoyed, is_asleep], [0.7, 0.5, -0.8], 0.0)
+        kept = np.select([is_tempted, is_annoyed, is_asleep], [0.7, 0.5, -0.8], 0.0)
+        return np.asarray(risk * kept, dtype=np.float64)
     if kind == "proportional":
         return 0.3 * risk
     return np.full(len(rows), 0.03 if kind == "constant" else 0.0)
@@ -132,11 +133,14 @@ def try_world(kind: Kind, rng: np.random.Generator, config: UpliftConfig) -> Fou
     worth = np.ones(_USERS)
     learnt = learn(world.rows, world.drawn, worth, encoding(), _CAMPAIGN, config)
     expected, one_fold = learnt.model.saves(fresh.rows), np.zeros(_USERS, np.int64)
-    orders = (expected, fresh.drawn.risk, fresh.saving)
-    values = [measure_qini(fresh.saving, scores, one_fold).value for scores in orders]
+
+    def qini(scores: Floats) -> float:
+        return measure_qini(fresh.saving, scores, one_fold).value
+
     is_harmed = (expected < 0) & learnt.model.leaves_alone
     harmed = float(fresh.saving[is_harmed].mean()) if is_harmed.any() else float("nan")
-    return Found(*values, harmed, learnt)
+    by_risk, at_best = qini(fresh.drawn.risk), qini(fresh.saving)
+    return Found(qini(expected), by_risk, at_best, harmed, learnt)
 
 
 def encoding() -> Encoding:
