@@ -95,10 +95,12 @@ def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | 
     gap_days = bundle.horizon.gap_days
     first = night - timedelta(days=gap_days + CAP_DAYS)
     last = night - timedelta(days=gap_days + _FEWEST_DAYS)
-    scored = [day for day in lakehouse.partition_values(SCORES, "as_of") if first <= day <= last]
-    for as_of in scored:
-        rows = _read_watched(lakehouse, as_of, night, gap_days)
-        groups = tuple(_groups(rows))
+    scored = lakehouse.partition_values(SCORES, "as_of")
+    # By an older release, which told no days.
+    untold = {*lakehouse.partition_values(SCORES, "as_of", null_in=survival_columns()[0])}
+    oldest = [day for day in scored if first <= day <= last and day not in untold][:1]
+    for as_of in oldest:
+        groups = tuple(_groups(_read_watched(lakehouse, as_of, night, gap_days)))
         if groups:
             measured = bundle.pace.measured_days if bundle.pace else 0
             return Watched(as_of, groups, measured)
@@ -111,7 +113,6 @@ def _read_watched(lakehouse: Lakehouse, as_of: date, night: date, gap_days: int)
     scores = read_dates(lakehouse, SCORES, [as_of], columns)
     levels = read_dates(lakehouse, SNAPSHOTS, [as_of], [*_KEYS, _LEVEL])
     rows = sample_rows(join(scores, levels, _KEYS, "left"), _MAX_USERS)
-    rows = rows.dropna(subset=[*survival_columns()])
     cancelled = days_to_cancel(rows, read_cancels(lakehouse), gap_days)
     watched = min((night - as_of).days - gap_days, CAP_DAYS)
     stays_until_begin = cancelled > 0
