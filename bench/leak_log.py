@@ -106,7 +106,7 @@ def simulate_leak_log(settings: SimulationSettings) -> LeakLog:
         work = out / "work"
         (work / "world").mkdir(parents=True)
         for block in range(count_blocks(settings)):
-            simulate_block(settings, settings.period, out, work, None, block)
+            simulate_block(settings, settings.period, out, work, None, (), block)
             lived = np.load(events_path(work, block))
             lived = lived[HAS_ID[lived["state"]] & (lived["ts"] < settings.period.end_ts)]
             population = BlockState.load(work / "world", block).population

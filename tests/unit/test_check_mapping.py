@@ -164,3 +164,56 @@ def test_what_is_no_log_is_refused(content: str | None, told: str, tmp_path: Pat
         (tmp_path / "a.json").write_text(content)
     with pytest.raises(InputError, match=told):
         _look(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("churn", "told", "untold"),
+    [
+        ("cancel", "no event is a cancel", "subscribed_until is not named"),
+        ("inactivity", "level is not named", "cancel"),
+        ("lapse", "subscribed_until is not named, and labels.churn is lapse", "cancel"),
+    ],
+)
+def test_what_is_missing_is_said_for_the_churn_that_is_configured(
+    churn: str, told: str, untold: str, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "a.json", [{"t": 1538352000, "who": 1, "what": "x"}])
+    mapping = {"time": {"column": "t", "unit": "s"}, "user": "who", "page": {"column": "what"}}
+    check = run(ingest_by(mapping), str(tmp_path), 1000, churn)
+    said = " | ".join(describe_problems(check))
+    assert told in said
+    assert untold not in said
+
+
+def test_an_end_and_a_profile_are_shown_with_the_rows(tmp_path: Path) -> None:
+    users = tmp_path / "users.csv"
+    users.write_text("id,joined\n1,2018-09-01\n")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    rows = [
+        {"t": 1538352000 + who, "who": who, "what": "x", "until": "2018-11-01"} for who in (1, 2)
+    ]
+    write_lines(logs / "a.json", rows)
+    mapping = {
+        "time": {"column": "t", "unit": "s"},
+        "user": "who",
+        "page": {"column": "what"},
+        "subscribed_until": {"column": "until", "unit": "iso"},
+        "profile": {
+            "file": str(users),
+            "user": "id",
+            "registration": {"column": "joined", "unit": "iso"},
+        },
+    }
+    check = run(ingest_by(mapping), str(logs), 1000, "lapse")
+    shown = [(row["subscribed_until_ts"], row["registered_ts"]) for row in shown_rows(check)]
+    assert shown == [("2018-11-01", "2018-09-01"), ("2018-11-01", None)]
+    assert "the profile tells the registration of 1 of 2 events" in " | ".join(
+        describe_problems(check)
+    )
+    proposed = run(load_config().ingest, str(logs), 1000).proposed or ""
+    assert "subscribed_until:\n  column: until" not in proposed
+    named = [{**row, "subscription_end": row["until"]} for row in rows]
+    write_lines(logs / "a.json", named)
+    proposed = run(load_config().ingest, str(logs), 1000).proposed or ""
+    assert "subscribed_until:\n  column: subscription_end\n  unit: iso" in proposed

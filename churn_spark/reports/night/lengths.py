@@ -12,7 +12,7 @@ from churn_spark.evaluation.list_length import (
     describe_interval,
     describe_plan,
 )
-from churn_spark.reports.canvas import ACCENT, MUTED, STYLE, WARM, as_address, canvas
+from churn_spark.reports.canvas import ACCENT, MUTED, STYLE, WARM, canvas
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.page import Cell, Picture, Section, Table
 
@@ -72,9 +72,8 @@ def _picture(plan: ListPlan) -> Picture:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
             axes.set(xlabel="users on the list", ylabel=label)
-        address = as_address(figure)
     return Picture(
-        address,
+        figure,
         "Expected cancels on the list by its length, with intervals; the table has the values.",
         "The orange dot is tonight's list, the band the 95 % interval. Where the curve bends, "
         "more users bring less and less.",

@@ -17,7 +17,7 @@ from churn_spark.reports.canvas import (
     PERCENT,
     STYLE,
     WARM,
-    as_address,
+    
     canvas,
 )
 from churn_spark.reports.night.data import NightData
@@ -109,14 +109,13 @@ def _picture(watched: Watched) -> Picture:
             for group in watched.groups:
                 if group.name == "all" or group.name.startswith(kind):
                     _draw(axes, group)
-            axes.set(title=title, xlabel="days from the window's begin on", xlim=(0, CAP_DAYS))
+            axes.set(title=title, xlabel="days from the window's beginning on", xlim=(0, CAP_DAYS))
             axes.yaxis.set_major_formatter(PERCENT)
             axes.legend(loc="lower left")
         found[0].set_ylabel("still subscribed")
-        address = as_address(figure)
     everybody = watched.groups[0].observed
     return Picture(
-        address,
+        figure,
         f"Share of users still subscribed by day, of {count_of(everybody.n, 'user')} scored as of "
         f"{watched.as_of}: what happened as steps, what was expected as dots; in the table below.",
         "Steps are what happened, with their interval; dots joined by dashes what the scores said "
