@@ -221,7 +221,7 @@ class Lakehouse:
         """
         from churn_spark.api.user import User
 
-        return User.find(self, user_id)
+        return User.find(self._tables, user_id)
 
     @property
     def champion(self) -> Champion:
