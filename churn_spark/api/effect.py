@@ -10,6 +10,7 @@ from churn_spark.contracts.tables import EFFECT
 from churn_spark.evaluation.effect import users_needed
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.performance import effect
+from churn_spark.reports.night.data import records
 
 _COLUMNS = [
     "campaign", "slice", "basis", "n_listed", "n_control", "saved", "low", "high", "always_low",
@@ -34,7 +35,7 @@ class Effect:
 
     def sentences(self) -> list[str]:
         """What has been found, in words; none where nothing is known yet."""
-        return [*effect.describe_effect(self.rows.to_dict("records"))]
+        return [*effect.describe_effect(records(self.rows))]
 
     def newest(self) -> pd.DataFrame:
         """The newest figures of each campaign, by part of the users.
@@ -43,7 +44,7 @@ class Effect:
         (`basis` listed), or of those who were reached (`contact`). `always_low` to `always_high`
         holds however often one looks, `low` to `high` at one look that was fixed beforehand.
         """
-        found = effect.newest_total(self.rows.to_dict("records"))
+        found = effect.newest_total(records(self.rows))
         return pd.DataFrame(found, columns=_COLUMNS)
 
     def by_week(self) -> pd.DataFrame:
@@ -61,7 +62,7 @@ class Effect:
         Returns:
             Users of both arms; none where there is nothing to go by yet.
         """
-        newest = effect.newest_total(self.rows.to_dict("records"))
+        newest = effect.newest_total(records(self.rows))
         for row in newest:
             if row["slice"] == "all":
                 counts = effect.part_of(row).counts

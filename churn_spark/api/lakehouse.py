@@ -204,11 +204,11 @@ class Lakehouse:
         Args:
             dates: as-of dates; all that are stored where none are given.
         """
-        from churn_spark.pipeline.labels import horizon_of
-
         names = dates or self.dates("gold.snapshots")
-        horizon = {one: [*v] for one, v in horizon_of(self.config.labels.horizon).items()}
-        labels = self.table("gold.labels").where(as_of=names, **horizon)
+        horizon = self.config.labels.horizon
+        labels = self.table("gold.labels").where(
+            as_of=names, horizon_days=horizon.days, gap_days=horizon.gap_days
+        )
         known = labels.select("as_of", "user_id", "label").pandas().dropna()
         rows = self.table("gold.snapshots").where(as_of=names).pandas()
         return rows.merge(known.astype({"label": int}), on=["as_of", "user_id"])
@@ -221,7 +221,7 @@ class Lakehouse:
         """
         from churn_spark.api.user import User
 
-        return User.find(self, user_id)
+        return User.find(self._tables, user_id)
 
     @property
     def champion(self) -> Champion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -174,8 +174,7 @@ class Table:
                 f"found {value!r} for {column}, which is a {kind}, expected {taken}: a frame that "
                 "was read can be narrowed down by anything"
             )
-        found: Value = plain
-        return found
+        return cast(Value, plain)
 
     def _require(self, column: str) -> None:
         if column not in self.spec.column_names:

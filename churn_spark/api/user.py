@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
 import pandas as pd
 
+from churn_spark.contracts.tables import (
+    RETENTION_LISTS,
+    SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TableSpec,
+)
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.readable import ReadableLakehouse
 
-if TYPE_CHECKING:
-    from churn_spark.api.lakehouse import Lakehouse
-
-_MICROS_A_MINUTE = 60_000_000
+_MICROS_A_MINUTE: Final = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,20 @@ class User:
     lists: pd.DataFrame
 
     @staticmethod
-    def find(lakehouse: Lakehouse, user_id: str) -> User:
+    def find(lakehouse: ReadableLakehouse, user_id: str) -> User:
         """A user of a lakehouse.
+
+        Of tables that no step has written yet there are no rows.
 
         Raises:
             InputError: if the log has no such user.
         """
 
-        def rows_of(name: str, order: list[str]) -> pd.DataFrame:
-            rows = lakehouse.table(name).where(user_id=user_id).pandas()
-            return rows.sort_values(order, ignore_index=True)
+        def rows_of(spec: TableSpec, *order: str) -> pd.DataFrame:
+            rows = lakehouse.read_rows(spec, {"user_id": [user_id]})
+            return rows.sort_values([*order], ignore_index=True)
 
-        sessions = rows_of("silver.session_days", ["event_date", "session_id"])
+        sessions = rows_of(SESSION_DAYS, "event_date", "session_id")
         if sessions.empty:
             raise InputError(
                 f"found no user {user_id!r} in {lakehouse.root}, expected an id that the log has: "
@@ -54,9 +61,9 @@ class User:
         return User(
             user_id,
             sessions,
-            rows_of("gold.snapshots", ["as_of"]),
-            rows_of("ml.scores", ["as_of"]),
-            rows_of("ml.retention_lists", ["as_of"]),
+            rows_of(SNAPSHOTS, "as_of"),
+            rows_of(SCORES, "as_of", "model_version"),
+            rows_of(RETENTION_LISTS, "as_of"),
         )
 
     @property

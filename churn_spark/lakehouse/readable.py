@@ -47,7 +47,7 @@ class ReadableLakehouse(Lakehouse):
         return self.start()
 
     @property
-    def address(self) -> str:  # type: ignore[override]
+    def address(self) -> str:
         """The folder with its scheme: a path without one is another place to some clusters."""
         return f"file:{self.root}" if self.root.startswith("/") else self.root
 

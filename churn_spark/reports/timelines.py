@@ -9,7 +9,7 @@ import pandas as pd
 
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.evaluation.examples import EXAMPLE_DAYS
-from churn_spark.lakehouse.selection import Between
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 
 _COUNTS: Final = {
@@ -35,7 +35,7 @@ def read_timelines(lakehouse: Lakehouse, chosen: pd.DataFrame) -> pd.DataFrame:
         min(chosen["as_of"]) - timedelta(days=EXAMPLE_DAYS),
         max(chosen["as_of"]) - timedelta(days=1),
     )
-    where = {"event_date": window, "user_id": [*chosen["user_id"]]}
+    where: Where = {"event_date": window, "user_id": [*chosen["user_id"]]}
     days = lakehouse.read_rows(SESSION_DAYS, where, columns)
     known = days.merge(chosen[["as_of", "user_id"]], on="user_id")
     ages = pd.to_datetime(known["event_date"]) - pd.to_datetime(known["as_of"])

@@ -22,6 +22,14 @@ def lake(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return lake
 
 
+def test_user_has_no_scores_before_the_first(lake: Lakehouse) -> None:
+    [first, *_] = lake.features(STORED[1]).pandas()["user_id"]
+    user = lake.user(first)
+    assert STORED[1] in [*user.snapshots["as_of"]]
+    assert user.scores.empty
+    assert user.lists.empty
+
+
 def test_spark_arrow_and_pandas_hold_the_same_rows(lake: Lakehouse) -> None:
     days = lake.table("silver.session_days").between("event_date", "2018-10-02", "2018-11-20")
     by_spark = days.spark().toPandas().sort_values(_KEYS, ignore_index=True)
