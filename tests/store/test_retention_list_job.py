@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,19 @@ import pytest
 from bench import flow
 from churn_spark.config import Config
 from churn_spark.contracts.places import IN_LOG
-from churn_spark.contracts.tables import LOG_DATES, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.tables import CONTACTS, LOG_DATES, RETENTION_LISTS, SCORES, SNAPSHOTS
 from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.uplift.model import UpliftModel, uplift_encoding
+from churn_spark.models.uplift.response import Response
+from churn_spark.models.uplift.store import keep_uplift
+from churn_spark.monitoring.policy.evidence import Evidence, OrderEvidence
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.order import decide_order
+from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.pipeline.context import JobContext
+from churn_spark.stores.decisions import write_night
 from tests.list_builders import small_bundle
 
 _DAYS = (date(2018, 11, 5), date(2018, 11, 6))
@@ -94,3 +103,45 @@ def test_lists_of_two_days_and_their_files(
         flow.build_retention_list(context, second)
     assert raised.value.exit_code == 2
     assert stored(context) == before
+
+
+def test_list_is_by_effect_where_a_night_before_has_said_so(
+    context: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = configured(context, control_share=0.1, campaign="spring")
+    write_scores(context)
+    night, day = _DAYS
+    moment = datetime.combine(night, time(12))
+    contact = (night, "b", moment, "call", "", 1.0, "reached")
+    context.lakehouse.replace_rows([contact], CONTACTS, {"list_date": [night]})
+    order = OrderEvidence(night, "spring", 0.1, 900, 90, 100, 20, 20, low=0.01, high=0.03)
+    order = replace(order, difference=0.02)
+    policy = context.config.policy
+    state, evidence = start_policy("1", night, policy), Evidence(4, order=order)
+    entry = Entry(0, decide_order(order, night), state, evidence, state, policy)
+    write_night(context.lakehouse, night, [entry])
+    encoding = uplift_encoding(small_bundle().encoding)
+    # Calls keep a third of those who would cancel, and drive nobody away.
+    model = UpliftModel(night, "spring", 0.1, encoding, Response(-0.5), Response(0.0), 0.0)
+    registry = ModelRegistry(context.config.registry, context.config.lakehouse)
+    keep_uplift(registry, model)
+    for _ in range(2):
+        flow.build_retention_list(context, day)
+    rows = context.lakehouse.read(RETENTION_LISTS).toPandas()
+    scored = context.lakehouse.read(SCORES).toPandas()
+    known = context.lakehouse.read(SNAPSHOTS).toPandas().merge(scored, on=["as_of", "user_id"])
+    users = known[known["as_of"] == day]
+    expected = dict(zip(users["user_id"], model.saves(users), strict=True))
+    assert rows["as_of"].unique().tolist() == [day]
+    found = dict(zip(rows["user_id"], rows["expected_saves"], strict=True))
+    assert found == pytest.approx({user: expected[user] for user in found})
+    listed = rows[rows["assignment"] == "listed"].sort_values("list_rank")
+    assert listed["expected_saves"].is_monotonic_decreasing
+    assert len(listed) == 2
+    assert (
+        f"by what listing a user saves, as the night of {night} knew it" in capsys.readouterr().out
+    )
+    # On the night itself, and before, it was not known.
+    flow.build_retention_list(context, night)
+    before = context.lakehouse.read(RETENTION_LISTS).toPandas()
+    assert before[before["as_of"] == night]["expected_saves"].isna().all()
