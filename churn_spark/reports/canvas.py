@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -48,6 +49,9 @@ STYLE: Any = {
     "legend.fontsize": 9,
 }
 _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
+# A scale's functions must also take the margins' negative values.
+ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
+"""A scale that spreads what is small, and keeps straight what is straight through zero."""
 PERCENT = FuncFormatter(lambda share, _: percent(share))
 
 

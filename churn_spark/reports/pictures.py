@@ -20,6 +20,7 @@ from churn_spark.reports.canvas import (
     LINE,
     MUTED,
     PERCENT,
+    ROOTS,
     STYLE,
     WARM,
     as_label,
@@ -39,9 +40,7 @@ _MODEL_STYLES: dict[str, dict[str, Any]] = {
     "lightgbm": {"color": ACCENT, "linewidth": 2.4, "zorder": 5},
     "oracle": {"color": INK, "linestyle": (0, (1, 1.2))},
 }
-# A scale's functions must also take the margins' negative values.
 _NAME_CHARS = 48
-_ROOTS = (lambda x: np.sqrt(np.maximum(x, 0)), np.square)
 _TICKS = np.array([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1])
 _MAX_POINTS = 400
 
@@ -138,8 +137,8 @@ def draw_reliability(bins: ReliabilityBins, probabilities: Values) -> Figure:
         top.errorbar(bins.predicted, bins.observed, yerr=reach, **dots)
         top.set(xlim=(0, limit), ylim=(0, limit), ylabel="share that cancelled")
         # Most users have small probabilities: roots spread them, and keep the diagonal straight.
-        top.set_xscale("function", functions=_ROOTS)
-        top.set_yscale("function", functions=_ROOTS)
+        top.set_xscale("function", functions=ROOTS)
+        top.set_yscale("function", functions=ROOTS)
         below.hist(
             probabilities[probabilities <= limit],
             bins=np.linspace(0, np.sqrt(limit), 60) ** 2,

@@ -58,14 +58,16 @@ def describe_lengths(
 
 
 def draw_plan(plan: ListPlan) -> dict[str, Any]:
-    """Points of the cancels reached, by lengths on a log scale; the list in use is marked."""
-    first, last = (math.log(plan.lists[place].length + 1.0) for place in (0, -1))
+    """Points of the cancels reached, by the length of the list; the one in use is marked.
+
+    Both axes are square roots: short lists are seen, and lists by chance stay a straight line.
+    """
     top = max(one.reached.high for one in plan.lists) or 1.0
 
     def point(length: int, cancels: float) -> tuple[float, float]:
-        share = (math.log(length + 1.0) - first) / (last - first) if last > first else 1.0
-        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * share
-        return round(x, 1), round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * cancels / top, 1)
+        right, up = math.sqrt(length / plan.n_users), math.sqrt(cancels / top)
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * right
+        return round(x, 1), round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * up, 1)
 
     low, high = (
         [point(one.length, getattr(one.reached, end)) for one in plan.lists]
@@ -82,9 +84,10 @@ def draw_plan(plan: ListPlan) -> dict[str, Any]:
         "height": _HEIGHT,
         "line": _points(line),
         "band": _points([*high, *reversed(low)]),
+        "chance": _points([point(0, 0.0), point(plan.n_users, plan.n_cancels)]),
         "marks": marks,
         "top": f"{top:,.0f} cancels",
-        "first": f"{plan.lists[0].length:,} users",
+        "first": "nobody",
         "last": f"{plan.n_users:,} users",
     }
 
@@ -104,7 +107,8 @@ def describe_staying(
         return None
     return {
         "chances": list(zip(SURVIVAL_DAYS, chances, strict=True)),
-        "days": f"{row[EXPECTED_DAYS]:.0f} of {CAP_DAYS} days",
+        "days": f"{row[EXPECTED_DAYS]:.0f} days",
+        "cap": CAP_DAYS,
         "rests_on": describe_basis(bundle),
         "offer": describe_offer(row["value_at_risk"], costs),
     }

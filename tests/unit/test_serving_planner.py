@@ -68,7 +68,9 @@ def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:
     assert list(xs) == sorted(xs)
     assert list(ys) == sorted(ys, reverse=True)
     assert [*map(tuple, chart["marks"])] == [points[3]]
-    assert (xs[0], xs[-1]) == (10.0, chart["width"] - 10.0)
+    assert xs[-1] == chart["width"] - 10.0
+    by_chance = [tuple(map(float, one.split(","))) for one in chart["chance"].split()]
+    assert by_chance == [(10.0, chart["height"] - 10.0), points[-1]]
 
 
 def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
@@ -108,7 +110,7 @@ def scored(**changes: Any) -> dict[str, Any]:
 def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
     found = describe_staying(scored(), None, COSTS)
     assert found is not None
-    assert found["days"] == "80 of 90 days"
+    assert found["days"] == "80 days"
     assert found["chances"][1] == (14, 0.94)
     assert found["offer"].startswith(
         "An offer pays while it costs less than 0.0867: within 90 days 0.347 is lost on average"

@@ -1,0 +1,140 @@
+"""Tables of scores -> what a night tells of lists and staying, and a model its pace; no Spark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churn_spark.config import load_config
+from churn_spark.contracts.survival import EXPECTED_DAYS, SURVIVAL_DAYS, survival_columns
+from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SESSION_DAYS, SNAPSHOTS
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.pipeline.survival import with_pace
+from churn_spark.reports.night.scored import read_scored
+from churn_spark.stores.cancels import days_to_cancel, read_cancels
+from tests.list_builders import small_bundle
+from tests.local_lakehouse import open_local
+
+COSTS = load_config().costs
+NIGHT = date(2026, 3, 2)
+OLD = NIGHT - timedelta(days=46)  # a day of gap, 45 watched
+N_USERS = 60
+
+
+def cancel_day(n: int) -> int | None:
+    """Days from the old night to a user's cancellation; user 0 cancels in the gap."""
+    return {0: 0, 3: 5, 6: 5, 9: 20, 12: 40, 15: 44, 18: 60}.get(n)
+
+
+def write(lakehouse: Lakehouse, spec: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    whole = [tuple(row.get(name) for name in spec.column_names) for row in rows]
+    (column,) = spec.partition_by
+    lakehouse.replace_rows(whole, spec, {column: sorted({row[column] for row in rows})})
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    found = open_local(tmp_path)
+    staying = dict(zip(survival_columns(), (0.99, 0.98, 0.95, 0.9, 0.85), strict=True))
+    for day in (OLD, NIGHT):
+        keys = [{"as_of": day, "user_id": f"{n:02}"} for n in range(N_USERS)]
+        told = {"model_version": "1", "risk_band": "low", EXPECTED_DAYS: 85.0, **staying}
+        scores = [
+            key | told | {"churn_probability": 0.01 * (n + 1), "value_at_risk": 0.6 - 0.01 * n}
+            for n, key in enumerate(keys)
+        ]
+        write(found, SCORES, scores)
+        levels = [key | {"last_subscription_level": "paid"} for key in keys]
+        write(found, SNAPSHOTS, levels)
+    listed = [
+        {"as_of": NIGHT, "user_id": f"{n:02}", "assignment": "control" if n == 2 else "listed"}
+        for n in range(10)
+    ]
+    write(found, RETENTION_LISTS, listed)
+    days = {n: cancel_day(n) for n in range(N_USERS)}
+    cancels = [
+        {
+            "event_date": OLD + timedelta(days=later),
+            "user_id": f"{n:02}",
+            "cancel_ts": datetime.combine(OLD + timedelta(days=later), time(3)),
+        }
+        for n, later in days.items()
+        if later is not None
+    ]
+    write(found, SESSION_DAYS, cancels)
+    return found
+
+
+def test_night_plans_in_the_order_of_the_list_and_watches_the_old_night(
+    lakehouse: Lakehouse,
+) -> None:
+    found = read_scored(lakehouse, NIGHT, COSTS, small_bundle())
+    assert found.plan is not None
+    assert found.plan.chosen == 9  # one of ten is withheld
+    assert found.plan.lists[1].reached.value == pytest.approx(sum(0.01 * n for n in range(1, 11)))
+    assert found.watched is not None
+    assert (found.watched.as_of, found.watched.measured_days) == (OLD, 0)
+    everybody = found.watched.groups[0]
+    # Who cancelled in the gap was never watched; on day 60 nobody is watched any more.
+    assert (everybody.observed.n, everybody.observed.n_cancels) == (N_USERS - 1, 5)
+    assert everybody.observed.at(30).value == pytest.approx(56 / 59)
+    assert math.isnan(everybody.observed.at(60).value)
+    assert everybody.expected[30] == pytest.approx(0.95)
+    assert [group.name for group in found.watched.groups] == ["all", "level=paid", "band=low"]
+
+
+def test_scores_of_an_older_release_or_another_label_are_not_watched(lakehouse: Lakehouse) -> None:
+    rows = lakehouse.read_rows(SCORES, {"as_of": [OLD]})
+    lakehouse.replace_rows(rows.assign(survival_7d=None), SCORES, {"as_of": [OLD]})
+    found = read_scored(lakehouse, NIGHT, COSTS, small_bundle())
+    assert found.plan is not None
+    assert found.watched is None
+    silence = {"kind": "horizon", "horizon_days": 14, "gap_days": 1, "churn": "inactivity"}
+    assert read_scored(lakehouse, NIGHT, COSTS, replace(small_bundle(), label=silence)).plan
+    assert read_scored(lakehouse, NIGHT, COSTS, None).plan is None
+
+
+def test_days_are_counted_from_the_begin_of_the_window(lakehouse: Lakehouse) -> None:
+    rows = pd.DataFrame({"as_of": OLD, "user_id": ["00", "03", "01"]})
+    found = days_to_cancel(rows, read_cancels(lakehouse), 1)
+    np.testing.assert_array_equal(found, [-0.5, 4.5, np.inf])
+
+
+def described(n: int) -> LearntRows:
+    rows = pd.DataFrame(
+        {
+            "as_of": OLD,
+            "user_id": [f"{place:02}" for place in range(1, n)],
+            "split": ["validation" if place == 9 else "train" for place in range(1, n)],
+            "songs_7d": 30.0,
+            "last_subscription_level": "paid",
+        }
+    )
+    session: Any = None
+    return LearntRows(session, lambda: session, rows)
+
+
+def test_pace_is_of_what_was_known_of_the_users_that_were_learnt_from(lakehouse: Lakehouse) -> None:
+    found = with_pace(lakehouse, small_bundle(), described(N_USERS), NIGHT)
+    assert found.pace is not None
+    assert found.pace.days.tolist() == [*SURVIVAL_DAYS]
+    # One of the six is of the validation, one cancels after tonight.
+    assert found.pace.cancels.tolist() == [2, 0, 0, 2, 0]
+    earlier = with_pace(lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30))
+    assert earlier.pace is not None
+    assert earlier.pace.cancels.tolist() == [2, 0, 0, 0, 0]
+    assert earlier.pace.expected[3:].tolist() == [0.0, 0.0]
+
+
+def test_label_without_cancels_has_no_pace(lakehouse: Lakehouse) -> None:
+    bundle = replace(small_bundle(), label={"kind": "lifetime", "horizon_days": 14, "gap_days": 1})
+    assert with_pace(lakehouse, bundle, described(N_USERS), NIGHT) is bundle
