@@ -132,10 +132,13 @@ def build_lapse_labels(
         strategy="backward",
         check_sortedness=False,
     )
+    # A day that tells what was known already renews nothing: few days are left.
+    is_change = pl.col("latest").ne_missing(pl.col("newest").shift().over("user_id"))
+    changes = by_day.filter(is_change)
     last_chance = pl.col("newest").dt.date() + timedelta(days=horizon.grace_days)
     is_renewal = pl.col("event_date").is_between("as_of", last_chance)
     renewed = (
-        known.join(by_day.select("user_id", "event_date", "latest"), on="user_id")
+        known.join(changes.select("user_id", "event_date", "latest"), on="user_id")
         .filter(is_renewal & (pl.col("latest") > pl.col("newest")))
         .select("as_of", "user_id")
         .unique()

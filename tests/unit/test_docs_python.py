@@ -14,6 +14,7 @@ from deltalake import write_deltalake
 from markdown_blocks import blocks
 from serving_builders import (
     FakeSource,
+    add_behaviour,
     build_service,
     fill_tables,
     make_bundle,
@@ -48,7 +49,8 @@ def test_python_in_the_docs_runs_as_it_stands(
     monkeypatch.setenv("CHURN_API_KEY", "0123456789abcdef" * 4)
     _fill(tmp_path)
     config = make_config(tmp_path / "served", max_scores_age_hours=1e6)
-    bundle = replace(make_bundle(), version="1")
+    # It knows the first date of its log, from which events of one user count.
+    bundle = replace(add_behaviour(make_bundle()), version="1")
     fill_tables(config, bundle)
     with running(build_service(config, FakeSource(bundle))) as address:
         for _ in range(100):
@@ -62,7 +64,8 @@ def test_python_in_the_docs_runs_as_it_stands(
     scores = names["scores"]
     assert isinstance(scores, pa.Table)
     assert scores.num_rows == 2
-    first, *_, outputs, predictions = capsys.readouterr().out.splitlines()
+    first, answer, outputs, predictions = capsys.readouterr().out.splitlines()
     assert "churn_probability" in first
+    assert "n_used" in answer
     assert "churn_probability" in outputs
     assert "churn_probability" in predictions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def _event(user: str | int, at: str, **others: object) -> dict[str, Any]:
     return {"at": at, "who": user, "what": "x", **others}
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "array.json"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "tsv", "json", "parquet", "array.json"])
 def test_what_never_changes_is_taken_from_one_row_a_user(kind: str, tmp_path: Path) -> None:
     rows = [
         {"id": "7", "joined": "2018-09-01", "sex": "F"},
@@ -69,8 +70,13 @@ def test_what_never_changes_is_taken_from_one_row_a_user(kind: str, tmp_path: Pa
     file = tmp_path / f"users.{kind}"
     if kind == "csv":
         pl.DataFrame(rows).write_csv(file)
+    elif kind == "csv.gz":
+        file.write_bytes(gzip.compress(pl.DataFrame(rows).write_csv().encode("utf-8-sig")))
+    elif kind == "tsv":
+        pl.DataFrame(rows).write_csv(file, separator="\t")
     elif kind == "parquet":
-        pl.DataFrame(rows).write_parquet(file)
+        typed = pl.col("joined").str.to_date()
+        pl.DataFrame(rows).with_columns(typed).write_parquet(file)
     elif kind == "json":
         write_lines(file, rows)
     else:
@@ -125,6 +131,7 @@ def test_what_changes_is_refused_from_rows_of_today(field: str) -> None:
         (None, REGISTERED, "found no file .*users.csv, expected the users' profile"),
         ("id,joined,sex\n", REGISTERED, "found no row in"),
         ("id,sex\n7,F\n7,M\n", {"gender": "sex"}, "two rows in .*expected one row each: name"),
+        ("id,sex\n7\n", {"gender": "sex"}, "row 1 has another number of cells"),
         ("id,from,plan\n7,soon,plus\n", DATED, "row 1 of .* holds from 'soon' on"),
         ("id,from,plan\n7,2018-10-01,a\n7,2018-10-01,b\n", DATED, "one row each for a moment$"),
     ],

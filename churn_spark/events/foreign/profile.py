@@ -1,17 +1,27 @@
-"""What a file beside the log says of users, as it was known at each of their events."""
+"""What a file beside the log says of users, as it was known at each of their events.
+
+Plain Python and pyarrow: the service reads it too, and has none of the libraries of the ingest.
+"""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from churn_spark.config.mapping import ProfileFile
-from churn_spark.errors import DamagedFileError, InputError
-from churn_spark.events.foreign.sample import read_sample
+from churn_spark.errors import InputError
+from churn_spark.events.foreign.kinds import kind_of_name
 
-_ALL_ROWS: Final = 1 << 62
+_SEPARATORS: Final = (",", ";", "\t", "|")
 FIELDS: Final[Mapping[str, str]] = {
     "registration": "registration",
     "gender": "gender",
@@ -95,16 +105,58 @@ def find_stamp(profile: ProfileFile) -> tuple[int, int]:
 
 
 def read_rows(profile: ProfileFile) -> Sequence[Mapping[str, Any]]:
-    """The rows of the file, in its own words.
+    """The rows of the file, in its own words; cells without a text are None.
 
     Raises:
         InputError: if it can't be read, or has none.
     """
-    path = Path(profile.file)
     try:
-        rows = [*read_sample(path, None, _ALL_ROWS).records()]
-    except (DamagedFileError, OSError) as error:
-        raise InputError(f"{path} can't be read: {error}; expected a file that is whole") from error
+        rows = [*_READERS[kind_of_name(profile.file)](Path(profile.file))]
+    except (OSError, EOFError, ValueError, csv.Error, pa.ArrowException) as error:
+        raise InputError(
+            f"{profile.file} can't be read: {error}; expected users as CSV, JSON or Parquet"
+        ) from error
     if not rows:
-        raise InputError(f"found no row in {path}, expected users: CSV, JSON or Parquet")
+        raise InputError(f"found no row in {profile.file}, expected users: CSV, JSON or Parquet")
     return rows
+
+
+def _open(path: Path) -> IO[str]:
+    if path.name.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _read_cells(path: Path) -> Iterator[Mapping[str, Any]]:
+    with _open(path) as source:
+        first = source.readline()
+        source.seek(0)
+        separator = max(_SEPARATORS, key=first.count)
+        for number, row in enumerate(csv.DictReader(source, delimiter=separator, strict=True), 1):
+            if None in row or None in row.values():
+                raise ValueError(f"row {number:,} has another number of cells than the first line")
+            yield {name: cell or None for name, cell in row.items()}
+
+
+def _read_json(path: Path) -> Iterator[Mapping[str, Any]]:
+    with _open(path) as source:
+        text = source.read()
+    lines = filter(str.strip, text.splitlines())
+    found = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, lines)
+    for number, row in enumerate(found, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"row {number:,} is no JSON object")
+        yield row
+
+
+def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+    for row in pq.read_table(path).to_pylist():
+        # An instant or a date is a text in the other kinds of files.
+        yield {name: str(one) if isinstance(one, date) else one for name, one in row.items()}
+
+
+_READERS: Final[Mapping[str, Callable[[Path], Iterator[Mapping[str, Any]]]]] = {
+    "csv": _read_cells,
+    "lines": _read_json,
+    "parquet": _read_parquet,
+}
