@@ -19,7 +19,13 @@ import numpy as np
 
 from churn_spark.arrays import Floats, Ints
 from churn_spark.models.fading.lives import Lives
-from churn_spark.models.fading.parameters import NAMES, Parameters, fading_log_odds, grid
+from churn_spark.models.fading.parameters import (
+    NAMES,
+    Parameters,
+    cancel_parts,
+    fading_log_odds,
+    grid,
+)
 
 _MAX_CHANCE: Final = 0.9
 
@@ -287,6 +293,9 @@ def _run_back(
         later[:, user] *= seen / forward.norms[day][:, None]
     begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=1)
     at_start = np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
+    content, more = cancel_parts(parameters)
+    column["cancel_content"] += content * column["cancel_fading"]
+    column["cancel_fading"] *= more
     slopes += at_start[:, None] * fading_log_odds(vector)[1]
     column["slowing"] *= (parameters.slowing - 1.0) / parameters.slowing
     column["sd_log_pause"] *= parameters.sd_log_pause

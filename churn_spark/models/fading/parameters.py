@@ -29,7 +29,9 @@ class Parameters:
         recovery: chance a day that a fading one becomes content again.
         slowing: pauses of who fades over those of the same user when content, above 1.
         cancel_content: chance to cancel on a mean day of the billing cycle while content.
-        cancel_fading: the same while fading.
+        cancel_fading: the same while fading, above it: a state of who comes more rarely and cancels
+            less is no fading, and where half of the users leave without warning, of which those
+            who come most often are the most, the likelihood would rather have that one.
         mean_log_pause: mean over users of the log of their mean pause when content, in days.
         sd_log_pause: its standard deviation.
     """
@@ -64,12 +66,13 @@ class Parameters:
     def of_vector(cls, vector: Floats) -> Parameters:
         """The parameters of a vector, which may have any values."""
         onset, recovery = expit(vector[:2]).tolist()
+        content, more = np.exp(vector[3:5]).tolist()
         return cls(
             onset=onset,
             recovery=recovery,
             slowing=1.0 + float(np.exp(vector[2])),
-            cancel_content=float(np.exp(vector[3])),
-            cancel_fading=float(np.exp(vector[4])),
+            cancel_content=content,
+            cancel_fading=content + more,
             mean_log_pause=float(vector[5]),
             sd_log_pause=float(np.exp(vector[6])),
         )
@@ -131,13 +134,24 @@ class WeakPrior:
         return np.asarray(np.diag(1.0 / self.sd**2) + of_share)
 
 
+def cancel_parts(parameters: Parameters) -> tuple[float, float]:
+    """Shares of the chance to cancel while fading: what content users have, and what comes on top.
+
+    They are the slopes of its log by the vector's two numbers for it.
+    """
+    content = parameters.cancel_content / parameters.cancel_fading
+    return content, 1.0 - content
+
+
 def fading_log_odds(vector: Floats) -> tuple[float, Floats]:
     """Log-odds of `Parameters.fading_at_start`, and their slopes by the vector, shape (7,)."""
-    onset, recovery = expit(vector[:2])
-    cancel = np.exp(vector[NAMES.index("cancel_fading")])
-    stops = recovery + cancel
+    parameters = Parameters.of_vector(vector)
+    onset, recovery = parameters.onset, parameters.recovery
+    stops = recovery + parameters.cancel_fading
+    content, more = cancel_parts(parameters)
     slopes = np.zeros(len(NAMES))
     slopes[NAMES.index("onset")] = 1.0 - onset
     slopes[NAMES.index("recovery")] = -recovery * (1.0 - recovery) / stops
-    slopes[NAMES.index("cancel_fading")] = -cancel / stops
+    slopes[NAMES.index("cancel_content")] = -content * parameters.cancel_fading / stops
+    slopes[NAMES.index("cancel_fading")] = -more * parameters.cancel_fading / stops
     return float(np.log(onset / stops)), slopes
