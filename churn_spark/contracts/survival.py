@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SURVIVAL_DAYS: Final = (7, 14, 30, 60, 90)
-"""Days, counted from the beginning of the label's window, after which a user is still subscribed."""
+"""Days from the start of the label's window after which a user is still subscribed."""
 
 CAP_DAYS: Final = SURVIVAL_DAYS[-1]
 """Nothing is told of what comes later: expected days and lost fees end here."""

@@ -91,7 +91,7 @@ SCORES = TableSpec(
             Column(
                 name,
                 "double",
-                f"chance not to cancel in the {days} days from the window's beginning on; null where "
+                f"chance not to cancel in the {days} days from the window's start on; null where "
                 "no cancellation is forecast",
             )
             for name, days in zip(survival_columns(), SURVIVAL_DAYS, strict=True)
@@ -99,7 +99,7 @@ SCORES = TableSpec(
         Column(
             EXPECTED_DAYS,
             "double",
-            f"days that the user stays on average, of the {CAP_DAYS} from the window's beginning on",
+            f"days that the user stays on average, of the {CAP_DAYS} from the window's start on",
         ),
         _VALUE_AT_RISK,
         Column("reasons", "strings", "why, in words: first what raises the risk, largest first"),

@@ -17,7 +17,6 @@ from churn_spark.reports.canvas import (
     PERCENT,
     STYLE,
     WARM,
-    
     canvas,
 )
 from churn_spark.reports.night.data import NightData
@@ -109,7 +108,7 @@ def _picture(watched: Watched) -> Picture:
             for group in watched.groups:
                 if group.name == "all" or group.name.startswith(kind):
                     _draw(axes, group)
-            axes.set(title=title, xlabel="days from the window's beginning on", xlim=(0, CAP_DAYS))
+            axes.set(title=title, xlabel="days from the window's start on", xlim=(0, CAP_DAYS))
             axes.yaxis.set_major_formatter(PERCENT)
             axes.legend(loc="lower left")
         found[0].set_ylabel("still subscribed")
