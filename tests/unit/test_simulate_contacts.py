@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from builders import bytes_of
 from numpy.testing import assert_allclose
+from simulated_users import twins
 from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
@@ -24,7 +25,7 @@ from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.offers import DOG, KINDS, LOST, SAVED, STAYS, Offer
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import build_move_table, build_personas, thin_cancel
-from churn_spark.simulate.population import Population, build_first_users
+from churn_spark.simulate.population import build_first_users
 from churn_spark.simulate.probabilities import build_potentials, build_probabilities
 from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
 from churn_spark.simulate.treatment import Treated, build_treatment, treat_all
@@ -174,23 +175,9 @@ def test_last_days_can_be_lived_again_with_other_contacts(tmp_path: Path) -> Non
     assert bytes_of(tmp_path) == before
 
 
-def twins_of(persona: int, n_users: int) -> Population:
-    """Users who differ by number alone, so that one chance holds for all of a kind."""
-    arrives = np.full(n_users, day_number(START) * DAY_S)
-    return Population(
-        number=np.arange(n_users),
-        persona=np.full(n_users, persona),
-        registered=arrives - 35 * DAY_S,
-        arrives=arrives,
-        context=np.ones(n_users, dtype=np.int64),
-        event_gap=np.full(n_users, 80.0),
-        session_gap=np.full(n_users, 2.5 * DAY_S),
-    )
-
-
 @pytest.mark.parametrize("kind", [SAVED, DOG])
 def test_degrading_chances_under_an_offer_are_the_frequencies_of_twins(kind: int) -> None:
-    people, n_users = twins_of(1, 4000), 4000
+    people, n_users = twins(1, 4000), 4000
     offers = (Offer("half", 0.5, 0.3, 8),)
     settings = SimulationSettings(regime="degrading", offers=offers, days=15)
     treatment = treat_all(settings, people.number, np.full(n_users, kind), day_number(START) + 1, 0)
@@ -222,7 +209,7 @@ def test_degrading_chances_under_an_offer_are_the_frequencies_of_twins(kind: int
 @pytest.mark.parametrize("kind", [SAVED, DOG])
 def test_memoryless_chances_under_an_offer_are_the_frequencies_of_twins(kind: int) -> None:
     n_users, page = 3000, state_of("Logged In", "paid", "Home")
-    people = twins_of(1, n_users)
+    people = twins(1, n_users)
     settings = SimulationSettings(users=1, days=14, offers=(Offer("half", 0.7, 0.1, 6),))
     treatment = treat_all(settings, people.number, np.full(n_users, kind), day_number(START) + 1, 0)
     last = begin(people, 0)

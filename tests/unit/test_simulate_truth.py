@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
+from simulated_users import twins
 from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
@@ -42,20 +43,6 @@ def memoryless(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fading(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = replace(WORLD, regime="degrading", days=61)
     return simulate_log(settings, tmp_path_factory.mktemp("fading")).folder
-
-
-def twins(persona: int, n_users: int) -> Population:
-    """Users who differ by number alone, so that one chance holds for all of them."""
-    arrives = np.full(n_users, day_number(START) * DAY_S)
-    return Population(
-        number=np.arange(n_users),
-        persona=np.full(n_users, persona),
-        registered=arrives - 40 * DAY_S,
-        arrives=arrives,
-        context=np.ones(n_users, dtype=np.int64),
-        event_gap=np.full(n_users, 80.0),
-        session_gap=np.full(n_users, 2.5 * DAY_S),
-    )
 
 
 @pytest.mark.parametrize("persona", [0, 1])
