@@ -166,7 +166,7 @@ def keeps_promises(kind: Kind, found: list[Found]) -> bool:
     return n_open <= 0.05 * len(found)
 
 
-def _few_are_not_enough(rng: np.random.Generator, config: UpliftConfig) -> tuple[bool, int]:
+def few_are_not_enough(rng: np.random.Generator, config: UpliftConfig) -> tuple[bool, int]:
     """Whether the gate stays shut at few users, and how many it says it needs."""
     world = draw_world("differ", _FEW, rng)
     worth = np.ones(_FEW)
@@ -195,7 +195,7 @@ def main() -> int:
         found = [try_world(kind, rng, config) for rng in _generators(chosen.worlds, seed)]
         is_kept &= keeps_promises(kind, found)
         _print(console, kind, found)
-    few = [_few_are_not_enough(rng, config) for rng in _generators(chosen.worlds, seed)]
+    few = [few_are_not_enough(rng, config) for rng in _generators(chosen.worlds, seed)]
     n_shut, needed = sum(shut for shut, _ in few), sorted(n for _, n in few)
     is_kept &= n_shut == len(few)
     console.print(

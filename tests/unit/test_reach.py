@@ -149,7 +149,8 @@ def test_users_are_counted_by_label_list_and_rule() -> None:
     users = pd.DataFrame(
         {
             "label": [1, 1, 0, 0, 0],
-            "assignment": ["listed", None, "listed", "control", None],
+            # Who is left alone is on no list.
+            "assignment": ["listed", "left_alone", "listed", "control", None],
             "last_subscription_level": ["paid", "paid", "free", None, "free"],
             "hours_since_last_event": [5.0, 100.0, 5.0, 5.0, 5.0],
         }

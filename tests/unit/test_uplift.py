@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from list_builders import small_bundle
 
+from bench.uplift import Kind, draw_world, few_are_not_enough
 from churn_spark.config import UpliftConfig, load_config
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import CONTACTS, LABELS, RETENTION_LISTS, SNAPSHOTS
@@ -327,3 +328,16 @@ def test_nobody_is_drawn_of_users_left_alone(lakehouse: Lakehouse) -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="min_cancels"):
         UpliftConfig.model_validate(CONFIG.uplift.model_dump() | {"min_cancels": 1})
+
+
+def test_worlds_of_the_bench_have_the_effects_they_tell() -> None:
+    for kind in get_args(Kind):
+        world = draw_world(kind, 20_000, np.random.default_rng(11))
+        saved = world.drawn.saved
+        error = saved.std() / np.sqrt(len(saved))
+        assert saved.mean() == pytest.approx(world.saving.mean(), abs=4 * error)
+        assert (world.saving.min() < 0) == (kind == "differ")
+        assert (world.saving.max() > 0) == (kind != "none")
+    few, needed = few_are_not_enough(np.random.default_rng(11), CONFIG.uplift)
+    assert few
+    assert needed > 10_000
