@@ -71,6 +71,15 @@ def test_level_that_was_checked_on_few_cancels_widens(
         assert other.reached.high >= one.reached.high
 
 
+def test_level_of_the_probabilities_widens_by_one_over_the_cancels_it_was_checked_on() -> None:
+    sure, less = (plan_lists(np.full(1000, 0.05), 100, n, PLACEHOLDERS) for n in (0, 25))
+    assert sure is not None
+    assert less is not None
+    # 50 cancels are expected: of chance alone 1.96 x sqrt(47.5), of the level 50 / 5 more.
+    assert (sure.lists[-1].reached.low, sure.lists[-1].reached.high) == (36, 64)
+    assert (less.lists[-1].reached.low, less.lists[-1].reached.high) == (26, 74)
+
+
 def test_lengths_are_round_with_the_list_in_use_and_everybody() -> None:
     plan = plan_lists(np.full(1234, 0.05), 137, 0, PLACEHOLDERS)
     assert plan is not None
