@@ -104,7 +104,7 @@ def test_rows_are_narrowed_down_by_values_lists_and_ranges(lake: Lakehouse) -> N
     [one, other] = everything["user_id"].value_counts().index[:2]
     is_theirs = everything["user_id"].isin([one, other])
     own = sorted(everything.loc[is_theirs, "event_date"])
-    first, last = own[1], own[-2]
+    _, first, *_, last, _ = sorted({*own})
     expected = [day for day in own if first <= day <= last]
     found = days.where(user_id=[one, other]).between("event_date", str(first), pd.Timestamp(last))
     assert sorted(found.pandas()["event_date"]) == expected
@@ -163,7 +163,7 @@ def test_champion_says_what_its_model_says(lake: Lakehouse) -> None:
     told = champion.importance()
     assert told["share"].sum() == pytest.approx(1)
     assert told["share"].is_monotonic_decreasing
-    assert told.loc[0, "feature"] in ("num_downgrades", "tenure_days")
+    assert told.loc[0, "feature"] == "behaviour_probability"
     assert told.loc[0, "meaning"]
     rows = lake.snapshot(STORED[1]).pandas()
     risks = champion.predict(rows)
@@ -197,7 +197,7 @@ def test_nights_are_decided_again_by_other_thresholds(lake: Lakehouse) -> None:
     same = lake.replay()
     assert len(same) > 10
     decided = lake.decisions()
-    assert {*same["night"]} < {*decided["run_date"]}
+    assert {*same["night"]} <= {*decided["run_date"]}
     assert decided.loc[0, ["kind", "rule"]].tolist() == ["promote", "first"]
     eager = lake.replay(self_calibrate=False, enter_lower_bound=0.002, exit_statistic=0.001)
     assert eager["otherwise"].str.startswith("retrain").sum() > (
