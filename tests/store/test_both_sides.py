@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,6 @@ from churn_spark.contracts.features.history import History
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
-    CONTACTS,
     DRIFT,
     DRIFT_CELLS,
     FADING,
@@ -111,8 +110,6 @@ def write_tables(context: JobContext) -> None:
     scored = labelled[(labelled["as_of"] == LEARNT) & labelled["label"].notna()]
     scored = scored.assign(run_id="run 1", churn_probability=rng.random(len(scored)))
     write_rows(context, VALIDATION_SCORES, scored)
-    for day in dates[:2]:
-        call_some(context.lakehouse, day, user_ids[:40])
     moves = pd.DataFrame(
         {
             "event_date": [TONIGHT - timedelta(days=int(day)) for day in rng.integers(0, 60, 900)],
@@ -132,20 +129,6 @@ def write_tables(context: JobContext) -> None:
         session_id=np.arange(len(moves)), first_ts=begins, last_ts=begins + pd.Timedelta("1h")
     )
     write_rows(context, SESSION_DAYS, came)
-
-
-def call_some(lakehouse: Lakehouse, day: date, users: list[str]) -> None:
-    """A list with every fourth withheld, and a call from it."""
-    rows = [
-        {"as_of": day, "user_id": user, "campaign": "a", "control_share": 0.25, "list_rank": 1}
-        | {"assignment": "listed" if number % 4 else "control", "on_list_since": day}
-        | {"reasons": [], "reason_fields": [], "would_help": []}
-        for number, user in enumerate(users)
-    ]
-    whole = [tuple(row.get(name) for name in RETENTION_LISTS.column_names) for row in rows]
-    lakehouse.replace_rows(whole, RETENTION_LISTS, {"as_of": [day]})
-    called = (day, users[1], datetime.combine(day, time(12)), "call", "", 0.0, "reached")
-    lakehouse.replace_rows([called], CONTACTS, {"list_date": [day]})
 
 
 @dataclass(frozen=True)
@@ -228,7 +211,6 @@ def test_tables_are_the_same_on_both_sides_of_the_bound(
     assert {row["slice"] for row in found.performance} > {"all", "level=paid"}
     # Whole numbers are floats for pandas where rows without a label were left out.
     pd.testing.assert_frame_equal(found.compared, expected.compared, rtol=1e-12, check_dtype=False)
-    assert {*found.compared["weight"]} == {1.0, 4.0}
     assert found.n_jobs < expected.n_jobs / 4
     # Beyond the bound a night isn't written by one task.
     for spec in (SCORES, BEHAVIOUR, BEHAVIOUR_PARTS, FADING):
