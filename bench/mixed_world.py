@@ -20,8 +20,11 @@ from churn_spark.simulate.settings import REGIMES, SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
 ALONE: Final = {
-    f"{PRIMARY}, behaviour alone": "training.feature_sets=[report,activity,behaviour]",
-    f"{PRIMARY}, fading alone": "training.feature_sets=[report,activity,fading]",
+    f"{PRIMARY}, behaviour alone": ("training.feature_sets=[report,activity,behaviour]",),
+    f"{PRIMARY}, fading alone": (
+        "training.feature_sets=[report,activity,fading]",
+        "training.start_from_behaviour=false",
+    ),
 }
 """Name of a model -> the configuration by which its trees start from one model only."""
 _FIRST_DIGIT: Final = 2
@@ -93,7 +96,7 @@ def judge_mixed(
     rows = tested.rows[tested.rows["cell"].isin(["future", "both"])]
     oracle = {"oracle": mixed.true_probabilities(rows, horizon)}
     figures = judge(tested, oracle)
-    for name, sets in ALONE.items():
-        _, alone = test_newest(spark, mixed, settings, horizon, sets)
+    for name, overrides in ALONE.items():
+        _, alone = test_newest(spark, mixed, settings, horizon, *overrides)
         figures[name] = judge(alone, oracle)[PRIMARY]
     return figures

@@ -102,8 +102,8 @@ def fit_fading(users: Parts[UserDays], log_start: date, fitted_before: date) -> 
             WeakPrior.around(float(cancels_a_day), mean_pause, log_odds)
             for log_odds in _LOG_ODDS_FADING
         ]
-        prior, start = _choose_prior(lives.first(_PARTS_TO_CHOOSE_BY), profile, priors)
-        vector = _maximize(lives, profile, prior, start)
+        prior, reached = _choose_prior(lives.first(_PARTS_TO_CHOOSE_BY), profile, priors)
+        vector = _maximize(lives, profile, prior, reached)
     return FadingModel(Parameters.of_vector(vector), profile, clock, log_start, fitted_before)
 
 
@@ -158,7 +158,7 @@ def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior, start: Flo
         sums = reduce(add, lives.collect(partial(sum_slopes, vector=vector, profile=profile)))
         return sums.log_likelihood + prior.log_density(vector), sums
 
-    vector = start
+    vector: Floats = start
     caution = 1.0
     height, sums = climb(vector)
     for _ in range(_MAX_STEPS):
