@@ -52,8 +52,8 @@ def test_lines_pages_and_pictures_are_said_so(capsys: pytest.CaptureFixture[str]
     figure.subplots().set_xlabel("share of cancellers")
     section = Section("a", "Who cancels", "They cancelled.", (Paragraph("No cancellation."),))
     page = Page(
-        title="Cancels", subtitle="of cancels", answer="", sentences=(), key_figures=(), cautions=(),
-        sections=(section,), footer="",
+        title="Cancels", subtitle="of cancels", answer="", sentences=(), key_figures=(),
+        cautions=(), sections=(section,), footer="",
     )  # fmt: skip
     with speaking_of("inactivity"):
         with closing_line("train_model") as facts:
