@@ -18,7 +18,7 @@ from scripts.docs_site.reference.commands import job_names, load_command
 pytestmark = pytest.mark.unit
 
 RUN: Final = {
-    "python": "tests/unit/test_docs_python.py runs them against the service",
+    "python": "test_docs_python.py runs those of the service, test_api_docs.py those of notebooks",
     "diff": "tests/unit/test_contributing.py applies them",
     "yaml": "read here by the model of the configuration",
 }

@@ -24,7 +24,11 @@ from serving_builders import (
 
 from tests.builders import record, write_lines
 
-CODE = [block.text for block in blocks() if block.language == "python"]
+CODE = [
+    block.text
+    for block in blocks()
+    if block.language == "python" and block.place.startswith("docs/service.md:")
+]
 NIGHT = date(2018, 12, 1)
 
 
