@@ -54,6 +54,7 @@ class Event:
     level: str | None
     length: float | None
     registration: int | None
+    subscribed_until: int | None
     gender: str | None
     location: str | None
     os: str | None
@@ -194,6 +195,7 @@ def session_day(
         "os": newest(logged_in, "os"),
         "browser": newest(logged_in, "browser"),
         "registered_ts": newest(logged_in, "registration"),
+        "subscribed_until_ts": newest(logged_in, "subscribed_until"),
         "cancel_ts": min(cancels, default=None),
     }
 
@@ -271,7 +273,7 @@ def state_of(location: str | None) -> str | None:
 
 
 def _event(user_id: str, record: Mapping[str, Any]) -> Event:
-    registration = record.get("registration")
+    registration, until = record.get("registration"), record.get("subscribedUntil")
     return Event(
         ts=int(record["ts"]),
         user_id=user_id,
@@ -282,6 +284,7 @@ def _event(user_id: str, record: Mapping[str, Any]) -> Event:
         level=record.get("level"),
         length=record.get("length"),
         registration=None if registration is None else int(registration),
+        subscribed_until=None if until is None else int(until),
         gender=record.get("gender"),
         location=state_of(record.get("location")),
         os=os_of(record.get("userAgent")),

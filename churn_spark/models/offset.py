@@ -126,7 +126,8 @@ def log_odds(probabilities: Floats) -> Floats:
 def _fit_logistic(columns: Floats, labels: Floats, weights: Floats | None) -> tuple[Floats, float]:
     """Slopes and intercept of the least mean log loss; the prior of the slopes counted in."""
     inputs = np.column_stack([columns, np.ones(len(labels))])
-    of_prior = 1.0 / (_SD_SLOPE**2 * len(labels))
+    n_rows = len(labels) if weights is None else float(weights.sum())
+    of_prior = 1.0 / (_SD_SLOPE**2 * n_rows)
     signs, shrink = 1.0 - 2.0 * labels, np.append(np.full(columns.shape[1], of_prior), 0.0)
 
     def loss(at: Floats) -> tuple[float, Floats]:

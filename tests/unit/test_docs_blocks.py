@@ -30,6 +30,8 @@ SHOWN: Final = {
     ("docs/architecture.md", "+--"): "a drawing, written by `make docs`",
     ("docs/evaluation.md", "Lifetime label"): "lines of `make bench-model`, an hour",
     ("docs/monitoring.md", "2,000 worlds"): "lines of `make bench-effect`, named above them",
+    ("docs/explanation/the-list-by-effect.md", "not yet by effect"): "what the bench below prints",
+    ("docs/explanation/the-list-by-effect.md", "5 worlds"): "what the command above it printed",
     ("docs/how-to/foreign-log.md", "ingest_events"): "what `make run` above it printed",
     ("docs/how-to/record-contacts.md", "user_id,list_date"): "a CSV file, read here",
     ("docs/start/ten-minutes.md", ""): "what `make demo` prints, line by line",

@@ -82,7 +82,8 @@ def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
             "risk_band": "high", "reasons": [], "reason_fields": [], "would_help": [],
             "days_on_list": 1, "previous_rank": None,
         }  # fmt: skip
-        listed = {"places": "20 places", "value": 1.0, "n_new": 1, "n_stayed": 0}
+        listed = {"places": "20 places", "value": 1.0, "n_new": 1, "n_stayed": 0,
+                  "saves": None, "n_left_alone": 0}  # fmt: skip
         return render(
             "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
             is_list=True, source="list", predicts="", problems=[], n_users=20, listed=listed,

@@ -10,6 +10,7 @@ import numpy as np
 from churn_spark.arrays import Floats
 
 _LARGEST = 1.0 - 1e-12
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Curves:
     def led_through(self, probabilities: Floats, day: float) -> Curves:
         """The curves stretched so that the chance to cancel up to a day is the one given.
 
-        One without any hazard up to there becomes one of an even hazard.
+        One without a hazard up to there, or with one too small to be stretched, becomes even.
 
         Args:
             probabilities: 0 to 1, shape (users,).
@@ -58,7 +59,7 @@ class Curves:
         """
         wanted = -np.log1p(-np.minimum(probabilities, _LARGEST))[:, None]
         own = self.hazards[:, [int(np.flatnonzero(self.days == day)[0])]]
-        is_flat = own <= 0.0
+        is_flat = own < _LEAST
         ratio = np.divide(wanted, own, out=np.zeros_like(wanted), where=~is_flat)
         even = wanted * self.days / day
         return Curves(self.days, np.where(is_flat, even, ratio * self.hazards))
