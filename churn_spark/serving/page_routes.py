@@ -14,7 +14,6 @@ from fastapi import FastAPI, Query, Request, Response
 from churn_spark.churn_words import meaning
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
-from churn_spark.evaluation.costs import break_even_offer
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.performance.reach import describe_reach, list_reaches
 from churn_spark.scoring.bands import BANDS, Band
@@ -28,7 +27,7 @@ from churn_spark.serving.page_parts import (
     render,
     sign_in_page,
 )
-from churn_spark.serving.planner import describe_lengths, describe_staying
+from churn_spark.serving.planner import break_even_offers, describe_lengths, describe_staying
 from churn_spark.serving.service import Service, describe_model
 from churn_spark.serving.visitors import peer_of
 
@@ -83,7 +82,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             from_percent=query["from_percent"],
             csv_query="&" + urlencode({**csv_query, "min_probability": wanted.min_probability}),
             rows=shown,
-            offers=[break_even_offer(row["value_at_risk"], service.config.costs) for row in shown],
+            offers=break_even_offers(shown, service.config.costs),
             lengths=lengths,
             first=offset + 1,
             last=offset + len(shown),

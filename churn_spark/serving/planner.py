@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -123,6 +123,13 @@ def describe_basis(bundle: ModelBundle | None) -> str:
         return f"Beyond the label's window {beyond}."
     checked = f"Up to {days} days the curves were held against what happened in the log"
     return f"{checked}." if days >= CAP_DAYS else f"{checked}; beyond, {beyond}."
+
+
+def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> list[float] | None:
+    """What an offer to each user of a list may cost; none while `costs` are placeholders."""
+    if costs.are_placeholders:
+        return None
+    return [break_even_offer(row["value_at_risk"], costs) for row in rows]
 
 
 def describe_offer(value_at_risk: float, costs: CostsConfig) -> str:

@@ -18,6 +18,7 @@ from churn_spark.models.survival.pace import Pace
 from churn_spark.models.survival.shapes import knots_of
 from churn_spark.serving.page_parts import render
 from churn_spark.serving.planner import (
+    break_even_offers,
     describe_basis,
     describe_lengths,
     describe_offer,
@@ -75,7 +76,9 @@ def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:
 
 def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
     def page(costs: CostsConfig) -> str:
-        users = users_with([0.3] * 40, [0.3] * 40)
+        users, offers = users_with([0.3] * 40, [0.3] * 40), None
+        if not costs.are_placeholders:
+            offers = [0.2]
         lengths = describe_lengths(users, 20, None, costs)
         shown: dict[str, Any] = {
             "user_id": "u1", "list_rank": 1, "churn_probability": 0.3, "value_at_risk": 0.8,
@@ -88,12 +91,13 @@ def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
             "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
             is_list=True, source="list", predicts="", problems=[], n_users=20, listed=listed,
             bands={"high": 20}, model_version="1", band=None, from_percent="", csv_query="",
-            rows=[shown], offers=[0.2], lengths=lengths, first=1, last=1, n_matching=1,
+            rows=[shown], offers=offers, lengths=lengths, first=1, last=1, n_matching=1,
             earlier=None, later=None,
         ).decode()  # fmt: skip
 
     without, with_costs = page(PLACEHOLDERS), page(COSTS)
-    assert "offer up to 0.2<" in without
+    assert "offer up to" not in without
+    assert "offer up to 0.2<" in with_costs
     assert "How long should the list be?" in without
     assert "Net value" not in without
     assert "Net value" in with_costs
@@ -143,3 +147,9 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
     found = describe_basis(replace(small_bundle(), pace=pace))
     assert found.startswith(told)
     assert ("unchecked" in found) is (cancels[-1:] != [50])
+
+
+def test_list_names_no_offer_while_costs_are_placeholders() -> None:
+    rows = [{"value_at_risk": 0.8}, {"value_at_risk": 0.4}]
+    assert break_even_offers(rows, PLACEHOLDERS) is None
+    assert break_even_offers(rows, COSTS) == pytest.approx([0.2, 0.1])
