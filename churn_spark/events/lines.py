@@ -20,7 +20,7 @@ def read_lines(
 ) -> DataFrame:
     """The lines of plain or gzip files, as their line feeds part them.
 
-    A byte-order mark at the begin of a file and the line feeds are taken off. Lines of one part of
+    A byte-order mark at the start of a file and the line feeds are taken off. Lines of one part of
     a file are together and in order.
 
     Returns:

@@ -70,7 +70,7 @@ def _hash(source: Any, size: int) -> str:
 
 
 def _next_line(source: Any, note: FileNote, config: IngestConfig) -> int:
-    """Where to go on: at the begin of a last line that isn't whole yet, else at the end."""
+    """Where to go on: at the start of a last line that isn't whole yet, else at the end."""
     end, longest = note.size_bytes, config.max_line_bytes
     start = max(note.begin, end - longest - 1)
     tail = source.read_at(end - start, start)

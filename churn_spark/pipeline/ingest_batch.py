@@ -135,7 +135,7 @@ def withdraw(lakehouse: Lakehouse, spec: TableSpec, batch: PendingBatch) -> None
     """Remove what earlier batches have delivered of the files that the batch reads again.
 
     It comes after the new rows: in between an event is there twice, which counts once. Of a file
-    that is read on, the end may have been rejected for it was only the begin of a line.
+    that is read on, the end may have been rejected for it was only the start of a line.
     """
     before = Between(last=batch.number - 1)
     if batch.replaced:

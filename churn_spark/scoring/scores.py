@@ -116,7 +116,7 @@ def value_at_risk(
 ) -> Floats:
     """What is lost on average if nobody does anything: fees of the days that users don't stay.
 
-    Of the `CAP_DAYS` days from the begin of the window on. In the unit of the values, which are
+    Of the `CAP_DAYS` days from the start of the window on. In the unit of the values, which are
     those of `FEE_DAYS` days. A level that has no value, or none at all, counts as the least: a
     subscriber of whom nothing is known is neither called first nor left out.
 

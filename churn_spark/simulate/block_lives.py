@@ -47,7 +47,7 @@ class BlockLives:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of users at the begin of a period.
+    """A block of users at the start of a period.
 
     Attributes:
         number: of the block.

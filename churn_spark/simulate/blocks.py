@@ -138,7 +138,7 @@ def simulate_block(
         period: the days.
         out: folder of the log.
         work: folder for what only this run needs.
-        source: folder of the states at the begin of the period, None at the start of the world.
+        source: folder of the states at the start of the period, None at the start of the world.
         contacts: all there have been and are, of any users.
         block: number of the block.
 

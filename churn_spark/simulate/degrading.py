@@ -52,7 +52,7 @@ class Course:
     """How interest goes over a period.
 
     Attributes:
-        fading_days: days since each user began to fade at the begin of each day and at the
+        fading_days: days since each user began to fade at the start of each day and at the
             end of the period, `CONTENT` for the others, shape (days + 1, users).
         cancels_at: epoch seconds, `NEVER` for users who don't cancel, shape (users,).
     """
@@ -159,7 +159,7 @@ def simulate_course(
     Args:
         settings: the world.
         population: the users.
-        fading_days: at the begin of the period, shape (users,).
+        fading_days: at the start of the period, shape (users,).
         period: the days.
         keeps: what contacts multiply each chance to cancel by, shape (days, users); None: nobody
             was contacted.
@@ -216,7 +216,7 @@ def cancelled_by_day(
 
     Args:
         settings: the world.
-        standing: the users at the begin of the first day.
+        standing: the users at the start of the first day.
         days: days since the epoch, without gaps.
         offered: None for the offers that the world makes; else what if all users had one for
             the whole time (True), or none (False).

@@ -23,7 +23,7 @@ def settings_file(out: Path) -> Path:
 
 
 def state_folder(out: Path, day: date) -> Path:
-    """Where the blocks stand at the begin of a day."""
+    """Where the blocks stand at the start of a day."""
     return out / "world" / day.isoformat()
 
 

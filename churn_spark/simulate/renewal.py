@@ -162,7 +162,7 @@ def cancelled_by_day(
 
     Args:
         settings: the world.
-        standing: the users at the begin of the first day.
+        standing: the users at the start of the first day.
         days: days since the epoch, without gaps.
         saving: which offer keeps users from cancelling, -1 for none, shape (days, users); None
             where nobody is under an offer.

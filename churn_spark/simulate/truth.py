@@ -148,7 +148,7 @@ def write_states(
         out: folder of the log.
         block: number of the block.
         people: its users.
-        lives: where they stood at the begin of the period, by row.
+        lives: where they stood at the start of the period, by row.
         lived: what the period brought.
         course: how their interest went.
         period: the days; the as-of dates are the ends of each.

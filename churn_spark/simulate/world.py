@@ -176,7 +176,7 @@ def continue_log(
         contacts: that act on these days; those that acted before are known.
 
     Raises:
-        InputError: if there is no world, or no state at the begin of the period; if contacts
+        InputError: if there is no world, or no state at the start of the period; if contacts
             don't fit, see `take_contacts`.
         OSError: if a file can't be written.
     """

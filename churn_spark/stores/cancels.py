@@ -21,12 +21,12 @@ def read_cancels(lakehouse: Lakehouse) -> pd.Series:
 
 
 def days_to_cancel(rows: pd.DataFrame, cancels: pd.Series, gap_days: int) -> Floats:
-    """Days from the begin of each row's window to noon of the cancellation; infinity without one.
+    """Days from the start of each row's window to noon of the cancellation; infinity without one.
 
     Args:
         rows: as_of, user_id.
         cancels: date of the cancellation by user id.
-        gap_days: from the as-of date to the begin of the window.
+        gap_days: from the as-of date to the start of the window.
     """
     later = rows["user_id"].map(cancels) - pd.to_datetime(rows["as_of"])
     days = later.dt.days.to_numpy(dtype=np.float64) - gap_days + 0.5

@@ -252,7 +252,7 @@ def test_dirty_lines_change_no_table_but_the_quarantine(
     for name, dirty_share in (("clean", 0.0), ("dirty", 0.09)):
         out = tmp_path / name
         simulate_log(replace(settings, dirty_share=dirty_share), out)
-        # What is late on the fifth day comes on a sixth, the begin of which ends both logs.
+        # What is late on the fifth day comes on a sixth, the start of which ends both logs.
         continue_log(out, Period(settings.period.end, 1))
         for extra in (out / "events" / settings.period.end.isoformat()).glob("events-0[123]*"):
             extra.unlink()

@@ -114,7 +114,7 @@ def described(n: int) -> LearntRows:
         {
             "as_of": OLD,
             "user_id": [f"{place:02}" for place in range(1, n)],
-            "split": ["validation" if place == 9 else "train" for place in range(1, n)],
+            "split": ["train" if place == 9 else "validation" for place in range(1, n)],
             "songs_7d": 30.0,
             "last_subscription_level": "paid",
         }
@@ -123,11 +123,11 @@ def described(n: int) -> LearntRows:
     return LearntRows(session, lambda: session, rows)
 
 
-def test_pace_is_of_what_was_known_of_the_users_that_were_learnt_from(lakehouse: Lakehouse) -> None:
+def test_pace_is_of_what_was_known_of_the_users_of_the_validation(lakehouse: Lakehouse) -> None:
     found = with_pace(lakehouse, small_bundle(), described(N_USERS), NIGHT)
     assert found.pace is not None
     assert found.pace.days.tolist() == [*SURVIVAL_DAYS]
-    # One of the six is of the validation, one cancels after tonight.
+    # One of the six was learnt from, one cancels after tonight.
     assert found.pace.cancels.tolist() == [2, 0, 0, 2, 0]
     earlier = with_pace(lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30))
     assert earlier.pace is not None

@@ -130,7 +130,7 @@ def test_pace_counts_only_what_was_watched() -> None:
     steps = [0.1, 0.2, 0.4, 0.5, 0.6]
     cancels, expected = pace_by_hand(steps, cancelled, watched)
     curves = Curves(DAYS, np.cumsum(np.tile(steps, (8, 1)), axis=1))
-    found = fit_pace(curves, np.array(cancelled), np.array(watched))
+    found = fit_pace(curves, np.array(cancelled), np.array(watched), np.ones(8))
     assert cancels == [1, 2, 1, 1, 0]
     np.testing.assert_allclose(found.cancels, cancels)
     np.testing.assert_allclose(found.expected, expected)
@@ -144,11 +144,25 @@ def test_planted_pace_comes_back() -> None:
     hazards = np.append(0.0, np.cumsum(0.1 * planted))
     drawn = rng.exponential(size=n)
     days = np.interp(drawn, hazards, np.append(0.0, DAYS), right=np.inf)
-    found = fit_pace(curves, days, np.full(n, 60.0))
+    found = fit_pace(curves, days, np.full(n, 60.0), np.ones(n))
     assert found.factors == pytest.approx(planted, abs=0.08)
     assert found.measured_days == 60
     mended = found.mend(curves).hazards[0]
     np.testing.assert_allclose(mended, hazards[1:], atol=0.02)
+
+
+def test_user_seen_on_several_dates_counts_as_one() -> None:
+    cancelled, watched = np.array([3.0, 20.0, np.inf]), np.array([90.0, 50.0, 30.0])
+    one = curve([0.1, 0.2, 0.4, 0.5, 0.6])
+    once = fit_pace(Curves(DAYS, np.tile(one.hazards, (3, 1))), cancelled, watched, np.ones(3))
+    again = fit_pace(
+        Curves(DAYS, np.tile(one.hazards, (9, 1))),
+        np.tile(cancelled, 3),
+        np.tile(watched, 3),
+        np.full(9, 1.0 / 3.0),
+    )
+    np.testing.assert_allclose(again.factors, once.factors)
+    np.testing.assert_allclose(again.cancels, once.cancels)
 
 
 def test_pace_of_another_window_mends_nothing_and_survives_json() -> None:

@@ -51,7 +51,7 @@ def read_csv_rows(source: Any, path: str, mapping: LogMapping) -> CsvRows:
 
 
 def without_first_line(piece: Piece) -> Piece:
-    """The piece at the begin of a file without the line that names its columns."""
+    """The piece at the start of a file without the line that names its columns."""
     n_bytes = len(first_line(piece.data))
     n_bytes += len(b"\r\n") if piece.data[n_bytes : n_bytes + 2] == b"\r\n" else 1
     return Piece(piece.data[n_bytes:], piece.n_cut, piece.offset + n_bytes)

@@ -46,7 +46,7 @@ def staying_chances(
     Args:
         class_weights: shape (users, classes).
         rate_weights: shape (users, rates).
-        before: survival to the begin of the horizon, shape (classes, 2, rates).
+        before: survival to the start of the horizon, shape (classes, 2, rates).
         after: survival to later instants, each of that shape.
         level: index into `cells.LEVELS`, shape (users,).
 

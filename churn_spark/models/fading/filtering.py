@@ -136,7 +136,7 @@ def forecast_staying(
     begin: int,
     days: Sequence[int],
 ) -> Floats:
-    """The chances to be still subscribed after the lives' end, given that at a begin.
+    """The chances to be still subscribed after the lives' end, given that at a start.
 
     Args:
         lives: of some users.

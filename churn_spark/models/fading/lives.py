@@ -113,7 +113,7 @@ def build_lives(
         registered: epoch seconds, NaN where unknown, shape (users,).
         cancelled: epoch seconds, NaN of who didn't, shape (users,).
         log_start: begin of the log's first date, epoch seconds.
-        until: nothing of this instant or later is known: the begin of a date.
+        until: nothing of this instant or later is known: the start of a date.
         clock: measures the pauses.
     """
     n_days = _day(np.array(until), log_start)
@@ -129,7 +129,7 @@ def build_lives(
 
 
 def life_ends(cancelled: Floats, until: float) -> Floats:
-    """Until when visits are looked at: the begin of the day on which a user cancels, or the end."""
+    """Until when visits are looked at: the start of the day on which a user cancels, or the end."""
     day_begins = np.floor(cancelled / SECONDS_PER_DAY) * SECONDS_PER_DAY
     return np.asarray(np.fmin(day_begins, until))
 

@@ -15,7 +15,7 @@ _LEAST = 1e-12
 
 @dataclass(frozen=True)
 class Curves:
-    """Cumulative hazards, counted from the begin of the label's window.
+    """Cumulative hazards, counted from the start of the label's window.
 
     Between two of the days the hazard is even. The chance to stay is `exp(-hazard)`.
 

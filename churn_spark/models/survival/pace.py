@@ -16,7 +16,7 @@ from churn_spark.arrays import Floats
 from churn_spark.models.survival.curves import Curves
 
 _PRIOR_CANCELS: Final = 50.0
-"""Rows: the shape of the models is trusted to some 14 % where nothing is known."""
+"""Users: the shape of the models is trusted to some 14 % where nothing is known."""
 ENOUGH_CANCELS: Final = 20.0
 """Cancels of a stretch from which on it counts as held against what happened."""
 
@@ -28,8 +28,8 @@ class Pace:
     Attributes:
         days: ends of the stretches, shape (days,).
         factors: of the hazard of each stretch, shape (days,).
-        cancels: rows that cancelled in it and were watched, shape (days,).
-        expected: cancels that the curves expected of the rows watched, shape (days,).
+        cancels: users who cancelled in it and were watched, shape (days,).
+        expected: cancels that the curves expected of the users watched, shape (days,).
     """
 
     days: Floats
@@ -63,22 +63,27 @@ class Pace:
         return cls(**{name: np.array(values, dtype=np.float64) for name, values in found.items()})
 
 
-def fit_pace(curves: Curves, cancelled: Floats, watched: Floats) -> Pace:
+def fit_pace(curves: Curves, cancelled: Floats, watched: Floats, counts: Floats) -> Pace:
     """Factors of the stretches, from rows of earlier dates.
+
+    The rows must be of users that the curves have not learnt from: those of others are drawn to
+    what happened within the window, so that too few of them are left to cancel after it.
 
     Args:
         curves: of the rows, led through their served probabilities.
-        cancelled: days from the begin of the window to the cancellation; infinity of who stays,
+        cancelled: days from the start of the window to the cancellation; infinity of who stays,
             shape (rows,).
-        watched: days from the begin of the window for which the row's future is known, shape
+        watched: days from the start of the window for which the row's future is known, shape
             (rows,).
+        counts: what each row counts, one over the rows of its user, shape (rows,): one user's
+            cancellation, seen from several dates, tells as much as one.
     """
     steps = np.diff(curves.hazards, axis=1, prepend=0.0)
     begins, ends = np.append(0.0, curves.days[:-1]), curves.days
     lived = np.minimum(cancelled, watched)[:, None]
     shares = np.clip((lived - begins) / (ends - begins), 0.0, 1.0)
-    expected = (steps * shares).sum(axis=0)
+    expected = counts @ (steps * shares)
     seen = np.where(cancelled < watched, cancelled, np.inf)[:, None]
-    cancels = ((seen >= begins) & (seen < ends)).sum(axis=0).astype(np.float64)
+    cancels = counts @ ((seen >= begins) & (seen < ends))
     factors = (cancels + _PRIOR_CANCELS) / (expected + _PRIOR_CANCELS)
     return Pace(ends, factors, cancels, expected)

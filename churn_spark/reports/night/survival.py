@@ -75,7 +75,7 @@ def _table(watched: Watched) -> Table:
         ("Users", "Days", "n", "Expected", "Happened", "Difference"),
         tuple(rows),
         note="Happened: Kaplan and Meier's estimate with its 95 % interval; days are counted from "
-        "the begin of the label's window, of users who were there then. Not yet: the log doesn't "
+        "the start of the label's window, of users who were there then. Not yet: the log doesn't "
         "reach so far, and what is expected rests on the models alone.",
     )
 

@@ -93,7 +93,7 @@ class CycleBegins(_Moving):
     Attributes:
         source: instant on whose date the first cycle begins.
         days: length of a cycle.
-        noticed: dates at the begin of a cycle that count.
+        noticed: dates at the start of a cycle that count.
         first: of the coming dates; 0 is the date itself.
         last: of them.
     """
