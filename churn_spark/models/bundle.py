@@ -30,8 +30,8 @@ from churn_spark.models.offset import Offset
 from churn_spark.models.offset_terms import offset_terms
 from churn_spark.models.reason_choice import choose_reasons
 from churn_spark.models.reasons import Reason
+from churn_spark.models.survival.checked import CheckedCurves
 from churn_spark.models.survival.curves import Curves
-from churn_spark.models.survival.pace import Pace
 from churn_spark.models.survival.shapes import shape_of
 from churn_spark.models.terms import Term, feature_terms
 from churn_spark.timeline import Horizon
@@ -55,8 +55,8 @@ class ModelBundle:
         offset: what the trees add to; none: they hold everything.
         behaviour: model of the features of the set `behaviour`; none: they aren't used.
         fading: model of the features of the set `fading`; none: they aren't used.
-        pace: of what happened after earlier dates, which mends how long users stay; none: of an
-            older release, or where no cancellation is forecast.
+        checked: its curves of how long users stay, held against what happened after earlier dates;
+            none: of an older release, or where no cancellation is forecast.
         held_out: how its validation users were chosen: seed and validation_share; empty where an
             older release has trained it.
         baseline: sample of the training rows' features, `churn_probability` and segments, how much
@@ -76,7 +76,7 @@ class ModelBundle:
     offset: Offset | None = None
     behaviour: BehaviourModel | None = None
     fading: FadingModel | None = None
-    pace: Pace | None = None
+    checked: CheckedCurves | None = None
     held_out: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -138,9 +138,7 @@ class ModelBundle:
             probabilities: as served, shape (rows,).
         """
         days = self.horizon.days
-        shape = shape_of(rows, self.offset, days)
-        mended = shape if self.pace is None else self.pace.mend(shape)
-        return mended.led_through(probabilities, days)
+        return shape_of(rows, self.offset, days).led_through(probabilities, days)
 
     def contributions(self, rows: pd.DataFrame) -> explain.Contributions:
         """What each feature adds to the margin of each row; it is checked that it adds up.
@@ -251,7 +249,7 @@ def bundle_files(bundle: ModelBundle, metrics: Mapping[str, float]) -> dict[str,
         "base_rate": bundle.base_rate,
         "label": dict(bundle.label),
         "offset": None if bundle.offset is None else bundle.offset.to_dict(),
-        "pace": None if bundle.pace is None else bundle.pace.to_dict(),
+        "checked_curves": None if bundle.checked is None else bundle.checked.to_dict(),
         "held_out": dict(bundle.held_out),
         "metrics": dict(metrics),
         "is_coarse": bundle.is_coarse,
@@ -280,7 +278,7 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         raise FileNotFoundError(f"no file {', '.join(missing)} in the model's folder")
     about = json.loads(files[_ABOUT])
     behaviour, fading = files.get(_BEHAVIOUR), files.get(_FADING)
-    pace = about.get("pace")
+    checked = about.get("checked_curves")
     return ModelBundle(
         native_text=files[_TREES].decode(),
         encoding=Encoding.from_json(files[_ENCODING].decode()),
@@ -291,7 +289,7 @@ def bundle_of(files: Mapping[str, bytes], version: str) -> ModelBundle:
         offset=None if about["offset"] is None else Offset.from_dict(about["offset"]),
         behaviour=None if behaviour is None else BehaviourModel.from_json(behaviour.decode()),
         fading=None if fading is None else FadingModel.from_json(fading.decode()),
-        pace=None if pace is None else Pace.from_dict(pace),
+        checked=None if checked is None else CheckedCurves.from_dict(checked),
         held_out=about.get("held_out", {}),
         version=version,
         metrics=about["metrics"],

@@ -33,7 +33,7 @@ from churn_spark.models.training import (
     train_trees,
 )
 from churn_spark.pipeline.publish import publish
-from churn_spark.pipeline.survival import with_pace
+from churn_spark.pipeline.survival import with_checked_curves
 from churn_spark.pipeline.training_data import TrainingData, chosen_features, used_sets
 
 _INPUTS = (EVENTS, SESSION_DAYS, TRANSITIONS, SNAPSHOTS, LABELS, TRAINING_ROWS)
@@ -124,7 +124,8 @@ def register(
     """Log both runs and register the trees; returns their version, which nobody uses yet."""
     trees, baseline = fitted
     known_by = config.labels.known_by(min(date, data.log.reached))
-    bundle = with_pace(lakehouse, build_bundle(data, trees, config), data.described, known_by)
+    built = build_bundle(data, trees, config)
+    bundle = with_checked_curves(lakehouse, built, data.described, known_by)
     about = training_key(lakehouse, date, config) | {
         "label_kind": config.labels.kind,
         "is_retrospective": str(config.is_lifetime),

@@ -116,12 +116,17 @@ def describe_staying(
 
 def describe_basis(bundle: ModelBundle | None) -> str:
     """Up to which day the model's curves were held against what happened."""
-    pace = None if bundle is None else bundle.pace
-    days = 0 if pace is None else pace.measured_days
+    found = None if bundle is None else bundle.checked
+    days = 0 if found is None else found.measured_days
     beyond = "the hazards of the models are drawn on, unchecked"
-    if not days or pace is None:
+    if not days or found is None:
         return f"Beyond the label's window {beyond}."
-    checked = f"Up to {days} days the curves were held against what happened in the log"
+    happened, expected = found.measured
+    checked = (
+        f"Up to {days} days the curves were held against what happened in the log: "
+        f"{happened:,.0f} of the users that no model had learnt from cancelled, "
+        f"{expected:,.0f} were expected to"
+    )
     return f"{checked}." if days >= CAP_DAYS else f"{checked}; beyond, {beyond}."
 
 

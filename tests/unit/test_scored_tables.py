@@ -1,4 +1,4 @@
-"""Tables of scores -> what a night tells of lists and staying, and a model its pace; no Spark."""
+"""Tables of scores -> what a night tells of lists and staying, and models of curves; no Spark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from churn_spark.contracts.survival import EXPECTED_DAYS, SURVIVAL_DAYS, surviva
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SESSION_DAYS, SNAPSHOTS
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.learnt_rows import LearntRows
-from churn_spark.pipeline.survival import with_pace
+from churn_spark.pipeline.survival import with_checked_curves
 from churn_spark.reports.night.scored import read_scored
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
 from tests.list_builders import small_bundle
@@ -123,18 +123,20 @@ def described(n: int) -> LearntRows:
     return LearntRows(session, lambda: session, rows)
 
 
-def test_pace_is_of_what_was_known_of_the_users_of_the_validation(lakehouse: Lakehouse) -> None:
-    found = with_pace(lakehouse, small_bundle(), described(N_USERS), NIGHT)
-    assert found.pace is not None
-    assert found.pace.days.tolist() == [*SURVIVAL_DAYS]
+def test_curves_are_checked_by_what_was_known_of_validation_users(lakehouse: Lakehouse) -> None:
+    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), NIGHT)
+    assert found.checked is not None
+    assert found.checked.days.tolist() == [*SURVIVAL_DAYS]
     # One of the six was learnt from, one cancels after tonight.
-    assert found.pace.cancels.tolist() == [2, 0, 0, 2, 0]
-    earlier = with_pace(lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30))
-    assert earlier.pace is not None
-    assert earlier.pace.cancels.tolist() == [2, 0, 0, 0, 0]
-    assert earlier.pace.expected[3:].tolist() == [0.0, 0.0]
+    assert found.checked.cancels.tolist() == [2, 0, 0, 2, 0]
+    earlier = with_checked_curves(
+        lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30)
+    )
+    assert earlier.checked is not None
+    assert earlier.checked.cancels.tolist() == [2, 0, 0, 0, 0]
+    assert earlier.checked.expected[3:].tolist() == [0.0, 0.0]
 
 
-def test_label_without_cancels_has_no_pace(lakehouse: Lakehouse) -> None:
+def test_label_without_cancels_has_no_curves_to_check(lakehouse: Lakehouse) -> None:
     bundle = replace(small_bundle(), label={"kind": "lifetime", "horizon_days": 14, "gap_days": 1})
-    assert with_pace(lakehouse, bundle, described(N_USERS), NIGHT) is bundle
+    assert with_checked_curves(lakehouse, bundle, described(N_USERS), NIGHT) is bundle

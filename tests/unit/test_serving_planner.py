@@ -14,7 +14,7 @@ from churn_spark.config import load_config
 from churn_spark.config.models import CostsConfig
 from churn_spark.contracts.survival import EXPECTED_DAYS, survival_columns
 from churn_spark.evaluation.list_length import plan_lists
-from churn_spark.models.survival.pace import Pace
+from churn_spark.models.survival.checked import CheckedCurves
 from churn_spark.models.survival.shapes import knots_of
 from churn_spark.serving.page_parts import render
 from churn_spark.serving.planner import (
@@ -140,12 +140,13 @@ def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None
     ],
 )
 def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> None:
-    pace = None
+    checked = None
     if cancels:
         ones = np.ones(5)
-        pace = Pace(knots_of(14), ones, np.array(cancels, dtype=float), ones)
-    found = describe_basis(replace(small_bundle(), pace=pace))
+        checked = CheckedCurves(knots_of(14), np.array(cancels, dtype=float), 49 * ones)
+    found = describe_basis(replace(small_bundle(), checked=checked))
     assert found.startswith(told)
+    assert ("150 of the users" in found and "147 were expected" in found) is (cancels[3:] == [3, 0])
     assert ("unchecked" in found) is (cancels[-1:] != [50])
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from churn_spark.contracts.survival import CAP_DAYS, FEE_DAYS, SURVIVAL_DAYS, survival_columns
 from churn_spark.models.offset import Offset
+from churn_spark.models.survival.checked import CheckedCurves, check_curves
 from churn_spark.models.survival.curves import Curves
-from churn_spark.models.survival.pace import Pace, fit_pace
 from churn_spark.models.survival.shapes import knots_of, shape_of
 from churn_spark.scoring.scores import value_at_risk
 
@@ -105,7 +105,7 @@ def test_hazard_is_even_where_no_model_knows_the_user() -> None:
         np.testing.assert_allclose(shape_of(rows, offset, 10).hazards[0], knots_of(10) / 10)
 
 
-def pace_by_hand(
+def cancels_by_hand(
     steps: list[float], cancelled: list[float], watched: list[float]
 ) -> tuple[list[int], list[float]]:
     """Cancels and expected ones of each stretch, all users alike, half a day at a time."""
@@ -124,56 +124,51 @@ def pace_by_hand(
     return cancels, expected
 
 
-def test_pace_counts_only_what_was_watched() -> None:
+def test_check_counts_only_what_was_watched() -> None:
     cancelled = [3.5, 8.5, 13.5, 20.5, 20.5, 40.5, math.inf, math.inf]
     watched = [60.0, 60.0, 60.0, 25.0, 18.0, 60.0, 60.0, 25.0]
     steps = [0.1, 0.2, 0.4, 0.5, 0.6]
-    cancels, expected = pace_by_hand(steps, cancelled, watched)
+    cancels, expected = cancels_by_hand(steps, cancelled, watched)
     curves = Curves(DAYS, np.cumsum(np.tile(steps, (8, 1)), axis=1))
-    found = fit_pace(curves, np.array(cancelled), np.array(watched), np.ones(8))
+    found = check_curves(curves, np.array(cancelled), np.array(watched), np.ones(8))
     assert cancels == [1, 2, 1, 1, 0]
     np.testing.assert_allclose(found.cancels, cancels)
     np.testing.assert_allclose(found.expected, expected)
-    assert found.factors[-1] == 1.0  # nobody was watched for so long
+    assert found.expected[-1] == 0.0  # nobody was watched for so long
 
 
-def test_planted_pace_comes_back() -> None:
+def test_right_curves_expect_what_happens() -> None:
     rng, n = np.random.default_rng(3), 40_000
-    planted = np.array([1.0, 1.0, 0.5, 2.0, 1.0])
-    curves = Curves(DAYS, np.cumsum(np.full((n, len(DAYS)), 0.1), axis=1))
-    hazards = np.append(0.0, np.cumsum(0.1 * planted))
-    drawn = rng.exponential(size=n)
-    days = np.interp(drawn, hazards, np.append(0.0, DAYS), right=np.inf)
-    found = fit_pace(curves, days, np.full(n, 60.0), np.ones(n))
-    assert found.factors == pytest.approx(planted, abs=0.08)
+    steps = np.array([0.1, 0.1, 0.05, 0.2, 0.1])
+    curves = Curves(DAYS, np.cumsum(np.tile(steps, (n, 1)), axis=1))
+    hazards = np.append(0.0, np.cumsum(steps))
+    days = np.interp(rng.exponential(size=n), hazards, np.append(0.0, DAYS), right=np.inf)
+    found = check_curves(curves, days, np.full(n, 60.0), np.ones(n))
+    assert found.cancels[:4] == pytest.approx(found.expected[:4], rel=0.07)
     assert found.measured_days == 60
-    mended = found.mend(curves).hazards[0]
-    np.testing.assert_allclose(mended, hazards[1:], atol=0.02)
+    assert found.measured == pytest.approx((found.cancels[:4].sum(), found.expected[:4].sum()))
 
 
 def test_user_seen_on_several_dates_counts_as_one() -> None:
     cancelled, watched = np.array([3.0, 20.0, np.inf]), np.array([90.0, 50.0, 30.0])
     one = curve([0.1, 0.2, 0.4, 0.5, 0.6])
-    once = fit_pace(Curves(DAYS, np.tile(one.hazards, (3, 1))), cancelled, watched, np.ones(3))
-    again = fit_pace(
+    once = check_curves(Curves(DAYS, np.tile(one.hazards, (3, 1))), cancelled, watched, np.ones(3))
+    again = check_curves(
         Curves(DAYS, np.tile(one.hazards, (9, 1))),
         np.tile(cancelled, 3),
         np.tile(watched, 3),
         np.full(9, 1.0 / 3.0),
     )
-    np.testing.assert_allclose(again.factors, once.factors)
+    np.testing.assert_allclose(again.expected, once.expected)
     np.testing.assert_allclose(again.cancels, once.cancels)
 
 
-def test_pace_of_another_window_mends_nothing_and_survives_json() -> None:
-    days = knots_of(10)
-    pace = Pace(days, np.full(6, 2.0), np.zeros(6), np.zeros(6))
-    shape = curve([0.1, 0.1, 0.2, 0.2, 0.2])
-    assert pace.mend(shape) is shape
-    again = Pace.from_dict(pace.to_dict())
-    assert again.to_dict() == pace.to_dict()
-    assert again.measured_days == 0
-    assert replace(again, cancels=np.array([20.0, 21, 19, 90, 0, 0])).measured_days == 10
+def test_checked_curves_survive_json_and_end_at_the_first_stretch_of_few() -> None:
+    checked = CheckedCurves(knots_of(10), np.array([20.0, 21, 19, 90, 0, 0]), np.zeros(6))
+    again = CheckedCurves.from_dict(checked.to_dict())
+    assert again.to_dict() == checked.to_dict()
+    assert again.measured_days == 10
+    assert replace(again, cancels=np.zeros(6)).measured_days == 0
 
 
 def test_fees_at_risk_are_those_of_the_days_not_stayed() -> None:

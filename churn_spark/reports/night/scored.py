@@ -102,7 +102,7 @@ def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | 
     for as_of in oldest:
         groups = tuple(_groups(_read_watched(lakehouse, as_of, night, gap_days)))
         if groups:
-            measured = bundle.pace.measured_days if bundle.pace else 0
+            measured = bundle.checked.measured_days if bundle.checked else 0
             return Watched(as_of, groups, measured)
     return None
 
