@@ -18,6 +18,7 @@ from churn_spark.config import Config, load_config
 from churn_spark.contracts.features.formulas import Formula
 from churn_spark.contracts.features.past import Past, Q, Trailing
 from churn_spark.contracts.features.spec import FEATURES, LogFeature
+from churn_spark.contracts.survival import survival_columns
 from churn_spark.errors import RequestError
 from churn_spark.features.snapshots import build_features, build_snapshots, build_user_history
 from churn_spark.models.behaviour.evidence import build_behaviour
@@ -102,7 +103,10 @@ def in_tables(log: Log, bundle: ModelBundle, base: Config) -> Rows:
     behaviour = build_behaviour(snapshots, transitions, bundle.behaviour, HORIZON)
     fading = build_fading(snapshots, gather_days(session_days), bundle.fading, HORIZON)
     keys = ["as_of", "user_id"]
-    rows = snapshots.join(behaviour, keys, "left").join(fading, keys, "left").cache()
+    # Curves of staying are told each night; the service answers the chance of the window.
+    curves = [*survival_columns("behaviour"), *survival_columns("fading")]
+    joined = snapshots.join(behaviour, keys, "left").join(fading, keys, "left")
+    rows = joined.drop(*curves).cache()
     found = collect_dicts(rows, "as_of", "user_id")
     frame = rows.toPandas()
     for key, probability in zip(

@@ -136,7 +136,8 @@ def test_list_is_by_effect_where_a_night_before_has_said_so(
     found = dict(zip(rows["user_id"], rows["expected_saves"], strict=True))
     assert found == pytest.approx({user: expected[user] for user in found})
     listed = rows[rows["assignment"] == "listed"].sort_values("list_rank")
-    assert listed["expected_saves"].is_monotonic_decreasing
+    worth = listed["value_at_risk"] / listed["churn_probability"]
+    assert (listed["expected_saves"] * worth).is_monotonic_decreasing
     assert len(listed) == 2
     assert (
         f"by what listing a user saves, as the night of {night} knew it" in capsys.readouterr().out
