@@ -116,7 +116,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-uplift bench-survival ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-campaigns bench-uplift bench-survival ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments, nights at 100: the same tables? [KILLS=100] (1 h)
@@ -158,6 +158,10 @@ bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 
 .PHONY: bench-effect
 bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: do they hold the truth? (2 min)
 	@"$(PY)" -m bench.effect
+
+.PHONY: bench-campaigns
+bench-campaigns: setup ## Ten years of calls in a light world: does learning stay true, is lost performance called? (30 min)
+	@"$(PY)" -m bench.campaign_years
 
 .PHONY: bench-survival
 bench-survival: setup ## Do users stay as long as scores say, against their true chances: [USERS=8000] (15 min)

@@ -78,9 +78,8 @@ Tune = Callable[..., tuple[JobContext, Any, list[str]]]
 def tune(spark: SparkSession, rows: DataFrame) -> Tune:
     """A function that searches in a lakehouse and gives the context, the choice and the facts."""
     counts = {"train": 1000, "stopping": 300, "validation": 300}
-    prepared = TrainingData(
-        LearntRows.of(rows), LearntRows.of(rows), ENCODING, None, None, counts, counts, LOG
-    )
+    learnt = LearntRows.of(rows)
+    prepared = TrainingData(learnt, learnt, learnt, ENCODING, None, None, counts, counts, LOG)
 
     def run(folder: Path, *overrides: str) -> tuple[JobContext, Any, list[str]]:
         small = ("lightgbm.engine=lightgbm", "lightgbm.max_rounds=30", "tuning.n_folds=2")
@@ -105,7 +104,7 @@ def tune(spark: SparkSession, rows: DataFrame) -> Tune:
 
 def study_of(context: JobContext, rows: DataFrame) -> Any:
     learnt = LearntRows.of(rows)
-    prepared = TrainingData(learnt, learnt, ENCODING, None, None, {}, {}, LOG)
+    prepared = TrainingData(learnt, learnt, learnt, ENCODING, None, None, {}, {}, LOG)
     dates = split_dates(DATES, context.config.labels.horizon, context.config.tuning.n_dates)
     url = storage_url(context.config.tuning, context.config.lakehouse)
     config = context.config

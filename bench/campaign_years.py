@@ -1,0 +1,83 @@
+"""Campaign years in a light world, through the project's own weights and policy: what is promised.
+
+python -m bench.campaign_years [--years 10] [--users 22000] [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.campaign_world import LIVES, Setting, Year, live_years
+from bench.promises import holds
+
+_MOST_OFF, _MOST_AUC = 0.01, 0.005
+
+
+def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> bool:
+    """Live campaign years in three ways, and say what each came to."""
+    lived: dict[str, list[Year]] = {life.name: [] for life in LIVES}
+    for number, year in enumerate(live_years(seeds, setting), 1):
+        for name, one in year.items():
+            lived[name].append(replace(one, log=None))
+            console.print(f"  year {number}, {name}: {', '.join(_figures([one]))}")
+    alone, naive, knows = (lived[life.name] for life in LIVES)
+    console.print(
+        f"{len(seeds)} years of {setting.users:,} users, {setting.capacity:,} named a week, of "
+        f"whom {setting.control_share:.0%} withheld; a call keeps {setting.saves:.0%}"
+    )
+    table = Table("life", "false 'lost performance'", "judged windows", "AUC", "calibration error",
+                  "said too much of the list", "cancels")  # fmt: skip
+    for life in LIVES:
+        table.add_row(life.name, *_figures(lived[life.name]))
+    console.print(table)
+    n_lost = sum(len(year.lost) for year in knows)
+    off = float(np.mean([year.off for year in knows]))
+    behind = _auc(alone) - _auc(knows)
+    kept = [n_lost == 0, off <= _MOST_OFF, behind <= _MOST_AUC]
+    console.print(
+        f"Knowing the treatment: {n_lost} false decisions: {holds(kept[0])}; calibration of the "
+        f"untreated risk within {_MOST_OFF}: {holds(kept[1])}; AUC {behind:+.4f} behind a world "
+        f"without calls, at most {_MOST_AUC}: {holds(kept[2])}. From all rows: "
+        f"{sum(len(year.lost) for year in naive)} false decisions, AUC "
+        f"{_auc(alone) - _auc(naive):+.4f} behind"
+    )
+    return all(kept)
+
+
+def _auc(years: Sequence[Year]) -> float:
+    return float(np.mean([year.auc for year in years]))
+
+
+def _figures(years: Sequence[Year]) -> list[str]:
+    return [
+        str(sum(len(year.lost) for year in years)),
+        str(sum(year.windows for year in years)),
+        f"{_auc(years):.4f}",
+        f"{np.mean([year.off for year in years]):.4f}",
+        f"{np.mean([year.off_on_list for year in years]):+.4f}",
+        f"{sum(year.cancels for year in years):,}",
+    ]
+
+
+def main() -> int:
+    """Print what holds; exit code 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--years", type=int, default=10)
+    parser.add_argument("--users", type=int, default=Setting.users)
+    parser.add_argument("--seed", type=int, default=1, help="of the first year")
+    chosen = parser.parse_args()
+    console = Console(highlight=False, width=110)
+    setting = Setting(users=chosen.users, capacity=chosen.users // 20)
+    seeds = range(chosen.seed, chosen.seed + chosen.years)
+    return 0 if say_years(seeds, setting, console) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
