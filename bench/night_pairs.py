@@ -96,7 +96,8 @@ class NightPairs:
         for process in both:
             self._end(process)
         order = tuple(nights)
-        if self.holder() == second.pid:
+        # Whoever had the lock last was the later one, whichever was started first.
+        if self.holder() != second.pid:
             order = order[::-1]
         return differences_of(self.expected(order), self.world.content())
 
