@@ -1,30 +1,27 @@
 """Years in which a team calls from the list, each lived without calls and with either learner.
 
-A light world: users with four habits that wander from week to week and decide the chance to cancel
-in a week. Every Monday the champion orders all users, the first are listed but for a keyed tenth,
-and the listed are called: of those called a share is kept from cancelling for four weeks. Labels
-are known two weeks later, then the project's own policy judges the champion. Draws are common: a
-user who isn't called does the same in all three lives.
+Every Monday the champion orders all users of a town; the first are listed but for a keyed part, and
+the listed are called. Labels are known two weeks later, then the project's own policy judges the
+champion. Draws are common: a user who isn't called does the same in all three lives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
 from functools import cache
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from lightgbm import LGBMClassifier
-from scipy.special import expit
 
-from churn_spark.arrays import Bools, Floats, Ints
+from bench.campaign_town import HABITS, LABEL_WEEKS, Log, Setting, Town, monday
+from churn_spark.arrays import Floats
 from churn_spark.config import PolicyConfig, load_config
 from churn_spark.contracts.tables.ml import CONTROL, LISTED
 from churn_spark.evaluation.expected import expected_roc_auc
-from churn_spark.evaluation.treated import treatment_weights, weigh_rows, weights_in
+from churn_spark.evaluation.treated import weights_in
 from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
 from churn_spark.monitoring.performance.performance import (
     Estimate,
@@ -36,37 +33,11 @@ from churn_spark.monitoring.policy.evidence import DriftFact, Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release, start_policy
 from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.scoring.control_group import is_control
-from churn_spark.timeline import Horizon
 
-START: Final = date(2024, 1, 1)
-LEARNT_WEEKS, YEAR_WEEKS, LABEL_WEEKS, EFFECT_WEEKS = 12, 52, 2, 4
-HORIZON: Final = Horizon(days=7 * LABEL_WEEKS, gap_days=0)
+LEARNT_WEEKS, YEAR_WEEKS = 12, 52
 _FIRST: Final = LEARNT_WEEKS + LABEL_WEEKS
-_MEMORY: Final = 0.9
-_HABITS: Final = ["pace", "help", "adverts", "age"]
 _CAMPAIGN: Final = "year"
 _METRICS: Final = ("roc_auc", "f1", "average_precision", "log_loss", "calibration_error")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a year is like.
-
-    Attributes:
-        users: at any time; who cancels is replaced.
-        capacity: users that are listed or withheld each week.
-        control_share: of them, withheld.
-        saves: of the called, the share who are kept.
-        trees: of the model.
-        replicas: draws for the intervals.
-    """
-
-    users: int = 22_000
-    capacity: int = 1100
-    control_share: float = 0.2
-    saves: float = 0.3
-    trees: int = 60
-    replicas: int = 20
 
 
 @dataclass(frozen=True)
@@ -121,95 +92,6 @@ class Champion:
         return np.asarray(self.model.predict_proba(habits), dtype=np.float64)[:, 1]
 
 
-def chance_a_week(habits: Floats) -> Floats:
-    """The true chance to cancel in a week of one who isn't called."""
-    pace, asks, adverts, age = habits.T
-    margin = 1.4 * pace + 0.8 * np.maximum(asks, 0.0) * adverts - 0.7 * np.abs(age) - 4.8
-    found: Floats = expit(margin)
-    return found
-
-
-class Town:
-    """The users of a life, week after week."""
-
-    def __init__(self, seed: int, setting: Setting) -> None:
-        """Begin with fresh users."""
-        self.seed, self.setting = seed, setting
-        n_users = setting.users
-        self.ids = np.arange(n_users)
-        self.habits: Floats = np.random.default_rng([seed, 0]).normal(size=(n_users, len(_HABITS)))
-        self.moved = self.habits
-        self.kept_until = np.full(n_users, -1)
-        self.called_until = np.full(n_users, -1)
-
-    def call(self, week: int, listed: Ints) -> None:
-        """Call the listed who haven't been called of late; keep some of them."""
-        called = listed[self.called_until[listed] <= week]
-        lots = np.random.default_rng([self.seed, 1, week]).random(self.setting.users)
-        self.called_until[called] = week + EFFECT_WEEKS
-        kept = called[lots[called] < self.setting.saves]
-        self.kept_until[kept] = week + EFFECT_WEEKS
-
-    def live(self, week: int) -> Bools:
-        """Live one week; returns who cancels, and puts new users in their place."""
-        rng = np.random.default_rng([self.seed, 2, week])
-        lots, steps = rng.random(self.setting.users), rng.normal(size=self.habits.shape)
-        arrivals = rng.normal(size=self.habits.shape)
-        cancels = (lots < chance_a_week(self.habits)) & (self.kept_until <= week)
-        moved = _MEMORY * self.habits + np.sqrt(1 - _MEMORY**2) * steps
-        self.moved = moved
-        self.habits = np.where(cancels[:, None], arrivals, moved)
-        self.ids = np.where(cancels, self.ids + self.setting.users, self.ids)
-        self.kept_until[cancels] = self.called_until[cancels] = -1
-        return cancels
-
-
-@dataclass
-class Log:
-    """What has been, week by week, and the lists.
-
-    Attributes:
-        habits: at the begin, shape (users, habits).
-        moved: at its end, of those who cancel as if they had stayed.
-        ids: of the users, shape (users,).
-        cancels: who cancels in the week, shape (users,).
-        lists: of each week in which somebody was named, in order.
-    """
-
-    habits: list[Floats] = field(default_factory=list)
-    moved: list[Floats] = field(default_factory=list)
-    ids: list[Ints] = field(default_factory=list)
-    cancels: list[Bools] = field(default_factory=list)
-    lists: list[pd.DataFrame] = field(default_factory=list)
-
-    def rows(self, week: int, knows: bool) -> pd.DataFrame:
-        """Users as of a week with what happened to them in the horizon, weighted where known."""
-        happened = np.any(self.cancels[week : week + LABEL_WEEKS], axis=0)
-        rows = pd.DataFrame(self.habits[week], columns=_HABITS).assign(
-            as_of=monday(week), user_id=self.ids[week].astype(str), label=happened.astype(float)
-        )
-        first = max(0, week - EFFECT_WEEKS)
-        lists = [one for one in self.lists if one["as_of"].iloc[0] >= monday(first)]
-        if not knows or not lists:
-            return rows
-        weights = treatment_weights(
-            pd.concat(lists), [monday(week)], HORIZON, effect_days=7 * EFFECT_WEEKS
-        )
-        weighed = weigh_rows(rows, weights)
-        return weighed[weighed["weight"] > 0]
-
-    def true_chances(self, week: int) -> Floats:
-        """The chance to cancel in the horizon of one who isn't called, as habits went."""
-        weeks = self.habits[week], self.moved[week]
-        stays: Floats = (1 - chance_a_week(weeks[0])) * (1 - chance_a_week(weeks[1]))
-        return np.asarray(1.0 - stays, dtype=np.float64)
-
-
-def monday(week: int) -> date:
-    """The first day of a week."""
-    return START + timedelta(weeks=week)
-
-
 @cache
 def _withheld(user: str, share: float) -> bool:
     return is_control(user, _CAMPAIGN, share)
@@ -225,7 +107,7 @@ def train(log: Log, week: int, life: Life, setting: Setting) -> Champion:
         n_estimators=setting.trees, num_leaves=7, learning_rate=0.1, min_child_samples=400,
         n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, seed=1,
     )  # fmt: skip
-    model.fit(learnt[_HABITS].to_numpy(), learnt["label"], sample_weight=weights_in(learnt))
+    model.fit(learnt[HABITS].to_numpy(), learnt["label"], sample_weight=weights_in(learnt))
     return Champion(model, judged, week)
 
 
@@ -233,7 +115,7 @@ def figures(champion: Champion, rows: pd.DataFrame, setting: Setting) -> dict[st
     """The judged metrics of a champion on rows that it has not seen."""
     return measure(
         rows["label"].to_numpy(),
-        champion.chances(rows[_HABITS].to_numpy()),
+        champion.chances(rows[HABITS].to_numpy()),
         rows["user_id"].to_numpy(),
         threshold=0.2,
         n_replicas=setting.replicas,
@@ -268,7 +150,7 @@ def judge(log: Log, week: int, champion: Champion, life: Life, setting: Setting)
     return Evidence(setting.users, features=_STILL, performance=tuple(changes))
 
 
-_STILL: Final = tuple(DriftFact(name, 0.01, 0.0, 0.6, 1.0) for name in _HABITS)
+_STILL: Final = tuple(DriftFact(name, 0.01, 0.0, 0.6, 1.0) for name in HABITS)
 
 
 def live_year(seed: int, life: Life, setting: Setting, alone: Log | None = None) -> Year:

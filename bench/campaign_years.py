@@ -14,7 +14,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.campaign_world import LIVES, Setting, Year, live_years
+from bench.campaign_town import Setting
+from bench.campaign_world import LIVES, Year, live_years
 from bench.promises import holds
 
 _MOST_OFF, _MOST_AUC = 0.01, 0.005

@@ -8,15 +8,15 @@ and how often a world without effect is ever called effective.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from bench.drawn_worlds import generators, read_arguments
 from churn_spark.evaluation.effect import Counts, Saved, Side, saved_by_contact, saved_by_listing
 
 Flags = NDArray[np.bool_]
@@ -68,7 +68,7 @@ def live(rng: np.random.Generator, saves: float, control_share: float = 0.1) -> 
 
 def measure(n_worlds: int, seed: int, saves: float) -> dict[str, float]:
     """Shares of the worlds: see the names."""
-    found = [_judge(live(rng, saves)) for rng in _generators(n_worlds, seed)]
+    found = [_judge(live(rng, saves)) for rng in generators(n_worlds, seed)]
     return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
@@ -93,23 +93,14 @@ def _count(is_control: Flags, cancels: Flags, contacted: Flags) -> Counts:
     return Counts(side(~is_control), side(is_control))
 
 
-def _generators(n: int, seed: int) -> Iterator[np.random.Generator]:
-    return map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n))
-
-
 def main() -> int:
     """Print the shares; exit code 1 where a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=2000, help="of either kind")
-    parser.add_argument("--seed", type=int, help="default: a fresh one")
-    chosen = parser.parse_args()
-    fresh = int(np.random.SeedSequence().generate_state(1)[0])
-    seed = fresh if chosen.seed is None else chosen.seed
+    n_worlds, seed = read_arguments(__doc__, 2000, "of either kind")
     console = Console(highlight=False)
-    console.print(f"{chosen.worlds:,} worlds of either kind, seed {seed}, {_WEEKS} weekly looks")
+    console.print(f"{n_worlds:,} worlds of either kind, seed {seed}, {_WEEKS} weekly looks")
     is_kept = True
     for saves in (0.0, 0.3):
-        found = measure(chosen.worlds, seed, saves)
+        found = measure(n_worlds, seed, saves)
         console.print(f"a call keeps {saves:.0%} of those who would cancel")
         for name, share in found.items():
             console.print(f"  {name:32} {share:.1%}")

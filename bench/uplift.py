@@ -16,9 +16,7 @@ Printed is the Qini on fresh users by their true effects, as a share of that of 
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, get_args
@@ -28,6 +26,7 @@ import pandas as pd
 from rich.console import Console
 from scipy.special import expit
 
+from bench.drawn_worlds import generators, read_arguments
 from churn_spark.arrays import Floats
 from churn_spark.config import UpliftConfig, load_config
 from churn_spark.contracts.features.spec import fingerprint, named
@@ -176,26 +175,17 @@ def few_are_not_enough(rng: np.random.Generator, config: UpliftConfig) -> tuple[
     return not learnt.is_better, needed_users(world.drawn, learnt.difference) or 0
 
 
-def _generators(n: int, seed: int) -> Iterator[np.random.Generator]:
-    return map(np.random.default_rng, np.random.SeedSequence(seed).spawn(n))
-
-
 def main() -> int:
     """Print the figures; exit code 1 where a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=20, help="of each kind")
-    parser.add_argument("--seed", type=int, help="default: a fresh one")
-    chosen = parser.parse_args()
-    fresh = int(np.random.SeedSequence().generate_state(1)[0])
-    seed = fresh if chosen.seed is None else chosen.seed
+    n_worlds, seed = read_arguments(__doc__, 20, "of each kind")
     config, console = load_config().uplift, Console(highlight=False, soft_wrap=True)
-    console.print(f"{chosen.worlds} worlds of each kind, {_USERS:,} users, seed {seed}")
+    console.print(f"{n_worlds} worlds of each kind, {_USERS:,} users, seed {seed}")
     is_kept = True
     for kind in get_args(Kind):
-        found = [try_world(kind, rng, config) for rng in _generators(chosen.worlds, seed)]
+        found = [try_world(kind, rng, config) for rng in generators(n_worlds, seed)]
         is_kept &= keeps_promises(kind, found)
         _print(console, kind, found)
-    few = [few_are_not_enough(rng, config) for rng in _generators(chosen.worlds, seed)]
+    few = [few_are_not_enough(rng, config) for rng in generators(n_worlds, seed)]
     n_shut, needed = sum(shut for shut, _ in few), sorted(n for _, n in few)
     is_kept &= n_shut == len(few)
     console.print(

@@ -13,6 +13,11 @@ def by_weight(values: Values, weights: Values | None) -> Values:
     return values if weights is None else values * (weights / weights.mean())
 
 
+def n_counted(n_rows: int, weights: Values | None) -> float:
+    """How many rows there are, each as often as it counts."""
+    return n_rows if weights is None else float(weights.sum())
+
+
 def effective_size(weights: Values) -> float:
     """How many rows of equal weight tell as much: (sum of w)^2 / sum of w^2, 0 of none.
 

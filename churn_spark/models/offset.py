@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from churn_spark.arrays import Floats
 from churn_spark.evaluation.treated import weights_in
-from churn_spark.evaluation.weights import by_weight
+from churn_spark.evaluation.weights import by_weight, n_counted
 
 MIN_PROBABILITY: Final = 1e-6
 _SD_SLOPE: Final = 1.0
@@ -126,8 +126,7 @@ def log_odds(probabilities: Floats) -> Floats:
 def _fit_logistic(columns: Floats, labels: Floats, weights: Floats | None) -> tuple[Floats, float]:
     """Slopes and intercept of the least mean log loss; the prior of the slopes counted in."""
     inputs = np.column_stack([columns, np.ones(len(labels))])
-    n_rows = len(labels) if weights is None else float(weights.sum())
-    of_prior = 1.0 / (_SD_SLOPE**2 * n_rows)
+    of_prior = 1.0 / (_SD_SLOPE**2 * n_counted(len(labels), weights))
     signs, shrink = 1.0 - 2.0 * labels, np.append(np.full(columns.shape[1], of_prior), 0.0)
 
     def loss(at: Floats) -> tuple[float, Floats]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from churn_spark.arrays import Floats
 from churn_spark.evaluation.intervals import paired_difference
+from churn_spark.evaluation.weights import n_counted
 from churn_spark.models.calibration_choice import MIN_POSITIVES
 
 
@@ -72,15 +73,14 @@ def choose_rounds(
         grid: ascending numbers of trees, as in `losses`.
         weights: how often each row counts, shape (rows,); once by default.
     """
-    _, user = np.unique(users.astype(str), return_inverse=True)
-    n_users = int(user.max()) + 1
     if len(grid) == 1:
         few = f"fewer than {MIN_POSITIVES} held-out cancellations can't ask for more"
         return ChosenRounds(grid[0], grid[0], f"{grid[0]} trees: {few}")
+    _, user = np.unique(users.astype(str), return_inverse=True)
+    n_users = int(user.max()) + 1
     best = int(np.argmin(np.average(losses, axis=1, weights=weights)))
-    n_rows = losses.shape[1] if weights is None else float(weights.sum())
     # Every user counts the same here, however many dates they are in.
-    rows_per_user = np.full(n_users, n_rows / n_users)
+    rows_per_user = np.full(n_users, n_counted(losses.shape[1], weights) / n_users)
     for position, rounds in enumerate(grid):
         worse = losses[position] - losses[best]
         by_user = np.bincount(user, weights=worse if weights is None else worse * weights)

@@ -11,12 +11,9 @@ import pandas as pd
 
 from churn_spark.arrays import Floats
 from churn_spark.config import RetentionListConfig
-from churn_spark.contracts.tables.ml import LEFT_ALONE, LISTED
+from churn_spark.contracts.tables.ml import BY_VALUE, LEFT_ALONE, LISTED
 from churn_spark.lakehouse.frames import Rows, first_rows
 from churn_spark.scoring.control_group import assign
-
-BY_VALUE = ("-value_at_risk", "-churn_probability", "user_id")
-"""A total order: two users never share all three."""
 
 
 @dataclass(frozen=True)

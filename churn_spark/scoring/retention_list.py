@@ -13,7 +13,7 @@ import pandas as pd
 from churn_spark.config import MAX_LISTED, RetentionListConfig
 from churn_spark.contracts.pages import FREE
 from churn_spark.contracts.tables import BEHAVIOUR_PARTS, RETENTION_LISTS
-from churn_spark.contracts.tables.ml import LEFT_ALONE, LISTED
+from churn_spark.contracts.tables.ml import BY_VALUE, LEFT_ALONE, LISTED
 from churn_spark.lakehouse.frames import (
     Batches,
     Rows,
@@ -28,7 +28,7 @@ from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.part_changes import about_no_part, part_changes
 from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
-from churn_spark.scoring.by_effect import BY_VALUE, ByEffect, first_by_effect, up_to_capacity
+from churn_spark.scoring.by_effect import ByEffect, first_by_effect, up_to_capacity
 from churn_spark.scoring.control_group import assign, only_listed
 
 

@@ -17,6 +17,7 @@ from churn_spark.contracts.survival import (
     SURVIVAL_DAYS,
     survival_columns,
 )
+from churn_spark.contracts.tables.ml import BY_VALUE
 from churn_spark.evaluation.costs import break_even_offer
 from churn_spark.evaluation.list_length import (
     ListPlan,
@@ -29,7 +30,10 @@ from churn_spark.serving.users import Users
 from churn_spark.wording import percent
 
 _WIDTH, _HEIGHT, _MARGIN = 640.0, 220.0, 10.0
-_ORDER: Final = (("value_at_risk", "descending"), ("churn_probability", "descending"))
+_ORDER: Final = [
+    (name.removeprefix("-"), "descending" if name.startswith("-") else "ascending")
+    for name in BY_VALUE
+]
 
 
 def describe_lengths(
@@ -155,7 +159,7 @@ def _n_checked(bundle: ModelBundle | None) -> float:
 @lru_cache(maxsize=2)
 def _plan(scored: Users, n_listed: int, n_checked: float, costs: CostsConfig) -> ListPlan | None:
     """Kept: the users of a date are sorted once, not at every request."""
-    order = pc.sort_indices(scored.known, [*_ORDER, ("user_id", "ascending")])
+    order = pc.sort_indices(scored.known, _ORDER)
     chances = scored.known["churn_probability"].to_numpy()[order.to_numpy()]
     return plan_lists(np.asarray(chances, dtype=np.float64), n_listed, n_checked, costs)
 

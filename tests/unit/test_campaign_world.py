@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.campaign_world import (
-    EFFECT_WEEKS,
-    LIVES,
-    Log,
-    Setting,
-    Town,
-    chance_a_week,
-    live_year,
-    monday,
-)
+from bench.campaign_town import EFFECT_WEEKS, Log, Setting, Town, chance_a_week, monday
+from bench.campaign_world import LIVES, live_year
 
 SMALL = Setting(users=1500, capacity=150, control_share=0.2, saves=1.0, trees=10, replicas=5)
 

@@ -20,6 +20,9 @@ CONTROL = "control"
 LEFT_ALONE = "left_alone"
 """Assignment of a user of a list: shown on it, withheld to compare with, or better not called."""
 
+BY_VALUE = ("-value_at_risk", "-churn_probability", "user_id")
+"""The order of a list by value, a minus for the largest first; two users never share all three."""
+
 SEEN_VERSION = "session_days_version"
 """Column of the scores that tells which past they saw."""
 

@@ -13,7 +13,7 @@ import pandas as pd
 from churn_spark.config import MAX_LISTED, CostsConfig
 from churn_spark.contracts.survival import CAP_DAYS, SURVIVAL_DAYS, survival_columns
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SNAPSHOTS
-from churn_spark.contracts.tables.ml import LISTED
+from churn_spark.contracts.tables.ml import BY_VALUE, LISTED
 from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_staying
 from churn_spark.evaluation.list_length import ListPlan, plan_lists
 from churn_spark.lakehouse.frames import first_rows, join, sample_rows
@@ -21,7 +21,6 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_dates
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BANDS
-from churn_spark.scoring.by_effect import BY_VALUE
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
 
 _LEVEL: Final = "last_subscription_level"
