@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from churn_spark.arrays import Floats
 from churn_spark.models.behaviour.outcomes import Sessions
 from churn_spark.models.behaviour.visits import SESSION_PAUSE_DAYS
