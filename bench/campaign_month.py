@@ -23,6 +23,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from deltalake import DeltaTable
+from rich.console import Console
 
 from bench import flow
 from bench.built_lakehouse import BuiltLakehouse
@@ -43,6 +44,11 @@ from churn_spark.simulate.world import continue_log
 _FIRST: Final = date(2018, 11, 26)
 """A Monday, so that the first week of lists is a whole one."""
 _OVERRIDES: Final = ("retention_list.capacity=40", "retention_list.control_share=0.3")
+
+_FEWEST: Final = 22
+"""Nights until the labels of the first week of lists are known."""
+
+console = Console(highlight=False, width=110)
 
 
 @dataclass
@@ -170,7 +176,7 @@ class Month:
 
 def find_faults(month: Month, lived: Lived) -> list[str]:
     """What lists, contacts, effect and page say otherwise than what was done."""
-    effect = month.read(EFFECT) if (month.world.lakehouse / EFFECT.path).exists() else []
+    effect = month.read(EFFECT)
     return [
         *faults_of_lists(lived, month.nights),
         *faults_of_contacts(lived, month.read(CONTACTS)),
@@ -180,26 +186,31 @@ def find_faults(month: Month, lived: Lived) -> list[str]:
 
 
 def _faults_of_page(month: Month, effect: list[dict[str, Any]]) -> Iterator[str]:
+    """Counts that the page of the last night lacks."""
     page = (month.world.lakehouse / "reports" / "monitoring.html").read_text(encoding="utf-8")
-    totals = [row for row in effect if (row["period"], row["slice"]) == ("total", "all")]
-    if totals:
-        newest = max(totals, key=lambda row: row["run_date"])
-        for said in (f"{newest['n_listed']:,} were listed", f"{newest['n_control']:,} withheld"):
-            if said not in page:
-                yield f"the page of the last night doesn't say: {said}"
+    newest = _newest_total(effect)
+    for said in (f"{newest['n_listed']:,} were listed", f"{newest['n_control']:,} withheld"):
+        if said not in page:
+            yield f"the page of the last night doesn't say: {said}"
+
+
+def _newest_total(effect: list[dict[str, Any]]) -> dict[str, Any]:
+    """All listed users of all weeks, as the last night that knew one more has counted them."""
+    key = ("total", "all", "listed")
+    totals = [row for row in effect if (row["period"], row["slice"], row["basis"]) == key]
+    return max(totals, key=lambda row: row["run_date"])
 
 
 def say_effect(month: Month, lived: Lived) -> None:
     """What the month has come to, beside the truth."""
     weeks = lived.count_effect()
-    rows = [row for row in month.read(EFFECT) if (row["slice"], row["basis"]) == ("all", "listed")]
-    total = max((r for r in rows if r["period"] == "total"), key=lambda row: row["run_date"])
+    total = _newest_total(month.read(EFFECT))
     counted = [n for monday, n in weeks.items() if monday <= total["week_start"]]
     sums = sum(counted, Counter[str]())
     ends = "no interval yet"
     if total["always_low"] is not None:
         ends = f"{total['always_low']:.1%} to {total['always_high']:.1%}"
-    typer.echo(
+    console.print(
         f"  {total['n_weeks']} weeks counted: {total['n_listed']} listed, {total['n_contacted']} "
         f"of them reached, {total['n_listed_cancel']} cancelled ({sums['would_cancel']} had nobody "
         f"called); {total['n_control']} withheld, {total['n_control_cancel']} cancelled; saved "
@@ -209,7 +220,9 @@ def say_effect(month: Month, lived: Lived) -> None:
 
 
 def main(
-    nights: Annotated[int, typer.Option(help="From 29 on, two weeks are counted.")] = 30,
+    nights: Annotated[
+        int, typer.Option(min=_FEWEST, help="From 29 on two weeks of lists are counted.")
+    ] = 30,
     users: Annotated[int, typer.Option(help="Of the log.")] = 450,
     seed: Annotated[int, typer.Option(help="Of the log, the calls and the kills.")] = 23,
     work: Annotated[Path | None, typer.Option(help="Folder to leave all in; else none.")] = None,
@@ -218,20 +231,20 @@ def main(
     with tempfile.TemporaryDirectory(prefix="churn_spark-") as folder:
         month = Month.begin((work or Path(folder)).resolve(), nights, users, seed)
         for line in month.rehearse():
-            typer.echo(f"  {line}")
+            console.print(f"  {line}")
         lived = month.lived()
         faults = find_faults(month, lived)
-        typer.echo(
+        console.print(
             f"{nights} nights of {users:,} users, each killed once at a write and done again; "
             f"{len(lived.contacts)} calls, each told four times, by file and by service; lists, "
             f"contacts, effect and page are as counted by hand: {holds(not faults)}"
         )
         for fault in faults:
-            typer.echo(f"  {fault}")
+            console.print(f"  {fault}")
         say_effect(month, lived)
         killed = BuiltLakehouse(month.live_undisturbed())
         differing = say_tables(BuiltLakehouse(month.world.lakehouse), killed)
-        typer.echo(f"The same tables as undisturbed: {holds(not differing)}")
+        console.print(f"The same tables as undisturbed: {holds(not differing)}")
     raise typer.Exit(1 if faults or differing else 0)
 
 
