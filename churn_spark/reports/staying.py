@@ -80,8 +80,12 @@ def _row(group: GroupCurve, day: int, expected: float) -> tuple[Cell, ...]:
         Cell(str(day), tone="number"),
         Cell(f"{group.observed.n:,}", tone="number"),
         Cell(percent(expected, 1), tone="number"),
-        Cell(percent(seen.value, 1), ends, "number") if is_known else Cell("not yet", tone="quiet"),
-        Cell(gap, "points" if is_known else "", "loud" if misses else "number"),
+        (
+            Cell(percent(seen.value, 1), ends, "number")
+            if is_known
+            else Cell("not yet", tone="number quiet")
+        ),
+        Cell(gap, "points" if is_known else "", "number loud" if misses else "number"),
     )
 
 

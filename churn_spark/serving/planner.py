@@ -107,7 +107,7 @@ def describe_staying(
         bundle: the model that answers.
         costs: has the chance that an offer keeps a canceller.
     """
-    chances = [row.get(name) for name in survival_columns()]
+    chances: list[Any] = [row.get(name) for name in survival_columns()]
     if None in chances or row.get(EXPECTED_DAYS) is None:
         return None
     checked = None if bundle is None else bundle.checked
