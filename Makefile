@@ -13,6 +13,7 @@ LOCK := requirements/dev.lock
 AIRFLOW := build/airflow
 DOCS := build/docs
 PAGES := build/pages_check
+PUBLIC_LOGS := build/public_logs
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date.
 INSTALLED := $(VENV)/churn_spark/installed.lock
@@ -77,8 +78,11 @@ test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
 	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: test-slow
-test-slow: setup ## The slow tests
-	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+test-slow: setup $(PUBLIC_LOGS)/installed.lock ## The slow tests, one of them on a public log that a package ships
+	@PUBLIC_LOGS="$(abspath $(PUBLIC_LOGS))" "$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+$(PUBLIC_LOGS)/installed.lock: requirements/public_logs.lock
+	@rm -rf $(PUBLIC_LOGS) && $(PIP_INSTALL) --no-deps --target $(PUBLIC_LOGS) -r $< && cp $< $@
 
 .PHONY: test-airflow
 test-airflow: setup ## The DAG of deploy/airflow, in an Airflow of its own (300 MB, 5 min)
@@ -287,6 +291,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
 	uv --group docs --output-file requirements/docs.lock && \
 	uv --group package --output-file requirements/package.lock && \
+	uv --group public-logs --no-deps --output-file requirements/public_logs.lock && \
 	"$(PY)" -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
 	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \
