@@ -197,6 +197,10 @@ bench-serve: setup ## The service: speed, memory, small requests with large wish
 image-check: setup ## Build and run the service's image on Debian, as root: [IMAGES="service jobs"] (2 min)
 	@PYTHON="$(PY)" scripts/image_check.sh $(IMAGES)
 
+.PHONY: readme-check
+readme-check: ## The README's commands in a bare Debian with Python and make, as root: how long until the first list? (10 min)
+	@scripts/readme_check.sh
+
 .PHONY: package-check
 package-check: setup ## Build wheel and sdist, and use the wheel in an empty environment: [LOCKED=1] (1 min)
 	@scripts/package_check.sh "$(PY)" $(if $(LOCKED),locked)
@@ -232,13 +236,15 @@ $(PAGES)/installed.lock: scripts/pages_check/package-lock.json
 	@cp $< $@
 
 .PHONY: notebooks
+# Kernels talk over sockets of files, whose paths must be short, and not over TCP for all to hear.
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
 	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
 	  "$${LAKEHOUSE:-lakehouse}, expected some: run make demo or make run first" >&2; exit 2; }
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
-	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
-	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
+	sockets=$$(mktemp -d /tmp/churn.XXXXXX); trap 'rm -rf "$$sockets"' EXIT; \
+	LAKEHOUSE="$$lakehouse" JUPYTER_RUNTIME_DIR="$$sockets" "$(PY)" -m nbconvert --log-level ERROR \
+	  --to html --execute --KernelManager.transport=ipc --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
