@@ -243,8 +243,9 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
 	sockets=$$(mktemp -d /tmp/churn.XXXXXX); trap 'rm -rf "$$sockets"' EXIT; \
-	LAKEHOUSE="$$lakehouse" JUPYTER_RUNTIME_DIR="$$sockets" "$(PY)" -m nbconvert --log-level ERROR \
-	  --to html --execute --KernelManager.transport=ipc --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
+	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	  --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
+	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom
