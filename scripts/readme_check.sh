@@ -58,11 +58,11 @@ while read -r command; do
 import sys, time, urllib.request
 for _ in range(60):
     try:
-        sys.exit(urllib.request.urlopen("http://127.0.0.1:8000/ready", timeout=5).status != 200)
+        sys.exit(urllib.request.urlopen("http://127.0.0.1:8000/health", timeout=5).status != 200)
     except OSError as error:
         told = error
         time.sleep(1)
-sys.exit(f"error: the service is not ready after a minute: {told}")' || exit 1
+sys.exit(f"error: the service does not answer after a minute: {told}")' || exit 1
     kill "$server" || { echo "error: $command has ended by itself"; exit 1; }
     wait "$server"
   else
@@ -72,7 +72,7 @@ done < /root/commands
 WALK
 
 started=$SECONDS
-echo "on $(nproc) cores, load $(cut -d ' ' -f 1-3 /proc/loadavg), in a container with an empty home"
+echo "on $(getconf _NPROCESSORS_ONLN) cores, load $(cut -d ' ' -f 1-3 /proc/loadavg), in a container with an empty home"
 podman "${store[@]}" run --rm --network=host --pull=never "${lent[@]}" \
   --volume "$folder/churn_spark:/root/churn_spark" --volume "$folder/commands:/root/commands:ro" \
   --volume "$folder/walk:/root/walk:ro" localhost/churn-bare bash /root/walk 2>&1 |
