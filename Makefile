@@ -120,7 +120,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-campaigns bench-uplift bench-survival ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-loop ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments, nights at 100: the same tables? [KILLS=100] (1 h)
@@ -158,6 +158,13 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 .PHONY: bench-monitor
 bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 8 GB)
 	@"$(PY)" -m bench.monitor
+
+.PHONY: bench-loop
+bench-loop: bench-month bench-effect bench-campaigns bench-uplift bench-survival ## All that is promised of lists, contacts and what they change (1 h)
+
+.PHONY: bench-month
+bench-month: setup ## A month of lists and calls, each night killed once: is anything counted twice? [NIGHTS=30] (20 min)
+	@"$(PY)" -m bench.campaign_month $(if $(NIGHTS),--nights "$(NIGHTS)")
 
 .PHONY: bench-effect
 bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: do they hold the truth? (2 min)
