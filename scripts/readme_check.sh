@@ -50,6 +50,7 @@ git clone --quiet . "$folder/churn_spark"
 cat > "$folder/walk" << 'WALK'
 # The file of commands, one after the other, as somebody would type them.
 cd /root/churn_spark
+TIMEFORMAT='(%0R s; of one core %0U s, and %0S s of the system)'
 while read -r command; do
   echo "\$ $command"
   if [[ $command == *'make serve' ]]; then
@@ -66,7 +67,7 @@ sys.exit(f"error: the service does not answer after a minute: {told}")' || exit 
     kill "$server" || { echo "error: $command has ended by itself"; exit 1; }
     wait "$server"
   else
-    bash -c "$command" < /dev/null || { echo "error: $command ended with code $?"; exit 1; }
+    time bash -c "$command" < /dev/null || { echo "error: $command ended with code $?"; exit 1; }
   fi
 done < /root/commands
 WALK
