@@ -26,6 +26,7 @@ from churn_spark.evaluation.list_length import (
     plan_lists,
 )
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.survival.checked import ENOUGH_CANCELS
 from churn_spark.serving.users import Users
 from churn_spark.wording import percent
 
@@ -106,11 +107,15 @@ def describe_staying(
         bundle: the model that answers.
         costs: has the chance that an offer keeps a canceller.
     """
-    chances = [row.get(name) for name in survival_columns()]
+    chances: list[Any] = [row.get(name) for name in survival_columns()]
     if None in chances or row.get(EXPECTED_DAYS) is None:
         return None
+    checked = None if bundle is None else bundle.checked
     return {
-        "chances": list(zip(SURVIVAL_DAYS, chances, strict=True)),
+        "chances": [
+            (days, chance, _within(chance, checked.factors(days) if checked else None))
+            for days, chance in zip(SURVIVAL_DAYS, chances, strict=True)
+        ],
         "days": f"{row[EXPECTED_DAYS]:.0f} days",
         "cap": CAP_DAYS,
         "rests_on": describe_basis(bundle),
@@ -118,20 +123,35 @@ def describe_staying(
     }
 
 
+def _within(chance: float, factors: tuple[float, float] | None) -> str:
+    """The interval of a chance to stay whose hazard may have to be multiplied."""
+    if factors is None:
+        return "unchecked"
+    low, high = (percent(chance**factor) for factor in reversed(factors))
+    return f"{low} to {high}"
+
+
 def describe_basis(bundle: ModelBundle | None) -> str:
-    """Up to which day the model's curves were held against what happened."""
+    """Up to which day the model's curves were held against what happened, and on how many users."""
     found = None if bundle is None else bundle.checked
-    days = 0 if found is None else found.measured_days
-    beyond = "the hazards of the models are drawn on, unchecked"
-    if not days or found is None:
-        return f"Beyond the label's window {beyond}."
-    happened, expected = found.measured
+    if found is None:
+        return "The curves were never held against what happened: all of this rests on the models."
+    days, first = found.measured_days, int(found.days[0])
+    if not days:
+        return (
+            f"Unchecked: of the users that no model had learnt from, {found.up_to(first)[0]:,.0f} "
+            f"were seen to cancel within {first} days, and it takes {ENOUGH_CANCELS:.0f} to hold "
+            "the curves against what happened. All of this rests on the models."
+        )
+    happened, expected = found.up_to(days)
     checked = (
         f"Up to {days} days the curves were held against what happened in the log: "
         f"{happened:,.0f} of the users that no model had learnt from cancelled, "
-        f"{expected:,.0f} were expected to"
+        f"{expected:,.0f} were expected to. The intervals of 95 % tell how well that fixes the "
+        "level of all users' chances, not what is special in this user"
     )
-    return f"{checked}." if days >= CAP_DAYS else f"{checked}; beyond, {beyond}."
+    beyond = "beyond, the hazards of the models are drawn on, unchecked"
+    return f"{checked}." if days >= CAP_DAYS else f"{checked}; {beyond}."
 
 
 def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> list[float] | None:

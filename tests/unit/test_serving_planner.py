@@ -116,7 +116,7 @@ def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
     found = describe_staying(scored(), None, COSTS)
     assert found is not None
     assert found["days"] == "80 days"
-    assert found["chances"][1] == (14, 0.94)
+    assert found["chances"][1] == (14, 0.94, "unchecked")
     assert found["offer"].startswith(
         "An offer pays while it costs less than 0.0867: within 90 days 0.347 is lost on average"
     )
@@ -134,7 +134,8 @@ def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None
 @pytest.mark.parametrize(
     ("cancels", "told"),
     [
-        ([], "Beyond the label's window the hazards of the models are drawn on, unchecked."),
+        ([], "The curves were never held against what happened: all of this rests on the"),
+        ([3, 9, 0, 0, 0], "Unchecked: of the users that no model had learnt from, 3 were seen to"),
         ([50, 50, 50, 3, 0], "Up to 30 days the curves were held against what happened in the log"),
         ([50, 50, 50, 50, 50], "Up to 90 days the curves were held against what happened in the"),
     ],
@@ -147,7 +148,27 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
     found = describe_basis(replace(small_bundle(), checked=checked))
     assert found.startswith(told)
     assert ("150 of the users" in found and "147 were expected" in found) is (cancels[3:] == [3, 0])
-    assert ("unchecked" in found) is (cancels[-1:] != [50])
+    assert ("drawn on, unchecked" in found) is (cancels[3:] == [3, 0])
+
+
+# Garwood's 95 % intervals of 50 and of 100 are 37.11 to 65.92 and 81.36 to 121.63.
+@pytest.mark.parametrize(
+    ("expected", "within"),
+    [
+        ((25.0, 50.0), ("92 % to 97 %", "90 % to 94 %")),
+        ((100.0, 100.0), ("97 % to 99 %", "94 % to 98 %")),
+        ((50.0, 50.0), ("96 % to 98 %", "93 % to 95 %")),
+    ],
+)
+def test_interval_reaches_from_what_was_said_to_what_happened(
+    expected: tuple[float, float], within: tuple[str, str]
+) -> None:
+    cancels = np.array([50.0, 50.0, 3.0, 0.0, 0.0])
+    checked = CheckedCurves(knots_of(14), cancels, np.array([*expected, 9.0, 9.0, 9.0]))
+    found = describe_staying(scored(), replace(small_bundle(), checked=checked), COSTS)
+    assert found is not None
+    told = [text for _, _, text in found["chances"]]
+    assert told == [*within, "unchecked", "unchecked", "unchecked"]
 
 
 def test_list_names_no_offer_while_costs_are_placeholders() -> None:
