@@ -90,7 +90,7 @@ def test_lists_of_two_days_and_their_files(
     rows = pd.read_csv(file)
     assert rows["user_id"].tolist() == ["c", "b"]
     assert rows["days_on_list"].tolist() == [1, 2]
-    assert rows["would_help_1"].str.match(r"if .* instead of .*: \d+ % instead of \d+ %").all()
+    assert rows["would_help_1"].str.match(r"predicted risk would be \d+ % instead of \d+ % with: .* instead of .*").all()
     suppressed = tmp_path / "suppressed.csv"
     suppressed.write_text("user_id,until\nb,2018-11-06\nc,\n")
     context = configured(context, suppressed=str(suppressed))

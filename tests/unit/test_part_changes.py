@@ -63,7 +63,7 @@ def test_fewer_adverts_help_wherever_the_model_looks_at_adverts() -> None:
 
 def test_other_subscription_helps_whoever_has_the_typical_one() -> None:
     assert helps(user(with_other_level=logit(0.1))) == [
-        "if subscription is free instead of paid: 11 % instead of 21 %"
+        "predicted risk would be 11 % instead of 21 % with: subscription is free instead of paid"
     ]
     assert helps(user(last_subscription_level=None, with_other_level=logit(0.1))) == []
 

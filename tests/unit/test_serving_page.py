@@ -50,7 +50,7 @@ def test_reasons_are_shown_by_their_fields() -> None:
     row = {"reasons": SENTENCES, "reason_fields": [reason.fields() for reason in REASONS]}
     assert shown_reasons(row) == [
         ("lives in a: b", "lowers"),
-        ("visited Downgrade 4 times (typical: unknown)", "raises"),
+        ("visited Downgrade 4 times (median: unknown)", "raises"),
     ]
 
 
