@@ -97,7 +97,7 @@ def draw_plan(plan: ListPlan) -> dict[str, Any]:
 
 
 def describe_staying(
-    row: Mapping[str, Any], bundle: ModelBundle | None, costs: CostsConfig
+    row: Mapping[str, Any], bundle: ModelBundle | None, costs: CostsConfig, unit: str
 ) -> dict[str, Any] | None:
     """How long a user stays, what that rests on, and what an offer may cost; none if unknown.
 
@@ -105,6 +105,7 @@ def describe_staying(
         row: of the scores; of an older release without these columns.
         bundle: the model that answers.
         costs: has the chance that an offer keeps a canceller.
+        unit: of the value at risk, as `RetentionListConfig.value_unit`.
     """
     chances = [row.get(name) for name in survival_columns()]
     if None in chances or row.get(EXPECTED_DAYS) is None:
@@ -114,7 +115,7 @@ def describe_staying(
         "days": f"{row[EXPECTED_DAYS]:.0f} days",
         "cap": CAP_DAYS,
         "rests_on": describe_basis(bundle),
-        "offer": describe_offer(row["value_at_risk"], costs),
+        "offer": describe_offer(row["value_at_risk"], costs, unit),
     }
 
 
@@ -122,16 +123,15 @@ def describe_basis(bundle: ModelBundle | None) -> str:
     """Up to which day the model's curves were held against what happened."""
     found = None if bundle is None else bundle.checked
     days = 0 if found is None else found.measured_days
-    beyond = "the hazards of the models are drawn on, unchecked"
+    beyond = "they are extrapolated and have not been validated"
     if not days or found is None:
-        return f"Beyond the label's window {beyond}."
+        return f"These figures are only validated for the prediction window: beyond, {beyond}."
     happened, expected = found.measured
     checked = (
-        f"Up to {days} days the curves were held against what happened in the log: "
-        f"{happened:,.0f} of the users that no model had learnt from cancelled, "
-        f"{expected:,.0f} were expected to"
+        f"These figures were validated for up to {days} days, on users not used for training: "
+        f"{happened:,.0f} of them cancelled, {expected:,.0f} were expected to"
     )
-    return f"{checked}." if days >= CAP_DAYS else f"{checked}; beyond, {beyond}."
+    return f"{checked}." if days >= CAP_DAYS else f"{checked}. Beyond, {beyond}."
 
 
 def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> list[float] | None:
@@ -141,14 +141,13 @@ def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> 
     return [break_even_offer(row["value_at_risk"], costs) for row in rows]
 
 
-def describe_offer(value_at_risk: float, costs: CostsConfig) -> str:
+def describe_offer(value_at_risk: float, costs: CostsConfig, unit: str) -> str:
     """What an offer to a user may cost at most, in words."""
     worth = break_even_offer(value_at_risk, costs)
     return (
-        f"An offer pays while it costs less than {worth:.3g}: within {CAP_DAYS} days "
-        f"{value_at_risk:.3g} is lost on average, in the unit of retention_list.value_by_level, "
-        f"and an offer is taken to keep {percent(costs.offer_success)} of the cancellers "
-        "(costs.offer_success)."
+        f"An offer is worth making if it costs less than {worth:.3g}: without one, "
+        f"{value_at_risk:.3g} is lost on average within {CAP_DAYS} days, and it is assumed to keep "
+        f"{percent(costs.offer_success)} of those who would cancel. Both figures are in {unit}."
     )
 
 

@@ -57,11 +57,11 @@ def _answer(watched: Watched) -> str:
     )
     if watched.measured_days:
         text += (
-            f" The champion's curves were held against the log up to {watched.measured_days} days"
+            f" The model's curves were validated on the log for up to {watched.measured_days} days"
         )
-        beyond = "." if watched.measured_days >= CAP_DAYS else "; beyond, they are drawn on."
+        beyond = "." if watched.measured_days >= CAP_DAYS else "; beyond, they are extrapolated."
         return text + beyond
-    return f"{text} The log was too short to hold the champion's curves against it."
+    return f"{text} The log was too short to validate the model's curves."
 
 
 def _table(watched: Watched) -> Table:
@@ -71,12 +71,12 @@ def _table(watched: Watched) -> Table:
         for day, expected in group.expected.items()
     ]
     return Table(
-        f"Still there after so many days, of users scored as of {watched.as_of}",
-        ("Users", "Days", "n", "Expected", "Happened", "Difference"),
+        f"Share still subscribed after a number of days, of users scored as of {watched.as_of}",
+        ("Group", "Days", "Users", "Expected", "Observed", "Difference"),
         tuple(rows),
-        note="Happened: Kaplan and Meier's estimate with its 95 % interval; days are counted from "
-        "the start of the label's window, of users who were there then. Not yet: the log doesn't "
-        "reach so far, and what is expected rests on the models alone.",
+        note="Observed: Kaplan-Meier estimate with its 95 % interval; days are counted from the "
+        "start of the prediction window, of users subscribed then. Not yet: the log doesn't reach "
+        "so far.",
     )
 
 
@@ -92,7 +92,7 @@ def _row(group: GroupCurve, day: int, expected: float) -> tuple[Cell, ...]:
         Cell(f"{group.observed.n:,}", tone="number"),
         Cell(percent(expected, 1), tone="number"),
         Cell(percent(seen.value, 1), ends, "number") if is_known else Cell("not yet", tone="quiet"),
-        Cell(gap, "points" if is_known else "", "loud" if misses else "number"),
+        Cell(gap, "percentage points" if is_known else "", "loud" if misses else "number"),
     )
 
 
