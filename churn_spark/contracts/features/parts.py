@@ -58,7 +58,9 @@ class Part:
 
 
 VISITS: Final = Part("visits", "visits", "visited {value} times")
-ENDINGS: Final = Part("endings", "visits that ended", "stayed for {value} pages a visit", (VISIT_END,))
+ENDINGS: Final = Part(
+    "endings", "visits that ended", "stayed for {value} pages a visit", (VISIT_END,)
+)
 """Counted are the ends; how many pages a visit has follows from them."""
 LEVEL, LEVEL_FEATURE = "subscription", "last_subscription_level"
 """Name of the part that is no count, and the feature that it is due to."""

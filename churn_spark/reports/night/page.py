@@ -56,7 +56,7 @@ def _reading_section() -> Section:
         "How to read it",
         "Drift means that the users, or the data delivered, differ from those the model was "
         "trained on. It does not mean that the model has become worse: only known outcomes "
-        "(labels) tell that. A \"night\" is one daily run of the pipeline.",
+        '(labels) tell that. A "night" is one daily run of the pipeline.',
         (
             Facts(
                 (

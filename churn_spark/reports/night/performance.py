@@ -84,9 +84,7 @@ def _answer(data: NightData) -> str:
         )
     newest = records(rows[rows["window_start"] == rows["window_start"].max()])
     worse = [
-        words.metric_of(row["metric"]).name
-        for row in newest
-        if verdict(row, data.policy) == WORSE
+        words.metric_of(row["metric"]).name for row in newest if verdict(row, data.policy) == WORSE
     ]
     first = newest[0]
     seen = (

@@ -18,7 +18,7 @@ _SAID_BELOW = ("hold", "human"), ("hold", "data_checks")
 
 def subtitle(data: NightData) -> str:
     """The night and the model."""
-    return f"Daily run (\"night\") of {data.night}. {champion_age(data)}."
+    return f'Daily run ("night") of {data.night}. {champion_age(data)}.'
 
 
 def champion_age(data: NightData) -> str:
@@ -113,7 +113,9 @@ def _data_figure(data: NightData) -> KeyFigure:
     n = len(data.checks)
     if not n:
         return KeyFigure("data checks", "none", "", "not run for this date")
-    return KeyFigure("data checks", f"{failed} failed", f"of {n}", "if one fails, no drift is judged")
+    return KeyFigure(
+        "data checks", f"{failed} failed", f"of {n}", "if one fails, no drift is judged"
+    )
 
 
 def _alert_figure(data: NightData) -> KeyFigure:
