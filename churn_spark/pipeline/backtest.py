@@ -135,7 +135,9 @@ def run(
             lakehouse.replace_rows(of_run, spec, {"run_id": [run_id]})
         tested.data.release()
         facts.extend(describe_run(plan, figures))
-        facts.append(f"left out: {count_of(n_in_gap, 'row')} with a cancel in the gap")
+        facts.append(
+            f"excluded: {count_of(n_in_gap, 'row')} that cancel before the prediction window"
+        )
         if tested.data.changed is not None:
             facts.append(tested.data.changed.describe())
     return run_id

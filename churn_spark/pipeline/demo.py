@@ -96,8 +96,8 @@ def claim_demo_lakehouse(lakehouse: str) -> Path:
     folder = Path(lakehouse) / DEMO_FOLDER
     if "://" in lakehouse or (Path(lakehouse, "bronze").exists() and not folder.exists()):
         raise InputError(
-            f"found {lakehouse} in use by other logs, expected an empty local folder for the "
-            "demo: call it with LAKEHOUSE=./lakehouse-demo"
+            f"{lakehouse} has tables of other logs; the demo needs an empty local folder: "
+            "set LAKEHOUSE=./lakehouse-demo"
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -111,8 +111,8 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
     """
     if "://" not in lakehouse and Path(lakehouse, DEMO_FOLDER).exists():
         raise InputError(
-            f"found the demo's simulated log in {lakehouse}, expected a lakehouse for real "
-            "logs: choose another LAKEHOUSE, or delete this one (`make demo` makes it again)"
+            f"{lakehouse} belongs to the demo and can't take other logs: set another folder, such as "
+            "LAKEHOUSE=./mine"
         )
 
 

@@ -171,15 +171,18 @@ def monitor_night(
         found = read_drift(lakehouse, date)
         of_lists: Where = {"run_date": [date], "basis": [LIST]}
         reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
-        facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
+        facts.append(
+            f"{len(reference.samples)} features compared with the training rows of model version "
+            f"{bundle.version}"
+        )
         facts.append(found.movement.describe())
         if found.moved:
-            facts.append(f"moved: {name_some(found.moved, _NAMED)}")
+            facts.append(f"drifted: {name_some(found.moved, _NAMED)}")
         facts.append(_describe_joint(found.joint))
         if n_recounted:
-            facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
+            facts.append(f"{count_of(n_recounted, 'earlier run')} measured again for this version")
         if window:
-            facts.append(f"judged on the labels as of {window}")
+            facts.append(f"performance measured on the outcomes as of {window}")
         facts.extend(describe_reach(reach) for reach in reaches[-1:])
         facts.extend(saved)
     return found

@@ -58,12 +58,12 @@ class Stability:
         return self.n_kept / n_either if n_either else 0.0
 
     def describe(self) -> str:
-        """`40 of 50 kept (80 %; Jaccard 0.67)`."""
+        """`40 of 50 users of the previous list still on it (80%)`."""
         if not self.n_before:
             return "no earlier list"
         return (
-            f"{self.n_kept:,} of {self.n_before:,} of the list before kept "
-            f"({self.share_kept:.0%}, Jaccard {self.jaccard:.2f})"
+            f"{self.n_kept:,} of {self.n_before:,} users of the previous list still on it "
+            f"({self.share_kept:.0%})"
         )
 
 
