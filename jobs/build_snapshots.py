@@ -21,7 +21,7 @@ RefreshFrom = Annotated[
         "--refresh-from",
         parser=parse_date,
         metavar="YYYY-MM-DD",
-        help="Rebuild all snapshots from this date on that late events have changed, even if scored.",
+        help="Rebuild snapshots from this date on that late events have changed, even if scored.",
     ),
 ]
 

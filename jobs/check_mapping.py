@@ -27,7 +27,7 @@ def main(
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
-    """Inspect a log before loading it, field by field; propose a column mapping if there is none."""
+    """Inspect a log before loading it, field by field; propose a column mapping if none."""
     config = load_config(env, with_mapping(overrides, mapping))
     from churn_spark.pipeline.check_mapping import run
     from churn_spark.pipeline.mapping_page import show_check, write_proposal

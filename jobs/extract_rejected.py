@@ -23,7 +23,7 @@ def main(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Write at most this many lines.")] = 1000,
 ) -> None:
-    """Write the rejected input lines to a file, unmasked, to inspect or to correct and reload them."""
+    """Write the rejected input lines to a file, unmasked, to inspect or correct them."""
     from churn_spark.pipeline import extract_rejected
 
     max_bytes = context.config.ingest.max_line_bytes

@@ -25,7 +25,7 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """Record which users on the call list were contacted; it is safe to repeat with the same file."""
+    """Record which listed users were contacted; repeating it with the same file is safe."""
     from churn_spark.pipeline import record_contacts
 
     record_contacts.run(context.lakehouse, file)

@@ -15,7 +15,7 @@ Calibrate = Annotated[
     typer.Option(
         "--calibrate",
         metavar="PER_YEAR",
-        help="Find the lowest drift thresholds that cause at most PER_YEAR retrainings for drift a year.",
+        help="Find the lowest drift thresholds with at most PER_YEAR retrainings for drift a year.",
     ),
 ]
 

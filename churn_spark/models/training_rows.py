@@ -60,7 +60,8 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
         raise TooFewCancelsError(
             f"too few cancellations: {fitted} to train on and {validation} to validate on among "
             f"{n_rows:,} rows with a known outcome, at least {config.min_cancels} and "
-            f"{config.min_validation_cancels} are needed. Load more of the log, choose a later date, or lower "
+            f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
+            "date, or lower "
             "training.min_cancels and training.min_validation_cancels"
         )
 

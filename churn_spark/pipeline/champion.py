@@ -54,9 +54,11 @@ def refuse_later(registry: ModelRegistry, version: str, date: Date) -> None:
     trained = registry.trained_as_of(version)
     if trained > date:
         raise OtherModelError(
-            f"model version {version} was trained as of {trained}, after {date}: it has already seen "
+            f"model version {version} was trained as of {trained}, after {date}: it has already "
+            "seen "
             "what happened to these users. Choose "
-            f"{trained} or a later date; for an earlier one `backtest --date {date}` tests a model of that "
+            f"{trained} or a later date; for an earlier one `backtest --date {date}` tests a "
+            "model of that "
             "time"
         )
 

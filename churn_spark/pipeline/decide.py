@@ -173,7 +173,9 @@ def decide_night(
             evidence = meet_rival(lakehouse, registry, night, before, rival, evidence, config)
         tonight.append(decide_entry(date, before, evidence, config.policy))
         if rival is not None and rival.version not in {e.decision.version for e in tonight}:
-            facts.append(f"version {rival.version} still waits to be compared with the model in use")
+            facts.append(
+                f"version {rival.version} still waits to be compared with the model in use"
+            )
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
         is_asked = tonight[-1].decision.kind == "retrain"

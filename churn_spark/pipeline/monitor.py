@@ -205,9 +205,9 @@ def is_drift_judged(lakehouse: Lakehouse, date: Date, policy: PolicyConfig) -> b
 
 def _describe_joint(joint: Row | None) -> str:
     if joint is None or joint.status != "ok":
-        return "all features at once: not tested"
+        return "all features together: not tested"
     interval = Interval(joint.auc, joint.auc_low, joint.auc_high)
-    return f"all features at once: told apart with AUC {interval}"
+    return f"all features together: drift classifier with ROC AUC {interval}"
 
 
 def measure(

@@ -91,7 +91,9 @@ def run(
         if model:
             facts.append(f"ordered by what listing a user saves, as known on {model.as_of}")
         if n_left := int((listed["assignment"] == LEFT_ALONE).sum()):
-            facts.append(f"{count_of(n_left, 'user')} left alone: calls make them cancel more often")
+            facts.append(
+                f"{count_of(n_left, 'user')} left alone: calls make them cancel more often"
+            )
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:

@@ -58,7 +58,8 @@ def costs_section(data: EvaluationData) -> Section:
             "Left: contacting nobody. Right: everybody. The lower the curve, the cheaper.",
         ),
         Table(
-            f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000 users, in "
+            f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000 "
+            "users, in "
             "the unit of the assumed costs, 95 % intervals by user",
             (
                 "Who is contacted",

@@ -171,7 +171,8 @@ class Service:
         day = self.log_start.day or (behaviour.log_start if behaviour else None)
         if day is None:
             raise RequestError(
-                "the first day of the log is not known: there is no table silver/log_dates, and the "
+                "the first day of the log is not known: there is no table silver/log_dates, and "
+                "the "
                 "model in use does not know it either; run `build_session_days`",
                 503,
             )

@@ -83,7 +83,9 @@ def test_night_of_few_users_says_that_they_are_too_few() -> None:
     few = data.drift.copy()
     few.loc[few["comparison"] == "joint", ["status", "n_current"]] = ["skipped", 120]
     section = joint_section(replace(data, drift=few))
-    assert section.answer.startswith("Not tested: 5,000 comparable training rows and 120 users are too few")
+    assert section.answer.startswith(
+        "Not tested: 5,000 comparable training rows and 120 users are too few"
+    )
 
 
 @pytest.mark.parametrize(

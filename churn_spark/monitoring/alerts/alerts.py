@@ -139,7 +139,8 @@ def _find_in_decision(
             yield Finding(
                 f"performance:{streak.metric}",
                 "critical" if is_sure else "warning",
-                f"{streak.metric} is significantly worse than its reference on {windows}, the newest "
+                f"{streak.metric} is significantly worse than its reference on {windows}, the "
+                "newest "
                 f"until {streak.window_end}",
             )
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,

@@ -57,7 +57,8 @@ def checks_section(data: NightData) -> Section:
         answer = "The data of this date were not checked."
     elif failed:
         answer = (
-            f"{len(failed)} of {count_of(len(data.checks), 'check')} failed: no drift is judged and "
+            f"{len(failed)} of {count_of(len(data.checks), 'check')} failed: no drift is judged "
+            "and "
             "nothing is learnt until the data are corrected."
         )
     else:

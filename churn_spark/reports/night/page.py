@@ -45,7 +45,7 @@ def build_page(data: NightData) -> Page:
             timeline_section(data),
             _reading_section(),
         ),
-        footer=f"Daily run of {data.night}. Made from the monitoring tables, which hold counts and no "
+        footer=f"Run of {data.night}. Made from the monitoring tables, which hold counts and no "
         "users; the same tables give the same page.",
     )
 
