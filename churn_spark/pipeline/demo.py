@@ -122,7 +122,7 @@ def show_list(lakehouse: Lakehouse, night_date: date, n_users: int = 5) -> None:
     rows = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [night_date]})
     listed = [row for row in rows if row.list_rank is not None]
     title = f"The list of {night_date}, its first {n_users}"
-    table = Table("rank", "user", "probability", "days", "reasons", title=title)
+    table = Table("rank", "user", "probability", "days listed", "reasons", title=title)
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(
             str(row.list_rank),
@@ -140,5 +140,5 @@ def show_next(lakehouse: Lakehouse, pages: list[str]) -> None:
     where = "" if root == "./lakehouse" else f" LAKEHOUSE={root}"
     say("pages", ", ".join(pages))
     say("the list, served", f"CHURN_API_KEY=$(openssl rand -hex 32) make serve{where}")
-    say("how it stands", f"make status{where}")
+    say("status", f"make status{where}")
     say("your own log", "make run EVENTS=path LAKEHOUSE=./lakehouse-own")
