@@ -206,7 +206,7 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
 def test_folds_without_a_cancellation_are_refused(rows: DataFrame) -> None:
     dates = DateSplit(tuple(DATES[:2]), tuple(DATES[4:]))
     nobody = rows.withColumn("label", rows["label"] * 0)
-    with pytest.raises(TooFewCancelsError, match="found 0 cancellations to learn from and 0"):
+    with pytest.raises(TooFewCancelsError, match="found 0 cancellations to train on and 0"):
         build_folds(nobody, dates, 2, load_config().training)
 
 

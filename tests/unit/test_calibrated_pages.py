@@ -56,9 +56,9 @@ def test_calibration_is_listed_and_leaves_the_answer_as_it_is(
 
 
 def test_page_says_which_shift_is_still_found(before: NightData, after: NightData) -> None:
-    assert standing(before)["Thresholds"].startswith("not calibrated yet: it takes 28 quiet nights")
-    assert f"calibrated on {LAST}: in 40 quiet nights" in standing(after)["Thresholds"]
-    assert "SD would be found within 3 nights" in standing(after)["Thresholds"]
+    assert standing(before)["Drift thresholds"].startswith("default until there are 28 runs")
+    assert f"calibrated on {LAST}: in 40 runs without drift" in standing(after)["Drift thresholds"]
+    assert "deviations would be detected within 3 runs" in standing(after)["Drift thresholds"]
 
 
 def test_lines_in_the_pictures_are_those_in_force(before: NightData, after: NightData) -> None:

@@ -66,3 +66,15 @@ def test_stability_is_told_in_one_line() -> None:
 def test_old_name_of_the_section_is_refused_with_the_new_one() -> None:
     with pytest.raises(ConfigError, match=r"list: renamed, say retention_list instead\. All keys"):
         load_config(overrides=["list.capacity=3"])
+
+
+@pytest.mark.parametrize(
+    ("fees", "unit"),
+    [
+        ("{paid: 1, free: 0}", "monthly fees"),
+        ("{paid: 9.99, free: 0}", "the currency of the fees"),
+    ],
+)
+def test_value_at_risk_has_a_unit(fees: str, unit: str) -> None:
+    found = load_config(overrides=[f"retention_list.value_by_level={fees}"])
+    assert found.retention_list.value_unit == unit

@@ -113,30 +113,32 @@ def scored(**changes: Any) -> dict[str, Any]:
 
 
 def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
-    found = describe_staying(scored(), None, COSTS)
+    found = describe_staying(scored(), None, COSTS, "monthly fees")
     assert found is not None
     assert found["days"] == "80 days"
     assert found["chances"][1] == (14, 0.94)
     assert found["offer"].startswith(
-        "An offer pays while it costs less than 0.0867: within 90 days 0.347 is lost on average"
+        "An offer is worth making if it costs less than 0.0867: without one, 0.347 is lost on "
+        "average within 90 days"
     )
-    assert "keep 25 % of the cancellers" in describe_offer(0.3467, COSTS)
+    told = describe_offer(0.3467, COSTS, "monthly fees")
+    assert told.endswith("keep 25 % of those who would cancel. Both figures are in monthly fees.")
 
 
 @pytest.mark.parametrize("lacking", [EXPECTED_DAYS, "survival_30d"])
 def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None:
     row = scored()
     del row[lacking]
-    assert describe_staying(row, None, COSTS) is None
-    assert describe_staying(scored(**{lacking: None}), None, COSTS) is None
+    assert describe_staying(row, None, COSTS, "monthly fees") is None
+    assert describe_staying(scored(**{lacking: None}), None, COSTS, "monthly fees") is None
 
 
 @pytest.mark.parametrize(
     ("cancels", "told"),
     [
-        ([], "Beyond the label's window the hazards of the models are drawn on, unchecked."),
-        ([50, 50, 50, 3, 0], "Up to 30 days the curves were held against what happened in the log"),
-        ([50, 50, 50, 50, 50], "Up to 90 days the curves were held against what happened in the"),
+        ([], "These figures are only validated for the prediction window: beyond, they are"),
+        ([50, 50, 50, 3, 0], "These figures were validated for up to 30 days, on users not used"),
+        ([50, 50, 50, 50, 50], "These figures were validated for up to 90 days, on users not used"),
     ],
 )
 def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> None:
@@ -146,8 +148,10 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
         checked = CheckedCurves(knots_of(14), np.array(cancels, dtype=float), 49 * ones)
     found = describe_basis(replace(small_bundle(), checked=checked))
     assert found.startswith(told)
-    assert ("150 of the users" in found and "147 were expected" in found) is (cancels[3:] == [3, 0])
-    assert ("unchecked" in found) is (cancels[-1:] != [50])
+    assert ("150 of them cancel" in found and "147 were expected" in found) is (
+        cancels[3:] == [3, 0]
+    )
+    assert ("extrapolated" in found) is (cancels[-1:] != [50])
 
 
 def test_list_names_no_offer_while_costs_are_placeholders() -> None:
