@@ -132,8 +132,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             "model.html",
             title="Model health",
             here="model",
-            checks=(checks := service.checks()),
-            failing=[name for name, check in checks.items() if not check.is_ok],
+            checks=service.checks(),
             run_date=newest.day if newest else "",
             **describe_health(
                 newest.rows.to_pylist() if newest else [],

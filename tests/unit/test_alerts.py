@@ -118,7 +118,7 @@ def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None
         "1 of 3 features has drifted (33.3 % of feature importance); the prediction has drifted"
     )
     assert told == [
-        f"beside the training rows {figures} (songs)",
+        f"compared with the training rows {figures} (songs)",
         f"2 of the last 2 runs had drift; now {figures}",
     ]
 
@@ -142,8 +142,8 @@ def test_changed_files_are_one_finding_that_says_what_to_do() -> None:
     assert (finding.key, finding.severity) == ("data:changed_files", "warning")
     assert finding.sentence == (
         "4 files were changed after being read, and their new content is not loaded: a.json, "
-        "b.json, c.json and 1 more; `ingest_events --reload changed` puts it in place of what they "
-        "had delivered"
+        "b.json, c.json and 1 more; `ingest_events --reload changed` replaces the events read "
+        "from them before"
     )
     assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "info"}
 

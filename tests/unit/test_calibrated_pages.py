@@ -52,7 +52,7 @@ def test_calibration_is_listed_and_leaves_the_answer_as_it_is(
     assert key_figures(after) == key_figures(before)
     text = render_night(after)
     assert "Calibration" in text
-    assert "at most 0.5 retrainings a year are for nothing" in text
+    assert "at most 0.5 unnecessary retrainings a year" in text
 
 
 def test_page_says_which_shift_is_still_found(before: NightData, after: NightData) -> None:
@@ -65,4 +65,4 @@ def test_lines_in_the_pictures_are_those_in_force(before: NightData, after: Nigh
     assert after.calibration == before.calibration
     assert after.state is not None
     assert after.state.calibration is not None
-    assert "each feature has its own" in render_night(after)
+    assert "Thresholds are those of this run" in render_night(after)

@@ -76,7 +76,7 @@ def test_page_is_well_formed_and_has_every_section(page: str) -> None:
         "Segments",
         "Mistakes",
         "Costs",
-        "What it looks at",
+        "Which features matter",
         "A look at the list",
         "Model card",
         "How to read the figures",

@@ -33,7 +33,7 @@ def test_capacity_may_be_a_whole_number_with_a_point() -> None:
     ],
 )
 def test_list_is_refused_when_a_knob_is_out_of_range(override: str) -> None:
-    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: retention_list\."):
+    with pytest.raises(ConfigError, match=r"invalid configuration: retention_list\."):
         load_config(overrides=[override])
 
 
@@ -41,7 +41,7 @@ def test_capacity_says_once_what_it_may_be() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(overrides=["retention_list.capacity=-3"])
     assert str(caught.value) == (
-        "the configuration doesn't fit: retention_list.capacity: expected a number of users from "
+        "invalid configuration: retention_list.capacity: expected a number of users from "
         "1 to 100,000, or a share of the scored between 0 and 1 (found -3). All keys are in "
         "conf/base.yaml"
     )

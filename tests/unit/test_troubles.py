@@ -20,11 +20,14 @@ from churn_spark.troubles import describe_trouble
             "the disk is full",
         ),
         (Exception("(sqlite3.OperationalError) database or disk is full"), "the disk is full"),
-        (OSError("Generic LocalFileSystem error: ... (os error 30)"), "storage that is read-only"),
-        (Exception("attempt to write a readonly database"), "storage that is read-only"),
+        (
+            OSError("Generic LocalFileSystem error: ... (os error 30)"),
+            "the storage to write to is read-only",
+        ),
+        (Exception("attempt to write a readonly database"), "the storage to write to is read-only"),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/lake"), "user of this process"),
         (Exception("java.nio.file.AccessDeniedException: /lake/x"), "user of this process"),
-        (Exception("(sqlite3.OperationalError) database is locked"), "another process holds"),
+        (Exception("(sqlite3.OperationalError) database is locked"), "another process uses"),
     ],
 )
 def test_trouble_is_named_with_its_place(error: Exception, trouble: str) -> None:

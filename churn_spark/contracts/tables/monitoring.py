@@ -77,7 +77,7 @@ DRIFT = TableSpec(
         Column("unseen_rate_current", "double", "the same, as of the run date"),
         Column("importance", "double", "share of the feature in the champion's scores"),
         Column("is_trending", "boolean", "changes with time or calendar for everybody: not judged"),
-        Column("is_breached", "boolean", "counts as drifted; of slices and earlier runs: in this run"),
+        Column("is_breached", "boolean", "counts as drifted; of slices and earlier runs: now"),
         Column(
             "contribution_baseline",
             "double",
