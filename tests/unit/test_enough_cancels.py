@@ -42,6 +42,7 @@ def test_refusal_says_what_was_found_and_what_to_do(training: TrainingConfig) ->
         check_enough_cancels({"train": 4, "stopping": 1, "validation": 2}, 12_345, training)
     assert str(caught.value) == (
         "too few cancellations: 5 to train on and 2 to validate on among 12,345 rows with a known "
-        "outcome, at least 20 and 3 are needed. Load more of the log, choose a later date, or lower "
+        "outcome, at least 20 and 3 are needed. Load more of the log, choose a later date, or "
+        "lower "
         "training.min_cancels and training.min_validation_cancels"
     )

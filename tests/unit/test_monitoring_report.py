@@ -88,7 +88,7 @@ def test_page_is_well_formed_and_has_every_section(page: str) -> None:
         "Open alerts",
         "Feature drift",
         "Distributions",
-        "The last 90 nights",
+        "The last 90 daily runs",
         "All features at once",
         "Performance",
         "What happened",
@@ -156,7 +156,7 @@ def test_answer_of_a_quiet_night_comes_with_its_rule() -> None:
     quiet = build_nights(3, names=SMALL, moving={}, n_windows=0)
     assert answer(quiet) == "Nothing to do: the model is kept."
     assert sentences(quiet)[:2] == (
-        "No lost performance, no confirmed drift, and the last training is recent.",
+        "No measured loss of performance, no confirmed drift, and the last training is recent.",
         "Found in this run: performance not measured yet, no drift that asks for a retraining, "
         "next "
         "scheduled training in 5 days.",
@@ -166,7 +166,7 @@ def test_answer_of_a_quiet_night_comes_with_its_rule() -> None:
 
 
 def test_what_waits_for_a_human_is_said_with_the_command(data: NightData) -> None:
-    assert answer(data) == "No retraining until a human has looked."
+    assert answer(data) == "No retraining until a person has looked."
     (waits,) = [text for text in cautions(data) if text.startswith("Waits for a human: ")]
     assert data.state is not None
     assert str(data.state.waits_for_human) in waits
@@ -188,7 +188,9 @@ def test_held_night_shows_the_failed_check_and_the_drift_of_the_night_before(
 
 def test_night_with_too_few_users_shows_drift_that_was_not_judged() -> None:
     few = build_nights(3, names=SMALL, n_rows=150, n_windows=0)
-    assert answer(few) == "Nothing to do: the model is kept. Of so few users no drift is judged."
+    assert (
+        answer(few) == "Nothing to do: the model is kept. There are too few users to judge drift."
+    )
     assert cautions(few)[-1].startswith("Drift was measured but not judged")
     assert few.moved == {}
     assert "<img" in render_night(few)
@@ -197,12 +199,12 @@ def test_night_with_too_few_users_shows_drift_that_was_not_judged() -> None:
 @pytest.mark.parametrize(
     ("build", "expected"),
     [
-        (build_first_night, "No label is known yet"),
+        (build_first_night, "No outcome is known yet"),
         (build_before_any_model, "There is no model yet"),
-        (lambda: replace(build_before_any_model(), entries=()), "Nothing was decided"),
+        (lambda: replace(build_before_any_model(), entries=()), "No decision was taken"),
         (
             lambda: replace(build_first_night(), entries=(), checks=()),
-            "No decision is stored for this night.",
+            "No decision is stored for this run.",
         ),
     ],
 )
@@ -218,7 +220,7 @@ def test_promotion_tonight_keeps_the_memory_of_the_baseline_that_is_shown(data: 
     promoted = with_last_decision(data, "promote", "challenger", "99")
     assert promoted.champion == "99"
     assert promoted.moved == moved
-    (told,) = [text for text in cautions(promoted) if "became champion" in text]
+    (told,) = [text for text in cautions(promoted) if "went into use after" in text]
     assert f"training rows of version {data.reference_version}" in told
 
 
@@ -318,9 +320,9 @@ def test_guess_without_labels_is_shown_with_its_remark(data: NightData) -> None:
     [
         ({}, "not significantly worse"),
         ({"difference_high": -0.03}, "significantly worse"),
-        ({"difference_high": -0.03, "n_positive": 199}, "can't tell: fewer than 200 cancels"),
+        ({"difference_high": -0.03, "n_positive": 199}, "too few: under 200 cancellations"),
         ({"difference_high": None}, "nothing to compare with"),
-        ({"metric": "brier"}, "shown only"),
+        ({"metric": "brier"}, "for information only"),
     ],
 )
 def test_verdict_on_a_metric_is_the_policys(changes: dict[str, Any], expected: str) -> None:
@@ -355,7 +357,7 @@ def test_timeline_has_every_event_newest_first_and_names_few_alerts_of_a_night(
     for kind in ("retrain", "promote", "reject"):
         assert [row[1].text for row in rows].count(words.KINDS[kind]) == kinds.count(kind) > 0
     assert any(row[2].text.endswith(" and 1 more") for row in rows)
-    assert "13 retrainings asked for" in section.answer
+    assert "13 retrainings requested" in section.answer
 
 
 samples = st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, 7.0, float("inf")]), min_size=1)

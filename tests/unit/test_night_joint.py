@@ -77,7 +77,7 @@ def test_nights_of_an_older_release_say_that_nothing_was_tested() -> None:
     columns = ["contribution_baseline", "contribution_current", "contribution_error"]
     older = data.drift[data.drift["comparison"] != "joint"].assign(**dict.fromkeys(columns))
     section = joint_section(replace(data, drift=older))
-    assert section.answer.startswith("Not tested: the champion is of an older release")
+    assert section.answer.startswith("Not tested: the model is of an older release")
     assert section.blocks == ()
 
 

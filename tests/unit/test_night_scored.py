@@ -74,7 +74,7 @@ def test_what_was_expected_wrongly_stands_out(night: NightData) -> None:
 
 def test_log_that_is_too_short_is_said(night: NightData) -> None:
     answer, _ = told(night, watched(measured=0))
-    assert answer.endswith("The log was too short to hold the champion's curves against it.")
+    assert answer.endswith("The log was too short to validate the model's curves.")
 
 
 def test_hardly_any_cancel_makes_no_curve() -> None:

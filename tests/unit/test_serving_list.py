@@ -243,7 +243,7 @@ def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_pa
     assert [row["saves_of_100"] for row in csv.DictReader(StringIO(text))] == ["20.0", "3.1", ""]
     plain = " ".join(page.split())
     assert "Most value saved first" in plain
-    assert "<b>0.2</b><span>expected to be saved</span>" in plain
+    assert "<b>0.2</b><span>users expected to be kept by the calls</span>" in plain
     assert '<td class="n saves">3.1</td>' in plain
     assert '<td class="n saves">–</td>' in plain
     assert "1 user of high risk is left alone" in plain

@@ -57,7 +57,7 @@ def test_how_sure_follows_from_the_cancels_of_the_validation() -> None:
     bundle = replace(small_bundle(), metrics={"n_positive": 25.0})
     found = describe_lengths(users_with([0.2] * 30, [0.2] * 30), 10, bundle, PLACEHOLDERS)
     assert found is not None
-    assert "checked, on 25 cancels of users whom no model has learnt from" in found["covers"]
+    assert "validated, on 25 cancellations of users not used for training" in found["covers"]
 
 
 def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:
@@ -85,7 +85,7 @@ def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
             "risk_band": "high", "reasons": [], "reason_fields": [], "would_help": [],
             "days_on_list": 1, "previous_rank": None,
         }  # fmt: skip
-        listed = {"places": "20 places", "value": 1.0, "n_new": 1, "n_stayed": 0,
+        listed = {"places": "20 places", "value": 1.0, "unit": "monthly fees", "n_new": 1, "n_stayed": 0,
                   "saves": None, "n_left_alone": 0}  # fmt: skip
         return render(
             "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
