@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
