@@ -13,6 +13,7 @@ LOCK := requirements/dev.lock
 AIRFLOW := build/airflow
 DOCS := build/docs
 PAGES := build/pages_check
+PUBLIC_LOGS := build/public_logs
 # A copy of the lock that the environment was made from, written last: no copy, half made;
 # another content, out of date.
 INSTALLED := $(VENV)/churn_spark/installed.lock
@@ -77,8 +78,11 @@ test: setup ## All tests but the slow ones, in two processes: [WORKERS=2]
 	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: test-slow
-test-slow: setup ## The slow tests
-	@"$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+test-slow: setup $(PUBLIC_LOGS)/installed.lock ## The slow tests, one of them on a public log that a package ships
+	@PUBLIC_LOGS="$(abspath $(PUBLIC_LOGS))" "$(PY)" -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+$(PUBLIC_LOGS)/installed.lock: requirements/public_logs.lock
+	@rm -rf $(PUBLIC_LOGS) && $(PIP_INSTALL) --no-deps --target $(PUBLIC_LOGS) -r $< && cp $< $@
 
 .PHONY: test-airflow
 test-airflow: setup ## The DAG of deploy/airflow, in an Airflow of its own (300 MB, 5 min)
@@ -116,7 +120,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-effect bench-campaigns bench-uplift bench-survival ## All measurements that the docs quote (5 h)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-simulate bench-model leak-check bench-monitor bench-mornings bench-loop ## All measurements that the docs quote (5 h)
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments, nights at 100: the same tables? [KILLS=100] (1 h)
@@ -154,6 +158,13 @@ bench-model: setup ## The predictions: against the truth, the simple models and 
 .PHONY: bench-monitor
 bench-monitor: setup ## Drift, policy, killed nights and a season of them (2 h, 8 GB)
 	@"$(PY)" -m bench.monitor
+
+.PHONY: bench-loop
+bench-loop: bench-month bench-effect bench-campaigns bench-uplift bench-survival ## All that is promised of lists, contacts and what they change (1 h)
+
+.PHONY: bench-month
+bench-month: setup ## A month of lists and calls, each night killed once: is anything counted twice? [NIGHTS=30] (20 min)
+	@"$(PY)" -m bench.campaign_month $(if $(NIGHTS),--nights "$(NIGHTS)")
 
 .PHONY: bench-effect
 bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: do they hold the truth? (2 min)
@@ -193,6 +204,10 @@ bench-serve: setup ## The service: speed, memory, small requests with large wish
 image-check: setup ## Build and run the service's image on Debian, as root: [IMAGES="service jobs"] (2 min)
 	@PYTHON="$(PY)" scripts/image_check.sh $(IMAGES)
 
+.PHONY: readme-check
+readme-check: ## The README's commands in a bare Debian with Python and make, as root: how long until the first list? (10 min)
+	@scripts/readme_check.sh
+
 .PHONY: package-check
 package-check: setup ## Build wheel and sdist, and use the wheel in an empty environment: [LOCKED=1] (1 min)
 	@scripts/package_check.sh "$(PY)" $(if $(LOCKED),locked)
@@ -228,12 +243,15 @@ $(PAGES)/installed.lock: scripts/pages_check/package-lock.json
 	@cp $< $@
 
 .PHONY: notebooks
+# Kernels talk over sockets of files, whose paths must be short, and not over TCP for all to hear.
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
 	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
 	  "$${LAKEHOUSE:-lakehouse}, expected some: run make demo or make run first" >&2; exit 2; }
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
+	sockets=$$(mktemp -d /tmp/churn.XXXXXX); trap 'rm -rf "$$sockets"' EXIT; \
 	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	  --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
 	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
 
 .PHONY: lint
@@ -287,6 +305,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	uv --group stores --constraint $(LOCK) --output-file requirements/stores.lock && \
 	uv --group docs --output-file requirements/docs.lock && \
 	uv --group package --output-file requirements/package.lock && \
+	uv --group public-logs --no-deps --output-file requirements/public_logs.lock && \
 	"$(PY)" -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
 	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \

@@ -1,10 +1,11 @@
 """One night in a process of its own, killed without warning at a step of it.
 
-    python -m bench.killed_night LAKEHOUSE EVENTS NIGHT STEPS_FILE [STEP SECONDS]
+    python -m bench.killed_night LAKEHOUSE EVENTS NIGHT STEPS_FILE [STEP SECONDS [OVERRIDE...]]
 
 A step is a write: to a table, to the registry, or of a file (pages, the published champion). The
 steps are appended to a file as they end; one that is made of others comes after them. With a name,
-the process group is killed that many seconds into the step, or at its end if it ends before.
+the process group is killed that many seconds into the step, or at its end if it ends before; an
+empty name is none. Overrides are of the configuration, `section.key=value`.
 """
 
 from __future__ import annotations
@@ -109,10 +110,19 @@ def die() -> None:
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-def main(lakehouse: str, events: str, night: str, steps: str, *fatal: str) -> None:
+def main(
+    lakehouse: str,
+    events: str,
+    night: str,
+    steps: str,
+    fatal: str = "",
+    seconds: str = "0",
+    *overrides: str,
+) -> None:
     """Do the night."""
-    watch_writes(Path(steps), fatal[0] if fatal else None, float(fatal[1]) if fatal else 0.0)
-    with open_job("nightly", "local", [f"lakehouse={lakehouse}", *LIGHT]) as context:
+    watch_writes(Path(steps), fatal or None, float(seconds))
+    settings = [f"lakehouse={lakehouse}", *LIGHT, *overrides]
+    with open_job("nightly", "local", settings) as context:
         flow.nightly(context, date.fromisoformat(night), events)
 
 

@@ -40,10 +40,12 @@ class KilledNights:
     Attributes:
         work: folder of both.
         settings: of the world.
+        overrides: of the configuration, beside those that make a night light.
     """
 
     work: Path
     settings: SimulationSettings = field(default_factory=lambda: SimulationSettings(users=USERS))
+    overrides: tuple[str, ...] = ()
 
     @property
     def lakehouse(self) -> Path:
@@ -85,9 +87,10 @@ class KilledNights:
         steps = self.work / "steps.jsonl"
         steps.unlink(missing_ok=True)
         arguments = [str(self.lakehouse), str(self.work / "incoming"), str(night)]
-        death = [fatal.name, str(fatal.seconds * share)] if fatal else []
+        death = [fatal.name, str(fatal.seconds * share)] if fatal else ["", "0"]
+        arguments += [str(steps), *death, *self.overrides]
         process = subprocess.run(
-            [sys.executable, "-m", "bench.killed_night", *arguments, str(steps), *death],
+            [sys.executable, "-m", "bench.killed_night", *arguments],
             check=False,
             capture_output=True,
             text=True,

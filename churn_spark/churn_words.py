@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
+
+from churn_spark.wording import count_of
 
 CANCEL: Final = "cancel"
 MEANINGS: Final[Mapping[str, str]] = {
@@ -58,10 +60,22 @@ def meaning() -> str:
 
 def in_words(text: str) -> str:
     """A sentence on cancels, of what churn is here."""
-    churn = _spoken[-1]
-    if churn == CANCEL:
-        return text
-    return _WORD.sub(lambda found: _translate(found, churn), text)
+    return _in_words_of(_spoken[-1], text)
+
+
+def describe_prediction(label: Mapping[str, Any]) -> str:
+    """What a model predicts, in a sentence, whatever is spoken of here.
+
+    Args:
+        label: its definition, as `labels` of the configuration gives it.
+    """
+    if label.get("kind") == "lifetime":
+        return "Whether a user has ever cancelled: this describes the past."
+    gap, churn = label["gap_days"], label.get("churn", CANCEL)
+    begin = f"{count_of(gap, 'day')} after the list's date" if gap else "on the list's date"
+    chance = f"The chance to cancel in the {label['horizon_days']} days that begin {begin}"
+    told = f": {MEANINGS[churn]}." if churn in MEANINGS else "."
+    return _in_words_of(churn, chance + told)
 
 
 def page_in_words(page: str) -> str:
@@ -74,6 +88,10 @@ def page_in_words(page: str) -> str:
         parts += [in_words(page[end : unsaid.start()]), unsaid[0]]
         end = unsaid.end()
     return "".join([*parts, in_words(page[end:])])
+
+
+def _in_words_of(churn: str, text: str) -> str:
+    return text if churn == CANCEL else _WORD.sub(lambda found: _translate(found, churn), text)
 
 
 def _translate(found: re.Match[str], churn: str) -> str:

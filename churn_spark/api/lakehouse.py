@@ -234,6 +234,17 @@ class Lakehouse:
 
         return Champion.read(self._tables)
 
+    @property
+    def predicts(self) -> str:
+        """What churn is here, in a sentence: what the champion predicts, or the first one would."""
+        from churn_spark.churn_words import describe_prediction
+        from churn_spark.errors import NoChampionError
+
+        try:
+            return describe_prediction(self.champion.model.label)
+        except NoChampionError:
+            return describe_prediction(self.config.labels.definition)
+
     def evaluation(self) -> Evaluation:
         """The newest backtest: figures with intervals, predictions, and the charts of its page.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
 from churn_spark.arrays import Bools, Floats
+from churn_spark.contracts.survival import SURVIVAL_DAYS, survival_columns
 from churn_spark.evaluation.intervals import Interval
 
 _CONFIDENCE: Final = 0.95
+_FEWEST_CANCELS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,17 @@ def observe_staying(cancelled: Floats, watched: Floats) -> Observed:
     )
     longest = float(np.max(watched))
     return Observed(len(cancelled), int(is_seen.sum()), longest, days, staying, low, high)
+
+
+def observe_parts(parts: Iterable[tuple[str, pd.DataFrame]]) -> Iterator[GroupCurve]:
+    """How long the users of each part stay beside what was expected, where enough have cancelled.
+
+    Args:
+        parts: name, and a row for each user: `cancelled` and `watched` as in `observe_staying`,
+            and the chances to stay of `survival_columns`.
+    """
+    for name, rows in parts:
+        if (rows["cancelled"] < rows["watched"]).sum() >= _FEWEST_CANCELS:
+            observed = observe_staying(rows["cancelled"].to_numpy(), rows["watched"].to_numpy())
+            means = rows[[*survival_columns()]].astype(float).mean()
+            yield GroupCurve(name, observed, dict(zip(SURVIVAL_DAYS, means, strict=True)))

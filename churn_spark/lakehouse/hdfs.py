@@ -55,7 +55,7 @@ def _answers(cluster: str) -> bool:
         _open(cluster).get_file_info("any")
     except OSError as error:
         told = " ".join(str(error).split())[:200]
-        _log.warning("%s is reached by Spark alone, which is slower: %s", cluster, told)
+        _log.warning("%s lets only Spark in, which is slower, not Python: %s", cluster, told)
         return False
     return True
 

@@ -21,6 +21,7 @@ from churn_spark.lakehouse.lock_guard import guarded_by
 from churn_spark.lakehouse.lock_holder import LockHolder, this_holder
 from churn_spark.lakehouse.lock_store import LockStore, open_lock_store
 from churn_spark.lakehouse.lock_tenure import HeldLock, Tenure, begin_tenure, find_tenure
+from churn_spark.troubles import describe_trouble
 
 _POLL_SECONDS: Final = 1.0
 _TOLD_SECONDS: Final = 60.0
@@ -126,9 +127,15 @@ def keep_renewed(lock: HeldLock, seconds: float) -> Iterator[None]:
         while not is_over.wait(seconds):
             try:
                 lock.renew()
-            except Exception:
+            except Exception as error:
                 # The next time may go well; whoever takes the lock meanwhile is met at a commit.
-                logger.warning("the lock of the lakehouse could not be renewed", exc_info=True)
+                told = describe_trouble(error) or f"{type(error).__name__}: {error}"
+                logger.warning(
+                    "the lock of the lakehouse could not be renewed, and is tried again in %g s; "
+                    "silent for lock.stale_minutes, it may be taken over: %s",
+                    seconds,
+                    " ".join(told.split())[:300],
+                )
 
     thread = threading.Thread(target=renew, name="renew-lock", daemon=True)
     thread.start()

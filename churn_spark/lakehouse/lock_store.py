@@ -23,7 +23,17 @@ _RENAMES_ATOMICALLY: Final = frozenset({"hdfs", "viewfs", "ofs", "o3fs"})
 """File systems of Hadoop whose rename refuses a name that is taken, in one operation."""
 
 
-class LockStore(Protocol):
+class ReadableLocks(Protocol):
+    """What it takes to see who holds the lock."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; none where there is no such file."""
+
+    def names(self, folder: str) -> list[str]:
+        """The files that are in a folder now, sorted; none where it is missing."""
+
+
+class LockStore(ReadableLocks, Protocol):
     """What the storage must offer: above all to make a file only where there is none."""
 
     def create(self, path: str, content: bytes) -> bool:
@@ -31,12 +41,6 @@ class LockStore(Protocol):
 
     def exchange(self, path: str, content: bytes) -> None:
         """Write a file over; readers see the old content whole, or the new one."""
-
-    def read(self, path: str) -> bytes | None:
-        """The content of a file; none where there is no such file."""
-
-    def names(self, folder: str) -> list[str]:
-        """The files that are in a folder now, sorted."""
 
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens if it is missing."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from churn_spark.errors import LockedError, LockStoreError
 from churn_spark.lakehouse.lock_holder import LockHolder
-from churn_spark.lakehouse.lock_store import LockStore
+from churn_spark.lakehouse.lock_store import LockStore, ReadableLocks
 
 _FOLDER: Final = "_lock"
 _NAME: Final = re.compile(r"(\d{8})\.json")
@@ -112,7 +112,7 @@ class HeldLock:
         )
 
 
-def find_tenure(store: LockStore) -> Tenure | None:
+def find_tenure(store: ReadableLocks) -> Tenure | None:
     """The newest tenure; none where the lock was never taken.
 
     Raises:
@@ -148,7 +148,7 @@ def begin_tenure(store: LockStore, last: Tenure | None, holder: LockHolder) -> H
     return HeldLock(store, number, holder)
 
 
-def _numbers(store: LockStore) -> Sequence[int]:
+def _numbers(store: ReadableLocks) -> Sequence[int]:
     """Of the tenures whose files are there, lowest first."""
     names = (_NAME.fullmatch(name) for name in store.names(_FOLDER))
     return sorted(int(name[1]) for name in names if name)

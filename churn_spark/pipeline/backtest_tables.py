@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import LearningConfig, ScoringConfig
+from churn_spark.contracts.survival import survival_columns
 from churn_spark.evaluation.backtest import (
     BACKTEST_SEGMENTS,
     PRIMARY,
@@ -20,6 +21,7 @@ from churn_spark.models.splits import STOPPING
 from churn_spark.pipeline.backtest_models import BacktestResult
 from churn_spark.pipeline.training_data import used_sets
 from churn_spark.reports.card import Leaving, ModelCard
+from churn_spark.scoring.scores import staying_columns
 
 
 def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
@@ -61,7 +63,7 @@ def lengthen(
     unseen: pd.DataFrame,
     config: ScoringConfig,
 ) -> pd.DataFrame:
-    """One row for each model; reasons for the primary one's unseen rows.
+    """One row for each model; of the primary one's unseen rows reasons, and how long users stay.
 
     Args:
         predictions: from `describe_predictions`.
@@ -72,12 +74,14 @@ def lengthen(
     keys = ["as_of", "user_id", "cell", "label", *BACKTEST_SEGMENTS]
     long = predictions.melt(keys, list(tested.probabilities), "model", "churn_probability")
     found = pd.Series(tested.bundle.reasons(unseen, config), index=unseen.index, dtype=object)
-    reasons = unseen[["as_of", "user_id"]].assign(
+    staying = staying_columns(unseen, tested.bundle.probabilities(unseen), tested.bundle)
+    told = unseen[["as_of", "user_id"]].assign(
         model=PRIMARY,
         reasons=found.map(lambda several: [reason.sentence for reason in several]),
         reason_fields=found.map(lambda several: [reason.fields() for reason in several]),
+        **{name: staying[name] for name in survival_columns()},
     )
-    joined = long.merge(reasons, how="left", on=["as_of", "user_id", "model"])
+    joined = long.merge(told, how="left", on=["as_of", "user_id", "model"])
     # A row without reasons has NaN there, which is no list.
     return joined.assign(
         **{

@@ -11,16 +11,14 @@ from typing import Final
 from urllib.parse import unquote
 
 import pyarrow as pa
-from obstore.store import LocalStore, from_url
 
 from churn_spark.config import Config, LockConfig, MaintenanceConfig, ScheduleConfig
 from churn_spark.contracts.tables import RUNS, TABLES, TableSpec
 from churn_spark.lakehouse.arrow_schema import arrow_schema
-from churn_spark.lakehouse.hdfs import is_hdfs
 from churn_spark.lakehouse.location import require_writable
 from churn_spark.lakehouse.lock import is_dead
-from churn_spark.lakehouse.lock_store import ConditionalStore
-from churn_spark.lakehouse.lock_tenure import Tenure, find_tenure
+from churn_spark.lakehouse.lock_tenure import Tenure
+from churn_spark.lakehouse.lock_view import see_lock
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.lakehouse.sql import execute
 from churn_spark.monitoring.freshness.lateness import describe_nights, judge_nights
@@ -71,7 +69,7 @@ def look_at_lakehouse(config: Config) -> Iterator[Finding]:
     if not broken:
         yield is_well("tables", f"{count_of(len(opened), 'table')} can be read")
     yield from look("small files", lambda: judge_files(count_small(opened, config.maintenance)))
-    yield from look("lock", lambda: look_at_lock(root, config.lock))
+    yield from look("lock", lambda: judge_lock(see_lock(root), config.lock))
     if RUNS in opened:
         yield from look("nights", lambda: _look_at_nights(opened[RUNS], config.schedule))
     yield from look("champion", lambda: _look_at_champion(root))
@@ -179,20 +177,6 @@ def _look_at_folder(root: str) -> Iterator[Finding]:
     while not folder.exists():
         folder = folder.parent
     yield judge_room("disk", str(folder), shutil.disk_usage(folder).free)
-
-
-def look_at_lock(root: str, config: LockConfig) -> Finding:
-    """Whether a job may write, where the lock can be seen without Spark."""
-    if is_hdfs(root):
-        found = "not looked at: on HDFS it is reached by Spark alone"
-        return Finding("lock", Verdict.WARNING, found, "any job that writes says who holds it")
-    return judge_lock(_find_tenure(root), config)
-
-
-def _find_tenure(root: str) -> Tenure | None:
-    if root.startswith("/"):
-        return find_tenure(ConditionalStore(LocalStore(root)))
-    return find_tenure(ConditionalStore(from_url(root)))
 
 
 def _look_at_nights(runs: NativeTable, schedule: ScheduleConfig) -> Finding:

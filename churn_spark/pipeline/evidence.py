@@ -65,6 +65,9 @@ def gather_evidence(
     features, prediction = drift_facts(of_champion)
     performance = read_metric_changes(lakehouse, night.date, state.champion, night.log)
     probation = compare_on_probation(lakehouse, registry, night, state, config)
+    windows = {change.window_start for change in performance}
+    reach = read_newest_reach(lakehouse, night)
+    reach, n_unmatched = read_listed(lakehouse, reach, windows, config)
     return Evidence(
         n_rows,
         failed,
@@ -73,28 +76,33 @@ def gather_evidence(
         performance,
         probation=probation,
         joint=joint_fact(drift.joint, state.champion),
-        reach=_unless_worked(lakehouse, read_newest_reach(lakehouse, night), config),
-        n_unmatched=_count_unmatched(lakehouse, performance, config),
+        reach=reach,
+        n_unmatched=n_unmatched,
     )
 
 
-def _unless_worked(
-    lakehouse: Lakehouse, reach: ListReach | None, config: NightConfig
-) -> ListReach | None:
-    """What a list has reached, unless calls may have kept those whom it named."""
-    if reach is None:
-        return None
-    treatment = read_treatment(lakehouse, [reach.window_start], config.learning)
-    return reach if treatment is None else None
+def read_listed(
+    lakehouse: Lakehouse, reach: ListReach | None, windows: Collection[Date], config: NightConfig
+) -> tuple[ListReach | None, int]:
+    """What a list has reached, and how many users nobody stands for; as far as calls allow it.
 
+    Args:
+        lakehouse: with lists and contacts.
+        reach: what the newest list has reached.
+        windows: as-of dates of what was measured.
+        config: of the night.
 
-def _count_unmatched(
-    lakehouse: Lakehouse, performance: Sequence[MetricChange], config: NightConfig
-) -> int:
-    """Users of the window on lists that were worked from and had no control group."""
-    dates = {change.window_start for change in performance}
+    Returns:
+        The reach, none where calls may have kept those whom the list named; and the users of the
+        windows on lists that were worked from and had no control group.
+    """
+    dates = {*windows} | ({reach.window_start} if reach else set())
     treatment = read_treatment(lakehouse, dates, config.learning)
-    return 0 if treatment is None else int((treatment[WEIGHT] == 1).sum())
+    if treatment is None:
+        return reach, 0
+    is_unmatched = treatment["as_of"].isin([*windows]) & (treatment[WEIGHT] == 1)
+    is_worked = reach is not None and reach.window_start in {*treatment["as_of"]}
+    return None if is_worked else reach, int(is_unmatched.sum())
 
 
 def read_metric_changes(

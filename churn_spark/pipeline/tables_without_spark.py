@@ -14,6 +14,7 @@ from pyarrow.fs import PyFileSystem
 from churn_spark.contracts.champion import POINTER, Published
 from churn_spark.contracts.tables import TABLES, TableSpec
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.hdfs import answers, is_hdfs
 from churn_spark.lakehouse.location import native_root, storage_options
 from churn_spark.lakehouse.native_rows import NativeTable, open_table
 from churn_spark.monitoring.freshness.lateness import (
@@ -34,6 +35,12 @@ def find_root(lakehouse: str) -> str:
         InputError: if only Spark reaches it.
     """
     root = native_root(lakehouse if "://" in lakehouse else f"file:{Path(lakehouse).resolve()}")
+    if root is None and is_hdfs(lakehouse) and not answers(lakehouse):
+        raise InputError(
+            f"found that the cluster of {lakehouse} does not let Python in (the line above says "
+            "why), expected it to, as this starts no Spark: check that its name node runs, "
+            "HADOOP_CONF_DIR and the Kerberos ticket"
+        )
     if root is None:
         raise InputError(
             f"found the lakehouse {lakehouse}, which Python reaches only by way of Spark; expected "

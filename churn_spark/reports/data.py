@@ -12,6 +12,7 @@ import pandas as pd
 
 from churn_spark.config import CostsConfig
 from churn_spark.evaluation.intervals import Interval
+from churn_spark.evaluation.kaplan_meier import GroupCurve
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.page import Cell
 from churn_spark.reports.words import (
@@ -83,6 +84,8 @@ class EvaluationData:
             examples that `choose_examples` takes from `primary_rows`.
         costs: of the two mistakes.
         primary: the model that the report is about.
+        staying: how long the users of the headline cell stayed beside what was expected, all users
+            first; empty where that isn't forecast, or hardly anybody has cancelled.
     """
 
     card: ModelCard
@@ -93,6 +96,7 @@ class EvaluationData:
     timelines: pd.DataFrame
     costs: CostsConfig
     primary: str = "lightgbm"
+    staying: tuple[GroupCurve, ...] = ()
 
     @property
     def cell(self) -> str:

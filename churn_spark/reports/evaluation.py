@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from churn_spark.reports.calibration import calibration_section, segments_section
 from churn_spark.reports.card import card_section
 from churn_spark.reports.data import EvaluationData
@@ -10,8 +12,9 @@ from churn_spark.reports.html import draw_page
 from churn_spark.reports.leaving import leaving_section
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
-from churn_spark.reports.page import Facts, Page, Section
+from churn_spark.reports.page import Block, Facts, Page, Section
 from churn_spark.reports.ranking import curves_section, ladder_section
+from churn_spark.reports.staying import describe_staying, draw_staying, tabulate_staying
 from churn_spark.reports.summary import (
     CELL_MEANINGS,
     answer,
@@ -21,6 +24,8 @@ from churn_spark.reports.summary import (
 )
 from churn_spark.reports.words import METRICS, dates_in_words
 from churn_spark.wording import count_of
+
+_PANELS: Final = (("By subscription", "level="), ("By time since registration", "tenure_band="))
 
 
 def render_evaluation(data: EvaluationData) -> str:
@@ -44,6 +49,7 @@ def build_page(data: EvaluationData) -> Page:
             ladder_section(data),
             curves_section(data),
             *((leaving_section(data, card.leaving),) if card.leaving else ()),
+            *((_staying_section(data),) if data.staying else ()),
             calibration_section(data),
             segments_section(data),
             mistakes_section(data),
@@ -56,6 +62,20 @@ def build_page(data: EvaluationData) -> Page:
         footer=f"Run {card.run_id}. Made from the tables of the backtest; the same tables give "
         "the same page.",
     )
+
+
+def _staying_section(data: EvaluationData) -> Section:
+    everybody, *parts = data.staying
+    who = f"first seen as of {dates_in_words(data.card.test_dates)}"
+    blocks: list[Block] = [
+        draw_staying(data.staying, _PANELS, who),
+        tabulate_staying([everybody], f"Still there after so many days, of users {who}"),
+    ]
+    if parts:
+        caption = "The same of parts of the users"
+        blocks.append(tabulate_staying(parts, caption, "By subscription and registration"))
+    answer = describe_staying(everybody, who)
+    return Section("staying", "How long users stay", answer, tuple(blocks))
 
 
 def _reading_section() -> Section:

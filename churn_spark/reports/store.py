@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 
 from churn_spark.config import CostsConfig
+from churn_spark.contracts.survival import CAP_DAYS, SURVIVAL_DAYS, survival_columns
 from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_IMPORTANCE,
@@ -15,11 +18,13 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.evaluation.examples import choose_examples
+from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_parts
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_known
 from churn_spark.reports.card import ModelCard
-from churn_spark.reports.data import EvaluationData, select_primary
+from churn_spark.reports.data import EvaluationData, by_numbers, select_primary
 from churn_spark.reports.timelines import read_timelines
+from churn_spark.stores.cancels import days_to_cancel, read_cancels
 
 PRIMARY = "lightgbm"
 
@@ -33,7 +38,7 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
         MissingTableError: if there is no backtest yet, or it has no rows of the primary model.
         InputError: if its model card doesn't fit.
     """
-    card = _newest_card(lakehouse)
+    card, end = _newest_run(lakehouse)
 
     def rows_of(spec: TableSpec) -> pd.DataFrame:
         return lakehouse.read_rows(spec, {"run_id": [card.run_id]}).drop(columns="run_id")
@@ -55,6 +60,7 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
         timelines=read_timelines(lakehouse, chosen),
         costs=costs,
         primary=PRIMARY,
+        staying=read_staying(lakehouse, primary, card.gap_days, end),
     )
 
 
@@ -63,11 +69,34 @@ def has_backtest(lakehouse: Lakehouse) -> bool:
     return lakehouse.count_rows(BACKTEST_RUNS) > 0
 
 
-def _newest_card(lakehouse: Lakehouse) -> ModelCard:
+def read_staying(
+    lakehouse: Lakehouse, rows: pd.DataFrame, gap_days: int, end: date
+) -> tuple[GroupCurve, ...]:
+    """Each user as of the first date, watched up to the end of the log that the backtest used.
+
+    Nothing where that is less than the first of the days that are told.
+    """
+    first = rows.drop_duplicates("user_id").dropna(subset=[*survival_columns()])
+    known = (pd.Timestamp(end) - pd.to_datetime(first["as_of"])).dt.days - gap_days
+    if not (known >= SURVIVAL_DAYS[0]).any():
+        return ()
+    watched = first.assign(
+        cancelled=days_to_cancel(first, read_cancels(lakehouse), gap_days),
+        watched=known.clip(upper=CAP_DAYS).astype(float),
+    )
+    parts = [("all", watched)]
+    for segment in ("level", "tenure_band"):
+        for value in sorted(watched[segment].dropna().unique(), key=by_numbers):
+            parts.append((f"{segment}={value}", watched[watched[segment] == value]))
+    return tuple(observe_parts(parts))
+
+
+def _newest_run(lakehouse: Lakehouse) -> tuple[ModelCard, date]:
     runs = lakehouse.collect_rows(BACKTEST_RUNS)
     if not runs:
         raise MissingTableError(
             f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
             "then this again"
         )
-    return ModelCard.from_json(max(runs, key=lambda run: (run.date, run.run_id)).card)
+    newest = max(runs, key=lambda run: (run.date, run.run_id))
+    return ModelCard.from_json(newest.card), newest.date

@@ -57,7 +57,7 @@ def build_scores(
         for batch in batches:
             reasons = model.reasons(batch, config)
             probabilities = model.probabilities(batch)
-            staying = _staying(batch, probabilities, model)
+            staying = staying_columns(batch, probabilities, model)
             yield pd.DataFrame(
                 {
                     "as_of": batch["as_of"],
@@ -133,8 +133,16 @@ def value_at_risk(
     return found
 
 
-def _staying(rows: pd.DataFrame, probabilities: Floats, model: ModelBundle) -> dict[str, Floats]:
-    """Column -> how likely and how long users stay; NaN where no cancellation is forecast."""
+def staying_columns(
+    rows: pd.DataFrame, probabilities: Floats, model: ModelBundle
+) -> dict[str, Floats]:
+    """Column -> how likely and how long users stay; NaN where no cancellation is forecast.
+
+    Args:
+        rows: with what the models of behaviour and of fading say, where it has these.
+        probabilities: as served, shape (users,).
+        model: that serves them.
+    """
     names = survival_columns()
     if not model.forecasts_cancels:
         return dict.fromkeys([*names, EXPECTED_DAYS], np.full(len(rows), np.nan))

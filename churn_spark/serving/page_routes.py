@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Query, Request, Response
 
-from churn_spark.churn_words import meaning
+from churn_spark.churn_words import describe_prediction
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
 from churn_spark.models.bundle import ModelBundle
@@ -244,17 +244,7 @@ def _bundle(service: Service) -> ModelBundle | None:
 
 def _predicts(service: Service) -> str:
     predictor = service.champion.predictor
-    if predictor is None:
-        return ""
-    label = predictor.bundle.label
-    if label.get("kind") == "lifetime":
-        return "Whether a user has ever cancelled: this describes the past."
-    gap = label["gap_days"]
-    begin = (
-        "on the list's date" if gap == 0 else f"{gap} day{'s' * (gap != 1)} after the list's date"
-    )
-    chance = f"The chance to cancel in the {label['horizon_days']} days that begin {begin}"
-    return f"{chance}: {meaning()}." if meaning() else f"{chance}."
+    return describe_prediction(predictor.bundle.label) if predictor else ""
 
 
 def _problems(service: Service) -> list[str]:

@@ -26,6 +26,7 @@ from churn_spark.evaluation.list_length import (
     plan_lists,
 )
 from churn_spark.models.bundle import ModelBundle
+from churn_spark.models.survival.checked import ENOUGH_CANCELS
 from churn_spark.serving.users import Users
 from churn_spark.wording import percent
 
@@ -107,11 +108,15 @@ def describe_staying(
         costs: has the chance that an offer keeps a canceller.
         unit: of the value at risk, as `RetentionListConfig.value_unit`.
     """
-    chances = [row.get(name) for name in survival_columns()]
+    chances: list[Any] = [row.get(name) for name in survival_columns()]
     if None in chances or row.get(EXPECTED_DAYS) is None:
         return None
+    checked = None if bundle is None else bundle.checked
     return {
-        "chances": list(zip(SURVIVAL_DAYS, chances, strict=True)),
+        "chances": [
+            (days, chance, _within(chance, checked.factors(days) if checked else None))
+            for days, chance in zip(SURVIVAL_DAYS, chances, strict=True)
+        ],
         "days": f"{row[EXPECTED_DAYS]:.0f} days",
         "cap": CAP_DAYS,
         "rests_on": describe_basis(bundle),
@@ -119,19 +124,35 @@ def describe_staying(
     }
 
 
+def _within(chance: float, factors: tuple[float, float] | None) -> str:
+    """The interval of a chance to stay whose hazard may have to be multiplied."""
+    if factors is None:
+        return "not validated"
+    low, high = (percent(chance**factor) for factor in reversed(factors))
+    return f"{low} to {high}"
+
+
 def describe_basis(bundle: ModelBundle | None) -> str:
-    """Up to which day the model's curves were held against what happened."""
+    """Up to which day the model's curves were held against what happened, and on how many users."""
     found = None if bundle is None else bundle.checked
-    days = 0 if found is None else found.measured_days
-    beyond = "they are extrapolated and have not been validated"
-    if not days or found is None:
-        return f"These figures are only validated for the prediction window: beyond, {beyond}."
-    happened, expected = found.measured
+    if found is None:
+        return "These figures are extrapolated by the model and were never validated on the log."
+    days, first = found.measured_days, int(found.days[0])
+    if not days:
+        return (
+            "These figures are extrapolated by the model and not validated: of the users not used "
+            f"for training, {found.up_to(first)[0]:,.0f} cancelled within {first} days; "
+            f"{ENOUGH_CANCELS:.0f} are needed."
+        )
+    happened, expected = found.up_to(days)
     checked = (
         f"These figures were validated for up to {days} days, on users not used for training: "
-        f"{happened:,.0f} of them cancelled, {expected:,.0f} were expected to"
+        f"{happened:,.0f} of them cancelled, {expected:,.0f} were expected to. The 95 % intervals "
+        "cover the uncertainty of the level of all users' probabilities, not what is particular to "
+        "this user"
     )
-    return f"{checked}." if days >= CAP_DAYS else f"{checked}. Beyond, {beyond}."
+    beyond = "Beyond, they are extrapolated and not validated"
+    return f"{checked}." if days >= CAP_DAYS else f"{checked}. {beyond}."
 
 
 def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> list[float] | None:

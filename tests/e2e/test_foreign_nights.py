@@ -3,67 +3,89 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-import yaml
 from foreign_logs import MAPPING, foreign, write_csv
+from foreign_nights import listed, live, shown_mapping
 from pyspark.sql import SparkSession
+from streamed_logs import write_streams
 
-from bench import flow
-from bench.killed_night import LIGHT
-from churn_spark.config import load_config
-from churn_spark.contracts.tables import LABELS, RETENTION_LISTS, SCORES
-from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline.context import JobContext
+from churn_spark.contracts.tables import LABELS, SCORES
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 from tests.builders import write_lines
 
 pytestmark = pytest.mark.slow
 START = date(2018, 10, 1)
-WHOLE = ("as_of", "user_id", "churn_probability", "list_rank", "value_at_risk", "reasons")
+NIGHT = START + timedelta(days=45)
 
 
-def live(
-    spark: SparkSession, folder: Path, logs: Path, night: date, mapping: Mapping[str, Any] | None
-) -> Lakehouse:
-    """A first night on the logs; gives its lakehouse."""
-    overrides = [*LIGHT, f"lakehouse={folder}"]
-    if mapping is not None:
-        file = folder.with_suffix(".yaml")
-        file.write_text(yaml.safe_dump(dict(mapping)), encoding="utf-8")
-        overrides.append(f"ingest.mapping={file}")
-    config = load_config(overrides=overrides)
-    lakehouse = Lakehouse(spark, config.lakehouse)
-    flow.nightly(JobContext(config, lakehouse), night, str(logs))
-    return lakehouse
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of 45 days, a folder a day."""
+    folder = tmp_path_factory.mktemp("world")
+    simulate_log(SimulationSettings(days=45, files_a_day=1), folder)
+    return folder / "events"
 
 
-def rows(lakehouse: Lakehouse, columns: tuple[str, ...] = WHOLE) -> list[tuple[Any, ...]]:
-    """The list."""
-    found = lakehouse.read(RETENTION_LISTS).select(*columns).collect()
-    return sorted((tuple(row) for row in found), key=repr)
+@pytest.fixture(scope="module")
+def original(
+    spark: SparkSession, ours: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Any, ...]]:
+    """Its list."""
+    return listed(live(spark, tmp_path_factory.mktemp("a") / "lakehouse", ours, NIGHT, None))
+
+
+def records_of(file: Path) -> Iterator[dict[str, Any]]:
+    return map(json.loads, file.read_bytes().splitlines())
 
 
 def test_the_renamed_log_of_the_simulator_gives_the_list_of_the_original(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, ours: Path, original: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
-    simulate_log(SimulationSettings(days=45, files_a_day=1), tmp_path / "world")
-    ours, theirs = tmp_path / "world" / "events", tmp_path / "theirs"
+    theirs = tmp_path / "theirs"
     for file in ours.rglob("*.json"):
-        (theirs / file.parent.name).mkdir(parents=True)
-        records = map(json.loads, file.read_bytes().splitlines())
-        write_lines(theirs / file.parent.name / "day.json", map(foreign, records))
-    night = START + timedelta(days=45)
-    original = rows(live(spark, tmp_path / "a", ours, night, None))
-    renamed = rows(live(spark, tmp_path / "b", theirs, night, MAPPING))
+        write_lines(theirs / file.parent.name / "day.json", map(foreign, records_of(file)))
+    renamed = listed(live(spark, tmp_path / "lakehouse", theirs, NIGHT, MAPPING))
     assert original
     assert renamed == original
+
+
+def test_page_views_of_eventsim_give_the_list_of_the_original(
+    spark: SparkSession, ours: Path, original: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    write_streams(tmp_path / "output", chain.from_iterable(map(records_of, days_of(ours))))
+    views = tmp_path / "output" / "page_view_events"
+    mapping = shown_mapping("page: {column: page}")
+    assert listed(live(spark, tmp_path / "lakehouse", views, NIGHT, mapping)) == original
+
+
+def test_songs_that_eventsim_streams_become_a_list_of_who_falls_silent(
+    spark: SparkSession, ours: Path, tmp_path: Path
+) -> None:
+    records = [one for day in days_of(ours) for one in records_of(day)]
+    write_streams(tmp_path / "output", records)
+    mapping = shown_mapping("page: {constant: NextSong}")
+    songs = tmp_path / "output" / "listen_events"
+    lakehouse = live(spark, tmp_path / "lakehouse", songs, NIGHT, mapping)
+    since = datetime.combine(NIGHT - timedelta(days=14), time(), UTC).timestamp() * 1000
+    listening = {
+        one["userId"] for one in records if one["page"] == "NextSong" and one["ts"] >= since
+    }
+    scored = {row["user_id"] for row in lakehouse.read(SCORES).select("user_id").collect()}
+    assert scored == listening
+    assert {user for _, user, *_ in listed(lakehouse)} <= scored
+    assert listed(lakehouse)
+
+
+def days_of(log: Path) -> list[Path]:
+    return sorted(log.rglob("*.json"))
 
 
 def subscribers(n_users: int, n_days: int) -> Iterator[dict[str, Any]]:
@@ -116,42 +138,8 @@ def test_subscriptions_that_run_out_become_a_list(spark: SparkSession, tmp_path:
     asked = {user for user, end in ends.items() if date.fromisoformat(end) in window}
     scored = {row["user_id"] for row in lakehouse.read(SCORES).select("user_id").collect()}
     assert scored == asked
-    assert {user for _, user, *_ in rows(lakehouse)} <= scored
-    assert rows(lakehouse)
+    assert {user for _, user, *_ in listed(lakehouse)} <= scored
+    assert listed(lakehouse)
     known = lakehouse.read(LABELS).filter("is_known").select("label").collect()
     share = sum(row["label"] for row in known) / len(known)
     assert 0.05 < share < 0.5
-
-
-def purchases(n_customers: int, n_days: int) -> Iterator[str]:
-    """A line a purchase: customer, date, number of things and their price."""
-    random = Random(7)
-    for customer in range(1, n_customers + 1):
-        pause = random.choice((8, 15, 40, 400))
-        day = random.randrange(30)
-        while day < n_days:
-            n_things = random.randint(1, 5)
-            at = date(1997, 1, 1) + timedelta(days=day)
-            yield f" {customer:05} {at:%Y%m%d} {n_things:2} {n_things * 11.77:7.2f}"
-            day += 1 + int(random.expovariate(1 / pause))
-
-
-def test_purchases_of_a_shop_become_a_list(spark: SparkSession, tmp_path: Path) -> None:
-    logs = tmp_path / "sales.txt"
-    logs.write_text("customer_id date n price\n" + "\n".join(purchases(500, 240)) + "\n")
-    mapping = {
-        "time": {"column": "date", "unit": "iso", "format": "%Y%m%d"},
-        "user": "customer_id",
-        "page": {"constant": "Purchase"},
-        "tell_apart": ["n", "price"],
-        "csv_files": {"separator": "whitespace"},
-        "settings": {
-            "ingest": {"earliest": date(1997, 1, 1), "silent_days": 60, "usual_day": 0.02},
-            "labels": {"churn": "inactivity", "horizon_days": 45, "gap_days": 1},
-            "snapshots": {"active_days": 45},
-        },
-    }
-    lakehouse = live(spark, tmp_path / "lakehouse", logs, date(1997, 8, 29), mapping)
-    listed = rows(lakehouse, ("user_id", "churn_probability"))
-    assert len(listed) > 10
-    assert {user for user, _ in listed} <= {f"{number:05}" for number in range(1, 501)}

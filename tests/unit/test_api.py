@@ -77,6 +77,18 @@ def test_whoever_looks_around_starts_no_spark_and_changes_no_byte(root: Path) ->
     assert bytes_of(root) == before
 
 
+def test_what_churn_is_comes_from_the_champion_or_else_from_the_configuration(
+    lake: Lakehouse, tmp_path: Path
+) -> None:
+    silent = ("labels.churn=inactivity", "labels.horizon_days=30", "snapshots.active_days=30")
+    of_cancels = "The chance to cancel in the 14 days that begin 1 day after the list's date."
+    assert lake.predicts == of_cancels
+    assert Lakehouse.open(lake.root, settings=silent).predicts == of_cancels
+    load_log(tmp_path / "young")
+    young = Lakehouse.open(str(tmp_path / "young"), settings=silent)
+    assert young.predicts.startswith("The chance to churn in the 30 days")
+
+
 def test_tables_say_what_a_row_is_and_how_many_there_are(lake: Lakehouse) -> None:
     told = lake.tables().set_index("table")
     days = lake.table("silver.session_days").pandas()

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scipy.linalg import expm
 from scipy.sparse import csr_matrix
 from scipy.stats import poisson
 
@@ -24,7 +27,12 @@ from churn_spark.models.behaviour.mixture import (
 )
 from churn_spark.models.behaviour.model import BehaviourModel, Evidence
 from churn_spark.models.behaviour.outcomes import Sessions, solve_sessions
-from churn_spark.models.behaviour.visits import VisitPrior, fit_visit_prior, rate_log_weights
+from churn_spark.models.behaviour.visits import (
+    SESSION_PAUSE_DAYS,
+    VisitPrior,
+    fit_visit_prior,
+    rate_log_weights,
+)
 from churn_spark.timeline import Horizon
 
 # (level, page) -> chances of the next page, for two kinds of listeners.
@@ -174,6 +182,32 @@ def test_survival_is_that_of_a_simulated_subscriber() -> None:
     sessions = Sessions(np.array([[[0.9, 0.0, 0.1], [0.0, 0.9, 0.1]]]), np.full((1, 2), 1e-9))
     found = survival(sessions, np.array([0.5]), 14.0)
     assert found[0, :, 0] == pytest.approx(np.exp(-0.1 * 14.0 / (2.0 + 1 / 48)) * np.ones(2))
+
+
+_CHANCE = st.floats(0.0, 1.0)
+
+
+@given(
+    ends=st.lists(st.tuples(_CHANCE, _CHANCE), min_size=2, max_size=2),
+    lengths=st.tuples(st.floats(0.0, 0.5), st.floats(0.0, 0.5)),
+    rate=st.floats(1e-4, 40.0),
+    days=st.floats(0.0, 120.0),
+)
+@example(ends=[(1.0, 0.0), (0.0, 1.0)], lengths=(0.0, 0.0), rate=1.0, days=14.0)
+@example(ends=[(0.5, 0.5), (0.5, 0.5)], lengths=(0.0, 0.0), rate=40.0, days=120.0)
+@example(ends=[(0.5, 0.0), (1.0, 0.5)], lengths=(0.1, 0.1), rate=1.0, days=30.0)
+def test_survival_is_that_of_the_exponential_of_the_generator(
+    ends: list[tuple[float, float]], lengths: tuple[float, float], rate: float, days: float
+) -> None:
+    """SciPy's exponential of one matrix at a time is the oracle."""
+    chances = np.array([[alive * (1.0 - there), alive * there] for alive, there in ends])
+    chances[1] = chances[1, ::-1]
+    cancelled = 1.0 - chances.sum(axis=1, keepdims=True)
+    sessions = Sessions(np.hstack([chances, cancelled])[None], np.array([lengths]))
+    cycles = 1.0 / (1.0 / rate + np.array(lengths) + SESSION_PAUSE_DAYS)
+    expected = expm(cycles[:, None] * (chances - np.eye(2)) * days).sum(axis=1)
+    found = survival(sessions, np.array([rate]), days)
+    np.testing.assert_allclose(found[0, :, 0], expected, rtol=1e-10, atol=1e-14)
 
 
 def test_chance_to_stay_is_given_survival_to_the_begin_of_the_window() -> None:

@@ -6,7 +6,13 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from churn_spark.churn_words import in_words, meaning, page_in_words, speaking_of
+from churn_spark.churn_words import (
+    describe_prediction,
+    in_words,
+    meaning,
+    page_in_words,
+    speaking_of,
+)
 from churn_spark.pipeline.console import closing_line
 from churn_spark.reports.canvas import as_address
 from churn_spark.reports.html import draw_page
@@ -33,6 +39,23 @@ def test_sentences_say_what_churn_is(churn: str, said: str) -> None:
         )
         assert bool(meaning()) is (churn != "cancel")
     assert in_words("cancels") == "cancels"
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ({"gap_days": 1}, "The chance to cancel in the 14 days that begin 1 day after the list's"),
+        ({"gap_days": 0}, "The chance to cancel in the 14 days that begin on the list's date."),
+        (
+            {"gap_days": 2, "churn": "inactivity"},
+            "The chance to churn in the 14 days that begin 2 days after the list's date: churned "
+            "is who has no event in that time.",
+        ),
+        ({"kind": "lifetime"}, "Whether a user has ever cancelled: this describes the past."),
+    ],
+)
+def test_prediction_is_said_by_its_label(label: dict[str, object], said: str) -> None:
+    assert describe_prediction({"kind": "horizon", "horizon_days": 14} | label).startswith(said)
 
 
 def test_names_of_pages_columns_and_keys_stay() -> None:

@@ -27,7 +27,6 @@ from churn_spark.pipeline.doctor_lakehouse import (
     count_small,
     judge_lock,
     look_at_lakehouse,
-    look_at_lock,
 )
 from jobs._main import make_app
 from tests.local_lakehouse import open_local
@@ -197,8 +196,3 @@ def test_json_has_the_same_findings(root: str) -> None:
     assert {"check", "verdict", "found", "advice"} == {*findings[0]}
     assert {"python", "packages", "java", "memory", "lock"} <= {one["check"] for one in findings}
     assert code == (2 if "error" in {one["verdict"] for one in findings} else 0)
-
-
-def test_lock_on_hdfs_is_no_error_though_it_can_not_be_looked_at() -> None:
-    found = look_at_lock("hdfs://name:9000/lake", LOCK)
-    assert (found.verdict, "reached by Spark" in found.found) == (Verdict.WARNING, True)

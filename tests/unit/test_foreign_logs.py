@@ -9,10 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import polars as pl
 import pytest
 from builders import N_BUCKETS, random_records, record, write_lines
 from foreign_logs import MAPPING, foreign, ingest_by, write_array, write_csv, write_parquet
+from foreign_nights import shown_mapping
 from local_lakehouse import LocalLakehouse, open_local, rows_of
+from streamed_logs import as_streams, nested
 
 from churn_spark.config import IngestConfig, load_config
 from churn_spark.contracts.tables import EVENTS, QUARANTINE, SESSION_DAYS, TRANSITIONS
@@ -163,48 +166,33 @@ def test_cells_without_names_take_those_of_the_mapping(tmp_path: Path) -> None:
     assert events["event_date"].dt.to_string("%F").to_list() == ["2018-01-01", "2018-01-02"]
 
 
-def test_page_views_as_the_generator_streams_them_give_the_same_rollups(
-    simulated: Path, tmp_path: Path
+def _write_stored(path: Path, messages: Iterable[Mapping[str, Any]]) -> None:
+    """As Spark writes them, the instant as one; no message tells all fields."""
+    rows = pl.DataFrame(list(messages), infer_schema_length=None)
+    moment = pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC")
+    rows.with_columns(moment).write_parquet(path)
+
+
+@pytest.mark.parametrize("form", ["plain", "nested", "stored"])
+def test_page_views_as_eventsim_streams_them_give_the_same_rollups(
+    form: str, simulated: Path, tmp_path: Path
 ) -> None:
-    # Its stream has the state beside the city, and names the length of a song duration.
-    mapping = {
-        "time": {"column": "ts", "unit": "ms"},
-        "user": "userId",
-        "page": {"column": "page"},
-        "session": "sessionId",
-        "item": "itemInSession",
-        "auth": "auth",
-        "level": {"column": "level"},
-        "registration": {"column": "registration", "unit": "ms"},
-        "length": "duration",
-        "location": ["state"],
-        "user_agent": "userAgent",
-        "gender": "gender",
-        "also": {"artist": "artist", "song": "song"},
-    }
+    mapping = shown_mapping("page: {column: page}")
+    streamed = tmp_path / "page_view_events"
+    streamed.mkdir()
     for file in sorted(simulated.rglob("*.json")):
-        views = map(_as_page_view, map(json.loads, file.read_bytes().splitlines()))
-        write_lines(tmp_path / "logs" / f"page_view_events-{file.parent.name}.json", views)
-    streamed = _tables(tmp_path / "theirs", tmp_path / "logs", ingest_by(mapping))
+        views = as_streams(map(json.loads, file.read_bytes().splitlines()))["page_view_events"]
+        day = streamed / file.parent.name
+        if form == "stored":
+            mapping["time"] = {"column": "ts", "unit": "iso"}
+            _write_stored(day.with_suffix(".parquet"), views)
+        else:
+            write_lines(day.with_suffix(".json"), map(nested, views) if form == "nested" else views)
+    theirs = _tables(tmp_path / "theirs", streamed, ingest_by(mapping))
     original = _tables(tmp_path / "ours", simulated, load_config().ingest)
     for name in ("session_days", "transitions"):
-        assert streamed[name] == original[name]
-    assert len(streamed["events"]) == len(original["events"])
-
-
-def _as_page_view(ours: dict[str, Any]) -> dict[str, Any]:
-    """The record as a message of the stream `page_view_events`."""
-    place, length = ours.pop("location", None), ours.pop("length", None)
-    city, _, states = (place or "").rpartition(", ")
-    return ours | {
-        "duration": length,
-        "city": city,
-        "state": states.partition("-")[0] or None,
-        "zip": "10001",
-        "lon": -73.9,
-        "lat": 40.7,
-        "success": None,
-    }
+        assert theirs[name] == original[name]
+    assert len(theirs["events"]) == len(original["events"])
 
 
 def _lines(records: Iterable[Mapping[str, Any]]) -> bytes:

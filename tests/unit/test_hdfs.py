@@ -10,12 +10,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake.fs import DeltaStorageHandler
+from obstore.store import LocalStore
 from pyarrow.fs import PyFileSystem
 
+from churn_spark.errors import InputError
 from churn_spark.lakehouse import hdfs
 from churn_spark.lakehouse.location import native_root
+from churn_spark.lakehouse.lock_holder import this_holder
+from churn_spark.lakehouse.lock_store import ConditionalStore
+from churn_spark.lakehouse.lock_tenure import begin_tenure, find_tenure
+from churn_spark.lakehouse.lock_view import see_lock
 from churn_spark.lakehouse.native_sources import open_source
 from churn_spark.lakehouse.parquet_files import scan_files, write_file
+from churn_spark.pipeline.tables_without_spark import find_root
 
 LAKE = "hdfs://name:8020/lake"
 
@@ -51,6 +58,15 @@ def test_log_is_read_at_any_place_of_it(cluster: Path) -> None:
         open_source("hdfs://name:8020/logs/none.json")
 
 
+def test_lock_is_seen_by_whoever_has_no_jvm(cluster: Path) -> None:
+    assert see_lock(LAKE) is None
+    store = ConditionalStore(LocalStore(cluster / "lake", mkdir=True))
+    begin_tenure(store, None, this_holder("nightly", []))
+    # What a job leaves that is killed while it makes the next one.
+    store.exchange("_lock/00000002.json.0123.part", b"")
+    assert see_lock(LAKE) == find_tenure(store)
+
+
 def test_cluster_that_answers_is_reached_without_spark(cluster: Path) -> None:
     assert native_root(LAKE) == LAKE
 
@@ -68,7 +84,9 @@ def test_cluster_that_does_not_answer_is_left_to_spark_and_asked_once(
     with caplog.at_level(logging.WARNING):
         assert native_root(LAKE) is None
         assert native_root(f"{LAKE}/other") is None
+        with pytest.raises(InputError, match=r"does not let Python in .* name node runs"):
+            find_root(LAKE)
     hdfs._answers.cache_clear()
     [said] = caplog.messages
-    assert said.startswith("hdfs://name:8020/ is reached by Spark alone")
+    assert said.startswith("hdfs://name:8020/ lets only Spark in")
     assert said.endswith("no ticket of Kerberos")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -257,6 +258,26 @@ def test_lock_is_renewed_while_it_is_held_and_released_at_the_end(take: Taking) 
     assert released is not None
     assert first.holder.renewed_at < later.holder.renewed_at
     assert (later.holder.is_released, released.holder.is_released) == (False, True)
+
+
+def test_renewal_that_fails_is_told_in_a_line_and_tried_again(
+    take: Taking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock, renew, is_renewed = take(), HeldLock.renew, threading.Event()
+
+    def fail_once(held: HeldLock) -> None:
+        if not caplog.messages:
+            raise OSError("PUT http://s3:9/_lock\n\ntcp connect error\nDebug source: {")
+        renew(held)
+        is_renewed.set()
+
+    monkeypatch.setattr(HeldLock, "renew", fail_once)
+    with keep_renewed(lock, 0.05):
+        assert is_renewed.wait(10)
+    [told] = caplog.messages
+    assert "tried again in 0.05 s" in told
+    assert "a server that this needs does not answer (tcp connect error)" in told
+    assert caplog.records[0].exc_info is None
 
 
 def test_slow_one_that_makes_a_file_of_long_ago_has_no_lock(store: ConditionalStore) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
-LOCKS = ("dev", "base", "service", "docs")
+LOCKS = ("dev", "base", "service", "docs", "public_logs")
 
 
 def pins(lock: str) -> dict[str, str]:

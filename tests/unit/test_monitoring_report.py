@@ -459,7 +459,7 @@ def test_subtitle_tells_version_and_age() -> None:
     first = replace(build_first_night(), trained=date(2018, 11, 19))
     text = build_page(first).subtitle
     expected = "Model version 1, trained as of 2018-11-19: 12 days old"
-    assert text == f"Night of {LAST}. {expected}."
+    assert text == f'Daily run ("night") of {LAST}. {expected}.'
 
 
 def test_browser_shows_the_headings_without_a_complaint(

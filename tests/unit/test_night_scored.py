@@ -69,7 +69,7 @@ def test_what_was_expected_wrongly_stands_out(night: NightData) -> None:
         data = replace(night, scored=Scored(watched=watched(a_day)))
         (section,) = survival_sections(data)
         month = section.blocks[1].rows[2]
-        assert (month[5].tone == "loud") is is_loud
+        assert (month[5].tone == "number loud") is is_loud
 
 
 def test_log_that_is_too_short_is_said(night: NightData) -> None:

@@ -27,10 +27,35 @@ def test_figure_is_in_the_output_of_the_command_beside_it(figure: str) -> None:
     assert re.search(pattern, (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
 
 
+def test_comparison_with_a_script_has_the_measured_ratios() -> None:
+    speed = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    small, *_, full = re.findall(r"(first|more) night, ([\d.]+) times DuckDB", speed)[::2]
+    assert f"{small[1]} times as fast at 226 users, {full[1]} times at 22,277" in README
+    more = re.findall(r"one more night, ([\d.]+) times DuckDB", speed)[-1]
+    assert f"one more night of 22,277 users takes {more} times as long" in README
+
+
 def test_every_figure_of_the_first_table_is_checked() -> None:
     table = README[README.index("| | | shown by |") : README.index("| the list of the morning")]
     found = re.findall(r"(?<![\w.])(?:\d+)?\.\d+(?: s)?", table)
     assert sorted(one for one in found if one != "11.7") == sorted(FIGURES)
+
+
+@pytest.mark.parametrize(
+    ("users", "begin"),
+    [("450", "Mean of 10 worlds of 450"), ("900", "Mean of 10 worlds of 900"), ("22,277", "Memo")],
+)
+def test_share_of_what_is_possible_is_in_the_output_of_its_command(users: str, begin: str) -> None:
+    pages = [ROOT / "docs" / name for name in ("evaluation.md", "how-to/own-log.md")]
+    evaluation, own_log = (page.read_text(encoding="utf-8") for page in pages)
+    printed = evaluation[evaluation.index(begin) :]
+    reached = re.search(r"against the true probabilities: 0(\.\d+)", printed)
+    possible = re.search(r"but must read users off the log, reaches 0(\.\d+)", printed)
+    assert reached
+    assert possible
+    assert f"| {users} | {reached[1]} | {possible[1]} |" in README
+    [row] = [line for line in own_log.splitlines() if line.startswith(f"| {users} |")]
+    assert re.findall(r"\.\d+", row) == [reached[1], possible[1]]
 
 
 @pytest.mark.parametrize("name", re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))

@@ -85,8 +85,8 @@ def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
             "risk_band": "high", "reasons": [], "reason_fields": [], "would_help": [],
             "days_on_list": 1, "previous_rank": None,
         }  # fmt: skip
-        listed = {"places": "20 places", "value": 1.0, "unit": "monthly fees", "n_new": 1, "n_stayed": 0,
-                  "saves": None, "n_left_alone": 0}  # fmt: skip
+        listed = {"places": "20 places", "value": 1.0, "unit": "monthly fees", "n_new": 1,
+                  "n_stayed": 0, "saves": None, "n_left_alone": 0}  # fmt: skip
         return render(
             "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
             is_list=True, source="list", predicts="", problems=[], n_users=20, listed=listed,
@@ -116,7 +116,7 @@ def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
     found = describe_staying(scored(), None, COSTS, "monthly fees")
     assert found is not None
     assert found["days"] == "80 days"
-    assert found["chances"][1] == (14, 0.94)
+    assert found["chances"][1] == (14, 0.94, "not validated")
     assert found["offer"].startswith(
         "An offer is worth making if it costs less than 0.0867: without one, 0.347 is lost on "
         "average within 90 days"
@@ -136,7 +136,8 @@ def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None
 @pytest.mark.parametrize(
     ("cancels", "told"),
     [
-        ([], "These figures are only validated for the prediction window: beyond, they are"),
+        ([], "These figures are extrapolated by the model and were never validated on the log."),
+        ([3, 9, 0, 0, 0], "These figures are extrapolated by the model and not validated: of the"),
         ([50, 50, 50, 3, 0], "These figures were validated for up to 30 days, on users not used"),
         ([50, 50, 50, 50, 50], "These figures were validated for up to 90 days, on users not used"),
     ],
@@ -151,7 +152,29 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
     assert ("150 of them cancel" in found and "147 were expected" in found) is (
         cancels[3:] == [3, 0]
     )
-    assert ("extrapolated" in found) is (cancels[-1:] != [50])
+    assert ("Beyond, they are extrapolated" in found) is (cancels[3:] == [3, 0])
+
+
+# Garwood's 95 % intervals of 50 and of 100 are 37.11 to 65.92 and 81.36 to 121.63.
+@pytest.mark.parametrize(
+    ("expected", "within"),
+    [
+        ((25.0, 50.0), ("92 % to 97 %", "90 % to 94 %")),
+        ((100.0, 100.0), ("97 % to 99 %", "94 % to 98 %")),
+        ((50.0, 50.0), ("96 % to 98 %", "93 % to 95 %")),
+    ],
+)
+def test_interval_reaches_from_what_was_said_to_what_happened(
+    expected: tuple[float, float], within: tuple[str, str]
+) -> None:
+    cancels = np.array([50.0, 50.0, 3.0, 0.0, 0.0])
+    checked = CheckedCurves(knots_of(14), cancels, np.array([*expected, 9.0, 9.0, 9.0]))
+    found = describe_staying(
+        scored(), replace(small_bundle(), checked=checked), COSTS, "monthly fees"
+    )
+    assert found is not None
+    told = [text for _, _, text in found["chances"]]
+    assert told == [*within, "not validated", "not validated", "not validated"]
 
 
 def test_list_names_no_offer_while_costs_are_placeholders() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,11 +13,15 @@ import pytest
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import CONTACTS, RETENTION_LISTS
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.monitoring.policy.evidence import ListReach
+from churn_spark.pipeline import evidence
 from churn_spark.pipeline.treated import count_changed, counting, read_treatment, weigh
 from tests.local_lakehouse import open_local
 
-CONFIG = load_config().learning
+NIGHTS = load_config().night
+CONFIG = NIGHTS.learning
 DAY = date(2026, 3, 2)
+LATER = DAY + timedelta(days=60)
 
 
 @pytest.fixture
@@ -111,3 +116,42 @@ def test_the_lifetime_label_describes_what_happened(lakehouse: Lakehouse) -> Non
     write_contact(lakehouse, 0)
     lifetime = load_config(overrides=["labels.kind=lifetime"]).learning
     assert read_treatment(lakehouse, [DAY], lifetime) is None
+
+
+def reach_of(day: date) -> ListReach:
+    end = day + timedelta(days=CONFIG.labels.horizon.days)
+    return ListReach("1", day, end, 3, 4, 0.5, 0.2, 0.8, 0.1, 0.3, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("reach", "windows", "is_told", "n_unmatched"),
+    [
+        (DAY, {DAY}, False, 3),
+        (DAY, {LATER}, False, 0),
+        (LATER, {DAY}, True, 3),
+        (LATER, set(), True, 0),
+        (None, {DAY}, False, 3),
+        (None, set(), False, 0),
+    ],
+)
+def test_evidence_of_a_night_reads_its_lists_once(
+    lakehouse: Lakehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    reach: date | None,
+    windows: set[date],
+    is_told: bool,
+    n_unmatched: int,
+) -> None:
+    write_list(lakehouse, 0, share=0.0)
+    write_contact(lakehouse, 0)
+    asked: list[object] = []
+
+    def read(*arguments: Any) -> pd.DataFrame | None:
+        asked.append(arguments)
+        return read_treatment(*arguments)
+
+    monkeypatch.setattr(evidence, "read_treatment", read)
+    newest = None if reach is None else reach_of(reach)
+    found = evidence.read_listed(lakehouse, newest, windows, NIGHTS)
+    assert found == (newest if is_told else None, n_unmatched)
+    assert len(asked) == 1

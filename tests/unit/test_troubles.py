@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from churn_spark.troubles import describe_trouble
+from churn_spark.errors import ExitCode
+from churn_spark.troubles import describe_trouble, exit_code_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,12 @@ from churn_spark.troubles import describe_trouble
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/lake"), "user of this process"),
         (Exception("java.nio.file.AccessDeniedException: /lake/x"), "user of this process"),
         (Exception("(sqlite3.OperationalError) database is locked"), "another process uses"),
+        (Exception("404 Not Found: <Error><Code>NoSuchBucket</Code>"), "no such bucket"),
+        (
+            Exception("PUT http://169.254.169.254/latest/api/token: 403 Forbidden"),
+            "found no keys for the object store",
+        ),
+        (Exception("403 Forbidden: <Code>InvalidAccessKeyId</Code>"), "not let these keys"),
     ],
 )
 def test_trouble_is_named_with_its_place(error: Exception, trouble: str) -> None:
@@ -38,6 +45,34 @@ def test_trouble_is_named_with_its_place(error: Exception, trouble: str) -> None
         assert told is not None
         assert "\n" not in told
         assert re.search(trouble, told)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        # deltalake, obstore, Hadoop's client, S3A, MLflow's.
+        "Kernel error -> Generic S3 error\n  \x1b[31m↳\x1b[0m Error performing GET http://s3:9/lake"
+        "\n   \x1b[31m↳\x1b[0m tcp connect error\n    \x1b[31m↳\x1b[0m refused (os error 111)",
+        "Error performing PUT http://s3:9/lake in 2 s: dns error\n\nDebug source:\nGeneric {",
+        "Call From a/127.0.0.1 to http://s3:9 failed on connection exception: refused",
+        "Unable to execute HTTP request: Connect to http://s3:9 failed",
+        "HTTPConnectionPool(host='s3'): Max retries exceeded with url: http://s3:9/api/2.0",
+    ],
+)
+def test_server_that_does_not_answer_is_named_and_may_be_asked_again(told: str) -> None:
+    error = OSError(told)
+    line = describe_trouble(error)
+    assert line is not None
+    assert line.startswith("a server that this needs does not answer (")
+    assert "http://s3:9" in line
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert exit_code_of(error) == ExitCode.UNEXPECTED
+
+
+def test_jvm_that_is_gone_is_no_server_that_does_not_answer() -> None:
+    gone = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    assert describe_trouble(gone) is None
 
 
 def test_defect_is_not_taken_for_trouble() -> None:

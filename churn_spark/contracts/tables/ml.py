@@ -64,6 +64,7 @@ BACKTEST_ROWS = replace(
     grain="as-of date x user that the newest backtest used, with its encoded inputs",
 )
 
+
 VALIDATION_SCORES = TableSpec(
     "ml",
     "validation_scores",
@@ -79,6 +80,19 @@ VALIDATION_SCORES = TableSpec(
     ),
 )
 
+
+def _staying(null: str) -> tuple[Column, ...]:
+    """Columns of the chances to stay, and what a null in them means."""
+    return tuple(
+        Column(
+            name,
+            "double",
+            f"chance not to cancel in the {days} days from the window's start on; {null}",
+        )
+        for name, days in zip(survival_columns(), SURVIVAL_DAYS, strict=True)
+    )
+
+
 SCORES = TableSpec(
     "ml",
     "scores",
@@ -90,15 +104,7 @@ SCORES = TableSpec(
         Column("churn_probability", "double", "of a cancellation in the model's window"),
         Column("risk_rank", "integer", "1 is the highest probability; ties by user_id"),
         Column("risk_band", "string", "high, medium or low"),
-        *(
-            Column(
-                name,
-                "double",
-                f"chance not to cancel in the {days} days from the window's start on; null where "
-                "no cancellation is forecast",
-            )
-            for name, days in zip(survival_columns(), SURVIVAL_DAYS, strict=True)
-        ),
+        *_staying("null where no cancellation is forecast"),
         Column(
             EXPECTED_DAYS,
             "double",
@@ -222,6 +228,7 @@ BACKTEST_PREDICTIONS = TableSpec(
         Column("gender", "string", "for fairness"),
         Column("reasons", "strings", "as in scores; null where the model gives none"),
         Column("reason_fields", "reasons", "as in scores; null where the model gives none"),
+        *_staying("null of other models, of dates learnt from, and without such a forecast"),
     ),
     partition_by=("run_id",),
 )

@@ -7,6 +7,8 @@ The slope of a user's log likelihood is the expectation of that of all that happ
 was seen (Fisher's identity).
 
 A day: pauses that begin on it show the state, then the user may cancel, then the state may change.
+
+Users are the last axis of all arrays: NumPy's loops are longest along it.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Filtered:
 
     Attributes:
         weights: of content and fading users with each mean pause; those of a user add up to 1,
-            shape (2, users, grid points).
+            shape (2, grid points, users).
         log_likelihoods: of the users, their cancellations left out, shape (users,).
         foreseen: log of the chance of the days without a cancellation, each given what was known
             before it was over, shape (users,).
@@ -54,7 +56,7 @@ class Filtered:
     @property
     def fading(self) -> Floats:
         """The chance that each user fades, shape (users,)."""
-        return np.asarray(self.weights[1].sum(axis=1))
+        return np.asarray(self.weights[1].sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -85,27 +87,25 @@ def filter_lives(
         profile: what multiplies the chances to cancel on each day of the billing cycle, mean 1.
         keeps: whether each day's weights are kept, for the way back.
     """
-    weights = _begin(lives, parameters)
+    weights, steps = _begin(lives, parameters), _Steps.of(lives, parameters, profile)
     total, foreseen = np.zeros((2, len(lives.joined)))
-    found = Filtered(weights, total, foreseen)
+    mass, kept, norms = np.ones(len(lives.joined)), [], []
     for day in range(lives.n_days):
         user, seen, size = _see(lives, parameters, day)
-        seen *= weights[:, user]
-        norm = seen.sum(axis=(0, 2))
-        weights[:, user] = seen / norm[:, None]
+        seen *= weights[..., user]
+        norm = seen.sum(axis=(0, 1))
+        weights[..., user] = seen / norm
         total[user] += np.log(norm) + size
+        mass[user] = 1.0
         if keeps:
-            found.kept.append(weights.copy())
-            found.norms.append(norm)
-        step = _Step.of(lives, parameters, profile, day)
-        before = weights.sum(axis=(0, 2))
-        weights = step.forward(weights)
-        foreseen += np.log(weights.sum(axis=(0, 2)) / before)
-    norm = weights.sum(axis=(0, 2))
-    found.norms.append(norm)
-    return Filtered(
-        weights / norm[:, None], total + np.log(norm), foreseen, found.kept, found.norms
-    )
+            kept.append(weights.copy())
+            norms.append(norm)
+        weights = steps.forward(weights, day)
+        left = weights.sum(axis=(0, 1))
+        foreseen += np.log(left / mass)
+        mass = left
+    norms.append(mass)
+    return Filtered(weights / mass, total + np.log(mass), foreseen, kept, norms)
 
 
 def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
@@ -113,10 +113,10 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
     parameters = Parameters.of_vector(vector)
     forward = filter_lives(lives, parameters, profile, keeps=True)
     finals = _final_chances(lives, parameters, profile)
-    outcome = (forward.weights.sum(axis=2) * finals).sum(axis=0)
+    outcome = (forward.weights.sum(axis=1) * finals).sum(axis=0)
     slopes = _run_back(lives, vector, profile, forward, finals / outcome)
     total = forward.log_likelihoods.sum() + np.log(outcome).sum()
-    return Sums(float(total), slopes.sum(axis=0), slopes.T @ slopes)
+    return Sums(float(total), slopes.sum(axis=1), slopes @ slopes.T)
 
 
 def foresee_cancels(lives: Lives, vector: Floats, profile: Floats) -> float:
@@ -124,7 +124,7 @@ def foresee_cancels(lives: Lives, vector: Floats, profile: Floats) -> float:
     parameters = Parameters.of_vector(vector)
     forward = filter_lives(lives, parameters, profile)
     finals = _final_chances(lives, parameters, profile)
-    outcome = (forward.weights.sum(axis=2) * finals).sum(axis=0)
+    outcome = (forward.weights.sum(axis=1) * finals).sum(axis=0)
     return float(forward.foreseen.sum() + np.log(outcome).sum())
 
 
@@ -149,7 +149,7 @@ def forecast_staying(
     Returns:
         Shape (users, days).
     """
-    alive = filtered.weights.sum(axis=2)
+    alive = filtered.weights.sum(axis=1)
     staying = {0: alive.sum(axis=0)}
     for day in range(max(days)):
         factors = lives.factors(profile, lives.n_days + day)
@@ -161,79 +161,83 @@ def forecast_staying(
 
 
 @dataclass(frozen=True)
-class _Step:
-    """The chances of one day; each of shape (users,), those of the dead 0.
+class _Steps:
+    """The chances of all days; those of the dead are 0.
 
     Attributes:
-        cancel: while content and while fading, shape (2, users).
-        onset: to begin to fade.
-        recovery: to become content.
+        cancel: while content and while fading, shape (2, days, users).
+        survive: one less these.
+        onset: to begin to fade, shape (days, users).
+        recovery: to become content, of that shape.
     """
 
     cancel: Floats
+    survive: Floats
     onset: Floats
     recovery: Floats
 
     @classmethod
-    def of(cls, lives: Lives, parameters: Parameters, profile: Floats, day: int) -> _Step:
-        alive = lives.is_alive(day).astype(np.float64)
-        cancel = _cancel_chances(parameters, lives.factors(profile, day)) * alive
-        return cls(cancel, parameters.onset * alive, parameters.recovery * alive)
+    def of(cls, lives: Lives, parameters: Parameters, profile: Floats) -> _Steps:
+        days = np.arange(lives.n_days)[:, None]
+        alive = lives.is_alive(days).astype(np.float64)
+        cancel = _cancel_chances(parameters, lives.factors(profile, days)) * alive
+        return cls(cancel, 1.0 - cancel, parameters.onset * alive, parameters.recovery * alive)
 
-    def forward(self, weights: Floats) -> Floats:
-        """The weights after the day."""
-        alive = weights * (1.0 - self.cancel)[:, :, None]
-        return _move(alive, self.onset[:, None], self.recovery[:, None])
+    def forward(self, weights: Floats, day: int) -> Floats:
+        """The weights after a day."""
+        alive = weights * self.survive[:, None, day]
+        return _move(alive, self.onset[day], self.recovery[day])
 
-    def back(self, later: Floats) -> Floats:
-        """What the weights before the day are worth, of what those after it are."""
+    def back(self, later: Floats, day: int) -> Floats:
+        """What the weights before a day are worth, of what those after it are."""
         change = later[1] - later[0]
-        moved = np.stack(
-            [
-                later[0] + self.onset[:, None] * change,
-                later[1] - self.recovery[:, None] * change,
-            ]
-        )
-        return np.asarray(moved * (1.0 - self.cancel)[:, :, None])
+        moved = later.copy()
+        moved[0] += self.onset[day] * change
+        moved[1] -= self.recovery[day] * change
+        moved *= self.survive[:, None, day]
+        return moved
 
 
 def _move(alive: Floats, onset: float | Floats, recovery: float | Floats) -> Floats:
-    """Weights of content and fading users, shape (2, ...), after a change of state."""
+    """Move weights of content and fading users, shape (2, ...), by a change of state, in place."""
     flow = onset * alive[0] - recovery * alive[1]
-    return np.stack([alive[0] - flow, alive[1] + flow])
+    alive[0] -= flow
+    alive[1] += flow
+    return alive
 
 
 def _begin(lives: Lives, parameters: Parameters) -> Floats:
-    """The weights on the first day, shape (2, users, grid points)."""
+    """The weights on the first day, shape (2, grid points, users)."""
     _, log_weights = grid()
     fading = np.where(lives.is_new, 0.0, parameters.fading_at_start)
     states = np.stack([1.0 - fading, fading])
-    return np.asarray(states[:, :, None] * np.exp(log_weights))
+    return np.asarray(states[:, None] * np.exp(log_weights)[:, None])
 
 
 def _means(parameters: Parameters) -> Floats:
-    """Mean pauses of content and fading users in days, shape (2, grid points)."""
-    return np.stack([parameters.pauses, parameters.pauses * parameters.slowing])
+    """Mean pauses of content and fading users in days, shape (2, grid points, 1)."""
+    pauses = parameters.pauses
+    return np.array([pauses, pauses * parameters.slowing])[..., None]
 
 
 def _see(lives: Lives, parameters: Parameters, day: int) -> tuple[Ints, Floats, Floats]:
     """The users whose pauses began on a day, their likelihood, and the log of its size.
 
     Returns:
-        Users, shape (pauses,); likelihoods, shape (2, pauses, grid points), the largest of each
+        Users, shape (pauses,); likelihoods, shape (2, grid points, pauses), the largest of each
         user 1; and by what log each was lowered to be so, shape (pauses,).
     """
     chosen, means = lives.pauses.of_day(day), _means(parameters)
-    days, n_ended = lives.pauses.days[chosen, None], lives.pauses.n_ended[chosen, None]
-    logs = -days / means[:, None, :] - n_ended * np.log(means)[:, None, :]
-    size = logs.max(axis=(0, 2))
-    return lives.pauses.user[chosen], np.exp(logs - size[:, None]), size
+    days, n_ended = lives.pauses.days[chosen], lives.pauses.n_ended[chosen]
+    logs = -days / means - n_ended * np.log(means)
+    size = logs.max(axis=(0, 1))
+    return lives.pauses.user[chosen], np.exp(logs - size), size
 
 
 def _cancel_chances(parameters: Parameters, factors: Floats) -> Floats:
-    """While content and while fading, shape (2, users)."""
-    base = np.array([[parameters.cancel_content], [parameters.cancel_fading]])
-    return np.asarray(np.minimum(base * factors, _MAX_CHANCE))
+    """While content and while fading, shape (2, *factors.shape)."""
+    base = parameters.cancel_content, parameters.cancel_fading
+    return np.stack([np.minimum(chance * factors, _MAX_CHANCE) for chance in base])
 
 
 def _final_chances(lives: Lives, parameters: Parameters, profile: Floats) -> Floats:
@@ -245,7 +249,7 @@ def _final_chances(lives: Lives, parameters: Parameters, profile: Floats) -> Flo
 def _run_back(
     lives: Lives, vector: Floats, profile: Floats, forward: Filtered, finals: Floats
 ) -> Floats:
-    """The slopes of the users' log likelihoods by the vector, shape (users, 7).
+    """The slopes of the users' log likelihoods by the vector, shape (7, users).
 
     Args:
         lives: of some users.
@@ -256,47 +260,45 @@ def _run_back(
             (2, users).
     """
     parameters = Parameters.of_vector(vector)
-    slopes = np.zeros((len(lives.joined), len(NAMES)))
-    column = {name: slopes[:, number] for number, name in enumerate(NAMES)}
+    slopes = np.zeros((len(NAMES), len(lives.joined)))
+    column = dict(zip(NAMES, slopes, strict=True))
     cancels = ("cancel_content", "cancel_fading")
-    at_end = forward.weights.sum(axis=2) * finals * lives.is_cancelled
+    at_end = forward.weights.sum(axis=1) * finals * lives.is_cancelled
     for name, chance in zip(cancels, at_end, strict=True):
         column[name] += chance
     (deviates, _), means = grid(), _means(parameters)
-    later = np.repeat((finals / forward.norms[-1])[:, :, None], len(deviates), axis=2)
+    steps = _Steps.of(lives, parameters, profile)
+    later = np.repeat((finals / forward.norms[-1])[:, None], len(deviates), axis=1)
     for day in reversed(range(lives.n_days)):
         weights = forward.kept[day]
-        step = _Step.of(lives, parameters, profile, day)
-        survive = 1.0 - step.cancel
+        cancel, survive = steps.cancel[:, day], steps.survive[:, day]
+        onset, recovery = steps.onset[day], steps.recovery[day]
         same, other = (
-            np.einsum("sur,sur->su", weights, side) * survive for side in (later, later[::-1])
+            np.einsum("sgu,sgu->su", weights, side) * survive for side in (later, later[::-1])
         )
-        begun, recovered = step.onset * other[0], step.recovery * other[1]
-        lived = (
-            begun + (1.0 - step.onset) * same[0],
-            recovered + (1.0 - step.recovery) * same[1],
-        )
-        column["onset"] += begun - step.onset * lived[0]
-        column["recovery"] += recovered - step.recovery * lived[1]
-        for name, alive, chance, survived in zip(cancels, lived, step.cancel, survive, strict=True):
+        begun, recovered = onset * other[0], recovery * other[1]
+        lived = begun + (1.0 - onset) * same[0], recovered + (1.0 - recovery) * same[1]
+        column["onset"] += begun - onset * lived[0]
+        column["recovery"] += recovered - recovery * lived[1]
+        for name, alive, chance, survived in zip(cancels, lived, cancel, survive, strict=True):
             column[name] -= alive * chance / survived
-        later = step.back(later)
+        later = steps.back(later, day)
         chosen = lives.pauses.of_day(day)
         user = lives.pauses.user[chosen]
-        known = weights[:, user] * later[:, user]
-        expected = lives.pauses.days[chosen, None] / means[:, None, :]
-        told = known * (expected - lives.pauses.n_ended[chosen, None])
-        column["slowing"][user] += told[1].sum(axis=1)
-        column["mean_log_pause"][user] += told.sum(axis=(0, 2))
-        column["sd_log_pause"][user] += (told.sum(axis=0) * deviates).sum(axis=1)
+        known = weights[..., user] * later[..., user]
+        expected = lives.pauses.days[chosen] / means
+        told = known * (expected - lives.pauses.n_ended[chosen])
+        column["slowing"][user] += told[1].sum(axis=0)
+        column["mean_log_pause"][user] += told.sum(axis=(0, 1))
+        column["sd_log_pause"][user] += deviates @ told.sum(axis=0)
         _, seen, _ = _see(lives, parameters, day)
-        later[:, user] *= seen / forward.norms[day][:, None]
-    begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=1)
+        later[..., user] *= seen / forward.norms[day]
+    begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=0)
     at_start = np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
     content, more = cancel_parts(parameters)
     column["cancel_content"] += content * column["cancel_fading"]
     column["cancel_fading"] *= more
-    slopes += at_start[:, None] * fading_log_odds(vector)[1]
+    slopes += np.outer(fading_log_odds(vector)[1], at_start)
     column["slowing"] *= (parameters.slowing - 1.0) / parameters.slowing
     column["sd_log_pause"] *= parameters.sd_log_pause
     return slopes

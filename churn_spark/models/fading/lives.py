@@ -62,16 +62,16 @@ class Lives:
     pauses: Pauses
     n_days: int
 
-    def is_alive(self, day: int) -> Bools:
-        """Who lives through the day, shape (users,)."""
+    def is_alive(self, day: int | Ints) -> Bools:
+        """Who lives through the day, shape (users,); of days of shape (n, 1), (n, users)."""
         return (self.joined <= day) & (self.ended > day)
 
-    def factors(self, profile: Floats, day: int) -> Floats:
+    def factors(self, profile: Floats, day: int | Ints) -> Floats:
         """What the billing cycle makes of chances to cancel on a day; 1 where it is unknown.
 
         Args:
             profile: of each day of the cycle, shape (30,).
-            day: of the log; also beyond its end.
+            day: of the log; also beyond its end; one, or several of shape (n, 1).
         """
         return np.append(profile, 1.0)[self._places(day)]
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+from scipy.stats import chi2
 
 from churn_spark.arrays import Floats
 from churn_spark.models.survival.curves import Curves
@@ -39,11 +40,26 @@ class CheckedCurves:
         is_known = np.append(self.cancels >= ENOUGH_CANCELS, False)
         return int(np.append(0.0, self.days)[int(np.argmin(is_known))])
 
-    @property
-    def measured(self) -> tuple[float, float]:
-        """Cancels up to there, and those that were expected."""
-        is_in = self.days <= self.measured_days
+    def up_to(self, day: float) -> tuple[float, float]:
+        """Cancels up to the end of a stretch, and those that were expected."""
+        is_in = self.days <= day
         return float(self.cancels[is_in].sum()), float(self.expected[is_in].sum())
+
+    def factors(self, day: float) -> tuple[float, float] | None:
+        """What a cumulative hazard up to a day may have to be multiplied by, from and to.
+
+        The 95 % interval of happened over expected, the former taken for a Poisson count (Garwood,
+        Biometrika 28, 1936), widened to 1 where that leaves it out: a curve that was wrong has an
+        interval on the side of what happened. None where it wasn't held against anything.
+
+        Args:
+            day: end of a stretch.
+        """
+        happened, expected = self.up_to(day)
+        if not day <= self.measured_days or not expected > 0:
+            return None
+        low, high = chi2.ppf(0.025, 2 * happened) / 2, chi2.ppf(0.975, 2 * happened + 2) / 2
+        return min(float(low) / expected, 1.0), max(float(high) / expected, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything about it, for JSON."""

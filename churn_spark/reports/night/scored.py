@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from churn_spark.config import MAX_LISTED, CostsConfig
-from churn_spark.contracts.survival import CAP_DAYS, SURVIVAL_DAYS, survival_columns
+from churn_spark.contracts.survival import CAP_DAYS, survival_columns
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SNAPSHOTS
 from churn_spark.contracts.tables.ml import BY_VALUE, LISTED
-from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_staying
+from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_parts
 from churn_spark.evaluation.list_length import ListPlan, plan_lists
 from churn_spark.lakehouse.frames import first_rows, join, sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
@@ -27,7 +27,6 @@ _LEVEL: Final = "last_subscription_level"
 _KEYS: Final = ("as_of", "user_id")
 _MAX_USERS: Final = 200_000
 _FEWEST_DAYS: Final = 7
-_FEWEST_CANCELS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,4 @@ def _groups(rows: pd.DataFrame) -> Iterator[GroupCurve]:
     parts = [("all", rows)]
     parts += [(f"level={level}", rows[rows[_LEVEL] == level]) for level in ("free", "paid")]
     parts += [(f"band={band}", rows[rows["risk_band"] == band]) for band in BANDS]
-    for name, part in parts:
-        if (part["cancelled"] < part["watched"]).sum() >= _FEWEST_CANCELS:
-            observed = observe_staying(part["cancelled"].to_numpy(), part["watched"].to_numpy())
-            means = part[[*survival_columns()]].astype(float).mean()
-            yield GroupCurve(name, observed, dict(zip(SURVIVAL_DAYS, means, strict=True)))
+    return observe_parts(parts)
