@@ -72,7 +72,7 @@ class SimulationFacts:
         return (
             f"{self.users:,} users ({self.users_seen:,} of them with events), {self.events:,} "
             "events, "
-            f"{self.cancels:,} cancels, {self.days} days in {self.folder}"
+            f"{self.cancels:,} cancellations, {self.days} days in {self.folder}"
         )
 
 

@@ -157,7 +157,7 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     context, choice, facts = tune(tmp_path, *slow)
     assert not choice.candidate.is_present
     assert choice.candidate.parameters["learning_rate"] > 0.001
-    assert facts[-1].endswith("version 1 is champion")
+    assert facts[-1].endswith("version 1 is champion, the model in use")
     rate = choice.candidate.parameters["learning_rate"]
     assert f"--set lightgbm.learning_rate={rate}" in facts[-2]
     (trained,) = (run for run in runs_of(context) if run.info.run_name == "lightgbm")

@@ -167,7 +167,7 @@ def test_answer_of_a_quiet_night_comes_with_its_rule() -> None:
 
 def test_what_waits_for_a_human_is_said_with_the_command(data: NightData) -> None:
     assert answer(data) == "No retraining until a person has looked."
-    (waits,) = [text for text in cautions(data) if text.startswith("Waits for a human: ")]
+    (waits,) = [text for text in cautions(data) if text.startswith("Waits for a person: ")]
     assert data.state is not None
     assert str(data.state.waits_for_human) in waits
     assert f"retrain_if_needed --date {LAST} --release REASON" in waits

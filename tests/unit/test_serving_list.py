@@ -187,6 +187,10 @@ def test_user_is_told_with_their_row_of_the_list(world: World) -> None:
     assert "Number 2, on it since" in page
     assert "if came 2 times: 1\u00a0%" in page
     assert "No single change" in world.get(f"/page/users/{fifth}").text
+
+
+def test_model_page_says_where_no_key_is_asked_for(world: World) -> None:
+    assert "keys: no API key is required" in world.get("/page/model").text
     scored = world.get("/list?source=scores&limit=1000").json()["rows"]
     other = next(
         one["user_id"]
