@@ -140,9 +140,7 @@ def test_list_is_by_effect_where_a_night_before_has_said_so(
     worth = listed["value_at_risk"] / listed["churn_probability"]
     assert (listed["expected_saves"] * worth).is_monotonic_decreasing
     assert len(listed) == 2
-    assert (
-        f"ordered by what listing a user saves, as known on {night}" in capsys.readouterr().out
-    )
+    assert f"ordered by what listing a user saves, as known on {night}" in capsys.readouterr().out
     # On the night itself, and before, it was not known.
     flow.build_retention_list(context, night)
     before = context.lakehouse.read(RETENTION_LISTS).toPandas()

@@ -238,11 +238,11 @@ def _check_increase(
     """
     change = compare_rates(n_hits, facts.n_rows)
     changes = [change]
-    above = f"the {change.reference:.1%} of the training rows"
+    above = f"the usual {change.reference:.1%}"
     if facts.newest is not None and newest is not None:
         changes.append(compare_rates(newest, facts.newest.n_rows))
-        before = f"the {changes[-1].reference:.1%} of the last date that passed"
-        above = f"the larger of {above} and {before}"
+        before = f"{changes[-1].reference:.1%} on the last date that passed"
+        above = f"the larger of {change.reference:.1%} in training and {before}"
     expected = f"at most {100 * allowed:g} percentage points above {above}"
     has_grown = all(c.difference > allowed and c.p_value < config.max_chance for c in changes)
     sentence = f"{change.current:.1%} of {facts.column} are {what}; expected {expected}"
