@@ -70,7 +70,7 @@ def _add_base() -> None:
     home = Path(os.environ.get("JAVA_HOME", "")).resolve()
     base = home / "lib" / "server" / "classes.jsa"
     if home.is_relative_to(Path(sys.prefix).resolve()) and not base.exists():
-        command = [home / "bin" / "java", "-Xshare:dump"]
+        command = [str(home / "bin" / "java"), "-Xshare:dump"]
         subprocess.run(command, capture_output=True, timeout=_MAX_S, check=False)
 
 
