@@ -81,8 +81,8 @@ podman "${store[@]}" run --rm --network=host --pull=never "${lent[@]}" \
     printf '%4d s  %s\n' $((SECONDS - started)) "$line"
   done | tee "$folder/said"
 
-# The demo shows its list at its end.
-waited=$(awk '/ s  \$ / && n++ == 1 { print $1 }' "$folder/said")
+waited=$(awk '/The list of/ { print $1; exit }' "$folder/said")
+[[ -n $waited ]] || { echo 'error: found no line "The list of …" in what make demo has printed' >&2; exit 1; }
 echo "first list on the screen after $waited s, packages and jars included; every command of the" \
   "README has run, in $((SECONDS - started)) s"
 if ((waited > limit)); then
