@@ -144,7 +144,7 @@ bench-cluster: setup ## A first night of 1.3 GB on a cluster of one worker, and 
 	@"$(PY)" -m bench.cluster_speed
 
 .PHONY: bench-smoke
-bench-smoke: setup ## Has the mini night become dearer, in CPU or Spark jobs: [STORE=1] (2 min)
+bench-smoke: setup ## Performance check on a small run, CPU and Spark jobs: [STORE=1] (2 min)
 	@"$(PY)" -m bench.smoke $(if $(STORE),--store)
 
 .PHONY: bench-simulate

@@ -31,11 +31,11 @@ _TROUBLES: Final = (
     _Trouble(
         r"No space left on device|os error 28\b|database or disk is full|Disk quota exceeded",
         "the disk is full",
-        "make room and run the same again: what was begun is finished then",
+        "free some space and run the same command again: it finishes what was started",
     ),
     _Trouble(
         r"Read-only file system|os error 30\b|readonly database",
-        "what is to be written lies on storage that is read-only",
+        "the storage to write to is read-only",
         "mount it writable, or set LAKEHOUSE to another place",
     ),
     _Trouble(
@@ -68,12 +68,12 @@ _TROUBLES: Final = (
     ),
     _Trouble(
         r"Permission denied|os error 13\b|AccessDeniedException|AccessControlException",
-        "the user of this process may not do it",
-        "run as the user who owns the place, or set LAKEHOUSE to another one",
+        "permission denied to the user of this process",
+        "run as the owner of the folder, or set LAKEHOUSE to a folder that this user may write to",
     ),
     _Trouble(
         r"database is locked",
-        "another process holds the MLflow store",
+        "another process uses the MLflow store",
         "end it, such as an `mlflow ui` or a backup, and run the same again",
     ),
 )

@@ -17,7 +17,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
         "doctor": ("", "--json"),
         "check_mapping": ("--events /logs", "--events /logs --mapping mapping.yaml"),
     },
-    "Nights: what runs every day": {
+    "Daily runs (nights)": {
         "nightly": (
             "--events /logs",
             "--date 2018-12-01 --events /logs --evaluate",
@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
         "check_freshness": ("--set schedule.expected_by=06:00",),
         "record_contacts": ("--file contacts.csv",),
     },
-    "Look and ask": {
+    "Inspect and query": {
         "status": ("", "--runs 30"),
         "query": (
             '"select risk_band, count(*) as users from ml.scores group by risk_band"',
@@ -39,7 +39,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
         "replay": ("", "--set policy.max_training_days=14"),
         "serve": ("--port 8000", "new-key dashboard --scope read"),
     },
-    "The steps of a night, one by one": {
+    "The steps of a daily run, one by one": {
         "ingest_events": ("--events /logs", "--events /logs --reload changed"),
         "build_session_days": ("",),
         "build_transitions": ("",),
@@ -51,13 +51,13 @@ COMMANDS: Final[Mapping[str, Mapping[str, Examples]]] = {
         "monitor_model": ("--date 2018-12-01",),
         "retrain_if_needed": ("--date 2018-12-01", "--date 2018-12-01 --ask-only"),
     },
-    "The model: learn, test, judge": {
+    "The model: train, tune, test": {
         "train_model": ("--date 2018-12-01", "--date 2018-12-01 --set lightgbm.class_weight=none"),
         "tune_model": ("--date 2018-12-01",),
         "backtest": ("", "--date 2018-12-01"),
         "check_leaks": ("--date 2018-12-01",),
     },
-    "The tables: repair, erase, tidy up": {
+    "The tables: repair, erase, clean up": {
         "extract_rejected": ("--out rejected.json",),
         "erase_user": ("--user 2000298", "--file ids.txt"),
         "maintain_tables": ("",),

@@ -25,7 +25,9 @@ def choose_dates(
         typer.BadParameter: if they contradict each other, or none is named and one must be.
     """
     if (first is None) != (last is None):
-        raise typer.BadParameter("found --from or --to alone, expected both, or --date")
+        raise typer.BadParameter(
+            "--from and --to are only allowed together; for one date use --date"
+        )
     if first is None or last is None:
         if one is None and is_required:
             raise typer.BadParameter("found no date, expected --date, or --from and --to")

@@ -97,7 +97,7 @@ def _main(
         ),
     ] = False,
 ) -> None:
-    """Who is about to cancel, and why: from event logs to the list of the morning.
+    """Predict which users will cancel soon, and why: from event logs to a daily call list.
 
     Tables are read from and written to $LAKEHOUSE, by default ./lakehouse.
     """

@@ -43,7 +43,7 @@ _DATE = typer.Option(
     "--date",
     parser=parse_date,
     metavar="YYYY-MM-DD",
-    help="Date to look from, UTC: only what happened before it is known.",
+    help="As-of date, UTC: only events before 00:00 of this date are used.",
 )
 
 DateOption = Annotated[date, _DATE]
@@ -54,15 +54,15 @@ FromOption = Annotated[
         "--from",
         parser=parse_date,
         metavar="YYYY-MM-DD",
-        help="First of several dates, with --to and in place of --date; they are done in order.",
+        help="First date of a range, with --to and instead of --date; done in order.",
     ),
 ]
 ToOption = Annotated[
     date | None,
-    typer.Option("--to", parser=parse_date, metavar="YYYY-MM-DD", help="Last of these dates."),
+    typer.Option("--to", parser=parse_date, metavar="YYYY-MM-DD", help="Last date of the range."),
 ]
 EnvOption = Annotated[
-    str, typer.Option("--env", help="Configuration on top of base: local, cluster.")
+    str, typer.Option("--env", help="Profile over conf/base.yaml: local, cluster.")
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -78,16 +78,20 @@ WaitOption = Annotated[
     ),
 ]
 PlanOption = Annotated[
-    bool, typer.Option("--plan", help="Say what would be done, why, and for how long; do nothing.")
+    bool,
+    typer.Option(
+        "--plan", help="Dry run: show what would be done, why, and the expected run time."
+    ),
 ]
 EventsOption = Annotated[
-    str | None, typer.Option("--events", help="Folder, file or glob; default: ingest.events.")
+    str | None,
+    typer.Option("--events", help="Event log: folder, file or glob; default: ingest.events."),
 ]
 MappingOption = Annotated[
     Path | None,
     typer.Option(
         "--mapping",
-        help="File that says which columns are what; default: ingest.mapping.",
+        help="Column mapping (YAML file); default: ingest.mapping.",
     ),
 ]
 FailOnAlertOption = Annotated[

@@ -13,7 +13,7 @@ from jobs._job import job
 from jobs._options import OptionalDateOption
 
 Truth = Annotated[
-    Path | None, typer.Option(help="Folder of the simulated world that the log is of, if it is.")
+    Path | None, typer.Option(help="Output folder of simulate_events, if the log is simulated.")
 ]
 
 app = new_app()
@@ -25,7 +25,7 @@ def main(
     date: OptionalDateOption = None,
     truth: Truth = None,
 ) -> None:
-    """Test on the newest dates that have labels; without a date, on those of the whole log."""
+    """Test the model on the newest dates with known outcomes; default: those of the whole log."""
     from churn_spark.pipeline import backtest
 
     backtest.run(context.lakehouse, context.registry, context.config.evaluation, date, truth)

@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_report")
 def main(context: JobContext) -> None:
-    """Write the page of the newest backtest and that of the newest night, where there is one."""
+    """Write the evaluation page (newest backtest) and the monitoring page (newest daily run)."""
     from churn_spark.pipeline import report
 
     config = context.config

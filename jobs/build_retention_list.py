@@ -21,10 +21,12 @@ def main(
     date: DateOption,
     csv: Annotated[
         Path | None,
-        typer.Option(help="Also write the list to this file; of several dates that of the last."),
+        typer.Option(
+            help="Also write the list to this CSV file; of several dates that of the last."
+        ),
     ] = None,
 ) -> None:
-    """List those with the most value at risk as of the date; a rerun replaces its list."""
+    """Build the call list: users with most value at risk as of the date. A rerun replaces it."""
     from churn_spark.pipeline import retention_list
 
     config = context.config

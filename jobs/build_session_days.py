@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_session_days")
 def main(context: JobContext) -> None:
-    """Sum up what each user did in each session, for the dates whose events changed."""
+    """Summarise each user's sessions by day, for the dates whose events have changed."""
     from churn_spark.pipeline import session_days
 
     session_days.run(context.lakehouse, context.config.ingest)

@@ -21,7 +21,7 @@ RefreshFrom = Annotated[
         "--refresh-from",
         parser=parse_date,
         metavar="YYYY-MM-DD",
-        help="Build all snapshots from here on anew that late events have changed, scored or not.",
+        help="Rebuild snapshots from this date on that late events have changed, even if scored.",
     ),
 ]
 
@@ -30,7 +30,7 @@ RefreshFrom = Annotated[
 def main(
     context: JobContext, date: OptionalDateOption = None, refresh_from: RefreshFrom = None
 ) -> None:
-    """Build the snapshot as of the date, and the labels that the log has made known."""
+    """Compute all users' features as of the date, and the outcomes (labels) that are known now."""
     from churn_spark.pipeline import snapshots
 
     if date is None and refresh_from is None:

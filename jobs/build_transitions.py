@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "build_transitions")
 def main(context: JobContext) -> None:
-    """Count how users went from page to page, for the dates whose events changed and later ones."""
+    """Count transitions from page to page, from the first date whose events have changed."""
     from churn_spark.pipeline import transitions
 
     transitions.run(context.lakehouse, context.config.ingest)

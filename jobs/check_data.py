@@ -13,7 +13,7 @@ app = new_app()
 
 @job(app, "check_data")
 def main(context: JobContext, date: DateOption) -> ExitCode:
-    """Check the newest day of the log and the snapshot; exit with 30 if a check fails."""
+    """Check the quality of the newest day and the features; exit code 30 if a check fails."""
     from churn_spark.pipeline import check_data
 
     checks = context.config.checks

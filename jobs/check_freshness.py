@@ -15,10 +15,10 @@ app = new_app()
 
 @app.command()
 def main(env: EnvOption = "local", overrides: SetOption = None) -> None:
-    """Say whether the newest expected night has finished, in seconds: it starts no Spark.
+    """Check whether the latest scheduled daily run has finished; fast, since it starts no Spark.
 
-    Exits with 0 if it has and with 50 if not; then the receivers of alerts are notified, once until
-    it has, and once more when it has. schedule.expected_by says by when.
+    Exit code 0 if it has finished, 50 if it is overdue. When it becomes overdue, the receivers of
+    alerts get one message, and one more when it finishes. schedule.expected_by sets the deadline.
     """
     config = load_config(env, overrides or ())
     log_to_standard_error()

@@ -12,7 +12,7 @@ app = new_app()
 
 @job(app, "check_leaks", writes=False)
 def main(context: JobContext, date: DateOption) -> None:
-    """Look for leaks in the feature table as of the date; exit code 30 if there are any."""
+    """Look for features that know the outcome (data leaks); exit code 30 if there are any."""
     from churn_spark.pipeline import check_leaks
 
     config = context.config

@@ -19,15 +19,15 @@ def main(
     events: EventsOption = None,
     mapping: MappingOption = None,
     rows: Annotated[
-        int, typer.Option(min=1, help="Look at about so many rows, of all files together.")
+        int, typer.Option(min=1, help="About how many rows to look at, of all files together.")
     ] = 1000,
     out: Annotated[
-        Path | None, typer.Option(help="Write the proposed mapping to this new file.")
+        Path | None, typer.Option(help="Write the proposed column mapping to this new file.")
     ] = None,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
-    """Look at a log before it is loaded, field by field; propose a mapping where there is none."""
+    """Inspect a log before loading it, field by field; propose a column mapping if none."""
     config = load_config(env, with_mapping(overrides, mapping))
     from churn_spark.pipeline.check_mapping import run
     from churn_spark.pipeline.mapping_page import show_check, write_proposal

@@ -17,13 +17,13 @@ app = new_app()
 def main(
     context: JobContext,
     nights: Annotated[
-        int, typer.Option(min=1, help="Dates to run, the last is the log's end.")
+        int, typer.Option(min=1, help="Number of dates to run; the last one is the end of the log.")
     ] = 2,
     is_opened: Annotated[
         bool, typer.Option("--open", help="Show the pages in a browser at the end.")
     ] = False,
 ) -> None:
-    """Simulate a log of sixteen weeks, run the last nights of it, and show what comes out."""
+    """Simulate a 16-week event log, run the pipeline for its last dates, and show the results."""
     from churn_spark.pipeline import demo
 
     open_registry = context.open_registry_later()

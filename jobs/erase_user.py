@@ -19,17 +19,17 @@ def main(
     context: JobContext,
     user: Annotated[
         list[str] | None,
-        typer.Option("--user", help="Id of a user, as the logs have it; may be given again."),
+        typer.Option("--user", help="User id, as in the logs; repeatable."),
     ] = None,
     file: Annotated[
-        str | None, typer.Option(help="File with an id a line; - is standard input.")
+        str | None, typer.Option(help="File with one user id per line; - is standard input.")
     ] = None,
     sources: Annotated[
         Path | None,
-        typer.Option(help="File for the paths of all input files that hold these users."),
+        typer.Option(help="Write the paths of all input files with these users to this file."),
     ] = None,
 ) -> None:
-    """Erase users from the lakehouse for good; after an interruption, run it again.
+    """Permanently erase users from the lakehouse; after an interruption, run it again.
 
     Files of logs are not changed: --sources says which of them hold these users.
     """

@@ -17,13 +17,13 @@ app = new_app()
 @job(app, "extract_rejected", writes=False)
 def main(
     context: JobContext,
-    out: Annotated[Path, typer.Option(help="File to write; it must not be there yet.")],
+    out: Annotated[Path, typer.Option(help="File to write; it must not exist yet.")],
     reason: Annotated[
         str | None, typer.Option(help="Only lines that were rejected for this reason.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Write at most this many lines.")] = 1000,
 ) -> None:
-    """Write rejected lines, personal data and all, to look at or to deliver again when mended."""
+    """Write the rejected input lines to a file, unmasked, to inspect or correct them."""
     from churn_spark.pipeline import extract_rejected
 
     max_bytes = context.config.ingest.max_line_bytes

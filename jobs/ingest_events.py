@@ -16,8 +16,8 @@ ReloadOption = Annotated[
     Literal["changed", "all"] | None,
     typer.Option(
         "--reload",
-        help="Read files again, in place of what they had delivered: those that were changed "
-        "since, or all of --events.",
+        help="Reload files and replace the events read from them before: those changed since "
+        "(changed), or all of --events (all).",
     ),
 ]
 
@@ -28,7 +28,7 @@ def main(
     events: EventsOption = None,
     reload: ReloadOption = None,
 ) -> None:
-    """Load the files that are new, and what has been added to those that were read."""
+    """Load new files of the log, and what was appended to files already read."""
     from churn_spark.pipeline import ingest
 
     config = context.config

@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "maintain_tables")
 def main(context: JobContext) -> None:
-    """Join small files, and remove old files, rows and models, as `maintenance` says."""
+    """Merge small files; delete what is older than the section `maintenance` keeps."""
     from churn_spark.pipeline import maintain
 
     maintain.run(context.lakehouse, context.registry, context.config.maintenance)

@@ -17,7 +17,7 @@ def main(
     date: DateOption,
     fail_on_alert: FailOnAlertOption = False,
 ) -> ExitCode:
-    """Compare the date with the training rows and with earlier nights, and judge new labels."""
+    """Measure drift of the date's data, and the model's performance where outcomes are known."""
     from churn_spark.pipeline import monitor
 
     drift = monitor.run(context.lakehouse, context.registry, date, context.config.night)

@@ -21,7 +21,7 @@ Evaluate = Annotated[
     bool,
     typer.Option(
         "--evaluate",
-        help="Then test the model on the past and write the page, where the log is long enough.",
+        help="Afterwards run a backtest and write the evaluation page, if the log is long enough.",
     ),
 ]
 
@@ -36,7 +36,7 @@ def main(
     fail_on_alert: FailOnAlertOption = False,
     evaluate: Evaluate = False,
 ) -> ExitCode:
-    """Do all steps for one date; without one, for the day after the last usual day of the log."""
+    """Do all steps for one date; default: the day after the last complete day of the log."""
     from churn_spark.pipeline import evaluate as evaluation
     from churn_spark.pipeline import night
     from churn_spark.pipeline.demo import refuse_demo_lakehouse

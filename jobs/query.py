@@ -32,11 +32,13 @@ class WithSaved(TyperCommand):
 @app.command(cls=WithSaved)
 def main(
     sql: Annotated[
-        str | None, typer.Argument(help="A SELECT; - reads it from standard input.")
+        str | None, typer.Argument(help="An SQL query (SELECT …); - reads it from standard input.")
     ] = None,
     saved: Annotated[
         str | None,
-        typer.Option(_SAVED, metavar="[NAME]", help="Ask a saved query; without a name, list all."),
+        typer.Option(
+            _SAVED, metavar="[NAME]", help="Run a saved query; without a name, list them."
+        ),
     ] = None,
     tables: Annotated[
         bool, typer.Option("--tables", help="List the tables that are there, with their columns.")
@@ -47,11 +49,11 @@ def main(
             "--format", help="table, csv or json; default: table on a terminal, else csv."
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Show so many rows of a table.")] = 50,
+    rows: Annotated[int, typer.Option(min=1, help="Number of rows to show at most.")] = 50,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
-    """Ask the tables in SQL, in seconds: it starts no Spark, and writes nothing.
+    """Query the tables with SQL; fast, since it starts no Spark. Read-only.
 
     A table is called as docs/data-flow.md names it: ml.scores, "ml/scores", or just scores. The
     dialect is DataFusion's, much like PostgreSQL's; instants are UTC.

@@ -21,11 +21,11 @@ def main(
         Path | None,
         typer.Option(
             help="CSV of user_id, list_date, time, channel, outcome and, if known, offer and cost; "
-            "without it only what the service was sent is merged."
+            "without a file only contacts sent to the service are recorded."
         ),
     ] = None,
 ) -> None:
-    """Record contacts with users of lists; the same file twice, or a killed run, counts once."""
+    """Record which listed users were contacted; repeating it with the same file is safe."""
     from churn_spark.pipeline import record_contacts
 
     record_contacts.run(context.lakehouse, file)

@@ -11,7 +11,7 @@ app = new_app()
 
 @job(app, "register_tables")
 def main(context: JobContext) -> None:
-    """Name the tables LAYER_TABLE in the database `catalog.database`, where others find them."""
+    """Register the tables in the Spark catalog (as gold_snapshots, …) for other tools to query."""
     from churn_spark.pipeline import register_tables
 
     register_tables.run(context.lakehouse, context.config.catalog)

@@ -15,7 +15,7 @@ Calibrate = Annotated[
     typer.Option(
         "--calibrate",
         metavar="PER_YEAR",
-        help="Find the most sensitive thresholds with no more retrainings for drift a year.",
+        help="Find the lowest drift thresholds with at most PER_YEAR retrainings for drift a year.",
     ),
 ]
 
@@ -24,7 +24,7 @@ app = new_app()
 
 @job(app, "replay", writes=False)
 def main(context: JobContext, max_false_alarms: Calibrate = None) -> None:
-    """Make the decision of every stored night again, and check that it is the same.
+    """Recompute the retraining decision of every stored daily run and check that it is unchanged.
 
     Where the thresholds of the configuration aren't those of the last night, as with
     `--set policy.KEY=VALUE`, what they would have decided otherwise is shown as well.

@@ -13,11 +13,14 @@ from jobs._job import job
 from jobs._options import DateOption, FailOnAlertOption
 
 AskOnly = Annotated[
-    bool, typer.Option("--ask-only", help="Train nothing; exit with 20 if it is asked for.")
+    bool,
+    typer.Option(
+        "--ask-only", help="Only decide, don't train; exit code 20 if a retraining is due."
+    ),
 ]
 Release = Annotated[
     str | None,
-    typer.Option("--release", metavar="REASON", help="A human has looked: go on retraining."),
+    typer.Option("--release", metavar="REASON", help="Lift the retraining stop after a review."),
 ]
 
 app = new_app()
@@ -31,7 +34,7 @@ def main(
     release_reason: Release = None,
     fail_on_alert: FailOnAlertOption = False,
 ) -> ExitCode:
-    """Decide by the night's checks, drift and performance, and carry the decision out."""
+    """Decide from checks, drift and performance whether to retrain, and retrain if so."""
     from churn_spark.pipeline import decide
 
     outcome = decide.run(

@@ -22,14 +22,18 @@ app = new_app()
 
 @app.command()
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of a simulated world.")],
+    out: Annotated[Path, typer.Option(help="Output folder of simulate_events.")],
     date: OptionalDateOption = None,
     first: FromOption = None,
     last: ToOption = None,
-    horizon_days: Annotated[int, typer.Option(help="Days in which a cancel counts.")] = 14,
-    gap_days: Annotated[int, typer.Option(help="Days before they begin.")] = 1,
+    horizon_days: Annotated[
+        int, typer.Option(help="Length of the prediction window in days.")
+    ] = 14,
+    gap_days: Annotated[
+        int, typer.Option(help="Days between the date and the prediction window.")
+    ] = 1,
 ) -> None:
-    """Write each simulated user's true chance to cancel, and the best AUC and AP there is."""
+    """Write each simulated user's true cancellation probability, and the best possible metrics."""
     dates = choose_dates(date, first, last, is_required=True, in_order=False)
     for day in filter(None, dates):
         simulate.reveal_truth(out, day, Horizon(horizon_days, gap_days))

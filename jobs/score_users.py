@@ -12,7 +12,7 @@ app = new_app()
 
 @job(app, "score_users")
 def main(context: JobContext, date: DateOption) -> None:
-    """Score everybody in the population as of the date; a rerun replaces the date's scores."""
+    """Predict every active user's risk as of the date; a rerun replaces the date's scores."""
     from churn_spark.pipeline import score
 
     config = context.config

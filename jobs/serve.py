@@ -20,7 +20,7 @@ app = new_app()
 Port = Annotated[int | None, typer.Option(envvar="CHURN_PORT", help="Default: serving.port.")]
 Host = Annotated[str | None, typer.Option(envvar="CHURN_HOST", help="Default: serving.host.")]
 WithoutKeys = Annotated[
-    bool, typer.Option("--without-keys", help="Answer everybody, whoever asks.")
+    bool, typer.Option("--without-keys", help="Require no API key: answer everybody.")
 ]
 
 
@@ -34,7 +34,7 @@ def main(
     mapping: MappingOption = None,
     without_keys: WithoutKeys = False,
 ) -> None:
-    """Answer requests until it is stopped; requests under way are finished first."""
+    """Start the web service (pages and API); on stop, running requests are finished first."""
     if context.invoked_subcommand:
         return
     changes = with_mapping(overrides, mapping)
@@ -48,12 +48,13 @@ def main(
 
 @app.command("new-key")
 def print_new_key(
-    name: Annotated[str, typer.Argument(help="Of the key, in the access log.")],
+    name: Annotated[str, typer.Argument(help="Name of the key, shown in the access log.")],
     scopes: Annotated[
-        list[str] | None, typer.Option("--scope", help="predict, read, write; default: all.")
+        list[str] | None,
+        typer.Option("--scope", help="What the key may do: predict, read, write; default: all."),
     ] = None,
 ) -> None:
-    """Make a key: print it once, and the lines for the keys file, which hold no secret."""
+    """Make an API key: print it once, and the lines for the keys file, which hold no secret."""
     typer.echo(describe_new_key(name, scopes or ()), nl=False)
 
 

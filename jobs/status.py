@@ -15,11 +15,11 @@ app = new_app()
 
 @app.command()
 def main(
-    runs: Annotated[int, typer.Option(min=1, help="Tell so many of the last runs.")] = 10,
+    runs: Annotated[int, typer.Option(min=1, help="Number of last runs to show.")] = 10,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:
-    """Show how the lakehouse stands, in seconds: it starts no Spark, and writes nothing."""
+    """Show last runs, model, alerts and table sizes; fast, since it starts no Spark. Read-only."""
     config = load_config(env, overrides or ())
     from churn_spark.pipeline.status import read_status
     from churn_spark.pipeline.status_page import show_status

@@ -12,7 +12,7 @@ app = new_app()
 
 @job(app, "train_model")
 def main(context: JobContext, date: DateOption) -> None:
-    """Train with what is known by the date; the first model becomes champion."""
+    """Train with the data known by the date. The first model goes into use (the champion)."""
     from churn_spark.pipeline import train
 
     train.run(context.lakehouse, context.registry, date, context.config.learning)

@@ -12,7 +12,7 @@ app = new_app()
 
 @job(app, "tune_model")
 def main(context: JobContext, date: DateOption) -> None:
-    """Search for better parameters with what is known by the date; go on where a run has ended."""
+    """Search for better parameters with the data known by the date; resumes where it stopped."""
     from churn_spark.pipeline import tune
 
     config = context.config

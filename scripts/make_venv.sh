@@ -42,7 +42,7 @@ for candidate in "${pythons[@]}"; do
     break
   fi
 done
-[[ -n $python ]] || fail "no Python 3.11 as ${pythons[*]}: install it, or name it with PYTHON=path"
+[[ -n $python ]] || fail "no Python 3.11 found (looked for ${pythons[*]}): install it, or name it with PYTHON=path"
 "$python" -c 'import ensurepip, venv' 2> /dev/null ||
   fail "$python can't make virtual environments: install its venv package (python3.11-venv)"
 "$python" -c 'import ctypes, sys; sys.platform != "linux" or ctypes.CDLL("libgomp.so.1")' \

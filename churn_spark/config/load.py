@@ -145,7 +145,7 @@ def load_config(env: str = "local", overrides: Sequence[str] = ()) -> Config:
     except ValidationError as error:
         problems = "; ".join(_describe(problem) for problem in error.errors())
         raise ConfigError(
-            f"the configuration doesn't fit: {problems}. All keys are in conf/base.yaml"
+            f"invalid configuration: {problems}. All keys are in conf/base.yaml"
         ) from error
 
 

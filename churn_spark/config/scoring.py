@@ -50,6 +50,12 @@ class RetentionListConfig(Section):
     campaign: str = Field(min_length=1, max_length=40)
     effect_days: int = Field(ge=1, le=3650)
 
+    @property
+    def value_unit(self) -> str:
+        """What values at risk are in: fees where every fee counts as 1, else what these are in."""
+        is_count = set(self.value_by_level.values()) <= {0.0, 1.0}
+        return "monthly fees" if is_count else "the currency of the fees"
+
     @field_validator("capacity", mode="wrap")
     @classmethod
     def _say_both_kinds(cls, found: Any, check: ValidatorFunctionWrapHandler) -> Any:

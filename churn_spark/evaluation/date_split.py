@@ -44,8 +44,9 @@ def split_dates(dates: Iterable[date], horizon: Horizon, n_test: int) -> DateSpl
     train = [day for day in ordered if test and day <= horizon.newest_learnable(test[0])]
     if not train or len(test) < n_test:
         raise TooFewDatesError(
-            f"found {len(ordered)} as-of dates with known labels, and {len(train)} of them end "
-            f"before the newest {n_test} to judge on; expected at least one: load more of the "
+            f"the log is too short to test on {n_test} dates: of {len(ordered)} as-of dates with "
+            f"known outcomes {len(train)} end early enough to train on, needed is one. Load "
+            "more of the "
             "log, or lower backtest.n_test_dates, tuning.n_dates or labels.horizon_days; the "
             "lifetime label has no dates"
         )

@@ -98,17 +98,17 @@ def describe_plan(plan: ListPlan) -> str:
     for one in plan.lists:
         if one.length == plan.chosen:
             parts.append(
-                f"The list of {count_of(one.length, 'user')} is expected to hold "
-                f"{one.reached.value:.1f} of {plan.n_cancels:,.0f} cancels, from "
-                f"{one.reached.low:.0f} to {one.reached.high:.0f}."
+                f"Of {plan.n_cancels:,.0f} cancellations expected in total, the list of "
+                f"{count_of(one.length, 'user')} is expected to contain {one.reached.value:.1f} "
+                f"(95 % interval {one.reached.low:.0f} to {one.reached.high:.0f})."
             )
     if plan.costs is None:
-        parts.append("Set costs to see what each length is worth.")
+        parts.append("To see what each length is worth, set `costs` in the configuration.")
     elif plan.best:
         pays = percent(break_even_probability(plan.costs), 1)
         parts.append(
-            f"The net value is largest with {count_of(plan.best, 'user')}: an offer pays from a "
-            f"chance of {pays} upwards."
+            f"The net value is largest with {count_of(plan.best, 'user')}: an offer is worth its "
+            f"cost from a probability of {pays} upwards."
         )
     else:
         parts.append("No offer is worth its cost: list nobody.")
@@ -120,13 +120,13 @@ def describe_interval(plan: ListPlan) -> str:
     covered = "who happens to cancel"
     if plan.n_checked:
         covered += (
-            " and how well the level of the probabilities could be checked, on "
-            f"{count_of(plan.n_checked, 'cancel')} of users whom no model has learnt from"
+            " and how well the level of the probabilities could be validated, on "
+            f"{count_of(plan.n_checked, 'cancellation')} of users not used for training"
         )
     return (
-        f"Intervals of 95 % cover {covered}; not what changes after the date. Cancels are those of "
-        "the label's window, if nothing is done. Everybody scored counts, the most value at "
-        "risk first, whoever may not be contacted."
+        f"The 95 % intervals cover {covered}; not what changes after the date. Counted are "
+        "cancellations in the prediction window if nothing is done, among all scored users, the "
+        "most value at risk first, including those who may not be contacted."
     )
 
 

@@ -94,8 +94,7 @@ class IngestSummary:
         ]
         changed = [
             f"{path} was changed after it was read; its new content is not loaded: {_AGAIN}, or "
-            "run `ingest_events --reload changed`, which puts it in place of what the file had "
-            "delivered"
+            "run `ingest_events --reload changed`, which replaces the events read from it before"
             for path in self.changed
         ]
         ignored = []
@@ -132,8 +131,8 @@ class IngestSummary:
         of_erased = f"erased {lines['erased']:,} + " if lines["erased"] else ""
         return (
             f"{count_of(n_files, 'file')}: read {lines['read']:,} = "
-            f"accepted {lines['accepted']:,} + anonymous {lines['anonymous']:,} + "
-            f"{of_erased}quarantined {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
+            f"accepted {lines['accepted']:,} + not signed in {lines['anonymous']:,} + "
+            f"{of_erased}rejected {sum(reasons.values()):,}" + (f" ({listed})" if listed else "")
         )
 
 

@@ -222,7 +222,7 @@ def _decompress(source: Any) -> Iterator[bytes]:
             if member.eof:
                 member, n_members = zlib.decompressobj(_GZIP), n_members + 1
     if is_inside:
-        raise DamagedFileError("the compressed data end too early")
+        raise DamagedFileError("the gzip file is truncated (incomplete)")
 
 
 def _inflate(member: Any, chunk: bytes) -> Iterator[bytes]:

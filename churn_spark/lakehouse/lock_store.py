@@ -124,7 +124,8 @@ def require_safe(store: LockStore, root: str) -> None:
 
 def _unsafe(root: str, found: str) -> LockStoreError:
     return LockStoreError(
-        f"found {root}, where two jobs that start at once can't be told apart ({found}), expected "
-        "a local disk, HDFS, or an object store that takes conditional puts: choose one of them "
-        "for the lakehouse, or, where no second job can ever write, say --set lock.required=false"
+        f"{root} can't hold a lock, so two jobs at once could overwrite each other ({found}); "
+        "needed is "
+        "a local disk, HDFS, or an object store with conditional puts (docs/stores.md): choose one "
+        "for the lakehouse, or, if no second job can ever write, set --set lock.required=false"
     )

@@ -215,6 +215,6 @@ def _fit(rows: pa.Table, delta: DeltaTable) -> pa.Table:
         return pa.table(arrays, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise OldTableError(
-            f"found {delta.table_uri.rstrip('/')} with a column of another type ({error}), "
-            "expected those of this release: move it away, and the next run makes it anew"
+            f"the table {delta.table_uri.rstrip('/')} has a column of another type than in this "
+            f"release ({error}): move the table away, and the next run creates it again"
         ) from error

@@ -69,7 +69,8 @@ class TouchedDates:
 
     def describe(self) -> str:
         """One line for people."""
-        return f"events v{self.events.version}: {count_of(len(self.dates), 'date')} rebuilt"
+        days = count_of(len(self.dates), "date")
+        return f"{days} rebuilt from version {self.events.version} of the events"
 
 
 def find_touched_dates(lakehouse: Lakehouse, built: TableSpec, version: int) -> TouchedDates:

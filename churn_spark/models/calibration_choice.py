@@ -76,7 +76,7 @@ def choose_calibration(
     shown = [np.bincount(user[labels == label], minlength=len(names)) > 0 for label in (0, 1)]
     n_rarer = min(int(is_shown.sum()) for is_shown in shown)
     if n_rarer < 2:
-        reason = f"none: {n_rarer} users show the rarer outcome, expected at least 2"
+        reason = f"none: it takes 2 users with each outcome, one has {n_rarer}"
         return ChosenCalibration(Calibration("none"), {}, reason)
     is_positive = labels == 1
     n_positive = int(
@@ -143,18 +143,19 @@ def _describe(
 ) -> str:
     best = min(held_out, key=lambda name: held_out[name])
     margin = f"{_CLEARLY:g} standard errors"
-    losses = ", ".join(f"{name} {loss:.5f}" for name, loss in held_out.items())
+    losses = ", ".join(f"{name} {loss:.4f}" for name, loss in held_out.items())
     if kind == best:
         why = (
-            "the best"
+            "lowest log loss"
             if kind == KINDS[0]
-            else f"better by more than {margin} than all simpler ones"
+            else f"log loss lower by more than {margin} than of all simpler kinds"
         )
     else:
         excess, error = worse[kind]
         why = (
-            f"the simplest within {margin} of {best} "
-            f"({excess:.5f} worse, standard error {error:.5f})"
+            f"the simplest kind that is not clearly worse than {best} (log loss higher by "
+            f"{excess:.4f}, standard error {error:.4f}; clear are {margin})"
         )
-    few = f", fewer than {MIN_POSITIVES}: no curve" if n_positive < MIN_POSITIVES else ""
-    return f"{kind}: {why}; held-out log loss {losses}; {n_positive} of {n} rows positive{few}"
+    few = f" (a curve needs {MIN_POSITIVES})" if n_positive < MIN_POSITIVES else ""
+    rows = f"{n_positive} of {n} rows cancel{few}"
+    return f"{kind}: {why}; log loss by cross-validation: {losses}; {rows}"

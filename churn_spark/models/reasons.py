@@ -37,12 +37,12 @@ class Reason:
 
     @property
     def text(self) -> str:
-        """The value beside the typical one: `visited Downgrade 4 times (typical: 0)`."""
+        """The value beside the typical one: `visited Downgrade 4 times (median: 0)`."""
         return describe(self.feature, self.value, self.typical)
 
     @property
     def sentence(self) -> str:
-        """The whole of it: `visited Downgrade 4 times (typical: 0): raises the risk`."""
+        """The whole of it: `visited Downgrade 4 times (median: 0): raises the risk`."""
         return f"{self.text}: {self.direction} the risk"
 
     @property

@@ -58,9 +58,10 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
     validation = positives.get(VALIDATION, 0)
     if fitted < config.min_cancels or validation < config.min_validation_cancels:
         raise TooFewCancelsError(
-            f"found {fitted} cancellations to learn from and {validation} to validate on among "
-            f"{n_rows:,} labelled rows; expected at least {config.min_cancels} and "
-            f"{config.min_validation_cancels}: load more of the log, or lower "
+            f"too few cancellations: {fitted} to train on and {validation} to validate on among "
+            f"{n_rows:,} rows with a known outcome, at least {config.min_cancels} and "
+            f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
+            "date, or lower "
             "training.min_cancels and training.min_validation_cancels"
         )
 

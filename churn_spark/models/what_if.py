@@ -43,10 +43,10 @@ class Change:
 
     @property
     def text(self) -> str:
-        """`if came 5 times in 7 days instead of 1: 8 % instead of 14 %`."""
+        """`predicted risk would be 8 % instead of 14 % with: visited 5 times instead of 1`."""
         change = describe_change(self.feature, self.before, self.after)
         now, then = map(share_in_words, (self.probability_before, self.probability_after))
-        return f"if {change}: {then} instead of {now}"
+        return f"predicted risk would be {then} instead of {now} with: {change}"
 
 
 def best_changes(

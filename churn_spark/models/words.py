@@ -1,4 +1,4 @@
-"""Feature values in the words of people: `played 12 songs in 7 days (typical: 30)`."""
+"""Feature values in the words of people: `played 12 songs in 7 days (median: 30)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from churn_spark.contracts.features.spec import Feature
 
 Value = float | str | None
 
-_COMPARISON = re.compile(r" \((typical|most common): \{typical\}\)$")
+_COMPARISON = re.compile(r" \((median|expected|most common): \{typical\}\)$")
 # Only a whole 1 is one of something: 0.1 songs, 11 songs and 1,001 songs are many.
 _ONE = re.compile(
     r"(?<![\d,.])1 (different )?(time|session|song|friend|day|hour|visit|page|advert|week)s\b"
@@ -20,10 +20,10 @@ _MAX_DECIMALS = 3
 
 
 def describe(feature: Feature, value: Value, typical: Value) -> str:
-    """The value beside the typical one: `visited Downgrade 4 times (typical: 0)`.
+    """The value beside the typical one: `visited Downgrade 4 times (median: 0)`.
 
     Numbers get as many decimals as it takes to tell the two apart, so that no reason reads
-    "80 songs (typical: 80)".
+    "80 songs (median: 80)".
     """
     if _is_missing(value):
         return f"{feature.meaning} (unknown)"
@@ -42,7 +42,7 @@ def describe_change(feature: Feature, before: Value, after: Value) -> str:
 
 
 def describe_kind(feature: Feature, value: Value) -> str:
-    """The value without its numbers: `came … times in … days`, or `subscription is paid`."""
+    """The value without its numbers: `visited … times in … days`, or `subscription is paid`."""
     if _is_missing(value):
         return f"{feature.meaning} (unknown)"
     # Taken out before the phrase is filled: 1 of something would lose its plural.

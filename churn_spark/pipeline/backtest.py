@@ -135,7 +135,9 @@ def run(
             lakehouse.replace_rows(of_run, spec, {"run_id": [run_id]})
         tested.data.release()
         facts.extend(describe_run(plan, figures))
-        facts.append(f"left out: {count_of(n_in_gap, 'row')} with a cancel in the gap")
+        facts.append(
+            f"excluded: {count_of(n_in_gap, 'row')} that cancel before the prediction window"
+        )
         if tested.data.changed is not None:
             facts.append(tested.data.changed.describe())
     return run_id
@@ -164,8 +166,9 @@ def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:
         return str(Interval(value, low, high))
 
     return [
-        f"learnt from {count_of(len(plan.train), 'date')} up to {plan.train[-1]}, tested on "
+        f"trained on {count_of(len(plan.train), 'date')} up to {plan.train[-1]}, tested on "
         f"{len(plan.test)} up to {plan.test[-1]}",
-        f"AUC LightGBM {figure(PRIMARY)}, LR {figure('logistic_regression')}, rule "
-        f"{figure('rule')}; LightGBM - LR {figure(PRIMARY, 'logistic_regression')}",
+        f"ROC AUC [95 % interval]: LightGBM {figure(PRIMARY)}, logistic regression "
+        f"{figure('logistic_regression')}, simple rule {figure('rule')}; LightGBM minus logistic "
+        f"regression {figure(PRIMARY, 'logistic_regression')}",
     ]

@@ -54,10 +54,12 @@ def refuse_later(registry: ModelRegistry, version: str, date: Date) -> None:
     trained = registry.trained_as_of(version)
     if trained > date:
         raise OtherModelError(
-            f"found model version {version}, trained as of {trained}, as champion for {date}, "
-            "expected one of that time: this one has learnt what came of these users. Choose "
-            f"{trained} or a later date; `backtest --date {date}` tells how good a model of that "
-            "time is"
+            f"model version {version} was trained as of {trained}, after {date}: it has already "
+            "seen "
+            "what happened to these users. Choose "
+            f"{trained} or a later date; for an earlier one `backtest --date {date}` tests a "
+            "model of that "
+            "time"
         )
 
 

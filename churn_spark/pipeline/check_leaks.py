@@ -81,8 +81,9 @@ def run(
     if findings:
         say_findings(findings)
         raise LeakFoundError(
-            f"found {count_of(len(findings), 'leak')} in {SNAPSHOTS.path}, expected none: "
-            "mend the features or labels named above before a model learns from them"
+            f"found {count_of(len(findings), 'leak')} in {SNAPSHOTS.path} (features that know "
+            "the outcome): "
+            "correct the features or labels named above before training a model"
         )
 
 

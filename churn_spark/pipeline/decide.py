@@ -31,6 +31,7 @@ from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidenc
 from churn_spark.monitoring.policy.history import Entry, first_state, standing_on
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.pipeline import snapshots, train
 from churn_spark.pipeline.calibrate import calibrate_if_due
 from churn_spark.pipeline.champion import load_champion
@@ -156,7 +157,7 @@ def decide_night(
         night = settle(lakehouse, registry, night, config.policy)
         if night.is_decided_later:
             newest = night.entries[-1].decision.night
-            facts.append(f"{newest} is decided already and stands on {date}")
+            facts.append(f"kept: the decision of {newest}, which follows from that of {date}")
             return Outcome(is_held)
         before = state_before(night, config.policy)
         judged = probation_dates(night, before, config)
@@ -172,7 +173,9 @@ def decide_night(
             evidence = meet_rival(lakehouse, registry, night, before, rival, evidence, config)
         tonight.append(decide_entry(date, before, evidence, config.policy))
         if rival is not None and rival.version not in {e.decision.version for e in tonight}:
-            facts.append(f"version {rival.version} goes on waiting as challenger")
+            facts.append(
+                f"version {rival.version} still waits to be compared with the model in use"
+            )
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
         is_asked = tonight[-1].decision.kind == "retrain"
@@ -184,7 +187,7 @@ def decide_night(
         drop_judged(registry, night)
         alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
         facts.extend(
-            f"{e.decision.kind} ({e.decision.rule}): {e.decision.reason}"
+            f"{name_decision(e.decision.kind, e.decision.rule)}: {e.decision.reason}"
             for e in (*tonight, *order)
         )
     return Outcome(is_held, is_asked, alerts)

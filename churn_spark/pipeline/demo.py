@@ -96,8 +96,8 @@ def claim_demo_lakehouse(lakehouse: str) -> Path:
     folder = Path(lakehouse) / DEMO_FOLDER
     if "://" in lakehouse or (Path(lakehouse, "bronze").exists() and not folder.exists()):
         raise InputError(
-            f"found {lakehouse} in use by other logs, expected an empty local folder for the "
-            "demo: call it with LAKEHOUSE=./lakehouse-demo"
+            f"{lakehouse} has tables of other logs; the demo needs an empty local folder: "
+            "set LAKEHOUSE=./lakehouse-demo"
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -111,8 +111,9 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
     """
     if "://" not in lakehouse and Path(lakehouse, DEMO_FOLDER).exists():
         raise InputError(
-            f"found the demo's simulated log in {lakehouse}, expected a lakehouse for real "
-            "logs: choose another LAKEHOUSE, or delete this one (`make demo` makes it again)"
+            f"{lakehouse} belongs to the demo and can't take other logs: set another folder, "
+            "such as "
+            "LAKEHOUSE=./mine"
         )
 
 
@@ -121,7 +122,7 @@ def show_list(lakehouse: Lakehouse, night_date: date, n_users: int = 5) -> None:
     rows = lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [night_date]})
     listed = [row for row in rows if row.list_rank is not None]
     title = f"The list of {night_date}, its first {n_users}"
-    table = Table("rank", "user", "probability", "days", "reasons", title=title)
+    table = Table("rank", "user", "probability", "days listed", "reasons", title=title)
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(
             str(row.list_rank),
@@ -139,5 +140,5 @@ def show_next(lakehouse: Lakehouse, pages: list[str]) -> None:
     where = "" if root == "./lakehouse" else f" LAKEHOUSE={root}"
     say("pages", ", ".join(pages))
     say("the list, served", f"CHURN_API_KEY=$(openssl rand -hex 32) make serve{where}")
-    say("how it stands", f"make status{where}")
+    say("status", f"make status{where}")
     say("your own log", "make run EVENTS=path LAKEHOUSE=./lakehouse-own")

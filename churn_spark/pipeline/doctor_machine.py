@@ -78,10 +78,11 @@ def judge_packages(where: str, pinned: Mapping[str, str], there: Mapping[str, st
         return Finding("packages", Verdict.ERROR, found, _AGAIN)
     if others:
         found = (
-            f"{count_of(len(others), 'version')} other than in {where}: {name_some(others, _SHOWN)}"
+            f"{count_of(len(others), 'package')} of another version than in {where}: "
+            f"{name_some(others, _SHOWN)}"
         )
         return Finding("packages", Verdict.WARNING, found, f"not what was tried: {_AGAIN}")
-    return is_well("packages", f"{count_of(len(pinned), 'version')} as in {where}")
+    return is_well("packages", f"{count_of(len(pinned), 'package')}, versions as in {where}")
 
 
 def read_lock() -> tuple[str, dict[str, str]]:
@@ -120,7 +121,7 @@ def judge_memory(available: int, total: int, heap: int) -> Finding:
     """
     found = (
         f"{available / _GB:.1f} of {total / _GB:.1f} GB are free; the driver's JVM may take "
-        f"{heap / _GB:.1f} (spark.driver_memory), its Python about {_PYTHON_BYTES / _GB:.0f}"
+        f"{heap / _GB:.1f} GB (spark.driver_memory), its Python about {_PYTHON_BYTES / _GB:.0f} GB"
     )
     if heap > total:
         advice = "give the job a larger machine or container, or a smaller spark.driver_memory"

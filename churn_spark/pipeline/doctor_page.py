@@ -45,5 +45,5 @@ def _count(told: Iterable[Finding]) -> str:
     counts = Counter(one.verdict for one in told)
     n_errors, n_warnings = counts[Verdict.ERROR], counts[Verdict.WARNING]
     if not n_errors + n_warnings:
-        return f"{count_of(counts[Verdict.OK], 'look')}, and all is well"
+        return f"{count_of(counts[Verdict.OK], 'check')}, no problems found"
     return f"{count_of(n_errors, 'error')}, {count_of(n_warnings, 'warning')}"

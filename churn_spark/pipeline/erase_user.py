@@ -145,8 +145,11 @@ def check_ids(user_ids: Collection[str], config: IngestConfig) -> list[str]:
     meant = sorted({one.strip(WHITE_SPACE) for one in user_ids})
     nobody = {*ANONYMOUS_IDS, *config.anonymous_user_ids}.intersection(meant)
     if not meant or nobody:
-        found = "an id that stands for everybody who isn't known" if nobody else "no id"
-        raise InputError(f"found {found}, expected ids of users as the logs have them")
+        found = "an id that stands for all unknown users" if nobody else "no user id"
+        raise InputError(
+            f"found {found}: name the users by --user ID, as in the logs, or by --file with one id "
+            "per line"
+        )
     if len(meant) > MAX_USERS:
         raise InputError(
             f"found {len(meant):,} users, expected at most {MAX_USERS:,} at once: cut the file "

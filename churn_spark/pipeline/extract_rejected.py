@@ -46,7 +46,7 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
         max_bytes: of a line that its hash is made of: `ingest.max_line_bytes`.
 
     Raises:
-        InputError: if the file exists, or no line was rejected for the reason.
+        InputError: if the file exists, or lines were rejected, but none for the reason.
     """
     with USE_CASE.start(lakehouse) as facts:
         if out.exists():
@@ -55,7 +55,13 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
         chosen = rows if reason is None else rows.filter(F.col("reason") == reason)
         if chosen.isEmpty():
             known = sorted(row.reason for row in rows.select("reason").distinct().collect())
-            raise InputError(f"found no line rejected for {reason!r}, expected one of {known}")
+            if known:
+                raise InputError(
+                    f"no line was rejected for {reason!r}; lines were rejected for: "
+                    f"{', '.join(known)}"
+                )
+            facts.append(f"no line was rejected: {out} was not written")
+            return 0
         ordered = chosen.orderBy("source_file", "byte_offset").limit(limit).toLocalIterator()
         n_lines = 0
         with out.open("xb") as written:

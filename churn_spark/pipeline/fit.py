@@ -164,7 +164,7 @@ def announce(lakehouse: Lakehouse, registry: ModelRegistry, version: str) -> str
         return f"version {version} waits as challenger: the next night judges it"
     if alias is None:
         return f"version {version} is retrospective: it describes the past, it forecasts nothing"
-    return f"version {version} is {alias}"
+    return f"version {version} is {alias}, the model in use"
 
 
 def training_key(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> dict[str, str]:

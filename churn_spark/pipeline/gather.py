@@ -60,8 +60,8 @@ class Night:
         champion = self.champion
         if champion is None:
             raise NoChampionError(
-                "found no champion in the registry and no decision, expected one training to "
-                "have succeeded: run `train_model`, or `nightly`"
+                "no model is in use yet, because no training has succeeded: run `train_model`, or "
+                "`nightly`, which trains the first one"
             )
         return champion
 

@@ -64,13 +64,13 @@ class _Beat:
     started: float = field(default_factory=time.monotonic)
 
     def describe(self) -> str:
-        """`goes on since 40 s, task 12 of 64`."""
+        """`still running after 40 s, task 12 of 64`."""
         try:
             far = self.look()
         except Exception:
             # The session may have ended; what the step says of that counts.
             far = ""
-        return f"goes on since {time.monotonic() - self.started:,.0f} s{far and f', {far}'}"
+        return f"still running after {time.monotonic() - self.started:,.0f} s{far and f', {far}'}"
 
 
 _beats: Final[list[_Beat]] = []

@@ -171,15 +171,18 @@ def monitor_night(
         found = read_drift(lakehouse, date)
         of_lists: Where = {"run_date": [date], "basis": [LIST]}
         reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
-        facts.append(f"{len(reference.samples)} features against model version {bundle.version}")
+        facts.append(
+            f"{len(reference.samples)} features compared with the training rows of model version "
+            f"{bundle.version}"
+        )
         facts.append(found.movement.describe())
         if found.moved:
-            facts.append(f"moved: {name_some(found.moved, _NAMED)}")
+            facts.append(f"drifted: {name_some(found.moved, _NAMED)}")
         facts.append(_describe_joint(found.joint))
         if n_recounted:
-            facts.append(f"{count_of(n_recounted, 'earlier night')} counted for this version")
+            facts.append(f"{count_of(n_recounted, 'earlier run')} measured again for this version")
         if window:
-            facts.append(f"judged on the labels as of {window}")
+            facts.append(f"performance measured on the outcomes as of {window}")
         facts.extend(describe_reach(reach) for reach in reaches[-1:])
         facts.extend(saved)
     return found
@@ -202,9 +205,9 @@ def is_drift_judged(lakehouse: Lakehouse, date: Date, policy: PolicyConfig) -> b
 
 def _describe_joint(joint: Row | None) -> str:
     if joint is None or joint.status != "ok":
-        return "all features at once: not tested"
+        return "all features together: not tested"
     interval = Interval(joint.auc, joint.auc_low, joint.auc_high)
-    return f"all features at once: told apart with AUC {interval}"
+    return f"all features together: drift classifier with ROC AUC {interval}"
 
 
 def measure(

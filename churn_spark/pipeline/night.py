@@ -88,7 +88,7 @@ def run(
         open_registry: opens the model registry; called beside the first steps, as a new MLflow
             store takes seconds to lay out and nothing before a training needs it.
         config: of the night.
-        date: as-of date; the day after the last usual day of the log where none is given.
+        date: as-of date; the day after the last complete day of the log where none is given.
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
@@ -113,7 +113,7 @@ def run(
     log = read_log_dates(lakehouse, date)
     if date is None:
         date = log.span.end
-        say("nightly", f"--date {date}, the day after the last usual day of the log")
+        say("nightly", f"--date {date}, the day after the last complete day of the log")
     note_date(date)
     # By a mistyped date ahead of the log all that is there would be of long ago.
     maintain.run_if_due(lakehouse, registry, config.maintenance, min(date, log.span.end))

@@ -106,9 +106,9 @@ class Planner:
             yield Planned(snapshots.USE_CASE.name, "the snapshot, and labels as they become known")
             return
         built = BuiltDates.read(self.lakehouse, log, self.config.learning)
-        why = "built already, of the log as it is"
+        why = "built already, up to date with the log"
         if built.stale([date]):
-            why = "of another log or other settings" if date in built.noted else "not built yet"
+            why = "out of date: log or settings changed" if date in built.noted else "not built yet"
         yield Planned(snapshots.USE_CASE.name, f"the snapshot of {date}: {why}")
         others = sorted(snapshots.find_changed_labels(self.lakehouse, built) - {date})
         if others:
@@ -120,16 +120,16 @@ class Planner:
         learning = self.config.learning
         stale = sorted(snapshots.find_stale(self.lakehouse, first, learning, log))
         if not stale:
-            return Planned(snapshots.USE_CASE.name, f"nothing from {first} on: all is as the log")
+            return Planned(snapshots.USE_CASE.name, f"nothing from {first} on: all is up to date")
         named = name_some([str(day) for day in stale], _NAMED)
         what = f"the snapshots of {count_of(len(stale), 'date')} ({named})"
-        return Planned(snapshots.USE_CASE.name, f"{what}: of another log or other settings")
+        return Planned(snapshots.USE_CASE.name, f"{what}: out of date, log or settings changed")
 
     def training(self, date: Date | None) -> Iterator[Planned]:
         """What would be learnt from."""
         log = self._log(date)
         if log is None:
-            yield Planned(train.USE_CASE.name, "a model, of weekly dates that are known then")
+            yield Planned(train.USE_CASE.name, "a model, trained on weekly dates known by then")
             return
         learning = self.config.learning
         dates = training_dates(log, learning, date or log.span.end)
@@ -157,11 +157,11 @@ class Planner:
             yield from self.tables(use_case, date)
         later = [one.decision.night for one in read_entries(self.lakehouse)]
         if date is not None and later and max(later) > date:
-            what = f"no decision: that of {max(later)} stands on this night"
+            what = f"no decision: that of {max(later)} follows from this date's"
             yield Planned(decide.USE_CASE.name, what)
         else:
             yield from self.tables(decide.USE_CASE, date)
-        yield Planned(report.USE_CASE.name, "the page of the newest night")
+        yield Planned(report.USE_CASE.name, "the monitoring page of the newest run")
 
     def tables(self, use_case: UseCase, date: Date | None) -> Iterator[Planned]:
         """Which rows of a date would be replaced; of tables without a date, that they are."""
@@ -173,7 +173,7 @@ class Planner:
         if column is None or date is None:
             return spec.path
         if spec in _IF_STALE:
-            return f"{spec.path} of the dates that it reads, where they aren't of the log as it is"
+            return f"{spec.path} of the dates that it reads, where out of date with the log"
         n_rows = self.lakehouse.count_rows(spec, {column: [date]})
         found = f"{count_of(n_rows, 'row')} replaced" if n_rows else "new"
         return f"{spec.path} of {date} ({found})"
@@ -205,7 +205,7 @@ def plan_of(planner: Planner, job: str) -> Plan:
     for use_case in USE_CASES:
         if use_case.name == job:
             return partial(planner.tables, use_case)
-    return lambda _: iter([Planned(job, "all that it says of itself: it has no plan")])
+    return lambda _: iter([Planned(job, "no detailed plan: see --help for what it does")])
 
 
 def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
@@ -214,15 +214,15 @@ def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
     tell = plan_of(planner, job)
     total, is_known = 0.0, True
     for date in dates:
-        say(job, f"would do{f' for {date}' if date else ''}; nothing is written:")
+        say(job, f"plan{f' for {date}' if date else ''}; nothing is written:")
         steps = [*tell(date)]
         for one in steps:
             say(one.step, one.what)
         names = dict.fromkeys(one.step for one in steps)
         is_known &= bool(took.keys() & names.keys())
         total += sum(took.get(name, 0.0) for name in names)
-    known = f"about {duration(total)}, by what earlier runs took" if is_known else "not known yet"
-    say(job, f"how long: {known}")
+    known = f"about {duration(total)}, from earlier runs" if is_known else "not known yet"
+    say(job, f"expected run time: {known}")
 
 
 def _rollup(planner: Planner, step: UseCase) -> Plan:

@@ -58,8 +58,8 @@ def run(lakehouse: str, sql: str) -> Answer:
     if not is_reading(sql):
         start = " ".join(sql.split())[:60]
         raise QueryError(
-            f"found {start!r}, expected a statement that reads: SELECT, WITH, VALUES, DESCRIBE "
-            "table or EXPLAIN of one of them; tables are written by jobs alone"
+            f"{start!r} is no SQL statement that only reads: use SELECT, WITH, VALUES, DESCRIBE "
+            "table or EXPLAIN of one of them; for a saved query write --saved NAME"
         )
     root = find_root(lakehouse)
     there = open_all(root, find_named(sql, TABLES))

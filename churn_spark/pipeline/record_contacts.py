@@ -57,8 +57,8 @@ def run(lakehouse: Lakehouse, file: Path | None = None) -> list[Batch]:
     for batch in merged[len(waiting) :]:
         if batch.rejected and not batch.contacts:
             raise InputError(
-                f"found no contact in {file}, expected one at least: each row is named above and "
-                f"in {REJECTED_CONTACTS.path}; mend the file and give it again"
+                f"no row of {file} is a valid contact: what is wrong with each is said above and "
+                f"in {REJECTED_CONTACTS.path}; correct the file and run again"
             )
     return merged
 
@@ -73,5 +73,6 @@ def _tell_rejected(batch: Batch) -> None:
     if batch.rejected:
         rows = [f"row {number}: {reason}" for number, reason in sorted(batch.rejected.items())]
         warn(
-            f"{batch.source}: {name_some(rows, _NAMED, '; ')}; all are in {REJECTED_CONTACTS.path}"
+            f"{batch.source}, rows counted without the header line: "
+            f"{name_some(rows, _NAMED, '; ')}; rejected rows are in {REJECTED_CONTACTS.path}"
         )

@@ -128,7 +128,8 @@ def write_monitoring(
         page = render_night(data)
         path = lakehouse.write_report(page, "monitoring.html")
         facts.append(
-            f"night of {date}, {count_of(data.history['run_date'].nunique(), 'night')} of drift"
+            f"page of {date}, drift measured in "
+            f"{count_of(data.history['run_date'].nunique(), 'run')} so far"
         )
         facts.append(f"{len(page.encode()) / 1e6:.1f} MB")
         facts.append(path)

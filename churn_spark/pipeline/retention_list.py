@@ -89,9 +89,11 @@ def run(
         if n_control := int((listed["assignment"] == CONTROL).sum()):
             facts.append(f"{count_of(n_control, 'user')} withheld as control group")
         if model:
-            facts.append(f"by what listing a user saves, as the night of {model.as_of} knew it")
+            facts.append(f"ordered by what listing a user saves, as known on {model.as_of}")
         if n_left := int((listed["assignment"] == LEFT_ALONE).sum()):
-            facts.append(f"{count_of(n_left, 'user')} left alone")
+            facts.append(
+                f"{count_of(n_left, 'user')} left alone: calls make them cancel more often"
+            )
         facts.append(stability.describe())
         facts.append(f"model version {version}")
         if csv is not None:

@@ -96,9 +96,8 @@ def score_night(
             read_as_of(lakehouse, SCORES, date, ["as_of", "user_id", "risk_band"]), "risk_band"
         )
         facts.append(f"{count_of(sum(bands.values()), 'user')} as of {date}")
-        facts.append(
-            ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
-        )
+        counts = ", ".join(f"{bands.get(band, 0)} {band}" for band in ("high", "medium", "low"))
+        facts.append(f"risk: {counts}")
         facts.append(f"model version {bundle.version}")
 
 

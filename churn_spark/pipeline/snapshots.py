@@ -85,9 +85,10 @@ def run(
         built.write(lakehouse, dates, labelled)
         newest = lakehouse.count_rows(SNAPSHOTS, {"as_of": [max(dates)]})
         facts.append(
-            f"{count_of(len(dates), 'date')} up to {max(dates)}: {count_of(newest, 'user')} on it"
+            f"features of {count_of(len(dates), 'date')} up to {max(dates)} "
+            f"({count_of(newest, 'user')} on that date)"
         )
-        facts.append(f"{count_of(len(labelled), 'date')} labelled")
+        facts.append(f"labels (outcomes known so far) of {count_of(len(labelled), 'date')}")
 
 
 def write_snapshots(
@@ -166,14 +167,14 @@ def refresh(lakehouse: Lakehouse, first: Date, config: LearningConfig) -> None:
     log = read_log_dates(lakehouse)
     stale = find_stale(lakehouse, first, config, log)
     if not stale:
-        say(USE_CASE.name, f"nothing to refresh from {first} on: all is of the log as it is")
+        say(USE_CASE.name, f"nothing to refresh from {first} on: all is up to date with the log")
         return
     run(lakehouse, stale, config, log)
     if scored := sorted(stale & _scored(lakehouse)):
         say(
             USE_CASE.name,
-            f"scores of {name_some([str(day) for day in scored], _NAMED)} saw another past: "
-            "`score_users` with --from and --to makes them anew",
+            f"scores of {name_some([str(day) for day in scored], _NAMED)} are of the features "
+            "before: `score_users` with --from and --to renews them",
         )
 
 

@@ -29,6 +29,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.lakehouse.native_rows import NativeTable
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.freshness.lateness import describe_nights
+from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.pipeline.tables_without_spark import (
     AT_ONCE,
     find_root,
@@ -164,7 +165,7 @@ def _read_decisions(table: NativeTable | None, nights: Sequence[Date]) -> dict[D
     told: dict[Date, str] = {}
     for row in rows.sort("run_date", "sequence").iter_rows(named=True):
         before = f"{told[row['run_date']]}, " if row["run_date"] in told else ""
-        told[row["run_date"]] = f"{before}{row['kind']} ({row['rule']})"
+        told[row["run_date"]] = f"{before}{name_decision(row['kind'], row['rule'])}"
     return told
 
 

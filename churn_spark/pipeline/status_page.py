@@ -29,14 +29,14 @@ def show_status(status: Status, console: Console | None = None) -> None:
     if not out.is_terminal:
         out = Console(highlight=False, width=_WIDTH, file=out.file)
     out.print(f"lakehouse   {status.root}", soft_wrap=True)
-    out.print(f"champion    {describe_champion(status)}", soft_wrap=True)
+    out.print(f"model       {describe_champion(status)}", soft_wrap=True)
     out.print(f"newest day  {describe_days(status, datetime.now(UTC).date())}", soft_wrap=True)
-    out.print(f"nights      {status.nights}", soft_wrap=True)
+    out.print(f"daily runs  {status.nights}", soft_wrap=True)
     out.print(f"alerts      {describe_alerts(status)}", soft_wrap=True)
     for severity, sentence, opened in status.alerts[:_ALERTS]:
         line = f"            {severity} since {opened}: {sentence}"
         out.print(line, markup=False, soft_wrap=True)
-    out.print(_runs_table(status) if status.runs else "runs        none told of so far")
+    out.print(_runs_table(status) if status.runs else "runs        none so far")
     out.print(_sizes_table(status.sizes))
 
 
@@ -58,19 +58,19 @@ def describe_days(status: Status, today: Date) -> str:
 
 
 def describe_alerts(status: Status) -> str:
-    """`1 critical, 45 info are open`; the gravest are named below."""
+    """`1 critical, 45 info are open`; the most severe are named below."""
     counts = Counter(severity for severity, _, _ in status.alerts)
     told = ", ".join(f"{n:,} {severity}" for severity, n in counts.items())
-    return f"{told}; the gravest are:" if len(status.alerts) > _ALERTS else told or "none open"
+    return f"{told}; the most severe:" if len(status.alerts) > _ALERTS else told or "none open"
 
 
 def _runs_table(status: Status) -> Table:
     shown = Table(title="\nLast runs", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("began, UTC", "job", "date"):
+    for name in ("started, UTC", "job", "date"):
         shown.add_column(name, no_wrap=True)
-    for name in ("s", "CPU s", "MB held", "MB written"):
+    for name in ("time, s", "CPU, s", "memory, MB", "written, MB"):
         shown.add_column(name, justify="right")
-    shown.add_column("ended; decided")
+    shown.add_column("result; decision")
     for run in status.runs:
         written = sum(one.bytes for one in run.tables.values())
         shown.add_row(

@@ -93,13 +93,13 @@ def train(
         n_positive = sum(data.n_positive.values())
         n_in_gap = count_gap_cancels(lakehouse, training_dates(log, config, date), config)
         facts.append(
-            f"{sum(data.n_rows.values()):,} rows, {n_positive} cancel; left out: "
-            f"{count_of(n_in_gap, 'row')} with a cancel in the gap"
+            f"trained on {sum(data.n_rows.values()):,} rows (users by date), {n_positive} cancel; "
+            f"excluded: {count_of(n_in_gap, 'row')} that cancel before the prediction window"
         )
         if data.changed is not None:
             facts.append(data.changed.describe())
-        facts.append(describe_evaluation("LightGBM", trees.evaluation))
-        facts.append(describe_evaluation("LR", baseline.evaluation))
+        facts.append(describe_evaluation("validation: LightGBM", trees.evaluation))
+        facts.append(describe_evaluation("logistic regression", baseline.evaluation))
         facts.append(said)
     return version
 

@@ -26,7 +26,7 @@ LIMITS = (
     "measured by leaving some users at random without one.",
     "A reason is what the model leaned on, not a cause.",
     "The figures describe the dates and users below. A new product, price or audience makes them "
-    "void; the monitoring tables say when inputs have moved.",
+    "void; the monitoring tables say when inputs have drifted.",
 )
 
 
@@ -137,7 +137,7 @@ def card_section(card: ModelCard) -> Section:
         ("Trained as of", dates_in_words(card.train_dates)),
         ("Calibrated as of", dates_in_words(card.calibration_dates) or "on the training dates"),
         ("Tested as of", dates_in_words(card.test_dates)),
-        ("Users", f"{card.n_train_users:,} in the fit; {card.n_test_users:,} in no fit"),
+        ("Users", f"{card.n_train_users:,} for training; {card.n_test_users:,} only for testing"),
         ("Base rate", f"{percent(card.base_rate, 1)} of the training rows cancel"),
         *_left_out(card),
         ("Log", "simulated" if card.is_simulated else "as delivered by the service"),
@@ -175,5 +175,5 @@ def card_section(card: ModelCard) -> Section:
 def _left_out(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.n_gap_cancels is not None:
         rows = count_of(card.n_gap_cancels, "row")
-        text = f"{rows} whose users cancel in the gap: too late to act on, too early to count"
+        text = f"{rows} whose users cancel between the as-of date and the prediction window"
         yield "Left out", text

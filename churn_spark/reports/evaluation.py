@@ -38,8 +38,8 @@ def build_page(data: EvaluationData) -> Page:
     card, auc = data.card, data.figure("roc_auc")
     return Page(
         title="Churn model evaluation",
-        subtitle=f"Model {card.model_version}, tested as of {dates_in_words(card.test_dates)} on "
-        f"{count_of(auc.n, 'row')} of {CELL_MEANINGS[data.cell]}; "
+        subtitle=f"Model: {card.model_version}. Tested as of {dates_in_words(card.test_dates)} on "
+        f"{count_of(auc.n, 'row')}, one for each user and date ({CELL_MEANINGS[data.cell]}); "
         f"{count_of(auc.n_positive, 'cancels', 'cancel')}.",
         answer=answer(data),
         sentences=sentences(data),

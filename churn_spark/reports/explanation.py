@@ -19,7 +19,7 @@ def importance_section(data: EvaluationData) -> Section:
         ["share", "feature"], ascending=[False, True], ignore_index=True
     )
     if ordered.empty:
-        return Section("importance", "What it looks at", "No importance was measured.", ())
+        return Section("importance", "Which features matter", "No importance was measured.", ())
     top, drawn = ordered.head(_N_LISTED), ordered.head(_N_DRAWN)
     blocks: tuple[Block, ...] = (
         Picture(
@@ -33,8 +33,7 @@ def importance_section(data: EvaluationData) -> Section:
             ),
             f"Share of all contributions of the {len(drawn)} most important features.",
             "Share of all contributions to the scores (mean absolute SHAP value), with the range "
-            "of its ranks in parts of the users. A wide range means: don't read much into the "
-            "order.",
+            "of its ranks in groups of the users. A wide range means that the order is uncertain.",
         ),
         Table(
             f"The {len(top)} most important of {count_of(len(ordered), 'feature')}",
@@ -55,9 +54,9 @@ def importance_section(data: EvaluationData) -> Section:
     share = float(ordered["share"].head(3).sum())
     return Section(
         "importance",
-        "What it looks at",
+        "Which features matter",
         f"The three most important features carry {percent(share)} of all contributions. A "
-        "contribution is what the model leans on, not a cause.",
+        "contribution says what the prediction rests on; it is not a cause.",
         blocks,
     )
 
@@ -74,7 +73,7 @@ def list_section(data: EvaluationData) -> Section:
     base_rate = float(newest["churn_probability"].mean())
     table = Table(
         f"The first {len(head)} of {count_of(len(newest), 'user')} on the newest test date",
-        ("User", "Probability", "Against the average", "Reasons", "What happened"),
+        ("User", "Probability", "Times the average", "Reasons", "What happened"),
         tuple(
             (
                 Cell(letter),
@@ -92,7 +91,9 @@ def list_section(data: EvaluationData) -> Section:
         "list",
         "A look at the list",
         f"Of the {count_of(len(head), 'user')} on top the model expected {expected:.1f} to cancel; "
-        f"{cancelled} did. So few users prove nothing: they show what a list looks like.",
+        f"{cancelled} did. So few users prove nothing; they show what a list looks like. In "
+        "brackets: the count expected of an average user over the same time or number of page "
+        "views, or the median of the training users.",
         (table,),
     )
 

@@ -30,7 +30,7 @@ def leaving_section(data: EvaluationData, leaving: Leaving) -> Section:
     """
     weight = fading_weight(data, leaving)
     if weight is None:
-        answer = "Neither model of how users leave tells anything here: the trees start alone."
+        answer = "Neither model of how users leave contributes to the predictions here."
     elif weight >= _MOSTLY:
         answer = (
             f"Your users fade for about {count_of(round(leaving.fading_days), 'day')} first: their "
@@ -48,11 +48,14 @@ def leaving_section(data: EvaluationData, leaving: Leaving) -> Section:
             f"{count_of(round(leaving.fading_days), 'day')}, others leave without warning."
         )
     facts = (
-        ("Model of fading", _share(weight)),
+        ("Model of declining interest", _share(weight)),
         ("Behaviour model", _share(None if weight is None else 1.0 - weight)),
-        ("Fading lasts", f"{leaving.fading_days:.0f} days on average, by a cancellation or not"),
-        ("Pauses while fading", f"{leaving.slowing:.1f} times as long as before"),
-        ("Fading at a time", f"{percent(leaving.fading_share)} of the users"),
+        (
+            "Mean time of declining interest",
+            f"{leaving.fading_days:.0f} days, whether it ends with a cancellation or not",
+        ),
+        ("Pauses in that time", f"{leaving.slowing:.1f} times as long as before"),
+        ("Share of users losing interest at a time", percent(leaving.fading_share)),
     )
     blocks: list[Block] = [Facts(facts)]
     paces = weekly_paces(data)
@@ -95,8 +98,8 @@ def weekly_paces(data: EvaluationData) -> tuple[Values, Values] | None:
 
 def _share(weight: float | None) -> str:
     if weight is None:
-        return "nothing of where the trees start"
-    return f"{percent(weight)} of what moves the start of the trees from user to user"
+        return "no contribution to the predictions"
+    return f"{percent(weight)} of the variation between users in the score before the trees"
 
 
 def _picture(cancels: Values, stays: Values) -> Picture:

@@ -64,13 +64,13 @@ def mistakes_section(data: EvaluationData) -> Section:
             found,
             meanings,
             MISSED_AGAINST_FOUND,
-            "Missed cancellers against those found: what they lack",
+            "Missed cancellers compared with those found",
         ),
         _differences(
             found,
             meanings,
             ALARMS_AGAINST_LEFT_ALONE,
-            "False alarms against stayers left alone: what looks like a cancellation",
+            "False alarms compared with stayers who were not flagged",
         ),
         Heading("Which reasons"),
         _reasons(found),
@@ -163,20 +163,20 @@ def _differences(
                     f"{row['low']:+.2f} to {row['high']:+.2f}".replace("-", "−"),
                     "number",
                 ),
-                Cell("may be chance" if is_chance else "higher" if row["low"] > 0 else "lower"),
+                Cell("not significant" if is_chance else "higher" if row["low"] > 0 else "lower"),
             )
         )
     sides = (
         ("Mean, missed", "Mean, found")
         if comparison == MISSED_AGAINST_FOUND
-        else ("Mean, false alarms", "Mean, left alone")
+        else ("Mean, false alarms", "Mean, not flagged")
     )
     return Table(
         caption,
         ("Feature", *sides, "Difference in standard deviations", "Reading"),
         tuple(rows),
-        note="The largest of all features, so some are large by luck. Differences of what the "
-        "model leans on are there by construction: it flags by them.",
+        note="The largest differences of all features are shown, so some are large at random. "
+        "Features that the model uses differ here by design, because users are flagged by them.",
     )
 
 
@@ -194,7 +194,7 @@ def _reasons(found: ErrorAnalysis) -> Table | Text:
             (Cell(str(reason)), *(Cell(percent(share), tone="number") for share in row))
             for reason, row in zip(shares.index, shares.to_numpy(), strict=True)
         ),
-        note="Numbers are taken out of the reasons. A reason that is frequent among false alarms "
+        note="Numbers are left out of the reasons. A reason that is frequent among false alarms "
         "and rare among found cancellers misleads.",
     )
 
@@ -205,7 +205,7 @@ def _examples(examples: tuple[Example, ...]) -> list[Block]:
     blocks: list[Block] = [
         Text(
             "Letters stand for users; no id and no date is shown. Each line is the four weeks "
-            "before the prediction: bars are songs a day, squares adverts, triangles visits of the "
+            "before the prediction: bars are songs a day, squares adverts, triangles visits to the "
             "Downgrade page."
         )
     ]
@@ -232,7 +232,7 @@ def _in_words(example: Example) -> str:
         count_of(sum(day.n_songs for day in days), "song"),
         count_of(sum(day.n_adverts for day in days), "advert"),
         count_of(
-            sum(day.n_downgrades for day in days), "visit of Downgrade", "visits of Downgrade"
+            sum(day.n_downgrades for day in days), "visit to Downgrade", "visits to Downgrade"
         ),
     )
     counts = ", ".join(totals)

@@ -58,16 +58,17 @@ def costs_section(data: EvaluationData) -> Section:
             "Left: contacting nobody. Right: everybody. The lower the curve, the cheaper.",
         ),
         Table(
-            f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000, 95 % "
-            "intervals by user",
+            f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000 "
+            "users, in "
+            "the unit of the assumed costs, 95 % intervals by user",
             (
-                "Way",
+                "Who is contacted",
                 "Threshold",
                 "Contacted",
                 "Cancellers reached",
                 "Cost",
-                "Saved on contacting nobody",
-                "Saved on contacting everybody",
+                "Saved, compared with contacting nobody",
+                "Saved, compared with contacting everybody",
             ),
             tuple(_row(policy, len(rows)) for policy in policies),
             note="Marked retrospective: chosen on the very rows it is judged on, so it looks "
@@ -96,14 +97,19 @@ def _answer(policies: tuple[Policy, ...], costs: CostsConfig) -> str:
         return "An offer costs more than the cancellation it could prevent: contact nobody."
     low, high = own.saved_on_nobody.low, own.saved_on_nobody.high
     text = (
-        f"At these costs an offer pays from a probability of {percent(best, 1)} upwards. That "
-        f"saves {_money(own.saved_on_nobody.value)} per 1,000 users on contacting nobody"
+        f"At these costs an offer is worth its cost from a probability of {percent(best, 1)} "
+        f"upwards. Compared with contacting nobody that {_saves(own.saved_on_nobody.value)} per "
+        "1,000 users"
     )
     if not low < high:
         return f"{text}."
-    if low <= 0 <= high:
-        return f"{text}, but the interval, {_money(low)} to {_money(high)}, includes 0."
-    return f"{text} (95 % interval {_money(low)} to {_money(high)})."
+    text = f"{text} (95 % interval: {_saves(low)} to {_saves(high)})"
+    return f"{text}, no significant difference." if low <= 0 <= high else f"{text}."
+
+
+def _saves(value: float) -> str:
+    """`saves 12` or `costs 7 more`, in the unit of the assumed costs."""
+    return f"costs {_money(-value)} more" if value < 0 else f"saves {_money(value)}"
 
 
 def _row(policy: Policy, n_rows: int) -> tuple[Cell, ...]:

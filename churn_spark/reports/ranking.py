@@ -135,13 +135,13 @@ def _whisker(data: EvaluationData, metric: str, model: str) -> Whisker:
 def _ladder_answer(data: EvaluationData) -> str:
     lead = data.figure("roc_auc", versus="logistic_regression")
     if not lead.is_known:
-        return "What each step of effort adds, on the same users and dates."
+        return "All models on the same users and dates, from the simplest on."
     if lead.low > 0:
         verdict = f"is ahead of logistic regression by {lead.text} of ROC AUC"
     elif lead.high < 0:
         verdict = f"is behind logistic regression, {lead.text} of ROC AUC"
     else:
-        verdict = f"can't be told from logistic regression here: {lead.text} of ROC AUC"
+        verdict = f"does not differ significantly from logistic regression: {lead.text} of ROC AUC"
     return f"{model_name(data.primary)} {verdict} (paired 95 % interval {lead.interval})."
 
 
@@ -170,7 +170,8 @@ def _paired(data: EvaluationData) -> list[Block]:
                 )
                 for versus in others
             ),
-            note="Differences of shares are in points: 14 % means 14 more of 100 cancellers.",
+            note="Differences of shares are in percentage points: 14 % means 14 more of 100 "
+            "cancellers.",
         )
     ]
 
@@ -179,7 +180,7 @@ def _verdict(data: EvaluationData, versus: str) -> str:
     lead = data.figure("roc_auc", versus=versus)
     if not lead.is_known:
         return "too few"
-    return "ahead" if lead.low > 0 else "behind" if lead.high < 0 else "can't be told apart"
+    return "better" if lead.low > 0 else "worse" if lead.high < 0 else "no significant difference"
 
 
 def _cells(data: EvaluationData) -> Table:
@@ -198,10 +199,10 @@ def _cells(data: EvaluationData) -> Table:
             )
         )
     return Table(
-        f"{model_name(data.primary)} by what it had not seen",
+        f"{model_name(data.primary)} by which users and dates were not used for training",
         ("Rows", "n", "Cancel", *(METRICS[metric].name for metric in metrics)),
         tuple(rows),
         marked=frozenset({0}),
-        note="Training rows say what was memorised, not what can be forecast. The gap between "
-        "them and the others is the overfitting.",
+        note="Training rows say what was memorised, not what can be forecast. The difference "
+        "between them and the others is the overfitting.",
     )

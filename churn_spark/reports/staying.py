@@ -60,11 +60,11 @@ def tabulate_staying(groups: Sequence[GroupCurve], caption: str, folded: str = "
     ]
     return Table(
         caption,
-        ("Users", "Days", "n", "Expected", "Happened", "Difference"),
+        ("Group", "Days", "Users", "Expected", "Observed", "Difference"),
         tuple(rows),
-        note="Happened: Kaplan and Meier's estimate with its 95 % interval; days are counted from "
-        "the start of the label's window, of users who were there then. Not yet: the log doesn't "
-        "reach so far, and what is expected rests on the models alone.",
+        note="Observed: Kaplan-Meier estimate with its 95 % interval; days are counted from the "
+        "start of the prediction window, of users subscribed then. Not yet: the log doesn't reach "
+        "so far.",
         folded=folded,
     )
 
@@ -85,7 +85,7 @@ def _row(group: GroupCurve, day: int, expected: float) -> tuple[Cell, ...]:
             if is_known
             else Cell("not yet", tone="number quiet")
         ),
-        Cell(gap, "points" if is_known else "", "number loud" if misses else "number"),
+        Cell(gap, "percentage points" if is_known else "", "number loud" if misses else "number"),
     )
 
 
@@ -115,16 +115,20 @@ def draw_staying(
             for group in groups:
                 if group.name == "all" or group.name.startswith(kind):
                     _draw(axes, group)
-            axes.set(title=title, xlabel="days from the window's start on", xlim=(0, CAP_DAYS))
+            axes.set(
+                title=title,
+                xlabel="days from the start of the prediction window",
+                xlim=(0, CAP_DAYS),
+            )
             axes.yaxis.set_major_formatter(PERCENT)
             axes.legend(loc="lower left")
         found[0].set_ylabel("still subscribed")
     return Picture(
         figure,
         f"Share of users still subscribed by day, of {count_of(groups[0].observed.n, 'user')} "
-        f"{who}: what happened as steps, what was expected as dots; in the table below.",
-        "Steps are what happened, with their interval; dots joined by dashes what was expected "
-        "as of the date. Dots within the band: right so far as the log can tell.",
+        f"{who}: observed as steps, expected as dots; the table has the values.",
+        "Steps: observed, with the 95 % interval. Dots joined by dashes: expected as of the date. "
+        "Dots within the band agree with what was observed.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from churn_spark.reports.data import EvaluationData, Figure
 from churn_spark.reports.page import KeyFigure
-from churn_spark.reports.words import model_name, percent
+from churn_spark.reports.words import model_name
 from churn_spark.wording import count_of
 
 FEW_CANCELS = 100
@@ -14,7 +14,7 @@ WIDE_AUC = 0.1
 """An interval of the ROC AUC wider than this can't tell a poor model from a good one."""
 
 CELLS = {
-    "new users": "new users, dates of the fit",
+    "new users": "new users, training dates",
     "future": "known users, later dates",
     "both": "new users, later dates",
     "test": "all users, later dates",
@@ -23,11 +23,11 @@ CELLS = {
 """Cell -> its name, by what the model had not seen."""
 
 CELL_MEANINGS = {
-    "new users": "users in no fit, on dates the model was trained on",
-    "future": "users the model was fitted on, on later dates",
-    "both": "users in no fit, on later dates",
+    "new users": "users not used for training, on dates the model was trained on",
+    "future": "users the model was trained on, on later dates",
+    "both": "users not used for training, on later dates",
     "test": "all users, on later dates",
-    "training": "the users and dates the model was fitted on",
+    "training": "the users and dates the model was trained on",
 }
 
 
@@ -39,9 +39,9 @@ def answer(data: EvaluationData) -> str:
         return f"There are too few cancellations in this evaluation to say how good {name} is."
     rule = data.figure("capture_10", "rule")
     others = (
-        f"; the simple rule finds {_of_100(rule)}, chance 10"
+        f"; the simple rule finds {_of_100(rule)}, a random choice 10"
         if rule.is_known
-        else "; chance finds 10"
+        else "; a random choice finds 10"
     )
     return (
         f"The model finds {_of_100(own)} of 100 cancellers among the tenth of users it ranks "
@@ -67,7 +67,7 @@ def cautions(data: EvaluationData) -> tuple[str, ...]:
     if auc.n_positive < FEW_CANCELS:
         found.append(
             f"Only {count_of(auc.n_positive, 'cancellation stands', 'cancellations stand')} "
-            "behind the headline figures. Read them as a sign that the flow works, not as a "
+            "behind the headline figures. Read them as a sign that everything runs, not as a "
             "measurement."
         )
     if auc.is_known and auc.high - auc.low > WIDE_AUC:
@@ -85,59 +85,60 @@ def cautions(data: EvaluationData) -> tuple[str, ...]:
 def key_figures(data: EvaluationData) -> tuple[KeyFigure, ...]:
     """Four figures with their intervals and what to hold them against."""
     return (
-        _key(data, "capture_10", "found in the top tenth", "chance 10\u202f%"),
-        _key(data, "capture_33", "found in the top third", "chance 33\u202f%"),
-        _key(data, "roc_auc", "ROC AUC", "guessing 0.500"),
+        _key(data, "capture_10", "of cancellers found in the top tenth", "random 10\u202f%"),
+        _key(data, "capture_33", "of cancellers found in the top third", "random 33\u202f%"),
+        _key(data, "roc_auc", "ROC AUC", "random 0.500"),
         _key(data, "average_precision", "average precision", _base_rate(data)),
     )
 
 
 def _key(data: EvaluationData, metric: str, name: str, baseline: str) -> KeyFigure:
     own, rule = data.figure(metric), data.figure(metric, "rule")
-    beside = f"rule {rule.text}, {baseline}" if rule.is_known else baseline
+    beside = f"simple rule {rule.text}, {baseline}" if rule.is_known else baseline
     return KeyFigure(name, own.text, own.interval, beside)
 
 
 def _base_rate(data: EvaluationData) -> str:
     figure = data.figure("average_precision")
-    return f"guessing {figure.n_positive / figure.n:.3f}" if figure.n else "guessing: the base rate"
+    return f"random {figure.n_positive / figure.n:.3f}" if figure.n else "random: the base rate"
 
 
 def _against_rule(data: EvaluationData) -> str:
-    for metric, unit in (("capture_10", "points of the top tenth"), ("roc_auc", "of ROC AUC")):
+    for metric, of in (
+        ("capture_10", "share of cancellers found in the top tenth"),
+        ("roc_auc", "ROC AUC"),
+    ):
         lead = data.figure(metric, versus="rule")
         if not lead.is_known:
             continue
-        scale = 100 if metric == "capture_10" else 1
+        unit = " percentage points" if metric == "capture_10" else ""
+        scale = 100 if unit else 1
         values = [measured_text(scale * v, scale) for v in (lead.value, lead.low, lead.high)]
-        text = f"(95\u202f% interval {values[1]} to {values[2]}, same users)"
-        if lead.low > 0:
-            return (
-                f"Its lead over the rule is {values[0]} {unit} {text}: more than chance explains."
-            )
-        if lead.high < 0:
-            return f"It is behind the rule by {values[0]} {unit} {text}: use the rule."
-        return (
-            f"Against the rule it stands at {values[0]} {unit} {text}: the interval includes 0, so "
-            "these data can't tell the two apart."
+        text = (
+            f"Compared with the simple rule on the same users, its {of} differs by {values[0]}"
+            f"{unit} (95\u202f% interval {values[1]} to {values[2]})"
         )
+        if lead.low > 0:
+            return f"{text}: significantly better."
+        if lead.high < 0:
+            return f"{text}: significantly worse, so use the rule."
+        return f"{text}: no significant difference."
     return ""
 
 
 def measured_text(value: float, scale: float) -> str:
-    """A difference for a sentence: whole points, or three decimals."""
-    text = f"{value:+.0f}" if scale == 100 else f"{value:+.3f}"
-    return text.replace("-", "−")
+    """A difference for a sentence: points, with a decimal where they are few, or three decimals."""
+    decimals = 3 if scale != 100 else 0 if abs(value) >= 10 else 1
+    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def _against_oracle(data: EvaluationData) -> str:
     own, best = data.figure("roc_auc"), data.figure("roc_auc", "oracle")
     if not (own.is_known and best.is_known) or best.value <= 0.5:
         return ""
-    share = (own.value - 0.5) / (best.value - 0.5)
     return (
-        f"Even the true chances of this simulated log reach only a ROC AUC of {best.text} "
-        f"({best.interval}); the model comes {percent(share)} of the way from guessing to that."
+        "The log is simulated, so the best possible ROC AUC is known, that of the true "
+        f"probabilities: {best.text} ({best.interval}). The model's is {own.text} ({own.interval})."
     )
 
 
@@ -145,10 +146,10 @@ def _probabilities(data: EvaluationData) -> str:
     slope = data.figure("calibration_slope")
     if not slope.is_known:
         return ""
-    text = f"(calibration slope {slope.text}, {slope.interval})"
+    text = f"(calibration slope {slope.text}, {slope.interval}; 1 is ideal)"
     if slope.low <= 1 <= slope.high:
-        return f"Nothing says that its probabilities are too bold or too timid {text}."
-    kind = "too bold" if slope.high < 1 else "too timid"
+        return f"No evidence that its probabilities are too extreme or too moderate {text}."
+    kind = "too extreme" if slope.high < 1 else "too moderate"
     return f"Its probabilities are {kind} {text}: trust the order more than the numbers."
 
 

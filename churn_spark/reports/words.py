@@ -20,7 +20,7 @@ MODELS: dict[str, str] = {
     "logistic_regression": "Logistic regression",
     "hazard": "Hazard per page",
     "behaviour": "Behaviour model",
-    "fading": "Model of fading",
+    "fading": "Model of declining interest",
     "unweighted": "LightGBM, unweighted",
     "lightgbm": "LightGBM",
     "oracle": "Oracle",
@@ -31,12 +31,12 @@ MODEL_MEANINGS: dict[str, str] = {
     "base_rate": "everybody gets the same probability",
     "rule": "paid, and active in the last 3 days; of inactivity: hours since the newest event",
     "logistic_regression": "a weighted sum of the same features",
-    "hazard": "a fixed chance per visit of each page",
+    "hazard": "a fixed probability per visit of each page",
     "behaviour": "kinds of listeners and their visit rates",
     "fading": "pauses that grow longer, and the billing day",
     "unweighted": "the same trees, each row counting once",
     "lightgbm": "boosted trees",
-    "oracle": "the true chances: nothing does better",
+    "oracle": "the true probabilities of the simulation: the best possible",
 }
 
 SEGMENT_NAMES: dict[str, str] = {
@@ -67,12 +67,12 @@ METRICS: dict[str, Metric] = {
     "roc_auc": Metric(
         "ROC AUC",
         "score",
-        "the chance that a canceller is ranked above a stayer: 0.5 is guessing, 1 is perfect",
+        "the probability that a canceller is ranked above a stayer: 0.5 is random, 1 is perfect",
     ),
     "average_precision": Metric(
         "Average precision",
         "score",
-        "precision averaged over all depths of the list; guessing gives the base rate",
+        "precision averaged over all lengths of the list; a random order gives the base rate",
     ),
     "capture_10": Metric(
         "Found in top 10\u202f%",
@@ -83,7 +83,7 @@ METRICS: dict[str, Metric] = {
         "Found in top 33\u202f%", "percent", "the same for the third ranked highest"
     ),
     "lift_10": Metric(
-        "Lift at 10\u202f%", "score", "cancellers in the top tenth for each that chance finds there"
+        "Lift at 10\u202f%", "score", "cancellers in the top tenth, compared with a random tenth"
     ),
     "lift_33": Metric("Lift at 33\u202f%", "score", "the same for the top third"),
     "f1": Metric("F1", "score", "harmonic mean of precision and recall of the cancellers"),
@@ -102,7 +102,7 @@ METRICS: dict[str, Metric] = {
     "calibration_intercept": Metric(
         "Calibration intercept",
         "score",
-        "0 is right beside a slope of 1; above, too few are promised",
+        "0 is right beside a slope of 1; above 0, too few cancellations are predicted",
     ),
 }
 """Metric of the figures -> how it is shown."""

@@ -23,8 +23,9 @@ def require_named_user() -> None:
         pwd.getpwuid(user_id)
     except KeyError:
         raise MachineError(
-            f"found the user id {user_id}, which has no name on this machine, expected one that "
-            "has, as Hadoop signs in by name: add a line for it to /etc/passwd, or run as "
+            f"the operating-system user id {user_id} has no name on this machine, which Hadoop "
+            "needs "
+            "to sign in: add a line for it to /etc/passwd, or run as "
             "another user"
         ) from None
 

@@ -51,19 +51,13 @@ class Stability:
         """Share of the earlier list that is on this one; 0 where there is no earlier list."""
         return self.n_kept / self.n_before if self.n_before else 0.0
 
-    @property
-    def jaccard(self) -> float:
-        """Users on both over users on either; 0 where both are empty."""
-        n_either = self.n_listed + self.n_before - self.n_kept
-        return self.n_kept / n_either if n_either else 0.0
-
     def describe(self) -> str:
-        """`40 of 50 kept (80 %; Jaccard 0.67)`."""
+        """`40 of 50 users of the previous list still on it (80%)`."""
         if not self.n_before:
             return "no earlier list"
         return (
-            f"{self.n_kept:,} of {self.n_before:,} of the list before kept "
-            f"({self.share_kept:.0%}, Jaccard {self.jaccard:.2f})"
+            f"{self.n_kept:,} of {self.n_before:,} users of the previous list still on it "
+            f"({self.share_kept:.0%})"
         )
 
 

@@ -102,7 +102,7 @@ def find_user(users: Users, user_id: str) -> dict[str, Any]:
     position = users.find(user_id)
     if position is None:
         raise RequestError(
-            "no such user in the newest scores, expected one who was active and has not cancelled",
+            "this user has no score: scored is who was active lately and has not cancelled",
             404,
         )
     unseen = (*SCORES.partition_by, SEEN_VERSION)

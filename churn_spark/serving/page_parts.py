@@ -22,7 +22,7 @@ from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, severity_order
 from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE, TRAINING
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.joint import JOINT
-from churn_spark.monitoring.drift.movement import Movement, describe_wait
+from churn_spark.monitoring.drift.movement import NOT_JUDGED, Movement, describe_wait
 from churn_spark.monitoring.performance.effect import describe_effect, name_slice, newest_total
 from churn_spark.monitoring.policy.calibration import describe_thresholds
 from churn_spark.monitoring.policy.policy_state import PolicyState, from_json
@@ -35,7 +35,7 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-MOVED: Final = "moved"
+MOVED: Final = "drifted"
 """State of what counts as moved."""
 _CHART_WIDTH, _CHART_HEIGHT, _CHART_MARGIN = 640.0, 180.0, 10.0
 
@@ -152,9 +152,9 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if (row["comparison"], row["slice"]) != (TRAINING, ALL):
             continue
         moved = bool(row["is_breached"])
-        state = "as before"
-        if moved:
-            state = "moves with time" if row["is_trending"] else MOVED
+        state = MOVED if moved else "no drift"
+        if row["is_trending"]:
+            state = NOT_JUDGED
         if row["status"] == NOT_COMPARABLE:
             state = describe_wait(row["feature"])
         elif row["status"] != "ok":

@@ -103,8 +103,6 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             try:
                 return {"as_of": day, **lists.find_user(users, known_as)}, listed, history
             except RequestError:
-                if not history:
-                    raise
                 return None, listed, history
 
         newest, listed, history = await in_thread(read)
@@ -120,6 +118,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             n_users=len(users),
             history=history,
             chart=draw_history(history),
+            status=200 if newest or history else 404,
         )
 
     @add("/page/model", methods=["GET"])
@@ -173,10 +172,10 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         return Response(status_code=303, headers={"location": home, "set-cookie": cookie})
 
 
-def _page(request: Request, name: str, **values: Any) -> Response:
+def _page(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     token = request.scope["admission"].form_token
     page = render(name, form_token=token, root=_root_of(request), **values)
-    return Response(page, media_type=_HTML)
+    return Response(page, status, media_type=_HTML)
 
 
 def _root_of(request: Request) -> str:
@@ -211,6 +210,7 @@ def _describe_list(today: lists.Today, config: RetentionListConfig) -> dict[str,
     return {
         "places": f"{capacity:,} places" if is_number else f"{percent(capacity)} of the scored",
         "value": sum(today.users.known["value_at_risk"].to_pylist()),
+        "unit": config.value_unit,
         "n_new": n_new,
         "n_stayed": len(today.users) - n_new,
         "saves": lists.sum_saves(today.users),
@@ -232,7 +232,9 @@ def _staying(service: Service, newest: Mapping[str, Any] | None) -> dict[str, An
     """How long a user stays, by the newest scores."""
     if newest is None:
         return None
-    return describe_staying(newest, _bundle(service), service.config.costs)
+    config = service.config
+    unit = config.retention_list.value_unit
+    return describe_staying(newest, _bundle(service), config.costs, unit)
 
 
 def _bundle(service: Service) -> ModelBundle | None:

@@ -98,7 +98,7 @@ def draw_plan(plan: ListPlan) -> dict[str, Any]:
 
 
 def describe_staying(
-    row: Mapping[str, Any], bundle: ModelBundle | None, costs: CostsConfig
+    row: Mapping[str, Any], bundle: ModelBundle | None, costs: CostsConfig, unit: str
 ) -> dict[str, Any] | None:
     """How long a user stays, what that rests on, and what an offer may cost; none if unknown.
 
@@ -106,6 +106,7 @@ def describe_staying(
         row: of the scores; of an older release without these columns.
         bundle: the model that answers.
         costs: has the chance that an offer keeps a canceller.
+        unit: of the value at risk, as `RetentionListConfig.value_unit`.
     """
     chances: list[Any] = [row.get(name) for name in survival_columns()]
     if None in chances or row.get(EXPECTED_DAYS) is None:
@@ -119,14 +120,14 @@ def describe_staying(
         "days": f"{row[EXPECTED_DAYS]:.0f} days",
         "cap": CAP_DAYS,
         "rests_on": describe_basis(bundle),
-        "offer": describe_offer(row["value_at_risk"], costs),
+        "offer": describe_offer(row["value_at_risk"], costs, unit),
     }
 
 
 def _within(chance: float, factors: tuple[float, float] | None) -> str:
     """The interval of a chance to stay whose hazard may have to be multiplied."""
     if factors is None:
-        return "unchecked"
+        return "not validated"
     low, high = (percent(chance**factor) for factor in reversed(factors))
     return f"{low} to {high}"
 
@@ -135,23 +136,23 @@ def describe_basis(bundle: ModelBundle | None) -> str:
     """Up to which day the model's curves were held against what happened, and on how many users."""
     found = None if bundle is None else bundle.checked
     if found is None:
-        return "The curves were never held against what happened: all of this rests on the models."
+        return "These figures are extrapolated by the model and were never validated on the log."
     days, first = found.measured_days, int(found.days[0])
     if not days:
         return (
-            f"Unchecked: of the users that no model had learnt from, {found.up_to(first)[0]:,.0f} "
-            f"were seen to cancel within {first} days, and it takes {ENOUGH_CANCELS:.0f} to hold "
-            "the curves against what happened. All of this rests on the models."
+            "These figures are extrapolated by the model and not validated: of the users not used "
+            f"for training, {found.up_to(first)[0]:,.0f} cancelled within {first} days; "
+            f"{ENOUGH_CANCELS:.0f} are needed."
         )
     happened, expected = found.up_to(days)
     checked = (
-        f"Up to {days} days the curves were held against what happened in the log: "
-        f"{happened:,.0f} of the users that no model had learnt from cancelled, "
-        f"{expected:,.0f} were expected to. The intervals of 95 % tell how well that fixes the "
-        "level of all users' chances, not what is special in this user"
+        f"These figures were validated for up to {days} days, on users not used for training: "
+        f"{happened:,.0f} of them cancelled, {expected:,.0f} were expected to. The 95 % intervals "
+        "cover the uncertainty of the level of all users' probabilities, not what is particular to "
+        "this user"
     )
-    beyond = "beyond, the hazards of the models are drawn on, unchecked"
-    return f"{checked}." if days >= CAP_DAYS else f"{checked}; {beyond}."
+    beyond = "Beyond, they are extrapolated and not validated"
+    return f"{checked}." if days >= CAP_DAYS else f"{checked}. {beyond}."
 
 
 def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> list[float] | None:
@@ -161,14 +162,13 @@ def break_even_offers(rows: Sequence[Mapping[str, Any]], costs: CostsConfig) -> 
     return [break_even_offer(row["value_at_risk"], costs) for row in rows]
 
 
-def describe_offer(value_at_risk: float, costs: CostsConfig) -> str:
+def describe_offer(value_at_risk: float, costs: CostsConfig, unit: str) -> str:
     """What an offer to a user may cost at most, in words."""
     worth = break_even_offer(value_at_risk, costs)
     return (
-        f"An offer pays while it costs less than {worth:.3g}: within {CAP_DAYS} days "
-        f"{value_at_risk:.3g} is lost on average, in the unit of retention_list.value_by_level, "
-        f"and an offer is taken to keep {percent(costs.offer_success)} of the cancellers "
-        "(costs.offer_success)."
+        f"An offer is worth making if it costs less than {worth:.3g}: without one, "
+        f"{value_at_risk:.3g} is lost on average within {CAP_DAYS} days, and it is assumed to keep "
+        f"{percent(costs.offer_success)} of those who would cancel. Both figures are in {unit}."
     )
 
 

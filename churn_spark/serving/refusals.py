@@ -59,4 +59,4 @@ WITH_KEY: Final[Responses] = {
     ),
 }
 BAD_QUERY: Final[Responses] = {422: refusal("the query doesn't fit; every problem is named")}
-NO_SUCH_USER: Final[Responses] = {404: refusal("no such user in the newest scores")}
+NO_SUCH_USER: Final[Responses] = {404: refusal("the user has no score")}

@@ -35,6 +35,7 @@ from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import LogStart, NewestPartition, read_all
 from churn_spark.serving.users import Users, read_users
+from churn_spark.wording import count_of
 
 _log: Final = logging.getLogger(__name__)
 
@@ -170,8 +171,9 @@ class Service:
         day = self.log_start.day or (behaviour.log_start if behaviour else None)
         if day is None:
             raise RequestError(
-                "the first day of the log is not known: found no table silver/log_dates, and "
-                "the champion has no behaviour model that knows it; run `build_session_days`",
+                "the first day of the log is not known: there is no table silver/log_dates, and "
+                "the "
+                "model in use does not know it either; run `build_session_days`",
                 503,
             )
         return day
@@ -190,8 +192,17 @@ class Service:
             "champion": Check(is_current, problem or "the published champion answers", False),
             "scores": self._check_scores(),
             "night": self._check_night(),
-            "keys": Check(not self.keys.problem, self.keys.problem or "as in the file", False),
+            "keys": self._check_keys(),
         }
+
+    def _check_keys(self) -> Check:
+        """What a request must bring, and whether a changed file of keys is in force."""
+        if self.keys.problem:
+            return Check(False, self.keys.problem, False)
+        if not self.config.serving.require_key:
+            return Check(True, "no API key is required (serving.require_key=false)", False)
+        known = count_of(len(self.keys.ring.keys), "API key")
+        return Check(True, f"an API key is required; {known} known", False)
 
     def _check_scores(self) -> Check:
         """Scores are as old as their date: to write those of an old date again renews nothing."""
@@ -200,19 +211,18 @@ class Service:
             return Check(False, problem or "no scores yet: run `nightly`")
         limit = self.config.serving.max_scores_age_hours
         hours = self._hours_since(_start_of(newest.day))
-        found = f"as of {newest.day}, {hours:.1f} hours after it began"
-        found += f", written {self._hours_since(newest.written_at):.1f} hours ago"
+        found = f"the scores are as of {newest.day}"
         if problem:
             found += f"; {problem}"
         if hours > limit:
             return Check(
                 False,
-                f"{found}; expected at most {limit:g} since it began: run `nightly` for today, or "
-                "raise serving.max_scores_age_hours for a log of the past",
+                f"{found}, {_age_in_words(hours)} old; the limit is {limit:g} hours. Run `nightly` "
+                "for today; for a log of the past raise serving.max_scores_age_hours",
             )
         if hours < -_AHEAD_HOURS:
             return Check(False, f"{found}; expected no later date than tomorrow's")
-        return Check(True, found)
+        return Check(True, f"{found}, written {self._hours_since(newest.written_at):.1f} hours ago")
 
     def _check_night(self) -> Check:
         """That the expected night has finished: an alarm, but no reason to stop answering."""
@@ -270,6 +280,14 @@ def describe_model(predictor: Predictor) -> dict[str, Any]:
         "trained_on": dict(predictor.trained_on),
         "loaded_at": _second(predictor.loaded_at),
     }
+
+
+def _age_in_words(hours: float) -> str:
+    """An age from the hours that have passed: `40 hours`, `3 days`, `7.9 years`."""
+    days = hours / 24
+    if days < 3:
+        return f"{hours:.0f} hours"
+    return f"{days:,.0f} days" if days < 730 else f"{days / 365.25:.1f} years"
 
 
 def _start_of(day: date) -> datetime:

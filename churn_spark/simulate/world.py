@@ -70,8 +70,9 @@ class SimulationFacts:
     def describe(self) -> str:
         """One line for people."""
         return (
-            f"{self.users:,} users ({self.users_seen:,} seen), {self.events:,} events, "
-            f"{self.cancels:,} cancels, {self.days} days in {self.folder}"
+            f"{self.users:,} users ({self.users_seen:,} of them with events), {self.events:,} "
+            "events, "
+            f"{self.cancels:,} cancellations, {self.days} days in {self.folder}"
         )
 
 

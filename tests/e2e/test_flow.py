@@ -254,9 +254,9 @@ def test_night_before_the_champions_training_is_refused_and_leaves_nothing(
     mini: JobContext, log: KnownLog
 ) -> None:
     early = date(2018, 11, 12)
-    with pytest.raises(OtherModelError, match=f"trained as of {NIGHT}, as champion for {early}"):
+    with pytest.raises(OtherModelError, match=f"trained as of {NIGHT}, after {early}"):
         flow.nightly(mini, early, str(log.path))
-    with pytest.raises(OtherModelError, match="has learnt what came of these users"):
+    with pytest.raises(OtherModelError, match="already seen what happened to these users"):
         flow.score_users(mini, early)
     assert mini.lakehouse.read(SCORES).filter(f"as_of < '{NIGHT}'").isEmpty()
 

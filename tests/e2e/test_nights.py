@@ -298,11 +298,11 @@ def test_plans_tell_each_job_and_change_no_byte(
     assert content() == before
     said = capsys.readouterr().out
     assert all(
-        f"{name:<20} would do for {SCHEDULED}; nothing is written:" in said for name in writers
+        f"{name:<20} plan for {SCHEDULED}; nothing is written:" in said for name in writers
     )
     assert "ingest_events        nothing: no file is new" in said
     assert "build_session_days   nothing: it is built from version" in said
-    assert "the snapshot of 2018-11-27: built already, of the log as it is" in said
+    assert "the snapshot of 2018-11-27: built already, up to date with the log" in said
     assert "ml/scores of 2018-11-27 (" in said
 
 
@@ -317,8 +317,8 @@ def test_plan_of_a_first_night_names_the_files_and_the_training(
     say_plan(planner, "nightly", [None])
     said = capsys.readouterr().out
     assert re.search(r"^ingest_events +\d+ files new; [\d.]+ MB$", said, re.MULTILINE)
-    assert "train_model          a model, of weekly dates that are known then" in said
-    assert "how long: not known yet" in said
+    assert "train_model          a model, trained on weekly dates known by then" in said
+    assert "expected run time: not known yet" in said
     assert not (tmp_path / "lakehouse").exists()
 
 

@@ -157,7 +157,7 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     context, choice, facts = tune(tmp_path, *slow)
     assert not choice.candidate.is_present
     assert choice.candidate.parameters["learning_rate"] > 0.001
-    assert facts[-1].endswith("version 1 is champion")
+    assert facts[-1].endswith("version 1 is champion, the model in use")
     rate = choice.candidate.parameters["learning_rate"]
     assert f"--set lightgbm.learning_rate={rate}" in facts[-2]
     (trained,) = (run for run in runs_of(context) if run.info.run_name == "lightgbm")
@@ -206,7 +206,7 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
 def test_folds_without_a_cancellation_are_refused(rows: DataFrame) -> None:
     dates = DateSplit(tuple(DATES[:2]), tuple(DATES[4:]))
     nobody = rows.withColumn("label", rows["label"] * 0)
-    with pytest.raises(TooFewCancelsError, match="found 0 cancellations to learn from and 0"):
+    with pytest.raises(TooFewCancelsError, match="found 0 cancellations to train on and 0"):
         build_folds(nobody, dates, 2, load_config().training)
 
 

@@ -289,7 +289,7 @@ def test_list_says_what_would_help_those_on_it(users: Rows, bundle: ModelBundle)
     first, second = found["would_help"].iloc[0]
     assert first.startswith("if played ")
     assert " songs in 7 days instead of 3: " in first
-    assert second.startswith("if subscription is paid instead of free: ")
+    assert second.endswith("with: subscription is paid instead of free")
     percents = [float(part.split(" %")[0]) for part in first.split(": ")[1].split("instead of ")]
     assert percents[0] < percents[1]
 

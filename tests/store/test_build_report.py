@@ -77,7 +77,7 @@ def test_report_is_of_the_newest_backtest_with_days_and_without_user_ids(
     assert path == f"{context.config.lakehouse}/reports/evaluation.html"
     assert path in capsys.readouterr().out.splitlines()[-1]
     assert "User A, missed" in page
-    assert "Active on 2 of 28 days: 3 sessions, 30 songs, 3 adverts, 0 visits of Downgrade." in page
+    assert "Active on 2 of 28 days: 3 sessions, 30 songs, 3 adverts, 0 visits to Downgrade." in page
     assert f"Run {data.card.run_id}." in page
     assert "uid7" not in page
 

@@ -85,12 +85,13 @@ def test_lists_of_two_days_and_their_files(
     ]
     said = [line for line in capsys.readouterr().out.splitlines() if "retention_list" in line]
     assert "2 users to call as of 2018-11-05; no earlier list; model version 1; " in said[0]
-    assert "1 of 2 of the list before kept (50%, Jaccard 0.33)" in said[1]
+    assert "1 of 2 users of the previous list still on it (50%)" in said[1]
     assert [line.split("[")[0] for line in said[:2]] == [line.split("[")[0] for line in said[2:]]
     rows = pd.read_csv(file)
     assert rows["user_id"].tolist() == ["c", "b"]
     assert rows["days_on_list"].tolist() == [1, 2]
-    assert rows["would_help_1"].str.match(r"if .* instead of .*: \d+ % instead of \d+ %").all()
+    changed = r"predicted risk would be \d+ % instead of \d+ % with: .* instead of .*"
+    assert rows["would_help_1"].str.match(changed).all()
     suppressed = tmp_path / "suppressed.csv"
     suppressed.write_text("user_id,until\nb,2018-11-06\nc,\n")
     context = configured(context, suppressed=str(suppressed))
@@ -139,9 +140,7 @@ def test_list_is_by_effect_where_a_night_before_has_said_so(
     worth = listed["value_at_risk"] / listed["churn_probability"]
     assert (listed["expected_saves"] * worth).is_monotonic_decreasing
     assert len(listed) == 2
-    assert (
-        f"by what listing a user saves, as the night of {night} knew it" in capsys.readouterr().out
-    )
+    assert f"ordered by what listing a user saves, as known on {night}" in capsys.readouterr().out
     # On the night itself, and before, it was not known.
     flow.build_retention_list(context, night)
     before = context.lakehouse.read(RETENTION_LISTS).toPandas()

@@ -114,10 +114,12 @@ def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None
         "model:drifted": "warning",
     }
     told = [finding.sentence for finding in find_in_decision(*last(DRIFTED, moved), POLICY, moved)]
-    figures = "1 of 3 features has moved, with 33.3 % of the importance; the prediction has moved"
+    figures = (
+        "1 of 3 features has drifted (33.3 % of feature importance); the prediction has drifted"
+    )
     assert told == [
-        f"beside the training rows {figures} (songs)",
-        f"2 of the last 2 nights were bad; tonight {figures}",
+        f"compared with the training rows {figures} (songs)",
+        f"2 of the last 2 runs had drift; now {figures}",
     ]
 
 
@@ -140,8 +142,8 @@ def test_changed_files_are_one_finding_that_says_what_to_do() -> None:
     assert (finding.key, finding.severity) == ("data:changed_files", "warning")
     assert finding.sentence == (
         "4 files were changed after being read, and their new content is not loaded: a.json, "
-        "b.json, c.json and 1 more; `ingest_events --reload changed` puts it in place of what they "
-        "had delivered"
+        "b.json, c.json and 1 more; `ingest_events --reload changed` replaces the events read "
+        "from them before"
     )
     assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "info"}
 
@@ -166,7 +168,7 @@ def test_one_window_and_one_night_have_no_plural() -> None:
     state, decision = last(replace(QUIET, performance=(change(-14),)))
     [finding] = find_in_decision(state, decision, POLICY)
     assert "worse than its reference on 1 window, the newest until" in finding.sentence
-    assert bad_nights_of(replace(state, bad_nights=(True,))) == "1 of the last 1 night was bad"
+    assert bad_nights_of(replace(state, bad_nights=(True,))) == "1 of the last 1 run had drift"
     assert bad_nights_of(replace(state, bad_nights=(True, False, True))) == (
-        "2 of the last 3 nights were bad"
+        "2 of the last 3 runs had drift"
     )

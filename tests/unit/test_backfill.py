@@ -74,8 +74,8 @@ def test_dates_are_those_between_both_in_either_order() -> None:
     ("named", "told"),
     [
         ((None, None, None), "found no date, expected --date, or --from and --to"),
-        ((None, FIRST, None), "--from or --to alone"),
-        ((None, None, FIRST), "--from or --to alone"),
+        ((None, FIRST, None), "--from and --to are only allowed together"),
+        ((None, None, FIRST), "--from and --to are only allowed together"),
         ((FIRST, FIRST, SECOND), "found --date beside --from and --to"),
         ((None, SECOND, FIRST), "--from 2018-12-02 after --to 2018-12-01.*older date first"),
     ],

@@ -309,9 +309,9 @@ def test_columns_are_named_for_the_parts_they_hold() -> None:
 @pytest.mark.parametrize(
     ("name", "phrase"),
     [
-        ("visits_42d", "came {value} times in 42 days (typical: {typical})"),
-        ("visits_of_adverts_7d", "saw {value} adverts in 7 days (typical: {typical})"),
-        ("songs_7d", "played {value} songs in 7 days (typical: {typical})"),
+        ("visits_42d", "visited {value} times in 42 days (expected: {typical})"),
+        ("visits_of_adverts_7d", "saw {value} adverts in 7 days (expected: {typical})"),
+        ("songs_7d", "played {value} songs in 7 days (median: {typical})"),
     ],
 )
 def test_feature_is_found_by_its_name(name: str, phrase: str) -> None:

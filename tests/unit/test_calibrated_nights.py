@@ -149,8 +149,10 @@ def test_service_says_what_is_found_before_and_after_the_calibration(tmp_path: P
         ]
         return describe_policy(rows, night(number))
 
-    assert said(9).startswith("not calibrated yet: it takes 10 quiet nights.")
-    assert said(10).startswith(f"calibrated on {night(10)}: in 10 quiet nights the features wander")
+    assert said(9).startswith("default until there are 10 runs without drift")
+    assert said(10).startswith(
+        f"calibrated on {night(10)}: in 10 runs without drift the KS distances"
+    )
     assert said(12).startswith(f"calibrated on {night(10)}")
     assert describe_policy([], night(1)) == ""
 

@@ -52,17 +52,17 @@ def test_calibration_is_listed_and_leaves_the_answer_as_it_is(
     assert key_figures(after) == key_figures(before)
     text = render_night(after)
     assert "Calibration" in text
-    assert "at most 0.5 retrainings a year are for nothing" in text
+    assert "at most 0.5 unnecessary retrainings a year" in text
 
 
 def test_page_says_which_shift_is_still_found(before: NightData, after: NightData) -> None:
-    assert standing(before)["Thresholds"].startswith("not calibrated yet: it takes 28 quiet nights")
-    assert f"calibrated on {LAST}: in 40 quiet nights" in standing(after)["Thresholds"]
-    assert "SD would be found within 3 nights" in standing(after)["Thresholds"]
+    assert standing(before)["Drift thresholds"].startswith("default until there are 28 runs")
+    assert f"calibrated on {LAST}: in 40 runs without drift" in standing(after)["Drift thresholds"]
+    assert "deviations would be detected within 3 runs" in standing(after)["Drift thresholds"]
 
 
 def test_lines_in_the_pictures_are_those_in_force(before: NightData, after: NightData) -> None:
     assert after.calibration == before.calibration
     assert after.state is not None
     assert after.state.calibration is not None
-    assert "each feature has its own" in render_night(after)
+    assert "Thresholds are those of this run" in render_night(after)

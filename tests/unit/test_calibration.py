@@ -145,8 +145,8 @@ def test_shift_that_is_found_is_larger_where_less_can_be_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "because"),
     [
-        ({"bad_nights": (False, True, True)}, "2 bad nights"),
-        ({"bad_nights": (True, False, False)}, "1 bad night"),
+        ({"bad_nights": (False, True, True)}, "2 runs with drift"),
+        ({"bad_nights": (True, False, False)}, "1 run with drift"),
         ({"reactions": (TONIGHT - timedelta(days=13),)}, "a retraining was asked for"),
     ],
 )
@@ -183,15 +183,15 @@ def test_calibrates_once_a_week_and_after_enough_quiet_nights() -> None:
     assert after.calibration.night == night(37)
     assert after == replace(known, calibration=after.calibration)
     few = replace(wanders(0.02), n_nights=27)
-    assert "27 of 28 quiet nights" in calibrate(START, few, FOLLOWS, TONIGHT)[1].reason
+    assert "27 of 28 runs without drift" in calibrate(START, few, FOLLOWS, TONIGHT)[1].reason
 
 
 def test_reason_says_what_power_is_left() -> None:
     entry, _ = entries_of(wanders(0.02))
     assert entry.decision.reason.startswith(
-        "in 60 quiet nights the features wander by 0.019 of D; a typical one enters from 0.0"
+        "in 60 runs without drift the KS distances of the features varied by 0.019; half of the "
     )
-    assert " SD would be found within 3 nights" in entry.decision.reason
+    assert "standard deviations would be detected within 3 runs" in entry.decision.reason
 
 
 def test_lines_stay_in_proportion_and_are_the_configured_ones_without_calibration() -> None:
@@ -305,4 +305,4 @@ def test_distance_of_two_nights_by_chance_alone_is_none() -> None:
 def test_without_a_pair_of_nights_nothing_is_calibrated() -> None:
     after, decision = calibrate(START, Wander(40, ()), FOLLOWS, TONIGHT)
     assert after == START
-    assert "no feature has two quiet nights" in decision.reason
+    assert "no feature has two runs without drift" in decision.reason

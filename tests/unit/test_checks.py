@@ -116,7 +116,11 @@ def test_sentence_says_what_was_found_and_expected() -> None:
         "12 events, expected 5,788 to 20,602: the same weekday usually has 10,150"
     )
     [*_, nulls] = run_checks(FEED, [ColumnFacts("songs", (100, 100), (1, 90))], CONFIG)
-    assert nulls.sentence == "90.0% of songs are null, expected at most 5.0% above 1.0%"
+    assert nulls.sentence == (
+        "90.0% of songs are null; expected at most 5 percentage points above the 1.0% of the "
+        "training "
+        "rows"
+    )
 
 
 def test_wrong_clocks_are_counted_where_there_are_any() -> None:
@@ -124,7 +128,7 @@ def test_wrong_clocks_are_counted_where_there_are_any() -> None:
         results = run_checks(replace(FEED, **found), [], CONFIG)
         return next(one.sentence for one in results if one.name == "dates")
 
-    said = "0.0% of 10,100 events have a date out of place, expected at most 5.0%"
+    said = "0.0% of 10,100 events have an implausible date, expected at most 5.0%"
     assert sentence() == said
     assert sentence(n_misdated_ever=7) == f"{said}; 0 tonight, 7 in all"
 

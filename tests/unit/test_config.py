@@ -171,7 +171,7 @@ def test_section_that_is_a_value_is_told_what_it_should_be() -> None:
 
 def test_section_that_does_not_fit_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHURN_WEBHOOK_URL", "https://hooks.example/a-secret")
-    with pytest.raises(ConfigError, match=r"the configuration doesn't fit: alerts: ") as caught:
+    with pytest.raises(ConfigError, match=r"invalid configuration: alerts: ") as caught:
         load_config(overrides=["alerts.smtp_host=mail.example"])
     assert "a-secret" not in str(caught.value)
     assert "Value error" not in str(caught.value)

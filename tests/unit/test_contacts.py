@@ -105,7 +105,7 @@ def test_mended_file_leaves_no_rejected_row(lakehouse: Lakehouse, tmp_path: Path
     write_list(lakehouse, ["7"])
     file = tmp_path / "contacts.csv"
     file.write_text(HEADER + GOOD.replace("accepted", "perhaps"))
-    with pytest.raises(InputError, match=r"found no contact in .*mend the file"):
+    with pytest.raises(InputError, match=r"no row of .* is a valid contact: .*correct the file"):
         record_contacts.run(lakehouse, file)
     assert stored(lakehouse) == []
     file.write_text(HEADER + GOOD)

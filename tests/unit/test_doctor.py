@@ -45,7 +45,11 @@ def test_python_of_another_line_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("there", "verdict", "said"),
     [
-        ({"numpy": "1.26.4", "polars": "2.1.0", "more": "1"}, OK, "2 versions as in x.lock"),
+        (
+            {"numpy": "1.26.4", "polars": "2.1.0", "more": "1"},
+            OK,
+            "2 packages, versions as in x.lock",
+        ),
         ({"numpy": "2.0", "polars": "2.1.0"}, WARNING, "numpy 2.0 (locked: 1.26.4)"),
         ({"numpy": "2.0"}, ERROR, "polars of x.lock missing"),
     ],

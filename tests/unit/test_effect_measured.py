@@ -186,13 +186,16 @@ def test_effect_is_told_with_what_is_still_needed(lakehouse: Lakehouse) -> None:
     record_effect(lakehouse, night_of(), CONFIG)
     told = describe_effect(rows_of(lakehouse))
     assert told[0].startswith(
-        "In 1 week of campaign spring, up to that of 2026-03-02, 200 users came to the list for "
-        "the first time: 150 were listed, of whom 33.3 % cancelled, and 50 withheld, of whom 34.0 %"
+        "In 1 week of campaign spring, up to that of 2026-03-02, 200 users qualified for the list "
+        "for the first time: 150 were listed, of whom 33.3 % cancelled, and 50 withheld as control "
+        "group, of whom 34.0 %"
     )
-    assert "an interval that holds however often one looks): no change is told from" in told[1]
-    assert told[2].startswith("Of 100 reached, ")
-    assert told[3].startswith("Contacts have cost 300; what was saved less that is ")
-    assert told[4].startswith("To tell a saving of a fifth of the cancels from none takes about ")
+    assert "valid however often it is looked at): no significant effect yet" in told[1]
+    assert told[2].startswith("Of 100 contacted, ")
+    assert told[3].startswith(
+        "Contacts have cost 300; the value of the users kept minus that cost is "
+    )
+    assert told[4].startswith("To detect a reduction of the cancellations by a fifth takes about ")
     assert describe_effect([]) == []
 
 

@@ -41,7 +41,8 @@ def test_refusal_says_what_was_found_and_what_to_do(training: TrainingConfig) ->
     with pytest.raises(TooFewCancelsError) as caught:
         check_enough_cancels({"train": 4, "stopping": 1, "validation": 2}, 12_345, training)
     assert str(caught.value) == (
-        "found 5 cancellations to learn from and 2 to validate on among 12,345 labelled rows; "
-        "expected at least 20 and 3: load more of the log, or lower training.min_cancels and "
-        "training.min_validation_cancels"
+        "too few cancellations: 5 to train on and 2 to validate on among 12,345 rows with a known "
+        "outcome, at least 20 and 3 are needed. Load more of the log, choose a later date, or "
+        "lower "
+        "training.min_cancels and training.min_validation_cancels"
     )

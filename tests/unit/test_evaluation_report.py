@@ -76,7 +76,7 @@ def test_page_is_well_formed_and_has_every_section(page: str) -> None:
         "Segments",
         "Mistakes",
         "Costs",
-        "What it looks at",
+        "Which features matter",
         "A look at the list",
         "Model card",
         "How to read the figures",
@@ -134,15 +134,15 @@ def test_answer_comes_first_with_rule_and_chance(data: EvaluationData) -> None:
     changed = with_figure(changed, "capture_10", model="rule", value=0.22, low=0.2, high=0.24)
     assert answer(changed) == (
         "The model finds 36 of 100 cancellers among the tenth of users it ranks highest; the "
-        "simple rule finds 22, chance 10."
+        "simple rule finds 22, a random choice 10."
     )
 
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0.02, 0.26, "more than chance explains"),
-        (-0.03, 0.26, "can't tell the two apart"),
+        (0.02, 0.26, "interval +2.0 to +26): significantly better."),
+        (-0.03, 0.26, "no significant difference"),
         (-0.2, -0.03, "use the rule"),
     ],
 )
@@ -157,9 +157,9 @@ def test_lead_over_the_rule_is_judged_by_its_interval(
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0.9, 1.1, "Nothing says"),
-        (0.5, 0.9, "Its probabilities are too bold"),
-        (1.1, 1.5, "are too timid"),
+        (0.9, 1.1, "No evidence"),
+        (0.5, 0.9, "Its probabilities are too extreme"),
+        (1.1, 1.5, "are too moderate"),
     ],
 )
 def test_probabilities_are_judged_by_the_interval_of_their_slope(

@@ -48,7 +48,7 @@ def test_tasks_are_counted_by_operator_and_by_the_file_that_asked(tmp_path: Path
 def test_seconds_are_taken_from_a_nights_closing_lines() -> None:
     said = (
         "ingest_events        read 9 lines; 8 events  [12.5 s]\n"
-        "build_session_days   goes on since 10 s, task 3 of 4\n"
+        "build_session_days   still running after 10 s, task 3 of 4\n"
         "build_session_days   31 dates rebuilt  [2.0 s]\n"
         "build_transitions    31 dates rebuilt  [1.5 s]\n"
         "score_users          225 users of 2018-12-01  [0.5 s]\n"

@@ -223,8 +223,8 @@ def test_without_parts_the_score_is_told_by_how_often_they_come_and_how_visits_e
     rows = pd.DataFrame([[0.4, 6.0, 0.05]], columns=[*NAMES])
     found = bundle.reasons(rows, load_config().scoring)[0]
     assert {one.text for one in found} == {
-        "comes 6 times a week (typical: 1.5)",
-        "a visit ends with a cancellation in 5 % of cases (typical: 1 %)",
+        "visits 6 times a week (median: 1.5)",
+        "a visit ends with a cancellation in 5 % of cases (median: 1 %)",
     }
 
 

@@ -41,7 +41,7 @@ def test_short_step_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_long_step_says_line_by_line_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     with beating("train_model", lambda: "task 3 of 8"):
         told = wait_for("task 3 of 8", lambda: capsys.readouterr().out)
-    assert told.startswith("train_model          goes on since 0 s, task 3 of 8\n")
+    assert told.startswith("train_model          still running after 0 s, task 3 of 8\n")
 
 
 @pytest.mark.usefixtures("fast")
@@ -60,7 +60,7 @@ def test_what_cannot_be_told_is_left_out(capsys: pytest.CaptureFixture[str]) -> 
         raise ConnectionError
 
     with beating("train_model", fail):
-        assert "goes on since 0 s\n" in wait_for("0 s", lambda: capsys.readouterr().out)
+        assert "still running after 0 s\n" in wait_for("0 s", lambda: capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("fast")

@@ -187,7 +187,9 @@ def test_demo_claims_its_lakehouse_again_when_run_twice(tmp_path: Path) -> None:
 
 def test_demo_is_refused_when_real_logs_are_loaded_there(tmp_path: Path) -> None:
     (tmp_path / "bronze").mkdir()
-    with pytest.raises(InputError, match="in use by other logs, expected an empty local folder"):
+    with pytest.raises(
+        InputError, match="has tables of other logs; the demo needs an empty local folder"
+    ):
         demo.claim_demo_lakehouse(str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["bronze"]
 
@@ -199,7 +201,7 @@ def test_demo_is_refused_when_the_lakehouse_is_no_local_folder() -> None:
 
 def test_real_logs_are_refused_when_the_lakehouse_is_the_demos(tmp_path: Path) -> None:
     demo.claim_demo_lakehouse(str(tmp_path))
-    with pytest.raises(InputError, match="choose another LAKEHOUSE"):
+    with pytest.raises(InputError, match="belongs to the demo and can't take other logs"):
         demo.refuse_demo_lakehouse(str(tmp_path))
 
 

@@ -150,8 +150,9 @@ def test_warning_needs_several_nights_and_features_that_matter() -> None:
     [finding] = find_joint_drift(first, told(0.7), POLICY)
     assert (finding.key, finding.severity) == ("drift:joint", "info")
     assert finding.sentence == (
-        "trees tell tonight's users from the training rows, AUC 0.700 [0.684, 0.716], by features "
-        "that have not moved by themselves: most by a, b, with 10 % of the importance"
+        "a classifier tells today's users from the training rows, ROC AUC 0.700 [0.684, 0.716], by "
+        "features that have not drifted by themselves: mostly by a, b, with 10 % of feature "
+        "importance"
     )
     severities = [find_joint_drift(second, told(0.7, i), POLICY)[0].severity for i in (0.1, 0.01)]
     assert severities == ["warning", "info"]

@@ -22,7 +22,7 @@ BASE: dict[str, Any] = {
     "churn_probability": 0.14372,
     "risk_band": "high",
     "value_at_risk": 1.4372,
-    "reasons": ["visited Downgrade 4 times (typical: 0): raises the risk"],
+    "reasons": ["visited Downgrade 4 times (median: 0): raises the risk"],
     "would_help": [],
     "days_on_list": 3,
     "previous_rank": 2,
@@ -43,7 +43,7 @@ def test_file_has_a_line_a_user_in_the_order_of_the_list() -> None:
         '"rank","user_id","probability_percent","band","value_at_risk","reason_1","reason_2",'
         '"would_help_1","days_on_list","previous_rank","saves_of_100"',
         '1,"a",14.37,"high",1.4372,"one","two, ""three""","",3,2,3.21',
-        '2,"b",14.37,"high",1.4372,"visited Downgrade 4 times (typical: 0): raises the risk",'
+        '2,"b",14.37,"high",1.4372,"visited Downgrade 4 times (median: 0): raises the risk",'
         '"","if x: 8 %",3,"",""',
         "",
     ]
@@ -72,7 +72,7 @@ def test_file_has_its_header_when_nobody_is_on_the_list() -> None:
         ("a, -1", "a, '-1"),
         ('say "=1"', 'say "\'=1"'),
         ("＝1", "'＝1"),
-        ("plays 3 songs fewer (typical: -2)", "plays 3 songs fewer (typical: -2)"),
+        ("plays 3 songs fewer (median: -2)", "plays 3 songs fewer (median: -2)"),
         ("a-b=c", "a-b=c"),
         ("", ""),
     ],

@@ -100,15 +100,17 @@ def test_money_is_told_only_where_somebody_has_said_what_it_costs() -> None:
     assert dear is not None
     assert math.isnan(without.lists[0].net.value)
     assert describe_plan(without) == (
-        "The list of 10 users is expected to hold 4.8 of 25 cancels, from 1 to 8. "
-        "Set costs to see what each length is worth."
+        "Of 25 cancellations expected in total, the list of 10 users is expected to contain 4.8 "
+        "(95 % interval 1 to 8). "
+        "To see what each length is worth, set `costs` in the configuration."
     )
     assert describe_plan(with_costs).endswith(
-        "The net value is largest with 60 users: an offer pays from a chance of 20.0 % upwards."
+        "The net value is largest with 60 users: an offer is worth its cost from a probability of "
+        "20.0 % upwards."
     )
     assert describe_plan(dear).endswith("No offer is worth its cost: list nobody.")
-    assert "checked" not in describe_interval(without)
-    assert "on 90 cancels of users whom no model has learnt from" in describe_interval(with_costs)
+    assert "validated" not in describe_interval(without)
+    assert "on 90 cancellations of users not used for training" in describe_interval(with_costs)
 
 
 def test_offer_pays_up_to_what_it_saves_on_average() -> None:

@@ -58,5 +58,5 @@ def test_column_of_another_type_is_named_in_one_line(tmp_path: Path) -> None:
     write_deltalake(lakehouse.uri(RETENTION_LISTS), before, partition_by=["as_of"])
     rows = arrow_schema(RETENTION_LISTS).empty_table().to_pandas().reindex([0])
     rows = rows.assign(as_of=date(2018, 11, 5), user_id="u1")
-    with pytest.raises(OldTableError, match="retention_lists with a column of another type"):
+    with pytest.raises(OldTableError, match="retention_lists has a column of another type"):
         lakehouse.replace_rows(rows, RETENTION_LISTS, {"as_of": [date(2018, 11, 5)]})

@@ -37,22 +37,25 @@ def facts(data: NightData) -> dict[str, str]:
 def test_quiet_night_has_nothing_to_act_on_and_no_alert() -> None:
     section = joint_section(lived(0.51))
     assert section.answer.startswith(
-        "Trees tell tonight's users from the training rows with AUC 0.510 [0.494, 0.526]: 0.5 is "
-        "not at all, and this is nothing to act on."
+        "A classifier tells today's users from the training rows with ROC AUC 0.510 [0.494, "
+        "0.526]: "
+        "0.5 means not at all, and this is nothing to act on."
     )
-    assert "tonight it does not" in facts(lived(0.51))["Counts as apart"]
-    assert "all features at once" not in str(alerts_section(lived(0.51)))
+    assert "now it does not" in facts(lived(0.51))["Counts as drifted"]
+    assert "drift of all features together" not in str(alerts_section(lived(0.51)))
 
 
 def test_night_that_is_told_apart_names_the_features_and_opens_a_warning() -> None:
     data = lived(0.64)
     named = f"{SOME[10]}, {SOME[11]}, {SOME[12]}"
-    assert f"AUC 0.640 [0.624, 0.656], most by {named}. " in joint_section(data).answer
-    assert facts(data)["Tell them apart most"] == f"{named}: 4.0\u202f% of the importance"
+    assert f"AUC 0.640 [0.624, 0.656], mostly by {named}. " in joint_section(data).answer
+    assert facts(data)["Features that tell them apart most"] == (
+        f"{named}: 4.0\u202f% of feature importance"
+    )
     [table] = alerts_section(data).blocks
     assert isinstance(table, Table)
     rows = [[cell.text for cell in row] for row in table.rows]
-    [alert] = [row for row in rows if row[0] == "all features at once"]
+    [alert] = [row for row in rows if row[0] == "drift of all features together"]
     assert alert[1] == "warning"
     assert named in alert[3]
 
@@ -74,7 +77,7 @@ def test_nights_of_an_older_release_say_that_nothing_was_tested() -> None:
     columns = ["contribution_baseline", "contribution_current", "contribution_error"]
     older = data.drift[data.drift["comparison"] != "joint"].assign(**dict.fromkeys(columns))
     section = joint_section(replace(data, drift=older))
-    assert section.answer.startswith("Not tested: the champion is of an older release")
+    assert section.answer.startswith("Not tested: the model is of an older release")
     assert section.blocks == ()
 
 
@@ -83,7 +86,9 @@ def test_night_of_few_users_says_that_they_are_too_few() -> None:
     few = data.drift.copy()
     few.loc[few["comparison"] == "joint", ["status", "n_current"]] = ["skipped", 120]
     section = joint_section(replace(data, drift=few))
-    assert section.answer.startswith("Not tested: 5,000 training rows and 120 users are too few")
+    assert section.answer.startswith(
+        "Not tested: 5,000 comparable training rows and 120 users are too few"
+    )
 
 
 @pytest.mark.parametrize(

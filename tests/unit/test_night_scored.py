@@ -56,7 +56,7 @@ def test_expected_and_happened_stand_side_by_side_up_to_where_the_log_reaches(
 ) -> None:
     answer, rows = told(night, watched())
     assert answer.startswith("Of 4,000 users scored as of 2018-11-01, 7")
-    assert answer.endswith("held against the log up to 30 days; beyond, they are drawn on.")
+    assert answer.endswith("validated on the log for up to 30 days; beyond, they are extrapolated.")
     names = {row[0] for row in rows}
     assert names == {"all users", "paid users", "band high", "band low"}
     everybody = [row for row in rows if row[0] == "all users"]
@@ -74,7 +74,7 @@ def test_what_was_expected_wrongly_stands_out(night: NightData) -> None:
 
 def test_log_that_is_too_short_is_said(night: NightData) -> None:
     answer, _ = told(night, watched(measured=0))
-    assert answer.endswith("The log was too short to hold the champion's curves against it.")
+    assert answer.endswith("The log was too short to validate the model's curves.")
 
 
 def test_hardly_any_cancel_makes_no_curve() -> None:

@@ -56,14 +56,14 @@ def test_fewer_adverts_help_wherever_the_model_looks_at_adverts() -> None:
     rows = user(n_adverts=40.0, without_adverts=logit(0.1), adverts_28d=30.0)
     before, after = float(expit(logit(0.2) + 0.3)), float(expit(logit(0.1) + 0.06))
     assert helps(rows) == [
-        f"if saw 10 adverts in 42 days instead of 40: {100 * after:.0f} % "
-        f"instead of {100 * before:.0f} %"
+        f"predicted risk would be {100 * after:.0f} % instead of {100 * before:.0f} % "
+        "with: saw 10 adverts in 42 days instead of 40"
     ]
 
 
 def test_other_subscription_helps_whoever_has_the_typical_one() -> None:
     assert helps(user(with_other_level=logit(0.1))) == [
-        "if subscription is free instead of paid: 11 % instead of 21 %"
+        "predicted risk would be 11 % instead of 21 % with: subscription is free instead of paid"
     ]
     assert helps(user(last_subscription_level=None, with_other_level=logit(0.1))) == []
 

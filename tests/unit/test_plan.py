@@ -51,9 +51,9 @@ def test_plan_says_why_a_date_is_built_and_changes_no_byte(
     other = UNSCORED + timedelta(days=1)
     plan(lakehouse, "build_snapshots", [SCORED, other], refresh_from=UNSCORED)
     said = capsys.readouterr().out
-    assert f"the snapshot of {SCORED}: of another log or other settings" in said
+    assert f"the snapshot of {SCORED}: out of date: log or settings changed" in said
     assert f"the snapshot of {other}: not built yet" in said
-    assert f"the snapshots of 1 date ({UNSCORED}): of another log or other settings" in said
+    assert f"the snapshots of 1 date ({UNSCORED}): out of date: log or settings changed" in said
     plan(lakehouse, "train_model", [UNSCORED + timedelta(days=22)])
     assert "weekly dates, of which" in capsys.readouterr().out
     assert content(tmp_path) == before
@@ -70,9 +70,7 @@ def test_plan_counts_the_rows_that_are_replaced(
     assert f"ml/scores of {UNSCORED} (new)" in said
     plan(lakehouse, "retrain_if_needed", [SCORED])
     said = capsys.readouterr().out
-    assert (
-        "gold/snapshots of the dates that it reads, where they aren't of the log as it is" in said
-    )
+    assert "gold/snapshots of the dates that it reads, where out of date with the log" in said
     assert f"monitoring/decisions of {SCORED} (new)" in said
 
 
@@ -80,9 +78,9 @@ def test_plan_tells_how_long_the_newest_runs_took(
     lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan(lakehouse, "score_users", [SCORED])
-    assert "how long: not known yet" in capsys.readouterr().out
+    assert "expected run time: not known yet" in capsys.readouterr().out
     for n, seconds in enumerate([900.0, 900.0, 10.0, 20.0, 70.0, 80.0, 90.0]):
         write_run(lakehouse, took(n, {"score_users": seconds, "monitor_model": 1.0}))
     assert read_durations(lakehouse) == {"score_users": 70.0, "monitor_model": 1.0}
     plan(lakehouse, "score_users", [SCORED, UNSCORED])
-    assert "how long: about 2 minutes, by what earlier runs took" in capsys.readouterr().out
+    assert "expected run time: about 2 minutes, from earlier runs" in capsys.readouterr().out

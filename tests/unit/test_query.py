@@ -125,7 +125,7 @@ def test_what_reads_is_let_through(sql: str) -> None:
 )
 def test_what_does_more_than_read_is_refused(root: str, tmp_path: Path, sql: str) -> None:
     out = tmp_path / "out.csv"
-    with pytest.raises(QueryError, match="expected a statement that reads"):
+    with pytest.raises(QueryError, match="is no SQL statement that only reads"):
         query.run(root, sql.format(out=out))
     assert not out.exists()
 

@@ -65,7 +65,8 @@ def test_list_is_held_against_lists_of_its_own_length() -> None:
     assert verdict_on_rule(reach) == "better"
     assert describe_reach(reach) == (
         "The list of 2026-03-02 had 20 of the 100 users who then cancelled (20 %, 13 % to 29 %) "
-        "among its 50 users; a list of that length has 5.0 by chance, 10.0 by the rule, 50 at best."
+        "among its 50 users; a list of that length has 5.0 if drawn at "
+        "random, 10.0 by the simple rule, 50 at best."
     )
 
 

@@ -45,8 +45,8 @@ HOME = of_feature("home_per_song", 0.3, 80.0, 45.0)
 def test_what_raises_most_comes_first() -> None:
     assert told(DOWNGRADES, LEVEL, HOME) == [
         "subscription is free (most common: paid): raises the risk",
-        "visited Downgrade 4 times (typical: 0): raises the risk",
-        "visits of Home: 80 for each 1,000 songs (typical: 45): raises the risk",
+        "visited Downgrade 4 times (median: 0): raises the risk",
+        "visits to Home: 80 per 1,000 songs (median: 45): raises the risk",
     ]
     fewer = CONFIG.model_copy(update={"n_reasons": 1})
     assert told(DOWNGRADES, LEVEL, HOME, config=fewer) == [told(LEVEL)[0]]
@@ -54,7 +54,7 @@ def test_what_raises_most_comes_first() -> None:
 
 def test_nothing_that_lowers_is_told_of_a_risk_above_the_typical_one() -> None:
     lowers = of_feature("last_subscription_level", -0.4, "free", "paid")
-    assert told(DOWNGRADES, lowers) == ["visited Downgrade 4 times (typical: 0): raises the risk"]
+    assert told(DOWNGRADES, lowers) == ["visited Downgrade 4 times (median: 0): raises the risk"]
 
 
 def test_what_lowers_is_told_after_one_that_raises_when_the_risk_is_below_the_typical_one() -> None:
@@ -76,7 +76,7 @@ def test_small_contribution_is_told_only_when_nothing_else_raises_the_risk() -> 
 def test_small_difference_is_told_only_when_nothing_else_raises_the_risk() -> None:
     near = of_part(0.9, 13.0, 11.0)
     assert told(near, DOWNGRADES) == told(DOWNGRADES)
-    assert told(near) == ["saw 13 adverts in 42 days (typical: 11): raises the risk"]
+    assert told(near) == ["saw 13 adverts in 42 days (expected: 11): raises the risk"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_difference_that_is_none_is_no_reason_beside_others(
 
 def test_negative_values_differ_by_their_distance() -> None:
     slope = of_feature("songs_slope", 0.4, -12.0, 2.0)
-    assert told(slope) == ["has 12 songs fewer each week (typical: +2): raises the risk"]
+    assert told(slope) == ["has 12 songs fewer each week (median: +2): raises the risk"]
 
 
 def test_score_of_another_model_is_no_reason() -> None:
@@ -121,7 +121,7 @@ def test_near_twins_are_one_reason_with_what_they_add_together() -> None:
     windowed = of_feature("adverts_28d", 0.2, 30.0, 6.0)
     against = of_feature("adverts_per_song", -0.1, 25.0, 18.0)
     (one,) = choose_reasons([of_part(0.6, 30.0, 9.0), windowed, against], CONFIG)[0]
-    assert one.sentence == "saw 30 adverts in 42 days (typical: 9): raises the risk"
+    assert one.sentence == "saw 30 adverts in 42 days (expected: 9): raises the risk"
     assert one.contribution == pytest.approx(0.7)
     assert one.feature.name == "visits_of_adverts_42d"
 
@@ -131,7 +131,7 @@ def test_largest_twin_that_differs_and_pulls_the_same_way_speaks() -> None:
     windowed = of_feature("adverts_28d", 0.2, 30.0, 6.0)
     other_way = of_feature("adverts_7d", -0.3, 0.0, 6.0)
     assert told(same, windowed, other_way) == [
-        "saw 30 adverts in 28 days (typical: 6): raises the risk"
+        "saw 30 adverts in 28 days (median: 6): raises the risk"
     ]
 
 
@@ -140,7 +140,7 @@ def test_reason_of_a_part_is_read_from_its_fields() -> None:
     read = read_reason(one.fields())
     assert read is not None
     assert (
-        read.sentence == one.sentence == "saw 12 adverts in 14 days (typical: 1): raises the risk"
+        read.sentence == one.sentence == "saw 12 adverts in 14 days (expected: 1): raises the risk"
     )
     assert read.kind == "saw … adverts in … days: raises the risk"
 
@@ -152,7 +152,7 @@ def test_each_row_has_its_own_reasons_and_none_without_rows() -> None:
     matrix = np.array([[4.0, 0.0], [0.0, 1.0]])
     terms = feature_terms(rows, matrix, np.array([[1.0, 0.2], [0.1, 0.5]]), features, typical)
     assert [[one.text for one in several] for several in choose_reasons(terms, CONFIG)] == [
-        ["visited Downgrade 4 times (typical: 0)"],
+        ["visited Downgrade 4 times (median: 0)"],
         ["subscription is free (most common: paid)"],
     ]
     nobody = feature_terms(rows.iloc[:0], matrix[:0], np.empty((0, 2)), features, typical)
@@ -196,7 +196,7 @@ def test_topics_of_features_are_those_of_the_parts_they_say_again() -> None:
 def test_lost_interest_is_no_reason_where_it_is_below_the_typical_one() -> None:
     lost = of_feature("fading_now", 0.6, 0.4, 0.1)
     assert told(lost) == [
-        "may be losing interest, judging by longer pauses: 40 % (typical: 10 %): raises the risk"
+        "may be losing interest, judging by longer pauses: 40 % (median: 10 %): raises the risk"
     ]
     # Where nobody fades, the model may learn that who comes often cancels more.
     assert told(of_feature("fading_now", 0.6, 0.02, 0.1), DOWNGRADES) == told(DOWNGRADES)

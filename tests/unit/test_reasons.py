@@ -26,7 +26,7 @@ UNKNOWN = reason("num_downgrades", float("nan"), None)
 
 
 def test_reason_is_a_sentence() -> None:
-    assert NUMBER.sentence == "visited Downgrade 4 times (typical: 0): raises the risk"
+    assert NUMBER.sentence == "visited Downgrade 4 times (median: 0): raises the risk"
     assert LEVEL.sentence == "subscription is free (most common: paid): lowers the risk"
 
 
@@ -78,7 +78,7 @@ def test_tables_keep_every_field(spec: TableSpec) -> None:
             reason("songs_7d", 1_201.0, 10.0, -1.0),
             "played … songs in … days: lowers the risk",
         ),
-        (UNKNOWN, "visits of the Downgrade page, completed or not (unknown): raises the risk"),
+        (UNKNOWN, "visits to the Downgrade page, completed or not (unknown): raises the risk"),
     ],
 )
 def test_kind_is_the_sentence_without_its_values(one: Reason, kind: str) -> None:

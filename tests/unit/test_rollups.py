@@ -131,8 +131,8 @@ def test_only_touched_dates_are_rebuilt(
     rollups.run(lakehouse, config, BOTH)
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("  [")[0] for line in lines] == [
-        "build_session_days   events v2: 1 date rebuilt",
-        "build_transitions    events v2: 1 date rebuilt",
+        "build_session_days   1 date rebuilt from version 2 of the events",
+        "build_transitions    1 date rebuilt from version 2 of the events",
     ]
     after = files_by_date(lakehouse, SESSION_DAYS), files_by_date(lakehouse, TRANSITIONS)
     changed = [

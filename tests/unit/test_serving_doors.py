@@ -220,10 +220,12 @@ def service_at(folder: Path, now: datetime) -> Iterator[Service]:
 @pytest.mark.parametrize(
     ("hours", "is_fresh", "text"),
     [
-        (4, True, "as of 2018-11-30, 4.0 hours after it began"),
-        (36, True, "36.0 hours"),
-        (37, False, "expected at most 36 since it began: run `nightly` for today"),
-        (-20, True, "-20.0 hours"),
+        (4, True, "the scores are as of 2018-11-30, written"),
+        (36, True, "as of 2018-11-30, written"),
+        (37, False, "2018-11-30, 37 hours old; the limit is 36 hours. Run `nightly` for today"),
+        (100, False, "2018-11-30, 4 days old; the limit"),
+        (20_000, False, "2018-11-30, 2.3 years old; the limit"),
+        (-20, True, "as of 2018-11-30, written"),
         (-25, False, "no later date than tomorrow's"),
     ],
 )

@@ -193,7 +193,7 @@ def test_interface_is_described_by_the_feature_declarations(client: httpx.Client
     described = client.get("/openapi.json").json()
     content = described["paths"]["/predict"]["post"]["requestBody"]["content"]
     about = content["application/json"]["schema"]["properties"]["num_sessions"]
-    assert about["description"] == "distinct sessions (sessions)"
+    assert about["description"] == "sessions (sessions)"
     assert "/sign-in" not in described["paths"]
 
 
@@ -267,17 +267,24 @@ def test_page_shows_list_user_and_health(world: World) -> None:
         assert not [text for text in ("<script", "http://", "https://") if text in page]
         user = browser.get("/page/users/1005").text
         assert "<polyline" in user
-        assert "rank of 120" in user
+        assert "risk rank of 120 users" in user
         health = browser.get("/page/model").text
-        assert "1 of 2 features has moved, with 50.0 % of the importance" in health
-        assert "No open alert needs anyone." in health
-        assert "with AUC 0.512 [0.497, 0.527]" in health
-        assert "most by songs_7d, os" in health
+        assert "1 of 2 features has drifted (50.0 % of feature importance)" in health
+        assert "No open alerts." in health
+        assert "with ROC AUC 0.512 (95 % interval 0.497 to 0.527)" in health
+        assert "mostly by songs_7d, os" in health
+        assert "time-dependent, not judged" in health
+        assert "keys: an API key is required; 3 API keys known" in health
         assert "0.200 → 0.250" in health
         # Red is what the policy acts on.
-        assert 'class="band high">moved' not in health
-        assert 'class="band low">moved' in health
-        assert browser.get("/page/users/nobody").status_code == 404
+        assert 'class="band high">drifted' not in health
+        assert 'class="band low">drifted' in health
+        unknown = browser.get("/page/users/nobody")
+        assert (unknown.status_code, unknown.headers["content-type"]) == (
+            404,
+            "text/html; charset=utf-8",
+        )
+        assert "No score: the id is unknown" in unknown.text
 
 
 def test_odd_user_id_is_escaped_and_found(world: World) -> None:

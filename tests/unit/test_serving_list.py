@@ -158,10 +158,11 @@ def test_page_shows_the_list_with_its_past_and_what_would_help(world: World) -> 
     page = world.get("/").text
     assert "Whom to call" in page
     assert f"<b>{N_LISTED}</b><span>to call, of 100 places" in page
-    assert "<b>8</b><span>new, 16 stayed" in page
-    assert f"<b>{world.listed['value_at_risk'].sum():.1f}</b><span>value at risk" in page
+    assert "<b>8</b><span>new on the list, 16 on the previous one too" in page
+    at_risk = f"<b>{world.listed['value_at_risk'].sum():.1f}</b><span>at risk within 90 days"
+    assert f"{at_risk}, in monthly fees" in page
     assert page.count('<span class="past new">new</span>') == 4
-    assert '<span class="past">day 5, was 9</span>' in page
+    assert '<span class="past">day 5 on the list, rank 9 before</span>' in page
     assert '<p class="help">if came 1 times: 1\u00a0%</p>' in page
     assert page.count('class="help"') == 8
     assert "No retention list" not in page
@@ -186,6 +187,10 @@ def test_user_is_told_with_their_row_of_the_list(world: World) -> None:
     assert "Number 2, on it since" in page
     assert "if came 2 times: 1\u00a0%" in page
     assert "No single change" in world.get(f"/page/users/{fifth}").text
+
+
+def test_model_page_says_where_no_key_is_asked_for(world: World) -> None:
+    assert "keys: no API key is required" in world.get("/page/model").text
     scored = world.get("/list?source=scores&limit=1000").json()["rows"]
     other = next(
         one["user_id"]
@@ -242,7 +247,7 @@ def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_pa
     assert [row["saves_of_100"] for row in csv.DictReader(StringIO(text))] == ["20.0", "3.1", ""]
     plain = " ".join(page.split())
     assert "Most value saved first" in plain
-    assert "<b>0.2</b><span>expected to be saved</span>" in plain
+    assert "<b>0.2</b><span>users expected to be kept by the calls</span>" in plain
     assert '<td class="n saves">3.1</td>' in plain
     assert '<td class="n saves">–</td>' in plain
     assert "1 user of high risk is left alone" in plain

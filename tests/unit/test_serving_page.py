@@ -50,7 +50,7 @@ def test_reasons_are_shown_by_their_fields() -> None:
     row = {"reasons": SENTENCES, "reason_fields": [reason.fields() for reason in REASONS]}
     assert shown_reasons(row) == [
         ("lives in a: b", "lowers"),
-        ("visited Downgrade 4 times (typical: unknown)", "raises"),
+        ("visited Downgrade 4 times (median: unknown)", "raises"),
     ]
 
 
@@ -88,16 +88,16 @@ def test_certain_cancellation_reaches_the_top_of_the_chart() -> None:
 def test_what_has_moved_comes_first_and_only_training_and_all_users_count() -> None:
     rows = [
         drift_row("ok", 0.02),
-        drift_row("cumulative", 0.4, is_breached=True, is_trending=True),
+        drift_row("cumulative", 0.4, is_trending=True),
         drift_row("moved", 0.1, is_breached=True),
         drift_row("empty", float("nan"), status="skipped"),
         drift_row("ok", 0.3, comparison="previous_night"),
         drift_row("ok", 0.3, slice="level=paid"),
     ]
     assert [(row["feature"], row["state"], row["gap"]) for row in describe_drift(rows)] == [
-        ("moved", "moved", 0.1),
-        ("cumulative", "moves with time", 0.4),
-        ("ok", "as before", 0.02),
+        ("moved", "drifted", 0.1),
+        ("cumulative", "time-dependent, not judged", 0.4),
+        ("ok", "no drift", 0.02),
         ("empty", "not compared", None),
     ]
 

@@ -57,7 +57,7 @@ def test_how_sure_follows_from_the_cancels_of_the_validation() -> None:
     bundle = replace(small_bundle(), metrics={"n_positive": 25.0})
     found = describe_lengths(users_with([0.2] * 30, [0.2] * 30), 10, bundle, PLACEHOLDERS)
     assert found is not None
-    assert "checked, on 25 cancels of users whom no model has learnt from" in found["covers"]
+    assert "validated, on 25 cancellations of users not used for training" in found["covers"]
 
 
 def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:
@@ -85,8 +85,8 @@ def test_page_has_the_plan_with_money_only_where_it_costs_something() -> None:
             "risk_band": "high", "reasons": [], "reason_fields": [], "would_help": [],
             "days_on_list": 1, "previous_rank": None,
         }  # fmt: skip
-        listed = {"places": "20 places", "value": 1.0, "n_new": 1, "n_stayed": 0,
-                  "saves": None, "n_left_alone": 0}  # fmt: skip
+        listed = {"places": "20 places", "value": 1.0, "unit": "monthly fees", "n_new": 1,
+                  "n_stayed": 0, "saves": None, "n_left_alone": 0}  # fmt: skip
         return render(
             "list.html", title="List", here="list", form_token="", as_of="2018-12-01",
             is_list=True, source="list", predicts="", problems=[], n_users=20, listed=listed,
@@ -113,31 +113,33 @@ def scored(**changes: Any) -> dict[str, Any]:
 
 
 def test_user_is_told_in_days_and_what_an_offer_may_cost() -> None:
-    found = describe_staying(scored(), None, COSTS)
+    found = describe_staying(scored(), None, COSTS, "monthly fees")
     assert found is not None
     assert found["days"] == "80 days"
-    assert found["chances"][1] == (14, 0.94, "unchecked")
+    assert found["chances"][1] == (14, 0.94, "not validated")
     assert found["offer"].startswith(
-        "An offer pays while it costs less than 0.0867: within 90 days 0.347 is lost on average"
+        "An offer is worth making if it costs less than 0.0867: without one, 0.347 is lost on "
+        "average within 90 days"
     )
-    assert "keep 25 % of the cancellers" in describe_offer(0.3467, COSTS)
+    told = describe_offer(0.3467, COSTS, "monthly fees")
+    assert told.endswith("keep 25 % of those who would cancel. Both figures are in monthly fees.")
 
 
 @pytest.mark.parametrize("lacking", [EXPECTED_DAYS, "survival_30d"])
 def test_nothing_is_told_where_an_older_release_has_scored(lacking: str) -> None:
     row = scored()
     del row[lacking]
-    assert describe_staying(row, None, COSTS) is None
-    assert describe_staying(scored(**{lacking: None}), None, COSTS) is None
+    assert describe_staying(row, None, COSTS, "monthly fees") is None
+    assert describe_staying(scored(**{lacking: None}), None, COSTS, "monthly fees") is None
 
 
 @pytest.mark.parametrize(
     ("cancels", "told"),
     [
-        ([], "The curves were never held against what happened: all of this rests on the"),
-        ([3, 9, 0, 0, 0], "Unchecked: of the users that no model had learnt from, 3 were seen to"),
-        ([50, 50, 50, 3, 0], "Up to 30 days the curves were held against what happened in the log"),
-        ([50, 50, 50, 50, 50], "Up to 90 days the curves were held against what happened in the"),
+        ([], "These figures are extrapolated by the model and were never validated on the log."),
+        ([3, 9, 0, 0, 0], "These figures are extrapolated by the model and not validated: of the"),
+        ([50, 50, 50, 3, 0], "These figures were validated for up to 30 days, on users not used"),
+        ([50, 50, 50, 50, 50], "These figures were validated for up to 90 days, on users not used"),
     ],
 )
 def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> None:
@@ -147,8 +149,10 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
         checked = CheckedCurves(knots_of(14), np.array(cancels, dtype=float), 49 * ones)
     found = describe_basis(replace(small_bundle(), checked=checked))
     assert found.startswith(told)
-    assert ("150 of the users" in found and "147 were expected" in found) is (cancels[3:] == [3, 0])
-    assert ("drawn on, unchecked" in found) is (cancels[3:] == [3, 0])
+    assert ("150 of them cancel" in found and "147 were expected" in found) is (
+        cancels[3:] == [3, 0]
+    )
+    assert ("Beyond, they are extrapolated" in found) is (cancels[3:] == [3, 0])
 
 
 # Garwood's 95 % intervals of 50 and of 100 are 37.11 to 65.92 and 81.36 to 121.63.
@@ -165,10 +169,12 @@ def test_interval_reaches_from_what_was_said_to_what_happened(
 ) -> None:
     cancels = np.array([50.0, 50.0, 3.0, 0.0, 0.0])
     checked = CheckedCurves(knots_of(14), cancels, np.array([*expected, 9.0, 9.0, 9.0]))
-    found = describe_staying(scored(), replace(small_bundle(), checked=checked), COSTS)
+    found = describe_staying(
+        scored(), replace(small_bundle(), checked=checked), COSTS, "monthly fees"
+    )
     assert found is not None
     told = [text for _, _, text in found["chances"]]
-    assert told == [*within, "unchecked", "unchecked", "unchecked"]
+    assert told == [*within, "not validated", "not validated", "not validated"]
 
 
 def test_list_names_no_offer_while_costs_are_placeholders() -> None:

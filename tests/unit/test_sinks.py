@@ -233,7 +233,8 @@ def test_every_notice_is_logged_by_its_severity(caplog: pytest.LogCaptureFixture
     assert caplog.messages[0].startswith("warning alert opened, since 2024-01-01: ")
     # One line for all that needs nobody, however many there are.
     assert caplog.messages[2] == (
-        "info alerts, opened: drift:songs_1d, drift:songs_3d, drift:songs_7d, drift:songs_14d "
+        "alerts for information only, opened: drift:songs_1d, drift:songs_3d, drift:songs_7d, "
+        "drift:songs_14d "
         "and 1 more"
     )
 

@@ -95,8 +95,8 @@ def test_page_shows_happened_beside_expected(
         if one.anchor == "staying"
     )
     assert section.answer == (
-        "Of 10 users first seen as of 2018-11-05 and 2018-11-12, 40.0\u202f% were still there after "
-        "14 days; 80.0\u202f% were expected."
+        "Of 10 users first seen as of 2018-11-05 and 2018-11-12, 40.0\u202f% were still there "
+        "after 14 days; 80.0\u202f% were expected."
     )
     everybody = [[cell.text for cell in row] for row in section.blocks[1].rows]
     assert everybody[1][:5] == ["all users", "14", "10", "80.0\u202f%", "40.0\u202f%"]

@@ -151,7 +151,7 @@ def test_champion_is_refused_on_dates_before_its_training() -> None:
         lambda: load_champion(registry, "1", night(-1), LEARNING),
         lambda: find_vacancy(registry, night_of(models(), -1), LEARNING),
     ):
-        with pytest.raises(OtherModelError, match="1, trained as of 2024-01-01, as champion for"):
+        with pytest.raises(OtherModelError, match="1 was trained as of 2024-01-01, after"):
             refuse()
 
 

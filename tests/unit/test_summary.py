@@ -48,19 +48,19 @@ def test_line_when_several_files_have_rejected_lines() -> None:
     one = facts(2, read=1500, accepted=1400, anonymous=90, blank=0, not_json=10)
     two = facts(1, read=5, accepted=0, anonymous=0, blank=2, not_json=3)
     assert IngestSummary([one, two]).describe() == (
-        "3 files: read 1,505 = accepted 1,400 + anonymous 90 + quarantined 15 "
+        "3 files: read 1,505 = accepted 1,400 + not signed in 90 + rejected 15 "
         "(blank 2, not_json 13)"
     )
 
 
 def test_line_when_nothing_is_rejected() -> None:
     summary = IngestSummary([facts(1, read=3, accepted=2, anonymous=1, blank=0)])
-    assert summary.describe() == "1 file: read 3 = accepted 2 + anonymous 1 + quarantined 0"
+    assert summary.describe() == "1 file: read 3 = accepted 2 + not signed in 1 + rejected 0"
 
 
 def test_line_when_the_files_are_empty() -> None:
     summary = IngestSummary([facts(2)])
-    assert summary.describe() == "2 files: read 0 = accepted 0 + anonymous 0 + quarantined 0"
+    assert summary.describe() == "2 files: read 0 = accepted 0 + not signed in 0 + rejected 0"
 
 
 def test_line_when_there_is_no_new_file() -> None:

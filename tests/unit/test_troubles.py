@@ -21,11 +21,14 @@ from churn_spark.troubles import describe_trouble, exit_code_of
             "the disk is full",
         ),
         (Exception("(sqlite3.OperationalError) database or disk is full"), "the disk is full"),
-        (OSError("Generic LocalFileSystem error: ... (os error 30)"), "storage that is read-only"),
-        (Exception("attempt to write a readonly database"), "storage that is read-only"),
+        (
+            OSError("Generic LocalFileSystem error: ... (os error 30)"),
+            "the storage to write to is read-only",
+        ),
+        (Exception("attempt to write a readonly database"), "the storage to write to is read-only"),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/lake"), "user of this process"),
         (Exception("java.nio.file.AccessDeniedException: /lake/x"), "user of this process"),
-        (Exception("(sqlite3.OperationalError) database is locked"), "another process holds"),
+        (Exception("(sqlite3.OperationalError) database is locked"), "another process uses"),
         (Exception("404 Not Found: <Error><Code>NoSuchBucket</Code>"), "no such bucket"),
         (
             Exception("PUT http://169.254.169.254/latest/api/token: 403 Forbidden"),

@@ -19,7 +19,7 @@ BY_NAME = {feature.name: feature for feature in FEATURES}
 SONGS = replace(
     BY_NAME["avg_songs_per_session"],
     name="songs_7d",
-    phrase="played {value} songs in 7 days (typical: {typical})",
+    phrase="played {value} songs in 7 days (median: {typical})",
 )
 
 
@@ -131,7 +131,9 @@ def test_changes_never_raise_the_risk_and_equal_the_loop(
 
 def test_change_says_what_the_model_would_have_said() -> None:
     change = Change(SONGS, 3.0, 12.0, 0.1437, 0.081)
-    assert change.text == ("if played 12 songs in 7 days instead of 3: 8.1 % instead of 14 %")
+    assert change.text == (
+        "predicted risk would be 8.1 % instead of 14 % with: played 12 songs in 7 days instead of 3"
+    )
 
 
 def test_candidates_are_quartiles_and_the_typical_value_of_what_users_do() -> None:

@@ -23,17 +23,17 @@ def feature(unit: str, phrase: str) -> Feature:
     return replace(BY_NAME["avg_songs_per_session"], unit=unit, phrase=phrase)
 
 
-VISITS = feature("sessions", "came {value} times in 7 days (typical: {typical})")
-SLOPE = feature("songs/week", "plays {value} songs more each week (typical: {typical})")
-SHARE = feature("share", "comes on weekends in {value} of cases (typical: {typical})")
-TREND = feature("times", "plays {value} times as much as before (typical: {typical})")
+VISITS = feature("sessions", "came {value} times in 7 days (median: {typical})")
+SLOPE = feature("songs/week", "plays {value} songs more each week (median: {typical})")
+SHARE = feature("share", "comes on weekends in {value} of cases (median: {typical})")
+TREND = feature("times", "plays {value} times as much as before (median: {typical})")
 
 
 @pytest.mark.parametrize("missing", [None, math.nan, pd.NA, np.float64("nan")])
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        (DOWNGRADES, "visits of the Downgrade page, completed or not (unknown)"),
+        (DOWNGRADES, "visits to the Downgrade page, completed or not (unknown)"),
         (BY_NAME["os"], "operating system of the newest known device (unknown)"),
     ],
     ids=["number", "category"],
@@ -47,21 +47,21 @@ def test_value_is_said_to_be_unknown_when_missing(
 @pytest.mark.parametrize(
     ("name", "value", "typical", "expected"),
     [
-        ("tenure_days", 91.7, 60.2, "customer for 92 days (typical: 60)"),
-        ("tenure_days", 1.0, 60.2, "customer for 1 day (typical: 60)"),
-        ("tenure_days", 0.02, 60.2, "customer for less than 0.1 days (typical: 60)"),
-        ("total_songs_played", 12_345, 6.0, "played 12,345 songs so far (typical: 6)"),
+        ("tenure_days", 91.7, 60.2, "customer for 92 days (median: 60)"),
+        ("tenure_days", 1.0, 60.2, "customer for 1 day (median: 60)"),
+        ("tenure_days", 0.02, 60.2, "customer for less than 0.1 days (median: 60)"),
+        ("total_songs_played", 12_345, 6.0, "played 12,345 songs so far (median: 6)"),
         (
             "total_listen_time",
             9_000_000.0,
             3_600.0,
-            "listened for 2,500 hours so far (typical: 1 hour)",
+            "listened for 2,500 hours so far (median: 1 hour)",
         ),
-        ("avg_songs_per_session", 80.06, 71.0, "plays 80 songs a session (typical: 71)"),
-        ("avg_songs_per_session", 80.06, 80.4, "plays 80.1 songs a session (typical: 80.4)"),
-        ("num_thumbs_up", np.int64(3), None, "gave 3 thumbs up (typical: unknown)"),
-        ("num_thumbs_up", 0, pd.NA, "gave 0 thumbs up (typical: unknown)"),
-        ("num_friends_added", 1, 1, "added 1 friend (typical: 1)"),
+        ("avg_songs_per_session", 80.06, 71.0, "plays 80 songs a session (median: 71)"),
+        ("avg_songs_per_session", 80.06, 80.4, "plays 80.1 songs a session (median: 80.4)"),
+        ("num_thumbs_up", np.int64(3), None, "gave 3 thumbs up (median: unknown)"),
+        ("num_thumbs_up", 0, pd.NA, "gave 0 thumbs up (median: unknown)"),
+        ("num_friends_added", 1, 1, "added 1 friend (median: 1)"),
         ("location", "NY", "CA", "lives in NY"),
         ("browser", "Firefox", None, "uses the browser Firefox"),
         ("last_subscription_level", "paid", None, "subscription is paid (most common: unknown)"),
@@ -76,19 +76,19 @@ def test_value_of_the_report_is_described_in_its_unit(
 @pytest.mark.parametrize(
     ("asked", "value", "typical", "expected"),
     [
-        (VISITS, 0, 4, "came 0 times in 7 days (typical: 4)"),
-        (VISITS, 1, 4, "came 1 time in 7 days (typical: 4)"),
-        (VISITS, 11, 1, "came 11 times in 7 days (typical: 1)"),
-        (VISITS, 1001, 1.1, "came 1,001 times in 7 days (typical: 1.1)"),
-        (SHARE, 0.0, 1.0, "comes on weekends in 0 % of cases (typical: 100 %)"),
-        (SHARE, 0.083, 0.25, "comes on weekends in 8.3 % of cases (typical: 25 %)"),
-        (SHARE, 0.0002, 0.25, "comes on weekends in less than 0.1 % of cases (typical: 25 %)"),
-        (TREND, 1.0, 0.5, "plays 1.0 times as much as before (typical: 0.5)"),
-        (SLOPE, 2.5, -1.0, "plays 2.5 songs more each week (typical: -1)"),
-        (SLOPE, -3.25, 0.4, "plays 3.2 songs fewer each week (typical: +0.4)"),
-        (SLOPE, 1.0, 0.0, "plays 1 song more each week (typical: 0)"),
-        (SLOPE, -0.0, 3.0, "plays 0 songs more each week (typical: +3)"),
-        (SLOPE, 12.0, 0.001, "plays 12 songs more each week (typical: about 0)"),
+        (VISITS, 0, 4, "came 0 times in 7 days (median: 4)"),
+        (VISITS, 1, 4, "came 1 time in 7 days (median: 4)"),
+        (VISITS, 11, 1, "came 11 times in 7 days (median: 1)"),
+        (VISITS, 1001, 1.1, "came 1,001 times in 7 days (median: 1.1)"),
+        (SHARE, 0.0, 1.0, "comes on weekends in 0 % of cases (median: 100 %)"),
+        (SHARE, 0.083, 0.25, "comes on weekends in 8.3 % of cases (median: 25 %)"),
+        (SHARE, 0.0002, 0.25, "comes on weekends in less than 0.1 % of cases (median: 25 %)"),
+        (TREND, 1.0, 0.5, "plays 1.0 times as much as before (median: 0.5)"),
+        (SLOPE, 2.5, -1.0, "plays 2.5 songs more each week (median: -1)"),
+        (SLOPE, -3.25, 0.4, "plays 3.2 songs fewer each week (median: +0.4)"),
+        (SLOPE, 1.0, 0.0, "plays 1 song more each week (median: 0)"),
+        (SLOPE, -0.0, 3.0, "plays 0 songs more each week (median: +3)"),
+        (SLOPE, 12.0, 0.001, "plays 12 songs more each week (median: about 0)"),
         (
             feature("per 1,000 songs", "adverts: {value} for each 1,000 songs"),
             1.0,
@@ -96,16 +96,16 @@ def test_value_of_the_report_is_described_in_its_unit(
             "adverts: 1 for each 1,000 songs",
         ),
         (
-            feature("visits/week", "comes {value} times a week (typical: {typical})"),
+            feature("visits/week", "comes {value} times a week (median: {typical})"),
             0.26,
             0.24,
-            "comes 0.3 times a week (typical: 0.2)",
+            "comes 0.3 times a week (median: 0.2)",
         ),
         (
-            feature("hours", "was last here {value} hours ago (typical: {typical})"),
+            feature("hours", "was last here {value} hours ago (median: {typical})"),
             1.0,
             50.4,
-            "was last here 1 hour ago (typical: 50)",
+            "was last here 1 hour ago (median: 50)",
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_nothing_is_said_to_be_zero_when_it_is_not(value: float, typical: float)
             "subscription is paid instead of free",
         ),
         (BY_NAME["location"], "NY", "CA", "lives in CA instead of NY"),
-        (VISITS, 5, None, "songs played over distinct sessions (unknown)"),
+        (VISITS, 5, None, "songs played per session (unknown)"),
     ],
 )
 def test_change_names_both_values(

@@ -251,7 +251,7 @@ def test_nights_that_wait_are_quiet_and_decided_again_to_the_byte() -> None:
     state, decisions = run(START, [(1, DRIFTED), (2, waits), (3, waits)])
     assert (state.breached, state.bad_nights) == ((), (True, False, False))
     assert decisions[-1].reason.startswith(
-        "no lost performance, nothing that can be compared yet, next training"
+        "performance not measured yet, no feature can be compared yet, next scheduled training"
     )
     assert from_json(type(waits), to_json(waits)) == waits
     assert run(START, [(1, DRIFTED), (2, waits), (3, waits)]) == (state, decisions)

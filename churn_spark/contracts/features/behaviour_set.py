@@ -11,22 +11,22 @@ BEHAVIOUR_FEATURES: tuple[ForecastFeature, ...] = (
     ForecastFeature(
         "behaviour_probability",
         "double",
-        "chance to cancel in the label's window, from page transitions and visits alone",
+        "cancellation probability in the prediction window, from page views and visits alone",
         "probability",
-        "of users with such habits {value} cancel (typical: {typical})",
+        "of users with such habits {value} cancel (median: {typical})",
     ),
     ForecastFeature(
         "visits_a_week",
         "double",
-        "expected visits a week, the user's own so far weighed against those of all users",
+        "expected visits per week: the user's own rate, smoothed towards the average of all users",
         "visits/week",
-        "comes {value} times a week (typical: {typical})",
+        "visits {value} times a week (median: {typical})",
     ),
     ForecastFeature(
         "cancel_per_visit",
         "double",
-        "expected chance that a visit ends in a cancellation",
+        "expected probability that a visit ends with a cancellation",
         "probability",
-        "a visit ends with a cancellation in {value} of cases (typical: {typical})",
+        "a visit ends with a cancellation in {value} of cases (median: {typical})",
     ),
 )

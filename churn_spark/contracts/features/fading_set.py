@@ -11,16 +11,18 @@ FADING_FEATURES: tuple[ForecastFeature, ...] = (
     ForecastFeature(
         "fading_probability",
         "double",
-        "chance to cancel in the label's window, from pauses between visits and billing days alone",
+        "cancellation probability in the prediction window, from pauses between visits and billing "
+        "days alone",
         "probability",
-        "of users whose visits have grown so rare {value} cancel (typical: {typical})",
+        "of users whose visits have grown so rare {value} cancel (median: {typical})",
     ),
     ForecastFeature(
         "fading_now",
         "double",
-        "chance that the user's interest is fading: pauses have grown longer than their own before",
+        "probability that the user is losing interest: pauses are longer than this user's used "
+        "to be",
         "probability",
-        "may be losing interest, judging by longer pauses: {value} (typical: {typical})",
+        "may be losing interest, judging by longer pauses: {value} (median: {typical})",
         is_risk=True,
     ),
 )

@@ -17,6 +17,9 @@ _NOT_USED: Final[Mapping[str, str | float]] = {
 }  # fmt: skip
 """What a definition says of the parameters that a formula doesn't have."""
 
+_WORDS: Final = ("meaning", "phrase", "is_risk")
+"""Attributes that only say the value to people: a better sentence makes no other feature."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -77,12 +80,9 @@ class Feature:
 
     @property
     def definition(self) -> Mapping[str, str | float]:
-        """All that its values and words follow from: what fingerprints are taken of."""
-        words = {field.name: getattr(self, field.name) for field in fields(Feature)}
-        if not self.is_risk:
-            # Younger than models in use, whose fingerprints know nothing of it.
-            del words["is_risk"]
-        return {**_NOT_USED, **words}
+        """What its values follow from, of which fingerprints are taken: all but its words."""
+        names = (field.name for field in fields(Feature) if field.name not in _WORDS)
+        return {**_NOT_USED, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Part:
 
     Attributes:
         name: of the part, and of the topic of features that say the same.
-        what: is counted: `visits of Downgrade`.
+        what: is counted: `visits to Downgrade`.
         phrase: how a reason names it: `visited Downgrade {value} times`.
         pages: that are counted; none: the visits themselves.
         helps: whether fewer or more of it is something that can be aimed at: fewer adverts, an
@@ -51,14 +51,16 @@ class Part:
         return Feature(
             name=f"{self.stem}_{days}d",
             data_type="double",
-            meaning=f"{self.what} in the {days} days in which the user was watched",
+            meaning=f"{self.what} in the {days} days observed",
             unit="visits",
-            phrase=f"{self.phrase} in {days} days (typical: {{typical}})",
+            phrase=f"{self.phrase} in {days} days (expected: {{typical}})",
         )
 
 
-VISITS: Final = Part("visits", "visits", "came {value} times")
-ENDINGS: Final = Part("endings", "ends of visits", "stayed for {value} pages a visit", (VISIT_END,))
+VISITS: Final = Part("visits", "visits", "visited {value} times")
+ENDINGS: Final = Part(
+    "endings", "visits that ended", "stayed for {value} pages a visit", (VISIT_END,)
+)
 """Counted are the ends; how many pages a visit has follows from them."""
 LEVEL, LEVEL_FEATURE = "subscription", "last_subscription_level"
 """Name of the part that is no count, and the feature that it is due to."""
@@ -66,14 +68,14 @@ LEVEL, LEVEL_FEATURE = "subscription", "last_subscription_level"
 _NAMED: Final = (
     Part(
         "downgrade",
-        "visits of Downgrade",
+        "visits to Downgrade",
         "visited Downgrade {value} times",
         (Page.DOWNGRADE, Page.SUBMIT_DOWNGRADE),
         helps="fewer",
     ),
     Part(
         "settings",
-        "visits of Settings",
+        "visits to Settings",
         "visited Settings {value} times",
         (Page.SETTINGS, Page.SAVE_SETTINGS),
         helps="fewer",
@@ -95,14 +97,14 @@ _NAMED: Final = (
     ),
     Part(
         "help",
-        "visits of Help, About and Error",
+        "visits to Help, About and Error",
         "visited Help, About and Error {value} times",
         (Page.HELP, Page.ABOUT, Page.ERROR),
         helps="fewer",
     ),
     Part(
         "upgrade",
-        "visits of Upgrade",
+        "visits to Upgrade",
         "visited Upgrade {value} times",
         (Page.UPGRADE, Page.SUBMIT_UPGRADE),
     ),
@@ -114,7 +116,7 @@ PAGE_PARTS: Final = (
     *_NAMED,
     Part(
         "browsing",
-        "songs, visits of Home, logouts and all other pages",
+        "songs, visits to Home, logouts and all other pages",
         "played songs, visited Home and logged out {value} times",
         (*_OTHER_PAGES, "Other"),
     ),

@@ -76,8 +76,8 @@ DRIFT = TableSpec(
         Column("unseen_rate_baseline", "double", "rows of a category the model has no level for"),
         Column("unseen_rate_current", "double", "the same, as of the run date"),
         Column("importance", "double", "share of the feature in the champion's scores"),
-        Column("is_trending", "boolean", "moves with time or calendar by construction: no alert"),
-        Column("is_breached", "boolean", "counts as moved; of parts and nights: tonight alone"),
+        Column("is_trending", "boolean", "changes with time or calendar for everybody: not judged"),
+        Column("is_breached", "boolean", "counts as drifted; of slices and earlier runs: now"),
         Column(
             "contribution_baseline",
             "double",

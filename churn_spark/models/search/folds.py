@@ -71,7 +71,7 @@ def build_folds(
         n_train, n_test = train.n_positive, int(test["label"].sum())
         if n_train < training.min_cancels or not n_test:
             raise TooFewCancelsError(
-                f"found {n_train} cancellations to learn from and {n_test} to judge on in part "
+                f"found {n_train} cancellations to train on and {n_test} to test on in part "
                 f"{number + 1} of {n_folds} of the users, expected {training.min_cancels} and 1: "
                 "load more of the log, or lower tuning.n_folds"
             )

@@ -99,7 +99,7 @@ def find_in_files(changed: Sequence[str]) -> tuple[Finding, ...]:
     sentence = (
         f"{count_of(len(changed), 'file was', 'files were')} changed after being read, and their "
         f"new content is not loaded: {name_some(changed, _NAMED)}; `ingest_events --reload "
-        "changed` puts it in place of what they had delivered"
+        "changed` replaces the events read from them before"
     )
     return (Finding("data:changed_files", "warning", sentence),)
 
@@ -139,7 +139,8 @@ def _find_in_decision(
             yield Finding(
                 f"performance:{streak.metric}",
                 "critical" if is_sure else "warning",
-                f"{streak.metric} is surely worse than its reference on {windows}, the newest "
+                f"{streak.metric} is significantly worse than its reference on {windows}, the "
+                "newest "
                 f"until {streak.window_end}",
             )
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
@@ -148,9 +149,9 @@ def _find_in_decision(
     if state.breached:
         features = [name for name in state.breached if name != PREDICTION]
         named = f" ({name_some(features, _NAMED)})" if features else ""
-        yield Finding("drift:moved", "info", f"beside the training rows {movement}{named}")
+        yield Finding("drift:moved", "info", f"compared with the training rows {movement}{named}")
     if is_drift_confirmed(state, config):
-        yield Finding(CONFIRMED_DRIFT, "warning", f"{bad_nights_of(state)}; tonight {movement}")
+        yield Finding(CONFIRMED_DRIFT, "warning", f"{bad_nights_of(state)}; now {movement}")
 
 
 def update_alerts(

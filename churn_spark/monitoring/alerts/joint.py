@@ -35,9 +35,9 @@ def find_joint_drift(
     matters = fact.importance >= config.min_breached_share
     is_warning = matters and is_joint_drift_confirmed(state, config)
     sentence = (
-        f"trees tell tonight's users from the training rows, AUC "
-        f"{Interval(fact.auc, fact.low, fact.high)}, by features that have not moved by "
-        f"themselves: most by {name_some(fact.told_by, len(fact.told_by))}, with "
-        f"{percent(fact.importance)} of the importance"
+        "a classifier tells today's users from the training rows, ROC AUC "
+        f"{Interval(fact.auc, fact.low, fact.high)}, by features that have not drifted by "
+        f"themselves: mostly by {name_some(fact.told_by, len(fact.told_by))}, with "
+        f"{percent(fact.importance)} of feature importance"
     )
     return (Finding(JOINT_DRIFT, "warning" if is_warning else "info", sentence),)

@@ -119,7 +119,7 @@ def _log_notices(notices: Sequence[Notice]) -> None:
         else:
             _LOG.log(_LEVELS[notice.alert.severity], "%s", describe(notice))
     for change, keys in to_know.items():
-        _LOG.info("info alerts, %s: %s", change, name_some(keys, _NAMED))
+        _LOG.info("alerts for information only, %s: %s", change, name_some(keys, _NAMED))
 
 
 def _try(

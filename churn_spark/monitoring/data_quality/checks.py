@@ -144,11 +144,15 @@ def _check_volume(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
     events = count_of(feed.n_events, "event")
     if len(feed.same_weekday) < config.min_same_weekdays:
         expected = f"{count_of(config.min_same_weekdays, 'same weekday')} to compare with"
-        sentence = f"{events}; found {len(feed.same_weekday)}, needs {expected}"
+        found = len(feed.same_weekday)
+        sentence = f"{events} on the last day; not judged: needs {expected}, there are {found}"
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     if feed.is_backfill:
         expected = "a day that was delivered by itself"
-        sentence = f"{events}, loaded with weeks before: the last day may be cut"
+        sentence = (
+            f"{events} on the last day; not judged: it was loaded together with weeks before it "
+            "and may be incomplete"
+        )
         return CheckResult("volume", feed.n_events, expected, True, sentence)
     usual = median(feed.same_weekday)
     ends_early = _ends_early(feed)
@@ -192,7 +196,7 @@ def _check_share(
 
 
 def _check_dates(feed: FeedFacts, config: ChecksConfig) -> CheckResult:
-    what = "event has a date out of place", "events have a date out of place"
+    what = "event has an implausible date", "events have an implausible date"
     n_accepted = feed.n_lines - feed.n_quarantined
     found = _check_share("dates", what, (feed.n_misdated, n_accepted), config.max_misdated_rate)
     in_all = f"; {feed.n_misdated:,} tonight, {feed.n_misdated_ever:,} in all"
@@ -233,11 +237,13 @@ def _check_increase(
     rows and not from the nights before; a feed that breaks does both.
     """
     change = compare_rates(n_hits, facts.n_rows)
-    expected = f"at most {allowed:.1%} above {change.reference:.1%}"
     changes = [change]
+    above = f"the usual {change.reference:.1%}"
     if facts.newest is not None and newest is not None:
         changes.append(compare_rates(newest, facts.newest.n_rows))
-        expected += f", or above the {changes[-1].reference:.1%} of the newest sound date before"
+        before = f"{changes[-1].reference:.1%} on the last date that passed"
+        above = f"the larger of {change.reference:.1%} in training and {before}"
+    expected = f"at most {100 * allowed:g} percentage points above {above}"
     has_grown = all(c.difference > allowed and c.p_value < config.max_chance for c in changes)
-    sentence = f"{change.current:.1%} of {facts.column} are {what}, expected {expected}"
+    sentence = f"{change.current:.1%} of {facts.column} are {what}; expected {expected}"
     return CheckResult(f"{name}:{facts.column}", change.current, expected, not has_grown, sentence)

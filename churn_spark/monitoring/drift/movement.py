@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.spec import need_to_compare
@@ -14,7 +14,10 @@ from churn_spark.monitoring.policy.hysteresis import breached_share
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.wording import count_of, percent
 
-Verdict = Literal["has moved", "has not", "was not tested", "can't be compared yet"]
+Verdict = Literal["has drifted", "has not drifted", "was not tested", "can't be compared yet"]
+
+NOT_JUDGED: Final = "time-dependent, not judged"
+"""State of what changes with time or calendar for everybody."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,15 @@ class Movement:
 
     def is_bad(self, config: PolicyConfig) -> bool:
         """Whether it makes the night a bad one, of which some confirm drift."""
-        return self.prediction == "has moved" or (
+        return self.prediction == "has drifted" or (
             self.n_moved > 0 and self.share >= config.min_breached_share
         )
 
     def describe(self) -> str:
-        """`3 of 62 features have moved, with 1.2 % of the importance; the prediction has not`."""
+        """`3 of 62 features have drifted (1.2 % of the importance); the prediction has not …`."""
         verb = "has" if self.n_moved == 1 else "have"
-        carried = f", with {percent(self.share, 1)} of the importance" if self.n_moved else ""
-        moved = f"{self.n_moved} of {count_of(self.n_compared, 'feature')} {verb} moved{carried}"
+        carried = f" ({percent(self.share, 1)} of feature importance)" if self.n_moved else ""
+        moved = f"{self.n_moved} of {count_of(self.n_compared, 'feature')} {verb} drifted{carried}"
         said = [moved if self.n_compared else "no feature can be compared yet"]
         said.append(f"the prediction {self.prediction}")
         said += [f"{n} not yet comparable: {words}" for words, n in self.waiting.items()]
@@ -90,4 +93,4 @@ def _verdict(moved: Collection[str], prediction: DriftFact | None) -> Verdict:
         return "was not tested"
     if not prediction.is_comparable:
         return "can't be compared yet"
-    return "has moved" if PREDICTION in moved else "has not"
+    return "has drifted" if PREDICTION in moved else "has not drifted"

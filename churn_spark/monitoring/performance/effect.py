@@ -229,7 +229,7 @@ def describe_effect(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         told.append(_describe_contact(of_all[CONTACT]))
     if counts.control.n_contacted:
         n = count_of(counts.control.n_contacted, "withheld user was", "withheld users were")
-        told.append(f"{n} reached all the same: the difference tells less than calls do.")
+        told.append(f"{n} contacted all the same, so the effect of the calls is underestimated.")
     if row.get("net") is not None:
         told.append(_describe_money(row))
     return [*told, *_describe_need(counts, n_weeks)]
@@ -239,9 +239,9 @@ def _describe_counts(row: Mapping[str, Any], counts: Counts, n_weeks: int) -> st
     listed, control = counts.listed, counts.control
     return (
         f"In {count_of(n_weeks, 'week')} of campaign {row['campaign']}, up to that of "
-        f"{row['week_start']}, {count_of(counts.n, 'user')} came to the list for the first time: "
-        f"{listed.n:,} were listed, of whom {_share(listed)} cancelled, and {control.n:,} "
-        f"withheld, of whom {_share(control)} did."
+        f"{row['week_start']}, {count_of(counts.n, 'user')} qualified for the list for the first "
+        f"time: {listed.n:,} were listed, of whom {_share(listed)} cancelled, and {control.n:,} "
+        f"withheld as control group, of whom {_share(control)} did."
     )
 
 
@@ -253,14 +253,14 @@ def _describe_saved(row: Mapping[str, Any]) -> str:
     saved, low, high = row["saved"], row["always_low"], row["always_high"]
     if saved is None or low is None or high is None:
         return "That is too few to say what the list has changed."
-    verdict = "no change is told from chance yet"
+    verdict = "no significant effect yet"
     if low > 0:
-        verdict = "the list surely saves users"
+        verdict = "the list significantly reduces cancellations"
     elif high < 0:
-        verdict = "the list surely drives users away"
+        verdict = "the list significantly increases cancellations"
     return (
-        f"Of 100 listed, {per_100(saved)} were saved from cancelling ({per_100(low)} to "
-        f"{per_100(high)}, an interval that holds however often one looks): {verdict}."
+        f"Of 100 listed, {per_100(saved)} were kept from cancelling (95 % interval "
+        f"{per_100(low)} to {per_100(high)}, valid however often it is looked at): {verdict}."
     )
 
 
@@ -268,8 +268,8 @@ def _describe_contact(row: Mapping[str, Any]) -> str:
     ends = row["always_low"], row["always_high"]
     within = "" if None in ends else f" ({per_100(ends[0])} to {per_100(ends[1])})"
     return (
-        f"Of 100 reached, {per_100(row['saved'])}{within}: all that the list changes is put down "
-        f"to the {count_of(int(row['n_contacted']), 'user')} who were reached."
+        f"Of 100 contacted, {per_100(row['saved'])}{within}, if the whole effect of the list is "
+        f"attributed to the {count_of(int(row['n_contacted']), 'user')} who were contacted."
     )
 
 
@@ -277,8 +277,8 @@ def _describe_money(row: Mapping[str, Any]) -> str:
     ends = row["net_low"], row["net_high"]
     within = "" if None in ends else f" ({_money_of(ends[0])} to {_money_of(ends[1])})"
     return (
-        f"Contacts have cost {_money_of(row['cost'])}; what was saved less that is "
-        f"{_money_of(row['net'])}{within}, with a user who is kept worth costs.missed_cancel."
+        f"Contacts have cost {_money_of(row['cost'])}; the value of the users kept minus that cost "
+        f"is {_money_of(row['net'])}{within}, if a user who is kept is worth costs.missed_cancel."
     )
 
 
@@ -290,13 +290,13 @@ def _describe_need(counts: Counts, n_weeks: int) -> Iterator[str]:
     more = needed - counts.n
     if more <= 0:
         yield (
-            "That is enough users to tell a saving of a fifth of the cancels from none: one that "
-            "isn't seen is smaller."
+            "There are enough users to detect a reduction of the cancellations by a fifth; an "
+            "effect that isn't seen is smaller."
         )
         return
     weeks = math.ceil(more * n_weeks / counts.n)
     yield (
-        f"To tell a saving of a fifth of the cancels from none takes about {needed:,} users, "
+        f"To detect a reduction of the cancellations by a fifth takes about {needed:,} users, "
         f"{more:,} more: {count_of(weeks, 'week')} at the pace so far."
     )
 

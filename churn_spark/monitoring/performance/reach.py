@@ -199,8 +199,8 @@ def describe_reach(reach: ListReach) -> str:
         f"The list of {reach.window_start}{included} had {n_reached:,} of the "
         f"{count_of(reach.n_positive, 'user')} who then cancelled ({percent(reach.reached)}, "
         f"{percent(reach.low)} to {percent(reach.high)}) among its "
-        f"{count_of(reach.n_listed, 'user')}; a list of that length has {chance:,.1f} by chance, "
-        f"{rule:,.1f} by the rule, {n_best:,} at best."
+        f"{count_of(reach.n_listed, 'user')}; a list of that length has {chance:,.1f} if drawn at "
+        f"random, {rule:,.1f} by the simple rule, {n_best:,} at best."
     )
 
 

@@ -84,7 +84,7 @@ def why_frozen(state: PolicyState, config: PolicyConfig, today: date) -> str | N
     the newest nights were good, and until the cooldown after a retraining for it is over.
     """
     if any(state.bad_nights):
-        return f"{count_of(sum(state.bad_nights), 'bad night')} among the newest"
+        return f"{count_of(sum(state.bad_nights), 'run')} with drift among the newest"
     if state.reactions and (today - state.reactions[-1]).days < config.cooldown_days:
         return f"a retraining was asked for on {state.reactions[-1]}"
     return None
@@ -96,9 +96,9 @@ def calibrate(
     """The state with the thresholds of this population, and the decision that says so."""
     held = why_not(state, config, today)
     if held is None and wander.n_nights < config.calibration_nights:
-        held = f"{wander.n_nights} of {count_of(config.calibration_nights, 'quiet night')}"
+        held = f"{wander.n_nights} of {count_of(config.calibration_nights, 'run')} without drift"
     if held is None and not wander.features:
-        held = "no feature has two quiet nights a week apart"
+        held = "no feature has two runs without drift a week apart"
     if held is not None:
         return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
     found = find_thresholds(wander, config, today)
@@ -130,17 +130,19 @@ def describe_thresholds(state: PolicyState, config: PolicyConfig, today: date) -
     """Where features enter now, why, and how small a shift is still found; for a page."""
     if not config.self_calibrate:
         return (
-            f"a feature enters from {config.enter_lower_bound:g} and leaves below "
-            f"{config.exit_statistic:g}, as configured"
+            "a feature counts as drifted once the lower bound of its KS distance reaches "
+            f"{config.enter_lower_bound:g}, until the distance is below {config.exit_statistic:g} "
+            "(as configured)"
         )
     frozen = why_frozen(state, config, today)
     held = f"; frozen: {frozen}" if frozen else ""
     if state.calibration is None:
         shift = smallest_shift(config.max_enter_lower_bound, 0.0, 0.0)
         return (
-            f"not calibrated yet: it takes {count_of(config.calibration_nights, 'quiet night')}. "
-            f"Until then a feature enters from {config.max_enter_lower_bound:g}: a shift of less "
-            f"than {shift:.2f} SD is not found{held}"
+            f"default until there are {count_of(config.calibration_nights, 'run')} without drift: "
+            "a feature counts as drifted once the lower bound of its KS distance reaches "
+            f"{config.max_enter_lower_bound:g}; a shift below {shift:.2f} standard deviations is "
+            f"not detected{held}"
         )
     return f"calibrated on {state.calibration.night}: {_say(state.calibration)}{held}"
 
@@ -190,11 +192,15 @@ def _within(enter: float, config: PolicyConfig) -> float:
 def _say(found: Calibration) -> str:
     highest = max(found.others.items(), key=lambda one: one[1].enter, default=None)
     typical = (
-        f"in {count_of(found.n_nights, 'quiet night')} the features wander by {found.wander:.3f} "
-        f"of D; a typical one enters from {found.typical.enter:.3f}: a shift of "
-        f"{found.typical.shift:.2f} SD would be found within 3 nights"
+        f"in {count_of(found.n_nights, 'run')} without drift the KS distances of the features "
+        f"varied by {found.wander:.3f}; half of the features count as drifted from "
+        f"{found.typical.enter:.3f} or less: a shift of {found.typical.shift:.2f} standard "
+        "deviations would be detected within 3 runs"
     )
     if highest is None or highest[1].enter <= found.typical.enter:
         return typical
     name, threshold = highest
-    return f"{typical}; the highest is {name}, from {threshold.enter:.3f}: {threshold.shift:.2f} SD"
+    return (
+        f"{typical}; the highest threshold is that of {name}, {threshold.enter:.3f}: "
+        f"{threshold.shift:.2f} standard deviations"
+    )

@@ -176,7 +176,10 @@ def _roll_back(
         f"difference {comparison.auc_difference:+.4f}, upper bound {comparison.auc_high:+.4f}, "
         f"allowed {config.max_probation_high:+.4f}"
     )
-    waits = f"version {state.champion} was rolled back on {today}: release after a look at why"
+    waits = (
+        f"version {state.champion} was rolled back on {today}: find out why, then "
+        "release retraining"
+    )
     back = replace(_promote(state, state.previous, config), pending=None, waits_for_human=waits)
     return back, Decision(today, "roll_back", "probation", reason, state.previous)
 

@@ -58,15 +58,21 @@ def ask(
     if not calls:
         due = config.schedule_days - (today - state.last_retrain).days
         is_known = evidence.tells_drift(config)
-        users = f"found {count_of(evidence.n_rows, 'user')}, expected at least {config.min_rows}"
+        users = f"only {count_of(evidence.n_rows, 'user')}, {config.min_rows} needed"
         drift = _describe_no_drift(evidence) if is_known else f"drift is not judged ({users})"
         rule = "nothing" if is_known else "too_few_rows"
-        reason = f"no lost performance, {drift}, next training in {count_of(due, 'day')}"
+        reason = (
+            f"{_describe_performance(state)}, {drift}, next scheduled training in "
+            f"{count_of(due, 'day')}"
+        )
         return state, Decision(today, "keep", rule, reason)
     first = next((call for call in calls if call.blocked_by == "budget"), calls[0])
     assert first.blocked_by is not None
     if first.blocked_by == "budget":
-        waits = f"{first.because} and {first.reason}: release after a look at why they don't help"
+        waits = (
+            f"{first.because} and {first.reason}: find out why they don't help, then release "
+            "retraining"
+        )
         state = replace(state, waits_for_human=f"since {today}, {waits}")
     return state, Decision(today, "hold", first.blocked_by, f"{first.reason}; {first.because}")
 
@@ -75,7 +81,12 @@ def _describe_no_drift(evidence: Evidence) -> str:
     """That there is none, unless nothing can be compared yet."""
     judged = [fact for fact in evidence.features if not fact.is_trending]
     is_blind = bool(judged) and not any(fact.is_comparable for fact in judged)
-    return "nothing that can be compared yet" if is_blind else "no drift"
+    return "no feature can be compared yet" if is_blind else "no drift that asks for a retraining"
+
+
+def _describe_performance(state: PolicyState) -> str:
+    """That nothing has been lost, unless nothing has been measured."""
+    return "no loss of performance" if state.streaks else "performance not measured yet"
 
 
 def is_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
@@ -89,10 +100,9 @@ def is_joint_drift_confirmed(state: PolicyState, config: PolicyConfig) -> bool:
 
 
 def bad_nights_of(state: PolicyState) -> str:
-    """How many of the newest nights were bad: `2 of the last 3 nights were bad`."""
+    """How many of the newest nights had drift: `2 of the last 3 runs had drift`."""
     n_bad = sum(state.bad_nights)
-    nights = count_of(len(state.bad_nights), "night")
-    return f"{n_bad} of the last {nights} {'was' if n_bad == 1 else 'were'} bad"
+    return f"{n_bad} of the last {count_of(len(state.bad_nights), 'run')} had drift"
 
 
 def _calls(
@@ -102,24 +112,24 @@ def _calls(
     if lost:
         *others, last = (f"{streak.metric} on {streak.n_bad}" for streak in lost)
         windows = "window" if lost[-1].n_bad == 1 else "windows in a row"
-        reason = f"surely worse than the reference: {', '.join([*others, last])} {windows}"
+        reason = f"significantly worse than the reference: {', '.join([*others, last])} {windows}"
         if evidence.n_unmatched:
             reason += (
-                f" (with {count_of(evidence.n_unmatched, 'user')} of lists without control group: "
-                "calls that keep users look like that, too)"
+                f" (lists without a control group had {count_of(evidence.n_unmatched, 'user')}: "
+                "calls that keep users have the same effect)"
             )
         yield _with_limits(Call("performance", reason), state, config, today)
     if evidence.tells_drift(config) and is_drift_confirmed(state, config):
         share = breached_share(state.breached, evidence.features)
         reason = (
-            f"{bad_nights_of(state)}: moved "
-            f"are {name_some(state.breached, _NAMED) or 'no more features tonight'}, {share:.0%} "
-            "of the importance"
+            f"{bad_nights_of(state)}: "
+            f"{name_some(state.breached, _NAMED) or 'no more features today'}, {share:.0%} "
+            "of feature importance"
         )
         yield _with_limits(Call("drift", reason), state, config, today)
     age = (today - state.last_retrain).days
     if age >= config.schedule_days:
-        reason = f"{count_of(age, 'day')} since the last training, {config.schedule_days} allowed"
+        reason = f"{count_of(age, 'day')} since the last training (limit {config.schedule_days})"
         yield _with_limits(Call("schedule", reason), state, config, today)
 
 
@@ -135,15 +145,16 @@ def _with_limits(call: Call, state: PolicyState, config: PolicyConfig, today: da
         since = (today - state.reactions[-1]).days
         if since < state.cooldown_days:
             because = (
-                f"mute until {count_of(state.cooldown_days, 'day')} after the retraining of "
-                f"{state.reactions[-1]}"
+                f"drift is ignored until {count_of(state.cooldown_days, 'day')} after the "
+                f"retraining of {state.reactions[-1]}"
             )
             return replace(call, blocked_by="cooldown", because=because)
     if call.trigger in REACTIONS:
         recent = [day for day in state.reactions if (today - day).days < config.budget_days]
         if len(recent) >= config.max_retrains:
             because = (
-                f"{count_of(len(recent), 'retraining')} in {count_of(config.budget_days, 'day')}"
+                f"{count_of(len(recent), 'retraining')} in {count_of(config.budget_days, 'day')} "
+                f"already (limit {config.max_retrains})"
             )
             return replace(call, blocked_by="budget", because=because)
     return call

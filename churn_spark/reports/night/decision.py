@@ -33,12 +33,12 @@ def decision_section(data: NightData) -> Section:
     blocks.append(Facts(tuple(_standing(data))))
     n = len(data.tonight)
     answer = (
-        "No decision is stored for this night."
+        "No decision is stored for this run."
         if not n
-        else f"{'One decision' if n == 1 else count_of(n, 'decision')} tonight. The policy is a "
-        "fixed rule: the same figures give the same decision again."
+        else f"{'One decision' if n == 1 else count_of(n, 'decision')} in this run. The retraining "
+        "policy is a fixed rule: the same figures give the same decision again."
     )
-    return Section("decision", "Tonight's decision", answer, tuple(blocks))
+    return Section("decision", "The decision of this run", answer, tuple(blocks))
 
 
 def checks_section(data: NightData) -> Section:
@@ -54,11 +54,12 @@ def checks_section(data: NightData) -> Section:
             rows = tuple((Cell(check.name), Cell(check.sentence)) for check in checks)
             blocks.append(Table(caption, ("Check", "Found"), rows, folded=folded))
     if not data.checks:
-        answer = "The data of this night were not checked."
+        answer = "The data of this date were not checked."
     elif failed:
         answer = (
-            f"{len(failed)} of {count_of(len(data.checks), 'check')} failed, so the night is held: "
-            "no drift is judged and nothing is learnt until the feed is mended."
+            f"{len(failed)} of {count_of(len(data.checks), 'check')} failed: no drift is judged "
+            "and "
+            "nothing is learnt until the data are corrected."
         )
     else:
         answer = f"{count_of(len(data.checks), 'check')}, none failed."
@@ -86,7 +87,7 @@ def alerts_section(data: NightData) -> Section:
             )
             for row in rows
         ),
-        note="Info: to know. Warning: the model may suffer. Critical: someone must act.",
+        note="Info: for information only. Warning: the model may suffer. Critical: act now.",
     )
     text = f"{count_of(len(rows), 'alert is', 'alerts are')} open."
     return Section("alerts", "Open alerts", text, (table,))
@@ -95,33 +96,33 @@ def alerts_section(data: NightData) -> Section:
 def _clear(nights: int) -> str:
     if not nights:
         return ""
-    return f"not seen for {count_of(nights, 'night')}; ends soon"
+    return f"not seen in the last {count_of(nights, 'run')}; closes soon"
 
 
 def _standing(data: NightData) -> Iterator[tuple[str, str]]:
-    yield "Champion", champion_age(data)
+    yield "Model in use (champion)", champion_age(data)
     state = data.state
     if state is None:
         return
     waits = state.waits_for_human or "nothing"
-    yield "Waits for a human", waits
+    yield "Waits for a person", waits
     if state.pending is not None:
         yield "Under way", f"a retraining for {state.pending.trigger}, asked {state.pending.asked}"
     if state.previous is not None and state.probation_end is not None:
         yield (
             "On probation",
-            f"until {state.probation_end}; version {state.previous} would come back",
+            f"until {state.probation_end}; if it does worse, version {state.previous} comes back",
         )
     age = (data.night - state.last_retrain).days
     yield "Last retraining", f"{state.last_retrain}, {count_of(age, 'day')} ago"
     if state.bad_nights:
         bad = sum(state.bad_nights)
-        yield "Bad nights", f"{bad} of the last {len(state.bad_nights)} that were judged"
+        yield "Runs with drift", f"{bad} of the last {len(state.bad_nights)} that were judged"
     recent = [d for d in state.reactions if (data.night - d).days < data.policy.budget_days]
     yield (
         "Retrainings for drift or performance",
-        f"{len(recent)} of {data.policy.max_retrains} in "
-        f"{count_of(data.policy.budget_days, 'day')}",
+        f"{len(recent)} in the last {count_of(data.policy.budget_days, 'day')} (limit "
+        f"{data.policy.max_retrains})",
     )
-    yield "Drift is mute after one for", count_of(state.cooldown_days, "day")
-    yield "Thresholds", describe_thresholds(state, data.policy, data.night)
+    yield "After one of these, drift is ignored for", count_of(state.cooldown_days, "day")
+    yield "Drift thresholds", describe_thresholds(state, data.policy, data.night)

@@ -36,9 +36,9 @@ _N_SLICED = 8
 
 def features_section(data: NightData) -> Section:
     """The features by importance x drift, with all that is known of their movement."""
-    title = "What has moved"
+    title = "Feature drift"
     if data.drift.empty:
-        return Section("features", title, "No night has been counted yet.", ())
+        return Section("features", title, "Drift was not measured yet.", ())
     own = [] if data.prediction is None else [data.prediction]
     head, tail = own + data.judged[:_N_OPEN], data.judged[_N_OPEN:]
     blocks: list[Block] = []
@@ -49,10 +49,9 @@ def features_section(data: NightData) -> Section:
         if tail:
             blocks.append(table(data, tail, "The others", count_of(len(tail), "more feature")))
         if data.trending:
-            features = count_of(len(data.trending), "cumulative feature")
-            moves = "moves" if len(data.trending) == 1 else "move"
-            folded = f"{features}, which {moves} by construction"
-            blocks.append(table(data, data.trending, "Cumulative features", folded))
+            features = count_of(len(data.trending), "time-dependent feature")
+            folded = f"{features}: totals that grow, or values that follow the calendar; not judged"
+            blocks.append(table(data, data.trending, "Time-dependent features", folded))
     blocks += list(_slice_tables(data))
     return Section("features", title, _features_answer(data), tuple(blocks))
 
@@ -62,32 +61,32 @@ def shapes_section(data: NightData) -> Section:
     pictures = tuple(_shape_picture(data, shape) for shape in data.shapes)
     if not pictures:
         text = "There are no distributions to compare."
-        return Section("shapes", "Where they have moved", text, ())
+        return Section("shapes", "Distributions", text, ())
     return Section(
         "shapes",
-        "Where they have moved",
-        "Dashed the training rows, solid tonight: how many users have a value up to there. The "
-        "bar is D, the widest gap, at the value where it lies.",
+        "Distributions",
+        "The share of users with at most a value (cumulative distribution): dashed in the training "
+        "rows, solid now. The bar is the KS distance, the largest difference between the two.",
         (Gallery(pictures),),
     )
 
 
 def history_section(data: NightData) -> Section:
-    """D night by night, for the same features."""
-    title = f"The last {HISTORY_DAYS} nights"
+    """The KS distance night by night, for the same features."""
+    title = f"The last {HISTORY_DAYS} daily runs"
     names = [PREDICTION, *data.shown]
     pictures = tuple(picture for name in names for picture in _history_picture(data, name))
     if not pictures:
-        return Section("history", title, "No night has been counted yet.", ())
+        return Section("history", title, "Drift was not measured yet.", ())
     nights = data.history["run_date"].nunique()
-    counted = f" So far {count_of(nights, 'night was', 'nights were')} counted."
+    counted = f" So far drift was measured in {count_of(nights, 'run')}."
     return Section(
         "history",
         title,
-        f"Dark: D. Light: its lower bound, what D surely is. Entering is harder than staying: a "
-        f"feature counts as moved from the night on which the lower bound reaches the upper line, "
-        f"until D itself falls below the lower one. {_lines_answer(data)} Such nights are shaded; "
-        "upright lines are promotions, where the training rows change."
+        "Dark: the KS distance. Light: the lower end of its 95 % interval. A feature counts as "
+        "drifted from the run in which the lower end reaches the upper threshold until the "
+        f"distance falls below the lower threshold. {_lines_answer(data)} Runs with drift are "
+        "shaded. Vertical lines: a new model went into use, so the training rows changed."
         f"{counted if nights < HISTORY_DAYS // 3 else ''}",
         (Gallery(pictures),),
     )
@@ -96,8 +95,10 @@ def history_section(data: NightData) -> Section:
 def _lines_answer(data: NightData) -> str:
     """Where the lines are, those of this night."""
     if data.policy.self_calibrate:
-        return "The lines are tonight's: each feature has its own, by how much it wanders."
-    return f"They are at {data.policy.enter_lower_bound:g} and {data.policy.exit_statistic:g}."
+        return "Thresholds are those of this run; they depend on each feature's usual variation."
+    return (
+        f"The thresholds are {data.policy.enter_lower_bound:g} and {data.policy.exit_statistic:g}."
+    )
 
 
 def _features_answer(data: NightData) -> str:
@@ -111,8 +112,8 @@ def _moved_table(
     data: NightData, rows: list[dict[str, Any]], which: str, folded: str = ""
 ) -> Table:
     return Table(
-        f"{which}, against the training rows",
-        ("Feature", "Moved since", "D", "Where", "Importance", "Mean shift"),
+        f"{which}, compared with the training rows",
+        ("Feature", "Drifted since", "KS distance", "Change", "Importance", "Mean shift"),
         tuple(
             (
                 name_cell(row),
@@ -125,9 +126,10 @@ def _moved_table(
             for row in rows
         ),
         marked=frozenset(n for n, row in enumerate(rows) if row["feature"] in data.moved),
-        note="Ordered by importance × D. D: the widest gap between the two distributions, 0 the "
-        "same, 1 nothing in common; of a category the share of users that would have to change "
-        "it. Mean shift: how far values lie from those of training, on average over the ranks.",
+        note="Ordered by importance × KS distance. KS (Kolmogorov-Smirnov) distance: the largest "
+        "difference between the two cumulative distributions, 0 the same, 1 nothing in common; of "
+        "a category the share of users that would have to change it (total variation). Mean "
+        "shift: mean absolute difference of the values of equal rank (Wasserstein distance).",
         folded=folded,
     )
 
@@ -138,8 +140,8 @@ def _beside_table(
     recent = _recent(data)
     headings = tuple(words.COMPARISONS.values())
     return Table(
-        f"{which}: what is shown beside and decides nothing",
-        ("Feature", "Unknown", "Zero, or new to the model", "PSI", *headings),
+        f"{which}: further figures, for information only",
+        ("Feature", "Missing", "Zero, or new to the model", "PSI", *headings),
         tuple(
             (
                 name_cell(row),
@@ -153,9 +155,9 @@ def _beside_table(
             )
             for row in rows
         ),
-        note="Rates: in the training rows → now. PSI: population stability index over ten bins, "
-        "less what chance alone gives; around 0 nothing has changed. The last columns are D of "
-        "tonight against earlier nights: a jump since yesterday points to the feed.",
+        note="Shares: in the training rows → now. PSI: population stability index over ten bins, "
+        "minus its expected value by chance; near 0 nothing has changed. Last columns: KS "
+        "distance from earlier runs; a jump since yesterday suggests a fault in the data delivery.",
         folded=folded,
     )
 
@@ -170,8 +172,8 @@ def _slice_tables(data: NightData) -> Iterator[Table]:
     if not slices or not names:
         return
     yield Table(
-        "D of what has moved, by part of the users",
-        ("Part of the users", "Users", *names),
+        "KS distance of what has drifted, by group of users",
+        ("Group", "Users", *names),
         tuple(
             (
                 Cell(words.slice_name(name)),
@@ -184,8 +186,8 @@ def _slice_tables(data: NightData) -> Iterator[Table]:
             for name in [ALL, *slices]
         ),
         marked=frozenset({0}),
-        note="Each part tonight against the training rows of the same part: a part that moves "
-        "alone stands out. Small ones are left out.",
+        note="Each group compared with the training rows of the same group. Small groups are left "
+        "out.",
     )
 
 
@@ -203,7 +205,7 @@ def _shape_picture(data: NightData, shape: Overlay | Mix) -> Picture:
     name = words.meaning(shape.feature)
     return Picture(
         figure,
-        f"Distribution of {shape.feature} in the training rows and tonight. {place}",
+        f"Distribution of {shape.feature} in the training rows and now. {place}",
         f"{_short(shape.feature)}: {name}. {place[:1].upper()}{place[1:]}.",
     )
 
@@ -226,11 +228,11 @@ def _history_picture(data: NightData, name: str) -> Iterator[Picture]:
     value = words.statistic(newest["statistic"])
     low = words.at_least(newest["lower_bound"])
     since = data.moved.get(name)
-    state = f"moved since {since[0]}" if since else "not moved"
+    state = f"drifted since {since[0]}" if since else "no drift"
     yield Picture(
         figure,
-        f"D of {name} over the nights from {span[0]} to {span[1]}, newest {value}.",
-        f"{_short(name)}: D {value}, {low}; {state}.",
+        f"KS distance of {name} over the runs from {span[0]} to {span[1]}, newest {value}.",
+        f"{_short(name)}: KS distance {value}, {low}; {state}.",
     )
 
 

@@ -23,14 +23,14 @@ from churn_spark.reports.page import Block, Cell, Section, Table, Text
 from churn_spark.reports.words import interval, percent
 
 _HOW = (
-    "Of those who would be listed, a part is drawn and withheld. Each user counts once, from the "
-    "first list of the campaign to the end of its window, whatever is done meanwhile. The wide "
-    "interval holds however often one looks; the narrow one (once) only at a single look that was "
-    "fixed beforehand."
+    "Of those who would be listed, a part is drawn at random and withheld (the control group). "
+    "Each user counts once, from the first list of the campaign to the end of its prediction "
+    "window, whatever is done meanwhile. The interval below the value stays valid however often it "
+    "is looked at; the narrower one (single look) only at one look that was fixed beforehand."
 )
 _OFFERS = (
-    "Offers weren't drawn: those reached with one stand beside all who were withheld, and may "
-    "differ from them in more than the offer."
+    "Offers were not drawn at random: users reached with one may differ from the control group in "
+    "more than the offer."
 )
 
 
@@ -66,8 +66,17 @@ def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
     rows = [*total]
     has_offers = any(row["slice"].startswith(OFFER) for row in rows)
     return Table(
-        "Saved from cancelling, all weeks of the campaign",
-        ("Users", "Per", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
+        "Kept from cancelling, all weeks of the campaign",
+        (
+            "Users",
+            "Effect per user",
+            "Listed",
+            "of them cancel",
+            "Withheld",
+            "of them cancel",
+            "Kept from cancelling",
+            "Single look",
+        ),
         tuple(_row(row, name_slice(row["slice"]), per=True) for row in rows),
         marked=frozenset({0}),
         note=f"{_HOW} {_OFFERS}" if has_offers else _HOW,
@@ -77,7 +86,15 @@ def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
 def _weeks_table(weeks: list[dict[str, Any]]) -> Table:
     return Table(
         "The same by week of the first list, of the weeks counted that night",
-        ("Week of", "Listed", "Cancel", "Withheld", "Cancel", "Saved", "Once"),
+        (
+            "Week of",
+            "Listed",
+            "of them cancel",
+            "Withheld",
+            "of them cancel",
+            "Kept from cancelling",
+            "Single look",
+        ),
         tuple(_row(row, str(row["week_start"]), per=False) for row in weeks),
         folded="Week by week",
     )

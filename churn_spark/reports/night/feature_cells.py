@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE
-from churn_spark.monitoring.drift.movement import describe_wait
+from churn_spark.monitoring.drift.movement import NOT_JUDGED, describe_wait
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData
@@ -22,7 +22,7 @@ NONE = Cell("–", tone="number quiet")
 def since_cell(day: date, night: date) -> Cell:
     """The date since when something is so, and how long ago that was."""
     age = (night - day).days
-    return Cell(str(day), count_of(age, "day") if age else "tonight", "whole")
+    return Cell(str(day), f"{count_of(age, 'day')} ago" if age else "this run", "whole")
 
 
 def is_sure(row: dict[str, Any]) -> bool:
@@ -37,9 +37,9 @@ def where(row: dict[str, Any]) -> str:
     if row["status"] != "ok":
         return "not tested: no value on one side"
     if not is_sure(row):
-        return "no sure change"
+        return "no significant change"
     if row["kind"] == "category":
-        return f"another mix: {words.of_100(row['statistic'])} are in other categories"
+        return f"other shares: {words.points(row['statistic'])} are in other categories"
     unit = words.unit(row["feature"])
     return words.place(row["direction"], row["statistic"], row["location"], unit)
 
@@ -54,7 +54,7 @@ def name_cell(row: dict[str, Any]) -> Cell:
 def moved_cell(data: NightData, row: dict[str, Any]) -> Cell:
     """Since when the policy remembers the feature as moved."""
     if row["is_trending"]:
-        return Cell("by construction", tone="quiet")
+        return Cell(NOT_JUDGED, tone="quiet")
     since = data.moved.get(row["feature"])
     if since is None:
         return Cell("–", tone="quiet")
@@ -65,7 +65,7 @@ def moved_cell(data: NightData, row: dict[str, Any]) -> Cell:
 
 
 def statistic_cell(row: dict[str, Any]) -> Cell:
-    """D, and what it surely is."""
+    """The KS distance, and its lower bound."""
     if row["status"] != "ok":
         return NONE
     low = words.at_least(row["lower_bound"])

@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from churn_spark.contracts.features.segments import ALL
 from churn_spark.evaluation.intervals import Interval
+from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.frames.joint import choose_features
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.feature_cells import (
     NONE,
@@ -28,7 +31,7 @@ _TITLE = "All features at once"
 def joint_section(data: NightData) -> Section:
     """What no distribution shows by itself, and what the model makes of tonight's users."""
     if data.drift.empty:
-        return Section("joint", _TITLE, "No night has been counted yet.", ())
+        return Section("joint", _TITLE, "Drift was not measured yet.", ())
     blocks: list[Block] = [*_facts(data), *_attribution_tables(data)]
     return Section("joint", _TITLE, _answer(data), tuple(blocks))
 
@@ -47,28 +50,32 @@ def change_of(row: dict[str, Any]) -> tuple[float, bool]:
 def _answer(data: NightData) -> str:
     row = data.joint
     if row is None or row["status"] != "ok":
-        return f"Not tested: {_why_untested(row)}."
+        return f"Not tested: {_why_untested(data)}."
     found = Interval(row["auc"], row["auc_low"], row["auc_high"])
-    told = f"Trees tell tonight's users from the training rows with AUC {found}"
-    looked_at = "They look at the features that have not moved by themselves"
+    told = f"A classifier tells today's users from the training rows with ROC AUC {found}"
+    looked_at = "It uses the features that have not drifted by themselves"
     if not data.is_apart:
-        return f"{told}: 0.5 is not at all, and this is nothing to act on. {looked_at}."
+        return f"{told}: 0.5 means not at all, and this is nothing to act on. {looked_at}."
     names = name_some(list(row["told_by"]), len(row["told_by"]))
     return (
-        f"{told}, most by {names}. {looked_at}: what has changed is how these go together, or many "
+        f"{told}, mostly by {names}. {looked_at}: what has changed is their combination, or many "
         "of them a little."
     )
 
 
-def _why_untested(row: dict[str, Any] | None) -> str:
+def _why_untested(data: NightData) -> str:
+    row, drift = data.joint, data.drift
     if row is None or not row["n_baseline"]:
         return (
-            "the champion is of an older release, and doesn't say which of its training rows are "
-            "of one user"
+            "the model is of an older release and doesn't say which of its training rows belong "
+            "to the same user"
         )
+    tests = drift[(drift["comparison"] == TRAINING) & (drift["slice"] == ALL)]
+    if not choose_features(tests, data.policy):
+        return "no feature is left that can be compared and has not drifted by itself"
     return (
-        f"{row['n_baseline']:,} training rows and {row['n_current']:,} users are too few, or no "
-        "feature is left that can be compared and has not moved by itself"
+        f"{row['n_baseline']:,} comparable training rows and {row['n_current']:,} users are too "
+        "few (monitoring.min_slice_rows of each are needed)"
     )
 
 
@@ -81,26 +88,26 @@ def _facts(data: NightData) -> Iterator[Block]:
         (
             ("Compared", f"{row['n_baseline']:,} training rows and {row['n_current']:,} users"),
             (
-                "Tell them apart most",
+                "Features that tell them apart most",
                 (
-                    f"{name_some(names, len(names))}: {percent(row['importance'], 1)} of the "
+                    f"{name_some(names, len(names))}: {percent(row['importance'], 1)} of feature "
                     "importance"
                     if names
-                    else "nothing does"
+                    else "none"
                 ),
             ),
             (
-                "Counts as apart",
-                f"from the night on which the lower bound reaches {policy.enter_auc_low:g} until "
+                "Counts as drifted",
+                f"from the run in which the lower bound reaches {policy.enter_auc_low:g} until "
                 f"the AUC falls below {policy.exit_auc:g}: "
-                f"{'tonight it does' if data.is_apart else 'tonight it does not'}",
+                f"{'now it does' if data.is_apart else 'now it does not'}",
             ),
             (
-                "What follows",
-                f"a warning after {count_of(policy.bad_nights, 'such night')} out of "
-                f"{policy.of_nights}, if these features have "
-                f"{percent(policy.min_breached_share)} of the importance; never a retraining by "
-                "itself",
+                "Consequence",
+                f"a warning after {count_of(policy.bad_nights, 'such run')} out of "
+                f"{policy.of_nights}, if these features have at least "
+                f"{percent(policy.min_breached_share)} of feature importance; never a retraining "
+                "by itself",
             ),
         )
     )
@@ -111,16 +118,16 @@ def _attribution_tables(data: NightData) -> Iterator[Block]:
     rows = sorted(rows, key=_size_of_change, reverse=True)
     head, tail = rows[:_N_OPEN], rows[_N_OPEN:]
     if head:
-        yield _attribution_table("What moves the scores otherwise than in training", head)
+        yield _attribution_table("Features whose contribution has changed most", head)
     if tail:
         folded = count_of(len(tail), "more feature")
-        yield _attribution_table("What else moves the scores", tail, folded)
+        yield _attribution_table("The other features", tail, folded)
 
 
 def _attribution_table(caption: str, rows: list[dict[str, Any]], folded: str = "") -> Table:
     return Table(
         caption,
-        ("Feature", "In training", "Tonight", "Change", "D", "Importance", "Importance × D"),
+        ("Feature", "In training", "Now", "Change", "KS distance", "Importance", "Importance × KS"),
         tuple(
             (
                 name_cell(row),
@@ -133,10 +140,10 @@ def _attribution_table(caption: str, rows: list[dict[str, Any]], folded: str = "
             )
             for row in rows
         ),
-        note="In training and tonight: by how much the feature moves a score, up or down, on "
-        "average over the users, in log-odds (mean size of its SHAP values). The largest change "
-        "first. A feature whose part grows though it has hardly moved goes together with others "
-        "in another way, or has moved where the model looks.",
+        note="In training and now: the feature's mean absolute contribution to a prediction, in "
+        "log-odds (SHAP values). The largest change first. If a contribution grows although the "
+        "distribution has hardly changed, the feature's relation to others has changed, or it has "
+        "changed in a range to which the model is sensitive.",
         folded=folded,
     )
 
@@ -148,7 +155,7 @@ def _size_of_change(row: dict[str, Any]) -> tuple[float, str]:
 def _change_cell(row: dict[str, Any]) -> Cell:
     change, is_sure = change_of(row)
     text = f"{100 * change:+.0f} %".replace("-", "−")
-    return Cell(text, "" if is_sure else "may be chance", "number" if is_sure else "number quiet")
+    return Cell(text, "" if is_sure else "not significant", "number" if is_sure else "number quiet")
 
 
 def _weight_cell(row: dict[str, Any]) -> Cell:

@@ -27,7 +27,7 @@ def lengths_sections(data: NightData) -> Iterator[Section]:
     money = ("Cost", "Net value") if plan.costs else ()
     table = Table(
         "What a list of so many users is expected to lead to, with 95 % intervals",
-        ("Users", "Cancel", "Stay anyway", *money),
+        ("Users on the list", "Would cancel", "Would stay anyway", *money),
         tuple(_row(one, plan) for one in plan.lists),
         marked=marked,
         note=describe_interval(plan),
@@ -41,7 +41,7 @@ def _is_chosen(one: PlannedList, plan: ListPlan) -> bool:
 
 
 def _row(one: PlannedList, plan: ListPlan) -> tuple[Cell, ...]:
-    name = Cell(f"{one.length:,}", "tonight's" if _is_chosen(one, plan) else "", "whole")
+    name = Cell(f"{one.length:,}", "in use" if _is_chosen(one, plan) else "", "whole")
     cells = [name] + [
         Cell(f"{found.value:,.1f}", f"{found.low:,.0f} to {found.high:,.0f}", "number")
         for found in (one.reached, one.bothered)
@@ -60,7 +60,7 @@ def _picture(plan: ListPlan) -> Picture:
         axes.plot([0, plan.n_users], [0, plan.n_cancels], color=LINE, linewidth=1.2)
         _draw(axes, plan, plan.lists, [one.reached for one in plan.lists])
         axes.set_yscale("function", functions=ROOTS)
-        axes.set(ylabel="cancels on the list", ylim=(0, None))
+        axes.set(ylabel="cancellations on the list", ylim=(0, None))
         if plan.costs:
             shown = _worth_showing(plan)
             _draw(found[1], plan, shown, [one.net for one in shown])
@@ -68,9 +68,9 @@ def _picture(plan: ListPlan) -> Picture:
             found[1].set_ylabel("net value")
     return Picture(
         figure,
-        "Expected cancels on the list by its length, with intervals; the table has the values.",
-        "The orange dot is tonight's list, the band the 95 % interval, the grey line a list by "
-        "chance; axes of users and cancels are square roots.",
+        "Expected cancellations on the list by its length; the table has the values.",
+        "The orange dot is the list in use, the band the 95 % interval, the grey line a randomly "
+        "drawn list; both axes have a square-root scale.",
     )
 
 

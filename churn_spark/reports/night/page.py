@@ -45,7 +45,7 @@ def build_page(data: NightData) -> Page:
             timeline_section(data),
             _reading_section(),
         ),
-        footer=f"Night of {data.night}. Made from the monitoring tables, which hold counts and no "
+        footer=f"Run of {data.night}. Made from the monitoring tables, which hold counts and no "
         "users; the same tables give the same page.",
     )
 
@@ -54,47 +54,53 @@ def _reading_section() -> Section:
     return Section(
         "reading",
         "How to read it",
-        "Drift says that the users, or the feed, are not those the model learnt from. It does not "
-        "say that the model has become worse: only labels can.",
+        "Drift means that the users, or the data delivered, differ from those the model was "
+        "trained on. It does not mean that the model has become worse: only known outcomes "
+        '(labels) tell that. A "night" is one daily run of the pipeline.',
         (
             Facts(
                 (
                     (
-                        "D",
-                        "the largest difference between two distributions, in the share of users "
-                        "up to some value: D 0.10 at 3 visits means that 10 of 100 users more, or "
-                        "fewer, have 3 visits or less",
+                        "KS distance (D)",
+                        "the Kolmogorov-Smirnov distance, the largest difference between two "
+                        "cumulative distributions: 0.10 at 3 visits means that the share of users "
+                        "with at most 3 visits differs by 10 percentage points",
                     ),
                     (
-                        "Surely",
-                        "the lower end of a 95 % interval: with few users chance alone moves D, "
-                        "so the policy asks what D surely is",
+                        "At least",
+                        "the lower end of a 95 % interval. With few users a distance can be "
+                        "random, so decisions rest on this lower end",
                     ),
                     (
-                        "Moved",
-                        "entered at the upper threshold and not yet below the lower one, so that "
-                        "a figure near one line doesn't raise an alarm every night",
+                        "Drifted",
+                        "the lower end has reached the upper threshold and the distance has not "
+                        "fallen below the lower one since, so that a figure near one threshold "
+                        "doesn't raise an alarm in every run",
+                    ),
+                    (
+                        "Champion, challenger",
+                        "the model in use, and a newly trained one that may replace it",
                     ),
                     (
                         "Importance",
-                        "share of what moves the champion's scores; what it hardly looks at may "
-                        "move without harm",
+                        "the feature's share of all contributions to the predictions; drift of a "
+                        "feature with little importance is harmless",
                     ),
                     (
                         "Not yet comparable",
-                        "the log is too young, had a gap, or was too young when the model was "
-                        "trained: windows weren't full then, so a difference would tell how long "
-                        "the log is; it counts nowhere",
-                    ),
-                    (
-                        "By construction",
-                        "totals since registration grow for everybody; they are shown and never "
+                        "the log is too short, had a gap, or was too short when the model was "
+                        "trained: a difference would only tell how long the log is, so it is not "
                         "judged",
                     ),
                     (
+                        "Time-dependent, not judged",
+                        "totals since registration grow for everybody, and some values follow the "
+                        "calendar; they are shown and never judged",
+                    ),
+                    (
                         "Reference",
-                        "the champion's metric on the users that it was validated on, before it "
-                        "came into use",
+                        "the model's metric on the users that it was validated on, before it went "
+                        "into use",
                     ),
                 )
             ),

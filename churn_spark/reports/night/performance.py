@@ -22,12 +22,15 @@ from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Sec
 from churn_spark.reports.words import count, interval, measured, number, percent
 from churn_spark.wording import count_of
 
+WORSE = "significantly worse"
+"""What the verdict on a metric says that has surely been lost."""
+
 _METRICS = ("roc_auc", "average_precision", "f1", "log_loss", "calibration_error", "brier")
 _SLICED = ("roc_auc", "average_precision", "log_loss", "calibration_error")
 _NO_DECISION = (
-    "The guess without labels takes the model's own probabilities at their word. It follows a "
-    "change of the mix of users, but is blind when the same users begin to behave otherwise. So it "
-    "is shown until the labels are there, and never decides anything."
+    "The estimate without outcomes assumes that the model's own probabilities are right. It "
+    "follows a change of the mix of users, but not a change in how the same users behave. So it is "
+    "shown until the outcomes are known, and never decides anything."
 )
 
 
@@ -36,7 +39,7 @@ def performance_section(data: NightData) -> Section:
     title = "Performance"
     measured_rows, guessed = data.measured, data.expected
     if data.performance.empty:
-        text = "Nothing is known yet of how good the predictions are: labels come later."
+        text = "Not known yet: the outcomes of the first predictions come later."
         return Section("performance", title, text, ())
     blocks: list[Block] = []
     pictures = tuple(_pictures(data))
@@ -57,7 +60,7 @@ def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
     """What the policy makes of one metric on one window, in words."""
     ends = row["difference"], row["difference_low"], row["difference_high"]
     if row["metric"] not in JUDGED_METRICS:
-        return "shown only"
+        return "for information only"
     if any(pd.isna(end) for end in ends):
         return "nothing to compare with"
     change = MetricChange(
@@ -65,8 +68,8 @@ def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
     )
     worse = is_surely_worse(change, policy)
     if worse is None:
-        return f"can't tell: fewer than {count_of(policy.min_positives, 'cancel')}"
-    return "surely worse" if worse else "not surely worse"
+        return f"too few: under {count_of(policy.min_positives, 'cancellation')}"
+    return WORSE if worse else "not significantly worse"
 
 
 def _answer(data: NightData) -> str:
@@ -74,16 +77,14 @@ def _answer(data: NightData) -> str:
     rows = rows[rows["slice"] == ALL]
     if rows.empty:
         reached = list_reaches(records(data.of_basis(LIST)))
-        lists = "what lists have reached, and " if reached else ""
+        lists = "how many cancellations the lists contained, and " if reached else ""
         return (
-            "No label is known yet that the champion has not learnt from, so nothing is measured. "
-            f"Below is {lists or 'only '}what the model guesses of itself."
+            "No outcome is known yet that the model was not trained on, so nothing is measured. "
+            f"Below is {lists or 'only '}what the model estimates of itself."
         )
     newest = records(rows[rows["window_start"] == rows["window_start"].max()])
     worse = [
-        words.metric_of(row["metric"]).name
-        for row in newest
-        if verdict(row, data.policy) == "surely worse"
+        words.metric_of(row["metric"]).name for row in newest if verdict(row, data.policy) == WORSE
     ]
     first = newest[0]
     seen = (
@@ -91,18 +92,19 @@ def _answer(data: NightData) -> str:
         f"{count_of(int(first['n_positive']), 'has', 'have')} cancelled. "
     )
     if worse:
-        return f"{seen}Surely worse than on the champion's validation users: {', '.join(worse)}."
+        return f"{seen}Significantly worse than on the validation users: {', '.join(worse)}."
     few = first["n_positive"] < data.policy.min_positives
     if few:
         return f"{seen}That is too few for a verdict: {data.policy.min_positives} are needed."
-    return f"{seen}No metric is surely worse than on the champion's validation users."
+    return f"{seen}No metric is significantly worse than on the validation users."
 
 
 def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
     rows = {row["metric"]: row for row in records(newest[newest["slice"] == ALL])}
     chosen = [rows[name] for name in _METRICS if name in rows]
     return Table(
-        f"The newest labelled window: users as of {newest['window_start'].iloc[0]}, 95 % intervals",
+        f"The newest window with known outcomes: users as of {newest['window_start'].iloc[0]}, "
+        "95 % intervals",
         ("Metric", "Measured", "Reference", "Difference", "Verdict"),
         tuple(
             (
@@ -114,11 +116,10 @@ def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
             )
             for row in chosen
         ),
-        note="Reference: the same metric on the users that the champion was validated on. Surely "
-        "worse: the whole interval of the difference lies beyond the allowed "
-        f"{data.policy.max_drop:g} (calibration error {data.policy.max_calibration_drop:g}); it "
-        f"takes {data.policy.bad_windows} such windows in a row that share no day of "
-        "labels to ask for a retraining.",
+        note="Reference: the same metric on the users that the model was validated on. "
+        "Significantly worse: the whole interval of the difference lies beyond the allowed "
+        f"{data.policy.max_drop:g} (calibration error {data.policy.max_calibration_drop:g}); a "
+        f"retraining takes {data.policy.bad_windows} such windows in a row that share no day.",
     )
 
 
@@ -135,13 +136,13 @@ def _pictures(data: NightData) -> Iterator[Picture]:
             continue
         metric = words.metric_of(name)
         newest = (own if len(own) else guess).iloc[-1]
-        kind = "measured as of" if len(own) else "guessed for"
-        whose = "" if newest["window_start"] == newest_own or own.empty else " by a champion before"
+        kind = "measured as of" if len(own) else "estimated for"
+        whose = "" if newest["window_start"] == newest_own or own.empty else ", of an earlier model"
         text = f"{metric.name}: {number(newest['value'], metric.style)}"
         ends = interval(newest["low"], newest["high"], metric.style)
         yield Picture(
             draw_metric(own, guess, span, metric.style),
-            f"{metric.name} over time with its reference and the guess without labels.",
+            f"{metric.name} over time with its reference and the estimate without outcomes.",
             f"{text}{f' ({ends})' if ends else ''}, {kind} {newest['window_start']}{whose}.",
         )
 
@@ -164,12 +165,12 @@ def _slice_table(newest: pd.DataFrame) -> Iterator[Table]:
             )
         )
     yield Table(
-        "The same by part of the users",
-        ("Part of the users", "Users", "Cancel", *(words.metric_of(m).name for m in _SLICED)),
+        "The same by group of users",
+        ("Group", "Users", "Cancelled", *(words.metric_of(m).name for m in _SLICED)),
         tuple(rows),
         marked=frozenset({0}),
-        note="Below each value its reference in the same part. With few cancels a value jumps by "
-        "itself: see the intervals of all users.",
+        note="Below each value its reference in the same group. With few cancellations a value "
+        "varies at random: see the intervals of all users.",
     )
 
 
@@ -178,9 +179,9 @@ def _guess_table(guessed: pd.DataFrame) -> Table:
     rows = newest.set_index("metric", drop=False)
     names = [n for n in ("roc_auc", "average_precision", "f1", "base_rate") if n in rows.index]
     return Table(
-        f"Guess without labels for the {count_of(int(newest['n_rows'].iloc[0]), 'user')} of "
+        f"Estimate without outcomes for the {count_of(int(newest['n_rows'].iloc[0]), 'user')} of "
         f"{newest['window_start'].iloc[0]}",
-        ("Metric", "Guess"),
+        ("Metric", "Estimate"),
         tuple(
             (
                 Cell(words.metric_of(name).name, words.metric_of(name).meaning),
@@ -198,7 +199,7 @@ def _guess_cell(name: str, value: float) -> Cell:
 
 
 def _verdict_cell(text: str) -> Cell:
-    return Cell(text, tone="loud" if text == "surely worse" else "")
+    return Cell(text, tone="loud" if text == WORSE else "")
 
 
 def _metric(row: dict[str, Any]) -> Any:

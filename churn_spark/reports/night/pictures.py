@@ -34,11 +34,11 @@ _SMALL_CHARS, _CHARS = 24, 48
 _SEVERITY_COLOURS = {"info": "#8fa3ad", "warning": GOLD, "critical": WARM}
 # Shape, inside, edge and name.
 _MARKS = {
-    "retrain": ("o", "none", ACCENT, "retraining asked for"),
+    "retrain": ("o", "none", ACCENT, "retraining requested"),
     "promote": ("^", ACCENT, ACCENT, "promotion"),
     "reject": ("X", MUTED, MUTED, "rejection"),
     "roll_back": ("v", WARM, WARM, "roll-back"),
-    "hold": ("s", LINE, MUTED, "night not judged"),
+    "hold": ("s", LINE, MUTED, "run not judged"),
 }
 
 
@@ -59,12 +59,12 @@ def draw_overlay(shape: Overlay, unit: str) -> Figure:
         scale = 1 / 3600 if unit == "seconds" else 1.0
         values = shape.values * scale
         axes.plot(values, shape.before, color=INK, linewidth=1.2, linestyle="--", label="training")
-        axes.plot(values, shape.now, color=ACCENT, linewidth=2, label="tonight")
+        axes.plot(values, shape.now, color=ACCENT, linewidth=2, label="now")
         if np.isfinite(shape.location):
             low, high = sorted(shape.ends)
             axes.plot([shape.location * scale] * 2, [low, high], color=WARM, linewidth=4, alpha=0.9)
             axes.annotate(
-                f"D {high - low:.3f}",
+                f"KS {high - low:.3f}",
                 (shape.location * scale, (low + high) / 2),
                 (8, -4),
                 textcoords="offset points",
@@ -74,7 +74,7 @@ def draw_overlay(shape: Overlay, unit: str) -> Figure:
                 zorder=7,
             )
         axes.set(ylim=(0, 1.02), xlabel="hours" if unit == "seconds" else unit)
-        axes.set_ylabel("users up to this value")
+        axes.set_ylabel("share of users up to this value")
         axes.yaxis.set_major_formatter(PERCENT)
         if unit in ("share", "probability"):
             axes.xaxis.set_major_formatter(PERCENT)
@@ -90,7 +90,7 @@ def draw_mix(shape: Mix) -> Figure:
         figure, axes = canvas(*_SMALL)
         lines = np.arange(len(shape.levels))
         axes.barh(lines - 0.2, shape.before, height=0.36, color="#a3adb5", label="training")
-        axes.barh(lines + 0.2, shape.now, height=0.36, color=ACCENT, label="tonight")
+        axes.barh(lines + 0.2, shape.now, height=0.36, color=ACCENT, label="now")
         names = [as_label(level, _SMALL_CHARS) for level in shape.levels]
         axes.set_yticks(lines, names, color=INK)
         axes.set(ylim=(len(lines) - 0.4, -0.6), xlabel="share of users")
@@ -132,7 +132,7 @@ def draw_history(
         marker = "." if len(days) < 30 else ""
         axes.plot(days, rows["lower_bound"], color=GOLD, linewidth=1.1, marker=marker)
         axes.plot(days, rows["statistic"], color=ACCENT, linewidth=1.7, marker=marker)
-        for line, text in ((enter, "enter"), (leave, "leave")):
+        for line, text in ((enter, "upper threshold"), (leave, "lower threshold")):
             axes.annotate(
                 text,
                 (1, line),
@@ -140,10 +140,10 @@ def draw_history(
                 fontsize=8,
                 color=MUTED,
                 ha="right",
-                va="bottom" if text == "enter" else "top",
+                va="bottom" if text == "upper threshold" else "top",
             )
         top = float(np.nanmax([*rows["statistic"].astype(float), 1.6 * enter]))
-        axes.set(ylim=(0, 1.08 * top), ylabel="D")
+        axes.set(ylim=(0, 1.08 * top), ylabel="KS distance")
         _span_axis(axes, span)
         return figure
 
@@ -170,7 +170,7 @@ def draw_metric(
                 color="#8fa3ad",
                 linestyle=":",
                 linewidth=1.8,
-                label="guess",
+                label="estimate",
             )
         if not measured.empty:
             days = _days(measured["window_start"])

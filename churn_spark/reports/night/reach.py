@@ -13,9 +13,9 @@ from churn_spark.reports.words import interval, percent
 
 _WEEKS = 8
 _VERDICTS = {
-    "better": "surely more than the rule",
-    "worse": "surely fewer than the rule",
-    "can't tell": "can't tell",
+    "better": "significantly more than the simple rule",
+    "worse": "significantly fewer than the simple rule",
+    "can't tell": "no significant difference",
 }
 
 
@@ -23,7 +23,7 @@ def reach_blocks(data: NightData) -> Iterator[Block]:
     """The newest list in words, the weeks before in a table, and what is wrong with the labels."""
     reaches = list_reaches(records(data.performance))
     if reaches:
-        yield Heading("What the list has reached")
+        yield Heading("How many cancellations the list contained")
         yield Text(describe_reach(reaches[-1]))
         yield _weeks_table(reaches)
     yield from _arrival(data)
@@ -34,12 +34,21 @@ def _weeks_table(reaches: tuple[ListReach, ...]) -> Table:
     weekly = [one for one in reaches if (newest - one.window_start).days % 7 == 0][-_WEEKS:]
     return Table(
         "Lists as they were sent, the newest first",
-        ("List of", "Users", "Cancel", "Reached", "By chance", "By the rule", "At best", "Verdict"),
+        (
+            "List of",
+            "Users",
+            "Cancelled",
+            "On the list",
+            "Random list",
+            "Simple rule",
+            "Best possible",
+            "List against rule",
+        ),
         tuple(_row(one) for one in reversed(weekly)),
-        note="Of all users who cancelled in the window after the list, the share that was on it. "
-        "Beside it lists of the same length: drawn by chance, by the simple rule (paid, and active "
-        "in the last three days), and the best one possible. Two lists a week apart share half of "
-        "their cancels where the window has two weeks.",
+        note="Of all users who cancelled in the prediction window of a list, the share that was on "
+        "it. Beside it lists of the same length: drawn at random, by the simple rule (paid, and "
+        "active in the last three days), and the best possible. With a window of two weeks, lists "
+        "a week apart share half of their cancellations.",
     )
 
 

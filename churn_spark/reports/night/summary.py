@@ -18,7 +18,7 @@ _SAID_BELOW = ("hold", "human"), ("hold", "data_checks")
 
 def subtitle(data: NightData) -> str:
     """The night and the model."""
-    return f"Night of {data.night}. {champion_age(data)}."
+    return f'Daily run ("night") of {data.night}. {champion_age(data)}.'
 
 
 def champion_age(data: NightData) -> str:
@@ -38,10 +38,10 @@ def answer(data: NightData) -> str:
     if data.decided is not None:
         return words.headline(data.decided.decision, data.champion)
     if failed_checks(data.checks):
-        return "Nothing was decided: the data failed their checks."
+        return "No decision was taken: the data failed their checks."
     if data.champion is None:
-        return "Nothing was decided: there is no model yet."
-    return "Nothing is decided here: no decision is stored for this night."
+        return "No decision was taken: there is no model yet."
+    return "No decision is stored for this run."
 
 
 def sentences(data: NightData) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def sentences(data: NightData) -> tuple[str, ...]:
     if entry is not None:
         found.append(words.explain_rule(entry.decision, entry.policy))
         if (entry.decision.kind, entry.decision.rule) not in _SAID_BELOW:
-            found.append(f"Tonight: {entry.decision.reason}.")
+            found.append(f"Found in this run: {entry.decision.reason}.")
     failed = failed_checks(data.checks)
     if data.checks and not failed:
         found.append(f"The data: {count_of(len(data.checks), 'check')}, none failed.")
@@ -64,7 +64,7 @@ def cautions(data: NightData) -> tuple[str, ...]:
     state = data.state
     if state is not None and state.waits_for_human is not None:
         found.append(
-            f"Waits for a human: {state.waits_for_human}. The command for that: retrain_if_needed "
+            f"Waits for a person: {state.waits_for_human}. The command for that: retrain_if_needed "
             f"--date {data.night} --release REASON."
         )
     failed = [check for check in data.checks if not check.passed]
@@ -73,19 +73,18 @@ def cautions(data: NightData) -> tuple[str, ...]:
         found.append(f"{count_of(len(failed), 'check')} failed: {listed}.")
     if data.drift_night is not None and data.drift_night != data.night:
         found.append(
-            f"Drift was not counted tonight. Everything about features below is of "
-            f"{data.drift_night}, the newest night that was."
+            "Drift was not measured in this run. Everything about features below is of "
+            f"{data.drift_night}, the newest run that measured it."
         )
     elif data.drift_night is not None and data.tonight and not data.is_drift_judged:
         found.append(
-            "Drift was counted tonight but not judged: the figures are shown, and nothing follows "
-            "from them."
+            "Drift was measured but not judged: the figures are shown for information only."
         )
     if data.reference_version is not None and data.reference_version != data.champion:
         found.append(
-            f"Version {data.champion} became champion after this drift was counted: it is against "
-            f"the training rows of version {data.reference_version}. From the next night on it is "
-            "against the new champion's own."
+            f"Version {data.champion} went into use after this drift was measured: it compares "
+            f"with the training rows of version {data.reference_version}. From the next run on it "
+            "compares with those of the new model."
         )
     return tuple(found)
 
@@ -104,17 +103,19 @@ def key_figures(data: NightData) -> tuple[KeyFigure, ...]:
 
 def _age_figure(data: NightData) -> KeyFigure:
     if data.champion is None or data.trained is None:
-        return KeyFigure("the champion's age", "none", "", "no training has succeeded yet")
+        return KeyFigure("age of the model", "none", "", "no training has succeeded yet")
     age = count_of((data.night - data.trained).days, "day")
-    return KeyFigure("the champion's age", age, f"version {data.champion}", "since its training")
+    return KeyFigure("age of the model", age, f"version {data.champion}", "since its training")
 
 
 def _data_figure(data: NightData) -> KeyFigure:
     failed = len(failed_checks(data.checks))
     n = len(data.checks)
     if not n:
-        return KeyFigure("data checks", "none", "", "not run for this night")
-    return KeyFigure("data checks", f"{failed} failed", f"of {n}", "a failed one holds the night")
+        return KeyFigure("data checks", "none", "", "not run for this date")
+    return KeyFigure(
+        "data checks", f"{failed} failed", f"of {n}", "if one fails, no drift is judged"
+    )
 
 
 def _alert_figure(data: NightData) -> KeyFigure:
@@ -125,15 +126,15 @@ def _alert_figure(data: NightData) -> KeyFigure:
 
 
 def _feature_figure(data: NightData) -> KeyFigure:
-    name = "features that have moved"
+    name = "features that have drifted"
     if not data.judged:
-        return KeyFigure(name, "none yet", "", "no night was counted")
+        return KeyFigure(name, "none yet", "", "drift was not measured yet")
     found, limit = data.movement, percent(data.policy.min_breached_share)
     if not found.n_compared:
         return KeyFigure(name, "none yet", "", "no feature can be compared yet")
-    carried = f"{percent(found.share, 1)} of the importance"
+    carried = f"with {percent(found.share, 1)} of feature importance"
     n_moved = f"{found.n_moved} of {found.n_compared}"
-    return KeyFigure(name, n_moved, carried, f"{limit} make a bad night")
+    return KeyFigure(name, n_moved, carried, f"the run counts as drifted from {limit}")
 
 
 def _prediction_figure(data: NightData) -> KeyFigure:
@@ -141,8 +142,8 @@ def _prediction_figure(data: NightData) -> KeyFigure:
     if row is None:
         return KeyFigure(name, "none yet", "", data.movement.prediction)
     lines = lines_of(PREDICTION, data.policy, data.calibration)
-    limit = f"has moved from surely {lines.enter:.3g}"
-    beside = "has moved" if PREDICTION in data.moved else limit
+    limit = f"KS distance; drifted if it is at least {lines.enter:.3g} with 95 % confidence"
+    beside = "KS distance: it has drifted" if PREDICTION in data.moved else limit
     return KeyFigure(
         name, words.statistic(row["statistic"]), words.at_least(row["lower_bound"]), beside
     )
@@ -152,8 +153,9 @@ def _auc_figure(data: NightData) -> KeyFigure:
     rows = data.measured
     rows = rows[(rows["metric"] == "roc_auc") & (rows["slice"] == "all")]
     if rows.empty:
-        return KeyFigure("ROC AUC, measured", "none yet", "", "labels come later")
+        return KeyFigure("ROC AUC, measured", "none yet", "", "outcomes are not known yet")
     row = rows.iloc[-1]
     ends = interval(row["low"], row["high"], "score") or "interval: too few"
     usual = number(row["reference"], "score")
-    return KeyFigure("ROC AUC, measured", number(row["value"], "score"), ends, f"reference {usual}")
+    beside = f"at validation {usual}"
+    return KeyFigure("ROC AUC, measured", number(row["value"], "score"), ends, beside)

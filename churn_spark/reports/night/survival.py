@@ -31,8 +31,8 @@ def _answer(watched: Watched, who: str) -> str:
     text = describe_staying(watched.groups[0], who)
     if watched.measured_days:
         text += (
-            f" The champion's curves were held against the log up to {watched.measured_days} days"
+            f" The model's curves were validated on the log for up to {watched.measured_days} days"
         )
-        beyond = "." if watched.measured_days >= CAP_DAYS else "; beyond, they are drawn on."
+        beyond = "." if watched.measured_days >= CAP_DAYS else "; beyond, they are extrapolated."
         return text + beyond
-    return f"{text} The log was too short to hold the champion's curves against it."
+    return f"{text} The log was too short to validate the model's curves."

@@ -34,14 +34,14 @@ def timeline_section(data: NightData) -> Section:
         in (("hold", "data_checks"), ("hold", "too_few_rows"))
     ]
     if not events and not marks:
-        text = f"Nothing but quiet nights in the last {HISTORY_DAYS}."
+        text = f"No event in the last {HISTORY_DAYS} daily runs."
         return Section("timeline", title, text, ())
     blocks: list[Block] = [_picture(data, bars, marks)]
     rows = tuple(
         (Cell(str(night)), Cell(what, tone="whole"), Cell(text, tone="prose"))
         for night, what, text in events
     )
-    header = ("Night", "What", "In words")
+    header = ("Run", "What", "In words")
     if rows:
         blocks.append(Table("The newest first", header, rows[:_OPEN_ROWS]))
     if len(rows) > _OPEN_ROWS:
@@ -54,14 +54,14 @@ def _answer(data: NightData) -> str:
     kinds = [entry.decision.kind for entry in data.entries]
     nights = len({entry.decision.night for entry in data.entries})
     counted = {
-        ("retraining asked for", "retrainings asked for"): kinds.count("retrain"),
+        ("retraining requested", "retrainings requested"): kinds.count("retrain"),
         ("promotion",): kinds.count("promote"),
         ("rejection",): kinds.count("reject"),
         ("roll-back",): kinds.count("roll_back"),
     }
     parts = [count_of(n, *names) for names, n in counted.items() if n]
     listed = ", ".join(parts) or "no retraining"
-    return f"In {count_of(nights, 'night')} with a decision: {listed}."
+    return f"In {count_of(nights, 'run')} with a decision: {listed}."
 
 
 def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
@@ -108,6 +108,6 @@ def _picture(data: NightData, bars: list[Bar], marks: Sequence[tuple[date, str]]
     return Picture(
         draw_timeline(bars, marks, span),
         f"Decisions and alerts from {span[0]} to {span[1]}.",
-        f"Top line: decisions that are no routine. Below: {shown}, from the first to the last "
-        "night with the finding; dark orange critical, yellow a warning, grey to know.",
+        f"Top line: decisions other than to keep the model. Below: {shown}, from the first to the "
+        "last run with the finding; dark orange critical, yellow a warning, grey for information.",
     )

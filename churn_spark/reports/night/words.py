@@ -18,7 +18,7 @@ from churn_spark.wording import count_of
 _FEATURES = {feature.name: feature for feature in FEATURES}
 KINDS = {
     "retrain": "Retraining",
-    "hold": "Held",
+    "hold": "Retraining held back",
     "keep": "Nothing to do",
     "promote": "Promotion",
     "reject": "Rejection",
@@ -35,7 +35,7 @@ COMPARISONS = {
 }
 """Comparison with earlier nights -> its heading."""
 
-_LIST = Metric("List against the rule", "percent", "cancels that the list has reached")
+_LIST = Metric("List against the simple rule", "percent", "cancellations that the list contained")
 
 BASE_RATE = Metric("Share that cancels", "percent", "share of the users who cancel in the window")
 
@@ -44,13 +44,13 @@ _ANY_OTHER = ""
 
 _ORDER = (
     "Once a week, users who were listed are compared with those who were withheld. The list is "
-    "ordered by what listing a user saves as long as that order is surely better, on users whom "
-    "its model has not seen, than the order by risk."
+    "ordered by what listing a user saves as long as that order is significantly better than the "
+    "order by risk, on users not used to train its model."
 )
 
 _HEADLINES = {
     "keep": {
-        "too_few_rows": "Nothing to do: the model is kept. Of so few users no drift is judged.",
+        "too_few_rows": "Nothing to do: the model is kept. There are too few users to judge drift.",
         _ANY_OTHER: "Nothing to do: the model is kept.",
     },
     "retrain": {
@@ -60,7 +60,7 @@ _HEADLINES = {
     },
     "promote": {
         "first": "The first model, version {version}, is in use.",
-        "human": "Version {version} is champion, named by a human.",
+        "human": "Version {version} is in use, chosen by a person.",
         "replaced": "Version {version} takes over: the model before can't be used any more.",
         _ANY_OTHER: "Version {version} is better and takes over.",
     },
@@ -69,17 +69,17 @@ _HEADLINES = {
         _ANY_OTHER: "The new model was not good enough: version {champion} stays.",
     },
     "roll_back": {_ANY_OTHER: "The new model was worse: version {version} is back."},
-    "calibrate": {_ANY_OTHER: "Other thresholds from the next night on."},
+    "calibrate": {_ANY_OTHER: "New drift thresholds from the next run on."},
     "order": {
         "by_effect": "The lists to come are ordered by what listing a user saves.",
         _ANY_OTHER: "The lists to come are ordered by risk.",
     },
     "hold": {
-        "data_checks": "Tonight was not judged: the data failed their checks.",
-        "too_few_rows": "Tonight was not judged: there are too few users.",
+        "data_checks": "Drift was not judged: the data failed their checks.",
+        "too_few_rows": "Drift was not judged: there are too few users.",
         "training": "A retraining is under way.",
-        "human": "No retraining until a human has looked.",
-        "budget": "The retrainings don't help: a human must look.",
+        "human": "No retraining until a person has looked.",
+        "budget": "The retrainings don't help: a person must look.",
         _ANY_OTHER: "There is a reason to retrain, but it has to wait.",
     },
 }
@@ -97,47 +97,51 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
     """The rule behind a decision, as somebody would say it who knows no statistics."""
     p = policy
     rules = {
-        "first": "The first model becomes champion: there is nothing to compare it with.",
-        "released": "Someone has looked and lets retraining go on.",
-        "data_checks": "A night whose data failed a check is not judged, and nothing is learnt "
-        "from it: what looks like a change of the users may be the broken feed.",
-        "too_few_rows": f"Of fewer than {count_of(p.min_rows, 'user')} no drift is judged: what "
-        "has moved may be chance.",
-        "probation": f"For {count_of(p.probation_days, 'day')} a new champion is compared with the "
-        "one before, on the same users. If it is surely worse, the old one returns.",
-        "challenger": "A new model replaces the champion only if it is better on the same users "
-        "and worse nowhere that matters.",
-        "replaced": "A champion of other features, labels or held-out users can neither be used "
-        "nor compared, so its successor takes over without a comparison.",
-        "unfit": "A challenger that was trained for another label, with other held-out users or "
-        "on other features can't be compared with the champion.",
+        "first": "The first model goes into use (it becomes the champion): there is nothing to "
+        "compare it with.",
+        "released": "A person has looked and lifted the retraining stop.",
+        "data_checks": "If the data of a run failed a check, its drift is not judged and nothing "
+        "is learnt from it: what looks like a change of the users may be faulty data.",
+        "too_few_rows": f"With fewer than {count_of(p.min_rows, 'user')} drift is not judged: "
+        "differences may be random.",
+        "probation": f"For {count_of(p.probation_days, 'day')} a new champion (the model in use) "
+        "is compared with the one before, on the same users. If it is significantly worse, the "
+        "old one returns.",
+        "challenger": "A new model (the challenger) replaces the one in use (the champion) only if "
+        "it is better on the same users and worse nowhere that matters.",
+        "replaced": "A model of other features, labels or held-out users can neither be used nor "
+        "compared, so its successor takes over without a comparison.",
+        "unfit": "A new model that was trained for another label, with other held-out users or "
+        "on other features can't be compared with the one in use.",
         "training": f"One retraining at a time; one without a result after "
         f"{count_of(p.max_training_days, 'day')} is given up.",
-        "performance": f"Retrain when the champion is surely worse than it was at first, on "
-        f"{count_of(p.bad_windows, 'labelled window')} in a row that share no day of "
-        "labels.",
-        "drift": f"Retrain after {count_of(p.bad_nights, 'bad night')} out of {p.of_nights}. A "
-        "night is bad when the features that have moved carry "
-        f"{percent(p.min_breached_share)} of the importance, or the prediction itself has moved.",
+        "performance": "Retrain when the model is significantly worse than at its validation, on "
+        f"{count_of(p.bad_windows, 'window')} with known outcomes in a row that share no day.",
+        "drift": f"Retrain after {count_of(p.bad_nights, 'run')} with drift out of {p.of_nights}. "
+        "A run has drift if the drifted features have at least "
+        f"{percent(p.min_breached_share)} of feature importance, or the prediction has drifted.",
         "schedule": f"Retrain when the last training is {count_of(p.schedule_days, 'day')} ago.",
-        "nothing": "No lost performance, no confirmed drift, and the last training is recent.",
-        "wander": f"Features enter where harmless movement, as the quiet nights show it, goes so "
-        f"rarely that at most {p.max_false_retrains:g} retrainings a year are for nothing; never "
-        f"below {p.enter_lower_bound:g} and never above {p.max_enter_lower_bound:g}.",
+        "nothing": "No measured loss of performance, no confirmed drift, and the last training is "
+        "recent.",
+        "wander": "A feature counts as drifted beyond the variation seen in runs without drift, "
+        f"so that harmless variation causes at most {p.max_false_retrains:g} unnecessary "
+        f"retrainings a year; thresholds stay from {p.enter_lower_bound:g} to "
+        f"{p.max_enter_lower_bound:g}.",
         "by_effect": _ORDER,
         "by_risk": _ORDER,
-        "frozen": "While drift is confirmed, or a night was bad, thresholds stay as they are.",
+        "frozen": "While drift is confirmed, or a recent run had drift, thresholds stay as they "
+        "are.",
         "too_soon": f"Two trainings are at least {count_of(p.min_days_between, 'day')} apart.",
-        "cooldown": "After a retraining for drift or lost performance, drift asks for no other "
-        "one for a while.",
-        "budget": f"At most {count_of(p.max_retrains, 'retraining')} for drift or lost "
-        f"performance in {count_of(p.budget_days, 'day')}: when they don't help, a human must "
+        "cooldown": "For some time after a retraining for drift or loss of performance, drift "
+        "cannot trigger another one.",
+        "budget": f"At most {count_of(p.max_retrains, 'retraining')} for drift or loss of "
+        f"performance in {count_of(p.budget_days, 'day')}: when they don't help, a person must "
         "look.",
         "human": (
-            "A human has named another version champion."
+            "A person has chosen another version."
             if decision.kind == "promote"
-            else "After a roll-back, or retrainings that don't help, the policy stops until "
-            "someone releases it."
+            else "After a roll-back, or retrainings that don't help, there is no retraining until "
+            "a person releases it."
         ),
     }
     return rules.get(decision.rule, decision.rule)
@@ -180,44 +184,47 @@ def amount(value: float, unit: str) -> str:
 
 
 def place(direction: str, statistic: float, location: float, unit: str) -> str:
-    """Where and how a number has moved: `lower: 12 of 100 users more have 3 visits or less`."""
+    """Where and how a number has drifted, at the value where the distance is largest."""
     if direction not in ("higher", "lower") or not math.isfinite(location):
         return "the same"
-    more = "fewer" if direction == "higher" else "more"
-    return f"{direction}: {of_100(statistic)} {more} have {amount(location, unit)} or less"
+    change = "smaller" if direction == "higher" else "larger"
+    return (
+        f"{direction}: the share of users with at most {amount(location, unit)} is "
+        f"{points(statistic)} {change} than in training"
+    )
 
 
-def of_100(share: float) -> str:
-    """A share as people: `12 of 100 users`."""
-    points = 100 * share
-    return f"{points:.0f} of 100 users" if points >= 10 else f"{points:.1f} of 100 users"
+def points(share: float) -> str:
+    """A difference of shares: `12 percentage points`."""
+    number = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.1f}"
+    return f"{number} percentage points"
 
 
 def statistic(value: float) -> str:
-    """D in three decimals; a dash where it was not tested."""
+    """A KS distance in three decimals; a dash where it was not tested."""
     return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
 def at_least(lower_bound: float) -> str:
-    """What D surely is."""
-    return f"surely {statistic(lower_bound)}" if lower_bound > 0 else "may be chance"
+    """The lower bound of a KS distance."""
+    return f"at least {statistic(lower_bound)}" if lower_bound > 0 else "not significant"
 
 
 def alert_name(key: str) -> str:
     """What an alert is about."""
     kind, _, name = key.partition(":")
     if kind == "performance":
-        return f"lost performance: {metric_of(name).name}"
+        return f"loss of performance: {metric_of(name).name}"
     if kind == "data":
         return f"data: {name}"
     names = {
-        "drift:moved": "what has moved",
-        JOINT_DRIFT: "all features at once",
+        "drift:moved": "feature drift",
+        JOINT_DRIFT: "drift of all features together",
         "rate:missing": "missing values",
         "rate:zero": "zeros",
-        CONFIRMED_DRIFT: "drift, confirmed",
+        CONFIRMED_DRIFT: "confirmed drift",
         "model:rolled_back": "roll-back",
-        "policy:waits": "waits for a human",
+        "policy:waits": "waits for a person",
     }
     return names.get(key, key)
 

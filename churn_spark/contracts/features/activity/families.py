@@ -13,15 +13,17 @@ def number(name: str, formula: Formula, meaning: str, unit: str, phrase: str) ->
     return LogFeature(name, "double", meaning, unit, phrase, formula=formula)
 
 
-def windows(name: str, source: str, unit: str, verb: str, days: Iterable[int]) -> list[LogFeature]:
-    """One count in several windows."""
+def windows(
+    name: str, source: str, what: str, verb: str, days: Iterable[int], unit: str = ""
+) -> list[LogFeature]:
+    """One count in several windows; its unit is what is counted unless it is named."""
     return [
         LogFeature(
             f"{name}_{n}d",
             "long",
-            f"{unit} in the last {n} days" if n > 1 else f"{unit} on the last day",
-            unit,
-            f"{verb} in {n} days (typical: {{typical}})".replace("in 1 days", "in the last day"),
+            f"{what} in the last {n} days" if n > 1 else f"{what} on the last day",
+            unit or what,
+            f"{verb} in {n} days (median: {{typical}})".replace("in 1 days", "in the last day"),
             formula=Sum(source, days=n),
         )
         for n in days
@@ -36,9 +38,9 @@ def per_song(name: str, source: str, what: str, typical_share: float) -> LogFeat
     return number(
         f"{name}_per_song",
         Ratio(source, "n_songs", scale=1000.0, prior=typical_share, prior_weight=200.0),
-        f"{what} for each 1,000 songs, shrunken towards the typical",
+        f"{what} per 1,000 songs, smoothed towards the average",
         "per 1,000 songs",
-        f"{what}: {{value}} for each 1,000 songs (typical: {{typical}})",
+        f"{what}: {{value}} per 1,000 songs (median: {{typical}})",
     )
 
 

@@ -23,23 +23,23 @@ def _movements(name: str, source: str, unit: str) -> tuple[LogFeature, ...]:
         number(
             f"{name}_trend",
             Trend(source),
-            f"{unit} of the last week and one over those of a mean week before it and one",
+            f"({unit} in the last week + 1) / (weekly mean of the three weeks before + 1)",
             "times",
-            f"had {{value}} times as many {unit} as in the weeks before (typical: {{typical}})",
+            f"had {{value}} times as many {unit} as in the weeks before (median: {{typical}})",
         ),
         number(
             f"{name}_slope",
             Slope(source),
-            f"change of the weekly {unit} from week to week, over four weeks",
+            f"trend of the weekly {unit} over the last four weeks (least-squares slope)",
             f"{unit}/week",
-            f"has {{value}} {unit} more each week (typical: {{typical}})",
+            f"has {{value}} {unit} more each week (median: {{typical}})",
         ),
         number(
             f"{name}_spread",
             Spread(source),
-            f"how unlike the last four weeks were in {unit}: standard deviation over mean and one",
+            f"variation of the weekly {unit} over four weeks: standard deviation / (mean + 1)",
             "times",
-            f"weeks differ in {unit} by {{value}} times their mean (typical: {{typical}})",
+            f"weekly {unit} vary by {{value}} times their mean (median: {{typical}})",
         ),
         *(
             LogFeature(
@@ -47,7 +47,7 @@ def _movements(name: str, source: str, unit: str) -> tuple[LogFeature, ...]:
                 "long",
                 f"{unit} in week {week} before the date",
                 unit,
-                f"had {{value}} {unit} {week} weeks ago (typical: {{typical}})",
+                f"had {{value}} {unit} {week} weeks ago (median: {{typical}})",
                 formula=Week(source, week),
             )
             for week in (2, 3, 4)
@@ -60,11 +60,11 @@ def _surprise(days: int) -> LogFeature:
     return number(
         f"sessions_surprise_{days}d",
         Surprise("n_sessions", days, prior=0.2, prior_weight=7.0),
-        f"sessions of the last {days} days against those expected from the days before, in "
+        f"sessions in the last {days} days minus those expected from the user's earlier rate, in "
         "standard deviations",
         "deviations",
-        f"came {{value}} standard deviations more than expected in {days} days "
-        "(typical: {typical})",
+        f"visited {{value}} standard deviations more than expected in {days} days "
+        "(median: {typical})",
     )
 
 
@@ -73,10 +73,10 @@ def _own_pace(days: int) -> LogFeature:
     return number(
         f"own_pace_{days}d",
         OwnPace("n_sessions", days, prior=0.2, prior_weight=7.0),
-        f"sessions of the last {days} days and one over those expected from the days before and "
-        "one",
+        f"(sessions in the last {days} days + 1) / (sessions expected from the user's earlier "
+        "rate + 1)",
         "times",
-        f"came {{value}} times as often in {days} days as before (typical: {{typical}})",
+        f"visited {{value}} times as often in {days} days as before (median: {{typical}})",
     )
 
 
@@ -85,9 +85,10 @@ def _slowdown(days: int) -> LogFeature:
     return number(
         f"slowdown_{days}d",
         Slowdown("n_sessions", days, prior=0.2, prior_weight=7.0),
-        f"log likelihood ratio of pauses twice as long for {days} days against pauses as before",
+        f"log-likelihood ratio: pauses twice as long during the last {days} days against "
+        "unchanged pauses",
         "nats",
-        f"signs of longer pauses for {days} days: {{value}} (typical: {{typical}})",
+        f"signs of longer pauses for {days} days: {{value}} (median: {{typical}})",
     )
 
 
@@ -98,14 +99,15 @@ MOVEMENT: tuple[LogFeature, ...] = (
         Silence("n_sessions", prior=0.2, prior_weight=7.0),
         "sessions expected since the newest event, at the user's own rate",
         "sessions",
-        "would usually have come {value} times since the last visit (typical: {typical})",
+        "would usually have visited {value} times since the last visit (median: {typical})",
     ),
     number(
         "pause_log_survival",
         PauseSurvival("n_sessions", prior=0.2, prior_weight=7.0),
-        "log of the chance that a pause of the user is as long as the present one",
+        "log of the probability that one of the user's pauses lasts at least as long as the "
+        "current one",
         "nats",
-        "the present pause is unusually long: {value} (typical: {typical})",
+        "the current pause is unusually long: {value} (median: {typical})",
     ),
     *map(_own_pace, (14, 28)),
     *map(_slowdown, (7, 14, 21, 28, 42)),
@@ -114,16 +116,15 @@ MOVEMENT: tuple[LogFeature, ...] = (
     number(
         "thumbs_down_trend",
         Trend("n_thumbs_down"),
-        "thumbs down of the last week and one over those of a mean week of the three before and "
-        "one",
+        "(thumbs down in the last week + 1) / (weekly mean of the three weeks before + 1)",
         "times",
-        "gives thumbs down {value} times as much as in the weeks before (typical: {typical})",
+        "gives thumbs down {value} times as much as in the weeks before (median: {typical})",
     ),
     number(
         "thumbs_up_trend",
         Trend("n_thumbs_up"),
-        "thumbs up of the last week and one over those of a mean week before it and one",
+        "(thumbs up in the last week + 1) / (weekly mean of the three weeks before + 1)",
         "times",
-        "gives thumbs up {value} times as much as in the weeks before (typical: {typical})",
+        "gives thumbs up {value} times as much as in the weeks before (median: {typical})",
     ),
 )
