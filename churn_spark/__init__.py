@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from churn_spark.api.lakehouse import Lakehouse
 
 __all__ = ["Lakehouse"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> object:

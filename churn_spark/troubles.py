@@ -57,9 +57,10 @@ _TROUBLES: Final = (
     ),
     _Trouble(
         # In Python's own words "[Errno 111]" it is Spark's JVM, here, that is gone.
-        r"os error 111\b|tcp connect error|dns error|UnknownHostException"
-        r"|failed on (connection|socket timeout) exception|Unable to execute HTTP request"
-        r"|Max retries exceeded with url",
+        # The address, where it is in the same line, is part of what is shown.
+        r"(?:\w+://.*)?(?:os error 111\b|error sending request|UnknownHostException"
+        r"|failed on (?:connection|socket timeout) exception|Unable to execute HTTP request"
+        r"|Max retries exceeded with url)",
         "a server that this needs does not answer",
         "check its address, whether it runs, and the network, and run the same again",
         # Not the caller's alone: a scheduler does well to try again.

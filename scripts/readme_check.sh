@@ -50,6 +50,7 @@ git clone --quiet . "$folder/churn_spark"
 cat > "$folder/walk" << 'WALK'
 # The file of commands, one after the other, as somebody would type them.
 cd /root/churn_spark
+TIMEFORMAT='(%0R s; of one core %0U s, and %0S s of the system)'
 while read -r command; do
   echo "\$ $command"
   if [[ $command == *'make serve' ]]; then
@@ -58,21 +59,21 @@ while read -r command; do
 import sys, time, urllib.request
 for _ in range(60):
     try:
-        sys.exit(urllib.request.urlopen("http://127.0.0.1:8000/ready", timeout=5).status != 200)
+        sys.exit(urllib.request.urlopen("http://127.0.0.1:8000/health", timeout=5).status != 200)
     except OSError as error:
         told = error
         time.sleep(1)
-sys.exit(f"error: the service is not ready after a minute: {told}")' || exit 1
+sys.exit(f"error: the service does not answer after a minute: {told}")' || exit 1
     kill "$server" || { echo "error: $command has ended by itself"; exit 1; }
     wait "$server"
   else
-    bash -c "$command" < /dev/null || { echo "error: $command ended with code $?"; exit 1; }
+    time bash -c "$command" < /dev/null || { echo "error: $command ended with code $?"; exit 1; }
   fi
 done < /root/commands
 WALK
 
 started=$SECONDS
-echo "on $(nproc) cores, load $(cut -d ' ' -f 1-3 /proc/loadavg), in a container with an empty home"
+echo "on $(getconf _NPROCESSORS_ONLN) cores, load $(cut -d ' ' -f 1-3 /proc/loadavg), in a container with an empty home"
 podman "${store[@]}" run --rm --network=host --pull=never "${lent[@]}" \
   --volume "$folder/churn_spark:/root/churn_spark" --volume "$folder/commands:/root/commands:ro" \
   --volume "$folder/walk:/root/walk:ro" localhost/churn-bare bash /root/walk 2>&1 |
@@ -80,8 +81,8 @@ podman "${store[@]}" run --rm --network=host --pull=never "${lent[@]}" \
     printf '%4d s  %s\n' $((SECONDS - started)) "$line"
   done | tee "$folder/said"
 
-# The demo shows its list at its end.
-waited=$(awk '/ s  \$ / && n++ == 1 { print $1 }' "$folder/said")
+waited=$(awk '/The list of/ { print $1; exit }' "$folder/said")
+[[ -n $waited ]] || { echo 'error: found no line "The list of …" in what make demo has printed' >&2; exit 1; }
 echo "first list on the screen after $waited s, packages and jars included; every command of the" \
   "README has run, in $((SECONDS - started)) s"
 if ((waited > limit)); then

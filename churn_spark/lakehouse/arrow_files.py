@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
+from pyarrow import dataset, fs
 
 
 class WritableHandler(DeltaStorageHandler):
@@ -25,3 +29,33 @@ class _TakesBuffers:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def open_dataset(delta: DeltaTable, files: fs.FileSystem | None = None) -> dataset.Dataset:
+    """The rows of a table, by need.
+
+    deltalake's own says of a column whose range isn't in the log, as of the texts in our files
+    (`data_files`), that it goes from null to null, and Arrow finds no row in there: by `==` none,
+    and by `is_in` none in its newer releases. So of what it says of a file only the partition is
+    kept; Parquet's own ranges are still used.
+
+    Args:
+        delta: the table.
+        files: where its folder is the root; deltalake's own where it is missing.
+    """
+    told = delta.to_pyarrow_dataset(filesystem=files)
+    columns = delta.metadata().partition_columns
+
+    def without_ranges(file: dataset.ParquetFileFragment) -> dataset.ParquetFileFragment:
+        values = dataset.get_partition_keys(file.partition_expression)
+        fits = (_is(told.schema.field(name), values[name]) for name in columns)
+        partition = reduce(and_, fits, dataset.scalar(True))
+        return told.format.make_fragment(file.path, file.filesystem, partition)
+
+    fragments = [without_ranges(file) for file in told.get_fragments()]
+    return dataset.FileSystemDataset(fragments, told.schema, told.format, told.filesystem)
+
+
+def _is(field: pa.Field, value: Any) -> dataset.Expression:
+    column = dataset.field(field.name)
+    return column.is_null() if value is None else column == pa.scalar(value, field.type)

@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from churn_spark.contracts.tables import TableSpec
 from churn_spark.errors import OldTableError
+from churn_spark.lakehouse.arrow_files import open_dataset
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.hdfs import is_hdfs
 from churn_spark.lakehouse.lock_guard import require_lock
@@ -93,12 +94,12 @@ class NativeTable:
         knows no HDFS.
         """
         if is_hdfs(self.delta.table_uri):
-            return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset())
+            return pl.scan_pyarrow_dataset(open_dataset(self.delta))
         if "%" not in self.delta.table_uri:
             return pl.scan_delta(self.delta)
         path = unquote(self.delta.table_uri.removeprefix("file://"))
         files = fs.SubTreeFileSystem(path, fs.LocalFileSystem())
-        return pl.scan_pyarrow_dataset(self.delta.to_pyarrow_dataset(filesystem=files))
+        return pl.scan_pyarrow_dataset(open_dataset(self.delta, files))
 
     @property
     def _partition_columns(self) -> set[str]:

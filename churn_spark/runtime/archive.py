@@ -47,6 +47,7 @@ def make_archive() -> Path:
     Raises:
         MachineError: if Java writes none.
     """
+    _add_base()
     with tempfile.TemporaryDirectory(dir=state_dir()) as folder, tempfile.TemporaryFile() as log:
         written = Path(folder, "written.jsa")
         options = f'"-XX:ArchiveClassesAtExit={written}"'
@@ -59,6 +60,18 @@ def make_archive() -> Path:
         _remove_all()
         written.chmod(0o644)
         return written.replace(state_dir() / f"{_name()}-{written.stat().st_size}.jsa")
+
+
+def _add_base() -> None:
+    """Let Java lay out its own classes, where it is the wheel's: that comes without them.
+
+    The archive of a class path lies on top of that one; any other Java has it, or isn't ours.
+    """
+    home = Path(os.environ.get("JAVA_HOME", "")).resolve()
+    base = home / "lib" / "server" / "classes.jsa"
+    if home.is_relative_to(Path(sys.prefix).resolve()) and not base.exists():
+        command = [str(home / "bin" / "java"), "-Xshare:dump"]
+        subprocess.run(command, capture_output=True, timeout=_MAX_S, check=False)
 
 
 def _find_archive() -> Path | None:

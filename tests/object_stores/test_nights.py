@@ -52,6 +52,7 @@ def test_second_night_is_refused_while_one_writes_and_the_next_goes_on_where_it_
         os.killpg(first.pid, signal.SIGSTOP)
         refused = place.run("nightly", *LAST, *place.events, code=40)
         assert f"found {place.lakehouse} in use by nightly (process {first.pid} of" in refused
+        assert f"held by nightly (process {first.pid} of" in place.run("doctor")
     finally:
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()

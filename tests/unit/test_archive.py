@@ -67,6 +67,29 @@ def test_archive_takes_the_place_of_an_older_one(made: Path) -> None:
     assert newer != made
 
 
+@pytest.mark.parametrize("has_base", [False, True])
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_java_of_the_environment_lays_out_its_own_classes_first(
+    state: Path, monkeypatch: pytest.MonkeyPatch, is_ours: bool, has_base: bool
+) -> None:
+    java = state.parent / "java"
+    monkeypatch.setattr(archive.sys, "prefix", str(state.parent if is_ours else state))
+    if has_base:
+        (java / "lib" / "server" / "classes.jsa").touch()
+    asked: list[list[object]] = []
+
+    def run(command: list[str], **_: object) -> archive.subprocess.CompletedProcess[bytes]:
+        asked.append(command)
+        if command[-1] == "-Xshare:dump":
+            return archive.subprocess.CompletedProcess(command, 0)
+        return _write(command)
+
+    monkeypatch.setattr(archive.subprocess, "run", run)
+    archive.make_archive()
+    dumped = [[java / "bin" / "java", "-Xshare:dump"]]
+    assert asked[:-1] == (dumped if is_ours and not has_base else [])
+
+
 def test_step_does_nothing_when_there_is_one(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

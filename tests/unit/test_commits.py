@@ -13,9 +13,11 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from deltalake import DeltaTable, TableFeatures
+from pyarrow.dataset import field, get_partition_keys
 
 from churn_spark.contracts.tables import EVENTS, TRANSITIONS
 from churn_spark.errors import SchemaError
+from churn_spark.lakehouse.arrow_files import open_dataset
 from churn_spark.lakehouse.commits import (
     Once,
     append_files,
@@ -51,6 +53,16 @@ def table(tmp_path: Path) -> str:
 def append(table: str, number: int, *rows: tuple[date, str, int], writer: str = "w") -> bool:
     files = write_data_files(steps(*rows), TRANSITIONS, table, {})
     return append_files(files, table, {}, Once(writer, number))
+
+
+def test_rows_are_found_by_a_text_whose_range_is_not_told(table: str) -> None:
+    append(table, 0, (MONDAY, "a", 1), (MONDAY, "b", 2), (TUESDAY, "a", 3))
+    rows = open_dataset(DeltaTable(table))
+    chosen = (field("user_id") == "a") & (field("event_date") == TUESDAY)
+    assert rows.to_table(filter=chosen)["n_transitions"].to_pylist() == [3]
+    told = [file.partition_expression for file in rows.get_fragments()]
+    assert {get_partition_keys(one)["event_date"] for one in told} == {MONDAY, TUESDAY}
+    assert not [one for one in told if "user_id" in str(one)]
 
 
 def test_rows_are_there_once_when_their_commit_is_repeated(table: str) -> None:

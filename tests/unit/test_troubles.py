@@ -52,8 +52,9 @@ def test_trouble_is_named_with_its_place(error: Exception, trouble: str) -> None
     [
         # deltalake, obstore, Hadoop's client, S3A, MLflow's.
         "Kernel error -> Generic S3 error\n  \x1b[31m↳\x1b[0m Error performing GET http://s3:9/lake"
-        "\n   \x1b[31m↳\x1b[0m tcp connect error\n    \x1b[31m↳\x1b[0m refused (os error 111)",
-        "Error performing PUT http://s3:9/lake in 2 s: dns error\n\nDebug source:\nGeneric {",
+        "\n   \x1b[31m↳\x1b[0m tcp connect error\n    \x1b[31m↳\x1b[0m error sending request",
+        f"Error performing PUT http://s3:9/{'lake/' * 30} in 2 s, after 10 retries, "
+        "retry_timeout: 180s - HTTP error: error sending request\n\nDebug source:\nGeneric {",
         "Call From a/127.0.0.1 to http://s3:9 failed on connection exception: refused",
         "Unable to execute HTTP request: Connect to http://s3:9 failed",
         "HTTPConnectionPool(host='s3'): Max retries exceeded with url: http://s3:9/api/2.0",
