@@ -123,7 +123,7 @@ class Planner:
             return Planned(snapshots.USE_CASE.name, f"nothing from {first} on: all is up to date")
         named = name_some([str(day) for day in stale], _NAMED)
         what = f"the snapshots of {count_of(len(stale), 'date')} ({named})"
-        return Planned(snapshots.USE_CASE.name, f"{what}: out of date, log or settings changed")
+        return Planned(snapshots.USE_CASE.name, f"{what}: out of date: log or settings changed")
 
     def training(self, date: Date | None) -> Iterator[Planned]:
         """What would be learnt from."""

@@ -216,9 +216,9 @@ def test_plan_takes_no_lock_and_does_nothing(
     assert ended.value.code == 0
     assert (calls.opened[0]["writes"], calls.opened[0]["is_kept"]) == (False, False)
     said = capsys.readouterr().out
-    assert "score_users          would do for 2018-12-02; nothing is written:" in said
+    assert "score_users          plan for 2018-12-02; nothing is written:" in said
     assert "ml/scores of 2018-12-02 (new)" in said
-    assert "how long: not known yet" in said
+    assert "expected run time: not known yet" in said
     assert [*tmp_path.iterdir()] == []
 
 

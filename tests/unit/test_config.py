@@ -160,7 +160,7 @@ def test_all_problems_are_listed_when_several_keys_and_values_are_wrong(conf: Pa
 
 
 def test_unknown_key_that_is_like_no_other_is_only_named() -> None:
-    with pytest.raises(ConfigError, match=r"doesn't fit: policy\.xyz: no such key\. All keys"):
+    with pytest.raises(ConfigError, match=r"invalid configuration: policy\.xyz: no such key\. All keys"):
         load_config(overrides=["policy.xyz=1"])
 
 
@@ -246,7 +246,7 @@ def test_missing_key_is_named(conf: Path) -> None:
 )
 def test_value_is_refused_when_it_is_out_of_range(override: str) -> None:
     key, _, _ = override.partition("=")
-    with pytest.raises(ConfigError, match=f"doesn't fit: {key}: "):
+    with pytest.raises(ConfigError, match=f"invalid configuration: {key}: "):
         load_config(overrides=[override])
 
 

@@ -67,7 +67,7 @@ def test_what_cannot_be_told_is_left_out(capsys: pytest.CaptureFixture[str]) -> 
 def test_terminal_gets_one_line_in_place() -> None:
     terminal = StringIO()
     with beating("train_model", lambda: "", Console(file=terminal, force_terminal=True)):
-        wait_for("train_model goes on", terminal.getvalue)
+        wait_for("train_model still running", terminal.getvalue)
 
 
 def test_tasks_of_all_stages_that_run_are_added_up() -> None:

@@ -36,7 +36,7 @@ def test_comparison_with_a_script_has_the_measured_ratios() -> None:
 
 
 def test_every_figure_of_the_first_table_is_checked() -> None:
-    table = README[README.index("| | | shown by |") : README.index("| the list of the morning")]
+    table = README[README.index("| | | shown by |") : README.index("| the daily call list")]
     found = re.findall(r"(?<![\w.])(?:\d+)?\.\d+(?: s)?", table)
     assert sorted(one for one in found if one != "11.7") == sorted(FIGURES)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from churn_spark.monitoring.alerts.alerts import severity_order
 from churn_spark.monitoring.policy.calibration import describe_thresholds
+from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.feature_cells import since_cell
@@ -20,7 +21,7 @@ def decision_section(data: NightData) -> Section:
     if data.tonight:
         rows = tuple(
             (
-                Cell(words.KINDS[entry.decision.kind], entry.decision.rule.replace("_", " ")),
+                Cell(name_decision(entry.decision.kind, entry.decision.rule)),
                 Cell(
                     entry.decision.reason,
                     words.explain_rule(entry.decision, entry.policy),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from churn_spark.monitoring.alerts.alerts import severity_order
+from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, records
 from churn_spark.reports.night.pictures import Bar, draw_timeline
@@ -68,7 +69,7 @@ def _events(data: NightData) -> Iterator[tuple[date, str, str]]:
     for entry in data.entries:
         decision = entry.decision
         if decision.kind in _EVENTS or decision.rule == "released":
-            what = words.KINDS[decision.kind] if decision.kind in _EVENTS else "Released"
+            what = name_decision(decision.kind, decision.rule)
             version = f"version {decision.version}: " if decision.rule == "first" else ""
             yield decision.night, what, f"{version}{decision.reason}"
     changed = data.alerts[data.alerts["change"].isin(_CHANGES)]

@@ -16,18 +16,6 @@ from churn_spark.reports.words import METRICS, SEGMENT_NAMES, Metric, percent
 from churn_spark.wording import count_of
 
 _FEATURES = {feature.name: feature for feature in FEATURES}
-KINDS = {
-    "retrain": "Retraining",
-    "hold": "Retraining held back",
-    "keep": "Nothing to do",
-    "promote": "Promotion",
-    "reject": "Rejection",
-    "roll_back": "Roll-back",
-    "calibrate": "Calibration",
-    "order": "Order of the list",
-}
-"""Kind of a decision -> its name."""
-
 COMPARISONS = {
     "previous_night": "Night before",
     "rolling_28": "28 nights before",
