@@ -280,7 +280,11 @@ class Mistake:
             "churn_probability, which is a double",
         ),
         Mistake(lambda lake: lake.dates("bronze.files"), QueryError, "isn't kept by date"),
-        Mistake(lambda lake: lake.sql("drop table scores"), QueryError, "statement that reads"),
+        Mistake(
+            lambda lake: lake.sql("drop table scores"),
+            QueryError,
+            "no SQL statement that only reads",
+        ),
         Mistake(
             lambda lake: lake.snapshot("2018-10-23"),
             InputError,

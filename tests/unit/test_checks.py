@@ -117,9 +117,7 @@ def test_sentence_says_what_was_found_and_expected() -> None:
     )
     [*_, nulls] = run_checks(FEED, [ColumnFacts("songs", (100, 100), (1, 90))], CONFIG)
     assert nulls.sentence == (
-        "90.0% of songs are null; expected at most 5 percentage points above the 1.0% of the "
-        "training "
-        "rows"
+        "90.0% of songs are null; expected at most 5 percentage points above the usual 1.0%"
     )
 
 

@@ -160,7 +160,9 @@ def test_all_problems_are_listed_when_several_keys_and_values_are_wrong(conf: Pa
 
 
 def test_unknown_key_that_is_like_no_other_is_only_named() -> None:
-    with pytest.raises(ConfigError, match=r"invalid configuration: policy\.xyz: no such key\. All keys"):
+    with pytest.raises(
+        ConfigError, match=r"invalid configuration: policy\.xyz: no such key\. All keys"
+    ):
         load_config(overrides=["policy.xyz=1"])
 
 

@@ -44,5 +44,5 @@ def test_training_windows_end_before_the_test_dates(
 
 @pytest.mark.parametrize("n_dates", [0, 1, 3])
 def test_too_few_dates_are_refused_with_their_number(n_dates: int) -> None:
-    with pytest.raises(TooFewDatesError, match=f"found {n_dates} as-of dates"):
+    with pytest.raises(TooFewDatesError, match=f"of {n_dates} as-of dates with known"):
         split_dates(MONDAYS[:n_dates], HORIZON, 1)

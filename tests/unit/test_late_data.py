@@ -90,9 +90,9 @@ def test_refresh_builds_all_from_its_date_on(
 ) -> None:
     snapshots.refresh(late, UNSCORED, learning())
     assert users_on(late) == ["ab", "abc"]
-    assert "another past" not in capsys.readouterr().out
+    assert "are of the features before" not in capsys.readouterr().out
     snapshots.refresh(late, SCORED, learning())
-    assert f"scores of {SCORED} saw another past" in capsys.readouterr().out
+    assert f"scores of {SCORED} are of the features before" in capsys.readouterr().out
     anew = open_local(tmp_path / "anew")
     deliver(anew, "abc")
     snapshots.run(anew, DATES, learning(), read_log_dates(anew))

@@ -41,7 +41,7 @@ def test_page_tells_the_order_that_was_decided_tonight() -> None:
     page = render_night(data)
     assert read(page)
     plain = " ".join(unescape(page).split())
-    assert "Order of the list" in plain
+    assert "order of the list" in plain
     assert "by effect: 1,000 users of campaign spring, 100 of them withheld" in plain
     assert f"ordered by what listing a user saves. Decided on {data.night}: by effect: " in plain
     # What the night is about is still the model.
