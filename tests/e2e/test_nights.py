@@ -297,9 +297,7 @@ def test_plans_tell_each_job_and_change_no_byte(
         say_plan(planner, name, [SCHEDULED])
     assert content() == before
     said = capsys.readouterr().out
-    assert all(
-        f"{name:<20} plan for {SCHEDULED}; nothing is written:" in said for name in writers
-    )
+    assert all(f"{name:<20} plan for {SCHEDULED}; nothing is written:" in said for name in writers)
     assert "ingest_events        nothing: no file is new" in said
     assert "build_session_days   nothing: it is built from version" in said
     assert "the snapshot of 2018-11-27: built already, up to date with the log" in said
