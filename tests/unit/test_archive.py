@@ -76,7 +76,7 @@ def test_java_of_the_environment_lays_out_its_own_classes_first(
     monkeypatch.setattr(archive.sys, "prefix", str(state.parent if is_ours else state))
     if has_base:
         (java / "lib" / "server" / "classes.jsa").touch()
-    asked: list[list[object]] = []
+    asked: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> archive.subprocess.CompletedProcess[bytes]:
         asked.append(command)
@@ -86,7 +86,7 @@ def test_java_of_the_environment_lays_out_its_own_classes_first(
 
     monkeypatch.setattr(archive.subprocess, "run", run)
     archive.make_archive()
-    dumped = [[java / "bin" / "java", "-Xshare:dump"]]
+    dumped = [[str(java / "bin" / "java"), "-Xshare:dump"]]
     assert asked[:-1] == (dumped if is_ours and not has_base else [])
 
 
