@@ -116,7 +116,7 @@ def opening(uri: str) -> Iterator[None]:
 def _unfit(uri: str, error: Exception) -> StoreError:
     reason = " ".join(str(error).split())[:200]
     return StoreError(
-        f"the MLflow store was made by another release of MLflow ({reason}), installed is "
-        f"{mlflow.__version__}: if it is older, make a backup and run `mlflow db upgrade {uri}`; "
-        "if it is newer, restore the backup from before"
+        f"the MLflow store can't be opened with MLflow {mlflow.__version__}, the installed release "
+        f"({reason}): if an older release has made it, make a backup and run `mlflow db upgrade "
+        f"{uri}`; if a newer one has, restore the backup from before"
     )

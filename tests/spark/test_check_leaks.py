@@ -124,7 +124,7 @@ def test_a_feature_that_knows_the_label_is_named_and_ends_with_30(
     told = table.rows["songs_7d"] + table.rows["label"].fillna(0) * 10_000
     leaky = replace(table, rows=table.rows.assign(songs_7d=told))
     monkeypatch.setattr(check_leaks, "collect_table", lambda *_: leaky)
-    with pytest.raises(LeakFoundError, match="expected none") as error:
+    with pytest.raises(LeakFoundError, match="found 4 leaks in gold/snapshots") as error:
         flow.run_check_leaks(context, NIGHT)
     assert error.value.exit_code == 30
     assert "songs_7d" in capsys.readouterr().out

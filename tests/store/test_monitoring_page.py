@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,8 @@ def test_page_is_of_the_newest_night_with_the_distributions_of_its_cells(
     assert path in lines[-2]
     assert lines[-1].endswith("no evaluation page: backtest has not run here")
     page = Path(path).read_text(encoding="utf-8")
-    assert f"Night of {LAST}. Model version 1, trained as of 2018-11-30: 1 day old." in page
+    told = f'Daily run ("night") of {LAST}. Model version 1, trained as of 2018-11-30: 1 day old.'
+    assert told in unescape(page)
 
     # An older night knows nothing of the newer ones; it has no cells any more, so no pictures.
     earlier = LAST - timedelta(days=2)

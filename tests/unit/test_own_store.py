@@ -107,7 +107,7 @@ def test_version_whose_files_are_gone_is_named(store: Path) -> None:
 )
 def test_store_of_another_release_is_refused(store: Path, statement: str) -> None:
     change(store, statement)
-    with pytest.raises(StoreError, match=r"can't be opened .* expected one of MLflow"):
+    with pytest.raises(StoreError, match=r"can't be opened with MLflow .* the installed release"):
         ModelRegistry(CONFIG, str(store.parents[1]))
     assert StoreError.exit_code == 2
 

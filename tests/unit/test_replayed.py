@@ -72,12 +72,3 @@ def test_human_act_with_another_outcome_is_found(history: list[Entry]) -> None:
     assert count_differences([*history[:3], by_human(before, 3, "human", more)]) == 1
     kept = by_human(before, 3, "released", replace(before, cooldown_days=99))
     assert count_differences([*history[:3], kept]) == 1
-
-
-def test_same_decision_in_other_words_is_no_difference(history: list[Entry]) -> None:
-    drifted, after = history[2], history[2].after
-    assert after is not None
-    told = replace(drifted, decision=replace(drifted.decision, reason="as an older release said"))
-    assert count_differences([*history[:2], told, *history[3:]]) == 0
-    waits = replace(told, after=replace(after, waits_for_human="since then"))
-    assert count_differences([*history[:2], waits]) == 1

@@ -123,7 +123,7 @@ def test_a_retraining_says_that_nobody_stands_for_the_listed() -> None:
     ]
     _, (_, decision) = run(START, nights)
     assert (decision.kind, decision.rule) == ("retrain", "performance")
-    assert "12 users of lists without control group" in decision.reason
+    assert "lists without a control group had 12 users" in decision.reason
 
 
 def test_evidence_without_such_users_is_written_as_ever() -> None:

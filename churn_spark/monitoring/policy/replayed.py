@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from churn_spark.errors import MissingTableError
 from churn_spark.monitoring.policy.history import Entry
@@ -15,8 +14,7 @@ from churn_spark.monitoring.policy.replay import Night, replay
 def count_differences(entries: Sequence[Entry]) -> int:
     """Decisions that don't come out again, byte for byte, of what the one before has left.
 
-    What a human has done is a decision like any other: it is done again, not decided. The words of
-    a reason don't count: another release may say the same otherwise.
+    What a human has done is a decision like any other: it is done again, not decided.
     """
     n_different = 0
     state: PolicyState | None = None
@@ -31,8 +29,8 @@ def _comes_out(entry: Entry) -> bool:
         return entry.evidence is None
     if entry.evidence is not None:
         [step] = replay(entry.before, [_night_of(entry)], entry.policy)
-        again = _without_words(step.decision, step.after)
-        return again == _without_words(entry.decision, entry.after)
+        again = to_json(step.decision), to_json(step.after)
+        return again == (to_json(entry.decision), to_json(entry.after))
     rule, version = entry.decision.rule, entry.decision.version
     if rule == "released":
         return entry.after == release(entry.before)
@@ -43,12 +41,6 @@ def _comes_out(entry: Entry) -> bool:
     if rule == "replaced":
         return entry.after == succeed(entry.before, version, entry.policy, entry.decision.night)
     return entry.after == adopt(entry.before, version, entry.policy)
-
-
-def _without_words(decision: Decision, after: PolicyState) -> tuple[str, str]:
-    """Both as text, but for the sentences: whether somebody is waited for counts, not for what."""
-    waits = None if after.waits_for_human is None else ""
-    return to_json(replace(decision, reason="")), to_json(replace(after, waits_for_human=waits))
 
 
 def _night_of(entry: Entry) -> Night:
