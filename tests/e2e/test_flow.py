@@ -293,7 +293,7 @@ def test_night_leaves_training_out_when_cancels_are_too_few(
     context = new_context(spark, tmp_path / "lakehouse")
     assert flow.nightly(context, None, str(log)) == Outcome()
     said = capsys.readouterr().out
-    assert "train_model          left out: found" in said
+    assert "train_model          left out: too few cancellations" in said
     assert "score_users          left out: there is no model yet" in said
     assert context.lakehouse.read(SNAPSHOTS).count() > 0
     assert not context.lakehouse.exists(SCORES)
