@@ -32,6 +32,14 @@ _OFFERS = (
     "Offers were not drawn at random: users reached with one may differ from the control group in "
     "more than the offer."
 )
+_COUNTED = (
+    "Listed",
+    "of them cancel",
+    "Withheld",
+    "of them cancel",
+    "Kept from cancelling",
+    "Single look",
+)
 
 
 def effect_sections(data: NightData) -> Iterator[Section]:
@@ -67,16 +75,7 @@ def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
     has_offers = any(row["slice"].startswith(OFFER) for row in rows)
     return Table(
         "Kept from cancelling, all weeks of the campaign",
-        (
-            "Users",
-            "Effect per user",
-            "Listed",
-            "of them cancel",
-            "Withheld",
-            "of them cancel",
-            "Kept from cancelling",
-            "Single look",
-        ),
+        ("Users", "Effect per user", *_COUNTED),
         tuple(_row(row, name_slice(row["slice"]), per=True) for row in rows),
         marked=frozenset({0}),
         note=f"{_HOW} {_OFFERS}" if has_offers else _HOW,
@@ -86,15 +85,7 @@ def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:
 def _weeks_table(weeks: list[dict[str, Any]]) -> Table:
     return Table(
         "The same by week of the first list, of the weeks counted that night",
-        (
-            "Week of",
-            "Listed",
-            "of them cancel",
-            "Withheld",
-            "of them cancel",
-            "Kept from cancelling",
-            "Single look",
-        ),
+        ("Week of", *_COUNTED),
         tuple(_row(row, str(row["week_start"]), per=False) for row in weeks),
         folded="Week by week",
     )
