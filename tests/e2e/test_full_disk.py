@@ -59,7 +59,7 @@ def test_training_on_a_disk_that_fills_up_ends_with_one_line_and_a_rerun_leaves_
         filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - left))
         done = train(world)
         assert (done.returncode, done.stdout) == (2, "")
-        assert re.fullmatch(r"error: the disk is full \(.*\): make room .*\n", done.stderr)
+        assert re.fullmatch(r"error: the disk is full \(.*\): free some space .*\n", done.stderr)
         filler.unlink()
         assert train(world).returncode == 0
         assert world.content() == expected
