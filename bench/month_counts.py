@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from bench.month_contacts import Row
+from bench.month_contacts import COLUMNS, Row
 
 _WINDOW: Final = timedelta(days=15)
 """The gap of a day and the horizon of 14: from a list's date on."""
 _WEEK: Final = timedelta(weeks=1)
-_KEY: Final = ("user_id", "list_date", "time", "channel", "offer", "cost", "outcome")
 _SUMS: Final = (
     "n_listed",
     "n_listed_cancel",
@@ -103,7 +102,7 @@ def faults_of_lists(lived: Lived, nights: Iterable[date]) -> Iterator[str]:
 def faults_of_contacts(lived: Lived, table: Iterable[Found]) -> Iterator[str]:
     """Contacts that the table lacks, has twice, or has otherwise than they were told."""
     told: Counter[tuple[str, ...]] = Counter(
-        tuple(map(one.__getitem__, _KEY)) for one in lived.contacts
+        tuple(map(one.__getitem__, COLUMNS)) for one in lived.contacts
     )
     found: Counter[tuple[str, ...]] = Counter(
         (

@@ -46,8 +46,7 @@ def split_dates(dates: Iterable[date], horizon: Horizon, n_test: int) -> DateSpl
         raise TooFewDatesError(
             f"the log is too short to test on {n_test} dates: of {len(ordered)} as-of dates with "
             f"known outcomes {len(train)} end early enough to train on, needed is one. Load "
-            "more of the "
-            "log, or lower backtest.n_test_dates, tuning.n_dates or labels.horizon_days; the "
-            "lifetime label has no dates"
+            "more of the log, or lower backtest.n_test_dates, tuning.n_dates or "
+            "labels.horizon_days; the lifetime label has no dates"
         )
     return DateSplit(tuple(train), tuple(test))

@@ -125,7 +125,7 @@ def require_safe(store: LockStore, root: str) -> None:
 def _unsafe(root: str, found: str) -> LockStoreError:
     return LockStoreError(
         f"{root} can't hold a lock, so two jobs at once could overwrite each other ({found}); "
-        "needed is "
-        "a local disk, HDFS, or an object store with conditional puts (docs/stores.md): choose one "
-        "for the lakehouse, or, if no second job can ever write, set --set lock.required=false"
+        "needed is a local disk, HDFS, or an object store with conditional puts (docs/stores.md): "
+        "choose one for the lakehouse, or, if no second job can ever write, set "
+        "--set lock.required=false"
     )

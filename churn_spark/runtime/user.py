@@ -24,9 +24,7 @@ def require_named_user() -> None:
     except KeyError:
         raise MachineError(
             f"the operating-system user id {user_id} has no name on this machine, which Hadoop "
-            "needs "
-            "to sign in: add a line for it to /etc/passwd, or run as "
-            "another user"
+            "needs to sign in: add a line for it to /etc/passwd, or run as another user"
         ) from None
 
 

@@ -42,6 +42,7 @@ class Filtered:
         log_likelihoods: of the users, their cancellations left out, shape (users,).
         foreseen: log of the chance of the days without a cancellation, each given what was known
             before it was over, shape (users,).
+        steps: the chances of the days.
         kept: the weights of each day before it was lived through, where they are asked for.
         norms: what each day's weights were divided by, by user of its pauses; the last one: what
             the users' weights at the end were.
@@ -50,6 +51,7 @@ class Filtered:
     weights: Floats
     log_likelihoods: Floats
     foreseen: Floats
+    steps: _Steps
     kept: list[Floats] = field(default_factory=list)
     norms: list[Floats] = field(default_factory=list)
 
@@ -105,7 +107,7 @@ def filter_lives(
         foreseen += np.log(left / mass)
         mass = left
     norms.append(mass)
-    return Filtered(weights / mass, total + np.log(mass), foreseen, kept, norms)
+    return Filtered(weights / mass, total + np.log(mass), foreseen, steps, kept, norms)
 
 
 def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
@@ -114,7 +116,7 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
     forward = filter_lives(lives, parameters, profile, keeps=True)
     finals = _final_chances(lives, parameters, profile)
     outcome = (forward.weights.sum(axis=1) * finals).sum(axis=0)
-    slopes = _run_back(lives, vector, profile, forward, finals / outcome)
+    slopes = _run_back(lives, vector, forward, finals / outcome)
     total = forward.log_likelihoods.sum() + np.log(outcome).sum()
     return Sums(float(total), slopes.sum(axis=1), slopes @ slopes.T)
 
@@ -246,15 +248,12 @@ def _final_chances(lives: Lives, parameters: Parameters, profile: Floats) -> Flo
     return np.asarray(np.where(lives.is_cancelled, chances, 1.0))
 
 
-def _run_back(
-    lives: Lives, vector: Floats, profile: Floats, forward: Filtered, finals: Floats
-) -> Floats:
+def _run_back(lives: Lives, vector: Floats, forward: Filtered, finals: Floats) -> Floats:
     """The slopes of the users' log likelihoods by the vector, shape (7, users).
 
     Args:
         lives: of some users.
         vector: parameters of the model.
-        profile: of the billing cycle.
         forward: with all that it can keep.
         finals: likelihood of how each life ended, over that of the state it ended in, shape
             (2, users).
@@ -267,7 +266,7 @@ def _run_back(
     for name, chance in zip(cancels, at_end, strict=True):
         column[name] += chance
     (deviates, _), means = grid(), _means(parameters)
-    steps = _Steps.of(lives, parameters, profile)
+    steps = forward.steps
     later = np.repeat((finals / forward.norms[-1])[:, None], len(deviates), axis=1)
     for day in reversed(range(lives.n_days)):
         weights = forward.kept[day]

@@ -140,8 +140,7 @@ def _find_in_decision(
                 f"performance:{streak.metric}",
                 "critical" if is_sure else "warning",
                 f"{streak.metric} is significantly worse than its reference on {windows}, the "
-                "newest "
-                f"until {streak.window_end}",
+                f"newest until {streak.window_end}",
             )
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
     # however many features show it.
