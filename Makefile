@@ -44,13 +44,13 @@ export DO_NOT_TRACK := true
 help: ## This list
 	@echo 'Usage: make TARGET [LAKEHOUSE=dir]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # What is no target: the one that was probably meant, where some Python can tell.
 .DEFAULT:
 	@close=$$(for python in $(PYTHONS); do "$$python" -c 'import difflib, sys; \
 	  print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' "$@" \
-	  $$(awk -F ':' '/^[a-z-]+:.*## / { print $$1 }' $(firstword $(MAKEFILE_LIST))) 2> /dev/null && break; done); \
+	  $$(awk -F ':' '/^[a-z0-9-]+:.*## / { print $$1 }' $(firstword $(MAKEFILE_LIST))) 2> /dev/null && break; done); \
 	echo "error: found no target $@, expected one of those that make help lists$${close:+ (did you mean make $$close?)}" >&2; exit 2
 
 .PHONY: setup
