@@ -42,7 +42,15 @@ class Term:
 
 
 class ColumnPast:
-    """Answers formulas in columns of a user's history."""
+    """Answers formulas in columns of a user's history.
+
+    Attributes:
+        steps: what formulas use several times, by the names of its columns; a later one may use
+            earlier ones.
+    """
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Column] = {}
 
     def sum_in(self, source: str, days: Trailing, /) -> Term:
         """Sum of a column of the user's days; 0 where there is no such day."""
@@ -88,6 +96,12 @@ class ColumnPast:
     def floor(self, value: Term, /) -> Term:
         """The whole number at or below it."""
         return Term(F.floor(value.column))
+
+    def once(self, value: Term, /) -> Term:
+        """A column of its own, which `steps` tells how to make."""
+        name = f"_step_{len(self.steps)}"
+        self.steps[name] = value.column
+        return Term(F.col(name))
 
 
 def _column(value: Term | float) -> Column:

@@ -107,4 +107,6 @@ def build_features(
         feature.formula.value(past).column.cast(feature.data_type).alias(feature.name)
         for feature in features
     ]
+    for name, column in past.steps.items():
+        history = history.withColumn(name, column)
     return history.select("as_of", "user_id", *columns)

@@ -19,12 +19,14 @@ from churn_spark.contracts.features.spec import (
     PROFILE_FIELDS,
     SNAPSHOT_FEATURES,
     Feature,
+    LogFeature,
     fingerprint,
     model_features,
     named,
 )
 from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.errors import FingerprintError
+from churn_spark.features.local.past import FramePast
 from churn_spark.serving.events.days import History
 from churn_spark.serving.events.features import compute_features
 
@@ -213,6 +215,15 @@ def test_rates_alone_have_a_denominator_and_numbers_alone_a_unit(feature: Featur
     )
     assert has_rate == bool(feature.definition["per"])
     assert feature.is_numeric == bool(feature.unit)
+
+
+@pytest.mark.parametrize("feature", SNAPSHOT_FEATURES, ids=lambda feature: feature.name)
+def test_no_expression_grows_beyond_what_an_engine_plans_at_once(feature: LogFeature) -> None:
+    # One in which each use of a value computes it anew had 131,000 characters: Polars needed
+    # seconds to plan it, and Spark Connect refused it.
+    past = FramePast(date(2018, 12, 1), date(2018, 10, 1))
+    made = [feature.formula.value(past).expr, *past.steps]
+    assert max(len(str(expression)) for expression in made) < 10_000
 
 
 def test_fingerprint_error_ends_a_job_with_two() -> None:

@@ -117,3 +117,7 @@ class Asked:
     def floor(self, _value: _Anything, /) -> _Anything:
         """The whole number at or below it."""
         return _ANYTHING
+
+    def once(self, _value: _Anything, /) -> _Anything:
+        """The same."""
+        return _ANYTHING

@@ -96,3 +96,6 @@ class Past(Protocol[Q]):
 
     def floor(self, value: Q, /) -> Q:
         """The whole number at or below it."""
+
+    def once(self, value: Q, /) -> Q:
+        """The same value, computed once however often the formula goes on to use it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -62,10 +62,12 @@ class FramePast:
     Attributes:
         as_of: the date.
         log_start: first date of the log.
+        steps: columns that formulas use several times; a later one may use earlier ones.
     """
 
     as_of: date
     log_start: date
+    steps: list[pl.Expr] = field(default_factory=list, init=False)
 
     def sum_in(self, source: str, days: Trailing, /) -> Term:
         """Sum of a column of the user's days; 0 where there is no such day."""
@@ -112,6 +114,12 @@ class FramePast:
     def floor(self, value: Term, /) -> Term:
         """The whole number at or below it."""
         return Term(value.expr.floor())
+
+    def once(self, value: Term, /) -> Term:
+        """A column of its own, which `steps` tells how to make."""
+        name = f"_step_{len(self.steps)}"
+        self.steps.append(value.expr.alias(name))
+        return Term(pl.col(name))
 
 
 def _expr(value: Term | float | None) -> pl.Expr:

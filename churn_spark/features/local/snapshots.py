@@ -96,4 +96,7 @@ def _features_of(history: pl.DataFrame, past: FramePast) -> pl.DataFrame:
     ]
     as_of = pl.lit(past.as_of).alias("as_of")
     ones = (pl.int_range(pl.len()) >= 0).cast(pl.Float64).alias(ONE)
-    return conform_polars(history.with_columns(ones).select(as_of, "user_id", *columns), SNAPSHOTS)
+    known = history.with_columns(ones)
+    for step in past.steps:
+        known = known.with_columns(step)
+    return conform_polars(known.select(as_of, "user_id", *columns), SNAPSHOTS)

@@ -101,6 +101,10 @@ class PlainPast:
         """The whole number at or below it."""
         return _change(math.floor, value)
 
+    def once(self, value: Plain, /) -> Plain:
+        """The same: a plain number is computed already."""
+        return value
+
 
 def _value(of: Plain | Value) -> Value:
     return of.value if isinstance(of, Plain) else of

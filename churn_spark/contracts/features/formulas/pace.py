@@ -30,13 +30,14 @@ def natural_log(past: Past[Q], value: Q) -> Q:
     root = value
     for _ in range(_ROOTS):
         root = past.sqrt(root)
-    return _log_of_quotient(root - 1.0, root + 1.0) * 2.0**_ROOTS
+    root = past.once(root)
+    return _log_of_quotient(past, root - 1.0, root + 1.0) * 2.0**_ROOTS
 
 
-def _log_of_quotient(difference: Q, together: Q) -> Q:
+def _log_of_quotient(past: Past[Q], difference: Q, together: Q) -> Q:
     """The logarithm of a over b, by a - b and a + b: twice the inverse hyperbolic tangent."""
-    share = difference / together
-    square = share * share
+    share = past.once(difference / together)
+    square = past.once(share * share)
     *lower, before_last, last = _COEFFICIENTS
     series = square * last + before_last
     for coefficient in reversed(lower):
@@ -100,7 +101,7 @@ class Slowdown(_OwnRate):
         exposure = Exposure().value(past)
         half = past.least(exposure, float(self.days)) / 2.0
         known = exposure + self.prior_weight
-        return visits * _log_of_quotient(half, known * 2.0 - half) - recent * _LOG_2
+        return visits * _log_of_quotient(past, half, known * 2.0 - half) - recent * _LOG_2
 
 
 @dataclass(frozen=True)
