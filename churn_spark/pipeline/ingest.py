@@ -42,7 +42,7 @@ from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "ingest_events",
-    "each file exactly once; every line accepted, anonymous or quarantined with a reason",
+    "each file exactly once; every line accepted, not signed in, or rejected with a reason",
     writes=(FILES, EVENTS, QUARANTINE),
     reads_if_there=(ERASED_USERS,),
     takes=("your files",),

@@ -115,7 +115,7 @@ def read_keys(config: ServingConfig) -> KeyRing:
         if len(key) < MIN_CHARS or len(set(key)) < _MIN_DIFFERENT:
             raise ConfigError(
                 f"found a key of {len(key)} characters in ${ENVIRONMENT}, expected at least "
-                f"{MIN_CHARS}, {_MIN_DIFFERENT} of them different: `python -m jobs.serve new-key "
+                f"{MIN_CHARS}, {_MIN_DIFFERENT} of them different: `churn-spark serve new-key "
                 "NAME` makes one that nobody guesses"
             )
         digest = digest_of(key)
@@ -182,5 +182,5 @@ def _read_file(path: Path) -> list[ApiKey]:
         )
         raise ConfigError(
             f"the keys file {path} doesn't fit: {problems}. Expected a list of name, sha256 and "
-            "scopes: `python -m jobs.serve new-key NAME` prints one"
+            "scopes: `churn-spark serve new-key NAME` prints one"
         ) from None

@@ -79,6 +79,6 @@ def _warn_of_keys(service: Service) -> None:
     elif not service.ring.keys:
         _log.warning(
             "no key is known, so only /health and /ready answer: set %s or serving.keys_file "
-            "(`python -m jobs.serve new-key NAME` makes one)",
+            "(`churn-spark serve new-key NAME` makes one)",
             ENVIRONMENT,
         )

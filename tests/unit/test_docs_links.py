@@ -1,0 +1,44 @@
+"""Links of the Markdown pages lead to files and headings of the repository, as one reads it there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from markdown_blocks import ROOT
+
+pytestmark = pytest.mark.unit
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+_FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", _prose(page))
+    assert not [link for link in _LINK.findall(text) if not _leads_somewhere(page, link)]
+
+
+@pytest.mark.parametrize("link", ["docs/none.md", "docs/speed.md#nothing", "#nothing"])
+def test_link_that_leads_nowhere_is_found(link: str) -> None:
+    assert not _leads_somewhere(ROOT / "README.md", link)
+
+
+def _prose(page: Path) -> str:
+    return _FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not target.exists() or not anchor or target.suffix != ".md":
+        return target.exists()
+    prose = _prose(target)
+    return anchor in map(_anchor_of, _HEADING.findall(prose)) or f'id="{anchor}"' in prose
+
+
+def _anchor_of(heading: str) -> str:
+    """The anchor that a forge gives a heading: small letters, no marks, a hyphen for a space."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
