@@ -20,7 +20,7 @@ ROOT_PAGES: Final = {
 """File of the root -> page of the site."""
 _INSTEAD: Final = {
     "conf/base.yaml": "reference/configuration.md",
-    "docs/adr": "adr/index.md",
+    "docs/adr": "adr/README.md",
     **ROOT_PAGES,
 }
 """What a page of the site shows better than its text."""
@@ -85,23 +85,9 @@ def assemble() -> dict[str, str]:
         assembly.add(place, ROOT / name, (ROOT / name).read_text(encoding="utf-8"))
     for place, describe in REFERENCE.items():
         assembly.add(place, DOCS / place, describe())
-    assembly.add("adr/index.md", DOCS / "adr" / "index.md", list_decisions())
     if assembly.broken:
         raise ValueError(f"found links that lead nowhere: {'; '.join(assembly.broken)}")
     return assembly.pages
-
-
-def list_decisions() -> str:
-    """The page of all decisions, the newest first."""
-    lines = [
-        "# Decisions\n",
-        "Half a page each: what was to be decided, what was decided, and what follows from it. A "
-        "page is superseded by a later one, never rewritten.\n",
-    ]
-    for path in sorted((DOCS / "adr").glob("[0-9]*.md"), reverse=True):
-        title = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-        lines.append(f"- [{title}]({path.name})")
-    return "\n".join(lines) + "\n"
 
 
 def write_pages(pages: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Links of the Markdown pages lead to files and headings of the repository, as one reads it there."""
+"""Links of the Markdown pages lead to files and headings, as one reads them in the repository."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from markdown_blocks import ROOT
 
 pytestmark = pytest.mark.unit
+DECISIONS = ROOT / "docs" / "adr"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
@@ -24,6 +25,15 @@ def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
 @pytest.mark.parametrize("link", ["docs/none.md", "docs/speed.md#nothing", "#nothing"])
 def test_link_that_leads_nowhere_is_found(link: str) -> None:
     assert not _leads_somewhere(ROOT / "README.md", link)
+
+
+def test_every_decision_is_listed_once_by_its_title() -> None:
+    listed = re.findall(
+        r"^- \[(\d+)\]\((\S+)\) (.*)$", _prose(DECISIONS / "README.md"), re.MULTILINE
+    )
+    titles = {path.name: path.read_text("utf-8").split("\n")[0] for path in DECISIONS.glob("0*.md")}
+    assert sorted(name for _, name, _ in listed) == sorted(titles)
+    assert all(titles[name] == f"# {number}. {title}" for number, name, title in listed)
 
 
 def _prose(page: Path) -> str:
