@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from churn_spark.config import LearningConfig
 from churn_spark.contracts.features.spec import fingerprint
 from churn_spark.models.bundle import ModelBundle
 
-_LABEL = ("kind", "horizon_days", "gap_days")
+_USUAL_LABEL: Final[dict[str, str | int]] = {"churn": "cancel", "grace_days": 0}
+"""What a definition of a label leaves out."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ def held_out(config: LearningConfig) -> dict[str, float]:
 
 
 def _settings(bundle: ModelBundle, config: LearningConfig) -> Iterator[str]:
-    for name in _LABEL:
-        yield from _unlike(f"labels.{name}", bundle.label[name], getattr(config.labels, name))
+    learnt, asked = _USUAL_LABEL | dict(bundle.label), _USUAL_LABEL | config.labels.definition
+    for name, value in asked.items():
+        yield from _unlike(f"labels.{name}", learnt[name], value)
     for name, configured in held_out(config).items():
         # A model of an older release doesn't say.
         yield from _unlike(f"training.{name}", bundle.held_out.get(name, configured), configured)

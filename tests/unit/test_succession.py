@@ -115,6 +115,7 @@ def night_of(found: Models, number: int, entries: tuple[Entry, ...] = ()) -> Nig
     [
         ("labels.horizon_days=10", "trained with labels.horizon_days 14, configured is 10"),
         ("labels.gap_days=0", "trained with labels.gap_days 1, configured is 0"),
+        ("labels.churn=lapse", "trained with labels.churn cancel, configured is lapse"),
         ("training.seed=8", "trained with training.seed 7, configured is 8"),
         ("training.validation_share=0.3", "training.validation_share 0.2, configured is 0.3"),
     ],
@@ -142,6 +143,19 @@ def test_what_decides_nothing_about_the_champion_may_differ() -> None:
     files = bundle_files(USUAL, {})
     assert bundle_of(files, "1").held_out == USUAL.held_out
     assert find_differences(replace(USUAL, label={**USUAL.label, "kind": "lifetime"}), LEARNING)
+
+
+def test_champion_of_lapses_is_refused_with_another_grace() -> None:
+    lapse = with_settings("labels.churn=lapse", "labels.grace_days=3").learning
+    bundle = replace(USUAL, label=lapse.labels.definition)
+    assert not find_differences(bundle, lapse)
+    later = with_settings("labels.churn=lapse", "labels.grace_days=7").learning
+    assert find_differences(bundle, later).settings == (
+        "it was trained with labels.grace_days 3, configured is 7",
+    )
+    assert find_differences(bundle, LEARNING).settings[0] == (
+        "it was trained with labels.churn lapse, configured is cancel"
+    )
 
 
 def test_champion_is_refused_on_dates_before_its_training() -> None:
