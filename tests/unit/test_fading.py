@@ -314,6 +314,26 @@ def test_share_of_fading_users_is_estimated_from_who_cancels() -> None:
     assert found.fading_at_start == pytest.approx(truth.fading_at_start, rel=0.4)
 
 
+def test_prior_lies_around_the_rate_of_users_without_a_registration_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is known of their bills, but days are days."""
+    some = simulate_users(100, 30, replace(TRUTH, onset=0.1, cancel_fading=0.1), PROFILE)
+    some.registered[20:] = np.nan
+    rates, around = [], WeakPrior.around
+
+    def record(cancels_a_day: float, mean_pause: float, log_odds: float) -> WeakPrior:
+        rates.append(cancels_a_day)
+        return around(cancels_a_day, mean_pause, log_odds)
+
+    monkeypatch.setattr(WeakPrior, "around", record)
+    fit_fading(LocalParts([some]), START, START + timedelta(days=30))
+    ended = np.floor((some.cancelled - START_S) / SECONDS_PER_DAY)
+    n_cancels, days = (ended >= 0).sum(), np.where(np.isnan(ended), 30, ended).sum()
+    assert n_cancels > 20
+    assert rates == pytest.approx([(n_cancels + 1) / (days + 1)] * len(rates))
+
+
 def test_billing_days_come_back(fitted: FadingModel) -> None:
     assert fitted.profile[:3].min() > 3.5
     assert fitted.profile[3:].max() < 1.5

@@ -61,7 +61,14 @@ class UserDays:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What lives amount to: days and cancels of the cycle, days of pauses and how many ended."""
+    """What lives amount to: days and cancels, days of pauses and how many ended.
+
+    Attributes:
+        lived: by day of the cycle, see `Lives.count_by_cycle_day`, shape (31,).
+        cancels: of that shape.
+        pause_days: of all pauses.
+        n_pauses: that ended with a visit.
+    """
 
     lived: Floats
     cancels: Floats
@@ -95,7 +102,7 @@ def fit_fading(users: Parts[UserDays], log_start: date, fitted_before: date) -> 
     clock = fit_clock(begun, start, end)
     with users.derive(partial(_build_lives, start=start, end=end, clock=clock)) as lives:
         facts = reduce(add, lives.collect(_sum_facts))
-        profile = _fit_profile(facts.lived, facts.cancels)
+        profile = _fit_profile(facts.lived[:CYCLE_DAYS], facts.cancels[:CYCLE_DAYS])
         cancels_a_day = (facts.cancels.sum() + 1.0) / (facts.lived.sum() + 1.0)
         mean_pause = (facts.pause_days + 1.0) / (facts.n_pauses + 1.0)
         priors = [

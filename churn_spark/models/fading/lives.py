@@ -80,7 +80,10 @@ class Lives:
         return np.append(profile, 1.0)[self._places(self.ended)]
 
     def count_by_cycle_day(self) -> tuple[Floats, Floats]:
-        """Days lived and cancellations on each day of the cycle, each of shape (30,)."""
+        """Days lived and cancellations on each day of the cycle, each of shape (31,).
+
+        The last one is of all days of users whose cycle is unknown.
+        """
         lived = np.zeros(CYCLE_DAYS + 1)
         for day in range(self.n_days):
             alive = self.is_alive(day)
@@ -88,7 +91,7 @@ class Lives:
         cancels = np.bincount(
             self._places(self.ended)[self.is_cancelled], minlength=CYCLE_DAYS + 1
         ).astype(np.float64)
-        return lived[:CYCLE_DAYS], cancels[:CYCLE_DAYS]
+        return lived, cancels
 
     def _places(self, day: int | Ints) -> Ints:
         """Days of the cycle, `CYCLE_DAYS` where they aren't known."""
