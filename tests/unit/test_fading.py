@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churn_spark.models.fading import fitting
 from churn_spark.models.fading.clock import HOURS, WeeklyClock, fit_clock, hours_of_week
 from churn_spark.models.fading.filtering import (
+    Sums,
     filter_lives,
     forecast_staying,
     foresee_cancels,
@@ -180,18 +182,62 @@ def test_days_are_foreseen_by_the_pauses_begun_by_then() -> None:
     assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_slope_is_that_of_the_likelihood() -> None:
-    lives, step = make_lives(6), 1e-5
-    found = sum_slopes(lives, VECTOR, PROFILE)
-    expected = [
+def slope_by_steps(lives: Lives, vector: np.ndarray, profile: np.ndarray) -> list[float]:
+    """The slope of the likelihood, by small steps to both sides."""
+    step = 1e-5
+    return [
         (
-            sum_slopes(lives, VECTOR + step * one, PROFILE).log_likelihood
-            - sum_slopes(lives, VECTOR - step * one, PROFILE).log_likelihood
+            sum_slopes(lives, vector + step * one, profile).log_likelihood
+            - sum_slopes(lives, vector - step * one, profile).log_likelihood
         )
         / (2 * step)
-        for one in np.eye(len(VECTOR))
+        for one in np.eye(len(vector))
     ]
+
+
+def test_slope_is_that_of_the_likelihood() -> None:
+    found = sum_slopes(make_lives(6), VECTOR, PROFILE)
+    expected = slope_by_steps(make_lives(6), VECTOR, PROFILE)
     np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-7)
+
+
+ACTIVE = np.array([-5.3, -3.5, 0.0, -6.2, -3.6, 0.0, -0.3])
+"""Users come every day, or more rarely while they fade."""
+
+
+def visit_often(n_a_day: int, n_days: int) -> tuple[list[int], list[int]]:
+    """Visits of minutes; nobody comes after these days."""
+    return days_of(*((k / n_a_day, k / n_a_day + 0.01) for k in range(n_a_day * n_days)))
+
+
+@pytest.mark.parametrize("registered", [-40.0, 0.0])
+def test_who_came_often_and_left_without_a_word_keeps_finite_chances(registered: float) -> None:
+    """Each mean pause is ruled out at one time or another, by more than a float can tell."""
+    end = START_S + 365 * SECONDS_PER_DAY
+    visits = visits_of([visit_often(12, 60)], np.array([end]))
+    since = np.array([START_S + registered * SECONDS_PER_DAY])
+    lives = build_lives(visits, since, np.array([np.nan]), START_S, end, EVEN)
+    filtered = filter_lives(lives, Parameters.of_vector(ACTIVE), PROFILE)
+    assert filtered.weights.sum() == pytest.approx(1.0)
+    found = sum_slopes(lives, ACTIVE, PROFILE)
+    expected = slope_by_steps(lives, ACTIVE, PROFILE)
+    np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-5)
+    assert np.isfinite(foresee_cancels(lives, ACTIVE, PROFILE))
+
+
+def test_who_registers_and_never_comes_again_is_content_on_that_day() -> None:
+    """However unlikely so long a pause is of a content user: others don't take its place."""
+    fewer = Parameters.of_vector(ACTIVE - np.array([0, 0, -2.0, 0, 0, 1.9, 0.5]))
+    end = START_S + 1095 * SECONDS_PER_DAY
+    visits = visits_of([days_of((0.1, 0.2))], np.array([end]))
+    lives = build_lives(visits, np.full(1, START_S), np.full(1, np.nan), START_S, end, EVEN)
+    filtered = filter_lives(lives, fewer, PROFILE)
+    length = lives.pauses.days[0]
+    # The longest mean pause is by far the likeliest.
+    assert filtered.log_likelihoods[0] < -length / fewer.pauses[-1]
+    assert filtered.weights.sum() == pytest.approx(1.0)
+    staying = forecast_staying(lives, filtered, fewer, PROFILE, 0, [30])
+    assert 0.0 < staying[0, 0] < 1.0
 
 
 def test_slope_of_the_prior_is_that_of_its_log_density() -> None:
@@ -332,6 +378,15 @@ def test_prior_lies_around_the_rate_of_users_without_a_registration_too(
     n_cancels, days = (ended >= 0).sum(), np.where(np.isnan(ended), 30, ended).sum()
     assert n_cancels > 20
     assert rates == pytest.approx([(n_cancels + 1) / (days + 1)] * len(rates))
+
+
+def test_likelihood_that_is_no_number_ends_the_fit(
+    users: UserDays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_number = Sums(math.nan, np.zeros(7), np.eye(7))
+    monkeypatch.setattr(fitting, "sum_slopes", lambda *_, **__: no_number)
+    with pytest.raises(ValueError, match="log likelihood of nan"):
+        fit_fading(cut(users, 800), START, START + timedelta(days=60))
 
 
 def test_billing_days_come_back(fitted: FadingModel) -> None:

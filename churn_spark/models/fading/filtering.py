@@ -2,7 +2,10 @@
 
 The forward and backward recursions of hidden Markov models (Rabiner, "A tutorial on hidden Markov
 models", 1989), over days, for all users of a block at once. Each user's own mean pause when
-content is unknown too: it takes the values of a grid, and the recursions run for each of them.
+content is unknown too: it takes the values of a grid, and the recursions run for each of them. It
+never changes, and the chance of a value that many pauses speak against falls below any float, though
+a later pause may speak for it. So the weights of each value add up to 1, and the logarithm of its
+own chance is kept beside them.
 The slope of a user's log likelihood is the expectation of that of all that happened, given what
 was seen (Fisher's identity).
 
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from scipy.special import logsumexp
 
 from churn_spark.arrays import Floats, Ints
 from churn_spark.models.fading.lives import Lives
@@ -40,20 +44,22 @@ class Filtered:
         weights: of content and fading users with each mean pause; those of a user add up to 1,
             shape (2, grid points, users).
         log_likelihoods: of the users, their cancellations left out, shape (users,).
-        foreseen: log of the chance of the days without a cancellation, each given what was known
-            before it was over, shape (users,).
         steps: the chances of the days.
-        kept: the weights of each day before it was lived through, where they are asked for.
-        norms: what each day's weights were divided by, by user of its pauses; the last one: what
-            the users' weights at the end were.
+        shares: what the weights at the end were multiplied by so that a user's add up to 1: the
+            chance of each mean pause is in it, shape (grid points, users).
+        sizes: log likelihoods of each day's pauses by mean pause, of shape (grid points, pauses).
+        kept: the weights of each day before it was lived through, of each mean pause by
+            themselves, where they are asked for.
+        updates: what the day's pauses had multiplied them by, of shape (2, grid points, pauses).
     """
 
     weights: Floats
     log_likelihoods: Floats
-    foreseen: Floats
     steps: _Steps
+    shares: Floats
+    sizes: list[Floats]
     kept: list[Floats] = field(default_factory=list)
-    norms: list[Floats] = field(default_factory=list)
+    updates: list[Floats] = field(default_factory=list)
 
     @property
     def fading(self) -> Floats:
@@ -90,24 +96,23 @@ def filter_lives(
         keeps: whether each day's weights are kept, for the way back.
     """
     weights, steps = _begin(lives, parameters), _Steps.of(lives, parameters, profile)
-    total, foreseen = np.zeros((2, len(lives.joined)))
-    mass, kept, norms = np.ones(len(lives.joined)), [], []
+    means, sizes, kept, updates = _means(parameters), [], [], []
     for day in range(lives.n_days):
-        user, seen, size = _see(lives, parameters, day)
-        seen *= weights[..., user]
-        norm = seen.sum(axis=(0, 1))
-        weights[..., user] = seen / norm
-        total[user] += np.log(norm) + size
-        mass[user] = 1.0
+        user, seen, size = _see(lives, means, day)
+        of_users = weights[..., user] * seen
+        norm = of_users.sum(axis=0)
+        of_users /= norm
+        weights[..., user] = of_users
+        sizes.append(np.log(norm) + size)
         if keeps:
-            kept.append(weights.copy())
-            norms.append(norm)
+            seen /= norm
+            kept.append(weights)
+            updates.append(seen)
         weights = steps.forward(weights, day)
-        left = weights.sum(axis=(0, 1))
-        foreseen += np.log(left / mass)
-        mass = left
-    norms.append(mass)
-    return Filtered(weights / mass, total + np.log(mass), foreseen, steps, kept, norms)
+    logs = _sum_by_user(lives, sizes) + np.log(weights.sum(axis=0)) + grid()[1][:, None]
+    log_likelihoods = logsumexp(logs, axis=0)
+    shares = np.exp(logs - log_likelihoods) / weights.sum(axis=0)
+    return Filtered(weights * shares, log_likelihoods, steps, shares, sizes, kept, updates)
 
 
 def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
@@ -122,12 +127,23 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
 
 
 def foresee_cancels(lives: Lives, vector: Floats, profile: Floats) -> float:
-    """Log of the chance of who cancelled when, each day given the pauses before; see `Filtered`."""
+    """Log of the chance of who cancelled when, each day given the pauses begun by then."""
     parameters = Parameters.of_vector(vector)
-    forward = filter_lives(lives, parameters, profile)
+    forward = filter_lives(lives, parameters, profile, keeps=True)
     finals = _final_chances(lives, parameters, profile)
     outcome = (forward.weights.sum(axis=1) * finals).sum(axis=0)
-    return float(forward.foreseen.sum() + np.log(outcome).sum())
+    logs = np.repeat(grid()[1][:, None], len(lives.joined), axis=1)
+    shares, mass = np.exp(logs), np.ones(len(lives.joined))
+    foreseen = np.log(outcome).sum()
+    for day, (weights, size) in enumerate(zip(forward.kept, forward.sizes, strict=True)):
+        user = lives.pauses.user[lives.pauses.of_day(day)]
+        logs[:, user] += size
+        shares[:, user], mass[user] = _shares_of(logs[:, user]), 1.0
+        alive = (weights * forward.steps.survive[:, None, day]).sum(axis=0)
+        left = (alive * shares).sum(axis=0)
+        foreseen += np.log(left / mass).sum()
+        mass = left
+    return float(foreseen)
 
 
 def forecast_staying(
@@ -210,10 +226,8 @@ def _move(alive: Floats, onset: float | Floats, recovery: float | Floats) -> Flo
 
 def _begin(lives: Lives, parameters: Parameters) -> Floats:
     """The weights on the first day, shape (2, grid points, users)."""
-    _, log_weights = grid()
     fading = np.where(lives.is_new, 0.0, parameters.fading_at_start)
-    states = np.stack([1.0 - fading, fading])
-    return np.asarray(states[:, None] * np.exp(log_weights)[:, None])
+    return np.repeat(np.stack([1.0 - fading, fading])[:, None], len(parameters.pauses), axis=1)
 
 
 def _means(parameters: Parameters) -> Floats:
@@ -222,18 +236,36 @@ def _means(parameters: Parameters) -> Floats:
     return np.array([pauses, pauses * parameters.slowing])[..., None]
 
 
-def _see(lives: Lives, parameters: Parameters, day: int) -> tuple[Ints, Floats, Floats]:
+def _see(lives: Lives, means: Floats, day: int) -> tuple[Ints, Floats, Floats]:
     """The users whose pauses began on a day, their likelihood, and the log of its size.
 
     Returns:
-        Users, shape (pauses,); likelihoods, shape (2, grid points, pauses), the largest of each
-        user 1; and by what log each was lowered to be so, shape (pauses,).
+        Users, shape (pauses,); likelihoods, shape (2, grid points, pauses), the larger one of the
+        two states 1; and by what log both were lowered to be so, shape (grid points, pauses).
     """
-    chosen, means = lives.pauses.of_day(day), _means(parameters)
+    chosen = lives.pauses.of_day(day)
+    user = lives.pauses.user[chosen]
     days, n_ended = lives.pauses.days[chosen], lives.pauses.n_ended[chosen]
     logs = -days / means - n_ended * np.log(means)
-    size = logs.max(axis=(0, 1))
-    return lives.pauses.user[chosen], np.exp(logs - size), size
+    # Whoever registers is content: else the larger one may be that of a state without weight.
+    logs[1][:, lives.is_new[user] & (lives.joined[user] == day)] = -np.inf
+    size = np.maximum(*logs)
+    logs -= size
+    return user, np.exp(logs, out=logs), size
+
+
+def _shares_of(logs: Floats) -> Floats:
+    """What adds up to 1 along the first axis, of its logarithms up to a constant."""
+    sizes = np.exp(logs - logs.max(axis=0))
+    sizes /= sizes.sum(axis=0)
+    return np.asarray(sizes)
+
+
+def _sum_by_user(lives: Lives, of_days: list[Floats]) -> Floats:
+    """Sums of what the pauses of each day have, shape (grid points, users)."""
+    user, n_users = lives.pauses.user, len(lives.joined)
+    of_pauses = np.concatenate([np.empty((len(grid()[0]), 0)), *of_days], axis=1)
+    return np.stack([np.bincount(user, of_point, n_users) for of_point in of_pauses])
 
 
 def _cancel_chances(parameters: Parameters, factors: Floats) -> Floats:
@@ -267,7 +299,7 @@ def _run_back(lives: Lives, vector: Floats, forward: Filtered, finals: Floats) -
         column[name] += chance
     (deviates, _), means = grid(), _means(parameters)
     steps = forward.steps
-    later = np.repeat((finals / forward.norms[-1])[:, None], len(deviates), axis=1)
+    later = finals[:, None] * forward.shares
     for day in reversed(range(lives.n_days)):
         weights = forward.kept[day]
         cancel, survive = steps.cancel[:, day], steps.survive[:, day]
@@ -290,8 +322,7 @@ def _run_back(lives: Lives, vector: Floats, forward: Filtered, finals: Floats) -
         column["slowing"][user] += told[1].sum(axis=0)
         column["mean_log_pause"][user] += told.sum(axis=(0, 1))
         column["sd_log_pause"][user] += deviates @ told.sum(axis=0)
-        _, seen, _ = _see(lives, parameters, day)
-        later[..., user] *= seen / forward.norms[day]
+        later[..., user] *= forward.updates[day]
     begun = (_begin(lives, parameters)[1] * later[1]).sum(axis=0)
     at_start = np.where(lives.is_new, 0.0, begun - parameters.fading_at_start)
     content, more = cancel_parts(parameters)

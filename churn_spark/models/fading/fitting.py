@@ -93,7 +93,7 @@ def fit_fading(users: Parts[UserDays], log_start: date, fitted_before: date) -> 
         fitted_before: the date.
 
     Raises:
-        ValueError: if there are no visits.
+        ValueError: if there are no visits, or if their likelihood is no number.
     """
     start, end = (day_start_millis(day) / 1000.0 for day in (log_start, fitted_before))
     begun = sum(users.collect(partial(_count_begins, end=end)), np.zeros(HOURS))
@@ -159,7 +159,11 @@ def _choose_prior(
 
 
 def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior, start: Floats) -> Floats:
-    """The vector of the most likely parameters, uphill from a start."""
+    """The vector of the most likely parameters, uphill from a start.
+
+    Raises:
+        ValueError: if the likelihood of the start is no number: no way leads uphill from it.
+    """
 
     def climb(vector: Floats) -> tuple[float, Sums]:
         sums = reduce(add, lives.collect(partial(sum_slopes, vector=vector, profile=profile)))
@@ -168,6 +172,8 @@ def _maximize(lives: Parts[Lives], profile: Floats, prior: WeakPrior, start: Flo
     vector: Floats = start
     caution = 1.0
     height, sums = climb(vector)
+    if not np.isfinite(height):
+        raise ValueError(f"found a log likelihood of {height} at {vector}, expected a number")
     for _ in range(_MAX_STEPS):
         slope = sums.slope + prior.slope(vector)
         curvature = sums.products + prior.curvature(vector)
