@@ -20,11 +20,12 @@ _SHRINKS: Final = ("lambda_l2", "cat_l2", "cat_smooth")
 def class_weight_of(rows: LearntRows, config: LightGBMConfig) -> float:
     """1, or stayers per canceller: the weight at which both classes count the same.
 
-    Where rows don't count once each, they do so here, too.
+    Where rows don't count once each, they do so here, too. Of one class alone it is 1.
     """
-    if config.class_weight == "none":
+    rate = rows.base_rate
+    if config.class_weight == "none" or not 0.0 < rate < 1.0:
         return 1.0
-    return (1.0 - rows.base_rate) / rows.base_rate
+    return (1.0 - rate) / rate
 
 
 def log_odds_shift(class_weight: float) -> float:

@@ -52,7 +52,8 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
         config: the least numbers.
 
     Raises:
-        TooFewCancelsError: if the fitted parts or the validation part have too few.
+        TooFewCancelsError: if the fitted parts or the validation part have too few, or if all are
+            of stopping users: the first trees are grown without them.
     """
     fitted = positives.get(TRAIN, 0) + positives.get(STOPPING, 0)
     validation = positives.get(VALIDATION, 0)
@@ -63,6 +64,12 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
             f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
             "date, or lower "
             "training.min_cancels and training.min_validation_cancels"
+        )
+    if not positives.get(TRAIN, 0):
+        raise TooFewCancelsError(
+            f"too few cancellations: all {fitted} to train on are of users who decide how many "
+            "trees are grown, at least 1 of another one is needed. Load more of the log, choose a "
+            "later date, or another training.seed"
         )
 
 

@@ -54,6 +54,12 @@ def test_balanced_weight_lets_both_classes_count_the_same() -> None:
     assert class_weight_of(learnt(rows), configured("none")) == 1.0
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_rows_of_one_class_are_not_weighted(label: int) -> None:
+    rows = rare_rows(n=100).assign(label=label)
+    assert class_weight_of(learnt(rows), configured("balanced")) == 1.0
+
+
 def test_trees_that_begin_at_the_truth_stay_there_whatever_the_weight() -> None:
     """Before any calibration: the weight moves no probability."""
     rows, offset = rare_rows(), Offset.at("stated", RATE)

@@ -46,3 +46,10 @@ def test_refusal_says_what_was_found_and_what_to_do(training: TrainingConfig) ->
         "lower "
         "training.min_cancels and training.min_validation_cancels"
     )
+
+
+def test_training_is_refused_when_only_stopping_users_cancel(training: TrainingConfig) -> None:
+    """As one user of many weeks may: no tree can be grown."""
+    check_enough_cancels({"train": 1, "stopping": 24, "validation": 3}, 1000, training)
+    with pytest.raises(TooFewCancelsError, match="all 25 to train on are of users who decide"):
+        check_enough_cancels({"stopping": 25, "validation": 3}, 1000, training)

@@ -3,9 +3,9 @@
 The forward and backward recursions of hidden Markov models (Rabiner, "A tutorial on hidden Markov
 models", 1989), over days, for all users of a block at once. Each user's own mean pause when
 content is unknown too: it takes the values of a grid, and the recursions run for each of them. It
-never changes, and the chance of a value that many pauses speak against falls below any float, though
-a later pause may speak for it. So the weights of each value add up to 1, and the logarithm of its
-own chance is kept beside them.
+never changes, and the chance of a value that many pauses speak against falls below any float,
+though a later pause may speak for it. So the weights of each value add up to 1, and the logarithm
+of its own chance is kept beside them.
 The slope of a user's log likelihood is the expectation of that of all that happened, given what
 was seen (Fisher's identity).
 
