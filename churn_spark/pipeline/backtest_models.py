@@ -76,7 +76,7 @@ def fit_and_predict(
     is_held_out = (described["split"] == VALIDATION).to_numpy()
     is_later = described["as_of"].isin(plan.test).to_numpy()
     rows = described.assign(cell=cell_of(is_held_out, is_later))
-    found = _predict_simply(lakehouse, plan, rows, config)
+    found = predict_simply(lakehouse, plan, rows, config)
     encoded = pd.DataFrame(data.encoding.encode(rows), columns=list(data.encoding.features))
     found["logistic_regression"] = baseline.model.probabilities(encoded)
     if bundle.behaviour is not None:
@@ -93,23 +93,25 @@ def fit_and_predict(
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
 
 
-def _predict_simply(
+def predict_simply(
     lakehouse: Lakehouse, plan: DateSplit, rows: pd.DataFrame, config: LearningConfig
 ) -> dict[str, NDArray[np.float64]]:
     """Probabilities of the models that hardly learn, for the collected rows."""
     learnt = rows[rows["as_of"].isin(plan.train) & (rows["split"] != VALIDATION)]
-    known = lakehouse.read(TRANSITIONS).filter(
-        (F.col("event_date") < F.lit(plan.cutoff))
-        & ~held_out_users(F.col("user_id"), config.training)
-    )
-    hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
     is_silence = config.labels.churn == "inactivity"
     rule = SilenceRule.fit(learnt) if is_silence else Rule.fit(learnt)
-    return {
+    found = {
         "base_rate": np.full(len(rows), np.average(learnt["label"], weights=weights_in(learnt))),
         "rule": rule.probabilities(rows),
-        "hazard": hazard.probabilities(rows),
     }
+    if config.labels.churn == "cancel":
+        known = lakehouse.read(TRANSITIONS).filter(
+            (F.col("event_date") < F.lit(plan.cutoff))
+            & ~held_out_users(F.col("user_id"), config.training)
+        )
+        hazard = PageHazard.fit(known, learnt, config.labels.horizon_days)
+        found["hazard"] = hazard.probabilities(rows)
+    return found
 
 
 def true_probabilities(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from churn_spark.config import load_config
 from churn_spark.contracts.features.spec import FEATURE_SETS, FEATURES, measures_silence
 from churn_spark.errors import ConfigError
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.features.labels import build_silence_labels
+from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import SilenceRule
+from churn_spark.pipeline.backtest_models import predict_simply
 from churn_spark.pipeline.training_data import chosen_features, used_sets
 from churn_spark.timeline import Horizon, days_after
 
@@ -70,6 +74,23 @@ def test_simple_rule_of_inactivity_is_how_long_ago_the_newest_event_is() -> None
     assert found[[0, 49, 50, 99]].tolist() == pytest.approx([1 / 12, 1 / 12, 11 / 12, 11 / 12])
     same = pd.DataFrame({"hours_since_last_event": [5.0] * 8, "label": [0, 1] * 4})
     assert set(SilenceRule.fit(same).probabilities(same)) == {0.5}
+
+
+@pytest.mark.parametrize("overrides", [SILENT, ["labels.churn=lapse"]])
+def test_backtest_has_no_forecast_of_cancels_where_churn_is_another(overrides: list[str]) -> None:
+    """Where no page leads to a cancellation, such a forecast would be 0 for everybody."""
+    plan = DateSplit((START,), (days_after(START, 90),))
+    rows = pd.DataFrame(
+        {
+            "as_of": [START] * 10,
+            "split": "train",
+            "label": [0, 1] * 5,
+            "hours_since_last_event": np.arange(10.0),
+            "last_subscription_level": "paid",
+        }
+    )
+    config = load_config(overrides=overrides).night.learning
+    assert set(predict_simply(cast(Lakehouse, None), plan, rows, config)) == {"base_rate", "rule"}
 
 
 @pytest.mark.parametrize(
