@@ -11,6 +11,7 @@ from scipy.special import xlogy
 from churn_spark.arrays import Values
 from churn_spark.evaluation.ranking import Ranking, Tally
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
+from churn_spark.evaluation.weights import by_weight
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,21 @@ def best_f1_threshold(
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)[-1]
     return float(thresholds[best])
+
+
+def choose_threshold(labels: Values, probabilities: Values, weights: Values | None) -> float:
+    """The probability from which on a model flags: that of the best F1 on these rows.
+
+    Where no label of them is positive, F1 says nothing: then as many are flagged as are expected to
+    be, at least one.
+    """
+    if np.any(labels == 1) or not len(labels):
+        return best_f1_threshold(labels, probabilities, weights)
+    counts = by_weight(np.ones(len(labels)), weights)
+    falling = np.argsort(-probabilities, kind="stable")
+    n_expected = probabilities @ counts
+    place = int(np.searchsorted(np.cumsum(counts[falling]), n_expected))
+    return float(probabilities[falling[min(place, len(falling) - 1)]])
 
 
 def precision_recall_points(

@@ -23,7 +23,7 @@ from churn_spark.contracts.features.spec import named
 from churn_spark.contracts.tables import VALIDATION_SCORES
 from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
-from churn_spark.evaluation.metrics import best_f1_threshold, evaluate, outcomes
+from churn_spark.evaluation.metrics import choose_threshold, evaluate, outcomes
 from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
@@ -256,7 +256,7 @@ def _with_probabilities(
 
 
 def _evaluate(validation: pd.DataFrame, stopping: pd.DataFrame) -> Evaluation:
-    threshold = best_f1_threshold(*_judged(stopping))
+    threshold = choose_threshold(*_judged(stopping))
     labels, probabilities, weights = _judged(validation)
     return Evaluation(validation, evaluate(labels, probabilities, threshold, weights))
 

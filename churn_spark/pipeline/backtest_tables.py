@@ -13,7 +13,7 @@ from churn_spark.evaluation.backtest import (
     TEST,
     headline_cell,
 )
-from churn_spark.evaluation.metrics import best_f1_threshold
+from churn_spark.evaluation.metrics import choose_threshold
 from churn_spark.evaluation.segments import tenure_band
 from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.models.importance import gain_shares, measure_importance
@@ -30,7 +30,7 @@ def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
     chosen = ((rows["split"] == STOPPING) & (rows["cell"] == "training")).to_numpy()
     labels, weights = rows["label"].to_numpy(dtype=float)[chosen], weights_in(rows[chosen])
     thresholds = {
-        model: best_f1_threshold(labels, values[chosen], weights)
+        model: choose_threshold(labels, values[chosen], weights)
         for model, values in tested.probabilities.items()
     }
     return thresholds | {
@@ -157,7 +157,8 @@ def build_card(
         parameters=config.lightgbm.model_dump() | {"rounds": tested.trees.rounds.rounds},
         calibration=calibration.reason,
         threshold=min(threshold, 1.0),
-        threshold_reason="best F1 on the early-stopping users",
+        threshold_reason="best F1 on the early-stopping users; as many as expected where none of "
+        "them cancels",
         n_gap_cancels=n_gap_cancels,
         is_simulated=is_simulated,
         leaving=_leaving(tested),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from datetime import date
+from typing import cast
+
 import pytest
+from model_builders import ENCODING, planted_rows
+from pyspark.sql import SparkSession
 
 from churn_spark.config import TrainingConfig, load_config
 from churn_spark.errors import TooFewCancelsError
+from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.training import train_trees
 from churn_spark.models.training_rows import check_enough_cancels
 
 
@@ -53,3 +61,14 @@ def test_training_is_refused_when_only_stopping_users_cancel(training: TrainingC
     check_enough_cancels({"train": 1, "stopping": 24, "validation": 3}, 1000, training)
     with pytest.raises(TooFewCancelsError, match="all 25 to train on are of users who decide"):
         check_enough_cancels({"stopping": 25, "validation": 3}, 1000, training)
+
+
+def test_trees_flag_somebody_though_no_stopping_user_cancels() -> None:
+    rows = planted_rows()
+    rows.loc[rows["split"] == "stopping", "label"] = 0
+    rows.loc[rows.index % 2 == 0, "as_of"] = date(2018, 11, 12)
+    learnt = LearntRows.of_frame(rows, cast(SparkSession, None))
+    config = load_config(overrides=["lightgbm.engine=lightgbm"]).lightgbm
+    found = train_trees(learnt, ENCODING, config, [], 7).evaluation.metrics
+    assert math.isfinite(found.threshold)
+    assert found.f1 > 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from churn_spark.evaluation.metrics import (
     best_f1_threshold,
+    choose_threshold,
     evaluate,
     gains_points,
     outcomes,
@@ -150,6 +151,22 @@ def test_best_threshold_is_the_lowest_probability_when_everybody_cancels() -> No
 
 def test_best_threshold_flags_nobody_when_nobody_cancels() -> None:
     assert best_f1_threshold(np.array([0, 0]), np.array([0.2, 1.0])) == np.inf
+
+
+def test_threshold_is_that_of_the_best_f1_where_somebody_cancels() -> None:
+    labels, probabilities = np.array([1, 0, 0, 1]), np.array([0.9, 0.8, 0.5, 0.2])
+    assert choose_threshold(labels, probabilities, None) == 0.9
+
+
+def test_as_many_are_flagged_as_are_expected_where_nobody_cancels() -> None:
+    nobody, chances = np.zeros(5, dtype=int), np.array([0.1, 0.9, 0.3, 0.6, 0.1])
+    assert choose_threshold(nobody, chances, None) == 0.6  # 2.0 expected
+    assert choose_threshold(nobody, chances / 10, None) == 0.09
+    assert choose_threshold(nobody, np.ones(5), None) == 1.0
+    # The second row stands for all that are expected: 2.98 of 5.
+    weights = np.array([1.0, 4.0, 1.0, 1.0, 1.0])
+    assert choose_threshold(nobody, chances, weights) == 0.6
+    assert choose_threshold(nobody, chances, weights * [1, 4, 1, 1, 1]) == 0.9
 
 
 @settings(max_examples=150, deadline=None)
