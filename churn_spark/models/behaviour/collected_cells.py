@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -18,6 +16,7 @@ from churn_spark.arrays import Ints
 from churn_spark.models.behaviour.cells import N_CELLS, START_CELLS
 from churn_spark.models.behaviour.exposures import block_of_users, n_blocks_of, to_exposures
 from churn_spark.models.behaviour.model import BehaviourModel
+from churn_spark.models.threads import map_parts
 
 Result = TypeVar("Result")
 
@@ -72,8 +71,7 @@ class CollectedCells:
 
         Sparse products and NumPy's loops leave the interpreter free, so blocks run side by side.
         """
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return list(threads.map(function, self._blocks))
+        return map_parts(function, self._blocks)
 
     @cached_property
     def _blocks(self) -> list[csr_matrix]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from churn_spark.models.threads import map_parts
 
 Part = TypeVar("Part")
 Part_co = TypeVar("Part_co", covariant=True)
@@ -44,8 +44,7 @@ class LocalParts(Parts[Part]):
 
     def collect(self, function: Callable[[Part], Result]) -> list[Result]:
         """What the function finds in each part, in their order."""
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return list(threads.map(function, self.parts))
+        return map_parts(function, self.parts)
 
     def first(self, n: int) -> LocalParts[Part]:
         """The first parts."""
