@@ -201,6 +201,15 @@ def test_slope_is_that_of_the_likelihood() -> None:
     np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_slope_of_a_chance_that_can_grow_no_more_is_zero() -> None:
+    """On the days of bills the chance of fading users is at its bound, as on the one's last day."""
+    often, bills = VECTOR + np.array([0, 0, 0, 0, 2.0, 0, 0]), np.full(CYCLE_DAYS, 0.1)
+    bills[[27, 28, 1]] = 9.0
+    found = sum_slopes(make_lives(6), often, bills)
+    expected = slope_by_steps(make_lives(6), often, bills)
+    np.testing.assert_allclose(found.slope, expected, rtol=1e-5, atol=1e-7)
+
+
 ACTIVE = np.array([-5.3, -3.5, 0.0, -6.2, -3.6, 0.0, -0.3])
 """Users come every day, or more rarely while they fade."""
 

@@ -121,7 +121,7 @@ def sum_slopes(lives: Lives, vector: Floats, profile: Floats) -> Sums:
     forward = filter_lives(lives, parameters, profile, keeps=True)
     finals = _final_chances(lives, parameters, profile)
     outcome = (forward.weights.sum(axis=1) * finals).sum(axis=0)
-    slopes = _run_back(lives, vector, forward, finals / outcome)
+    slopes = _run_back(lives, vector, forward, finals, outcome)
     total = forward.log_likelihoods.sum() + np.log(outcome).sum()
     return Sums(float(total), slopes.sum(axis=1), slopes @ slopes.T)
 
@@ -274,35 +274,42 @@ def _cancel_chances(parameters: Parameters, factors: Floats) -> Floats:
     return np.stack([np.minimum(chance * factors, _MAX_CHANCE) for chance in base])
 
 
+def _growing(chances: Floats) -> Floats:
+    """What chances to cancel grow by with the log of their parameter: 0 at the bound."""
+    return np.where(chances < _MAX_CHANCE, chances, 0.0)
+
+
 def _final_chances(lives: Lives, parameters: Parameters, profile: Floats) -> Floats:
     """Chance of how each life ended, by the state it ended in, shape (2, users)."""
     chances = _cancel_chances(parameters, lives.final_factors(profile))
     return np.asarray(np.where(lives.is_cancelled, chances, 1.0))
 
 
-def _run_back(lives: Lives, vector: Floats, forward: Filtered, finals: Floats) -> Floats:
+def _run_back(
+    lives: Lives, vector: Floats, forward: Filtered, finals: Floats, outcome: Floats
+) -> Floats:
     """The slopes of the users' log likelihoods by the vector, shape (7, users).
 
     Args:
         lives: of some users.
         vector: parameters of the model.
         forward: with all that it can keep.
-        finals: likelihood of how each life ended, over that of the state it ended in, shape
-            (2, users).
+        finals: likelihood of how each life ended, by the state it ended in, shape (2, users).
+        outcome: the same whatever the state, shape (users,).
     """
     parameters = Parameters.of_vector(vector)
     slopes = np.zeros((len(NAMES), len(lives.joined)))
     column = dict(zip(NAMES, slopes, strict=True))
     cancels = ("cancel_content", "cancel_fading")
-    at_end = forward.weights.sum(axis=1) * finals * lives.is_cancelled
+    at_end = forward.weights.sum(axis=1) * _growing(finals) / outcome * lives.is_cancelled
     for name, chance in zip(cancels, at_end, strict=True):
         column[name] += chance
     (deviates, _), means = grid(), _means(parameters)
     steps = forward.steps
-    later = finals[:, None] * forward.shares
+    later = (finals / outcome)[:, None] * forward.shares
     for day in reversed(range(lives.n_days)):
         weights = forward.kept[day]
-        cancel, survive = steps.cancel[:, day], steps.survive[:, day]
+        cancel, survive = _growing(steps.cancel[:, day]), steps.survive[:, day]
         onset, recovery = steps.onset[day], steps.recovery[day]
         same, other = (
             np.einsum("sgu,sgu->su", weights, side) * survive for side in (later, later[::-1])
