@@ -157,8 +157,10 @@ def numbered(rows: Rows, order: Sequence[str], name: str) -> Iterator[Rows]:
         ranges = rows.repartitionByRange(n_ranges, F.asc("as_of"), *map(_in_order, order))
         # Kept: what a range holds is counted, and counted on.
         dealt = ranges.withColumn(_RANGE, F.spark_partition_id()).persist()
-        yield _number_by_range(dealt, order, name)
-        dealt.unpersist()
+        try:
+            yield _number_by_range(dealt, order, name)
+        finally:
+            dealt.unpersist()
         return
     places = _sorted(rows, order).groupby("as_of").cumcount().astype("int32") + 1
     found = rows.copy()
@@ -207,8 +209,10 @@ def kept(rows: Rows) -> Iterator[Rows]:
     if isinstance(rows, pd.DataFrame):
         yield rows
         return
-    yield rows.persist()
-    rows.unpersist()
+    try:
+        yield rows.persist()
+    finally:
+        rows.unpersist()
 
 
 def to_spark(rows: Rows, spec: TableSpec, spark: SparkSession) -> DataFrame:

@@ -62,9 +62,10 @@ def fit_fading_before(
         .join(gather_days(days), "user_id", "left")
     )
     users = users.persist()
-    model = fit_fading(cut_users(users, users.count()), start, date)
-    users.unpersist()
-    return model
+    try:
+        return fit_fading(cut_users(users, users.count()), start, date)
+    finally:
+        users.unpersist()
 
 
 def fading_rows(

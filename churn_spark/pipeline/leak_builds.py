@@ -40,9 +40,11 @@ def sampled(lakehouse: Lakehouse, share: float) -> Iterator[LogTables]:
         sample_users(_read(lakehouse, spec), share).persist()
         for spec in (SESSION_DAYS, TRANSITIONS)
     )
-    yield LogTables(days, transitions)
-    days.unpersist()
-    transitions.unpersist()
+    try:
+        yield LogTables(days, transitions)
+    finally:
+        days.unpersist()
+        transitions.unpersist()
 
 
 def build_rows(

@@ -136,9 +136,11 @@ def open_user_cells(
     registered = registrations.select(
         "user_id", (F.unix_millis("registered_ts") / 1000.0).alias("registered")
     )
-    yield SparkCells(cells, registered, blocks)
-    blocks.unpersist()
-    cells.unpersist()
+    try:
+        yield SparkCells(cells, registered, blocks)
+    finally:
+        blocks.unpersist()
+        cells.unpersist()
 
 
 def build_registrations(session_days: DataFrame) -> DataFrame:

@@ -51,8 +51,10 @@ class SparkParts(Parts[Part]):
     def derive(self, function: Callable[[Part], Other]) -> Iterator[SparkParts[Other]]:
         """What the function makes of each part, kept while it is used."""
         made = self.parts.mapValues(function).persist(StorageLevel.MEMORY_AND_DISK)
-        yield SparkParts(made)
-        made.unpersist()
+        try:
+            yield SparkParts(made)
+        finally:
+            made.unpersist()
 
 
 def cut_users(users: DataFrame, n_users: int) -> SparkParts[UserDays]:
