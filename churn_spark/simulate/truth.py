@@ -28,7 +28,7 @@ from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day
 from churn_spark.simulate.states import STAYED, Tally
 
 _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
-_TS_BITS: Final = 34  # seconds since the epoch fit into so many bits until the year 2514
+_TS_BITS: Final = 38  # seconds since the epoch fit into so many bits until the year 9999
 
 
 def truth_file(out: Path, name: str, block: int = 0) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ def number(rows: DataFrame) -> AbstractContextManager[Any]:
 @contextmanager
 def open_cells(rows: DataFrame) -> Iterator[Any]:
     registered = rows.sparkSession.createDataFrame(
-        [("a", datetime(2018, 10, 1))], "user_id string, registered_ts timestamp"
+        [("a", datetime(2018, 10, 1, tzinfo=UTC))], "user_id string, registered_ts timestamp"
     )
     with spark_cells.open_user_cells(rows, registered, 1) as cells:
         yield cells.blocks
@@ -57,9 +57,13 @@ def test_nothing_is_kept_where_the_work_fails(
     def n_kept() -> int:
         return spark.sparkContext._jsc.getPersistentRDDs().size()
 
+    def fail() -> None:
+        with work_on(rows) as found:
+            assert found.count() > 0
+            assert n_kept() > before
+            raise RuntimeError("no visits")
+
     before = n_kept()
-    with pytest.raises(RuntimeError, match="no visits"), work_on(rows) as found:
-        assert found.count() > 0
-        assert n_kept() > before
-        raise RuntimeError("no visits")
+    with pytest.raises(RuntimeError, match="no visits"):
+        fail()
     assert n_kept() == before

@@ -45,6 +45,19 @@ def fading(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate_log(settings, tmp_path_factory.mktemp("fading")).folder
 
 
+@pytest.mark.parametrize("start", [START, date(2600, 10, 1), date(9818, 10, 1)])
+def test_states_are_of_all_who_have_been_seen(start: date, tmp_path: Path) -> None:
+    """They are found by user and second: in late years the seconds are many."""
+    settings = SimulationSettings(users=300, days=3, seed=11, start=start, growth=0.0)
+    folder = simulate_log(settings, tmp_path).folder
+    users = read_truth(folder, "users").to_pandas()
+    states = read_truth(folder, "states", start + timedelta(days=3)).to_pandas()
+    staying = users.loc[users["cancel_ts"].isna(), "user_id"]
+    assert len(staying) > 100
+    # Others may be within a session that began before the log.
+    assert set(staying) <= set(states["user_id"])
+
+
 @pytest.mark.parametrize("persona", [0, 1])
 def test_memoryless_chances_are_the_frequencies_of_twins(persona: int) -> None:
     settings = SimulationSettings(users=1, days=14, start=START)
