@@ -114,19 +114,6 @@ def compare_qinis(saved: Floats, first: Floats, second: Floats, folds: Ints) -> 
     return _mean_of(_terms(saved, first, folds) - _terms(saved, second, folds))
 
 
-def qini_curve(saved: Floats, scores: Floats, n_points: int = 20) -> tuple[Floats, Floats]:
-    """Shares of the users that are listed, 0 to 1, and cancels saved per user by each.
-
-    Between users of equal scores the curve is straight.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) + 1
-    known = np.concatenate([[0], ends]) / len(scores)
-    sums = np.concatenate([[0.0], np.cumsum(saved[order])[ends - 1]]) / len(scores)
-    shares = np.linspace(0.0, 1.0, n_points + 1)
-    return shares, np.interp(shares, known, sums)
-
-
 def _terms(saved: Floats, scores: Floats, folds: Ints) -> Floats:
     """Terms whose mean is the Qini and whose spread is its error, shape (n,)."""
     terms = np.empty(len(saved))
