@@ -62,6 +62,17 @@ def test_good_rows_are_kept_and_bad_ones_named(address: str, config: Config) -> 
     assert [one["user_id"] for one in kept(config)] == ["7", "8"]
 
 
+def test_time_that_no_calendar_has_in_utc_rejects_its_row_alone(
+    address: str, config: Config
+) -> None:
+    answer = post(address, {**ROW, "time": "9999-12-31T23:59:59-05:00"}, ROW)
+    assert answer.status_code == 200
+    assert (answer.json()["n_kept"], answer.json()["n_rejected"]) == (1, 1)
+    [rejected] = answer.json()["rows"]
+    assert (rejected["row"], rejected["problems"][0]["field"]) == (0, "time")
+    assert [one["user_id"] for one in kept(config)] == ["7"]
+
+
 def test_batch_counts_once_under_its_key_and_without_one(address: str, config: Config) -> None:
     for batch in ("", "a"):
         first, again = (post(address, ROW, batch=batch) for _ in range(2))
