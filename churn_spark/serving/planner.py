@@ -48,7 +48,7 @@ def describe_lengths(
         bundle: the model, whose validation tells how sure the probabilities are.
         costs: of the two mistakes.
     """
-    plan = _plan(scored, n_listed, _n_checked(bundle), costs)
+    plan = _plan(scored, n_listed, bundle.n_checked if bundle else 0.0, costs)
     if plan is None:
         return None
     return {
@@ -170,10 +170,6 @@ def describe_offer(value_at_risk: float, costs: CostsConfig, unit: str) -> str:
         f"{value_at_risk:.3g} is lost on average within {CAP_DAYS} days, and it is assumed to keep "
         f"{percent(costs.offer_success)} of those who would cancel. Both figures are in {unit}."
     )
-
-
-def _n_checked(bundle: ModelBundle | None) -> float:
-    return 0.0 if bundle is None else bundle.metrics.get("n_positive", 0.0)
 
 
 @lru_cache(maxsize=2)

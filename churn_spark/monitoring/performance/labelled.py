@@ -14,14 +14,10 @@ import pandas as pd
 from churn_spark.config import MonitoringConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
-from churn_spark.monitoring.performance.performance import (
-    Estimate,
-    change_against,
-    count_positive_users,
-    measure,
-)
+from churn_spark.monitoring.performance.performance import Estimate, change_against, measure
 from churn_spark.monitoring.performance.without_labels import expect_performance
 from churn_spark.monitoring.policy.evidence import MetricChange
 

@@ -86,7 +86,7 @@ def _plan(
     rows = first_rows(read_dates(lakehouse, SCORES, [night], columns), BY_VALUE, MAX_LISTED)
     listed = lakehouse.count_rows(RETENTION_LISTS, {"as_of": [night], "assignment": [LISTED]})
     chances = rows["churn_probability"].to_numpy(dtype=np.float64)
-    return plan_lists(chances, listed, bundle.metrics.get("n_positive", 0.0), costs)
+    return plan_lists(chances, listed, bundle.n_checked, costs)
 
 
 def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | None:
