@@ -63,9 +63,9 @@ def add_contacts(app: FastAPI, service: Service, in_thread: Any) -> None:
         """Contacts with users of lists, to be kept; once answered they are on the disk.
 
         A row that doesn't fit is rejected with its problems, the others are kept. A batch that is
-        sent again, under its `Idempotency-Key` or without one, counts once, and a contact that
-        comes again by user, list date, time and channel replaces itself. They are in
-        `ml/contacts` after the next night.
+        sent again under its `Idempotency-Key` counts once, and without one if no other batch has
+        come since. A contact that comes again by user, list date, time and channel replaces
+        itself. They are in `ml/contacts` after the next night.
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             # A page of another site may send a browser here with anything but this.

@@ -163,6 +163,18 @@ def test_inbox_is_merged_once_and_what_comes_later_stays(
     assert (stored(lakehouse), lakehouse.version(CONTACTS)) == (expected, version)
 
 
+def test_contact_that_is_set_back_without_a_key_is_no_repetition(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    write_list(lakehouse, ["7"])
+    inbox = ContactInbox(str(tmp_path))
+    sent = ["accepted", "accepted", "declined", "accepted"]
+    kept = [inbox.keep([contact(outcome=outcome)], "crm", "") for outcome in sent]
+    assert kept == [True, False, True, True]
+    record_contacts.run_if_any(lakehouse)
+    assert stored(lakehouse) == [("7", "accepted", 0.0)]
+
+
 def test_file_is_on_the_disk_before_it_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
