@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Generic, TypeVar
@@ -154,6 +154,16 @@ class NewestPartition(TableWatch, Generic[Rows]):
             ):
                 by_day[one.day] = {**row, self._column: one.day}
         return [by_day[day] for day in sorted(by_day)]
+
+    def find_ids(self, day: date, user_ids: Collection[str]) -> set[str]:
+        """Those ids that a date has a row of, shown or not."""
+        found: set[str] = set()
+        for one in self._files:
+            if one.day == day:
+                ids = one.file.read(["user_id"])["user_id"]
+                wanted = pa.array([*user_ids], ids.type)
+                found.update(ids.filter(pc.is_in(ids, wanted)).to_pylist())
+        return found
 
     def _keep(self, table: DeltaTable) -> None:
         files = list_files(table, self._column)
