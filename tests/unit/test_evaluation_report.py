@@ -186,6 +186,32 @@ def test_retrospective_and_simulated_evaluations_say_so() -> None:
     assert found[-1].startswith("The log is simulated")
 
 
+def test_chance_is_weighted_as_the_figure_beside_it(data: EvaluationData) -> None:
+    own = data.figure("average_precision")
+    measured_rate = with_figure(data, "average_precision", model="base_rate", value=0.1234)
+    assert key_figures(measured_rate)[3].beside.endswith("random 0.123")
+    nan = float("nan")
+    unknown = with_figure(data, "average_precision", model="base_rate", value=nan)
+    share = f"random {own.n_positive / own.n:.3f}"
+    assert key_figures(unknown)[3].beside.endswith(share)
+
+
+def test_sections_that_count_rows_once_say_so_where_contacts_were_made() -> None:
+    small = build_evaluation(300)
+    weighted = replace(small, card=small.card.model_copy(update={"is_weighted": True}))
+
+    def warned(data: EvaluationData) -> list[str]:
+        return [
+            section.anchor
+            for section in build_page(data).sections
+            for block in section.blocks
+            if isinstance(block, Caution) and "Contacts may have changed" in block.text
+        ]
+
+    assert warned(small) == []
+    assert warned(weighted) == ["ranking", "calibration", "segments", "mistakes", "costs"]
+
+
 def test_training_rows_are_marked_retrospective(page: str) -> None:
     assert "training rows (retrospective)" in page
 
