@@ -130,7 +130,13 @@ PERFORMANCE = TableSpec(
             "long",
             "users; of a list those of it and its control group whose labels are known",
         ),
-        Column("n_positive", "long", "users who cancel"),
+        Column(
+            "n_positive",
+            "long",
+            "users who cancel; of labels, where contacts may have changed outcomes, as many users "
+            "of equal weight as tell as much",
+        ),
+        Column("n_cancels", "long", "of labels: users who cancel, whatever they count"),
         Column(
             "reference",
             "double",

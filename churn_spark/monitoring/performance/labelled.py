@@ -50,9 +50,8 @@ def labelled_rows(
     for name, rows in _slices(labelled, config.min_slice_rows):
         current = _measure(rows, bundle, config)
         usual = _usual(before[name], rows, bundle, config) if name in before else {}
-        n_positive = count_positive_users(
-            rows["label"].to_numpy(), rows["user_id"].to_numpy(), weights_in(rows)
-        )
+        labels, users = rows["label"].to_numpy(), rows["user_id"].to_numpy()
+        n_positive = count_positive_users(labels, users, weights_in(rows))
         for metric, estimate in current.items():
             row = {
                 "basis": LABELS,
@@ -62,6 +61,7 @@ def labelled_rows(
                 "metric": metric,
                 "n_rows": len(rows),
                 "n_positive": n_positive,
+                "n_cancels": count_positive_users(labels, users),
                 **_estimate(estimate),
             }
             if metric in usual:
