@@ -183,7 +183,7 @@ class NewestPartition(TableWatch, Generic[Rows]):
         return Partition(files[0].day, rows, max(one.written_at for one in of_day))
 
 
-class LogStart:
+class LogStart(TableWatch):
     """Keeps the first date of the log, which some features count from.
 
     Attributes:
@@ -192,23 +192,17 @@ class LogStart:
 
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
+        super().__init__(lakehouse, LOG_DATES)
         self.day: date | None = None
-        self._uri = f"{lakehouse.rstrip('/')}/{LOG_DATES.path}"
-        self._seen: int | None = None
 
-    def look(self) -> None:
-        """Read the dates if the table has a new version; what can't be read leaves the day."""
-        try:
-            table = DeltaTable(self._uri)
-            if table.version() != self._seen:
-                is_in_log = pc.field("place") == IN_LOG
-                days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
-                self.day = pc.min(days["event_date"]).as_py()
-                self._seen = table.version()
-        except TableNotFoundError:
-            self._seen = None
-        except Exception as error:
-            _log.warning("table log_dates can't be read: %s", type(error).__name__)
+    def _keep(self, table: DeltaTable) -> None:
+        is_in_log = pc.field("place") == IN_LOG
+        days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
+        self.day = pc.min(days["event_date"]).as_py()
+
+    def _forget(self) -> str:
+        self.day = None
+        return ""
 
 
 def version_order(version: str) -> tuple[int, str]:
