@@ -159,6 +159,7 @@ def build_card(
         threshold=min(threshold, 1.0),
         threshold_reason="best F1 on the early-stopping users",
         n_gap_cancels=n_gap_cancels,
+        is_weighted=tested.data.changed is not None,
         is_simulated=is_simulated,
         leaving=_leaving(tested),
     )

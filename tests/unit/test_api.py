@@ -243,9 +243,10 @@ def test_effect_is_that_of_the_newest_night() -> None:
     nights = [date(2018, 12, 3), date(2018, 12, 10)]
     rows = [{**row, "run_date": night, "week_start": night} for night in nights]
     other = {**rows[1], "slice": "level=paid"}
-    effect = Effect(pd.DataFrame([*rows, other]))
-    assert len(effect.newest()) == 2
-    assert [*effect.by_week()["run_date"]] == nights
+    ended = {**rows[0], "campaign": "spring"}
+    effect = Effect(pd.DataFrame([*rows, other, ended]))
+    assert [*effect.newest()["campaign"]] == ["retention"] * 2
+    assert [*effect.by_week()["run_date"]] == [nights[0], *nights]
     few, many = (effect.users_needed(saving) for saving in (0.5, 0.1))
     assert few is not None
     assert many is not None
