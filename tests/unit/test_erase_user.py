@@ -32,6 +32,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.errors import ConfigError, InputError, OtherIdsError
 from churn_spark.lakehouse import history
 from churn_spark.pipeline import erase_user, ingest, rollups
+from churn_spark.stores.erasures import Erasure
 
 
 class PowerCutError(BaseException):
@@ -167,17 +168,66 @@ def test_the_record_of_an_erasure_says_how_much_and_not_of_whom(filled: Place) -
     assert rows_of(filled.lakehouse, ERASURES)["reference"].n_unique() == 2
 
 
+def erase_with_sources(place: Place, sources: Path | None) -> Erasure:
+    registry: Any = place
+    privacy = PrivacyConfig()
+    return erase_user.run(place.lakehouse, lambda: registry, CONFIG, privacy, [GONE], sources)
+
+
 def test_input_files_that_hold_the_user_are_named(
     filled: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    registry: Any = filled
     sources = tmp_path / "sources.txt"
-    erase_user.run(filled.lakehouse, lambda: registry, CONFIG, PrivacyConfig(), [GONE], sources)
+    erase_with_sources(filled, sources)
     expected = [f"file:{filled.logs}/{number}.json" for number in range(3)]
     assert sources.read_text().splitlines() == expected
     said = capsys.readouterr().out
     assert "3 input files outside" in said
     assert GONE not in said
+
+
+@pytest.mark.parametrize("sources", [None, "sources.txt"])
+def test_many_input_files_are_all_told(
+    sources: str | None, place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for number in range(30):
+        write_lines(place.logs / f"{number}.json", [record(userId=GONE)])
+    place.load()
+    capsys.readouterr()
+    written = sources and tmp_path / sources
+    outside = erase_with_sources(place, written or None).outside
+    assert len(outside) == 30
+    said = capsys.readouterr().out
+    told = written.read_text() if written else said
+    assert {*outside} <= {line.strip() for line in told.splitlines()}
+    assert (f"and 10 more, all in {written}" in said) == bool(written)
+
+
+@pytest.mark.parametrize("name", ["none/sources.txt", "logs", "logs/0.json/sources.txt"])
+def test_paths_that_can_be_written_nowhere_are_refused_before_anything_is_erased(
+    name: str, filled: Place, tmp_path: Path
+) -> None:
+    before = filled.content()
+    with pytest.raises(InputError, match="expected a file in a folder that is there"):
+        erase_with_sources(filled, tmp_path / name)
+    assert filled.content() == before
+
+
+@pytest.mark.parametrize("done", ["record_erasure", "forget_pending"])
+def test_killed_at_the_end_a_rerun_tells_the_input_files(
+    done: str, filled: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sources, after = tmp_path / "sources.txt", getattr(erase_user, done)
+
+    def end(*args: Any) -> None:
+        after(*args)
+        raise PowerCutError(done)
+
+    with monkeypatch.context() as patched, suppress(PowerCutError):
+        patched.setattr(erase_user, done, end)
+        erase_with_sources(filled, sources)
+    erase_with_sources(filled, sources)
+    assert len(sources.read_text().splitlines()) == 3
 
 
 def test_later_files_dont_bring_an_erased_user_back(filled: Place, tmp_path: Path) -> None:
