@@ -2,7 +2,8 @@
 
 Killed anywhere, a rerun for the same users finishes it. The order matters: that they are erased is
 noted first, so that no ingest brings them back; what was found is noted next, so that a rerun tells
-the same; events go before the tables that are made of them, and every history goes last.
+the same; the lakehouse's own log files are cleaned at once after it, as they may grow meanwhile;
+events go before the tables that are made of them, and every history goes last.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest, of_events, rollups
 from churn_spark.pipeline.console import say, warn
-from churn_spark.pipeline.erased_logs import note_cleaned
+from churn_spark.pipeline.erased_logs import find_due, note_cleaned
 from churn_spark.pipeline.named_files import require_file_place
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.erasures import (
@@ -103,9 +104,9 @@ def run(
         stored = sorted({users.stored(one) for one in meant})
         written = sorted({*meant, *stored})
         erasure = _begin(lakehouse, users, meant, tables, stored, written)
-        _remove_rows(lakehouse, config, tables, stored)
         clean_user_files(lakehouse, erasure.inside, written)
-        note_cleaned(lakehouse, erasure.inside, config)
+        note_cleaned(lakehouse, erasure.inside, erasure.due, config)
+        _remove_rows(lakehouse, config, tables, stored)
         for spec in tables:
             forget_history(lakehouse, spec)
         if VALIDATION_SCORES in tables:
@@ -195,7 +196,9 @@ def _begin(
     inside = find_user_files(lakehouse, written)
     places = {lakehouse.files.listed(path)[0] for path in inside}
     outside = sorted({*delivered["source_file"].unique().to_pylist()} - places)
-    erasure = Erasure(uuid.uuid4().hex, hashes, rows | {_FILES_PLACE: len(inside)}, inside, outside)
+    rows[_FILES_PLACE] = len(inside)
+    due = find_due(lakehouse, inside)
+    erasure = Erasure(uuid.uuid4().hex, hashes, rows, inside, outside, due)
     write_pending(lakehouse, erasure)
     return erasure
 
