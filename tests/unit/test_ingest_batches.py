@@ -23,7 +23,7 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError, LostTableError, OldTableError
 from churn_spark.events.block import hash_line
 from churn_spark.events.summary import IngestSummary
-from churn_spark.lakehouse import commits, native_rows
+from churn_spark.lakehouse import commits, native_rows, native_sources
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 from churn_spark.pipeline import ingest, ingest_batch, native_feed, quarantine
@@ -423,6 +423,29 @@ def test_file_that_vanishes_is_named_and_read_when_it_is_back(
     (logs.parent / "a.json").rename(path)
     load().require_all_read()
     assert users_of(lakehouse) == ["1", "2"]
+
+
+def test_file_that_its_store_refuses_is_named_and_all_else_is_loaded(
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shut, locate = f"file:{logs}/1.json", native_sources.locate
+
+    def refuse(path: str) -> Any:
+        if path == shut:
+            raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")
+        return locate(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(native_sources, "locate", refuse)
+        summary = load()
+    assert summary.lines["accepted"] == 4 * 9
+    with pytest.raises(InputError, match=r"found 1 listed file .*1\.json \(AWS Error ACCESS"):
+        summary.require_all_read()
+    load().require_all_read()
+    assert len(pl.read_delta(lakehouse.uri(EVENTS))) == 5 * 9
 
 
 def test_young_file_is_left_for_the_next_run_and_said_to_be(
