@@ -76,7 +76,8 @@ class Config(Section):
         """The place as all of the project's libraries take it: of a local folder its path."""
         if not place.strip():
             raise ValueError("expected a folder, or an address of object storage")
-        return re.sub("^file:/+", "/", place)
+        # An object store takes a second slash for a name of its own.
+        return re.sub("(?<=[^/:])/+$", "", re.sub("^file:/+", "/", place))
 
     @model_validator(mode="after")
     def _check_silence(self) -> Self:

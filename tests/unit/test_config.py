@@ -89,6 +89,14 @@ def test_lakehouse_on_the_local_disk_is_its_path(
     assert load_config(overrides=["lakehouse=s3a://b/lake"]).lakehouse == "s3a://b/lake"
 
 
+@pytest.mark.parametrize(
+    ("place", "known"),
+    [("s3a://b/lake//", "s3a://b/lake"), ("hdfs:///", "hdfs:///"), ("/", "/"), ("./l/", "./l")],
+)
+def test_slashes_at_the_end_of_the_lakehouse_mean_nothing(place: str, known: str) -> None:
+    assert load_config(overrides=[f"lakehouse={place}"]).lakehouse == known
+
+
 def test_file_that_may_not_be_read_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(13, "Permission denied")
