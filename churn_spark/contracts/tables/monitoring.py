@@ -231,7 +231,12 @@ ALERTS = TableSpec(
         Column("sentence", "string", "what was found, with the numbers"),
         Column("opened", "date", "first night with the finding"),
         Column("last_seen", "date", "newest night with it"),
-        Column("last_told", "date", "newest night on which a notice of it was sent"),
+        Column(
+            "last_told",
+            "date",
+            "newest night on which a notice of it was sent; null where no receiver took it: then "
+            "the next night sends it again",
+        ),
         Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),
