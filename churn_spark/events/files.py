@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.location import escape_glob
 
 _READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
 JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
@@ -104,11 +104,6 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
         )
     ignored = sorted({file.path for file in found} - {file.path for file in files})
     return Location(sorted(files, key=lambda file: file.path), ignored)
-
-
-def escape_glob(path: str) -> str:
-    """The glob that matches exactly this path."""
-    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
 def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
