@@ -448,6 +448,14 @@ def test_file_that_its_store_refuses_is_named_and_all_else_is_loaded(
     assert len(pl.read_delta(lakehouse.uri(EVENTS))) == 5 * 9
 
 
+def test_plan_counts_no_file_of_a_lakehouse_among_the_logs(
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, tmp_path: Path
+) -> None:
+    load()
+    lakehouse.files.exchange("reports/night.json", b"{}")
+    assert ingest.plan(open_local(lakehouse.root), CONFIG, str(tmp_path)).startswith("nothing")
+
+
 def test_young_file_is_left_for_the_next_run_and_said_to_be(
     load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
 ) -> None:
