@@ -14,18 +14,27 @@ def require_file_place(path: Path) -> None:
     Raises:
         InputError: if there can be none.
     """
-    folder = path.parent
-    if path.is_dir():
+    folder = path.resolve().parent
+    if not os.access(folder, os.X_OK) or not folder.is_dir():
+        found = f"no folder {folder} that this user may enter"
+    elif path.is_dir():
         found = f"{path}, which is a folder"
-    elif path.exists():
-        found = "" if os.access(path, os.W_OK) else f"{path}, which this user may not write to"
-    elif not folder.is_dir():
-        found = f"no folder {folder}"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        found = f"{path}, which this user may not write"
     else:
-        is_open = os.access(folder, os.W_OK | os.X_OK)
-        found = "" if is_open else f"{folder}, which this user may not write to"
-    if found:
-        raise InputError(
-            f"found {found}, expected a file in a folder that is there and can be written to: "
-            "name another one"
-        )
+        return
+    raise InputError(
+        f"found {found}, expected a file in a folder that is there and can be written to: name "
+        "another one"
+    )
+
+
+def require_new_file(path: Path) -> None:
+    """Let pass only a path at which a file can be made, and none is there.
+
+    Raises:
+        InputError: if there is one, or can be none.
+    """
+    require_file_place(path)
+    if path.exists():
+        raise InputError(f"found {path}, expected a file that isn't there yet: name another one")
