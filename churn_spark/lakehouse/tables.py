@@ -50,10 +50,6 @@ class Lakehouse(SmallTables):
         """Where the table is."""
         return f"{self.root.rstrip('/')}/{spec.path}"
 
-    def checkpoint(self, job_name: str) -> str:
-        """Where a streaming job keeps what it has read."""
-        return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
-
     @property
     def files(self) -> Files:
         """The files beside the tables, by their path below the root."""

@@ -94,15 +94,6 @@ def spark_submit_arguments(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     return ["--packages", ",".join(packages), "--exclude-packages", ",".join(EXCLUDES)]
 
 
-def find_jars(packages: tuple[str, ...]) -> list[str]:
-    """Paths of the jars, fetched if they aren't there.
-
-    Raises:
-        MachineError: if they can't be fetched.
-    """
-    return listed_jars(packages) or resolve_jars(packages)
-
-
 def resolve_jars(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """Fetch the jars through Spark's resolver and write the list; return their paths.
 
