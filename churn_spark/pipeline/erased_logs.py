@@ -42,10 +42,9 @@ def find_due(lakehouse: Lakehouse, paths: Collection[str]) -> dict[str, Status]:
     # Cleaned, what has grown is read again: where the old part ends can't be told then.
     rules = ReadingRules(settled_by=now, now=now, reads_on=False)
     plan = plan_readings([file for file in files if file.path in known], known, prove, rules)
-    again: dict[str, Status] = {
-        note.path: note.status for note in plan.notes if note.status == "read again"
-    }
-    return again | dict.fromkeys(plan.changed, "changed")
+    again = {note.path for note in plan.notes if note.status == "read again"}
+    due: dict[str, Status] = dict.fromkeys([*again, *plan.refused], "read again")
+    return due | dict.fromkeys(plan.changed, "changed")
 
 
 def note_cleaned(

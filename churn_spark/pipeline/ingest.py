@@ -90,6 +90,7 @@ def run(
             listed.ignored,
             plan.young,
             config.min_age_minutes,
+            plan.refused,
         )
         facts.append(summary.describe())
     for warning in summary.warnings():

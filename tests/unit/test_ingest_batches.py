@@ -425,27 +425,38 @@ def test_file_that_vanishes_is_named_and_read_when_it_is_back(
     assert users_of(lakehouse) == ["1", "2"]
 
 
+@pytest.mark.parametrize("was_read", [False, True])
 def test_file_that_its_store_refuses_is_named_and_all_else_is_loaded(
+    was_read: bool,
     load: Callable[..., IngestSummary],
     lakehouse: LocalLakehouse,
     logs: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shut, locate = f"file:{logs}/1.json", native_sources.locate
+    shut, locate = only(logs, "shut.json", lines("1")), native_sources.locate
+    if was_read:
+        load()
+    with shut.open("ab") as log:
+        log.write(lines("2"))
+    (logs / "open.json").write_bytes(lines("3"))
 
     def refuse(path: str) -> Any:
-        if path == shut:
+        if path == f"file:{shut}":
             raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")
         return locate(path)
 
     with monkeypatch.context() as patched:
         patched.setattr(native_sources, "locate", refuse)
-        summary = load()
-    assert summary.lines["accepted"] == 4 * 9
-    with pytest.raises(InputError, match=r"found 1 listed file .*1\.json \(AWS Error ACCESS"):
-        summary.require_all_read()
+        for n_loaded in (1, 0):
+            summary = load()
+            assert (summary.lines["accepted"], summary.changed) == (n_loaded, [])
+            with pytest.raises(
+                InputError, match=r"found 1 listed file .*json \(AWS Error ACCESS_D"
+            ):
+                summary.require_all_read()
     load().require_all_read()
-    assert len(pl.read_delta(lakehouse.uri(EVENTS))) == 5 * 9
+    assert users_of(lakehouse) == ["1", "2", "3"]
+    assert load().describe() == "no new file"
 
 
 def test_plan_counts_no_file_of_a_lakehouse_among_the_logs(
