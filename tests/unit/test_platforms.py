@@ -101,6 +101,15 @@ def test_every_platform_starts_the_night() -> None:
         assert "**Not run here.**" in text_of(page)
 
 
+def test_scheduled_nights_wait_for_the_lock_of_one_that_died_elsewhere() -> None:
+    nights = [
+        (path.name, options) for path in FILES for job, options in commands_of(path)
+        if job == "nightly" and "--date" in options
+    ]  # fmt: skip
+    assert {"churn-spark.cron", "churn-spark.service"} < {name for name, _ in nights}
+    assert [name for name, options in nights if "--wait" not in options] == []
+
+
 @cache
 def variables_that_are_read() -> frozenset[str]:
     scripts = [ROOT / "spark-submit.sh", ROOT / "Dockerfile", DEPLOY / "kubernetes" / "submit.sh"]
