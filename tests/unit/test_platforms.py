@@ -77,6 +77,16 @@ def airflow_tasks() -> Iterator[tuple[str, list[str]]]:
             yield str(job.value), re.findall(r"'(--[a-z-]+)'", ast.unparse(node))
 
 
+def test_airflow_does_one_night_at_a_time_in_a_backfill_too() -> None:
+    # Whatever the DAG's own max_active_runs is, Airflow takes ten runs of a backfill at once.
+    texts = {path: text_of(path) for path in [AIRFLOW, *(ROOT / "docs").rglob("*.md")]}
+    told = [one for text in texts.values() for one in re.findall("airflow backfill [^`]*", text)]
+    assert len(told) == 2
+    assert [one for one in told if "--max-active-runs 1" not in one] == []
+    [nightly] = re.findall(r"SparkSubmitJob\(\s+task_id=\"nightly\",.*?\n    \)", texts[AIRFLOW], re.S)
+    assert "max_active_tis_per_dag=1," in nightly
+
+
 def options_of(job: str) -> set[str]:
     command = typer.main.get_command(import_module(f"jobs.{job}").app)
     return {name for one in command.params for name in one.opts} | {"--help"}
