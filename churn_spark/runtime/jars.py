@@ -146,12 +146,15 @@ def _coordinates(packages: tuple[str, ...]) -> str:
 
 
 def listed_jars(packages: tuple[str, ...]) -> list[str]:
-    """Paths of the jars that set-up has put on its list; none unless all are still there."""
+    """Paths of the jars that set-up has put on its list; none unless all are still there.
+
+    None, too, where another user has set up, into a home that this one may not look into.
+    """
     try:
         first, *jars = _list_path(packages).read_text(encoding="utf-8").splitlines()
+        is_complete = first == _coordinates(packages) and all(Path(jar).is_file() for jar in jars)
     except (OSError, ValueError):
         return []
-    is_complete = first == _coordinates(packages) and all(Path(jar).is_file() for jar in jars)
     return jars if is_complete else []
 
 
