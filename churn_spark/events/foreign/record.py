@@ -178,7 +178,8 @@ def _user(column: UserColumn) -> _Read:
 
     def read(value: object) -> object:
         word = _word(value)
-        return "" if word is None or (isinstance(word, str) and word in nobody) else value
+        is_named = isinstance(word, str | bool) and str(word) in nobody
+        return "" if word is None or is_named else value
 
     return _then(column, read)
 
@@ -208,7 +209,7 @@ def _page(column: PageColumn) -> _Read:
 
     def read(value: object) -> object:
         word = _word(value)
-        return roles.get(word, word) if isinstance(word, str) else word
+        return roles.get(str(word), word) if isinstance(word, str | bool) else word
 
     return _then(Column(column=column.column), read)
 
