@@ -126,6 +126,22 @@ def test_override_is_read_as_yaml(override: str, section: str, key: str, expecte
     assert found == (override.partition("=")[2] if expected is None else expected)
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "labels.horizon_days=yes",
+        "retention_list.capacity=on",
+        "lightgbm.learning_rate=true",
+        "retention_list.value_by_level={paid: yes}",
+        "tuning.lambda_l2=[on, 500.0]",
+    ],
+)
+def test_number_that_yaml_takes_for_a_boolean_is_refused(override: str) -> None:
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"{key}: expected a number"):
+        load_config(overrides=[override])
+
+
 def test_override_leaves_the_other_keys_of_its_section() -> None:
     changed = load_config(overrides=["labels.gap_days=0"]).labels
     assert changed.model_dump() == {
