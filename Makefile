@@ -250,9 +250,12 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
 	sockets=$$(mktemp -d /tmp/churn.XXXXXX); trap 'rm -rf "$$sockets"' EXIT; \
-	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
-	  --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
-	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
+	worst=0; for notebook in notebooks/*.ipynb; do \
+	  LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	    --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
+	    --output-dir "$$lakehouse/reports/notebooks" "$$notebook" || { code=$$?; \
+	    (( code > worst )) && worst=$$code; echo "error: $$notebook left no new page: see above" >&2; }; \
+	done; exit $$worst
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom

@@ -5,6 +5,7 @@ Needs no Spark: the service's image has none.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -63,7 +64,8 @@ def main(
         return
     changes = with_mapping(overrides, mapping)
     changes += [f"serving.port={port}"] * (port is not None)
-    changes += [f"serving.host={host}"] * (host is not None)
+    # In quotes: YAML takes :: for a section.
+    changes += [f"serving.host={json.dumps(host)}"] * (host is not None)
     changes += ["serving.require_key=false"] * without_keys
     service = load_config(env, changes).service
     with speaking_of(service.labels.churn):
