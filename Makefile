@@ -67,8 +67,8 @@ demo: setup ## The whole flow on a simulated log: [OPEN=1] shows the pages in a 
 
 .PHONY: run
 run: $(if $(EVENTS),setup,events-missing) ## The whole flow on your files: EVENTS=path [DATE=YYYY-MM-DD] [MAPPING=file]
-	@if [ -d "$${LAKEHOUSE:-lakehouse}/demo_log" ]; then \
-	  aside="$${LAKEHOUSE:-lakehouse}-demo-$$(date +%s)"; mv "$${LAKEHOUSE:-lakehouse}" "$$aside"; \
+	@lake="$${LAKEHOUSE:-lakehouse}"; lake="$${lake%/}"; if [ -d "$$lake/demo_log" ]; then \
+	  aside="$$lake-demo-$$(date +%s)"; mv "$$lake" "$$aside" || exit 2; \
 	  echo "The demo's lakehouse now is $$aside: simulated and real logs don't mix"; fi
 	@"$(PY)" -m jobs.nightly --events "$$EVENTS" --evaluate $(if $(DATE),--date "$$DATE") \
 	  $(if $(MAPPING),--mapping "$$MAPPING")
@@ -250,9 +250,12 @@ notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/n
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \
 	sockets=$$(mktemp -d /tmp/churn.XXXXXX); trap 'rm -rf "$$sockets"' EXIT; \
-	LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
-	  --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
-	  --output-dir "$$lakehouse/reports/notebooks" notebooks/*.ipynb
+	worst=0; for notebook in notebooks/*.ipynb; do \
+	  LAKEHOUSE="$$lakehouse" "$(PY)" -m nbconvert --log-level ERROR --to html --execute \
+	    --KernelManager.transport=ipc --KernelManager.ip="$$sockets/kernel" \
+	    --output-dir "$$lakehouse/reports/notebooks" "$$notebook" || { code=$$?; \
+	    (( code > worst )) && worst=$$code; echo "error: $$notebook left no new page: see above" >&2; }; \
+	done; exit $$worst
 
 .PHONY: lint
 lint: setup ## Style, formatting, types, and who may import whom

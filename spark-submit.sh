@@ -58,10 +58,16 @@ eval "$java_settings"
 mapfile -t jars < <("$python" -m churn_spark.runtime.jars --spark-submit "$@")
 ((${#jars[@]})) || fail "found no list of Spark jars: run make setup"
 
-# The pip-installed Spark and no other; and the packages that the executors import, zipped. The
-# zip is named by its content: a job that still runs keeps its own, whatever is submitted next.
-mapfile -t paths < <("$python" - "$root" <<'PY'
-import hashlib, importlib.util, io, os, sys, zipfile
+# The pip-installed Spark and no other.
+SPARK_HOME=$("$python" -c 'import importlib.util, pathlib
+print(pathlib.Path(importlib.util.find_spec("pyspark").origin).parent)')
+export SPARK_HOME
+
+# The packages that the executors import, zipped. The zip is named by its content: a job that still
+# runs keeps its own, whatever is submitted next.
+zip_packages() {
+  "$python" - "$root" <<'PY'
+import hashlib, io, os, sys, zipfile
 from pathlib import Path
 
 root = Path(sys.argv[1])
@@ -81,11 +87,8 @@ if not target.is_file():
     part.write_bytes(content.getvalue())
     part.replace(target)
 print(target)
-print(Path(importlib.util.find_spec("pyspark").origin).parent)
 PY
-)
-((${#paths[@]} == 2)) || fail "the packages could not be zipped into $root/build: is it writable?"
-export SPARK_HOME=${paths[1]}
+}
 
 master=${SPARK_MASTER:-local[*]}
 settings=(
@@ -96,6 +99,12 @@ settings=(
   --conf spark.executor.extraJavaOptions=-Duser.timezone=UTC
   --conf spark.ui.showConsoleProgress=false
 )
+# Within one machine's JVM the workers import from PYTHONPATH: a checkout may be read-only.
+if [[ ! $master =~ ^local(\[.*\])?$ ]]; then
+  packages=$(zip_packages) ||
+    fail "the packages could not be zipped into $root/build: is it writable?"
+  settings+=(--py-files "$packages")
+fi
 if [[ $master == local* ]]; then
   # A laptop's host name may resolve to nothing, or to a network that is gone.
   settings+=(
@@ -115,5 +124,4 @@ exec "$SPARK_HOME/bin/spark-submit" \
   --driver-java-options "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC \"-Dlog4j2.configurationFile=$CHURN_CONF_DIR/log4j2.properties\"" \
   "${jars[@]}" \
   "${settings[@]}" \
-  --py-files "${paths[0]}" \
   "$root/jobs/$job.py" "$@"

@@ -22,13 +22,9 @@ from churn_spark.config import PolicyConfig, load_config
 from churn_spark.contracts.tables.ml import CONTROL, LISTED
 from churn_spark.evaluation.expected import expected_roc_auc
 from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
-from churn_spark.monitoring.performance.performance import (
-    Estimate,
-    change_against,
-    count_positive_users,
-    measure,
-)
+from churn_spark.monitoring.performance.performance import Estimate, change_against, measure
 from churn_spark.monitoring.policy.evidence import DriftFact, Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release, start_policy
 from churn_spark.monitoring.policy.policy_state import PolicyState

@@ -50,7 +50,7 @@ _TROUBLES: Final = (
     ),
     _Trouble(
         r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|Code>AccessDenied"
-        r"|lacked the necessary privileges",
+        r"|ACCESS_DENIED|lacked the necessary privileges",
         "the object store does not let these keys do it",
         "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they are "
         "allowed (docs/stores.md)",

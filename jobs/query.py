@@ -49,7 +49,13 @@ def main(
             "--format", help="table, csv or json; default: table on a terminal, else csv."
         ),
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Number of rows to show at most.")] = 50,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of rows to show at most; default: 50 of a table, all of csv and json.",
+        ),
+    ] = None,
     env: EnvOption = "local",
     overrides: SetOption = None,
 ) -> None:

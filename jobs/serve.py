@@ -5,6 +5,7 @@ Needs no Spark: the service's image has none.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -17,7 +18,31 @@ from jobs._command import new_app, run_app
 from jobs._options import EnvOption, MappingOption, SetOption, with_mapping
 
 app = new_app()
-Port = Annotated[int | None, typer.Option(envvar="CHURN_PORT", help="Default: serving.port.")]
+
+
+def parse_port(text: str) -> int | None:
+    """The number of a port; none where the text is Kubernetes' link to a service.
+
+    Into each pod Kubernetes puts `CHURN_PORT=tcp://ADDRESS:PORT` where a service of its own is
+    named churn, over what the image says.
+
+    Raises:
+        typer.BadParameter: if the text is neither.
+    """
+    if text.startswith("tcp://"):
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"found {text!r}, expected a number such as 8000") from error
+
+
+Port = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CHURN_PORT", parser=parse_port, metavar="<int>", help="Default: serving.port."
+    ),
+]
 Host = Annotated[str | None, typer.Option(envvar="CHURN_HOST", help="Default: serving.host.")]
 WithoutKeys = Annotated[
     bool, typer.Option("--without-keys", help="Require no API key: answer everybody.")
@@ -39,7 +64,8 @@ def main(
         return
     changes = with_mapping(overrides, mapping)
     changes += [f"serving.port={port}"] * (port is not None)
-    changes += [f"serving.host={host}"] * (host is not None)
+    # In quotes: YAML takes :: for a section.
+    changes += [f"serving.host={json.dumps(host)}"] * (host is not None)
     changes += ["serving.require_key=false"] * without_keys
     service = load_config(env, changes).service
     with speaking_of(service.labels.churn):

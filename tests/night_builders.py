@@ -345,7 +345,8 @@ def _performance(
                     "window_start": window, "window_end": window + timedelta(days=7),
                     "value": value, "low": value - reach, "high": value + reach,
                     "n_rows": n_rows if place == "all" else n_rows // 3,
-                    "n_positive": int(0.045 * n_rows), "reference": usual,
+                    "n_positive": int(0.045 * n_rows), "n_cancels": int(0.045 * n_rows),
+                    "reference": usual,
                     "difference": value - usual, "difference_low": value - usual - 1.2 * reach,
                     "difference_high": value - usual + 1.2 * reach,
                 }

@@ -38,7 +38,7 @@ class Effect:
         return [*effect.describe_effect(records(self.rows))]
 
     def newest(self) -> pd.DataFrame:
-        """The newest figures of each campaign, by part of the users.
+        """The newest figures of the campaign that was looked at last, by part of the users.
 
         `saved` is the share of users who would have cancelled and have not: of all listed
         (`basis` listed), or of those who were reached (`contact`). `always_low` to `always_high`

@@ -15,7 +15,7 @@ from churn_spark.errors import QueryError
 from churn_spark.lakehouse import spark_rows
 from churn_spark.lakehouse.arrow_schema import to_frame
 from churn_spark.lakehouse.readable import ReadableLakehouse
-from churn_spark.lakehouse.selection import Between, Value, Where
+from churn_spark.lakehouse.selection import Between, Value, Where, both
 from churn_spark.pipeline.query import explain_column
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Table:
         )
 
     def _narrowed(self, more: Where) -> Table:
-        return replace(self, chosen={**self.chosen, **more})
+        return replace(self, chosen=both(self.chosen, more))
 
     def _value_of(self, column: str, value: Any) -> Value:
         self._require(column)

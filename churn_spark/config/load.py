@@ -29,6 +29,7 @@ from churn_spark.config.scoring import RetentionListConfig, ScoringConfig, Uplif
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
+from churn_spark.config.yaml_text import RepeatedKeyError, parse_yaml
 from churn_spark.errors import ConfigError
 
 Slice = TypeVar("Slice", bound=Section)
@@ -76,7 +77,8 @@ class Config(Section):
         """The place as all of the project's libraries take it: of a local folder its path."""
         if not place.strip():
             raise ValueError("expected a folder, or an address of object storage")
-        return re.sub("^file:/+", "/", place)
+        # An object store takes a second slash for a name of its own.
+        return re.sub("(?<=[^/:])/+$", "", re.sub("^file:/+", "/", place))
 
     @model_validator(mode="after")
     def _check_silence(self) -> Self:
@@ -234,11 +236,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _read_values(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise ConfigError(
             f"{path} can't be read: {error.strerror}; expected a file that this user may read"
         ) from error
+    except RepeatedKeyError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = _place_of(error)
         raise ConfigError(f"{path} is no valid YAML in UTF-8{where}") from None
@@ -260,7 +264,9 @@ def _parse_override(override: str) -> dict[str, Any]:
         shown = name[0] if name else ""
         raise ConfigError(f"found --set {shown!r} without a value, expected section.key=value")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = parse_yaml(value)
+    except RepeatedKeyError as error:
+        raise ConfigError(f"the value in --set {path!r}: {error}") from None
     except yaml.YAMLError as error:
         where = _place_of(error)
         raise ConfigError(f"the value in --set {path!r} is no valid YAML{where}") from None

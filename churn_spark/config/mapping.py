@@ -17,6 +17,11 @@ from churn_spark.config.section import Section
 from churn_spark.contracts.pages import ROLES
 
 _LONGEST_SILENCE_MINUTES = 720
+_BOOLEANS = {
+    True: ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"),
+    False: ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"),
+}
+"""What YAML reads as a boolean, which forgets how it was written: each may be the log's word."""
 
 
 def _as_section(value: object) -> object:
@@ -31,7 +36,11 @@ def _as_many(value: object) -> object:
 def _as_texts(value: object) -> object:
     """Values as texts: YAML reads 17 as a number, and `no` as false."""
     many = _as_many(value)
-    return [str(one) for one in many] if isinstance(many, list | tuple) else many
+    if not isinstance(many, list | tuple):
+        return many
+    return [
+        text for one in many for text in (_BOOLEANS[one] if isinstance(one, bool) else [str(one)])
+    ]
 
 
 _Name = Annotated[str, Field(min_length=1)]

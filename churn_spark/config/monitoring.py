@@ -120,8 +120,10 @@ class ChecksConfig(Section):
     def _check_days(cls, days: tuple[str, ...]) -> tuple[str, ...]:
         for day in days:
             try:
-                # Of a leap year, which has all days.
-                date.fromisoformat(f"2000-{day}" if len(day) == len("12-25") else day)
+                # Of a leap year, which has all days; `is_holiday` compares texts.
+                full = f"2000-{day}" if len(day) == len("12-25") else day
+                if str(date.fromisoformat(full)) != full:
+                    raise ValueError(full)
             except ValueError as error:
                 raise ValueError(
                     f"found the holiday {day!r}, expected a day of each year, 12-25, or a date, "

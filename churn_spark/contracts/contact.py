@@ -15,6 +15,7 @@ INBOX: Final = "_inbox/contacts"
 NOT_REACHED: Final = "not_reached"
 Outcome = Literal["accepted", "declined", "reached", "not_reached"]
 _LATEST_DAYS: Final = 400
+_EXPECTED_TIME: Final = "expected an instant as in 2026-03-02T10:15:00Z"
 
 
 class Contact(BaseModel):
@@ -49,14 +50,18 @@ class Contact(BaseModel):
     def _only_text(cls, found: object) -> object:
         """An instant as text only, for the same reason."""
         if not isinstance(found, str | datetime) or str(found).strip().isdecimal():
-            raise ValueError("expected an instant as in 2026-03-02T10:15:00Z")
+            raise ValueError(_EXPECTED_TIME)
         return found
 
     @field_validator("time")
     @classmethod
     def _in_utc(cls, found: datetime) -> datetime:
         aware = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).replace(microsecond=0)
+        try:
+            return aware.astimezone(UTC).replace(microsecond=0)
+        except OverflowError:
+            # The last hours of year 9999, or the first of year 1, in a zone of their own.
+            raise ValueError(_EXPECTED_TIME) from None
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

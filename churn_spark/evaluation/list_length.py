@@ -50,7 +50,7 @@ class ListPlan:
     Attributes:
         lists: the shortest first.
         chosen: length of the list in use; 0: none.
-        n_users: in the order, of whom the longest list has all.
+        n_users: who are scored; more than the longest list has where lists can't have them all.
         n_cancels: expected among them.
         best: the length of the largest net value; 0 where no offer pays, or nobody has said what
             they cost.
@@ -66,9 +66,23 @@ class ListPlan:
     n_checked: int
     costs: CostsConfig | None
 
+    @property
+    def longest(self) -> int:
+        """Users on the longest list."""
+        return self.lists[-1].length
+
+    @property
+    def by_chance(self) -> float:
+        """Cancels expected among as many users drawn at random as the longest list has."""
+        return self.n_cancels * self.longest / self.n_users
+
 
 def plan_lists(
-    probabilities: Floats, chosen: int, n_checked: float, costs: CostsConfig
+    probabilities: Floats,
+    chosen: int,
+    n_checked: float,
+    costs: CostsConfig,
+    scored: tuple[int, float] | None = None,
 ) -> ListPlan | None:
     """What lists of several lengths lead to; none where there is nobody to list.
 
@@ -77,6 +91,7 @@ def plan_lists(
         chosen: length of the list in use; it is among the lengths.
         n_checked: cancels that the level of the probabilities was checked on; 0: unknown.
         costs: money is left out while they are placeholders.
+        scored: users, and the cancels expected among them, where these are only the first of them.
     """
     if not len(probabilities):
         return None
@@ -88,8 +103,8 @@ def plan_lists(
     lengths = _lengths(len(probabilities), chosen)
     lists = [_plan(n, float(means[n]), float(spreads[n]), prices) for n in lengths]
     best = 0 if prices is None else int(np.argmax(_net(np.arange(len(means)), means, prices)))
-    total = float(means[-1])
-    return ListPlan(tuple(lists), chosen, len(probabilities), total, best, int(n_checked), prices)
+    n_users, total = scored or (len(probabilities), float(means[-1]))
+    return ListPlan(tuple(lists), chosen, n_users, total, best, int(n_checked), prices)
 
 
 def describe_plan(plan: ListPlan) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from churn_spark.arrays import Values
 
 
@@ -25,3 +27,21 @@ def effective_size(weights: Values) -> float:
     """
     squares = float(weights @ weights)
     return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def count_positive_users(labels: Values, users: Values, weights: Values | None = None) -> int:
+    """Users who cancel: one who is in several weekly snapshots counts once.
+
+    With weights as many as users of equal weight would tell as much.
+    """
+    return count_users(users, labels == 1, weights)
+
+
+def count_users(users: Values, is_chosen: Values, weights: Values | None) -> int:
+    """Users of the chosen rows, each by the most that one of these counts."""
+    names, user = np.unique(users[is_chosen], return_inverse=True)
+    if weights is None:
+        return len(names)
+    most = np.zeros(len(names))
+    np.maximum.at(most, user, weights[is_chosen])
+    return int(effective_size(most))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.location import escape_glob
 
 _READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
 JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
@@ -39,7 +39,7 @@ class Location:
 
     Attributes:
         files: to read, by path; of a folder only JSON files.
-        ignored: paths of the other files in the folder.
+        ignored: paths of the other files in the folders.
     """
 
     files: Sequence[ListedFile]
@@ -84,31 +84,32 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
             if encoding.upper() not in _READS_ALL_NAMES:
                 _require_ascii(path, roots, encoding)
             _require_utf8(roots)
-        found = [
-            file
-            for place in (match.getPath() for match in matches)
-            for file in _walk(file_system, place, place.depth() - (not is_named))
-        ]
+        found = {
+            file.path: (file, match.isDirectory())
+            for match in matches
+            for file in _walk(
+                file_system, match.getPath(), match.getPath().depth() - (not is_named)
+            )
+        }
     except Py4JJavaError as error:
         reason = error.java_exception.toString()
         raise InputError(
             f"can't list {path}: {reason}; expected a readable folder, file or glob"
         ) from error
-    is_folder = len(matches) == 1 and matches[0].isDirectory()
     endings = (*JSON_ENDINGS, *others)
-    files = [file for file in found if not is_folder or file.path.endswith(endings)]
-    if not files:
+    chosen = [
+        file
+        for file, is_in_folder in found.values()
+        # What is named itself is taken whatever its name.
+        if not is_in_folder or file.path.endswith(endings)
+    ]
+    if not chosen:
         raise InputError(
-            f"found no event file at {path}; expected a folder with .json or .json.gz files, "
-            "a file or a glob: check the path"
+            f"found no event file at {path}; expected a folder with files whose names end with "
+            ".json, .jsonl or .ndjson, each also .gz, a file or a glob: check the path"
         )
-    ignored = sorted({file.path for file in found} - {file.path for file in files})
-    return Location(sorted(files, key=lambda file: file.path), ignored)
-
-
-def escape_glob(path: str) -> str:
-    """The glob that matches exactly this path."""
-    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
+    ignored = sorted(found.keys() - {file.path for file in chosen})
+    return Location(sorted(chosen, key=lambda file: file.path), ignored)
 
 
 def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:

@@ -11,8 +11,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from churn_spark.events.files import escape_glob
 from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK, is_compressed
+from churn_spark.lakehouse.location import escape_glob
 
 
 def read_lines(

@@ -22,20 +22,21 @@ _THREADS: Final = 16
 
 
 def prove(path: str, size: int) -> str | None:
-    """Hash of the first bytes of a file; none where it can't be opened, or not by Python.
+    """Hash of the first bytes of a file; none where Python doesn't reach it.
 
     Args:
         path: of the file, as listed.
         size: number of the bytes. Of more than a megabyte sixteen places are looked at, both ends
             among them.
+
+    Raises:
+        FileNotFoundError: if it is gone.
+        PermissionError: if it may not be read.
     """
     if not is_reachable(path):
         return None
-    try:
-        with open_source(path) as source:
-            return _hash(source, size)
-    except (FileNotFoundError, PermissionError):
-        return None
+    with open_source(path) as source:
+        return _hash(source, size)
 
 
 def look_at_files(notes: Iterable[FileNote], config: IngestConfig) -> list[FileNote]:

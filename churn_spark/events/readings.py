@@ -9,7 +9,7 @@ it had delivered may be all that is left of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -24,7 +24,10 @@ from churn_spark.lakehouse.polars_schema import polars_schema_of
 Status = Literal["read", "read on", "read again", "unchanged", "changed", "unread"]
 Reload = Literal["changed", "all"]
 Prove = Callable[[str, int], str | None]
-"""Path of a file and a number of bytes -> hash of its first bytes; none where it can't be read."""
+"""Path of a file and a number of bytes -> hash of its first bytes; none where it can't be reached.
+
+It raises what opening a file does that is gone, or may not be read.
+"""
 
 _READINGS: Final = frozenset({"read", "read on", "read again"})
 
@@ -109,11 +112,14 @@ class Plan:
         notes: of the files that are to be read, and of those that were changed since.
         young: paths of files that may still be written: they are left for the next run.
         changed: paths of files that differ from what was read of them, and stay so.
+        refused: path of a file that is listed otherwise than it was -> why nobody can look how it
+            differs: it is left for the next run.
     """
 
     notes: Sequence[FileNote]
     young: Sequence[str]
     changed: Sequence[str]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_files(rows: pa.Table) -> dict[str, KnownFile]:
@@ -151,6 +157,7 @@ def plan_readings(
         rules: what decides beside.
     """
     notes, young, changed = [], [], []
+    refused: dict[str, str] = {}
     for file in files:
         told = known.get(file.path)
         if told and told.newest.describes(file) and not _is_wanted(told, rules):
@@ -163,11 +170,15 @@ def plan_readings(
         if rules.settled_by < file.modified <= rules.now:
             young.append(file.path)
             continue
-        note = _decide(file, told, prove, rules)
+        try:
+            note = _decide(file, told, prove, rules)
+        except (FileNotFoundError, PermissionError) as error:
+            refused[file.path] = str(error)
+            continue
         notes.append(note)
         if note.status == "changed":
             changed.append(file.path)
-    return Plan(notes, young, changed)
+    return Plan(notes, young, changed, refused)
 
 
 def build_files(notes: Iterable[FileNote], broken: Mapping[str, str], batch: int) -> pl.DataFrame:

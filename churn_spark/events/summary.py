@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from churn_spark.errors import InputError
@@ -40,6 +40,8 @@ class IngestSummary:
         ignored: files in the input folder that are no event files.
         young: files that may still be written, and are left for the next run.
         min_age_minutes: that they lack.
+        refused: file that was read before and can't be opened now, though it is listed otherwise ->
+            the reason.
     """
 
     batches: Sequence[BatchFacts]
@@ -47,6 +49,7 @@ class IngestSummary:
     ignored: Sequence[str] = ()
     young: Sequence[str] = ()
     min_age_minutes: float = 0.0
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> Counter[str]:
@@ -59,12 +62,13 @@ class IngestSummary:
     @property
     def unread(self) -> dict[str, str]:
         """Files that could not be opened, each with the reason."""
-        return {
+        of_batches = {
             note.path: note.problem or ""
             for batch in self.batches
             for note in batch.files
             if note.status == "unread"
         }
+        return {**self.refused, **of_batches}
 
     def describe(self) -> str:
         """One line that adds up."""

@@ -88,6 +88,16 @@ def text_of(name: str, value: object) -> str | None:
     return f'"{text}"' if is_word else text
 
 
+def word_of(value: object) -> object:
+    """A text without white space around it; a number is its digits, as an id or a code may be one.
+
+    What is neither stays as it is.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = text_of("userId", value) if is_number else value
+    return text.strip(WHITE_SPACE) if isinstance(text, str) else text
+
+
 def state_of(location: str | None) -> str | None:
     """`New York-Newark-Jersey City, NY-NJ-PA` -> `NY`; None where nothing is left.
 

@@ -92,15 +92,26 @@ class Files:
         return sorted(str(one.getPath().getName()) for one in file_system.listStatus(target))
 
     def walk(self, folder: str = "") -> Iterator[str]:
-        """Every file below a folder, by its path relative to the root; none where it is missing."""
-        root = self._path("").toUri().getPath().rstrip("/")
+        """Every file below a folder, by its path relative to the root; none where it is missing.
+
+        Raises:
+            ValueError: if one is listed as elsewhere: whoever walks may delete what is found.
+        """
         target = self._path(folder)
         file_system = self._file_system(target)
         if not file_system.exists(target):
             return
+        # What is found has its whole path, also where the root is a relative one.
+        root, below = (
+            f"{file_system.makeQualified(one).toUri().getPath().rstrip('/')}/"
+            for one in (self._path(""), target)
+        )
         found = file_system.listFiles(target, True)
         while found.hasNext():
-            yield str(found.next().getPath().toUri().getPath())[len(root) + 1 :]
+            path = str(found.next().getPath().toUri().getPath())
+            if not path.startswith(below):
+                raise ValueError(f"found {path}, expected a file below {below}")
+            yield path.removeprefix(root)
 
     def listed(self, path: str) -> tuple[str, int, int]:
         """A file as it is listed: its path with a scheme, its size, milliseconds of its change."""

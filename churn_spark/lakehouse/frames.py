@@ -203,6 +203,14 @@ def count_by(rows: Rows, column: str) -> dict[str, int]:
     return {str(value): int(n) for value, n in rows[column].value_counts().items()}
 
 
+def count_and_sum(rows: Rows, column: str) -> tuple[int, float]:
+    """How many there are, and the sum of a column, 0 of none."""
+    if isinstance(rows, DataFrame):
+        n, total = rows.agg(F.count(F.lit(1)), F.sum(column)).collect()[0]
+        return n, float(total or 0.0)
+    return len(rows), float(rows[column].sum())
+
+
 @contextmanager
 def kept(rows: Rows) -> Iterator[Rows]:
     """The rows, computed once however often they are read; spilled where they don't fit."""

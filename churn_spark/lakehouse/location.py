@@ -30,6 +30,11 @@ def qualify(spark: SparkSession, path: str) -> str:
     return str(file_system.makeQualified(as_path).toString())
 
 
+def escape_glob(path: str) -> str:
+    """The glob of Hadoop's that matches exactly this path."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
+
+
 def native_root(qualified: str) -> str | None:
     """What deltalake calls a folder: a plain path, or an address; none where it can't reach it.
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +15,11 @@ from pyarrow import fs
 from churn_spark.lakehouse import hdfs
 
 _SCHEMES: Final = frozenset({"file", "s3", "s3a", "gs", "abfs", "abfss"})
+_REFUSED: Final = re.compile(
+    r"ACCESS_DENIED|PERMISSION_DENIED|Permission denied|INVALID_OBJECT_STATE|HTTP status 403"
+)
+"""Of one file among many: its rights, or that it was moved to an archive. Of an object store Arrow
+says so by a plain `OSError`."""
 
 
 def is_reachable(path: str) -> bool:
@@ -21,7 +29,8 @@ def is_reachable(path: str) -> bool:
     return path.partition(":")[0] in _SCHEMES
 
 
-def open_source(path: str) -> pa.NativeFile:
+@contextmanager
+def open_source(path: str) -> Iterator[pa.NativeFile]:
     """The opened file; keys and end points of an object store come from the environment.
 
     Args:
@@ -29,10 +38,16 @@ def open_source(path: str) -> pa.NativeFile:
 
     Raises:
         FileNotFoundError: if it is gone.
-        PermissionError: if it may not be read.
+        PermissionError: if it may not be read, by whatever error its store says so.
     """
-    system, name = locate(path)
-    return system.open_input_file(name)
+    try:
+        system, name = locate(path)
+        with system.open_input_file(name) as source:
+            yield source
+    except OSError as error:
+        if _REFUSED.search(str(error)):
+            raise PermissionError(str(error)) from error
+        raise
 
 
 def locate(path: str) -> tuple[Any, str]:

@@ -8,6 +8,7 @@ from datetime import date
 from functools import reduce
 from math import prod
 from operator import and_
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -31,6 +32,36 @@ class Between:
 
 Where = Mapping[str, Collection[Value] | Between]
 """Column -> its values; a row must fit all columns. Rows without a value fit none."""
+
+
+def both(where: Where, other: Where) -> Where:
+    """The rows that fit one and the other."""
+    shared = {name: _both(where[name], other[name]) for name in where if name in other}
+    return {**where, **other, **shared}
+
+
+def _both(
+    values: Collection[Value] | Between, others: Collection[Value] | Between
+) -> Collection[Value] | Between:
+    if not isinstance(values, Between):
+        return [value for value in values if _fits(value, others)]
+    if not isinstance(others, Between):
+        return [value for value in others if _fits(value, values)]
+    return Between(
+        max(_given(values.first, others.first), default=None),
+        min(_given(values.last, others.last), default=None),
+    )
+
+
+def _given(*ends: Any) -> list[Any]:
+    return [end for end in ends if end is not None]
+
+
+def _fits(value: Any, values: Collection[Value] | Between) -> bool:
+    if not isinstance(values, Between):
+        return value in values
+    is_late_enough = values.first is None or values.first <= value
+    return bool(is_late_enough and (values.last is None or value <= values.last))
 
 
 def is_empty(where: Where) -> bool:

@@ -16,7 +16,7 @@ from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.commits import Once, last_number, table_id
 from churn_spark.lakehouse.files import Files
-from churn_spark.lakehouse.location import qualify
+from churn_spark.lakehouse.location import escape_glob, qualify
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.lakehouse.schema import conform, struct_of
 from churn_spark.lakehouse.selection import (
@@ -49,10 +49,6 @@ class Lakehouse(SmallTables):
     def path(self, spec: TableSpec) -> str:
         """Where the table is."""
         return f"{self.root.rstrip('/')}/{spec.path}"
-
-    def checkpoint(self, job_name: str) -> str:
-        """Where a streaming job keeps what it has read."""
-        return f"{self.root.rstrip('/')}/_checkpoints/{job_name}"
 
     @property
     def files(self) -> Files:
@@ -91,7 +87,8 @@ class Lakehouse(SmallTables):
 
         Read off the commit files' names, as the Delta protocol fixes them: no Spark job.
         """
-        pattern = self._jvm.org.apache.hadoop.fs.Path(f"{self.path(spec)}/_delta_log/*.json")
+        commits_of = f"{escape_glob(self.path(spec))}/_delta_log/*.json"
+        pattern = self._jvm.org.apache.hadoop.fs.Path(commits_of)
         file_system = pattern.getFileSystem(self.spark._jsc.hadoopConfiguration())
         # Hadoop sorts what a glob finds, and the numbers have leading zeros.
         commits = file_system.globStatus(pattern)

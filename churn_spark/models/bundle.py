@@ -40,6 +40,8 @@ _TREES, _ENCODING, _CALIBRATION = "trees.txt", "encoding.json", "calibration.jso
 _ABOUT, _BASELINE = "about.json", "baseline.parquet"
 _FILES = (_TREES, _ENCODING, _CALIBRATION, _ABOUT, _BASELINE)
 _BEHAVIOUR, _FADING = "behaviour.json", "fading.json"
+POSITIVE_USERS = "n_positive_users"
+"""The metric that says how many users of the validation have cancelled."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,14 @@ class ModelBundle:
         """The subscription that most of its training rows had; none where it didn't look."""
         level = self.encoding.typical.get(LEVEL_FEATURE)
         return level if isinstance(level, str) else None
+
+    @property
+    def n_checked(self) -> float:
+        """Cancels that the level of its probabilities was validated on; 0 where unknown.
+
+        Users who cancelled; of an older release their rows, of which each has several.
+        """
+        return self.metrics.get(POSITIVE_USERS, self.metrics.get("n_positive", 0.0))
 
     def without_baseline(self) -> ModelBundle:
         """The same model for scoring alone: small enough to be sent to every task."""

@@ -15,7 +15,9 @@ from churn_spark.contracts.features.spec import named
 from churn_spark.evaluation.artifacts import write_validation_files
 from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
-from churn_spark.evaluation.treated import WEIGHT
+from churn_spark.evaluation.treated import WEIGHT, weights_in
+from churn_spark.evaluation.weights import count_positive_users
+from churn_spark.models.bundle import POSITIVE_USERS
 
 _KEYS = ("as_of", "user_id", "label", "split", WEIGHT, "churn_probability")
 
@@ -25,8 +27,7 @@ def log_family(
 ) -> dict[str, float]:
     """Log one family to the open run; returns the metrics that are numbers."""
     mlflow.log_params(dict(parameters))
-    metrics = {name: float(value) for name, value in asdict(evaluation.metrics).items()}
-    known = {name: value for name, value in metrics.items() if not math.isnan(value)}
+    known = known_metrics(evaluation)
     mlflow.log_metrics(known)
     features = [name for name in evaluation.rows.columns if name not in _KEYS]
     shown = coarsen(evaluation.rows, named(features))
@@ -34,3 +35,17 @@ def log_family(
         write_validation_files(Path(folder), shown, evaluation.metrics, features, family)
         mlflow.log_artifacts(folder, "validation")
     return known
+
+
+def known_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """The metrics that are numbers, and how many users cancel among the rows.
+
+    Of these depends how well the level of the probabilities is known: a user who cancels is in the
+    rows of two dates or more, which tell the same.
+    """
+    rows = evaluation.rows
+    n_users = count_positive_users(
+        rows["label"].to_numpy(), rows["user_id"].to_numpy(), weights_in(rows)
+    )
+    metrics = asdict(evaluation.metrics) | {POSITIVE_USERS: n_users}
+    return {name: float(value) for name, value in metrics.items() if not math.isnan(value)}

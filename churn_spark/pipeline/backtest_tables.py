@@ -160,6 +160,7 @@ def build_card(
         threshold_reason="best F1 on the early-stopping users; as many as expected where none of "
         "them cancels",
         n_gap_cancels=n_gap_cancels,
+        is_weighted=tested.data.changed is not None,
         is_simulated=is_simulated,
         leaving=_leaving(tested),
     )

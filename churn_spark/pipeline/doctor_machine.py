@@ -99,15 +99,16 @@ def judge_jars(n_jars: int) -> Finding:
     """Whether set-up has fetched the jars of Spark's extensions.
 
     Args:
-        n_jars: that are on the list and on the disk.
+        n_jars: that are on the list and on the disk, where this user can see them.
     """
     if n_jars:
         return is_well("spark jars", f"{count_of(n_jars, 'jar')} beside Spark's own")
     return Finding(
         "spark jars",
         Verdict.WARNING,
-        "none were fetched so far: each job asks Maven Central for them when it starts",
-        f"fetch them once, by `make setup` or `{sys.executable} -m churn_spark.runtime.jars`",
+        "found none that this user can read: each job asks Maven Central for them when it starts",
+        "fetch them once, as the user who runs the jobs, by `make setup` or "
+        f"`{sys.executable} -m churn_spark.runtime.jars`",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from datetime import date as Date
 from datetime import timedelta
@@ -52,7 +53,8 @@ def measure_effect(
     found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
     told = {(week.campaign, week.control_share) for week in found}
     kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
-    rows = effect_rows(kept | found, costs.missed_cancel)
+    worth = math.nan if costs.are_placeholders else costs.missed_cancel
+    rows = effect_rows(kept | found, worth)
     return [{**row, "run_date": night.date} for row in rows if _is_new(row, found)]
 
 

@@ -2,7 +2,8 @@
 
 Killed anywhere, a rerun for the same users finishes it. The order matters: that they are erased is
 noted first, so that no ingest brings them back; what was found is noted next, so that a rerun tells
-the same; events go before the tables that are made of them, and every history goes last.
+the same; the lakehouse's own log files are cleaned at once after it, as they may grow meanwhile;
+events go before the tables that are made of them, and every history goes last.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest, of_events, rollups
 from churn_spark.pipeline.console import say, warn
-from churn_spark.pipeline.erased_logs import note_cleaned
+from churn_spark.pipeline.erased_logs import find_due, note_cleaned
+from churn_spark.pipeline.named_files import require_file_place
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.erasures import (
     Erasure,
@@ -84,12 +86,15 @@ def run(
         sources: file to write the paths of the input files to that hold them.
 
     Raises:
-        InputError: if an id is none, or an erasure of others was begun and isn't finished.
+        InputError: if an id is none, an erasure of others was begun and isn't finished, or the
+            paths can't be written to the file.
         MissingTableError: if no events were loaded yet.
         ConfigError: if the key of pseudonyms is missing.
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
     meant = check_ids(user_ids, config)
+    if sources is not None:
+        require_file_place(sources)
     with USE_CASE.start(lakehouse) as facts:
         ingest.finish_pending(lakehouse, config, privacy)
         users = add_erased(lakehouse, read_user_ids(lakehouse), meant)
@@ -99,20 +104,22 @@ def run(
         stored = sorted({users.stored(one) for one in meant})
         written = sorted({*meant, *stored})
         erasure = _begin(lakehouse, users, meant, tables, stored, written)
-        _remove_rows(lakehouse, config, tables, stored)
         clean_user_files(lakehouse, erasure.inside, written)
-        note_cleaned(lakehouse, erasure.inside, config)
+        note_cleaned(lakehouse, erasure.inside, erasure.due, config)
+        _remove_rows(lakehouse, config, tables, stored)
         for spec in tables:
             forget_history(lakehouse, spec)
         if VALIDATION_SCORES in tables:
             open_registry().note_erasure()
+        # Before it is done: the events that knew these files are gone, and a rerun tells them only
+        # while it isn't.
+        _tell_sources(erasure, sources)
         record_erasure(lakehouse, erasure)
         forget_pending(lakehouse)
         n_rows = sum(erasure.rows[spec.path] for spec in tables)
         facts.append(f"reference {erasure.reference}: {count_of(len(meant), 'user')}")
         facts.append(f"{count_of(n_rows, 'row')} in {count_of(len(tables), 'table')}")
         facts.append(f"{count_of(len(erasure.inside), 'other file')} of the lakehouse")
-    _tell_sources(erasure, sources)
     for table in find_other_tables(lakehouse):
         warn(f"found {table} in the lakehouse, a table that isn't the pipeline's: not touched")
     return erasure
@@ -189,7 +196,9 @@ def _begin(
     inside = find_user_files(lakehouse, written)
     places = {lakehouse.files.listed(path)[0] for path in inside}
     outside = sorted({*delivered["source_file"].unique().to_pylist()} - places)
-    erasure = Erasure(uuid.uuid4().hex, hashes, rows | {_FILES_PLACE: len(inside)}, inside, outside)
+    rows[_FILES_PLACE] = len(inside)
+    due = find_due(lakehouse, inside)
+    erasure = Erasure(uuid.uuid4().hex, hashes, rows, inside, outside, due)
     write_pending(lakehouse, erasure)
     return erasure
 
@@ -221,17 +230,21 @@ def _rows_of(lakehouse: Lakehouse, spec: TableSpec, stored: Sequence[str]) -> Wh
 
 def _tell_sources(erasure: Erasure, sources: Path | None) -> None:
     """Say which input files hold the users, and what is to be done about them."""
+    if not erasure.outside:
+        # An earlier run for these users may have written the file.
+        if sources is not None:
+            say("input files", f"none outside of the lakehouse: {sources} was not written")
+        return
     if sources is not None:
         sources.write_text("".join(f"{path}\n" for path in erasure.outside), encoding="utf-8")
-    if not erasure.outside:
-        return
     n = count_of(len(erasure.outside), "input file")
     say("input files", f"{n} outside of the lakehouse had delivered these users; erase them there")
-    for path in erasure.outside[:_NAMED]:
+    # Without a file nobody else will ever tell them.
+    named = erasure.outside if sources is None else erasure.outside[:_NAMED]
+    for path in named:
         say("", path)
-    if len(erasure.outside) > _NAMED:
-        rest = len(erasure.outside) - _NAMED
-        say("", f"and {rest:,} more" + (f", all in {sources}" if sources else ": see --sources"))
+    if rest := len(erasure.outside) - len(named):
+        say("", f"and {rest:,} more, all in {sources}")
     say(
         "",
         "until then each ingest that reads them again leaves these users out. A file that was "

@@ -14,6 +14,7 @@ from churn_spark.config import NightConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
 from churn_spark.evaluation.treated import WEIGHT, weights_in
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import require_rows
@@ -23,11 +24,7 @@ from churn_spark.monitoring.data_quality.checks import CheckResult, failed_check
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.frames.joint import joint_fact
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
-from churn_spark.monitoring.performance.performance import (
-    compare_aucs,
-    compare_challenger,
-    count_positive_users,
-)
+from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,

@@ -19,6 +19,7 @@ from churn_spark.lakehouse.file_places import read_places
 from churn_spark.lakehouse.native_sources import is_reachable
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import warn
+from churn_spark.pipeline.named_files import require_new_file
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.wording import count_of
 
@@ -46,11 +47,11 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
         max_bytes: of a line that its hash is made of: `ingest.max_line_bytes`.
 
     Raises:
-        InputError: if the file exists, or lines were rejected, but none for the reason.
+        InputError: if the file exists or can't be written, or lines were rejected, but none for
+            the reason.
     """
+    require_new_file(out)
     with USE_CASE.start(lakehouse) as facts:
-        if out.exists():
-            raise InputError(f"found {out}, expected a file that isn't there yet: name another one")
         rows = lakehouse.read(QUARANTINE)
         chosen = rows if reason is None else rows.filter(F.col("reason") == reason)
         if chosen.isEmpty():

@@ -78,8 +78,6 @@ def run(
     """
     with USE_CASE.start(lakehouse, tells_itself=True) as facts:
         listed = _list(lakehouse, config, location)
-        # A lakehouse that lies among the logs has files of JSON, too.
-        listed = listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
         loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
         finished = loader.finish_pending()
         known = lakehouse.read_arrow(FILES)
@@ -92,6 +90,7 @@ def run(
             listed.ignored,
             plan.young,
             config.min_age_minutes,
+            plan.refused,
         )
         facts.append(summary.describe())
     for warning in summary.warnings():
@@ -273,7 +272,7 @@ class _Loader:
 
 
 def _list(lakehouse: Lakehouse, config: IngestConfig, location: str | None) -> Location:
-    """The files of a location; by a mapping others than those of JSON, too.
+    """The files of a location but the lakehouse's own; by a mapping others than those of JSON, too.
 
     Raises:
         InputError: if there is none, or the mapping's profile can't be read.
@@ -282,7 +281,9 @@ def _list(lakehouse: Lakehouse, config: IngestConfig, location: str | None) -> L
         # Before a task does, on whatever machine.
         open_profiles(config.mapping.profile)
     others = ENDINGS if config.mapping else ()
-    return list_location(lakehouse.spark, location or config.events, others)
+    listed = list_location(lakehouse.spark, location or config.events, others)
+    # A lakehouse that lies among the logs has files of JSON, too.
+    return listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
 
 
 def _size(note: FileNote) -> int:

@@ -16,6 +16,7 @@ from churn_spark.pipeline.check_mapping import (
     shown_rows,
 )
 from churn_spark.pipeline.console import say
+from churn_spark.pipeline.named_files import require_new_file
 from churn_spark.wording import count_of
 
 _KINDS = {
@@ -60,11 +61,10 @@ def write_proposal(check: MappingCheck, out: Path) -> None:
     """Write the proposed mapping into a new file.
 
     Raises:
-        InputError: if none was proposed, or the file is there.
+        InputError: if none was proposed, or the file is there or can't be written.
     """
     if check.proposed is None:
         raise InputError("found --out beside --mapping, expected one of them: that one is written")
-    if out.exists():
-        raise InputError(f"found {out}, expected a file that isn't there yet: name another one")
+    require_new_file(out)
     out.write_text(check.proposed, encoding="utf-8")
     say("mapping", f"written to {out}")

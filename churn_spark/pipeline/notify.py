@@ -10,6 +10,7 @@ from churn_spark.contracts.tables import PERFORMANCE
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
+    as_not_told,
     find_in_data,
     find_in_decision,
     find_in_files,
@@ -37,8 +38,9 @@ def notify(
     config: AlertsConfig,
     policy: PolicyConfig,
 ) -> tuple[str, ...]:
-    """Replace the alerts of the date and send what is new; returns the severe ones' keys.
+    """Send what is new and replace the alerts of the date; returns the severe ones' keys.
 
+    Sent first, so that what no receiver took is known to be due again on the next night.
     Nothing is decided where there is no model yet: then only the data can be in trouble.
     """
     is_sound = all(check.passed for check in checks)
@@ -53,8 +55,10 @@ def notify(
     alerts, notices = update_alerts(
         read_open_alerts(lakehouse, date), findings, config, date, is_judged=is_sound
     )
+    deliveries = deliver(notices, config)
+    if deliveries and not any(one.arrived for one in deliveries):
+        alerts = as_not_told(alerts, notices, config)
     write_alerts(lakehouse, date, alerts, notices)
-    deliver(notices, config)
     return tuple(
         alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config)
     )

@@ -21,6 +21,7 @@ from churn_spark.pipeline.query import Answer
 from churn_spark.wording import count_of
 
 FORMATS: Final = ("table", "csv", "json")
+_SHOWN: Final = 50
 _WIDTH: Final = 120
 """Of what is no terminal."""
 _MIN_COLUMN: Final = 8
@@ -28,22 +29,24 @@ _MIN_COLUMN: Final = 8
 Row = Mapping[str, Any]
 
 
-def show_answer(answer: Answer, form: str, max_rows: int, out: IO[str] | None = None) -> None:
+def show_answer(
+    answer: Answer, form: str, max_rows: int | None, out: IO[str] | None = None
+) -> None:
     """Print the rows.
 
     Args:
         answer: with the rows.
         form: table, csv or json.
-        max_rows: so many are shown of a table; csv and json have all.
+        max_rows: so many are shown; where it isn't said 50 of a table, all of csv and json.
         out: where to; standard output by default.
     """
     out = out or sys.stdout
     if form == "table":
-        _show_table(answer, max_rows, out)
+        _show_table(answer, max_rows or _SHOWN, out)
     elif form == "csv":
-        _write_csv(answer, out)
+        _write_csv(answer, islice(_rows(answer), max_rows), out)
     else:
-        _write_json(answer, out)
+        _write_json(islice(_rows(answer), max_rows), out)
     out.flush()
 
 
@@ -61,17 +64,17 @@ def _in_micros(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _write_csv(answer: Answer, out: IO[str]) -> None:
+def _write_csv(answer: Answer, rows: Iterable[Row], out: IO[str]) -> None:
     names = answer.schema.names
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_flat(row[name]) for name in names] for row in _rows(answer))
+    writer.writerows([_flat(row[name]) for name in names] for row in rows)
 
 
-def _write_json(answer: Answer, out: IO[str]) -> None:
+def _write_json(rows: Iterable[Row], out: IO[str]) -> None:
     """An array with one object a line."""
     before = "[\n"
-    for row in _rows(answer):
+    for row in rows:
         out.write(before + json.dumps(_plain(row), ensure_ascii=False, allow_nan=False))
         before = ",\n"
     out.write("\n]\n" if before.startswith(",") else "[]\n")

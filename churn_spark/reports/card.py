@@ -71,6 +71,8 @@ class ModelCard(Strict):
         threshold_reason: how it was chosen, and on which rows.
         n_gap_cancels: rows of these dates left out because their users cancel in the gap; none
             in the cards of older releases.
+        is_weighted: whether rows don't count once each in the figures, since contacts may have
+            changed outcomes.
         is_simulated: whether the log comes from a simulator.
         leaving: how users leave; none without the set `fading`, and in older cards.
         intended_use: paragraphs.
@@ -98,6 +100,7 @@ class ModelCard(Strict):
     threshold: float = Field(ge=0, le=1)
     threshold_reason: str
     n_gap_cancels: int | None = None
+    is_weighted: bool = False
     is_simulated: bool = False
     leaving: Leaving | None = None
     intended_use: tuple[str, ...] = INTENDED_USE

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from churn_spark.reports.calibration import calibration_section, segments_section
-from churn_spark.reports.card import card_section
+from churn_spark.reports.card import ModelCard, card_section
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.explanation import importance_section, list_section
 from churn_spark.reports.html import draw_page
 from churn_spark.reports.leaving import leaving_section
 from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
-from churn_spark.reports.page import Block, Facts, Page, Section
+from churn_spark.reports.page import Block, Caution, Facts, Page, Section
 from churn_spark.reports.ranking import curves_section, ladder_section
 from churn_spark.reports.staying import describe_staying, draw_staying, tabulate_staying
 from churn_spark.reports.summary import (
@@ -47,13 +48,18 @@ def build_page(data: EvaluationData) -> Page:
         cautions=cautions(data),
         sections=(
             ladder_section(data),
-            curves_section(data),
+            _each_once(curves_section(data), card),
             *((leaving_section(data, card.leaving),) if card.leaving else ()),
             *((_staying_section(data),) if data.staying else ()),
-            calibration_section(data),
-            segments_section(data),
-            mistakes_section(data),
-            costs_section(data),
+            *(
+                _each_once(make(data), card)
+                for make in (
+                    calibration_section,
+                    segments_section,
+                    mistakes_section,
+                    costs_section,
+                )
+            ),
             importance_section(data),
             list_section(data),
             card_section(card),
@@ -62,6 +68,18 @@ def build_page(data: EvaluationData) -> Page:
         footer=f"Run {card.run_id}. Made from the tables of the backtest; the same tables give "
         "the same page.",
     )
+
+
+def _each_once(section: Section, card: ModelCard) -> Section:
+    """The section, which takes the rows as they are, with a word on that where figures don't."""
+    if not card.is_weighted:
+        return section
+    caution = Caution(
+        "Contacts may have changed outcomes. Metrics leave out whom a list named and count the "
+        "withheld for them; curves, shares and costs of this section count each remaining row "
+        "once, so they show fewer users of high risk than there are."
+    )
+    return replace(section, blocks=(caution, *section.blocks))
 
 
 def _staying_section(data: EvaluationData) -> Section:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from churn_spark.reports.data import EvaluationData, Figure
 from churn_spark.reports.page import KeyFigure
 from churn_spark.reports.words import model_name
@@ -99,6 +101,10 @@ def _key(data: EvaluationData, metric: str, name: str, baseline: str) -> KeyFigu
 
 
 def _base_rate(data: EvaluationData) -> str:
+    """What equal probabilities reach on the same rows, each counted as in the figure beside."""
+    measured = data.figure("average_precision", "base_rate")
+    if math.isfinite(measured.value):
+        return f"random {measured.text}"
     figure = data.figure("average_precision")
     return f"random {figure.n_positive / figure.n:.3f}" if figure.n else "random: the base rate"
 

@@ -24,12 +24,14 @@ def read_timelines(lakehouse: Lakehouse, chosen: pd.DataFrame) -> pd.DataFrame:
     """The last days before each chosen row's date, summed up.
 
     Grain: (as_of, user_id, day); `day` is -1 for the day before the date, and only days with
-    events have a row. At most `EXAMPLE_DAYS` rows for each of `chosen`.
+    events have a row. At most `EXAMPLE_DAYS` rows for each of `chosen`, of none no row.
 
     Args:
         lakehouse: with the session days.
         chosen: as_of and user_id of a handful of users.
     """
+    if chosen.empty:
+        return pd.DataFrame(columns=[*_KEYS, "n_sessions", *_COUNTS])
     columns = ["user_id", "session_id", "event_date", *_COUNTS.values()]
     window = Between(
         min(chosen["as_of"]) - timedelta(days=EXAMPLE_DAYS),

@@ -94,15 +94,6 @@ def spark_submit_arguments(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     return ["--packages", ",".join(packages), "--exclude-packages", ",".join(EXCLUDES)]
 
 
-def find_jars(packages: tuple[str, ...]) -> list[str]:
-    """Paths of the jars, fetched if they aren't there.
-
-    Raises:
-        MachineError: if they can't be fetched.
-    """
-    return listed_jars(packages) or resolve_jars(packages)
-
-
 def resolve_jars(packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """Fetch the jars through Spark's resolver and write the list; return their paths.
 
@@ -155,12 +146,15 @@ def _coordinates(packages: tuple[str, ...]) -> str:
 
 
 def listed_jars(packages: tuple[str, ...]) -> list[str]:
-    """Paths of the jars that set-up has put on its list; none unless all are still there."""
+    """Paths of the jars that set-up has put on its list; none unless all are still there.
+
+    None, too, where another user has set up, into a home that this one may not look into.
+    """
     try:
         first, *jars = _list_path(packages).read_text(encoding="utf-8").splitlines()
+        is_complete = first == _coordinates(packages) and all(Path(jar).is_file() for jar in jars)
     except (OSError, ValueError):
         return []
-    is_complete = first == _coordinates(packages) and all(Path(jar).is_file() for jar in jars)
     return jars if is_complete else []
 
 

@@ -126,12 +126,14 @@ def _launch_settings(
             classes.
         packages: whose jars it needs.
     """
+    log4j = conf_folder().absolute() / "log4j2.properties"
     return spark_jar_settings(config.master, packages) | {
         "spark.driver.memory": config.driver_memory,
         "spark.driver.extraJavaOptions": " ".join(
             [
                 "-XX:+UseParallelGC -XX:MetaspaceSize=256m -Duser.timezone=UTC",
-                f"-Dlog4j2.configurationFile=file:{conf_folder() / 'log4j2.properties'}",
+                # As an address: a space in a path would end the option.
+                f"-Dlog4j2.configurationFile={log4j.as_uri()}",
                 archive_options() if java_options is None else java_options,
             ]
         ),

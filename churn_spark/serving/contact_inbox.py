@@ -50,7 +50,8 @@ class ContactInbox:
         Args:
             contacts: with the ids that the tables know users by.
             sender: name of the API key: two senders may use the same batch key.
-            batch_key: `Idempotency-Key` of the request; empty: the content is its own.
+            batch_key: `Idempotency-Key` of the request; empty: the content is its own, and only
+                the newest batch can be the same one: what was corrected may be set back.
 
         Raises:
             RequestError: if another batch came under this key, with status 409, or the file can't
@@ -60,7 +61,10 @@ class ContactInbox:
         of_content = text_hash(content.decode())
         of_key = text_hash(f"{sender}\0{batch_key}") if batch_key else of_content
         try:
-            before = [name for name in self._folder.names() if _part(name, 1) == of_key]
+            kept = sorted(name for name in self._folder.names() if _part(name, 0))
+            before = [
+                name for name in (kept if batch_key else kept[-1:]) if _part(name, 1) == of_key
+            ]
             if before and not any(_part(name, 2) == of_content for name in before):
                 raise RequestError(
                     "found another batch under this Idempotency-Key, expected the same one: give "

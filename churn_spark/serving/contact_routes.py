@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Header, Request, Response
@@ -19,7 +21,12 @@ from churn_spark.serving.service import Service
 
 MAX_CONTACTS: Final = 5000
 _KEY_CHARS: Final = 200
-_PSEUDONYM: Final = re.compile("[0-9a-f]{32}")
+_NAMELESS: Final = {
+    "field": "user_id",
+    "problem": "no pseudonym on the list of its date, and the service has no key to make one of a "
+    "clear id",
+    "found": "",
+}
 _BODY: Final = {
     JSON: {
         "type": "object",
@@ -63,9 +70,9 @@ def add_contacts(app: FastAPI, service: Service, in_thread: Any) -> None:
         """Contacts with users of lists, to be kept; once answered they are on the disk.
 
         A row that doesn't fit is rejected with its problems, the others are kept. A batch that is
-        sent again, under its `Idempotency-Key` or without one, counts once, and a contact that
-        comes again by user, list date, time and channel replaces itself. They are in
-        `ml/contacts` after the next night.
+        sent again under its `Idempotency-Key` counts once, and without one if no other batch has
+        come since. A contact that comes again by user, list date, time and channel replaces
+        itself. They are in `ml/contacts` after the next night.
         """
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             # A page of another site may send a browser here with anything but this.
@@ -88,34 +95,49 @@ def read_contacts(body: bytes, service: Service) -> tuple[list[Contact], list[di
     """The contacts of a body with the ids of the tables, and what is wrong with the other rows.
 
     Raises:
-        RequestError: if it is no such JSON, or has no or too many rows.
+        RequestError: if it is no such JSON, or has no or too many rows; with status 503 if the
+            tables have pseudonyms, and there is no list yet.
     """
     cut = cut_rows(body, "contacts", MAX_CONTACTS, service.config.serving.max_row_bytes)
     if cut is None or not cut.rows or cut.others:
         text = 'found something else than contacts, expected {"contacts": [{...}, ...]}'
         raise RequestError(text, 422)
-    kept, rejected = [], []
+    valid: dict[int, Contact] = {}
+    rejected: dict[int, Sequence[Mapping[str, object]]] = {}
     for position, row in enumerate(cut.rows):
         try:
-            one = Contact.model_validate_json(row)
-            kept.append(one.model_copy(update={"user_id": _stored_id(one.user_id, service)}))
+            valid[position] = Contact.model_validate_json(row)
         except ValidationError as error:
-            problems = contract.problems_of(error, unknown="no such field")
-            rejected.append({"row": position, "problems": problems})
-        except LookupError as error:
-            problem = {"field": "user_id", "problem": str(error), "found": ""}
-            rejected.append({"row": position, "problems": [problem]})
-    return kept, rejected
+            rejected[position] = contract.problems_of(error, unknown="no such field")
+    if service.config.privacy.pseudonymise:
+        valid, nameless = _with_pseudonyms(valid, service)
+        rejected |= {row: [_NAMELESS] for row in nameless}
+    told = [{"row": one, "problems": problems} for one, problems in sorted(rejected.items())]
+    return [*valid.values()], told
 
 
-def _stored_id(user_id: str, service: Service) -> str:
-    """The id by which the tables know a user.
+def _with_pseudonyms(
+    contacts: Mapping[int, Contact], service: Service
+) -> tuple[dict[int, Contact], list[int]]:
+    """The contacts under pseudonyms, and the rows for which the service can't make one.
+
+    An id that stands on the list as it is, is a pseudonym, and any other is a clear one, whatever
+    it looks like: a clear id must not be kept.
 
     Raises:
-        LookupError: if they have pseudonyms, and the service can't make one: a clear id must not
-            be kept.
+        RequestError: while there is no list, with status 503.
     """
-    stored = service.id_in_tables(user_id)
-    if service.config.privacy.pseudonymise and not _PSEUDONYM.fullmatch(stored):
-        raise LookupError("a clear id, and the service has no key to make a pseudonym of it")
-    return stored
+    service.lists.current()
+    by_date: dict[date, set[str]] = defaultdict(set)
+    for one in contacts.values():
+        by_date[one.list_date].add(one.user_id)
+    listed = {day: service.lists.find_ids(day, ids) for day, ids in by_date.items()}
+    kept, nameless = {}, []
+    for row, one in contacts.items():
+        is_listed = one.user_id in listed[one.list_date]
+        stored = one.user_id if is_listed else service.pseudonym(one.user_id)
+        if stored is None:
+            nameless.append(row)
+        else:
+            kept[row] = one.model_copy(update={"user_id": stored})
+    return kept, nameless

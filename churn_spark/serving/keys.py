@@ -21,6 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from churn_spark.config import ServingConfig
+from churn_spark.config.yaml_text import RepeatedKeyError, parse_yaml
 from churn_spark.errors import ConfigError, InputError
 
 Scope = Literal["predict", "read", "write"]
@@ -170,10 +171,12 @@ class KeyWatch:
 
 def _read_file(path: Path) -> list[ApiKey]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[ApiKey]).validate_python(values)
     except OSError as error:
         raise ConfigError(f"the keys file {path} can't be read: {error.strerror}") from None
+    except RepeatedKeyError as error:
+        raise ConfigError(f"the keys file {path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(f"the keys file {path} is no YAML in UTF-8") from None
     except ValidationError as error:

@@ -183,7 +183,11 @@ def _root_of(request: Request) -> str:
 
 
 async def _form_value(request: Request, name: str) -> str:
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:
+        # More fields than any form here has.
+        return ""
     return fields.get(name, [""])[0]
 
 

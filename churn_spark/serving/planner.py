@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from churn_spark.config import CostsConfig
+from churn_spark.config import MAX_LISTED, CostsConfig
 from churn_spark.contracts.survival import (
     CAP_DAYS,
     EXPECTED_DAYS,
@@ -48,7 +48,7 @@ def describe_lengths(
         bundle: the model, whose validation tells how sure the probabilities are.
         costs: of the two mistakes.
     """
-    plan = _plan(scored, n_listed, _n_checked(bundle), costs)
+    plan = _plan(scored, n_listed, bundle.n_checked if bundle else 0.0, costs)
     if plan is None:
         return None
     return {
@@ -70,7 +70,7 @@ def draw_plan(plan: ListPlan) -> dict[str, Any]:
     top = max(one.reached.high for one in plan.lists) or 1.0
 
     def point(length: int, cancels: float) -> tuple[float, float]:
-        right, up = math.sqrt(length / plan.n_users), math.sqrt(cancels / top)
+        right, up = math.sqrt(length / plan.longest), math.sqrt(cancels / top)
         x = _MARGIN + (_WIDTH - 2 * _MARGIN) * right
         return round(x, 1), round(_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * up, 1)
 
@@ -89,11 +89,11 @@ def draw_plan(plan: ListPlan) -> dict[str, Any]:
         "height": _HEIGHT,
         "line": _points(line),
         "band": _points([*high, *reversed(low)]),
-        "chance": _points([point(0, 0.0), point(plan.n_users, plan.n_cancels)]),
+        "chance": _points([point(0, 0.0), point(plan.longest, plan.by_chance)]),
         "marks": marks,
         "top": f"{top:,.0f} cancels",
         "first": "nobody",
-        "last": f"{plan.n_users:,} users",
+        "last": f"{plan.longest:,} users",
     }
 
 
@@ -172,16 +172,14 @@ def describe_offer(value_at_risk: float, costs: CostsConfig, unit: str) -> str:
     )
 
 
-def _n_checked(bundle: ModelBundle | None) -> float:
-    return 0.0 if bundle is None else bundle.metrics.get("n_positive", 0.0)
-
-
 @lru_cache(maxsize=2)
 def _plan(scored: Users, n_listed: int, n_checked: float, costs: CostsConfig) -> ListPlan | None:
     """Kept: the users of a date are sorted once, not at every request."""
     order = pc.sort_indices(scored.known, _ORDER)
-    chances = scored.known["churn_probability"].to_numpy()[order.to_numpy()]
-    return plan_lists(np.asarray(chances, dtype=np.float64), n_listed, n_checked, costs)
+    all_chances = np.asarray(scored.known["churn_probability"].to_numpy(), dtype=np.float64)
+    chances = all_chances[order.to_numpy()[:MAX_LISTED]]
+    everybody = len(all_chances), float(all_chances.sum())
+    return plan_lists(chances, n_listed, n_checked, costs, everybody)
 
 
 def _points(places: list[tuple[float, float]]) -> str:

@@ -139,7 +139,7 @@ class Service:
         return Today("scores", day, users, note)
 
     def id_in_tables(self, user_id: str) -> str:
-        """The id by which the tables know a user: the pseudonym of a clear one, if they have these.
+        """The id to look a user up by: the pseudonym of a clear one, if the tables have these.
 
         Without the key a user is found by the pseudonym only.
         """
@@ -149,6 +149,10 @@ class Service:
         _, users = self.scores_of_today()
         is_pseudonym = len(user_id) == len(pseudonym) and users.find(pseudonym) is None
         return user_id if is_pseudonym else pseudonym
+
+    def pseudonym(self, user_id: str) -> str | None:
+        """What tables know the user of a clear id by; None where the service has no key for it."""
+        return pseudonym_of(user_id, self._privacy_key) if self._privacy_key else None
 
     def scores_of_today(self) -> tuple[date, Users]:
         """The newest date with scores, and its users in the order of their risk.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Generic, TypeVar
@@ -155,6 +155,16 @@ class NewestPartition(TableWatch, Generic[Rows]):
                 by_day[one.day] = {**row, self._column: one.day}
         return [by_day[day] for day in sorted(by_day)]
 
+    def find_ids(self, day: date, user_ids: Collection[str]) -> set[str]:
+        """Those ids that a date has a row of, shown or not."""
+        found: set[str] = set()
+        for one in self._files:
+            if one.day == day:
+                ids = one.file.read(["user_id"])["user_id"]
+                wanted = pa.array([*user_ids], ids.type)
+                found.update(ids.filter(pc.is_in(ids, wanted)).to_pylist())
+        return found
+
     def _keep(self, table: DeltaTable) -> None:
         files = list_files(table, self._column)
         self.newest, self._files = self._read_newest(files), files
@@ -173,7 +183,7 @@ class NewestPartition(TableWatch, Generic[Rows]):
         return Partition(files[0].day, rows, max(one.written_at for one in of_day))
 
 
-class LogStart:
+class LogStart(TableWatch):
     """Keeps the first date of the log, which some features count from.
 
     Attributes:
@@ -182,23 +192,17 @@ class LogStart:
 
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
+        super().__init__(lakehouse, LOG_DATES)
         self.day: date | None = None
-        self._uri = f"{lakehouse.rstrip('/')}/{LOG_DATES.path}"
-        self._seen: int | None = None
 
-    def look(self) -> None:
-        """Read the dates if the table has a new version; what can't be read leaves the day."""
-        try:
-            table = DeltaTable(self._uri)
-            if table.version() != self._seen:
-                is_in_log = pc.field("place") == IN_LOG
-                days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
-                self.day = pc.min(days["event_date"]).as_py()
-                self._seen = table.version()
-        except TableNotFoundError:
-            self._seen = None
-        except Exception as error:
-            _log.warning("table log_dates can't be read: %s", type(error).__name__)
+    def _keep(self, table: DeltaTable) -> None:
+        is_in_log = pc.field("place") == IN_LOG
+        days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
+        self.day = pc.min(days["event_date"]).as_py()
+
+    def _forget(self) -> str:
+        self.day = None
+        return ""
 
 
 def version_order(version: str) -> tuple[int, str]:

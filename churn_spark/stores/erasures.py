@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from churn_spark.contracts.tables import ERASURES
+from churn_spark.events.readings import Status
 from churn_spark.lakehouse.tables import Lakehouse
 
 _PENDING: Final = "_checkpoints/erase_user/pending.json"
@@ -24,6 +25,8 @@ class Erasure:
         rows: place -> rows of theirs.
         inside: paths of the files of the lakehouse, beside its tables, that hold them.
         outside: paths of the input files that hold them and aren't the lakehouse's.
+        due: input file of the lakehouse, as listed, that wasn't as it was read -> what an ingest
+            was to do about it.
     """
 
     reference: str
@@ -31,6 +34,7 @@ class Erasure:
     rows: Mapping[str, int]
     inside: Sequence[str]
     outside: Sequence[str]
+    due: Mapping[str, Status] = field(default_factory=dict)
 
 
 def write_pending(lakehouse: Lakehouse, erasure: Erasure) -> None:

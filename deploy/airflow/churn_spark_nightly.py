@@ -89,7 +89,8 @@ with DAG(
     description="Who is about to cancel, as of this morning",
     schedule=CronTriggerTimetable("15 3 * * *", timezone="UTC"),
     start_date=datetime(2018, 10, 8, tzinfo=UTC),
-    # Nights that were left out are asked for: `airflow backfill create`, the oldest first.
+    # Nights that were left out are asked for, the oldest first:
+    # `airflow backfill create --max-active-runs 1`.
     catchup=False,
     # Each night stands on those before.
     max_active_runs=1,
@@ -107,6 +108,8 @@ with DAG(
         task_id="nightly",
         job="nightly",
         options=["--date", AS_OF, "--events", EVENTS, "--fail-on-alert", "--wait", "10"],
+        # The bound on the DAG's runs isn't one on a backfill's.
+        max_active_tis_per_dag=1,
     )
     export_list = SparkSubmitJob(
         task_id="export_list",

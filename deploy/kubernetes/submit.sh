@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# One job with its driver and executors in pods: ./submit.sh JOB [OPTIONS], as spark-submit.sh.
+# One job with its driver and executors in pods, as spark-submit.sh:
+#   ./submit.sh [--conf SETTING=VALUE ...] JOB [OPTIONS]
 #
+# Settings of Spark, such as secrets that the driver needs, stand before the job.
 # KUBERNETES_API (https://host:port), CHURN_IMAGE (made by the Dockerfile beside this) and
 # LAKEHOUSE (an object store's address) must be set; NAMESPACE (default) and EXECUTORS (2) may be.
 # VENV is the virtual environment whose spark-submit is taken (.venv).
@@ -14,14 +16,6 @@ for name in KUBERNETES_API CHURN_IMAGE LAKEHOUSE; do
     exit 2
   }
 done
-[[ -n ${1:-} && -f $root/jobs/$1.py ]] || {
-  echo "error: found job '${1:-}', expected one of those that ./spark-submit.sh --help lists" >&2
-  exit 2
-}
-job=$1
-shift
-spark=$("$python" -c 'import pathlib, pyspark; print(pathlib.Path(pyspark.__file__).parent)')
-
 settings=(
   spark.kubernetes.namespace="${NAMESPACE:-default}"
   spark.kubernetes.container.image="$CHURN_IMAGE"
@@ -41,6 +35,17 @@ settings=(
   # Of training one fit needs all its tasks at once.
   spark.dynamicAllocation.enabled=false
 )
+while [[ ${1:-} == --conf && $# -gt 1 ]]; do
+  settings+=("$2")
+  shift 2
+done
+[[ -n ${1:-} && -f $root/jobs/$1.py ]] || {
+  echo "error: found job '${1:-}', expected one of those that ./spark-submit.sh --help lists" >&2
+  exit 2
+}
+job=$1
+shift
+spark=$("$python" -c 'import pathlib, pyspark; print(pathlib.Path(pyspark.__file__).parent)')
 exec "$spark/bin/spark-submit" \
   --master "k8s://$KUBERNETES_API" \
   --deploy-mode cluster \

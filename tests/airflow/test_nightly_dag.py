@@ -97,6 +97,19 @@ def test_dag_is_read_without_an_error(airflow: Airflow) -> None:
     assert json.loads(errors.splitlines()[-1]) == []
 
 
+def test_runs_of_a_backfill_do_their_nights_one_at_a_time(airflow: Airflow) -> None:
+    code = (
+        "from airflow.dag_processing.dagbag import DagBag; import os; "
+        "dag = DagBag(os.environ['AIRFLOW__CORE__DAGS_FOLDER']).dags['churn_spark_nightly']; "
+        "print(dag.get_task('nightly').max_active_tis_per_dag)"
+    )
+    command = [sys.executable, "-c", code]
+    read = subprocess.run(
+        command, env=airflow.environment, capture_output=True, text=True, check=False
+    )
+    assert read.stdout.splitlines()[-1:] == ["1"], read.stderr
+
+
 def test_night_is_that_of_the_logical_date_and_its_list_follows(
     airflow: Airflow, checkout: Path
 ) -> None:

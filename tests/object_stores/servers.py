@@ -19,7 +19,7 @@ import httpx
 import pyspark
 import pytest
 
-from churn_spark.runtime.jars import PACKAGES, S3A_PACKAGES, find_jars
+from churn_spark.runtime.jars import PACKAGES, S3A_PACKAGES, listed_jars, resolve_jars
 from churn_spark.runtime.java import java_environment
 
 HERE: Final = Path(__file__).parent
@@ -45,6 +45,11 @@ def stores_python() -> str:
     if found := os.environ.get("STORES_PYTHON"):
         return str(Path(found).absolute())
     return pytest.fail("found no $STORES_PYTHON, expected its packages: run `make test-stores`")
+
+
+def find_jars(packages: tuple[str, ...]) -> list[str]:
+    """Paths of the jars, fetched if they aren't there."""
+    return listed_jars(packages) or resolve_jars(packages)
 
 
 @contextmanager

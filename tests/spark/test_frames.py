@@ -17,6 +17,7 @@ from churn_spark.lakehouse.frames import (
     apply,
     apply_by,
     collect,
+    count_and_sum,
     count_by,
     count_rows,
     first_rows,
@@ -135,6 +136,8 @@ def test_places_are_the_same_and_no_task_of_spark_needs_all_rows_of_a_date(
     [
         count_rows,
         lambda rows: count_by(rows, "user_id"),
+        lambda rows: count_and_sum(rows, "songs"),
+        lambda rows: count_and_sum(only(rows, user_id=["nobody"]), "songs"),
         lambda rows: first_rows(rows, ["-risk", "user_id"], 9)[KEYS].to_csv(),
         lambda rows: first_rows(rows, ["as_of", "-risk", "-user_id"], 9)[KEYS].to_csv(),
         lambda rows: sample_rows(rows, 12)[KEYS].to_csv(),

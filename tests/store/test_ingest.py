@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from builders import millis, record, write_lines
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
 from churn_spark.errors import InputError, OldTableError
+from churn_spark.events.files import list_location
 from churn_spark.events.readings import Reload
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
@@ -207,12 +209,30 @@ def test_what_lies_in_hidden_folders_is_not_read(
     assert {row.user_id for row in context.lakehouse.collect_rows(EVENTS)} == {"5", "6"}
 
 
+@pytest.mark.parametrize(
+    ("location", "read", "left_out"),
+    [
+        ("logs/20*", {"a.json", "b.jsonl.gz"}, ["manifest.txt"]),
+        ("logs/2018", {"b.jsonl.gz"}, ["manifest.txt"]),
+        ("logs/2018/*", {"b.jsonl.gz", "manifest.txt"}, []),
+    ],
+)
+def test_files_in_folders_are_chosen_by_their_endings_and_named_ones_are_not(
+    spark: SparkSession, tmp_path: Path, location: str, read: set[str], left_out: list[str]
+) -> None:
+    for name in ("2017/a.json", "2018/b.jsonl.gz", "2018/manifest.txt"):
+        write_lines(tmp_path / "logs" / name, [record()])
+    found = list_location(spark, str(tmp_path / location))
+    assert {Path(file.path).name for file in found.files} == read
+    assert [Path(path).name for path in found.ignored] == left_out
+
+
 @pytest.mark.parametrize("location", ["nothing_here", "empty", "*.nothing"])
 def test_missing_input_is_an_error_that_names_the_path(
     context: JobContext, tmp_path: Path, location: str
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"found no event file at .*expected a folder"):
+    with pytest.raises(InputError, match=r"found no event file at .*folder .*\.ndjson, each also"):
         flow.ingest_events(context, str(tmp_path / location))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_file_is_written_read_exchanged_listed_and_deleted(
     files.delete("a")
     files.delete("a")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("mark", ["", "./"])
+def test_files_of_a_relative_folder_are_named_by_their_path_in_it(
+    mark: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "lake" / "a").mkdir(parents=True)
+    (tmp_path / "lake" / "a" / "b").write_text("1")
+    (tmp_path / "lake" / "c").write_text("2")
+    files = Files(spark, mark + os.path.relpath(tmp_path / "lake"))
+    assert sorted(files.walk()) == ["a/b", "c"]
+    assert [*files.walk("a")] == ["a/b"]
+    files.delete("a/b")
+    assert [*files.walk()] == ["c"]
 
 
 def test_page_is_the_old_one_whole_when_its_writer_is_killed(

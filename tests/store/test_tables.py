@@ -39,6 +39,17 @@ def test_replace_touches_only_the_dates_named(context: JobContext) -> None:
     assert_df_equality(context.lakehouse.read(LABELS), expected, ignore_row_order=True)
 
 
+@pytest.mark.parametrize("name", ["lake [1]", "{prod}"])
+def test_lakehouse_is_found_whatever_its_name(
+    name: str, context: JobContext, tmp_path: Path
+) -> None:
+    lakehouse = Lakehouse(context.spark, str(tmp_path / name))
+    assert not lakehouse.exists(LABELS)
+    lakehouse.replace(labels(context, ("2018-11-05", "a", 0)), LABELS, {})
+    assert lakehouse.version(LABELS) == 1
+    assert [row.user_id for row in lakehouse.collect_rows(LABELS)] == ["a"]
+
+
 def test_replace_is_done_once_under_its_name_and_not_without_dates(
     context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

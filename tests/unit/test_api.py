@@ -124,6 +124,26 @@ def test_rows_are_narrowed_down_by_values_lists_and_ranges(lake: Lakehouse) -> N
     assert days.where(user_id=one).count() == (everything["user_id"] == one).sum() < len(own)
 
 
+def test_rows_are_narrowed_down_further_and_never_widened(lake: Lakehouse) -> None:
+    days = lake.table("silver.session_days")
+    known = sorted({*days.pandas()["event_date"]})
+    a, b, c, d = known[:4]
+    tried = [
+        (days.where(event_date=[c, b, a]).where(event_date=[b, c, d]), [b, c]),
+        (days.where(event_date=[a, b, c]).between("event_date", b), [b, c]),
+        (days.between("event_date", None, b).where(event_date=[b, c]), [b]),
+        (days.between("event_date", b).between("event_date", None, c), [b, c]),
+        (days.between("event_date", a, c).between("event_date", b, d), [b, c]),
+        (days.between("event_date", b).between("event_date"), known[1:]),
+        (days.where(event_date=a).where(event_date=b), []),
+    ]
+    for table, expected in tried:
+        found = table.pandas()["event_date"]
+        assert sorted({*found}) == expected
+        assert table.count() == len(found)
+    assert lake.scores(lake.dates("ml.scores")[-1]).where(as_of=ANY_DATE).count() == 0
+
+
 def test_sql_reads(lake: Lakehouse) -> None:
     found = lake.sql("select count(*) as n, max(event_date) as last from silver.session_days")
     assert found["n"][0] == lake.table("session_days").count()
@@ -243,9 +263,10 @@ def test_effect_is_that_of_the_newest_night() -> None:
     nights = [date(2018, 12, 3), date(2018, 12, 10)]
     rows = [{**row, "run_date": night, "week_start": night} for night in nights]
     other = {**rows[1], "slice": "level=paid"}
-    effect = Effect(pd.DataFrame([*rows, other]))
-    assert len(effect.newest()) == 2
-    assert [*effect.by_week()["run_date"]] == nights
+    ended = {**rows[0], "campaign": "spring"}
+    effect = Effect(pd.DataFrame([*rows, other, ended]))
+    assert [*effect.newest()["campaign"]] == ["retention"] * 2
+    assert [*effect.by_week()["run_date"]] == [nights[0], *nights]
     few, many = (effect.users_needed(saving) for saving in (0.5, 0.1))
     assert few is not None
     assert many is not None

@@ -84,6 +84,18 @@ def test_commands_may_be_spelled_with_hyphens_and_have_parts() -> None:
     assert (code, "dashboard" in told) == (0, True)
 
 
+@pytest.mark.parametrize("host", ["::", "0.0.0.0", "yes"])  # noqa: S104
+def test_service_listens_at_the_address_that_is_given(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(
+        "jobs.serve.run_service", lambda service: heard.append(service.serving.host)
+    )
+    assert run_app("serve", "--host", host, "--without-keys")[0] == 0
+    assert heard == [host]
+
+
 def test_version_is_told() -> None:
     assert run_app("--version") == (0, f"churn-spark {__version__}\n")
 

@@ -89,6 +89,14 @@ def test_lakehouse_on_the_local_disk_is_its_path(
     assert load_config(overrides=["lakehouse=s3a://b/lake"]).lakehouse == "s3a://b/lake"
 
 
+@pytest.mark.parametrize(
+    ("place", "known"),
+    [("s3a://b/lake//", "s3a://b/lake"), ("hdfs:///", "hdfs:///"), ("/", "/"), ("./l/", "./l")],
+)
+def test_slashes_at_the_end_of_the_lakehouse_mean_nothing(place: str, known: str) -> None:
+    assert load_config(overrides=[f"lakehouse={place}"]).lakehouse == known
+
+
 def test_file_that_may_not_be_read_is_named(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(13, "Permission denied")
@@ -116,6 +124,22 @@ def test_last_override_wins_when_one_key_is_set_twice() -> None:
 def test_override_is_read_as_yaml(override: str, section: str, key: str, expected: Any) -> None:
     found = getattr(getattr(load_config(overrides=[override]), section), key)
     assert found == (override.partition("=")[2] if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "labels.horizon_days=yes",
+        "retention_list.capacity=on",
+        "lightgbm.learning_rate=true",
+        "retention_list.value_by_level={paid: yes}",
+        "tuning.lambda_l2=[on, 500.0]",
+    ],
+)
+def test_number_that_yaml_takes_for_a_boolean_is_refused(override: str) -> None:
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"{key}: expected a number"):
+        load_config(overrides=[override])
 
 
 def test_override_leaves_the_other_keys_of_its_section() -> None:
@@ -220,6 +244,34 @@ def test_file_that_is_no_yaml_is_not_repeated(conf: Path) -> None:
     with pytest.raises(ConfigError, match=r"local\.yaml is no valid YAML.*line 3") as caught:
         load_config()
     assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("alerts:\n  webhook_url: {hook}\nlabels: {{}}\nalerts: {{}}\n", "alerts .* lines 1 and 4"),
+        ("alerts:\n  webhook_url: x\n  webhook_url: {hook}\n", "webhook_url .* lines 2 and 3"),
+        ("alerts: {{webhook_url: {hook}, webhook_url: x}}\n", "webhook_url .* lines 1 and 1"),
+    ],
+)
+def test_key_that_a_file_has_twice_is_refused(text: str, told: str, conf: Path) -> None:
+    (conf / "local.yaml").write_text(text.format(hook=HOOK))
+    with pytest.raises(ConfigError, match=rf"local\.yaml: found the key {told}, exp") as caught:
+        load_config()
+    assert "a-secret" not in str(caught.value)
+
+
+def test_key_that_an_override_has_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--set 'labels': found the key gap_days twice"):
+        load_config(overrides=["labels={gap_days: 1, gap_days: 3}"])
+
+
+def test_keys_that_are_merged_may_be_given_anew(conf: Path) -> None:
+    (conf / "local.yaml").write_text(
+        "training: &one {seed: 5}\nbehaviour: &two {<<: *one, seed: 6}\ntuning: {<<: *two, seed: 7}"
+    )
+    config = load_config()
+    assert [config.training.seed, config.behaviour.seed, config.tuning.seed] == [5, 6, 7]
 
 
 def test_missing_key_is_named(conf: Path) -> None:

@@ -59,6 +59,8 @@ def stored(lakehouse: Lakehouse) -> list[tuple[object, ...]]:
         ({"list_date": 20000}, "list_date"),
         ({"time": "1772446500"}, "time"),
         ({"time": "soon"}, "time"),
+        ({"time": "9999-12-31T23:59:59-05:00"}, "time"),
+        ({"time": "0001-01-01T00:00:00+05:00"}, "time"),
         ({"time": "2026-03-01T23:59:00Z"}, "row"),
         ({"time": "2027-05-01T00:00:00Z"}, "row"),
         ({"channel": "=cmd()"}, "channel"),
@@ -159,6 +161,18 @@ def test_inbox_is_merged_once_and_what_comes_later_stays(
     version = lakehouse.version(CONTACTS)
     record_contacts.run_if_any(lakehouse)
     assert (stored(lakehouse), lakehouse.version(CONTACTS)) == (expected, version)
+
+
+def test_contact_that_is_set_back_without_a_key_is_no_repetition(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    write_list(lakehouse, ["7"])
+    inbox = ContactInbox(str(tmp_path))
+    sent = ["accepted", "accepted", "declined", "accepted"]
+    kept = [inbox.keep([contact(outcome=outcome)], "crm", "") for outcome in sent]
+    assert kept == [True, False, True, True]
+    record_contacts.run_if_any(lakehouse)
+    assert stored(lakehouse) == [("7", "accepted", 0.0)]
 
 
 def test_file_is_on_the_disk_before_it_has_its_name(
@@ -276,3 +290,10 @@ def test_cells_with_spaces_and_missing_columns_are_read() -> None:
     )
     batch = parse_contacts(text.encode(), "f")
     assert batch.contacts == {1: contact()}
+
+
+def test_time_that_no_calendar_has_in_utc_rejects_its_row_alone() -> None:
+    late = GOOD.replace("2026-03-02T10:15:00Z", "9999-12-31T23:59:59-05:00")
+    batch = parse_contacts((HEADER + late + GOOD).encode(), "f")
+    assert batch.contacts.keys() == {2}
+    assert batch.rejected == {1: "time: expected an instant as in 2026-03-02T10:15:00Z"}

@@ -96,3 +96,12 @@ def test_cron_lines_have_a_time_a_user_and_a_command_of_the_shell() -> None:
     require_late_check(look.partition(" >> ")[0])
     # The alert is what is left to be mailed.
     assert "2>" not in look
+
+
+def test_cron_writes_its_logs_where_the_user_writes_the_lakehouse() -> None:
+    text = (DEPLOY / "churn-spark.cron").read_text(encoding="utf-8")
+    [lakehouse] = re.findall(r"^LAKEHOUSE=(\S+)$", text, re.MULTILINE)
+    logs = re.findall(r">> (\S+)", text)
+    assert len(logs) == 2
+    # A shell that can't open the log doesn't start the command at all.
+    assert {Path(log).parent for log in logs} == {Path(lakehouse).parent}

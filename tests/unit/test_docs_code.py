@@ -37,9 +37,10 @@ def calls_of_jobs() -> Iterator[tuple[str, str, list[str]]]:
         for at, word in enumerate(words):
             if found := re.fullmatch(r"jobs\.([a-z_]+)", word):
                 yield place, found[1], words[at + 1 :]
-            elif word.endswith(("submit.sh", "churn-spark")) and at + 1 < len(words):
-                if not words[at + 1].startswith("-"):
-                    yield place, words[at + 1], words[at + 2 :]
+            elif word.endswith(("submit.sh", "churn-spark")):
+                name, arguments = words[at + 1 : at + 2], words[at + 2 :]
+                if name and not name[0].startswith("-"):
+                    yield place, name[0], arguments
 
 
 @cache

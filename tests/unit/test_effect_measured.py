@@ -27,7 +27,8 @@ from churn_spark.serving.stores import NewestPartition, read_all
 from churn_spark.timeline import LogSpan
 from tests.local_lakehouse import open_local
 
-CONFIG = load_config().night
+PLACEHOLDERS = load_config().night
+CONFIG = load_config(overrides=["costs.missed_cancel=40"]).night
 MONDAY = date(2026, 3, 2)
 NOON = datetime.combine(MONDAY, time(12))
 NIGHT = MONDAY + timedelta(days=6 + 15)
@@ -149,6 +150,16 @@ def test_contacts_in_the_window_count_with_offer_and_cost(lakehouse: Lakehouse) 
     [month] = rows_of(lakehouse, slice="offer=month", period="total")
     assert (month["basis"], month["n_listed"], month["n_control"]) == ("contact", 1, 10)
     assert rows_of(lakehouse, slice="offer=none", period="total")[0]["n_listed"] == 1
+
+
+def test_no_money_is_told_while_the_costs_are_placeholders(lakehouse: Lakehouse) -> None:
+    write_list(lakehouse, MONDAY, range(200))
+    write_contacts(lakehouse, [(n, 0, "", "reached") for n in range(200) if n % 4])
+    record_effect(lakehouse, night_of(), PLACEHOLDERS)
+    [whole] = rows_of(lakehouse, slice="all", period="total", basis="listed")
+    assert whole["cost"] == 300.0
+    assert {whole[name] for name in ("net", "net_low", "net_high")} == {None}
+    assert "Contacts have cost" not in " ".join(describe_effect(rows_of(lakehouse)))
 
 
 def test_weeks_add_up_and_a_night_that_knows_no_more_writes_nothing(lakehouse: Lakehouse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -30,8 +31,11 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
 )
 from churn_spark.errors import ConfigError, InputError, OtherIdsError
+from churn_spark.events import proofs
 from churn_spark.lakehouse import history
+from churn_spark.lakehouse.native_sources import open_source
 from churn_spark.pipeline import erase_user, ingest, rollups
+from churn_spark.stores.erasures import Erasure
 
 
 class PowerCutError(BaseException):
@@ -167,17 +171,66 @@ def test_the_record_of_an_erasure_says_how_much_and_not_of_whom(filled: Place) -
     assert rows_of(filled.lakehouse, ERASURES)["reference"].n_unique() == 2
 
 
+def erase_with_sources(place: Place, sources: Path | None) -> Erasure:
+    registry: Any = place
+    privacy = PrivacyConfig()
+    return erase_user.run(place.lakehouse, lambda: registry, CONFIG, privacy, [GONE], sources)
+
+
 def test_input_files_that_hold_the_user_are_named(
     filled: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    registry: Any = filled
     sources = tmp_path / "sources.txt"
-    erase_user.run(filled.lakehouse, lambda: registry, CONFIG, PrivacyConfig(), [GONE], sources)
+    erase_with_sources(filled, sources)
     expected = [f"file:{filled.logs}/{number}.json" for number in range(3)]
     assert sources.read_text().splitlines() == expected
     said = capsys.readouterr().out
     assert "3 input files outside" in said
     assert GONE not in said
+
+
+@pytest.mark.parametrize("sources", [None, "sources.txt"])
+def test_many_input_files_are_all_told(
+    sources: str | None, place: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for number in range(30):
+        write_lines(place.logs / f"{number}.json", [record(userId=GONE)])
+    place.load()
+    capsys.readouterr()
+    written = sources and tmp_path / sources
+    outside = erase_with_sources(place, written or None).outside
+    assert len(outside) == 30
+    said = capsys.readouterr().out
+    told = written.read_text() if written else said
+    assert {*outside} <= {line.strip() for line in told.splitlines()}
+    assert (f"and 10 more, all in {written}" in said) == bool(written)
+
+
+@pytest.mark.parametrize("name", ["none/sources.txt", "logs", "logs/0.json/sources.txt"])
+def test_paths_that_can_be_written_nowhere_are_refused_before_anything_is_erased(
+    name: str, filled: Place, tmp_path: Path
+) -> None:
+    before = filled.content()
+    with pytest.raises(InputError, match="expected a file in a folder that is there"):
+        erase_with_sources(filled, tmp_path / name)
+    assert filled.content() == before
+
+
+@pytest.mark.parametrize("done", ["record_erasure", "forget_pending"])
+def test_killed_at_the_end_a_rerun_tells_the_input_files(
+    done: str, filled: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sources, after = tmp_path / "sources.txt", getattr(erase_user, done)
+
+    def end(*args: Any) -> None:
+        after(*args)
+        raise PowerCutError(done)
+
+    with monkeypatch.context() as patched, suppress(PowerCutError):
+        patched.setattr(erase_user, done, end)
+        erase_with_sources(filled, sources)
+    erase_with_sources(filled, sources)
+    assert len(sources.read_text().splitlines()) == 3
 
 
 def test_later_files_dont_bring_an_erased_user_back(filled: Place, tmp_path: Path) -> None:
@@ -211,6 +264,74 @@ def test_log_inside_the_lakehouse_is_cleaned_and_not_taken_for_changed(place: Pl
     with (inside / "0.json").open("a") as log:
         log.write(json.dumps(record(userId="new")) + "\n")
     assert place.load(inside).lines == {"read": 1, "accepted": 1}
+
+
+@pytest.mark.parametrize("name", ["0.json", "0.json.gz"])
+def test_what_a_log_inside_had_grown_by_before_an_erasure_is_loaded_after_it(
+    name: str, place: Place
+) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    if name.endswith("gz"):
+        plain = inside / "0.json"
+        (inside / name).write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    place.load(inside)
+    later = json.dumps(record(userId="new")).encode() + b"\n"
+    with (inside / name).open("ab") as log:
+        log.write(gzip.compress(later) if name.endswith("gz") else later)
+    place.erase(GONE)
+    assert place.left() == {}
+    place.load(inside)
+    users = rows_of(place.lakehouse, EVENTS)["user_id"]
+    assert {*users} == {*OTHERS, "new"}
+    assert users.to_list().count("new") == 1
+    assert place.load(inside).describe() == "no new file"
+
+
+def test_log_inside_that_was_changed_is_changed_after_an_erasure_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    place.load(inside)
+    before = rows_of(place.lakehouse, EVENTS).filter(pl.col("user_id") != GONE)
+    changed = [f"file:{inside}/{number}.json" for number in range(2)]
+    write_lines(inside / "0.json", [record(userId=GONE), record(userId="new")])
+    assert place.load(inside).changed == changed[:1]
+    # Nobody has noted this one yet, and the erasure that finds it out is killed.
+    write_lines(inside / "1.json", [record(userId=GONE), record(userId="new")])
+    with monkeypatch.context() as patched, suppress(ZeroDivisionError):
+        patched.setattr(erase_user, "note_cleaned", lambda *_: 1 / 0)
+        place.erase(GONE)
+    place.erase(GONE)
+    assert place.left() == {}
+    assert place.load(inside).changed == changed
+    assert rows_of(place.lakehouse, EVENTS).height == before.height
+    # As it was asked for, and only then.
+    place.load(inside, reload="changed")
+    assert "new" in {*rows_of(place.lakehouse, EVENTS)["user_id"]}
+
+
+def test_log_inside_that_could_not_be_read_is_read_after_an_erasure(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    shut = f"file:{inside}/0.json"
+
+    def refuse(path: str) -> Any:
+        if path == shut:
+            raise PermissionError(path)
+        return open_source(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(proofs, "open_source", refuse)
+        assert [*place.load(inside).unread] == [shut]
+    place.erase(GONE)
+    assert place.left() == {}
+    assert place.load(inside).lines["accepted"] > 0
+    assert place.load(inside).describe() == "no new file"
 
 
 def test_a_batch_that_was_killed_is_finished_before_the_erasure(

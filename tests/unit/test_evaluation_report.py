@@ -17,6 +17,7 @@ from report_builders import build_evaluation
 
 from churn_spark.errors import InputError
 from churn_spark.evaluation.bootstrap import METRIC_NAMES
+from churn_spark.evaluation.examples import choose_examples
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, in_cell
 from churn_spark.reports.evaluation import build_page, render_evaluation
@@ -28,7 +29,9 @@ from churn_spark.reports.page import Caution, Cell
 from churn_spark.reports.pictures import Curve, thinned
 from churn_spark.reports.ranking import ladder_section
 from churn_spark.reports.summary import answer, cautions, key_figures, sentences
+from churn_spark.reports.timelines import read_timelines
 from churn_spark.reports.words import METRICS, interval, measured, number
+from tests.local_lakehouse import open_local
 
 MAX_BYTES = 2_000_000
 
@@ -183,6 +186,32 @@ def test_retrospective_and_simulated_evaluations_say_so() -> None:
     assert found[-1].startswith("The log is simulated")
 
 
+def test_chance_is_weighted_as_the_figure_beside_it(data: EvaluationData) -> None:
+    own = data.figure("average_precision")
+    measured_rate = with_figure(data, "average_precision", model="base_rate", value=0.1234)
+    assert key_figures(measured_rate)[3].beside.endswith("random 0.123")
+    nan = float("nan")
+    unknown = with_figure(data, "average_precision", model="base_rate", value=nan)
+    share = f"random {own.n_positive / own.n:.3f}"
+    assert key_figures(unknown)[3].beside.endswith(share)
+
+
+def test_sections_that_count_rows_once_say_so_where_contacts_were_made() -> None:
+    small = build_evaluation(300)
+    weighted = replace(small, card=small.card.model_copy(update={"is_weighted": True}))
+
+    def warned(data: EvaluationData) -> list[str]:
+        return [
+            section.anchor
+            for section in build_page(data).sections
+            for block in section.blocks
+            if isinstance(block, Caution) and "Contacts may have changed" in block.text
+        ]
+
+    assert warned(small) == []
+    assert warned(weighted) == ["ranking", "calibration", "segments", "mistakes", "costs"]
+
+
 def test_training_rows_are_marked_retrospective(page: str) -> None:
     assert "training rows (retrospective)" in page
 
@@ -210,6 +239,17 @@ def test_page_is_written_when_nobody_cancels(data: EvaluationData) -> None:
     nobody = small.predictions.assign(label=0)
     page = render_evaluation(replace(small, predictions=nobody))
     assert "Nobody cancelled in these rows" in page
+
+
+def test_page_says_so_where_there_is_no_mistake_and_no_hit(tmp_path: Path) -> None:
+    small = build_evaluation(300, threshold=1.0)
+    nobody = replace(small, predictions=small.predictions.assign(label=0))
+    chosen = choose_examples(nobody.primary_rows, nobody.card.threshold)
+    assert chosen.empty
+    timelines = read_timelines(open_local(tmp_path), chosen[["as_of", "user_id"]])
+    assert [*timelines.columns] == [*small.timelines.columns]
+    page = render_evaluation(replace(nobody, timelines=timelines))
+    assert "There is no mistake to show." in page
 
 
 def test_mistakes_name_what_sets_the_missed_apart(data: EvaluationData) -> None:

@@ -54,8 +54,8 @@ def test_log_is_read_at_any_place_of_it(cluster: Path) -> None:
     (cluster / "logs" / "a.json").write_bytes(b"0123456789")
     with open_source("hdfs://name:8020/logs/a.json") as source:
         assert source.read_at(3, 4) == b"456"
-    with pytest.raises(FileNotFoundError):
-        open_source("hdfs://name:8020/logs/none.json")
+    with pytest.raises(FileNotFoundError), open_source("hdfs://name:8020/logs/none.json"):
+        pass
 
 
 def test_lock_is_seen_by_whoever_has_no_jvm(cluster: Path) -> None:

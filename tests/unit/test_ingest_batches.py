@@ -23,7 +23,7 @@ from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError, LostTableError, OldTableError
 from churn_spark.events.block import hash_line
 from churn_spark.events.summary import IngestSummary
-from churn_spark.lakehouse import commits, native_rows
+from churn_spark.lakehouse import commits, native_rows, native_sources
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 from churn_spark.pipeline import ingest, ingest_batch, native_feed, quarantine
@@ -423,6 +423,48 @@ def test_file_that_vanishes_is_named_and_read_when_it_is_back(
     (logs.parent / "a.json").rename(path)
     load().require_all_read()
     assert users_of(lakehouse) == ["1", "2"]
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+def test_file_that_its_store_refuses_is_named_and_all_else_is_loaded(
+    was_read: bool,
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shut, locate = only(logs, "shut.json", lines("1")), native_sources.locate
+    if was_read:
+        load()
+    with shut.open("ab") as log:
+        log.write(lines("2"))
+    (logs / "open.json").write_bytes(lines("3"))
+
+    def refuse(path: str) -> Any:
+        if path == f"file:{shut}":
+            raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")
+        return locate(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(native_sources, "locate", refuse)
+        for n_loaded in (1, 0):
+            summary = load()
+            assert (summary.lines["accepted"], summary.changed) == (n_loaded, [])
+            with pytest.raises(
+                InputError, match=r"found 1 listed file .*json \(AWS Error ACCESS_D"
+            ):
+                summary.require_all_read()
+    load().require_all_read()
+    assert users_of(lakehouse) == ["1", "2", "3"]
+    assert load().describe() == "no new file"
+
+
+def test_plan_counts_no_file_of_a_lakehouse_among_the_logs(
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, tmp_path: Path
+) -> None:
+    load()
+    lakehouse.files.exchange("reports/night.json", b"{}")
+    assert ingest.plan(open_local(lakehouse.root), CONFIG, str(tmp_path)).startswith("nothing")
 
 
 def test_young_file_is_left_for_the_next_run_and_said_to_be(

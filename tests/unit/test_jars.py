@@ -91,6 +91,16 @@ def test_jars_are_resolved_when_a_listed_file_is_gone(listed: list[Path]) -> Non
     assert jars.spark_jar_settings(CLUSTER) == RESOLVED
 
 
+def test_jars_are_resolved_when_the_listed_ones_are_in_the_home_of_another_user(
+    listed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert jars.spark_jar_settings("local[*]") == RESOLVED
+
+
 @pytest.mark.parametrize("name", ["PACKAGES", "EXCLUDES"])
 def test_jars_are_resolved_when_the_list_is_of_other_coordinates(
     name: str, listed: list[Path], monkeypatch: pytest.MonkeyPatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -73,6 +73,7 @@ def test_all_mistakes_of_a_mapping_are_named_at_once(tmp_path: Path) -> None:
         ({"session": {"silence_minutes": 0}}, "greater than or equal to 1"),
         ({"session": {"column": "s", "silence_minutes": 30}}, "either column, or silence"),
         ({"level": {"column": "l", "free": "x", "paid": "x"}}, "for free and for paid"),
+        ({"level": {"column": "l", "free": "no", "paid": [False]}}, "'no'.* for free and for paid"),
         ({"tell_apart": "id", "also": {"song": "title"}}, "share a place"),
         ({"csv_files": {"columns": ["a", "a"]}}, "twice"),
     ],
@@ -168,6 +169,29 @@ def test_levels_go_by_their_values_and_others_stay() -> None:
     found = [_translate({"level": level}, plan=p)["level"] for p in ("basic", "plus", 1, True, "x")]
     assert found == ["free", "paid", "paid", "paid", "x"]
     assert _translate({"level": {"constant": "paid"}})["level"] == "paid"
+
+
+@pytest.mark.parametrize(
+    ("written", "same", "other"),
+    [
+        ("yes", ("yes", "Yes", "true", "True", "on", True), ("no", "false", "y", False)),
+        ("no", ("no", "NO", "false", "False", "off", False), ("yes", "true", "n", True)),
+        ("'no'", ("no",), ("No", "false", "0")),
+    ],
+)
+def test_words_that_yaml_takes_for_booleans_are_found_however_the_log_writes_them(
+    written: str, same: Sequence[object], other: Sequence[object]
+) -> None:
+    mapping = yaml.safe_load(
+        f"level: {{column: plan, paid: [{written}]}}\n"
+        f"page: {{column: what, names: {{cancel: {written}}}}}\n"
+        f"user: {{column: who, anonymous: {written}}}\n"
+    )
+    found = {one: _translate(mapping, plan=one, what=one, who=one) for one in (*same, *other)}
+    paid = [one for one, ours in found.items() if ours["level"] == "paid"]
+    cancels = [one for one, ours in found.items() if ours["page"] == "Cancellation Confirmation"]
+    nobody = [one for one, ours in found.items() if ours["userId"] == ""]
+    assert paid == cancels == nobody == [*same]
 
 
 def test_lengths_may_be_milliseconds_and_paths_go_through_lists() -> None:

@@ -339,6 +339,18 @@ def test_verdict_on_a_metric_is_the_policys(changes: dict[str, Any], expected: s
     assert verdict({**row, **changes}, CONFIG.policy) == expected
 
 
+def test_cancels_are_those_that_were_and_what_they_tell_stands_beside(data: NightData) -> None:
+    changed = data.performance.assign(n_positive=9, n_cancels=25)
+    section = performance_section(replace(data, performance=changed))
+    told = "25 have cancelled, which count as 9 of equal weight. "
+    assert told in section.answer
+    by_group = tables(section)[1]
+    assert by_group.rows[0][2].text == "25"
+    assert by_group.rows[0][2].detail == "count as 9 of equal weight"
+    older = replace(data, performance=changed.assign(n_cancels=None))
+    assert " 9 have cancelled. " in performance_section(older).answer
+
+
 def test_open_alerts_are_listed_with_the_most_severe_first(data: NightData) -> None:
     (table,) = tables(alerts_section(data))
     severities = [row[1].text for row in table.rows]

@@ -29,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 PAGES = sorted((ROOT / "docs" / "platforms").glob("*.md"))
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path.suffix != ".pyc")
-COMMAND = re.compile(r"(?:-m jobs\.|jobs/|\"jobs\.|submit\.sh )(\w+)(?:\.py)?([^;|\n]*)")
+COMMAND = re.compile(
+    r"(?:-m jobs\.|jobs/|\"jobs\.|submit\.sh (?:--conf \S+\s+)*)(\w+)(?:\.py)?([^;|\n]*)"
+)
 AIRFLOW = DEPLOY / "airflow" / "churn_spark_nightly.py"
 
 
@@ -77,6 +79,16 @@ def airflow_tasks() -> Iterator[tuple[str, list[str]]]:
             yield str(job.value), re.findall(r"'(--[a-z-]+)'", ast.unparse(node))
 
 
+def test_airflow_does_one_night_at_a_time_in_a_backfill_too() -> None:
+    # Whatever the DAG's own max_active_runs is, Airflow takes ten runs of a backfill at once.
+    texts = {path: text_of(path) for path in [AIRFLOW, *(ROOT / "docs").rglob("*.md")]}
+    told = [one for text in texts.values() for one in re.findall("airflow backfill [^`]*", text)]
+    assert len(told) == 2
+    assert [one for one in told if "--max-active-runs 1" not in one] == []
+    [nightly] = re.findall(r"    nightly = SparkSubmitJob\(\n(?:     .*\n)+", texts[AIRFLOW])
+    assert "max_active_tis_per_dag=1," in nightly
+
+
 def options_of(job: str) -> set[str]:
     command = typer.main.get_command(import_module(f"jobs.{job}").app)
     return {name for one in command.params for name in one.opts} | {"--help"}
@@ -99,6 +111,15 @@ def test_every_platform_starts_the_night() -> None:
     assert {page.stem for page in PAGES} == {"yarn", "kubernetes", "databricks", "emr"}
     for page in PAGES:
         assert "**Not run here.**" in text_of(page)
+
+
+def test_scheduled_nights_wait_for_the_lock_of_one_that_died_elsewhere() -> None:
+    nights = [
+        (path.name, options) for path in FILES for job, options in commands_of(path)
+        if job == "nightly" and "--date" in options
+    ]  # fmt: skip
+    assert {"churn-spark.cron", "churn-spark.service"} < {name for name, _ in nights}
+    assert [name for name, options in nights if "--wait" not in options] == []
 
 
 @cache
@@ -207,22 +228,50 @@ def test_entry_point_starts_an_executor_with_all_its_options(spark_home: Path) -
     }  # fmt: skip
 
 
-def test_submission_to_kubernetes_names_the_job_in_the_image(spark_home: Path) -> None:
+def submit_to_kubernetes(
+    spark_home: Path, *arguments: str, lakehouse: str = "s3a://b/l"
+) -> subprocess.CompletedProcess[str]:
     python = spark_home / "venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
+    python.parent.mkdir(parents=True, exist_ok=True)
     python.write_text(f"#!/bin/sh\necho {shlex.quote(str(spark_home))}\n")
     python.chmod(0o755)
-    told = {"KUBERNETES_API": "https://api:6443", "CHURN_IMAGE": "image", "LAKEHOUSE": "s3a://b/l"}
+    told = {"KUBERNETES_API": "https://api:6443", "CHURN_IMAGE": "image", "LAKEHOUSE": lakehouse}
     told["VENV"] = str(spark_home / "venv")
-    command = [str(DEPLOY / "kubernetes" / "submit.sh"), "nightly", "--date", "2018-12-01"]
-    said = subprocess.run(
-        command, env=os.environ | told, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    command = [str(DEPLOY / "kubernetes" / "submit.sh"), *arguments]
+    return subprocess.run(
+        command, env=os.environ | told, capture_output=True, text=True, check=False
+    )
+
+
+def test_submission_to_kubernetes_names_the_job_in_the_image(spark_home: Path) -> None:
+    said = submit_to_kubernetes(spark_home, "nightly", "--date", "2018-12-01").stdout.splitlines()
     assert said[:2] == ["--master", "k8s://https://api:6443"]
     assert "--conf=spark.kubernetes.driverEnv.LAKEHOUSE=s3a://b/l" in said
     assert said[-3:] == ["local:///app/jobs/nightly.py", "--date", "2018-12-01"]
-    del told["LAKEHOUSE"]
-    bare = {name: value for name, value in os.environ.items() if name != "LAKEHOUSE"}
-    refused = subprocess.run(command, env=bare | told, capture_output=True, text=True, check=False)
+
+
+def test_submission_to_kubernetes_hands_settings_before_the_job_to_spark(spark_home: Path) -> None:
+    job = ["nightly", "--date", "2018-12-01"]
+    usual = submit_to_kubernetes(spark_home, *job).stdout.splitlines()
+    settings = ["spark.kubernetes.driver.secretKeyRef.A=b:c", "spark.executor.memory=8g"]
+    options = [word for one in settings for word in ("--conf", one)]
+    said = submit_to_kubernetes(spark_home, *options, *job).stdout.splitlines()
+    # Of two values Spark takes the later one.
+    assert said == [*usual[:-3], *(f"--conf={one}" for one in settings), *usual[-3:]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lakehouse", "found"),
+    [
+        (["nightly"], "", "found no LAKEHOUSE"),
+        (["nightl"], "s3a://b/l", "found job 'nightl'"),
+        (["--conf"], "s3a://b/l", "found job '--conf'"),
+        (["--conf", "spark.a=b"], "s3a://b/l", "found job ''"),
+    ],
+)
+def test_submission_to_kubernetes_is_refused_when_something_is_missing(
+    spark_home: Path, arguments: list[str], lakehouse: str, found: str
+) -> None:
+    refused = submit_to_kubernetes(spark_home, *arguments, lakehouse=lakehouse)
     assert refused.returncode == ExitCode.MISTAKE
-    assert "found no LAKEHOUSE" in refused.stderr
+    assert found in refused.stderr

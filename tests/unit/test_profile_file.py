@@ -89,6 +89,37 @@ def test_what_never_changes_is_taken_from_one_row_a_user(kind: str, tmp_path: Pa
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+def test_an_id_that_became_a_fraction_is_still_the_user(kind: str, tmp_path: Path) -> None:
+    """As pandas writes whole numbers once one is missing."""
+    file = tmp_path / f"users.{kind}"
+    rows = pl.DataFrame({"id": [7.0, None, 10000042.0], "sex": ["F", "M", "F"]})
+    rows.write_parquet(file) if kind == "parquet" else rows.write_ndjson(file)
+    records = [_event(7, "2018-10-01"), _event("10000042", "2018-10-02")]
+    assert _read(file, {"gender": "sex"}, records)["gender"].to_list() == ["F", "F"]
+
+
+def test_rows_of_nobody_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("id,sex\n,F\n7,F\n,M\nguest,M\n guest ,F\n")
+    user = {"column": "id", "anonymous": ["guest"]}
+    records = [_event("7", "2018-10-01"), _event("guest", "2018-10-01")]
+    events = _read(file, {"user": user, "gender": "sex"}, records)
+    assert events["gender"].to_list() == ["F", None]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n"])
+def test_a_line_of_json_ends_where_its_object_does(end: str, tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    cities = [f"a{mark}b" for mark in "\u2028\u2029\x85"]
+    rows = [{"id": n, "from": "2018-10-01", "city": city} for n, city in enumerate(cities)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    file.write_bytes("".join(line + end for line in lines).encode())
+    profile = {"since": DATED["since"], "location": "city", "gender": "city"}
+    records = [_event(n, "2018-10-02") for n in range(3)]
+    assert _read(file, profile, records)["gender"].to_list() == cities
+
+
 def test_an_event_has_the_row_that_held_when_it_happened(tmp_path: Path) -> None:
     file = tmp_path / "plans.csv"
     file.write_text(HISTORY)
@@ -130,7 +161,12 @@ def test_what_changes_is_refused_from_rows_of_today(field: str) -> None:
     [
         (None, REGISTERED, "found no file .*users.csv, expected the users' profile"),
         ("id,joined,sex\n", REGISTERED, "found no row in"),
-        ("id,sex\n7,F\n7,M\n", {"gender": "sex"}, "two rows in .*expected one row each: name"),
+        (
+            "id,sex\n7,F\n8,F\n7,M\n",
+            {"gender": "sex"},
+            r"two rows in .*csv \(1 and 3\), expected one row each: name",
+        ),
+        ("no,sex\n7,F\n8,M\n", {"gender": "sex"}, "no user in any row of .*, expected .* in id"),
         ("id,sex\n7\n", {"gender": "sex"}, "row 1 has another number of cells"),
         ("id,from,plan\n7,soon,plus\n", DATED, "row 1 of .* holds from 'soon' on"),
         ("id,from,plan\n7,2018-10-01,a\n7,2018-10-01,b\n", DATED, "one row each for a moment$"),

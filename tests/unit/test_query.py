@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return lakehouse.root
 
 
-def ask(root: str, sql: str, form: str = "csv", rows: int = 50) -> str:
+def ask(root: str, sql: str, form: str = "csv", rows: int | None = None) -> str:
     out = io.StringIO()
     show_answer(query.run(root, sql), form, rows, out)
     return out.getvalue()
@@ -216,6 +216,15 @@ def test_command_answers_one_question_from_anywhere(root: str) -> None:
     assert answer.output == "two\n2\n"
     for arguments in ([], ["select 1", "--tables"], ["select 1", "--format", "xml"]):
         assert call(root, *arguments)[0] == 2
+
+
+def test_rows_that_are_asked_for_bound_every_format(root: str) -> None:
+    sql = "select n_events from log_dates order by 1"
+    assert call(root, sql, "--rows", "2") == (0, "n_events\n1\n3\n")
+    assert call(root, sql, "--rows", "1", "--format", "json") == (0, '[\n{"n_events": 1}\n]\n')
+    many = "select a.n_events from log_dates a, log_dates b, log_dates c"
+    assert len(call(root, many)[1].splitlines()) == 4**3 + 1
+    assert "the first 50 rows; --rows" in call(root, many, "--format", "table")[1]
 
 
 def test_unknown_saved_query_is_told_its_neighbour() -> None:

@@ -202,4 +202,5 @@ def test_file_that_is_gone_is_noted_as_unread(tmp_path: Path) -> None:
     (seen,) = look_at_files([note], CONFIG)
     assert seen.status == "unread"
     assert seen.problem
-    assert prove(note.path, 3) is None
+    with pytest.raises(FileNotFoundError):
+        prove(note.path, 3)

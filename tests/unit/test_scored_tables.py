@@ -16,10 +16,15 @@ import pytest
 from churn_spark.config import load_config
 from churn_spark.contracts.survival import EXPECTED_DAYS, SURVIVAL_DAYS, survival_columns
 from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SESSION_DAYS, SNAPSHOTS
+from churn_spark.evaluation.list_length import describe_plan
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.pipeline.survival import with_checked_curves
+from churn_spark.reports.night import scored
 from churn_spark.reports.night.scored import read_scored
+from churn_spark.serving import planner
+from churn_spark.serving.planner import describe_lengths
+from churn_spark.serving.users import Users
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
 from tests.list_builders import small_bundle
 from tests.local_lakehouse import open_local
@@ -90,6 +95,26 @@ def test_night_plans_in_the_order_of_the_list_and_watches_the_old_night(
     assert math.isnan(everybody.observed.at(60).value)
     assert everybody.expected[30] == pytest.approx(0.95)
     assert [group.name for group in found.watched.groups] == ["all", "level=paid", "band=low"]
+
+
+def test_plan_of_more_users_than_a_list_can_have_tells_of_all_of_them(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scored, "MAX_LISTED", 12)
+    monkeypatch.setattr(planner, "MAX_LISTED", 12)
+    plan = read_scored(lakehouse, NIGHT, COSTS, small_bundle()).plan
+    assert plan is not None
+    assert [one.length for one in plan.lists] == [9, 10, 12]
+    total = sum(0.01 * n for n in range(1, N_USERS + 1))
+    assert (plan.n_users, plan.n_cancels) == (N_USERS, pytest.approx(total))
+    assert plan.by_chance == pytest.approx(total * 12 / N_USERS)
+    assert describe_plan(plan).startswith("Of 18 cancellations expected in total")
+    rows = lakehouse.read_arrow(SCORES, {"as_of": [NIGHT]})
+    users = Users(rows, np.arange(N_USERS), [])
+    shown = describe_lengths(users, 9, small_bundle(), COSTS)
+    assert shown is not None
+    assert (shown["told"], shown["lists"]) == (describe_plan(plan), plan.lists)
+    assert shown["chart"]["last"] == "12 users"
 
 
 def test_scores_of_an_older_release_or_another_label_are_not_watched(lakehouse: Lakehouse) -> None:

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
-from serving_builders import KEY, FakeSource, build_service, client_of, make_config, running
+from serving_builders import (
+    KEY,
+    FakeSource,
+    build_service,
+    client_of,
+    make_bundle,
+    make_config,
+    make_list,
+    make_scores,
+    running,
+    write_list,
+)
 
 from churn_spark.config import Config
+from churn_spark.config.privacy import pseudonym_of
 from churn_spark.contracts.contact import INBOX, Contact
 from churn_spark.errors import RequestError
 from churn_spark.serving.contact_inbox import ContactInbox
@@ -24,6 +37,10 @@ ROW = {
     "user_id": "7", "list_date": "2026-03-02", "time": "2026-03-02T10:15:00Z", "channel": "call",
     "outcome": "accepted", "cost": 2.5,
 }  # fmt: skip
+
+
+PRIVACY_KEY = "k" * 32
+PSEUDONYMS = ["a0" * 16, "b0" * 16]
 
 
 @pytest.fixture
@@ -60,6 +77,17 @@ def test_good_rows_are_kept_and_bad_ones_named(address: str, config: Config) -> 
     [rejected] = found["rows"]
     assert (rejected["row"], rejected["problems"][0]["field"]) == (1, "outcome")
     assert [one["user_id"] for one in kept(config)] == ["7", "8"]
+
+
+def test_time_that_no_calendar_has_in_utc_rejects_its_row_alone(
+    address: str, config: Config
+) -> None:
+    answer = post(address, {**ROW, "time": "9999-12-31T23:59:59-05:00"}, ROW)
+    assert answer.status_code == 200
+    assert (answer.json()["n_kept"], answer.json()["n_rejected"]) == (1, 1)
+    [rejected] = answer.json()["rows"]
+    assert (rejected["row"], rejected["problems"][0]["field"]) == (0, "time")
+    assert [one["user_id"] for one in kept(config)] == ["7"]
 
 
 def test_batch_counts_once_under_its_key_and_without_one(address: str, config: Config) -> None:
@@ -121,15 +149,39 @@ def test_other_bodies_are_refused(
     assert (answer.status_code, kept(config)) == (status, [])
 
 
+@pytest.mark.parametrize("has_key", [True, False])
 def test_clear_ids_are_not_kept_beside_pseudonyms(
+    config: Config, monkeypatch: pytest.MonkeyPatch, *, has_key: bool
+) -> None:
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", PRIVACY_KEY if has_key else "")
+    values = config.model_dump() | {"privacy": {"pseudonymise": True}}
+    with_pseudonyms = Config.model_validate(values)
+    # Of an older list; the user of the second one was withheld, and neither has scores any more.
+    listed = make_list(make_scores(make_bundle(), config, 3, date(2026, 3, 2)), 2)
+    listed["user_id"], listed["assignment"] = PSEUDONYMS, ["listed", "control"]
+    write_list(listed, config)
+    write_list(make_list(make_scores(make_bundle(), config, 3, date(2026, 3, 9)), 2), config)
+    service = build_service(with_pseudonyms, FakeSource(None))
+    service.lists.look()
+    clear = ["7", "c0" * 16, "x" * 32]
+    with running(service) as address:
+        answer = post(address, *({**ROW, "user_id": one} for one in [*clear, *PSEUDONYMS]))
+    made = [pseudonym_of(one, PRIVACY_KEY.encode()) for one in clear if has_key]
+    assert [one["user_id"] for one in kept(config)] == [*made, *PSEUDONYMS]
+    rejected = [] if has_key else [0, 1, 2]
+    assert [one["row"] for one in answer.json()["rows"]] == rejected
+    for row in answer.json()["rows"]:
+        assert "no pseudonym on the list of its date" in row["problems"][0]["problem"]
+
+
+def test_pseudonyms_need_a_list_to_be_told_from_clear_ids(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CHURN_PRIVACY_KEY", raising=False)
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", PRIVACY_KEY)
     values = config.model_dump() | {"privacy": {"pseudonymise": True}}
     with running(build_service(Config.model_validate(values), FakeSource(None))) as address:
-        answer = post(address, ROW, {**ROW, "user_id": "a0" * 16})
-    assert (answer.json()["n_kept"], answer.json()["rows"][0]["row"]) == (1, 0)
-    assert [one["user_id"] for one in kept(config)] == ["a0" * 16]
+        answer = post(address, ROW)
+    assert (answer.status_code, kept(config)) == (503, [])
 
 
 def test_inbox_that_cannot_be_written_is_said(address: str, config: Config) -> None:

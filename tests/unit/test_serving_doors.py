@@ -90,6 +90,13 @@ def test_wrong_keys_are_limited_and_the_right_one_is_not(tmp_path: Path) -> None
             assert client.get("/openapi.json").status_code == 200
 
 
+def test_form_of_many_fields_is_a_wrong_key(tmp_path: Path) -> None:
+    config = make_config(tmp_path, wrong_keys_per_minute=2)
+    with running(Service(config.service)) as address:
+        answers = [httpx.post(f"{address}/sign-in", content=b"&" * 10) for _ in range(3)]
+        assert [one.status_code for one in answers] == [401, 401, 429]
+
+
 @pytest.mark.parametrize("key", ["short", "a" * 31, "ab" * 32])
 def test_key_that_can_be_guessed_is_refused_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str

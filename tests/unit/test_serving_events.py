@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -291,6 +292,16 @@ def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
         write_deltalake(folder, rows, mode="append")
         log_start.look()
         assert log_start.day == day
+    # Made anew the table has the same version again.
+    shutil.rmtree(folder)
+    for day in (date(2019, 3, 1), date(2019, 2, 1)):
+        rows = pa.table({"event_date": pa.array([day], pa.date32()), "place": ["in the log"]})
+        write_deltalake(folder, rows, mode="append")
+    log_start.look()
+    assert log_start.day == date(2019, 2, 1)
+    shutil.rmtree(folder)
+    log_start.look()
+    assert log_start.day is None
 
 
 def test_features_count_from_the_first_day_of_the_log(world: World) -> None:

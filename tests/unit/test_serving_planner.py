@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from churn_spark.config import load_config
 from churn_spark.config.models import CostsConfig
 from churn_spark.contracts.survival import EXPECTED_DAYS, survival_columns
+from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.list_length import plan_lists
+from churn_spark.evaluation.metrics import evaluate
+from churn_spark.models.run_log import known_metrics
 from churn_spark.models.survival.checked import CheckedCurves
 from churn_spark.models.survival.shapes import knots_of
 from churn_spark.serving.page_parts import render
@@ -54,10 +58,19 @@ def test_lengths_follow_the_order_of_the_list() -> None:
 
 
 def test_how_sure_follows_from_the_cancels_of_the_validation() -> None:
-    bundle = replace(small_bundle(), metrics={"n_positive": 25.0})
-    found = describe_lengths(users_with([0.2] * 30, [0.2] * 30), 10, bundle, PLACEHOLDERS)
-    assert found is not None
-    assert "validated, on 25 cancellations of users not used for training" in found["covers"]
+    # Fifty users who cancel and fifty who stay, each on two weekly dates.
+    users = [f"u{number}" for number in range(100)] * 2
+    rows = pd.DataFrame({"user_id": users, "label": [1] * 50 + [0] * 50 + [1] * 50 + [0] * 50})
+    labels, chances = rows["label"].to_numpy(), np.full(200, 0.5)
+    metrics = known_metrics(Evaluation(rows, evaluate(labels, chances, 0.5)))
+    assert metrics["n_positive"] == 100
+    of_older_release = {"n_positive": 25.0}
+    for known, n_checked in ((metrics, 50), (of_older_release, 25)):
+        bundle = replace(small_bundle(), metrics=known)
+        found = describe_lengths(users_with([0.2] * 30, [0.2] * 30), 10, bundle, PLACEHOLDERS)
+        assert found is not None
+        told = f"validated, on {n_checked} cancellations of users not used for training"
+        assert told in found["covers"]
 
 
 def test_curve_rises_from_left_to_right_with_the_list_in_use_on_it() -> None:

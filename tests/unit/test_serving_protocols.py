@@ -21,6 +21,7 @@ ROWS = make_rows(40, seed=8)
 EXPECTED = BUNDLE.probabilities(ROWS)
 NAMES = [feature.name for feature in FEATURES]
 INFER = "/v2/models/churn/infer"
+REASONS = [{"name": "reasons"}]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_inference_is_the_bundle_s_own(client: httpx.Client, path: str) -> None:
 def test_outputs_are_those_asked_for_and_reasons_are_those_of_the_batch(
     client: httpx.Client,
 ) -> None:
-    body = {"inputs": tensors(), "outputs": [{"name": "reasons"}]}
+    body = {"inputs": tensors(), "outputs": REASONS}
     [found] = client.post(INFER, json=body).json()["outputs"]
     records = json.loads(ROWS.to_json(orient="records"))
     own = client.post("/predict/batch?explain=true", json={"rows": records}).json()["rows"]
@@ -84,6 +85,8 @@ def test_outputs_are_those_asked_for_and_reasons_are_those_of_the_batch(
         ({"inputs": tensors(data=["x"] + [1] * 39)}, NAMES[0], "expected values of one kind"),
         ({"inputs": tensors(data=[-1] * 40)}, f"row 0: {NAMES[0]}", "expected a"),
         ({"inputs": tensors(), "outputs": [{"name": "risk"}]}, "outputs: risk", "expected churn_"),
+        ({"inputs": tensors(), "outputs": REASONS * 2}, "outputs: reasons", "expected one output"),
+        ({"inputs": tensors(), "outputs": REASONS * 4}, "outputs", "at most 3 items"),
         ({"input": []}, "inputs", "Field required"),
         ({"inputs": []}, "inputs", "at least 1 item"),
     ],

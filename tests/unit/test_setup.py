@@ -1,4 +1,7 @@
-"""`make setup`: what becomes of an environment that is there; the interpreter is a double."""
+"""`make setup` and `make run`: what becomes of an environment or a demo's lakehouse that is there.
+
+The interpreter is a double.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,14 @@ class Checkout:
 
     folder: Path
 
-    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def make(
+        self, *arguments: str, target: str = "setup", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         # Without what a make that runs these tests tells the makes below it.
         outer = ("VENV", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
         inherited = {k: v for k, v in os.environ.items() if k not in outer}
         return subprocess.run(
-            ["make", "setup", f"PYTHON={self.folder / 'python'}", *arguments],
+            ["make", target, f"PYTHON={self.folder / 'python'}", *arguments],
             cwd=self.folder,
             env=inherited | variables,
             capture_output=True,
@@ -149,3 +154,33 @@ def test_folder_that_is_no_environment_is_refused(checkout: Checkout) -> None:
     assert done.returncode == 2
     assert "found named, which is no virtual environment: move it away" in done.stderr
     assert (checkout.folder / "named" / "thesis.txt").exists()
+
+
+@pytest.fixture
+def demo(checkout: Checkout) -> Checkout:
+    """A checkout with the demo's lakehouse."""
+    (checkout.folder / "lake" / "demo_log").mkdir(parents=True)
+    return checkout
+
+
+@pytest.mark.parametrize("lakehouse", ["lake", "lake/"])
+def test_run_moves_the_lakehouse_of_the_demo_aside(demo: Checkout, lakehouse: str) -> None:
+    done = demo.make(target="run", EVENTS="/logs", LAKEHOUSE=lakehouse)
+    assert done.returncode == 0, done.stderr
+    [aside] = demo.folder.glob("lake*")
+    assert aside.name.startswith("lake-demo-")
+    assert (aside / "demo_log").is_dir()
+    assert f"The demo's lakehouse now is {aside.name}: " in done.stdout
+
+
+def test_run_ends_where_the_lakehouse_of_the_demo_cannot_be_moved(demo: Checkout) -> None:
+    tools = demo.folder / "tools"
+    tools.mkdir()
+    (tools / "mv").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "mv").chmod(0o755)
+    # Set-up moves what it writes into its place.
+    assert demo.make().returncode == 0
+    told = {"LAKEHOUSE": "lake", "PATH": f"{tools}:{os.environ['PATH']}"}
+    done = demo.make(target="run", EVENTS="/logs", **told)
+    assert done.returncode == 2
+    assert "now is" not in done.stdout

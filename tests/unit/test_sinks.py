@@ -10,19 +10,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import date
+from datetime import date, timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from local_lakehouse import open_local, rows_of
 from receivers import started
 
 from churn_spark.config import AlertsConfig, load_config
+from churn_spark.contracts.tables import ALERTS
 from churn_spark.monitoring.alerts import sinks
 from churn_spark.monitoring.alerts.alerts import Alert, Notice, Severity
 from churn_spark.monitoring.alerts.sinks import Delivery, deliver
+from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.pipeline.monitor import Drift
+from churn_spark.pipeline.notify import notify
 
 DAY = date(2024, 1, 1)
 
@@ -243,6 +249,23 @@ def test_nothing_is_sent_when_there_is_nothing_to_tell(receivers: Any) -> None:
     receiver = receivers([200])
     assert deliver([notice("info")], alerts_config(webhook_url=receiver.url), {}) == ()
     assert receiver.got == []
+
+
+def test_notice_that_no_receiver_took_is_sent_again_on_the_next_night(
+    receivers: Any, tmp_path: Path
+) -> None:
+    receiver = receivers([400, 200])
+    config = alerts_config(webhook_url=receiver.url)
+    lakehouse, failed = open_local(tmp_path), CheckResult("volume", 12, "4,773", False, "12 events")
+    for number in range(3):
+        night = DAY + timedelta(days=number)
+        keys = notify(lakehouse, night, [], [failed], Drift(), config, load_config().policy)
+        assert keys == ("data:volume",)
+    sent = [json.loads(body)["notices"] for _, body in receiver.got]
+    changes = [(one["change"], one["alert"]["last_told"]) for [one] in sent]
+    assert changes == [("opened", "2024-01-01"), ("reminder", "2024-01-02")]
+    told = rows_of(lakehouse, ALERTS).sort("run_date")["last_told"].to_list()
+    assert told == [None, *[DAY + timedelta(days=1)] * 2]
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from churn_spark.config import load_config
 from churn_spark.errors import MachineError
-from churn_spark.runtime import session
+from churn_spark.runtime import jars, session
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_SPARK = {
@@ -63,3 +65,18 @@ def test_python_workers_find_the_packages_from_any_folder(
     monkeypatch.setenv("PYTHONPATH", "/own")
     session.StartingSession(load_config().spark, "test").stop()
     assert os.environ["PYTHONPATH"] == os.pathsep.join([str(ROOT), "/own"])
+
+
+def test_options_of_the_jvm_stay_whole_when_a_path_has_a_space(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = load_config().spark
+    monkeypatch.setenv("CHURN_CONF_DIR", str(tmp_path / "my conf"))
+    settings = session._launch_settings(config, "", jars.PACKAGES)
+    # Spark's launcher cuts them as a shell does, and Java takes what has no dash for a class.
+    options = shlex.split(settings["spark.driver.extraJavaOptions"])
+    assert {option[0] for option in options} == {"-"}
+    [log4j] = [option for option in options if option.startswith("-Dlog4j2.")]
+    told = urlsplit(log4j.partition("=")[2])
+    assert told.scheme == "file"
+    assert unquote(told.path) == str(tmp_path / "my conf" / "log4j2.properties")

@@ -13,13 +13,9 @@ from scipy.special import expit, logit
 
 from churn_spark.arrays import Values
 from churn_spark.evaluation.treated import treatment_weights, weigh_rows, weights_in
-from churn_spark.evaluation.weights import effective_size
+from churn_spark.evaluation.weights import count_positive_users, effective_size
 from churn_spark.models.calibration import fit_calibration
-from churn_spark.monitoring.performance.performance import (
-    change_against,
-    count_positive_users,
-    measure,
-)
+from churn_spark.monitoring.performance.performance import change_against, measure
 from churn_spark.monitoring.policy.evidence import Evidence, MetricChange
 from churn_spark.monitoring.policy.policy_state import from_json, to_json
 from churn_spark.scoring.control_group import is_control

@@ -35,6 +35,7 @@ from churn_spark.troubles import describe_trouble, exit_code_of
             "found no keys for the object store",
         ),
         (Exception("403 Forbidden: <Code>InvalidAccessKeyId</Code>"), "not let these keys"),
+        (OSError("AWS Error ACCESS_DENIED during HeadObject operation"), "not let these keys"),
     ],
 )
 def test_trouble_is_named_with_its_place(error: Exception, trouble: str) -> None:

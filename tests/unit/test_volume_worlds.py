@@ -164,7 +164,18 @@ def test_growth_is_what_is_sure_of_it_and_a_holiday_moves_it_by_nothing() -> Non
     assert weekdays == pytest.approx([exact[last]] * 8, rel=1e-3)
 
 
-@pytest.mark.parametrize("holidays", ["['12-32']", "[Christmas]", "['2026-02-30']", "[7]"])
+@pytest.mark.parametrize(
+    "holidays",
+    [
+        "['12-32']",
+        "[Christmas]",
+        "['2026-02-30']",
+        "[7]",
+        "[20260406]",
+        "['2026-W15-1']",
+        "['20261']",
+    ],
+)
 def test_holiday_that_is_no_day_is_refused(holidays: str) -> None:
     with pytest.raises(ConfigError, match="expected a day of each year"):
         load_config(overrides=[f"checks.holidays={holidays}"])

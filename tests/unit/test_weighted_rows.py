@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import cast
 
@@ -18,6 +18,7 @@ from churn_spark.config import load_config
 from churn_spark.evaluation.backtest import measure as measure_backtest
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.models.baselines import Rule
 from churn_spark.models.calibration import KINDS, fit_calibration
 from churn_spark.models.calibration_choice import choose_calibration
@@ -30,7 +31,9 @@ from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.rounds import choose_rounds
 from churn_spark.monitoring.performance.base_rate import at_base_rate
-from churn_spark.monitoring.performance.performance import auc_covariance, count_positive_users
+from churn_spark.monitoring.performance.labelled import labelled_rows
+from churn_spark.monitoring.performance.performance import auc_covariance
+from tests.list_builders import small_bundle
 
 DAY = date(2026, 3, 2)
 CONFIG = load_config()
@@ -123,6 +126,17 @@ def test_draws_of_users_are_those_of_copies() -> None:
     # Three times as much weight for some makes an interval wider than as many users would.
     assert count_positive_users(labels, users, rows["weight"].to_numpy()) < labels.sum()
     assert count_positive_users(labels, users, np.full(len(rows), 7.0)) == labels.sum()
+
+
+def test_window_keeps_how_many_cancel_beside_how_much_that_tells() -> None:
+    parts = {"level": "paid", "tenure_band": "over 90 days", "os": "Mac"}
+    rows = planted().rename(columns={"stated": "churn_probability"}).assign(**parts)
+    bundle = replace(small_bundle(), metrics={"threshold": 0.5})
+    found = labelled_rows(rows, rows, DAY, bundle, CONFIG.monitoring)
+    labels, users = rows["label"].to_numpy(), rows["user_id"].to_numpy()
+    told = count_positive_users(labels, users, rows["weight"].to_numpy())
+    assert {(row["n_cancels"], row["n_positive"]) for row in found} == {(labels.sum(), told)}
+    assert told < labels.sum()
 
 
 @pytest.mark.parametrize("kind", KINDS)

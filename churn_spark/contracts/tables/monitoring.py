@@ -130,7 +130,13 @@ PERFORMANCE = TableSpec(
             "long",
             "users; of a list those of it and its control group whose labels are known",
         ),
-        Column("n_positive", "long", "users who cancel"),
+        Column(
+            "n_positive",
+            "long",
+            "users who cancel; of labels, where contacts may have changed outcomes, as many users "
+            "of equal weight as tell as much",
+        ),
+        Column("n_cancels", "long", "of labels: users who cancel, whatever they count"),
         Column(
             "reference",
             "double",
@@ -178,7 +184,12 @@ EFFECT = TableSpec(
         Column("always_low", "double", "of the 95 % interval that holds at all looks; null: none"),
         Column("always_high", "double", "of it"),
         Column("cost", "double", "of all contacts with them, in the unit of costs.missed_cancel"),
-        Column("net", "double", "worth of those saved less cost; null where no cost is recorded"),
+        Column(
+            "net",
+            "double",
+            "worth of those saved less cost; null where no cost is recorded, or `costs` are the "
+            "placeholders",
+        ),
         Column("net_low", "double", "the same at always_low"),
         Column("net_high", "double", "the same at always_high"),
     ),
@@ -220,7 +231,12 @@ ALERTS = TableSpec(
         Column("sentence", "string", "what was found, with the numbers"),
         Column("opened", "date", "first night with the finding"),
         Column("last_seen", "date", "newest night with it"),
-        Column("last_told", "date", "newest night on which a notice of it was sent"),
+        Column(
+            "last_told",
+            "date",
+            "newest night on which a notice of it was sent; null where no receiver took it: then "
+            "the next night sends it again",
+        ),
         Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),
     ),

@@ -8,9 +8,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -20,6 +22,7 @@ import pyarrow.parquet as pq
 from churn_spark.config.mapping import ProfileFile
 from churn_spark.errors import InputError
 from churn_spark.events.foreign.kinds import kind_of_name
+from churn_spark.events.values import word_of
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 FIELDS: Final[Mapping[str, str]] = {
@@ -59,33 +62,49 @@ def order_rows(profile: ProfileFile, records: Sequence[Mapping[str, Any]]) -> Pr
 
     Args:
         profile: which columns are what.
-        records: ours, made of the file's rows: `userId`, `ts` (from when on) and `FIELDS`.
+        records: ours, made of the file's rows: `userId`, `ts` (from when on) and `FIELDS`; those
+            of nobody are left out.
 
     Raises:
-        InputError: if a row doesn't say from when on it holds, or two of a user hold from the same
-            moment on.
+        InputError: if a row doesn't say from when on it holds, two of a user hold from the same
+            moment on, or none is of a user.
     """
-    rows: dict[str, list[tuple[float, _Fields]]] = {}
+    rows: dict[str, list[tuple[float, int, _Fields]]] = {}
     for number, record in enumerate(records, 1):
+        user = str(word_of(record["userId"]))
+        if not user:
+            continue
         begin = float("-inf") if profile.since is None else record["ts"]
         if isinstance(begin, bool) or not isinstance(begin, int | float):
             raise InputError(
                 f"row {number:,} of {profile.file} holds from {begin!r} on, expected a time as "
                 "the mapping's profile.since says: mend the row, or the unit"
             )
-        user = str(record["userId"]).strip()
         fields = {name: record[name] for name in FIELDS.values() if name in record}
-        rows.setdefault(user, []).append((float(begin), fields))
+        rows.setdefault(user, []).append((float(begin), number, fields))
+    if not rows:
+        raise InputError(
+            f"found no user in any row of {profile.file}, expected ids in "
+            f"{' or '.join(profile.user.column)}, as the mapping's profile.user says"
+        )
     for some in rows.values():
         some.sort(key=lambda row: row[0])
-        if len({begin for begin, _ in some}) < len(some):
+        _check_moments(profile, some)
+    return Profiles(
+        {user: [(begin, fields) for begin, _, fields in some] for user, some in rows.items()}
+    )
+
+
+def _check_moments(profile: ProfileFile, rows: Sequence[tuple[float, int, _Fields]]) -> None:
+    """The rows of a user, in order, hold from different moments on."""
+    for (begin, one, _), (end, other, _) in pairwise(rows):
+        if begin == end:
             expected = "one row each" if profile.since is None else "one row each for a moment"
             advice = "name profile.since if they are of different times" * (profile.since is None)
             raise InputError(
-                f"found a user with two rows in {profile.file}, expected {expected}"
-                + (f": {advice}" if advice else "")
+                f"found a user with two rows in {profile.file} ({one:,} and {other:,}), "
+                f"expected {expected}" + (f": {advice}" if advice else "")
             )
-    return Profiles(rows)
 
 
 def find_stamp(profile: ProfileFile) -> tuple[int, int]:
@@ -141,7 +160,8 @@ def _read_cells(path: Path) -> Iterator[Mapping[str, Any]]:
 def _read_json(path: Path) -> Iterator[Mapping[str, Any]]:
     with _open(path) as source:
         text = source.read()
-    lines = filter(str.strip, text.splitlines())
+    # `splitlines` would cut at marks that a text in JSON may have, such as U+2028.
+    lines = filter(str.strip, re.split("[\r\n]", text))
     found = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, lines)
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):

@@ -32,8 +32,8 @@ from churn_spark.events.foreign.profile import (
     order_rows,
     read_rows,
 )
-from churn_spark.events.rules import HASH_SEED, MAX_COUNT, WHITE_SPACE
-from churn_spark.events.values import text_of
+from churn_spark.events.rules import HASH_SEED, MAX_COUNT
+from churn_spark.events.values import text_of, word_of
 
 Record = Mapping[str, Any]
 _Read = Callable[[Record], object]
@@ -99,7 +99,7 @@ class Translator:
             is_gone = ours["page"] == Page.CANCELLATION_CONFIRMATION
             ours["auth"] = VISIT_AUTHS[1] if is_gone else LOGGED_IN
         if self._profiles:
-            known = self._profiles.known(str(_word(ours["userId"])), ours["ts"])
+            known = self._profiles.known(str(word_of(ours["userId"])), ours["ts"])
             ours |= {name: value for name, value in known.items() if ours.get(name) is None}
         return ours
 
@@ -166,19 +166,13 @@ def _number(value: object) -> object:
     return number_of_text(value) if isinstance(value, str) else value
 
 
-def _word(value: object) -> object:
-    """A text without white space around it; a number is its digits, as a code may be one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    text = text_of("userId", value) if is_number else value
-    return text.strip(WHITE_SPACE) if isinstance(text, str) else text
-
-
 def _user(column: UserColumn) -> _Read:
     nobody = frozenset(column.anonymous)
 
     def read(value: object) -> object:
-        word = _word(value)
-        return "" if word is None or (isinstance(word, str) and word in nobody) else value
+        word = word_of(value)
+        is_named = isinstance(word, str | bool) and str(word) in nobody
+        return "" if word is None or is_named else value
 
     return _then(column, read)
 
@@ -207,8 +201,8 @@ def _page(column: PageColumn) -> _Read:
         return lambda _: constant
 
     def read(value: object) -> object:
-        word = _word(value)
-        return roles.get(word, word) if isinstance(word, str) else word
+        word = word_of(value)
+        return roles.get(str(word), word) if isinstance(word, str | bool) else word
 
     return _then(Column(column=column.column), read)
 
@@ -220,7 +214,7 @@ def _level(column: LevelColumn) -> _Read:
 
     def read(value: object) -> object:
         # YAML and JSON write true where people say yes.
-        word = str(value) if isinstance(value, bool) else _word(value)
+        word = str(value) if isinstance(value, bool) else word_of(value)
         return levels.get(word, word) if isinstance(word, str) else word
 
     return _then(Column(column=column.column), read)

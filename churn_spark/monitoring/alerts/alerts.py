@@ -2,8 +2,8 @@
 
 An alert opens on the first night with its finding, and a notice of it is sent. It ends after some
 nights in a row without the finding, so that a finding that comes and goes is still one alert. While
-it is open, another notice is sent after a week, and at once when it gets more severe. On a night
-without data nothing ends.
+it is open, another notice is sent after a week, at once when it gets more severe, and on the next
+night where no receiver took one. On a night without data nothing ends.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Alert:
         sentence: of the newest finding.
         opened: first night with the finding.
         last_seen: newest night with it.
-        last_told: newest night on which a notice of it was sent.
+        last_told: newest night on which a notice of it was sent; none where no receiver took it.
         nights_clear: nights in a row without it, of those that were judged.
         resolved: night on which it ended; none while it is open.
     """
@@ -66,7 +66,7 @@ class Alert:
     sentence: str
     opened: date
     last_seen: date
-    last_told: date
+    last_told: date | None
     nights_clear: int = 0
     resolved: date | None = None
 
@@ -186,6 +186,14 @@ def update_alerts(
     return tuple(alerts), tuple(notices)
 
 
+def as_not_told(
+    alerts: Iterable[Alert], notices: Iterable[Notice], config: AlertsConfig
+) -> tuple[Alert, ...]:
+    """The alerts where no receiver took tonight's notices: they are due again on the next night."""
+    lost = {notice.alert.key for notice in notices if is_worth_notifying(notice, config)}
+    return tuple(replace(alert, last_told=None) if alert.key in lost else alert for alert in alerts)
+
+
 def severity_order(severity: str) -> int:
     """A sort key: the most severe first."""
     return -_rank(severity)
@@ -226,7 +234,8 @@ def _update(
         last_seen=today,
         nights_clear=0,
     )
-    if is_worse or (today - alert.last_told).days >= config.remind_days:
+    told = alert.last_told
+    if is_worse or told is None or (today - told).days >= config.remind_days:
         notified = replace(kept, last_told=today)
         return notified, Notice("worsened" if is_worse else "reminder", notified)
     return kept, None

@@ -99,7 +99,7 @@ def effect_rows(weeks: Mapping[Week, Mapping[str, Part]], worth: float) -> Itera
 
     Args:
         weeks: of any campaigns; all weeks of those that are told.
-        worth: of a user who is kept, in the unit of the costs.
+        worth: of a user who is kept, in the unit of the costs; NaN where nobody has said.
     """
     for week, parts in sorted(weeks.items(), key=lambda item: item[0]):
         yield from _rows_of(week, 1, parts, worth)

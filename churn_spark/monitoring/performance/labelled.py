@@ -14,14 +14,10 @@ import pandas as pd
 from churn_spark.config import MonitoringConfig
 from churn_spark.contracts.features.segments import ALL, SEGMENTS
 from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.monitoring.performance.base_rate import FOLLOW_BASE_RATE, at_base_rate
-from churn_spark.monitoring.performance.performance import (
-    Estimate,
-    change_against,
-    count_positive_users,
-    measure,
-)
+from churn_spark.monitoring.performance.performance import Estimate, change_against, measure
 from churn_spark.monitoring.performance.without_labels import expect_performance
 from churn_spark.monitoring.policy.evidence import MetricChange
 
@@ -54,9 +50,8 @@ def labelled_rows(
     for name, rows in _slices(labelled, config.min_slice_rows):
         current = _measure(rows, bundle, config)
         usual = _usual(before[name], rows, bundle, config) if name in before else {}
-        n_positive = count_positive_users(
-            rows["label"].to_numpy(), rows["user_id"].to_numpy(), weights_in(rows)
-        )
+        labels, users = rows["label"].to_numpy(), rows["user_id"].to_numpy()
+        n_positive = count_positive_users(labels, users, weights_in(rows))
         for metric, estimate in current.items():
             row = {
                 "basis": LABELS,
@@ -66,6 +61,7 @@ def labelled_rows(
                 "metric": metric,
                 "n_rows": len(rows),
                 "n_positive": n_positive,
+                "n_cancels": count_positive_users(labels, users),
                 **_estimate(estimate),
             }
             if metric in usual:

@@ -19,7 +19,7 @@ from scipy import stats
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.intervals import Interval
-from churn_spark.evaluation.weights import effective_size
+from churn_spark.evaluation.weights import count_positive_users, count_users
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
     MetricChange,
@@ -84,7 +84,7 @@ def compare_aucs(
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     # Equal scores differ by nothing, but rounding may leave a trace below 0.
     error = math.sqrt(variance) if variance > 0 else 0.0 if variance <= 0 else math.nan
-    n_users = min(_count_users(users, is_label, weights) for is_label in (labels == 1, labels != 1))
+    n_users = min(count_users(users, is_label, weights) for is_label in (labels == 1, labels != 1))
     reach = float(stats.t.ppf(0.975, n_users - 1)) if n_users > 1 else math.nan
     return _around(float(aucs[0] - aucs[1]), error, reach)
 
@@ -243,24 +243,6 @@ def compare_challenger(
         ),
         segments=tuple(differences),
     )
-
-
-def count_positive_users(labels: Values, users: Values, weights: Values | None = None) -> int:
-    """Users who cancel: one who is in several weekly snapshots counts once.
-
-    With weights as many as users of equal weight would tell as much.
-    """
-    return _count_users(users, labels == 1, weights)
-
-
-def _count_users(users: Values, is_chosen: Values, weights: Values | None) -> int:
-    """Users of the chosen rows, each by the most that one of these counts."""
-    names, user = np.unique(users[is_chosen], return_inverse=True)
-    if weights is None:
-        return len(names)
-    most = np.zeros(len(names))
-    np.maximum.at(most, user, weights[is_chosen])
-    return int(effective_size(most))
 
 
 def change_against(

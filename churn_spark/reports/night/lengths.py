@@ -57,7 +57,7 @@ def _picture(plan: ListPlan) -> Picture:
     with mpl.rc_context(STYLE):
         figure, found = canvas(10, 3.4, 1, 2 if plan.costs else 1)
         axes = found[0] if plan.costs else found
-        axes.plot([0, plan.n_users], [0, plan.n_cancels], color=LINE, linewidth=1.2)
+        axes.plot([0, plan.longest], [0, plan.by_chance], color=LINE, linewidth=1.2)
         _draw(axes, plan, plan.lists, [one.reached for one in plan.lists])
         axes.set_yscale("function", functions=ROOTS)
         axes.set(ylabel="cancellations on the list", ylim=(0, None))

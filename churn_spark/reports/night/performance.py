@@ -87,9 +87,11 @@ def _answer(data: NightData) -> str:
         words.metric_of(row["metric"]).name for row in newest if verdict(row, data.policy) == WORSE
     ]
     first = newest[0]
+    weight = _equal_weight(first)
+    also = f", which {weight}" if weight else ""
     seen = (
         f"Of the {count_of(int(first['n_rows']), 'user')} of {first['window_start']}, "
-        f"{count_of(int(first['n_positive']), 'has', 'have')} cancelled. "
+        f"{count_of(_n_cancels(first), 'has', 'have')} cancelled{also}. "
     )
     if worse:
         return f"{seen}Significantly worse than on the validation users: {', '.join(worse)}."
@@ -97,6 +99,17 @@ def _answer(data: NightData) -> str:
     if few:
         return f"{seen}That is too few for a verdict: {data.policy.min_positives} are needed."
     return f"{seen}No metric is significantly worse than on the validation users."
+
+
+def _n_cancels(row: dict[str, Any]) -> int:
+    """Users who have cancelled; an older release kept only how much they tell."""
+    return int(row["n_positive"] if pd.isna(row["n_cancels"]) else row["n_cancels"])
+
+
+def _equal_weight(row: dict[str, Any]) -> str:
+    """As how many of equal weight the cancellations count, where these are fewer."""
+    n = int(row["n_positive"])
+    return f"count as {n:,} of equal weight" if n < _n_cancels(row) else ""
 
 
 def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
@@ -160,7 +173,7 @@ def _slice_table(newest: pd.DataFrame) -> Iterator[Table]:
             (
                 Cell(words.slice_name(name)),
                 count(any_row["n_rows"]),
-                count(any_row["n_positive"]),
+                Cell(f"{_n_cancels(any_row):,}", _equal_weight(any_row), "number"),
                 *(_slice_cell(known.get((name, metric))) for metric in _SLICED),
             )
         )

@@ -16,7 +16,7 @@ from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SNAPSHOTS
 from churn_spark.contracts.tables.ml import BY_VALUE, LISTED
 from churn_spark.evaluation.kaplan_meier import GroupCurve, observe_parts
 from churn_spark.evaluation.list_length import ListPlan, plan_lists
-from churn_spark.lakehouse.frames import first_rows, join, sample_rows
+from churn_spark.lakehouse.frames import count_and_sum, first_rows, join, sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_dates
 from churn_spark.models.bundle import ModelBundle
@@ -83,10 +83,12 @@ def _plan(
     lakehouse: Lakehouse, night: date, costs: CostsConfig, bundle: ModelBundle
 ) -> ListPlan | None:
     columns = [*_KEYS, "churn_probability", "value_at_risk"]
-    rows = first_rows(read_dates(lakehouse, SCORES, [night], columns), BY_VALUE, MAX_LISTED)
+    scores = read_dates(lakehouse, SCORES, [night], columns)
+    first = first_rows(scores, BY_VALUE, MAX_LISTED)
     listed = lakehouse.count_rows(RETENTION_LISTS, {"as_of": [night], "assignment": [LISTED]})
-    chances = rows["churn_probability"].to_numpy(dtype=np.float64)
-    return plan_lists(chances, listed, bundle.metrics.get("n_positive", 0.0), costs)
+    chances = first["churn_probability"].to_numpy(dtype=np.float64)
+    scored = count_and_sum(scores, "churn_probability")
+    return plan_lists(chances, listed, bundle.n_checked, costs, scored)
 
 
 def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | None:

@@ -54,7 +54,11 @@ class InferenceRequest(BaseModel):
 
     id: str | None = Field(None, max_length=contract.MAX_TEXT, description="comes back as it is")
     inputs: list[Input] = Field(min_length=1, max_length=contract.MAX_NAMES)
-    outputs: list[Output] = Field([], description=f"of {', '.join(_OUTPUTS)}; else the first two")
+    outputs: list[Output] = Field(
+        [],
+        max_length=len(_OUTPUTS),
+        description=f"of {', '.join(_OUTPUTS)}, each once; else the first two",
+    )
     parameters: dict[str, Any] = {}
 
 
@@ -138,14 +142,21 @@ def _parse(body: bytes, limits: BatchLimits) -> InferenceRequest:
         if one.name not in _OUTPUTS
     ]
     problems += [problem for one in request.inputs for problem in _problems_of(one)]
-    names = [one.name for one in request.inputs]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problem = "expected one input of each name"
-        problems.append({"field": contract.cut(name), "problem": problem, "found": "several"})
+    problems += _repeated("input", "", request.inputs)
+    problems += _repeated("output", "outputs: ", request.outputs)
     if problems:
         problems = problems[: contract.MAX_PROBLEMS]
         raise RequestError("the inputs or outputs don't fit", 422, problems)
     return request
+
+
+def _repeated(kind: str, place: str, parts: Sequence[_Part]) -> list[dict[str, str]]:
+    names = [one.name for one in parts]
+    expected = f"expected one {kind} of each name"
+    return [
+        {"field": place + contract.cut(name), "problem": expected, "found": "several"}
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
 
 
 def _problems_of(one: Input) -> list[dict[str, str]]:

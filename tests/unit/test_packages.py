@@ -1,0 +1,49 @@
+"""What the jobs import is in the lock that images and the wheel are installed by."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"churn_spark", "jobs"}
+# Makes the trust store of the Java in a wheel, which brings it: requirements/java.lock.
+OF_JAVA = {"cryptography"}
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """The packages that a file imports, at its head or later."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (one.name.partition(".")[0] for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def files_of_the_jobs() -> set[Path]:
+    files = {*ROOT.glob("churn_spark/**/*.py"), *ROOT.glob("jobs/*.py")}
+    return files - {*ROOT.glob("churn_spark/serving/**/*.py"), ROOT / "jobs" / "serve.py"}
+
+
+def normal(name: str) -> str:
+    """A distribution's name, however it is written."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_lock_of_the_jobs_has_every_package_that_they_import() -> None:
+    text = (ROOT / "requirements" / "base.lock").read_text(encoding="utf-8")
+    locked = {normal(one) for one in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    of_module = packages_distributions()
+    imported = {name for path in files_of_the_jobs() for name in imported_by(path)}
+    outside = imported - OURS - OF_JAVA - sys.stdlib_module_names
+    assert len(outside) > 5
+    missing = {
+        name: of_module.get(name)
+        for name in outside
+        if not locked & {*map(normal, of_module.get(name, []))}
+    }
+    assert missing == {}
