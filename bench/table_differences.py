@@ -52,8 +52,9 @@ class Difference:
 def compare_tables(before: pa.Table, after: pa.Table) -> Difference:
     """Compare the rows of two tables whatever their order, by the columns that both have.
 
-    Probabilities are equal within 1e-12, other floating numbers within 1e-12 of themselves, those
-    within lists and structs to six digits, all else exactly. Null and NaN are two things.
+    Probabilities and parts of log-odds are equal within 1e-12, other floating numbers within 1e-12
+    of themselves, those within lists and structs to six digits, all else exactly. Null and NaN are
+    two things.
     """
     shared = [name for name in before.column_names if name in after.column_names]
     types = {name: (before.field(name).type, after.field(name).type) for name in shared}
@@ -110,12 +111,13 @@ def _pair_rows(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_close(name: str, before: pa.ChunkedArray, after: pa.ChunkedArray) -> NDArray[np.bool_]:
-    is_probability = "probability" in name
+    # Parts of a log-odds are small differences of large numbers, and may be near zero.
+    is_bounded = "probability" in name or name.startswith("part_")
     close = np.isclose(
         before.to_numpy(),
         after.to_numpy(),
-        rtol=0.0 if is_probability else TOLERANCE,
-        atol=TOLERANCE if is_probability else 0.0,
+        rtol=0.0 if is_bounded else TOLERANCE,
+        atol=TOLERANCE if is_bounded else 0.0,
         equal_nan=True,
     )
     same_nulls = before.is_null().to_numpy() == after.is_null().to_numpy()

@@ -86,6 +86,14 @@ def test_probability_differs_from_1e_12_on(moved_by: float, n_differing: int) ->
     assert differing(scores(), moved)[0] == n_differing
 
 
+@pytest.mark.parametrize(("moved_by", "n_differing"), [(1e-9, 1), (5e-13, 0)])
+def test_part_of_a_log_odds_near_zero_differs_from_1e_12_on(
+    moved_by: float, n_differing: int
+) -> None:
+    before, after = (pa.table({"user_id": ["a"], "part_help": [1e-6 + by]}) for by in (0, moved_by))
+    assert compare_tables(before, after).n_differing == n_differing
+
+
 @pytest.mark.parametrize(("factor", "n_differing"), [(1 + 1e-9, 1), (1 + 5e-13, 0)])
 def test_other_numbers_differ_from_1e_12_of_themselves_on(factor: float, n_differing: int) -> None:
     moved = scores(value_at_risk=[1e6 * factor, 2e6, None])
