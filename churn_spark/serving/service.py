@@ -143,9 +143,9 @@ class Service:
 
         Without the key a user is found by the pseudonym only.
         """
-        if not self._privacy_key:
+        pseudonym = self.pseudonym(user_id)
+        if pseudonym is None:
             return user_id
-        pseudonym = pseudonym_of(user_id, self._privacy_key)
         _, users = self.scores_of_today()
         is_pseudonym = len(user_id) == len(pseudonym) and users.find(pseudonym) is None
         return user_id if is_pseudonym else pseudonym

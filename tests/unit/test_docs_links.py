@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from markdown_blocks import ROOT
 
+from scripts.docs_site.links import lead_links, split_code
+
 pytestmark = pytest.mark.unit
 DECISIONS = ROOT / "docs" / "adr"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-_FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
+_WITHIN = re.compile(r"\]\((#[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings_that_are_there(page: Path) -> None:
-    text = re.sub(r"`[^`\n]*`", "", _prose(page))
-    assert not [link for link in _LINK.findall(text) if not _leads_somewhere(page, link)]
+    assert not [link for link in _links_of(page) if not _leads_somewhere(page, link)]
 
 
 @pytest.mark.parametrize("link", ["docs/none.md", "docs/speed.md#nothing", "#nothing"])
@@ -36,8 +36,20 @@ def test_every_decision_is_listed_once_by_its_title() -> None:
     assert all(titles[name] == f"# {number}. {title}" for number, name, title in listed)
 
 
+def _links_of(page: Path) -> list[str]:
+    links = _WITHIN.findall(_prose(page))
+
+    def note(link: str) -> str:
+        links.append(link)
+        return link
+
+    lead_links(page.read_text(encoding="utf-8"), note)
+    return links
+
+
 def _prose(page: Path) -> str:
-    return _FENCED.sub("", page.read_text(encoding="utf-8"))
+    lines = split_code(page.read_text(encoding="utf-8"))
+    return "\n".join(line for line, is_code in lines if not is_code)
 
 
 def _leads_somewhere(page: Path, link: str) -> bool:
