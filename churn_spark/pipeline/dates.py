@@ -112,3 +112,17 @@ def unseen_dates(log: LogDates, config: LearningConfig, date: Date, trained: Dat
     first = labels.horizon.newest_known(labels.known_by(trained)) + timedelta(days=1)
     newest = newest_labelled(log, labels, date)
     return log.sound(weekly_dates(first, newest, config.training.as_of_weekday))
+
+
+def partly_known_dates(dates: Iterable[Date], labels: LabelsConfig, trained: Date) -> list[Date]:
+    """Those of the as-of dates whose windows had begun when a model was trained.
+
+    It knows how such a window began for the users it was fitted on, so only the others show how
+    good it is there (docs/adr/0067).
+
+    Args:
+        dates: as-of dates.
+        labels: what the window is.
+        trained: all before this date was known to the training.
+    """
+    return [date for date in dates if labels.horizon.start(date) < trained]

@@ -34,7 +34,12 @@ from churn_spark.monitoring.policy.evidence import (
     ProbationComparison,
 )
 from churn_spark.monitoring.policy.policy_state import PolicyState
-from churn_spark.pipeline.dates import LogDates, training_dates, unseen_dates
+from churn_spark.pipeline.dates import (
+    LogDates,
+    partly_known_dates,
+    training_dates,
+    unseen_dates,
+)
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.performance import read_labelled
@@ -141,7 +146,7 @@ def compare_on_probation(
     state: PolicyState,
     config: NightConfig,
 ) -> ProbationComparison | None:
-    """The new champion and the one before, on all rows labelled since.
+    """The new champion and the one before, on the rows labelled since that neither has learnt.
 
     None outside probation, and where the one before can't be used any more.
     """
@@ -150,7 +155,10 @@ def compare_on_probation(
         return None
     if find_differences(registry.load(state.previous), config.learning):
         return None
-    rows = _read_pair(lakehouse, registry, (state.champion, state.previous), dates, config)
+    trained = registry.trained_as_of(state.champion)
+    known = partly_known_dates(dates, config.learning.labels, trained)
+    versions = (state.champion, state.previous)
+    rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=known)
     labels, users = rows["label"].to_numpy(dtype=float), rows["user_id"].to_numpy()
     weights = weights_in(rows)
     auc = compare_aucs(labels, rows["new"].to_numpy(), rows["old"].to_numpy(), users, weights)
@@ -179,7 +187,7 @@ def compare_with_champion(
     """
     weeks = training_dates(night.log, config.learning, night.date)
     dates = weeks[-config.policy.comparison_weeks :]
-    rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=True)
+    rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=dates)
     return compare_challenger(
         versions,
         rows["label"].to_numpy(dtype=float),
@@ -198,7 +206,7 @@ def _read_pair(
     dates: Collection[Date],
     config: NightConfig,
     *,
-    held_out: bool = False,
+    held_out: Collection[Date],
 ) -> pd.DataFrame:
     bundles = {"new": registry.load(versions[0]), "old": registry.load(versions[1])}
     return read_labelled(

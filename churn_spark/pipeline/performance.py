@@ -1,4 +1,7 @@
-"""Rows whose labels are known by a night, with the probabilities of models that never saw them."""
+"""Rows whose labels are known by a night, with the probabilities of models that never saw them.
+
+Of a window that had begun when a model was trained only held-out users are such rows.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
 from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows
 from churn_spark.pipeline.behaviour import with_behaviour
-from churn_spark.pipeline.dates import unseen_dates
+from churn_spark.pipeline.dates import partly_known_dates, unseen_dates
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.treated import counting, read_treatment, weigh
 from churn_spark.scoring.scores import predict_rows
@@ -46,7 +49,7 @@ def newest_window(
     version: str,
     config: LearningConfig,
 ) -> Date | None:
-    """The newest weekly as-of date whose labels are known and that the champion never saw.
+    """The newest weekly as-of date whose labels became known after the champion's training.
 
     None where there is none yet, or an earlier night has measured it.
     """
@@ -87,7 +90,15 @@ def measure_performance(
     scores = sample_rows(read_as_of(lakehouse, SCORES, date, columns), limits.max_labelled_rows)
     rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
     if window is not None:
-        labelled = read_labelled(lakehouse, {"churn_probability": bundle}, [window], config, limits)
+        trained = registry.trained_as_of(bundle.version)
+        labelled = read_labelled(
+            lakehouse,
+            {"churn_probability": bundle},
+            [window],
+            config,
+            limits,
+            held_out=partly_known_dates([window], config.labels, trained),
+        )
         reference = read_validation(lakehouse, registry.run_of(bundle.version), config, limits)
         rows += labelled_rows(labelled, reference, window, bundle, limits)
     return [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
@@ -100,7 +111,7 @@ def read_labelled(
     config: LearningConfig,
     limits: MonitoringConfig,
     *,
-    held_out: bool = False,
+    held_out: Collection[Date] = (),
 ) -> pd.DataFrame:
     """Labelled rows of the dates with the probabilities of some models; bounded, by hash.
 
@@ -110,7 +121,7 @@ def read_labelled(
         dates: as-of dates whose snapshots are there.
         config: of the labels and the split of the users.
         limits: how many rows may come to the driver.
-        held_out: only users that no model was fitted on.
+        held_out: those of the dates on which only users count that no model was fitted on.
 
     Returns:
         Columns as_of, user_id, label, those of `SEGMENTS` and one per model; with `weight` where
@@ -119,7 +130,8 @@ def read_labelled(
     snapshots = read_dates(lakehouse, SNAPSHOTS, dates)
     if held_out:
         users = to_spark(snapshots[[*_KEYS]], SNAPSHOTS, lakehouse.spark)
-        chosen = users.filter(held_out_users(F.col("user_id"), config.training))
+        is_free = ~F.col("as_of").isin([*held_out])
+        chosen = users.filter(is_free | held_out_users(F.col("user_id"), config.training))
         snapshots = join(snapshots, on_side_of(snapshots, chosen), _KEYS, "inner")
     labels = read_dates(lakehouse, LABELS, dates)
     horizon = config.labels.horizon
