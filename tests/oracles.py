@@ -224,9 +224,11 @@ def transitions(events: Iterable[Event]) -> dict[tuple[Any, ...], tuple[int, int
             if number == 0 or event.ts - rows[number - 1].ts > 3_600_000:
                 count(event, "START", event.page, 0, event.ts)
             after = rows[number + 1] if number + 1 < len(rows) else None
+            if event.page == "Cancellation Confirmation":
+                continue
             if after is not None and after.ts - event.ts <= 3_600_000:
                 count(event, event.page, after.page, after.ts - event.ts, after.ts)
-            elif event.page != "Cancellation Confirmation":
+            else:
                 count(event, event.page, "END", 0, event.ts + 3_600_000)
     return counted
 
