@@ -191,6 +191,9 @@ def test_night_after_night_gives_the_labels_of_the_log_at_once_when_days_come_la
     both = rows_of(live, LABELS).join(rows_of(whole, LABELS), on=keys, suffix="_whole")
     assert both["label"].sum() > 15
     assert both["label"].eq_missing(both["label_whole"]).all()
+    # Those whose cancel came after the night: no longer in the snapshots that all is known for.
+    gone = rows_of(live, LABELS).join(rows_of(whole, LABELS), on=keys, how="anti")
+    assert gone["label"].null_count() == gone.height > 0
     snapshots.run_stale(live, nights, config, read_log_dates(live))
     for spec in (SNAPSHOTS, LABELS):
         assert_frame_equal(rows_of(live, spec), rows_of(whole, spec), check_row_order=False)
