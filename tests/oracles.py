@@ -141,15 +141,18 @@ def everybody_before(events: Iterable[Event], as_of: date) -> dict[str, list[Eve
 def horizon_label(
     events: Iterable[Event], user_id: str, as_of: date, days: int, gap_days: int, log_end: date
 ) -> Label:
-    """Whether the user's first cancellation is in `[D + gap, D + gap + days)`."""
+    """Whether the user's first cancellation is in `[D + gap, D + gap + days)`.
+
+    Nothing is told of who has cancelled before D or in the gap.
+    """
     start = millis_of(as_of) + gap_days * _DAY_MILLIS
     end = start + days * _DAY_MILLIS
     is_known = millis_of(log_end) >= end
     cancel = first_cancel(events, user_id)
     if cancel is not None and millis_of(as_of) <= cancel < start:
         return Label(None, is_known, True)
-    if not is_known:
-        return Label(None, False, False)
+    if not is_known or (cancel is not None and cancel < millis_of(as_of)):
+        return Label(None, is_known, False)
     return Label(int(cancel is not None and start <= cancel < end), True, False)
 
 
@@ -221,9 +224,11 @@ def transitions(events: Iterable[Event]) -> dict[tuple[Any, ...], tuple[int, int
             if number == 0 or event.ts - rows[number - 1].ts > 3_600_000:
                 count(event, "START", event.page, 0, event.ts)
             after = rows[number + 1] if number + 1 < len(rows) else None
+            if event.page == "Cancellation Confirmation":
+                continue
             if after is not None and after.ts - event.ts <= 3_600_000:
                 count(event, event.page, after.page, after.ts - event.ts, after.ts)
-            elif event.page != "Cancellation Confirmation":
+            else:
                 count(event, event.page, "END", 0, event.ts + 3_600_000)
     return counted
 

@@ -197,7 +197,7 @@ class Lakehouse:
     def labelled(self, dates: Collection[Date | str] = ()) -> pd.DataFrame:
         """Stored features with what became of the users: the rows that a model could learn from.
 
-        Rows whose label isn't known yet, or who cancel within the gap, are left out.
+        Rows whose label isn't known yet, or who cancel before the window, are left out.
 
         Grain: (as_of, user_id); the features, and `label`: 1 cancels in the window, 0 does not.
 

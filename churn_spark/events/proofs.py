@@ -79,6 +79,9 @@ def _next_line(source: Any, note: FileNote, config: IngestConfig) -> int:
     line = tail[cut:]
     if start + cut == 0:
         line = line.removeprefix(BYTE_ORDER_MARK)
+        if not line:
+            # Read on from behind a mark, the first line would be taken for the rest of another.
+            return 0
     if len(line) > longest:
         # Nobody will parse it: what comes behind is skipped up to the line's end.
         return end

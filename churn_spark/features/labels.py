@@ -19,7 +19,8 @@ def build_labels(
     """The horizon label of each user of the population.
 
     1 if the first cancellation falls in `[D + gap, D + gap + H)`, 0 if not, null while not all
-    events of that window are known. A cancellation in the gap is null too, and marked.
+    events of that window are known. A cancellation in the gap is null too, and marked. So is one
+    before D, unmarked: it was delivered after the snapshot was made, and leaves nothing to predict.
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
@@ -34,8 +35,10 @@ def build_labels(
     end = horizon.gap_days + horizon.days
     in_gap = (days_ahead >= 0) & (days_ahead < horizon.gap_days)
     in_window = (days_ahead >= horizon.gap_days) & (days_ahead < end)
+    is_here = (days_ahead >= 0).fill_null(value=True)
     labelled = population.join(first, on="user_id", how="left").with_columns(
         is_known=pl.col("as_of") + timedelta(days=end) <= known_by,
+        has_outcome=is_here & ~in_gap.fill_null(value=False),
         is_gap_cancel=in_gap.fill_null(value=False),
         in_window=in_window.fill_null(value=False).cast(pl.Int32),
     )
@@ -45,7 +48,7 @@ def build_labels(
             "user_id",
             pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
             pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
-            pl.when(pl.col("is_known") & ~pl.col("is_gap_cancel")).then("in_window").alias("label"),
+            pl.when(pl.col("is_known") & pl.col("has_outcome")).then("in_window").alias("label"),
             "is_known",
             "is_gap_cancel",
         ),

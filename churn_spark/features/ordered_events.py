@@ -20,6 +20,7 @@ EVENT_COLUMNS: Final = (
 
 _FEW_VALUES: Final = ("user_id", "auth", "level", "gender", "location", "os", "browser")
 _WITHIN_MOMENT: Final = ("item", "page", "event_hash")
+_NOT_HASHED: Final = "subscribed_until_ts"
 
 
 def categorise(events: pl.DataFrame) -> pl.DataFrame:
@@ -45,8 +46,8 @@ def order_events(events: pl.DataFrame) -> pl.DataFrame:
     """Sort events by user, session and moment, and make one of those delivered twice.
 
     Grain: one event. Events of one millisecond are in the order of their place in the session,
-    then of their page's name, then of their hash; equal hashes mean the same event. Users and
-    sessions are in no order of meaning.
+    then of their page's name, then of their hash; equal hashes mean the same event. Of several
+    ends of its subscription the latest is kept. Users and sessions are in no order of meaning.
 
     Args:
         events: `EVENT_COLUMNS`, in any order; times to the millisecond.
@@ -65,7 +66,8 @@ def order_events(events: pl.DataFrame) -> pl.DataFrame:
     user = numbered.get_column("user_id").to_physical().to_numpy().astype(np.int64)
     session = _pack(user, numbered.get_column("session_id").to_numpy())
     moment = _pack(session, numbered.get_column("millis").to_numpy())
-    order = _order_within_moments(np.argsort(moment), moment, numbered.select(_WITHIN_MOMENT))
+    deciding = numbered.select(*_WITHIN_MOMENT, _NOT_HASHED)
+    order = _order_within_moments(np.argsort(moment), moment, deciding)
     return numbered.with_columns(session=session)[order]
 
 
@@ -104,10 +106,10 @@ def _order_within_moments(order: Ints, moment: Ints, rows: pl.DataFrame) -> Ints
     shared = rows[sharing].select(
         pl.lit(pl.Series("moment", moment[sharing])), pl.all(), row=sharing
     )
-    ordered = shared.sort("moment", *_WITHIN_MOMENT)
+    ordered = shared.sort("moment", *_WITHIN_MOMENT, _NOT_HASHED)
     is_repeated = ordered.select(
         pl.all_horizontal(
-            pl.col(name).eq_missing(pl.col(name).shift()) for name in ("moment", *_WITHIN_MOMENT)
+            pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in ("moment", *_WITHIN_MOMENT)
         )
     )
     order[shares] = ordered.get_column("row")

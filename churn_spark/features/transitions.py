@@ -29,7 +29,8 @@ def build_transitions(events: pl.DataFrame) -> pl.DataFrame:
     A visit opens with `START` -> its first page and closes with its last page -> `END`. A
     transition belongs to the date on which it is known: that of the next page, or of the end of
     the silence that proves there is none. So what is known before a date never changes later.
-    Nothing follows a Cancellation Confirmation. An event that was delivered twice counts once.
+    Nothing follows a Cancellation Confirmation: no page, though it may be reloaded, and no end. An
+    event that was delivered twice counts once.
 
     Grain: (user_id, event_date, level, page, next_page).
 
@@ -45,7 +46,8 @@ def build_transitions(events: pl.DataFrame) -> pl.DataFrame:
     opening = visited.filter("is_first").select(
         *_WHO, *_step(pl.lit(VISIT_START, page), pl.col("page"), none, known=millis)
     )
-    within = visited.filter(~pl.col("is_last")).select(
+    is_here = pl.col("page").ne_missing(Page.CANCELLATION_CONFIRMATION)
+    within = visited.filter(~pl.col("is_last") & is_here).select(
         *_WHO,
         *_step(pl.col("page"), pl.col("following"), pl.col("wait"), known=millis + pl.col("wait")),
     )

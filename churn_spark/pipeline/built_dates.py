@@ -158,13 +158,22 @@ class BuiltDates:
 
     def _label_hash(self, day: date, snapshots_of: str | None) -> str:
         until = self.horizon.end(day) + timedelta(days=self.horizon.grace_days)
-        first, end = (bisect_left(self.files, (one, "")) for one in (day, until))
+        first, end = (bisect_left(self.files, (one, "")) for one in (self._first_seen(day), until))
         paths = [path for _, path in self.files[first:end]]
         # What is usual is not named, so that notes of before there was a choice hold.
         others = [] if self.labels.churn == "cancel" else [self.labels.churn]
         grace = [self.horizon.grace_days] if self.labels.ending else []
         is_known = self.horizon.is_known(day, self.known_by)
         return content_hash([snapshots_of, is_known, paths, *others, *grace])
+
+    def _first_seen(self, day: date) -> date:
+        """First date whose events may change the labels of a snapshot that stays as it is.
+
+        Who is in it was here in these days. A cancel of before that comes later leaves no label.
+        """
+        if self.labels.churn != "cancel":
+            return day
+        return date.fromordinal(max(1, day.toordinal() - self.population.active_days))
 
 
 def seen_version(lakehouse: Lakehouse, day: date) -> int:

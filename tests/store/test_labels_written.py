@@ -55,14 +55,17 @@ def test_labels_of_all_dates_are_written_however_many_rows_a_commit_takes(
     monkeypatch.setattr("churn_spark.pipeline.labels._ROWS_A_COMMIT", 3)
     lakehouse, dates = context.lakehouse, [date(2018, 10, day) for day in (1, 2, 3)]
     users = pd.DataFrame(
-        [{"as_of": day, "user_id": user} for day in dates for user in ("gone", "stays")]
+        [{"as_of": day, "user_id": user} for day in dates for user in ("gone", "left", "stays")]
     )
     write_rows(context, SNAPSHOTS, users)
     cancelled = datetime(2018, 10, 4, 12, tzinfo=UTC)
+    # Delivered after the snapshots were made.
+    left = datetime(2018, 9, 30, 23, tzinfo=UTC)
     days = pd.DataFrame(
         [
             {"event_date": dates[0], "user_id": "stays", "cancel_ts": None},
             {"event_date": date(2018, 10, 4), "user_id": "gone", "cancel_ts": cancelled},
+            {"event_date": date(2018, 9, 30), "user_id": "left", "cancel_ts": left},
         ]
     )
     write_rows(context, SESSION_DAYS, days)
@@ -71,12 +74,15 @@ def test_labels_of_all_dates_are_written_however_many_rows_a_commit_takes(
     config = load_config(overrides=["labels.horizon_days=2"]).labels
     write_labels(lakehouse, dates, config, date(2018, 10, 6))
     found = lakehouse.collect_rows(LABELS, columns=["as_of", "user_id", "label", "is_known"])
-    assert sorted(tuple(row) for row in found) == [
+    assert sorted(map(tuple, found), key=lambda row: row[:2]) == [
         (dates[0], "gone", 0, True),
+        (dates[0], "left", None, True),
         (dates[0], "stays", 0, True),
         (dates[1], "gone", 1, True),
+        (dates[1], "left", None, True),
         (dates[1], "stays", 0, True),
         (dates[2], "gone", 1, True),
+        (dates[2], "left", None, True),
         (dates[2], "stays", 0, True),
     ]
 

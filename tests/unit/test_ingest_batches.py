@@ -342,6 +342,16 @@ def test_file_that_grows_between_the_runs_is_loaded_as_if_it_had_been_whole(
     assert content(lakehouse)["quarantine"] == []
 
 
+def test_no_line_is_lost_of_a_file_that_was_read_when_it_held_but_its_byte_order_mark(
+    load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
+) -> None:
+    path = only(logs, "a.json", b"\xef\xbb\xbf")
+    load()
+    path.write_bytes(path.read_bytes() + lines("0", "1"))
+    load()
+    assert users_of(lakehouse) == ["0", "1"]
+
+
 def test_compressed_file_that_grows_replaces_what_it_had_delivered(
     load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
 ) -> None:

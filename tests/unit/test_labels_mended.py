@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from churn_spark.config import LearningConfig, load_config
-from churn_spark.contracts.tables import LABELS, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import LABELS, SCORES, SESSION_DAYS, SNAPSHOTS
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.dates import labelled_dates, read_log_dates, unseen_dates
@@ -91,6 +91,42 @@ def test_known_label_is_mended_when_a_cancel_comes_late(
     assert _labels(lakehouse) == {"a": 0, "b": 1}
 
 
+@pytest.mark.parametrize("comes", [_AS_OF + timedelta(days=1), _END + timedelta(days=4)])
+@pytest.mark.parametrize("left", [1, 13])
+def test_user_who_turns_out_to_have_left_before_the_date_has_no_label(
+    left: int, comes: date, tmp_path: Path, config: LearningConfig
+) -> None:
+    """The snapshot was scored with the user in it: nobody knew of the cancel, then."""
+    lakehouse = open_local(tmp_path)
+    _load(lakehouse, [*_days(START, _AS_OF, "abc"), *_days(_AS_OF, comes, "a")])
+    snapshots.run(lakehouse, [_AS_OF, comes], config)
+    if comes > _END:
+        assert _labels(lakehouse) == {"a": 0, "b": 0, "c": 0}
+    _load(lakehouse, [_row("b", _AS_OF - timedelta(days=left), hour=23, cancels=True)])
+    _load(lakehouse, _days(comes, _END + timedelta(days=5), "a"))
+    snapshots.run(lakehouse, [_END + timedelta(days=5)], config)
+    assert _labels(lakehouse) == {"a": 0, "b": None, "c": 0}
+    assert not rows_of(lakehouse, LABELS)["is_gap_cancel"].any()
+
+
+def test_scored_snapshot_that_a_training_reads_has_no_label_of_who_had_left(
+    tmp_path: Path, config: LearningConfig
+) -> None:
+    lakehouse = open_local(tmp_path)
+    _load(lakehouse, _days(START, _END))
+    snapshots.run(lakehouse, [_AS_OF, _END], config)
+    score = dict.fromkeys(SCORES.column_names) | {"as_of": _AS_OF, "user_id": "a"}
+    lakehouse.replace_rows([tuple(score.values())], SCORES, {"as_of": [_AS_OF]})
+    _load(lakehouse, [_row("b", _AS_OF - timedelta(days=1), hour=23, cancels=True)])
+    snapshots.run_stale(lakehouse, [_AS_OF], config, read_log_dates(lakehouse))
+    assert _labels(lakehouse) == {"a": 0, "b": None}
+    refreshed = config.model_copy(
+        update={"snapshots": config.snapshots.model_copy(update={"refresh": "all"})}
+    )
+    snapshots.run_stale(lakehouse, [_AS_OF], refreshed, read_log_dates(lakehouse))
+    assert _labels(lakehouse) == {"a": 0}
+
+
 @pytest.mark.parametrize("lateness", [0, 2])
 def test_labels_are_learnt_from_and_judged_on_as_late_as_events_may_come(
     lateness: int, tmp_path: Path, config: LearningConfig
@@ -155,6 +191,9 @@ def test_night_after_night_gives_the_labels_of_the_log_at_once_when_days_come_la
     both = rows_of(live, LABELS).join(rows_of(whole, LABELS), on=keys, suffix="_whole")
     assert both["label"].sum() > 15
     assert both["label"].eq_missing(both["label_whole"]).all()
+    # Those whose cancel came after the night: no longer in the snapshots that all is known for.
+    gone = rows_of(live, LABELS).join(rows_of(whole, LABELS), on=keys, how="anti")
+    assert gone["label"].null_count() == gone.height > 0
     snapshots.run_stale(live, nights, config, read_log_dates(live))
     for spec in (SNAPSHOTS, LABELS):
         assert_frame_equal(rows_of(live, spec), rows_of(whole, spec), check_row_order=False)

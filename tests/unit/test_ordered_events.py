@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -77,6 +78,22 @@ def test_order_is_by_moment_item_page_and_hash() -> None:
     ordered = order_events(event_frame(record(**row) for row in rows))
     assert ordered["page"].to_list() == ["Help", "NextSong", "Unknown", "Home", "Home"]
     assert ordered["event_hash"][3] < ordered["event_hash"][4]
+
+
+@given(st.lists(st.sampled_from([None, 0, 7, 9, 253402300799999]), min_size=1), st.randoms())
+def test_of_an_event_with_several_ends_of_its_subscription_the_latest_counts(
+    ends: list[int | None], order: Random
+) -> None:
+    """The end is no part of what makes two records one event."""
+    rows = [record(subscribedUntil=end) for end in ends]
+    others = [record(song="another", subscribedUntil=8), record(page="Home")]
+    delivered = [*rows, *others]
+    order.shuffle(delivered)
+    found = order_events(event_frame(delivered))
+    same = found.filter(event_hash=event_frame(rows)["event_hash"][0])
+    latest = max((end for end in ends if end is not None), default=None)
+    assert found.height == len(others) + 1
+    assert same["subscribed_until_ts"].dt.epoch("ms").to_list() == [latest]
 
 
 def test_sessions_stay_apart_when_their_numbers_and_times_are_far_apart() -> None:

@@ -14,6 +14,7 @@ from foreign_logs import ingest_by
 from churn_spark.config import load_config
 from churn_spark.errors import ConfigError, InputError
 from churn_spark.events.block import read_block
+from churn_spark.features.ordered_events import order_events
 from churn_spark.serving.events.records import read_records
 from tests.builders import millis, write_lines
 
@@ -136,6 +137,19 @@ def test_rows_of_later_change_no_event_before_them(tmp_path: Path) -> None:
     before = _read(file, DATED, records)
     file.write_text(HISTORY + "7,2018-10-21,basic,\n")
     assert _read(file, DATED, records).equals(before)
+
+
+def test_an_event_is_another_one_when_its_user_is_known_since_and_the_same_when_both_are_reloaded(
+    tmp_path: Path,
+) -> None:
+    file, profile, records = tmp_path / "users.csv", {"gender": "sex"}, [_event("7", "2018-10-01")]
+    file.write_text("id,sex\n8,F\n")
+    before = _read(file, profile, records)
+    file.write_text("id,sex\n8,F\n7,M\n")
+    delivered = [before, _read(file, profile, records)]
+    assert order_events(pl.concat(delivered)).height == 2
+    reloaded = [_read(file, profile, records), _read(file, profile, records)]
+    assert order_events(pl.concat(reloaded)).height == 1
 
 
 def test_what_an_event_tells_itself_goes_before(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def look(path: Path, begin: int = 0) -> FileNote:
         (b'{"a":1}\n{"b":2}', 15),
         (b'{"a"', 0),
         (b'\xef\xbb\xbf{"a":1}', 10),
+        (b"\xef\xbb\xbf", 0),
         (b"", 0),
         (b'{"a":1}\n' + b"x" * 70_000, 70_008),
         (b"y" * 70_000 + b'\n{"b"', 70_001),

@@ -162,7 +162,13 @@ def test_steps_equal_the_oracle_when_log_is_random() -> None:
     }
     # Who cancels may be logged as `Cancelled` on the page after, too.
     left = record(userId="77", ts=NOON, page="Home", auth="Cancelled", level="paid")
-    records = [*one_of.values(), left]
+    # And may reload that page and log out.
+    gone = ("Cancellation Confirmation", "Cancellation Confirmation", "Logout")
+    after = [
+        record(userId="77", ts=NOON + 1000 * (n + 1), page=page, level="paid")
+        for n, page in enumerate(gone)
+    ]
+    records = [*one_of.values(), left, *after]
     of_user: dict[str, list[Event]] = defaultdict(list)
     for event in read_records(records, load_config().ingest).events:
         of_user[event.user_id].append(event)

@@ -6,6 +6,7 @@ import json
 from itertools import accumulate
 from typing import Any
 
+import pytest
 from builders import N_BUCKETS, record
 
 from churn_spark.config import load_config
@@ -13,7 +14,7 @@ from churn_spark.events.block import read_block
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.events.values import parse_json
 from churn_spark.serving.events.hashes import hash_record
-from churn_spark.serving.events.records import ANONYMOUS, Event, read_records
+from churn_spark.serving.events.records import ANONYMOUS, DUPLICATE, Event, read_records
 
 WILD: tuple[Any, ...] = (
     *(None, True, False, 0, 7, 7.0, -1, 1.5, 2**53, 2**54, 1e300, 10**400),
@@ -55,6 +56,16 @@ def test_records_become_the_events_of_the_ingest_whatever_is_in_them() -> None:
     for event in reading.events:
         row = events[hash_record(event.record)]
         assert _comparable(event) == {name: _plain(row[name]) for name in _comparable(event)}
+
+
+@pytest.mark.parametrize("ends", [(None, 7, 9), (9, 7, None), (7, 9, None), (7, None, 9)])
+def test_of_an_event_with_several_ends_of_its_subscription_the_latest_counts(
+    ends: tuple[int | None, ...],
+) -> None:
+    rows = [record(page="Home"), *(record(subscribedUntil=end) for end in ends)]
+    reading = read_records(rows, load_config().ingest)
+    assert [event.subscribed_until_ts for event in reading.events] == [None, 9]
+    assert reading.left_out == {2: DUPLICATE, 3: DUPLICATE}
 
 
 def _comparable(event: Event) -> dict[str, Any]:

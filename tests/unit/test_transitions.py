@@ -10,7 +10,7 @@ import pytest
 
 from churn_spark.features.transitions import dates_to_read, dates_to_rebuild
 from tests import oracles
-from tests.builders import random_records
+from tests.builders import millis, random_records, record
 from tests.rollup_builders import event_frame, transitions_of
 
 
@@ -41,6 +41,15 @@ def test_counts_equal_the_oracle_when_log_is_random(
     assert len(expected) > 1000
     assert {key[4] for key in expected} >= {"END", "Cancellation Confirmation"}
     assert transitions_of(pl.concat([events, events])) == expected
+
+
+def test_nothing_follows_a_cancellation_that_is_reloaded_and_logged_out_of() -> None:
+    gone = "Cancellation Confirmation"
+    pages = ["Cancel", gone, gone, "Logout"]
+    ts = millis("2018-10-01 12:00:00")
+    rows = [record(page=page, ts=ts + 1000 * n, level="paid") for n, page in enumerate(pages)]
+    steps = {key[3:]: n for key, (n, _) in transitions_of(event_frame(rows)).items()}
+    assert steps == {("START", "Cancel"): 1, ("Cancel", gone): 1, ("Logout", "END"): 1}
 
 
 def test_a_date_needs_its_own_events_and_those_of_the_day_before(

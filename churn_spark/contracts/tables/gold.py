@@ -90,7 +90,9 @@ LABELS = TableSpec(
         Column("horizon_days", "integer", "length of the window"),
         Column("gap_days", "integer", "days between as_of and the window"),
         Column(
-            "label", "integer", "1 cancels in the window, 0 doesn't, null unknown or in the gap"
+            "label",
+            "integer",
+            "1 cancels in the window, 0 doesn't, null unknown, in the gap or before as_of",
         ),
         Column("is_known", "boolean", "whether all events of the window have come in"),
         Column("is_gap_cancel", "boolean", "cancels in the gap: left out of training"),

@@ -93,7 +93,8 @@ class Reading:
     """What became of some records.
 
     Attributes:
-        events: those of known users, each once, in the order of the request.
+        events: those of known users, each once, in the order of the request, with the latest end
+            of its subscription.
         left_out: position of every other record -> `ANONYMOUS`, `DUPLICATE` or the reason for
             which the ingest would quarantine it.
     """
@@ -105,19 +106,22 @@ class Reading:
 def read_records(records: Iterable[object], config: IngestConfig) -> Reading:
     """Sort records as the ingest sorts lines; the rules and their order are `events.rules`'."""
     rules = _Rules.of(config)
-    events: list[Event] = []
+    events: dict[tuple[float | str | None, ...], Event] = {}
     left_out: dict[int, str] = {}
-    seen: set[tuple[float | str | None, ...]] = set()
     for position, record in enumerate(records):
         found = rules.read(record)
         if isinstance(found, str):
             left_out[position] = found
-        elif found.record in seen:
+        elif known := events.get(found.record):
             left_out[position] = DUPLICATE
+            events[found.record] = max(known, found, key=_end)
         else:
-            seen.add(found.record)
-            events.append(found)
-    return Reading(events, left_out)
+            events[found.record] = found
+    return Reading([*events.values()], left_out)
+
+
+def _end(event: Event) -> int:
+    return -1 if event.subscribed_until_ts is None else event.subscribed_until_ts
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,11 @@ def _follow_session(events: Sequence[Event]) -> Iterator[Step]:
         assert event is not None
         if before is None or event.ts - before > SILENCE_MILLIS:
             yield Step(event.level, VISIT_START, event.page, 0, event.ts)
+        before = event.ts
+        if event.page == Page.CANCELLATION_CONFIRMATION:
+            continue
         if following is not None and following.ts - event.ts <= SILENCE_MILLIS:
             wait = following.ts - event.ts
             yield Step(event.level, event.page, following.page, wait, following.ts)
-        elif event.page != Page.CANCELLATION_CONFIRMATION:
+        else:
             yield Step(event.level, event.page, VISIT_END, 0, event.ts + SILENCE_MILLIS)
-        before = event.ts
