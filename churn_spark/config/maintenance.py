@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from churn_spark.config.section import Section
 
 _Days = Annotated[int, Field(ge=0)]
+_CENTURY: Final = 36_500
+"""Days before a night; far more of them would reach back to before there were dates."""
 
 
 class MaintenanceConfig(Section):
@@ -19,5 +21,5 @@ class MaintenanceConfig(Section):
     small_file_bytes: int = Field(ge=1 << 20)
     keep_days: int = Field(ge=7)
     keep_named_days: _Days
-    keep_rows_days: int = Field(ge=365)
-    keep_models_days: int = Field(ge=30)
+    keep_rows_days: int = Field(ge=365, le=_CENTURY)
+    keep_models_days: int = Field(ge=30, le=_CENTURY)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,6 +123,11 @@ def find_stamp(profile: ProfileFile) -> tuple[int, int]:
         )
     there = path.stat()
     return there.st_size, there.st_mtime_ns
+
+
+def is_file_of(profile: ProfileFile, path: str) -> bool:
+    """Whether a path, as it is or as Hadoop lists it, is that of the profile: it is no log then."""
+    return os.path.realpath(path.removeprefix("file:")) == os.path.realpath(profile.file)
 
 
 def read_rows(profile: ProfileFile) -> Sequence[Mapping[str, Any]]:
