@@ -285,6 +285,24 @@ def test_events_that_are_alike_are_told_apart_by_what_is_named() -> None:
         assert read_block(lines, config, 1).events["event_hash"].n_unique() == n_events
 
 
+@pytest.mark.parametrize("end", ["", ', "z": NaN', ', "z": [{"a": 1}, {"a": 2}]', ', "z": "\\":"'])
+@pytest.mark.parametrize("gap", ["", " "])
+def test_of_a_key_that_stands_twice_in_a_line_the_first_counts(gap: str, end: str) -> None:
+    """As in a log in our own words."""
+    keys = {"ts": "t", "userId": "who", "page": "what", "sessionId": "visit"}
+    text = '{"ts": 1538352117000, "userId": "a", "page": "x", "sessionId": 1, "userId": "b"'
+    ours = (text + end + "}").replace('":', f'"{gap}:')
+    theirs = ours
+    for name, other in keys.items():
+        theirs = theirs.replace(f'"{name}"', f'"{other}"')
+    read = read_block(ours.encode(), load_config().ingest, 4).events
+    mapped = read_block(theirs.encode(), ingest_by({**_LEAST, "session": "visit"}), 4).events
+    assert read["user_id"].to_list() == mapped["user_id"].to_list() == ["a"]
+    nested = '{"t": 1538352117000, "who": {"id": 1, "id": 2}, "what": "x", "visit": 1}'
+    config = ingest_by({**_LEAST, "user": "who.id", "session": "visit"})
+    assert read_block(nested.encode(), config, 4).events["user_id"].to_list() == ["1"]
+
+
 def test_awkward_lines_of_a_mapped_log_go_to_quarantine_with_their_place() -> None:
     good = b'{"t": 1538352000000, "who": 7, "what": "x"}'
     lines = [
