@@ -99,6 +99,12 @@ def test_rows_of_the_user_go_in_every_notation() -> None:
     cleaned = without_users("a.parquet", written.getvalue(), ["17"])
     assert cleaned is not None
     assert pd.read_parquet(io.BytesIO(cleaned)).to_dict("records") == [{"user_id": 18, "n": 2}]
+    of_bytes = io.BytesIO()
+    pd.DataFrame({"user_id": [b"17", b"\xff\x07"]}).to_parquet(of_bytes, index=False)
+    for user, other in (("17", b"\xff\x07"), ("ff07", b"17")):
+        cleaned = without_users("a.parquet", of_bytes.getvalue(), [user])
+        assert cleaned is not None
+        assert pd.read_parquet(io.BytesIO(cleaned)).to_dict("records") == [{"user_id": other}]
 
 
 @pytest.fixture
