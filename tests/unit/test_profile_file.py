@@ -61,7 +61,7 @@ def _read(file: Path, profile: dict[str, Any], records: list[dict[str, Any]]) ->
     return events
 
 
-def _event(user: str | int, at: str, **others: object) -> dict[str, Any]:
+def _event(user: str | float, at: str, **others: object) -> dict[str, Any]:
     return {"at": at, "who": user, "what": "x", **others}
 
 
@@ -100,8 +100,9 @@ def test_an_id_that_became_a_fraction_is_still_the_user(kind: str, tmp_path: Pat
     rows = pl.DataFrame({"id": [7.0, None, 10000042.0], "sex": ["F", "M", "F"]})
     write = {"csv": rows.write_csv, "json": rows.write_ndjson, "parquet": rows.write_parquet}
     write[kind](file)
-    records = [_event(7, "2018-10-01"), _event("10000042", "2018-10-02")]
-    assert _read(file, {"gender": "sex"}, records)["gender"].to_list() == ["F", "F"]
+    for told in (7, "7", 7.0, "7.0"):
+        records = [_event(told, "2018-10-01"), _event("10000042", "2018-10-02")]
+        assert _read(file, {"gender": "sex"}, records)["gender"].to_list() == ["F", "F"]
 
 
 def test_texts_of_parquet_may_be_bytes_and_ids_decimals(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Profiles:
             user: without white space around it.
             millis: of the event; one that can't be read tells no moment.
         """
+        user = whole_of_cell(user)
         begins = self._begins.get(user)
         if begins is None or isinstance(millis, bool) or not isinstance(millis, int | float):
             return {}
@@ -73,7 +74,8 @@ def order_rows(profile: ProfileFile, records: Sequence[Mapping[str, Any]]) -> Pr
     """
     rows: dict[str, list[tuple[float, int, _Fields]]] = {}
     for number, record in enumerate(records, 1):
-        user = str(word_of(record["userId"]))
+        # A text in JSON or Parquet may be 7.0, too, and is the row's whatever file says it so.
+        user = whole_of_cell(str(word_of(record["userId"])))
         if not user:
             continue
         begin = float("-inf") if profile.since is None else record["ts"]
