@@ -50,7 +50,7 @@ class IngestConfig(Section):
     max_files_per_batch: int = Field(ge=1)
     mapping: LogMapping | None
     max_line_bytes: int = Field(ge=1024)
-    quarantine_days: int = Field(ge=1)
+    quarantine_days: int = Field(ge=1, le=36_500)
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Final
 
 from pydantic import Field
 
 from churn_spark.config.section import Section
 
-_Days = Annotated[int, Field(ge=0)]
+_CENTURY: Final = 36_500
+"""Days before a night; far more of them would reach back to before there were dates."""
 
 
 class MaintenanceConfig(Section):
     """When the tables are maintained, and what of the past is kept."""
 
-    every_days: _Days
+    every_days: int = Field(ge=0)
     min_small_files: int = Field(ge=2)
     small_file_bytes: int = Field(ge=1 << 20)
     keep_days: int = Field(ge=7)
-    keep_named_days: _Days
-    keep_rows_days: int = Field(ge=365)
-    keep_models_days: int = Field(ge=30)
+    keep_named_days: int = Field(ge=0, le=_CENTURY)
+    keep_rows_days: int = Field(ge=365, le=_CENTURY)
+    keep_models_days: int = Field(ge=30, le=_CENTURY)

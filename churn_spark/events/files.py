@@ -167,10 +167,10 @@ def _walk(file_system: Any, path: Any, n_chosen: int) -> Iterator[ListedFile]:
         status = walker.next()
         found = status.getPath()
         names = found.toUri().getPath().strip("/").split("/")
-        if not any(map(_is_hidden, names[n_chosen:] or names[-1:])):
+        if not any(map(is_hidden, names[n_chosen:] or names[-1:])):
             yield ListedFile(found.toString(), status.getLen(), status.getModificationTime())
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether a name is one of those by which programs keep things to themselves."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)

@@ -20,12 +20,13 @@ from pydantic import ValidationError
 from churn_spark.config import IngestConfig, LogMapping
 from churn_spark.errors import DamagedFileError, InputError
 from churn_spark.events.block import Block, read_block
-from churn_spark.events.files import JSON_ENDINGS
+from churn_spark.events.files import JSON_ENDINGS, is_hidden
 from churn_spark.events.foreign.columns import columns_by_field
 from churn_spark.events.foreign.found import ColumnFacts, find_columns
 from churn_spark.events.foreign.kinds import ENDINGS, Kind
 from churn_spark.events.foreign.lacking import describe_lacks, told_fields
 from churn_spark.events.foreign.moments import millis_reader
+from churn_spark.events.foreign.profile import is_file_of
 from churn_spark.events.foreign.propose import propose_mapping
 from churn_spark.events.foreign.sample import Sample, read_sample
 from churn_spark.wording import count_of
@@ -72,7 +73,7 @@ def run(config: IngestConfig, events: str, n_rows: int, churn: str = "cancel") -
     Raises:
         InputError: if there is no file, or its rows can't be read.
     """
-    files = _find_files(events)
+    files = _find_files(events, config.mapping)
     paths = files[:: -(-len(files) // _MAX_FILES)]
     samples = [_read(path, config, -(-n_rows // len(paths))) for path in paths]
     columns = find_columns(record for sample in samples for record in sample.records())
@@ -174,21 +175,35 @@ def _sum(blocks: Sequence[Block]) -> Block:
     )
 
 
-def _find_files(events: str) -> list[Path]:
+def _find_files(events: str, mapping: LogMapping | None) -> list[Path]:
+    """The logs of a location, as the ingest finds them."""
     place = Path(events)
-    if place.is_dir():
-        endings = (*JSON_ENDINGS, *ENDINGS)
-        found = sorted(one for one in place.rglob("*") if one.name.endswith(endings))
+    if place.exists():
+        found = {*_logs_of(place)}
     else:
         # A glob may be absolute, which `Path.glob` refuses.
-        found = [place] if place.exists() else sorted(map(Path, glob(events)))  # noqa: PTH207
-    files = [one for one in found if one.is_file() and one.stat().st_size]
+        matches = [Path(one) for one in glob(events)]  # noqa: PTH207
+        found = {one for match in matches if not is_hidden(match.name) for one in _logs_of(match)}
+    files = sorted(one for one in found if one.is_file() and one.stat().st_size)
+    if mapping and (profile := mapping.profile):
+        files = [one for one in files if not is_file_of(profile, str(one))]
     if not files:
         raise InputError(
             f"found no event file at {events}, expected a folder, a file or a glob on this "
             "machine: JSON, CSV or Parquet"
         )
     return files
+
+
+def _logs_of(place: Path) -> Iterator[Path]:
+    """A file; of a folder those whose names end as a log does, and that no program hides."""
+    if not place.is_dir():
+        yield place
+        return
+    for one in place.rglob("*"):
+        is_shown = not any(map(is_hidden, one.relative_to(place).parts))
+        if is_shown and one.name.endswith((*JSON_ENDINGS, *ENDINGS)):
+            yield one
 
 
 def _propose(sample: Sample, columns: Mapping[str, ColumnFacts]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from churn_spark.contracts.tables import ERASED_USERS, EVENTS, FILES, QUARANTINE
 from churn_spark.errors import InputError
 from churn_spark.events.files import ListedFile, Location, list_location
 from churn_spark.events.foreign.kinds import ENDINGS, kind_of
+from churn_spark.events.foreign.profile import is_file_of
 from churn_spark.events.foreign.record import open_profiles
 from churn_spark.events.proofs import look_at_files, prove
 from churn_spark.events.readings import (
@@ -272,18 +273,24 @@ class _Loader:
 
 
 def _list(lakehouse: Lakehouse, config: IngestConfig, location: str | None) -> Location:
-    """The files of a location but the lakehouse's own; by a mapping others than those of JSON, too.
+    """The logs of a location, by a mapping others than of JSON, too.
+
+    The lakehouse's own files are none, nor is the mapping's profile.
 
     Raises:
         InputError: if there is none, or the mapping's profile can't be read.
     """
-    if config.mapping and config.mapping.profile:
+    profile = config.mapping.profile if config.mapping else None
+    if profile:
         # Before a task does, on whatever machine.
-        open_profiles(config.mapping.profile)
+        open_profiles(profile)
     others = ENDINGS if config.mapping else ()
     listed = list_location(lakehouse.spark, location or config.events, others)
     # A lakehouse that lies among the logs has files of JSON, too.
-    return listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
+    logs = listed.outside(f"{lakehouse.address}/{name}" for name in _OWN_FOLDERS)
+    if profile is None:
+        return logs
+    return replace(logs, files=[one for one in logs.files if not is_file_of(profile, one.path)])
 
 
 def _size(note: FileNote) -> int:

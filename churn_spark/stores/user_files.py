@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from churn_spark.contracts.tables import TABLES
+from churn_spark.events.foreign.numbers import whole_of_cell
+from churn_spark.events.foreign.plain_columns import plain_columns
 from churn_spark.events.rules import WHITE_SPACE
 from churn_spark.events.values import text_of
 from churn_spark.lakehouse.tables import Lakehouse
@@ -140,7 +142,12 @@ def _clean_csv(content: bytes, user_ids: frozenset[str]) -> bytes:
     shown = user_ids.union(map(safe_cell, user_ids))
     try:
         text = content.decode()
-        kept = [row for row, cell in _csv_rows(text) if cell not in shown]
+        # The ingest takes 7.0 for 7.
+        kept = [
+            row
+            for row, cell in _csv_rows(text)
+            if cell is None or shown.isdisjoint((cell, whole_of_cell(cell)))
+        ]
     except (UnicodeDecodeError, csv.Error):
         return content
     cleaned = "".join(kept)
@@ -169,7 +176,7 @@ def _clean_parquet(content: bytes, user_ids: frozenset[str]) -> bytes:
     if not names:
         return content
     rows = pq.read_table(pa.BufferReader(content))
-    ids = rows[names[0]].cast(pa.string())
+    ids = plain_columns(rows.select(names[:1]))[0].cast(pa.string())
     is_of = pc.is_in(ids, value_set=pa.array(sorted(user_ids), pa.string()))
     if not pc.any(is_of).as_py():
         return content

@@ -156,6 +156,27 @@ def test_the_job_shows_and_writes_what_it_proposes(tmp_path: Path) -> None:
         CliRunner().invoke(app, command, catch_exceptions=False)
 
 
+def test_the_files_are_those_that_an_ingest_would_read(tmp_path: Path) -> None:
+    row = {"t": 1538352000, "who": 1, "what": "x"}
+    days = [tmp_path / "logs" / f"2018-10-0{n}" for n in (1, 2)]
+    for day in days:
+        write_lines(day / "a.json", [row])
+        write_lines(day / "_temporary" / "a.json", [row])
+        write_lines(day / ".ipynb_checkpoints" / "a.json", [row])
+    write_lines(tmp_path / "logs" / "hour=1" / "_part=2" / "a.json", [row])
+    logs = [day / "a.json" for day in days]
+    assert _look(tmp_path / "logs" / "2018-*").paths == logs
+    assert _look(tmp_path / "logs" / "2018-*" / "*.json").paths == logs
+    assert _look(tmp_path / "logs" / "2018-*" / "*").paths == logs
+    assert _look(tmp_path / "logs").n_files == 3
+    users = tmp_path / "logs" / "users.csv"
+    users.write_text("id,sex\n1,F\n")
+    assert _look(tmp_path / "logs").n_files == 4
+    profile = {"file": f"{days[0]}/../users.csv", "user": "id", "gender": "sex"}
+    mapping = {"time": {"column": "t", "unit": "s"}, "user": "who", "page": {"column": "what"}}
+    assert _look(tmp_path / "logs", {**mapping, "profile": profile}).n_files == 3
+
+
 @pytest.mark.parametrize(
     ("content", "told"), [(None, "found no event file"), (json.dumps([1, 2]), "no row with col")]
 )

@@ -295,6 +295,9 @@ def test_missing_key_is_named(conf: Path) -> None:
         "scoring.high_risk_lift=1",
         "scoring.high_risk_lift=.nan",
         "ingest.earliest=yesterday",
+        "ingest.quarantine_days=999999",
+        "maintenance.keep_rows_days=999999",
+        "maintenance.keep_models_days=999999",
         "labels=14",
     ],
 )

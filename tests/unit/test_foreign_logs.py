@@ -166,6 +166,29 @@ def test_cells_without_names_take_those_of_the_mapping(tmp_path: Path) -> None:
     assert events["event_date"].dt.to_string("%F").to_list() == ["2018-01-01", "2018-01-02"]
 
 
+def test_the_profile_is_no_log_where_it_lies_among_them(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "events.csv").write_text("id,date\n7,2018-10-02\n")
+    (logs / "users.csv").write_text("id,date,plan\n7,2018-10-01,plus\n8,2018-10-01,plus\n")
+    mapping = {
+        "time": {"column": "date", "unit": "iso"},
+        "user": "id",
+        "page": {"constant": "Purchase"},
+        "profile": {
+            "file": str(logs / "users.csv"),
+            "user": "id",
+            "since": {"column": "date", "unit": "iso"},
+            "level": {"column": "plan", "paid": "plus"},
+        },
+    }
+    lakehouse = open_local(tmp_path / "lakehouse")
+    assert ingest.plan(lakehouse, ingest_by(mapping), str(logs)).startswith("1 file new")
+    summary = ingest.run(lakehouse, ingest_by(mapping), str(logs))
+    assert summary.lines == {"read": 1, "accepted": 1}
+    assert rows_of(lakehouse, EVENTS)["level"].to_list() == ["paid"]
+
+
 def _write_stored(path: Path, messages: Iterable[Mapping[str, Any]]) -> None:
     """As Spark writes them, the instant as one; no message tells all fields."""
     rows = pl.DataFrame(list(messages), infer_schema_length=None)

@@ -129,6 +129,30 @@ def test_an_end_comes_from_a_column_and_changes_no_hash() -> None:
     assert plain.events["event_hash"].to_list()[:3] == block.events["event_hash"].to_list()
 
 
+@pytest.mark.parametrize(
+    ("column", "told", "until"),
+    [
+        ({"unit": "iso", "zone": "America/New_York"}, "9999-12-31 23:59:59", date(9999, 12, 31)),
+        ({"unit": "iso"}, "9999-12-31T23:59:59-12:00", date(9999, 12, 31)),
+        ({"unit": "s"}, 253_402_300_800 + 5 * 3600, date(9999, 12, 31)),
+        ({"unit": "ms"}, 1000 * 253_402_300_800_000, None),
+    ],
+)
+def test_never_is_never_in_every_zone(
+    column: dict[str, str], told: str | int, until: date | None
+) -> None:
+    mapping = {
+        "time": {"column": "t", "unit": "s"},
+        "user": "who",
+        "page": {"constant": "Visit"},
+        "subscribed_until": {"column": "until", **column},
+    }
+    line = json.dumps({"t": 1538352000, "who": 1, "until": told}).encode()
+    block = read_block(line, ingest_by(mapping), 4)
+    assert block.events["subscribed_until_ts"].dt.date().to_list() == ([until] if until else [])
+    assert block.rejected["reason"].to_list() == ([] if until else ["number out of range"])
+
+
 def test_models_of_lapses_forecast_no_cancels_and_see_all_else() -> None:
     learning = load_config(overrides=LAPSE).learning
     assert used_sets(learning) == ("report", "activity")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,9 @@ from churn_spark.config.mapping import TimeColumn
 from churn_spark.errors import ConfigError
 from churn_spark.events.block import read_block
 from churn_spark.events.foreign.array_lines import lines_of_arrays
+from churn_spark.events.foreign.csv_rows import CsvRows
 from churn_spark.events.foreign.moments import millis_reader
+from churn_spark.events.foreign.numbers import whole_of_cell
 from churn_spark.events.foreign.record import Translator
 from churn_spark.events.rules import MAX_COUNT
 from churn_spark.features.ordered_events import EVENT_COLUMNS, order_events
@@ -164,6 +167,38 @@ def test_ids_that_stand_for_nobody_are_none() -> None:
     assert found == ["", "", "7", "8", "", 9]
 
 
+def test_a_whole_number_is_the_same_with_and_without_its_fraction_in_cells() -> None:
+    """As pandas writes it: `7.0` in files where one is missing, `7` in the others."""
+    mapping = {
+        **_LEAST,
+        "user": {"column": "who", "anonymous": ["0.0"]},
+        "page": {"column": "what", "names": {"song": ["1.0"], "help": "2"}},
+        "level": {"column": "plan", "free": ["3.0"], "paid": [4.0]},
+        "session": "visit",
+        "location": "city",
+    }
+    rows = CsvRows(",", ("t", "who", "what", "plan", "visit", "city"))
+    lines = [
+        "1538352117000{0},7{0},1{0},3{0},5{0},Rome",
+        "1538352117000{0},10000042{0} ,2{0},4{0},-6{0},7.0.1",
+        "1538352117000{0},0{0},2{0},4{0},6{0},",
+    ]
+    plain, floating = (
+        read_block("\n".join(lines).format(end).encode(), ingest_by(mapping), 4, rows=rows)
+        for end in ("", ".0")
+    )
+    assert floating.events.equals(plain.events)
+    assert plain.events["user_id"].to_list() == ["7", "10000042"]
+    assert plain.events["page"].to_list() == ["NextSong", "Help"]
+    assert plain.events["level"].to_list() == ["free", "paid"]
+    assert plain.counts["anonymous"] == floating.counts["anonymous"] == 1
+
+
+@pytest.mark.parametrize("cell", ["7.00", "7.0.0", "07.0", "v7.0", "7.01", ".0", "7,0", "1e3", ""])
+def test_other_cells_stay_as_they_are(cell: str) -> None:
+    assert whole_of_cell(cell) == cell
+
+
 def test_levels_go_by_their_values_and_others_stay() -> None:
     level = {"column": "plan", "free": ["basic", False], "paid": ["plus", 1, True]}
     found = [_translate({"level": level}, plan=p)["level"] for p in ("basic", "plus", 1, True, "x")]
@@ -221,12 +256,51 @@ def test_sessions_of_64_bits_are_told_from_their_neighbours() -> None:
     assert _translate({"session": "visit"}, visit="38")["sessionId"] == 38
 
 
+@pytest.mark.parametrize("session", [-1, -(2**31), -(2**53), -(2**59), -(2**63), 2**53, 2**64 - 1])
+def test_a_session_may_be_a_signed_hash_in_every_kind_of_file(session: int) -> None:
+    config = ingest_by({**_LEAST, "session": "visit"})
+    record = {"t": 1538352117000, "who": "7", "what": "x", "visit": session}
+    cells = ",".join(map(str, record.values())).encode()
+    block = read_block(json.dumps(record).encode(), config, 4)
+    assert block.counts["accepted"] == 1
+    of_cells = read_block(cells, config, 4, rows=CsvRows(",", [*record]))
+    assert of_cells.events.equals(block.events)
+    next_one = read_block(json.dumps({**record, "visit": session + 1}).encode(), config, 4)
+    assert next_one.events["session_id"].to_list() != block.events["session_id"].to_list()
+
+
+def test_a_session_that_is_no_whole_number_is_none() -> None:
+    config = ingest_by({**_LEAST, "session": "visit"})
+    for session in (1.5, -1.5, math.inf, 1e300):
+        line = json.dumps({"t": 1538352117000, "who": "7", "what": "x", "visit": session})
+        block = read_block(line.encode(), config, 4)
+        assert block.rejected["reason"].to_list() == ["number out of range"]
+
+
 def test_events_that_are_alike_are_told_apart_by_what_is_named() -> None:
     lines = b'{"t": 1538352000000, "who": 7, "what": "x", "id": 1}\n' * 2
     lines += b'{"t": 1538352000000, "who": 7, "what": "x", "id": 2}\n'
     for tell_apart, n_events in ((), 1), (("id",), 2), (("none", "id"), 2):
         config = ingest_by({**_LEAST, "tell_apart": tell_apart})
         assert read_block(lines, config, 1).events["event_hash"].n_unique() == n_events
+
+
+@pytest.mark.parametrize("end", ["", ', "z": NaN', ', "z": [{"a": 1}, {"a": 2}]', ', "z": "\\":"'])
+@pytest.mark.parametrize("gap", ["", " "])
+def test_of_a_key_that_stands_twice_in_a_line_the_first_counts(gap: str, end: str) -> None:
+    """As in a log in our own words."""
+    keys = {"ts": "t", "userId": "who", "page": "what", "sessionId": "visit"}
+    text = '{"ts": 1538352117000, "userId": "a", "page": "x", "sessionId": 1, "userId": "b"'
+    ours = (text + end + "}").replace('":', f'"{gap}:')
+    theirs = ours
+    for name, other in keys.items():
+        theirs = theirs.replace(f'"{name}"', f'"{other}"')
+    read = read_block(ours.encode(), load_config().ingest, 4).events
+    mapped = read_block(theirs.encode(), ingest_by({**_LEAST, "session": "visit"}), 4).events
+    assert read["user_id"].to_list() == mapped["user_id"].to_list() == ["a"]
+    nested = '{"t": 1538352117000, "who": {"id": 1, "id": 2}, "what": "x", "visit": 1}'
+    config = ingest_by({**_LEAST, "user": "who.id", "session": "visit"})
+    assert read_block(nested.encode(), config, 4).events["user_id"].to_list() == ["1"]
 
 
 def test_awkward_lines_of_a_mapped_log_go_to_quarantine_with_their_place() -> None:

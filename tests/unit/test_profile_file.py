@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from foreign_logs import ingest_by
 
@@ -58,7 +62,7 @@ def _read(file: Path, profile: dict[str, Any], records: list[dict[str, Any]]) ->
     return events
 
 
-def _event(user: str | int, at: str, **others: object) -> dict[str, Any]:
+def _event(user: str | float, at: str, **others: object) -> dict[str, Any]:
     return {"at": at, "who": user, "what": "x", **others}
 
 
@@ -90,14 +94,46 @@ def test_what_never_changes_is_taken_from_one_row_a_user(kind: str, tmp_path: Pa
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["json", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
 def test_an_id_that_became_a_fraction_is_still_the_user(kind: str, tmp_path: Path) -> None:
     """As pandas writes whole numbers once one is missing."""
     file = tmp_path / f"users.{kind}"
     rows = pl.DataFrame({"id": [7.0, None, 10000042.0], "sex": ["F", "M", "F"]})
-    rows.write_parquet(file) if kind == "parquet" else rows.write_ndjson(file)
-    records = [_event(7, "2018-10-01"), _event("10000042", "2018-10-02")]
-    assert _read(file, {"gender": "sex"}, records)["gender"].to_list() == ["F", "F"]
+    write = {"csv": rows.write_csv, "json": rows.write_ndjson, "parquet": rows.write_parquet}
+    write[kind](file)
+    for told in (7, "7", 7.0, "7.0"):
+        records = [_event(told, "2018-10-01"), _event("10000042", "2018-10-02")]
+        assert _read(file, {"gender": "sex"}, records)["gender"].to_list() == ["F", "F"]
+
+
+def test_texts_of_parquet_may_be_bytes_and_ids_decimals(tmp_path: Path) -> None:
+    """As Hive and Impala write texts, and Spark an end that never comes."""
+    ids = [Decimal(2**53), Decimal(2**53 + 1)]
+    never = [datetime(9999, 12, 31, tzinfo=UTC)] * 2
+    columns = {
+        "id": pa.array(ids, pa.decimal128(38, 0)),
+        "sex": pa.array([b"F", b"M"]),
+        "from": pa.array([date(2018, 10, 1)] * 2),
+        "until": pa.array(never, pa.timestamp("us", "UTC")),
+    }
+    file = tmp_path / "users.parquet"
+    pq.write_table(pa.table(columns), file, use_deprecated_int96_timestamps=True)
+    profile = {name: DATED[name] for name in ("since", "subscribed_until")} | {"gender": "sex"}
+    events = _read(file, profile, [_event(2**53 + n, "2018-10-02") for n in range(2)])
+    assert events["gender"].to_list() == ["F", "M"]
+    assert events["subscribed_until_ts"].to_list() == never
+
+
+def test_names_on_the_first_line_have_no_white_space(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("id , sex\n7,F\n")
+    assert _read(file, {"gender": "sex"}, [_event(7, "2018-10-01")])["gender"].to_list() == ["F"]
+
+
+def test_of_a_key_that_stands_twice_the_first_counts(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    file.write_text('{"id": 7, "sex": "F", "sex": "M"}\n')
+    assert _read(file, {"gender": "sex"}, [_event(7, "2018-10-01")])["gender"].to_list() == ["F"]
 
 
 def test_rows_of_nobody_are_left_out(tmp_path: Path) -> None:

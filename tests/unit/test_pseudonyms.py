@@ -92,12 +92,19 @@ def test_rows_of_the_user_go_in_every_notation() -> None:
     assert without_users("a.jsonl", log, ["17"]) == b"{}"
     table = '\ufeffrank,user_id\r\n1,"\'=17"\r\n2,"18\n19"\r\n'.encode()
     assert without_users("a.csv", table, ["=17"]) == b'rank,user_id\r\n2,"18\n19"\r\n'
+    assert without_users("b.csv", b"userId,n\n17.0,1\n18.0,2\n", ["17"]) == b"userId,n\n18.0,2\n"
     assert without_users("reports/notebooks/2.html", b"<td>&lt;b</td>", ["<b"]) is None
     written = io.BytesIO()
     pd.DataFrame({"user_id": [17, 18], "n": [1, 2]}).to_parquet(written, index=False)
     cleaned = without_users("a.parquet", written.getvalue(), ["17"])
     assert cleaned is not None
     assert pd.read_parquet(io.BytesIO(cleaned)).to_dict("records") == [{"user_id": 18, "n": 2}]
+    of_bytes = io.BytesIO()
+    pd.DataFrame({"user_id": [b"17", b"\xff\x07"]}).to_parquet(of_bytes, index=False)
+    for user, other in (("17", b"\xff\x07"), ("ff07", b"17")):
+        cleaned = without_users("a.parquet", of_bytes.getvalue(), [user])
+        assert cleaned is not None
+        assert pd.read_parquet(io.BytesIO(cleaned)).to_dict("records") == [{"user_id": other}]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +17,7 @@ from churn_spark.events.parse import Lines
 from churn_spark.events.rules import BROKEN_ROW, INVALID_UTF8
 
 _NO_RECORD = b"[]"
+_NESTED: Final = (dict, list)
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,27 @@ def _translate_json(line: bytes, translator: Translator) -> bytes:
         found: Any = orjson.loads(line)
     except ValueError:
         return _translate_odd(line, translator)
-    return _write(translator.translate(found)) if isinstance(found, dict) else line
+    if not isinstance(found, dict):
+        return line
+    if line.count(b'":') != _count_keys(found):
+        # A key may stand twice, of which the last was kept; or it only looks so.
+        return _translate_odd(line, translator)
+    return _write(translator.translate(found))
+
+
+def _count_keys(found: Any) -> int:
+    """Of an object and of what is nested in it."""
+    is_object = type(found) is dict
+    n_keys = len(found) if is_object else 0
+    for one in found.values() if is_object else found:
+        # A line has many values and few that are nested: `isinstance` would take twice as long.
+        if type(one) in _NESTED:
+            n_keys += _count_keys(one)
+    return n_keys
 
 
 def _translate_odd(line: bytes, translator: Translator) -> bytes:
-    """The same of a line that may be JSON in a wider sense, with infinite numbers in it."""
+    """The same of a line that may be JSON in a wider sense: infinite numbers, keys that repeat."""
     try:
         found = parse_line(line)
     except ValueError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from churn_spark.config.mapping import CsvFiles
+from churn_spark.events.foreign.numbers import whole_of_cell
 from churn_spark.events.rules import BYTE_ORDER_MARK
 
 _WHITE: Final = "whitespace"
@@ -37,7 +38,7 @@ class CsvRows:
             return cls(config.separator, ())
 
     def read(self, line: bytes) -> dict[str, str | None]:
-        """The record of a row; an empty cell is null.
+        """The record of a row; an empty cell is null, and `7.0` is `7`.
 
         Raises:
             UnicodeDecodeError: if it is no UTF-8.
@@ -45,7 +46,8 @@ class CsvRows:
         """
         try:
             cells = _cut(line.decode(), self.separator)
-            return dict(zip(self.columns, (cell or None for cell in cells), strict=True))
+            values = (whole_of_cell(cell) or None for cell in cells)
+            return dict(zip(self.columns, values, strict=True))
         except csv.Error as error:
             raise ValueError(str(error)) from error
 

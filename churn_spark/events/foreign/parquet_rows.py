@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from churn_spark.config.mapping import LogMapping
 from churn_spark.errors import DamagedFileError
 from churn_spark.events.foreign.columns import names_in
+from churn_spark.events.foreign.plain_columns import plain_columns
 
 _ROWS: Final = 65_536
 """At once: some 20 MB of JSON."""
@@ -29,7 +30,8 @@ def lines_of_rows(source: Any, mapping: LogMapping | None = None) -> Iterator[by
         DamagedFileError: where it can't be read on; the rows before that were given.
     """
     try:
-        file = pq.ParquetFile(source)
+        # Else a moment beyond 2262, as "never" is, would become one of another century.
+        file = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
         wanted = _wanted(file.schema_arrow.names, mapping)
         for batch in file.iter_batches(_ROWS, columns=wanted):
             yield _as_lines(batch)
@@ -47,7 +49,5 @@ def _wanted(there: Sequence[str], mapping: LogMapping | None) -> list[str]:
 
 def _as_lines(batch: pa.RecordBatch) -> bytes:
     written = io.BytesIO()
-    rows = pl.DataFrame(batch)
-    decimals = [name for name, kind in rows.schema.items() if isinstance(kind, pl.Decimal)]
-    rows.with_columns(pl.col(decimals).cast(pl.Float64)).write_ndjson(written)
+    pl.DataFrame(plain_columns(pa.Table.from_batches([batch]))).write_ndjson(written)
     return written.getvalue()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,9 @@ import pyarrow.parquet as pq
 from churn_spark.config.mapping import ProfileFile
 from churn_spark.errors import InputError
 from churn_spark.events.foreign.kinds import kind_of_name
-from churn_spark.events.values import word_of
+from churn_spark.events.foreign.numbers import whole_of_cell
+from churn_spark.events.foreign.plain_columns import plain_columns
+from churn_spark.events.values import parse_json, word_of
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 FIELDS: Final[Mapping[str, str]] = {
@@ -50,6 +52,7 @@ class Profiles:
             user: without white space around it.
             millis: of the event; one that can't be read tells no moment.
         """
+        user = whole_of_cell(user)
         begins = self._begins.get(user)
         if begins is None or isinstance(millis, bool) or not isinstance(millis, int | float):
             return {}
@@ -71,7 +74,8 @@ def order_rows(profile: ProfileFile, records: Sequence[Mapping[str, Any]]) -> Pr
     """
     rows: dict[str, list[tuple[float, int, _Fields]]] = {}
     for number, record in enumerate(records, 1):
-        user = str(word_of(record["userId"]))
+        # A text in JSON or Parquet may be 7.0, too, and is the row's whatever file says it so.
+        user = whole_of_cell(str(word_of(record["userId"])))
         if not user:
             continue
         begin = float("-inf") if profile.since is None else record["ts"]
@@ -123,6 +127,11 @@ def find_stamp(profile: ProfileFile) -> tuple[int, int]:
     return there.st_size, there.st_mtime_ns
 
 
+def is_file_of(profile: ProfileFile, path: str) -> bool:
+    """Whether a path, as it is or as Hadoop lists it, is that of the profile: it is no log then."""
+    return os.path.realpath(path.removeprefix("file:")) == os.path.realpath(profile.file)
+
+
 def read_rows(profile: ProfileFile) -> Sequence[Mapping[str, Any]]:
     """The rows of the file, in its own words; cells without a text are None.
 
@@ -151,10 +160,12 @@ def _read_cells(path: Path) -> Iterator[Mapping[str, Any]]:
         first = source.readline()
         source.seek(0)
         separator = max(_SEPARATORS, key=first.count)
-        for number, row in enumerate(csv.DictReader(source, delimiter=separator, strict=True), 1):
+        rows = csv.DictReader(source, delimiter=separator, strict=True)
+        rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+        for number, row in enumerate(rows, 1):
             if None in row or None in row.values():
                 raise ValueError(f"row {number:,} has another number of cells than the first line")
-            yield {name: cell or None for name, cell in row.items()}
+            yield {name: whole_of_cell(cell) or None for name, cell in row.items()}
 
 
 def _read_json(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -162,7 +173,7 @@ def _read_json(path: Path) -> Iterator[Mapping[str, Any]]:
         text = source.read()
     # `splitlines` would cut at marks that a text in JSON may have, such as U+2028.
     lines = filter(str.strip, re.split("[\r\n]", text))
-    found = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, lines)
+    found = parse_json(text.strip()) if text.lstrip().startswith("[") else map(parse_json, lines)
     for number, row in enumerate(found, 1):
         if not isinstance(row, dict):
             raise ValueError(f"row {number:,} is no JSON object")
@@ -170,7 +181,7 @@ def _read_json(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
-    for row in pq.read_table(path).to_pylist():
+    for row in plain_columns(pq.read_table(path, coerce_int96_timestamp_unit="us")).to_pylist():
         # An instant or a date is a text in the other kinds of files.
         yield {name: str(one) if isinstance(one, date) else one for name, one in row.items()}
 

@@ -24,7 +24,7 @@ from churn_spark.config.mapping import (
 )
 from churn_spark.contracts.pages import FREE, LOGGED_IN, PAID, ROLES, VISIT_AUTHS, Page
 from churn_spark.events.foreign.moments import millis_reader
-from churn_spark.events.foreign.numbers import number_of_text
+from churn_spark.events.foreign.numbers import number_of_text, whole_of_cell
 from churn_spark.events.foreign.profile import (
     FIELDS,
     Profiles,
@@ -32,8 +32,9 @@ from churn_spark.events.foreign.profile import (
     order_rows,
     read_rows,
 )
-from churn_spark.events.rules import HASH_SEED, MAX_COUNT
+from churn_spark.events.rules import HASH_SEED, MAX_COUNT, MAX_END_MILLIS
 from churn_spark.events.values import text_of, word_of
+from churn_spark.timeline import MILLIS_PER_DAY
 
 Record = Mapping[str, Any]
 _Read = Callable[[Record], object]
@@ -74,13 +75,12 @@ class Translator:
         self._fields |= {name: _plain(one) for name, one in plain.items() if one}
         if mapping.level:
             self._fields["level"] = _level(mapping.level)
-        moments = {
-            "registration": mapping.registration,
-            "subscribedUntil": mapping.subscribed_until,
-        }
-        self._fields |= {
-            name: _then(one, millis_reader(one)) for name, one in moments.items() if one
-        }
+        if mapping.registration:
+            self._fields["registration"] = _then(
+                mapping.registration, millis_reader(mapping.registration)
+            )
+        if mapping.subscribed_until:
+            self._fields["subscribedUntil"] = _end(mapping.subscribed_until)
         if mapping.item:
             self._fields["itemInSession"] = _then(mapping.item, _number)
         if mapping.length:
@@ -162,12 +162,24 @@ def _plain(column: Column) -> _Read:
     return _getter(column.column)
 
 
+def _end(column: TimeColumn) -> _Read:
+    read = millis_reader(column)
+
+    def read_end(value: object) -> object:
+        found = read(value)
+        # The end of time west of Greenwich: "never", as one in UTC is.
+        is_beyond = isinstance(found, int) and 0 < found - MAX_END_MILLIS <= MILLIS_PER_DAY
+        return MAX_END_MILLIS if is_beyond else found
+
+    return _then(column, read_end)
+
+
 def _number(value: object) -> object:
     return number_of_text(value) if isinstance(value, str) else value
 
 
 def _user(column: UserColumn) -> _Read:
-    nobody = frozenset(column.anonymous)
+    nobody = _spelt(dict.fromkeys(column.anonymous, ""))
 
     def read(value: object) -> object:
         word = word_of(value)
@@ -183,8 +195,11 @@ def _session(column: SessionColumn) -> _Read:
 
     def read(value: object) -> object:
         found = _number(value)
-        if isinstance(found, int) and found > MAX_COUNT:
-            # An id of 64 bits, of which a double would make one with its neighbours.
+        if isinstance(found, float) and found.is_integer() and abs(found) <= MAX_COUNT:
+            found = int(found)
+        is_whole = isinstance(found, int) and not isinstance(found, bool)
+        if is_whole and not 0 <= found <= MAX_COUNT:  # type: ignore[operator]
+            # An id of 64 bits, of which a double would make one with its neighbours, or a hash.
             found = str(found)
         if not isinstance(found, str):
             return found
@@ -195,7 +210,9 @@ def _session(column: SessionColumn) -> _Read:
 
 
 def _page(column: PageColumn) -> _Read:
-    roles = {name: str(ROLES[role]) for role, names in column.names.items() for name in names}
+    roles = _spelt(
+        {name: str(ROLES[role]) for role, names in column.names.items() for name in names}
+    )
     if column.column is None:
         constant = roles.get(str(column.constant), column.constant)
         return lambda _: constant
@@ -210,7 +227,7 @@ def _page(column: PageColumn) -> _Read:
 def _level(column: LevelColumn) -> _Read:
     if column.column is None:
         return lambda _: column.constant
-    levels = dict.fromkeys(column.free, FREE) | dict.fromkeys(column.paid, PAID)
+    levels = _spelt(dict.fromkeys(column.free, FREE) | dict.fromkeys(column.paid, PAID))
 
     def read(value: object) -> object:
         # YAML and JSON write true where people say yes.
@@ -218,6 +235,11 @@ def _level(column: LevelColumn) -> _Read:
         return levels.get(word, word) if isinstance(word, str) else word
 
     return _then(Column(column=column.column), read)
+
+
+def _spelt(values: Mapping[str, str]) -> Mapping[str, str]:
+    """What the mapping's words stand for; `1.0` is found as `1`, too, which cells say then."""
+    return {whole_of_cell(word): value for word, value in values.items()} | {**values}
 
 
 def _length(column: LengthColumn) -> _Read:
