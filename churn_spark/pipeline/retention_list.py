@@ -13,6 +13,7 @@ from churn_spark.config import RetentionListConfig, ScoringConfig, UpliftConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
+    BUILT_LISTS,
     CONTACTS,
     DECISIONS,
     FADING,
@@ -43,7 +44,7 @@ USE_CASE = UseCase(
     "as many users as the team can call, minus those who must not be contacted; with what "
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
-    writes=(RETENTION_LISTS,),
+    writes=(RETENTION_LISTS, BUILT_LISTS),
     reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS, CONTACTS, DECISIONS),
     takes=("the model that scored",),
 )
@@ -85,6 +86,8 @@ def run(
         listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
         stability = measure_stability(listed, earlier, date)
+        # After the list: whoever finds the note finds the list, too.
+        lakehouse.replace_rows([(date, stability.n_listed)], BUILT_LISTS, {"as_of": [date]})
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
         if n_control := int((listed["assignment"] == CONTROL).sum()):
             facts.append(f"{count_of(n_control, 'user')} withheld as control group")

@@ -47,7 +47,7 @@ class Today:
         source: `list` is `ml/retention_lists`, `scores` all of `ml/scores`.
         day: the date.
         users: of one model, the first rank first.
-        note: why it isn't the list that was asked for; empty if it is what was asked for.
+        note: why it isn't the list that was asked for, or has nobody; empty if all is as asked.
     """
 
     source: Source

@@ -12,7 +12,14 @@ import pytest
 from bench import flow
 from churn_spark.config import Config
 from churn_spark.contracts.places import IN_LOG
-from churn_spark.contracts.tables import CONTACTS, LOG_DATES, RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    BUILT_LISTS,
+    CONTACTS,
+    LOG_DATES,
+    RETENTION_LISTS,
+    SCORES,
+    SNAPSHOTS,
+)
 from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
@@ -64,6 +71,11 @@ def stored(context: JobContext) -> list[tuple[object, ...]]:
     )
 
 
+def noted(context: JobContext) -> dict[date, int]:
+    rows = context.lakehouse.collect_rows(BUILT_LISTS)
+    return {row.as_of: row.n_listed for row in rows}
+
+
 def test_lists_of_two_days_and_their_files(
     context: JobContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,12 +110,18 @@ def test_lists_of_two_days_and_their_files(
     flow.build_retention_list(context, second)
     # b may be called again from this date on; c never.
     assert [row[2] for row in stored(context) if row[0] == second] == ["b", "d"]
+    assert noted(context) == {first: 2, second: 2}
     before = stored(context)
     suppressed.write_text("user_id,until\nb,soon\n")
     with pytest.raises(InputError, match="row 1 has until 'soon'") as raised:
         flow.build_retention_list(context, second)
     assert raised.value.exit_code == 2
     assert stored(context) == before
+    suppressed.write_text("user_id,until\n=1+1,\nb,\nc,\nd,\n")
+    flow.build_retention_list(context, second, file)
+    assert [row for row in stored(context) if row[0] == second] == []
+    assert pd.read_csv(file).empty
+    assert noted(context) == {first: 2, second: 0}
 
 
 def test_list_is_by_effect_where_a_night_before_has_said_so(

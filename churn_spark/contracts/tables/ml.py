@@ -170,6 +170,17 @@ RETENTION_LISTS = TableSpec(
     partition_by=("as_of",),
 )
 
+BUILT_LISTS = TableSpec(
+    "ml",
+    "built_lists",
+    "as-of date whose retention list was built, with or without users",
+    (
+        Column("as_of", "date", ""),
+        Column("n_listed", "long", "users to call; 0: nobody, which is no missing list"),
+    ),
+    partition_by=("as_of",),
+)
+
 CONTACTS = TableSpec(
     "ml",
     "contacts",
