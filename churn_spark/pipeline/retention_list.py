@@ -119,5 +119,5 @@ def read_earlier_lists(lakehouse: Lakehouse, date: Date, quiet_days: int) -> pd.
     """The newest list before a date, and those from which users still rest: who, since when."""
     before = [day for day in lakehouse.partition_values(RETENTION_LISTS, "as_of") if day < date]
     first = min([*before[-1:], date - timedelta(days=quiet_days)])
-    columns = ["as_of", "user_id", "list_rank", "on_list_since"]
+    columns = ["as_of", "user_id", "list_rank", "on_list_since", "assignment"]
     return lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(first, date)}, columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
@@ -19,7 +19,7 @@ from churn_spark.scoring.retention_list import build_retention_list
 from tests.local_lakehouse import open_local
 
 DAY = date(2026, 3, 2)
-NO_LISTS = pd.DataFrame(columns=["as_of", "user_id", "list_rank", "on_list_since"])
+NO_LISTS = pd.DataFrame(columns=["as_of", "user_id", "list_rank", "on_list_since", "assignment"])
 User = tuple[float, float, float]
 """Probability, worth and what listing saves."""
 
@@ -145,3 +145,50 @@ def test_table_has_null_where_nothing_is_known(
     found = lakehouse.collect_rows(RETENTION_LISTS)
     saves = {row.user_id: row.expected_saves for row in found}
     assert saves == ({"u00": 0.01, "u01": 0.2, "u02": None} if known else dict.fromkeys(saves))
+
+
+def build_next(
+    users: list[User], config: RetentionListConfig, first: pd.DataFrame
+) -> pd.DataFrame:
+    """The list by risk of the day after."""
+    day = DAY + timedelta(days=1)
+    scores = scores_of(users).assign(as_of=day)
+    return build_retention_list(scores, [], first[NO_LISTS.columns], day, config)
+
+
+@pytest.mark.parametrize("quiet_days", [0, 14])
+def test_who_was_left_alone_is_new_once_listed_and_does_not_rest(quiet_days: int) -> None:
+    users = [(0.9 - n / 50, 1.0, -0.1 if n < 4 else 0.05) for n in range(30)]
+    config = configured(control_share=0.0, quiet_days=quiet_days)
+    first = build(users, config, effect(pool=3.0))
+    assert first[first["assignment"] == "left_alone"]["user_id"].tolist() == [
+        f"u{n:02}" for n in range(4)
+    ]
+    second = build_next(users, config, first).set_index("user_id")
+    # Of those who were listed the first by value stays, unless it rests.
+    assert second.index.tolist() == ["u00", "u01", "u02", "u03", "u09" if quiet_days else "u04"]
+    assert second["days_on_list"].tolist() == [1, 1, 1, 1, 1 if quiet_days else 2]
+    assert {*second["on_list_since"][:4]} == {DAY + timedelta(days=1)}
+    assert second["previous_rank"].isna().tolist() == [True] * 4 + [bool(quiet_days)]
+
+
+def test_who_was_withheld_is_new_on_the_first_list_of_another_campaign() -> None:
+    users = [(0.9 - n / 50, 1.0, 0.0) for n in range(30)]
+    first = build(users, configured(control_share=0.5, campaign="a"), None)
+    second = build_next(users, configured(control_share=0.5, campaign="b"), first)
+    before = dict(zip(first["user_id"], first["assignment"], strict=True))
+    days = {
+        (before.get(row.user_id), row.assignment, row.days_on_list) for row in second.itertuples()
+    }
+    # Both sides of the draw change it: nobody stays by having been on the other.
+    assert {("control", "listed", 1), ("listed", "control", 1)} <= days
+    assert {("listed", "listed", 2), ("control", "control", 2)} >= {d for d in days if d[2] == 2}
+    assert {("listed", "listed"), ("control", "control")} & {d[:2] for d in days if d[2] == 2}
+
+
+def test_list_of_an_older_release_has_only_listed_users() -> None:
+    users = [(0.9 - n / 50, 1.0, 0.0) for n in range(8)]
+    first = build(users, configured(control_share=0.0), None).assign(assignment=None)
+    assert build_next(users, configured(control_share=0.0), first)["days_on_list"].tolist() == (
+        [2] * 5
+    )
