@@ -215,13 +215,35 @@ def test_mail_is_not_sent_in_the_clear_when_it_must_not_be(mail_server: Any) -> 
     assert mailbox.messages == []
 
 
-def test_mail_that_one_of_two_does_not_get_has_not_arrived(mail_server: Any) -> None:
+def test_mail_that_one_of_two_gets_has_arrived_and_the_other_is_logged(
+    mail_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     mailbox, where = mail_server
     mailbox.unknown = {"lead@localhost"}
-    [found] = deliver([notice()], alerts_config(**where), {})
-    assert (found.arrived, found.attempts) == (False, 1)
-    assert "lead@localhost" in found.problem
+    assert deliver([notice()], alerts_config(**where), {}) == (Delivery("mail", True, 1),)
     assert [to for to, _ in mailbox.messages] == [["team@localhost"]]
+    assert caplog.messages[-1] == "notices were not mailed to lead@localhost: the server refused"
+
+
+def test_mail_that_nobody_gets_has_not_arrived(mail_server: Any) -> None:
+    mailbox, where = mail_server
+    mailbox.unknown = {*where["mail_to"]}
+    [found] = deliver([notice()], alerts_config(**where, attempts=1), {})
+    assert not found.arrived
+    assert "lead@localhost" in found.problem
+    assert mailbox.messages == []
+
+
+def test_notices_are_mailed_once_where_one_address_is_dead(
+    mail_server: Any, tmp_path: Path
+) -> None:
+    mailbox, where = mail_server
+    mailbox.unknown = {"lead@localhost"}
+    lakehouse, failed = open_local(tmp_path), CheckResult("volume", 12, "4,773", False, "12 events")
+    for number in range(3):
+        night, config = DAY + timedelta(days=number), alerts_config(**where)
+        notify(lakehouse, night, [], [failed], Drift(), config, load_config().policy)
+    assert len(mailbox.messages) == 1
 
 
 def test_mail_is_tried_again_when_the_server_is_busy(mail_server: Any) -> None:
