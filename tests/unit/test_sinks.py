@@ -29,6 +29,7 @@ from churn_spark.monitoring.alerts.sinks import Delivery, deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
+from churn_spark.reports.night.store import _read_alerts
 
 DAY = date(2024, 1, 1)
 
@@ -288,6 +289,26 @@ def test_notice_that_no_receiver_took_is_sent_again_on_the_next_night(
     assert changes == [("opened", "2024-01-01"), ("reminder", "2024-01-02")]
     told = rows_of(lakehouse, ALERTS).sort("run_date")["last_told"].to_list()
     assert told == [None, *[DAY + timedelta(days=1)] * 2]
+
+
+def test_end_that_no_receiver_took_is_sent_again_on_the_next_night(
+    receivers: Any, tmp_path: Path
+) -> None:
+    receiver = receivers([200, 400, 200])
+    config = alerts_config(webhook_url=receiver.url, clear_nights=1)
+    lakehouse = open_local(tmp_path)
+    for number in range(4):
+        check = CheckResult("volume", 12, "4,773", number > 0, "12 events")
+        night = DAY + timedelta(days=number)
+        keys = notify(lakehouse, night, [], [check], Drift(), config, load_config().policy)
+        assert keys == (() if number else ("data:volume",))
+    sent = [json.loads(body)["notices"] for _, body in receiver.got]
+    changes = [(one["change"], one["alert"]["resolved"]) for [one] in sent]
+    assert changes == [("opened", None), *[("resolved", "2024-01-02")] * 2]
+    nights = rows_of(lakehouse, ALERTS)["run_date"].to_list()
+    assert sorted(nights) == [DAY + timedelta(days=number) for number in range(3)]
+    shown = _read_alerts(lakehouse, DAY, DAY + timedelta(days=3))
+    assert sorted(shown["change"]) == ["opened", "resolved"]
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ ALERTS = TableSpec(
             "last_told",
             "date",
             "newest night on which a notice of it was sent; null where no receiver took it: then "
-            "the next night sends it again",
+            "the next night sends it again, that of the end too",
         ),
         Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),
