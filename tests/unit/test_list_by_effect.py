@@ -61,8 +61,18 @@ def expected(
     share, campaign = config.control_share, config.campaign
     named = [(f"u{n:02}", *user) for n, user in enumerate(users)]
     by_value = sorted(named, key=lambda u: (-(u[1] * u[2]), -u[1], u[0]))
-    pool = by_value[: math.ceil(known.pool * capacity / (1 - share))]
-    pool = [u for u in pool if u[1] * u[2] > 0]
+    by_value = [u for u in by_value if u[1] * u[2] > 0]
+
+    def is_harmed(user: Any) -> bool:
+        return known.leaves_alone and user[1] >= known.min_risk and user[3] < 0
+
+    n_pool = math.ceil(known.pool * capacity / (1 - share))
+    # Twice as many until the list is full, or nobody is left.
+    while n_pool < len(by_value) and capacity > sum(
+        not is_harmed(u) and not is_control(u[0], campaign, share) for u in by_value[:n_pool]
+    ):
+        n_pool *= 2
+    pool = by_value[:n_pool]
 
     def cut(order: list[Any]) -> list[Any]:
         taken, n_listed = [], 0
@@ -73,7 +83,7 @@ def expected(
             n_listed += not is_control(user[0], campaign, share)
         return taken
 
-    harmed = [u for u in pool if known.leaves_alone and u[1] >= known.min_risk and u[3] < 0]
+    harmed = [u for u in pool if is_harmed(u)]
     others = [u for u in pool if u not in harmed]
     # Those of whom nothing is known come after the others, in the order of their value.
     others.sort(key=lambda u: -(u[3] * u[2]) if u[1] >= known.min_risk else math.inf)
@@ -99,9 +109,12 @@ def expected(
     ),
     st.sampled_from([0.0, 0.5]),
     st.booleans(),
+    st.sampled_from([1.0, 2.0]),
 )
-def test_list_is_that_of_the_oracle(users: list[User], share: float, leaves_alone: bool) -> None:
-    config, known = configured(control_share=share), effect(leaves_alone=leaves_alone)
+def test_list_is_that_of_the_oracle(
+    users: list[User], share: float, leaves_alone: bool, pool: float
+) -> None:
+    config, known = configured(control_share=share), effect(leaves_alone=leaves_alone, pool=pool)
     found = build(users, config, known)
     ranks = [None if pd.isna(rank) else int(rank) for rank in found["list_rank"]]
     rows = [*zip(found["user_id"], found["assignment"], ranks, strict=True)]
@@ -145,6 +158,18 @@ def test_table_has_null_where_nothing_is_known(
     found = lakehouse.collect_rows(RETENTION_LISTS)
     saves = {row.user_id: row.expected_saves for row in found}
     assert saves == ({"u00": 0.01, "u01": 0.2, "u02": None} if known else dict.fromkeys(saves))
+
+
+@pytest.mark.parametrize("n_harmed", [0, 40])
+def test_list_is_as_long_as_the_team_can_call(n_harmed: int) -> None:
+    users = [(0.9 - n / 200, 1.0, -0.1 if n < n_harmed else 0.05) for n in range(100)]
+    for draw in range(20):
+        config = configured(control_share=0.1, capacity=20, campaign=f"c{draw}")
+        found = build(users, config, effect(pool=1.0))
+        assert only_listed(found)["list_rank"].tolist() == [*range(1, 21)]
+        # Of those who aren't harmed nobody is passed over: all save the same.
+        others = found[found["assignment"] != "left_alone"]["user_id"].tolist()
+        assert others == [f"u{n:02}" for n in range(n_harmed, n_harmed + len(others))]
 
 
 def build_next(
