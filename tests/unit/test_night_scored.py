@@ -51,6 +51,11 @@ def told(night: NightData, found: Watched) -> tuple[str, list[list[str]]]:
     return section.answer, [[cell.text for cell in row] for row in table.rows]
 
 
+def test_sample_of_the_scored_is_said_to_be_one(night: NightData) -> None:
+    answer, _ = told(night, replace(watched(), is_sample=True))
+    assert answer.startswith("Of 4,000 users in a sample of those scored as of 2018-11-01, 7")
+
+
 def test_expected_and_happened_stand_side_by_side_up_to_where_the_log_reaches(
     night: NightData,
 ) -> None:

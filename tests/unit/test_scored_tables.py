@@ -117,6 +117,16 @@ def test_plan_of_more_users_than_a_list_can_have_tells_of_all_of_them(
     assert shown["chart"]["last"] == "12 users"
 
 
+@pytest.mark.parametrize(("most", "is_sample"), [(N_USERS, True), (N_USERS + 1, False)])
+def test_watched_users_know_whether_they_are_a_sample(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch, most: int, is_sample: bool
+) -> None:
+    monkeypatch.setattr(scored, "_MAX_USERS", most)
+    found = read_scored(lakehouse, NIGHT, COSTS, small_bundle()).watched
+    assert found is not None
+    assert found.is_sample == is_sample
+
+
 def test_scores_of_an_older_release_or_another_label_are_not_watched(lakehouse: Lakehouse) -> None:
     rows = lakehouse.read_rows(SCORES, {"as_of": [OLD]})
     lakehouse.replace_rows(rows.assign(survival_7d=None), SCORES, {"as_of": [OLD]})

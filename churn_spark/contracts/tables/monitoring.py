@@ -138,6 +138,13 @@ PERFORMANCE = TableSpec(
         ),
         Column("n_cancels", "long", "of labels: users who cancel, whatever they count"),
         Column(
+            "limited_to",
+            "strings",
+            "of labels and expected, whose figures alone these are: held_out, users that the model "
+            "was not fitted on; untouched, whose outcome no contact may have changed; sample, "
+            "chosen by a hash; empty: all of the date; null where an older release measured",
+        ),
+        Column(
             "reference",
             "double",
             "the same on the champion's validation users; of a list: of one by chance, by the "
