@@ -132,6 +132,12 @@ def sum_saves(listed: Users) -> float | None:
     return None if total is None else float(total)
 
 
+def cancels_by_effect(listed: Users) -> float | None:
+    """Cancels expected among the users of a list by effect; None of a list by risk."""
+    by_risk = sum_saves(listed) is None
+    return None if by_risk else float(pc.sum(listed.known["churn_probability"]).as_py())
+
+
 def write_csv(
     today: Today, positions: Positions, scoring: ScoringConfig, listed: RetentionListConfig
 ) -> str:

@@ -100,6 +100,23 @@ def test_list_of_tonight_is_marked_among_the_lengths(night: NightData, *, has_co
     assert table.rows[0][1].text == f"{CHANCES[:10].sum():.1f}"
 
 
+@pytest.mark.parametrize(
+    ("by_effect", "dot", "beside"),
+    [
+        (None, "The orange dot is the list in use, ", "in use"),
+        (3.0, "The orange dot is as long as the list in use, ", "as long as the one in use"),
+    ],
+)
+def test_list_by_effect_is_not_marked_as_one_of_the_lengths(
+    night: NightData, by_effect: float | None, dot: str, beside: str
+) -> None:
+    plan = plan_lists(CHANCES, 100, 0, load_config().costs, by_effect=by_effect)
+    (section,) = lengths_sections(replace(night, scored=Scored(plan)))
+    picture, table = section.blocks
+    assert picture.caption.startswith(dot)
+    assert table.rows[3][0].detail == beside
+
+
 def test_night_without_scores_has_neither_section_and_one_with_has_both(night: NightData) -> None:
     both = replace(
         night, scored=Scored(plan_lists(CHANCES, 100, 0, load_config().costs), watched())

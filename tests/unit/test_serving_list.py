@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from html import unescape
 from io import StringIO
 from pathlib import Path
 
@@ -302,6 +303,13 @@ def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_pa
     assert '<td class="n saves">3.1</td>' in plain
     assert '<td class="n saves">–</td>' in plain
     assert "1 user of high risk is left alone" in plain
+    contained = rows[~is_left]["churn_probability"].sum()
+    assert (
+        f"list in use is by effect, has other users, and is expected to contain {contained:.1f}."
+        in plain
+    )
+    assert "The dot is a list by value at risk as long as today's" in unescape(plain)
+    assert '<span class="past new">today</span>' not in plain
     assert rows[is_left]["user_id"].iloc[0] not in page + text
     assert "expected to keep 3.1 of them from cancelling" in of_user
 

@@ -87,10 +87,16 @@ def _plan(
     columns = [*_KEYS, "churn_probability", "value_at_risk"]
     scores = read_dates(lakehouse, SCORES, [night], columns)
     first = first_rows(scores, BY_VALUE, MAX_LISTED)
-    listed = lakehouse.count_rows(RETENTION_LISTS, {"as_of": [night], "assignment": [LISTED]})
+    listed = lakehouse.read_rows(
+        RETENTION_LISTS,
+        {"as_of": [night], "assignment": [LISTED]},
+        ["churn_probability", "expected_saves"],
+    )
+    is_by_effect = listed["expected_saves"].notna().any()
+    by_effect = float(listed["churn_probability"].sum()) if is_by_effect else None
     chances = first["churn_probability"].to_numpy(dtype=np.float64)
     scored = count_and_sum(scores, "churn_probability")
-    return plan_lists(chances, listed, bundle.n_checked, costs, scored)
+    return plan_lists(chances, len(listed), bundle.n_checked, costs, scored, by_effect)
 
 
 def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | None:
