@@ -172,9 +172,7 @@ def test_list_is_as_long_as_the_team_can_call(n_harmed: int) -> None:
         assert others == [f"u{n:02}" for n in range(n_harmed, n_harmed + len(others))]
 
 
-def build_next(
-    users: list[User], config: RetentionListConfig, first: pd.DataFrame
-) -> pd.DataFrame:
+def build_next(users: list[User], config: RetentionListConfig, first: pd.DataFrame) -> pd.DataFrame:
     """The list by risk of the day after."""
     day = DAY + timedelta(days=1)
     scores = scores_of(users).assign(as_of=day)

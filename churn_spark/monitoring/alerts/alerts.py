@@ -2,9 +2,9 @@
 
 An alert opens on the first night with its finding, and a notice of it is sent. It ends after some
 nights in a row without the finding, so that a finding that comes and goes is still one alert. While
-it is open, another notice is sent after a week, and at once when it gets more severe. A notice that no
-receiver took, that of the end too, is sent again on the next night. On a night without data nothing
-ends.
+it is open, another notice is sent after a week, and at once when it gets more severe. A notice that
+no receiver took, that of the end too, is sent again on the next night. On a night without data
+nothing ends.
 """
 
 from __future__ import annotations

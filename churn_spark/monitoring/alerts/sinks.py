@@ -207,4 +207,5 @@ def _mail(
         refused = server.send_message(message)
     # Others have it: to send it again would tell them twice. Where all are refused, it raises.
     if refused:
-        _LOG.warning("notices were not mailed to %s: the server refused", ", ".join(sorted(refused)))
+        addresses = ", ".join(sorted(refused))
+        _LOG.warning("notices were not mailed to %s: the server refused", addresses)

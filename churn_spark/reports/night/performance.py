@@ -95,9 +95,7 @@ def _answer(data: NightData) -> str:
     first = newest[0]
     weight = _equal_weight(first)
     also = f", which {weight}" if weight else ""
-    seen = (
-        f"Of {_users_of(first)}, {count_of(_n_cancels(first), 'has', 'have')} cancelled{also}. "
-    )
+    seen = f"Of {_users_of(first)}, {count_of(_n_cancels(first), 'has', 'have')} cancelled{also}. "
     if worse:
         return f"{seen}Significantly worse than on the validation users: {', '.join(worse)}."
     few = first["n_positive"] < data.policy.min_positives
