@@ -28,6 +28,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, read_known
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.uplift.model import UpliftModel
+from churn_spark.pipeline import record_contacts
 from churn_spark.pipeline.behaviour import read_explained_users
 from churn_spark.pipeline.uplift import find_order
 from churn_spark.pipeline.use_case import UseCase
@@ -67,6 +68,8 @@ def run(
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
         ConfigError: if users are known by pseudonyms, and the environment lacks their key.
     """
+    # What was sent of a list of the date that is replaced now is told by that list's users.
+    record_contacts.run_if_any(lakehouse)
     with USE_CASE.start(lakehouse) as facts:
         users = read_user_ids(lakehouse)
         suppressed = [

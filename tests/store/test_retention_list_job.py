@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pytest
 
 from bench import flow
 from churn_spark.config import Config
+from churn_spark.contracts.contact import Contact
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import (
     BUILT_LISTS,
@@ -31,6 +32,7 @@ from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.order import decide_order
 from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.pipeline.context import JobContext
+from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.stores.decisions import write_night
 from tests.list_builders import small_bundle
 
@@ -118,10 +120,18 @@ def test_lists_of_two_days_and_their_files(
     assert raised.value.exit_code == 2
     assert stored(context) == before
     suppressed.write_text("user_id,until\n=1+1,\nb,\nc,\nd,\n")
+    # Sent of the list that is there now, and not merged yet.
+    called = Contact(
+        user_id="d", list_date=second, time=datetime(2018, 11, 6, 9, tzinfo=UTC),
+        channel="call", outcome="accepted",
+    )  # fmt: skip
+    assert ContactInbox(context.config.lakehouse).keep([called], "team", "")
     flow.build_retention_list(context, second, file)
     assert [row for row in stored(context) if row[0] == second] == []
     assert pd.read_csv(file).empty
     assert noted(context) == {first: 2, second: 0}
+    contacts = context.lakehouse.collect_rows(CONTACTS)
+    assert [(row.list_date, row.user_id) for row in contacts] == [(second, "d")]
 
 
 def test_list_is_by_effect_where_a_night_before_has_said_so(
