@@ -47,7 +47,7 @@ USE_CASE = UseCase(
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS, BUILT_LISTS),
     reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS, CONTACTS, DECISIONS),
-    takes=("the model that scored",),
+    takes=("the model that scored", "what `POST /contacts` was sent, merged first"),
 )
 
 
