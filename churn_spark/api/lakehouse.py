@@ -170,11 +170,17 @@ class Lakehouse:
         return self._of_date("ml.scores", "as_of", as_of)
 
     def retention_list(self, as_of: Date | str) -> Table:
-        """The list of a night: whom to talk to, in which order and why.
+        """The list of a night: whom to talk to, in which order and why; no rows if it has nobody.
 
         Raises:
             InputError: if there is no list of the date; it names the nearest dates that have one.
         """
+        from churn_spark.api.dates import as_date
+        from churn_spark.contracts.tables import BUILT_LISTS
+
+        day = as_date(as_of)
+        if day in self._tables.partition_values(BUILT_LISTS, "as_of"):
+            return self.table("ml.retention_lists").where(as_of=day)
         return self._of_date("ml.retention_lists", "as_of", as_of)
 
     def dates(self, name: str) -> list[Date]:

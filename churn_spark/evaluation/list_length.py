@@ -56,6 +56,8 @@ class ListPlan:
             they cost.
         n_checked: cancels that the level of the probabilities was checked on; 0: unknown.
         costs: what the mistakes cost; none where nobody has said.
+        by_effect: cancels expected among the users of the list in use, where that is ordered by
+            what listing saves: it has other users than these lists, which are by value at risk.
     """
 
     lists: tuple[PlannedList, ...]
@@ -65,6 +67,7 @@ class ListPlan:
     best: int
     n_checked: int
     costs: CostsConfig | None
+    by_effect: float | None = None
 
     @property
     def longest(self) -> int:
@@ -83,6 +86,7 @@ def plan_lists(
     n_checked: float,
     costs: CostsConfig,
     scored: tuple[int, float] | None = None,
+    by_effect: float | None = None,
 ) -> ListPlan | None:
     """What lists of several lengths lead to; none where there is nobody to list.
 
@@ -92,6 +96,7 @@ def plan_lists(
         n_checked: cancels that the level of the probabilities was checked on; 0: unknown.
         costs: money is left out while they are placeholders.
         scored: users, and the cancels expected among them, where these are only the first of them.
+        by_effect: cancels expected on the list in use, if it isn't by value at risk.
     """
     if not len(probabilities):
         return None
@@ -104,7 +109,8 @@ def plan_lists(
     lists = [_plan(n, float(means[n]), float(spreads[n]), prices) for n in lengths]
     best = 0 if prices is None else int(np.argmax(_net(np.arange(len(means)), means, prices)))
     n_users, total = scored or (len(probabilities), float(means[-1]))
-    return ListPlan(tuple(lists), chosen, n_users, total, best, int(n_checked), prices)
+    checked = int(n_checked)
+    return ListPlan(tuple(lists), chosen, n_users, total, best, checked, prices, by_effect)
 
 
 def describe_plan(plan: ListPlan) -> str:
@@ -112,11 +118,20 @@ def describe_plan(plan: ListPlan) -> str:
     parts = []
     for one in plan.lists:
         if one.length == plan.chosen:
-            parts.append(
-                f"Of {plan.n_cancels:,.0f} cancellations expected in total, the list of "
-                f"{count_of(one.length, 'user')} is expected to contain {one.reached.value:.1f} "
-                f"(95 % interval {one.reached.low:.0f} to {one.reached.high:.0f})."
+            of_total = f"Of {plan.n_cancels:,.0f} cancellations expected in total,"
+            users = count_of(one.length, "user")
+            reached = (
+                f"{one.reached.value:.1f} "
+                f"(95 % interval {one.reached.low:.0f} to {one.reached.high:.0f})"
             )
+            if plan.by_effect is None:
+                parts.append(f"{of_total} the list of {users} is expected to contain {reached}.")
+            else:
+                parts.append(
+                    f"{of_total} a list of {users} by value at risk would be expected to contain "
+                    f"{reached}. The list in use is by effect, has other users, and is expected to "
+                    f"contain {plan.by_effect:.1f}."
+                )
     if plan.costs is None:
         parts.append("To see what each length is worth, set `costs` in the configuration.")
     elif plan.best:

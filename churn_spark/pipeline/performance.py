@@ -32,7 +32,11 @@ from churn_spark.lakehouse.user_rows import read_as_of, read_dates, read_known
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.splits import held_out_users
-from churn_spark.monitoring.performance.labelled import expected_rows, labelled_rows
+from churn_spark.monitoring.performance.labelled import (
+    expected_rows,
+    find_limits,
+    labelled_rows,
+)
 from churn_spark.pipeline.behaviour import with_behaviour
 from churn_spark.pipeline.dates import partly_known_dates, unseen_dates
 from churn_spark.pipeline.gather import Night
@@ -88,20 +92,31 @@ def measure_performance(
     """
     columns = [*_KEYS, "churn_probability"]
     scores = sample_rows(read_as_of(lakehouse, SCORES, date, columns), limits.max_labelled_rows)
-    rows = expected_rows(scores["churn_probability"].to_numpy(), date, bundle)
+    rows = _limited(
+        expected_rows(scores["churn_probability"].to_numpy(), date, bundle),
+        find_limits(scores, limits),
+    )
     if window is not None:
         trained = registry.trained_as_of(bundle.version)
+        held_out = partly_known_dates([window], config.labels, trained)
         labelled = read_labelled(
             lakehouse,
             {"churn_probability": bundle},
             [window],
             config,
             limits,
-            held_out=partly_known_dates([window], config.labels, trained),
+            held_out=held_out,
         )
         reference = read_validation(lakehouse, registry.run_of(bundle.version), config, limits)
-        rows += labelled_rows(labelled, reference, window, bundle, limits)
+        rows += _limited(
+            labelled_rows(labelled, reference, window, bundle, limits),
+            find_limits(labelled, limits, is_held_out=bool(held_out)),
+        )
     return [{**row, "run_date": date, "model_version": bundle.version} for row in rows]
+
+
+def _limited(rows: list[dict[str, Any]], limited_to: list[str]) -> list[dict[str, Any]]:
+    return [{**row, "limited_to": limited_to} for row in rows]
 
 
 def read_labelled(

@@ -13,6 +13,7 @@ from churn_spark.config import RetentionListConfig, ScoringConfig, UpliftConfig
 from churn_spark.contracts.tables import (
     BEHAVIOUR,
     BEHAVIOUR_PARTS,
+    BUILT_LISTS,
     CONTACTS,
     DECISIONS,
     FADING,
@@ -27,6 +28,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.lakehouse.user_rows import read_as_of, read_known
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.uplift.model import UpliftModel
+from churn_spark.pipeline import record_contacts
 from churn_spark.pipeline.behaviour import read_explained_users
 from churn_spark.pipeline.uplift import find_order
 from churn_spark.pipeline.use_case import UseCase
@@ -43,9 +45,9 @@ USE_CASE = UseCase(
     "as many users as the team can call, minus those who must not be contacted; with what "
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
-    writes=(RETENTION_LISTS,),
+    writes=(RETENTION_LISTS, BUILT_LISTS),
     reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS, CONTACTS, DECISIONS),
-    takes=("the model that scored",),
+    takes=("the model that scored", "what `POST /contacts` was sent, merged first"),
 )
 
 
@@ -66,6 +68,8 @@ def run(
         InputError: if the suppression list doesn't fit, or the CSV can't be written.
         ConfigError: if users are known by pseudonyms, and the environment lacks their key.
     """
+    # What was sent of a list of the date that is replaced now is told by that list's users.
+    record_contacts.run_if_any(lakehouse)
     with USE_CASE.start(lakehouse) as facts:
         users = read_user_ids(lakehouse)
         suppressed = [
@@ -85,6 +89,8 @@ def run(
         listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
         stability = measure_stability(listed, earlier, date)
+        # After the list: whoever finds the note finds the list, too.
+        lakehouse.replace_rows([(date, stability.n_listed)], BUILT_LISTS, {"as_of": [date]})
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
         if n_control := int((listed["assignment"] == CONTROL).sum()):
             facts.append(f"{count_of(n_control, 'user')} withheld as control group")
@@ -116,5 +122,5 @@ def read_earlier_lists(lakehouse: Lakehouse, date: Date, quiet_days: int) -> pd.
     """The newest list before a date, and those from which users still rest: who, since when."""
     before = [day for day in lakehouse.partition_values(RETENTION_LISTS, "as_of") if day < date]
     first = min([*before[-1:], date - timedelta(days=quiet_days)])
-    columns = ["as_of", "user_id", "list_rank", "on_list_since"]
+    columns = ["as_of", "user_id", "list_rank", "on_list_since", "assignment"]
     return lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(first, date)}, columns)

@@ -19,6 +19,7 @@ from churn_spark.contracts.champion import Published
 from churn_spark.contracts.places import IN_LOG
 from churn_spark.contracts.tables import (
     ALERTS,
+    BUILT_LISTS,
     DECISIONS,
     LOG_DATES,
     RETENTION_LISTS,
@@ -45,7 +46,7 @@ USE_CASE = UseCase(
     "status",
     "how it stands: last runs and what they took, champion, open alerts, how fresh and how large; "
     "without Spark",
-    reads_if_there=(RUNS, DECISIONS, ALERTS, LOG_DATES, SCORES, RETENTION_LISTS),
+    reads_if_there=(RUNS, DECISIONS, ALERTS, LOG_DATES, SCORES, RETENTION_LISTS, BUILT_LISTS),
     takes=("the champion",),
 )
 
@@ -128,7 +129,7 @@ def read_status(
         {
             "log": _last_log_day(there.get(LOG_DATES)),
             "scores": _last_partition(there.get(SCORES), "as_of"),
-            "list": _last_partition(there.get(RETENTION_LISTS), "as_of"),
+            "list": _last_list(there),
         },
         describe_nights(newest, schedule, now),
         sizes,
@@ -184,6 +185,12 @@ def _last_log_day(table: NativeTable | None) -> Date | None:
         return None
     last = _rows(table, {"place": [IN_LOG]}, ("event_date",))["event_date"].max()
     return last if isinstance(last, Date) else None
+
+
+def _last_list(there: Mapping[TableSpec, NativeTable]) -> Date | None:
+    """The newest list, which may have nobody on it; one of an older release isn't noted."""
+    found = [_last_partition(there.get(spec), "as_of") for spec in (RETENTION_LISTS, BUILT_LISTS)]
+    return max((day for day in found if day), default=None)
 
 
 def _last_partition(table: NativeTable | None, column: str) -> Date | None:

@@ -24,7 +24,8 @@ class ByEffect:
         saves: scored users -> cancels that listing each is expected to prevent, shape (n,).
         min_risk: of users at less risk nothing is known.
         leaves_alone: whether users of a negative expected saving are better left alone.
-        pool: so many times as many users as are called for are looked at, the first by value.
+        pool: so many times as many users as are called for are looked at, the first by value; more
+            where these don't fill the list.
     """
 
     saves: Callable[[pd.DataFrame], Floats]
@@ -41,7 +42,7 @@ def first_by_effect(
     Most value saved first: what listing saves, times what the user is worth. Users of whom
     nothing is known come after, by value at risk. Those who would be on the list by risk and are
     left alone stand at the end. To the driver come `pool` times as many as the list and its
-    control group have.
+    control group have, and twice as many, and so on, only while the list isn't full.
 
     Args:
         rows: scores of those who may be listed.
@@ -50,8 +51,19 @@ def first_by_effect(
         effect: of being listed.
     """
     asked = math.ceil(effect.pool * capacity / (1 - config.control_share))
-    pool = first_rows(rows, BY_VALUE, asked)
-    pool = pool[pool["value_at_risk"] > 0].reset_index(drop=True)
+    while True:
+        first = first_rows(rows, BY_VALUE, asked)
+        pool = first[first["value_at_risk"] > 0].reset_index(drop=True)
+        chosen = _choose(pool, capacity, config, effect)
+        if len(pool) < asked or (chosen["assignment"] == LISTED).sum() >= capacity:
+            return chosen
+        asked *= 2
+
+
+def _choose(
+    pool: pd.DataFrame, capacity: int, config: RetentionListConfig, effect: ByEffect
+) -> pd.DataFrame:
+    """The list of those that are looked at, who come in the order of their value."""
     is_known = (pool["churn_probability"] >= effect.min_risk).to_numpy()
     saves = np.full(len(pool), np.nan)
     saves[is_known] = effect.saves(pool[is_known])

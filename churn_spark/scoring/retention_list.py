@@ -72,9 +72,9 @@ def build_retention_list(
     """The users with most value at risk, as many as the team can call, and since when listed.
 
     A user is left out who has nothing at risk, who is suppressed (`until` is the first date on
-    which the user may be on a list again; without one, never), or who was on a list less than
-    `quiet_days` days ago. With 0 a user stays on the list while the value at risk is high enough;
-    those whom the team has reached must then be in the suppression list.
+    which the user may be on a list again; without one, never), or who was on a list, or withheld
+    from it, less than `quiet_days` days ago. With 0 a user stays on the list while the value at
+    risk is high enough; those whom the team has reached must then be in the suppression list.
 
     `earlier_lists` may hold any dates; only those before `as_of` count, so the list of a date
     can be built again. It depends on the earlier ones, so a list that is built late changes
@@ -96,6 +96,8 @@ def build_retention_list(
     """
     before = earlier_lists[earlier_lists["as_of"] < as_of]
     resting = before[before["as_of"] > as_of - timedelta(days=config.quiet_days)]
+    # Nobody has called those left alone: they needn't rest.
+    resting = resting[resting["assignment"] != LEFT_ALONE]
     left_out = {user for user, until in suppressed if until is None or until > as_of}
     left_out.update(resting["user_id"])
     capacity = _capacity(count_rows(scores), config)
@@ -105,7 +107,8 @@ def build_retention_list(
     else:
         first = first_by_effect(candidates, capacity, config, effect)
     chosen = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
-    since = chosen["since_before"].where(chosen["since_before"].notna(), as_of)
+    has_stayed = chosen["assignment"] == chosen["assignment_before"]
+    since = chosen["since_before"].where(has_stayed, as_of)
     is_listed = chosen["assignment"] == LISTED
     ranked = chosen.assign(
         list_rank=is_listed.cumsum().where(is_listed),
@@ -147,12 +150,19 @@ def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: 
 
 
 def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
-    """The newest of some lists: since when each user is on it, and where; no rank for control.
+    """The newest of some lists: since when each user is on it, where, and as what.
+
+    Who was withheld or left alone has no rank, and is new on the list once listed: the team hasn't
+    seen them. A list of an older release tells no assignment: all of it are listed.
 
     Grain: user_id.
     """
-    newest: pd.DataFrame = lists[lists["as_of"] == lists["as_of"].max()]
-    names = {"on_list_since": "since_before", "list_rank": "previous_rank"}
+    newest = lists[lists["as_of"] == lists["as_of"].max()].fillna({"assignment": LISTED})
+    names = {
+        "on_list_since": "since_before",
+        "list_rank": "previous_rank",
+        "assignment": "assignment_before",
+    }
     return newest[["user_id", *names]].rename(columns=names)
 
 

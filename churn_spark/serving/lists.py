@@ -47,7 +47,7 @@ class Today:
         source: `list` is `ml/retention_lists`, `scores` all of `ml/scores`.
         day: the date.
         users: of one model, the first rank first.
-        note: why it isn't the list that was asked for; empty if it is what was asked for.
+        note: why it isn't the list that was asked for, or has nobody; empty if all is as asked.
     """
 
     source: Source
@@ -130,6 +130,12 @@ def sum_saves(listed: Users) -> float | None:
     """Cancels that calling a list is expected to prevent; None of a list by risk."""
     total = pc.sum(listed.known["expected_saves"]).as_py()
     return None if total is None else float(total)
+
+
+def cancels_by_effect(listed: Users) -> float | None:
+    """Cancels expected among the users of a list by effect; None of a list by risk."""
+    by_risk = sum_saves(listed) is None
+    return None if by_risk else float(pc.sum(listed.known["churn_probability"]).as_py())
 
 
 def write_csv(

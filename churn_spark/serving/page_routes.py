@@ -229,7 +229,9 @@ def _lengths(service: Service, today: lists.Today) -> dict[str, Any] | None:
     day, scored = service.scores_of_today()
     if day != today.day:
         return None
-    return describe_lengths(scored, len(today.users), _bundle(service), service.config.costs)
+    listed, costs = today.users, service.config.costs
+    by_effect = lists.cancels_by_effect(listed)
+    return describe_lengths(scored, len(listed), _bundle(service), costs, by_effect)
 
 
 def _staying(service: Service, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -38,7 +38,11 @@ _ORDER: Final = [
 
 
 def describe_lengths(
-    scored: Users, n_listed: int, bundle: ModelBundle | None, costs: CostsConfig
+    scored: Users,
+    n_listed: int,
+    bundle: ModelBundle | None,
+    costs: CostsConfig,
+    by_effect: float | None = None,
 ) -> dict[str, Any] | None:
     """What lists of several lengths would lead to; none where nobody is scored.
 
@@ -47,8 +51,9 @@ def describe_lengths(
         n_listed: users on its list.
         bundle: the model, whose validation tells how sure the probabilities are.
         costs: of the two mistakes.
+        by_effect: cancels expected on the date's list, if it is by effect; see `ListPlan`.
     """
-    plan = _plan(scored, n_listed, bundle.n_checked if bundle else 0.0, costs)
+    plan = _plan(scored, n_listed, bundle.n_checked if bundle else 0.0, costs, by_effect)
     if plan is None:
         return None
     return {
@@ -57,6 +62,7 @@ def describe_lengths(
         "lists": plan.lists,
         "chosen": plan.chosen,
         "best": plan.best,
+        "is_in_use": plan.by_effect is None,
         "has_money": plan.costs is not None,
         "chart": draw_plan(plan),
     }
@@ -173,13 +179,15 @@ def describe_offer(value_at_risk: float, costs: CostsConfig, unit: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _plan(scored: Users, n_listed: int, n_checked: float, costs: CostsConfig) -> ListPlan | None:
+def _plan(
+    scored: Users, n_listed: int, n_checked: float, costs: CostsConfig, by_effect: float | None
+) -> ListPlan | None:
     """Kept: the users of a date are sorted once, not at every request."""
     order = pc.sort_indices(scored.known, _ORDER)
     all_chances = np.asarray(scored.known["churn_probability"].to_numpy(), dtype=np.float64)
     chances = all_chances[order.to_numpy()[:MAX_LISTED]]
     everybody = len(all_chances), float(all_chances.sum())
-    return plan_lists(chances, n_listed, n_checked, costs, everybody)
+    return plan_lists(chances, n_listed, n_checked, costs, everybody, by_effect)
 
 
 def _points(places: list[tuple[float, float]]) -> str:

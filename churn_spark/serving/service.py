@@ -14,6 +14,7 @@ from churn_spark.config import ServiceConfig
 from churn_spark.config.privacy import pseudonym_of, read_privacy_key
 from churn_spark.contracts.tables import (
     ALERTS,
+    BUILT_LISTS,
     DECISIONS,
     DRIFT,
     EFFECT,
@@ -34,7 +35,7 @@ from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
 from churn_spark.serving.stores import LogStart, NewestPartition, read_all
-from churn_spark.serving.users import Users, read_users
+from churn_spark.serving.users import Users, nobody, read_users
 from churn_spark.wording import count_of
 
 _log: Final = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Service:
         )
         self.scores = NewestPartition(config.lakehouse, SCORES, read_users)
         self.lists = NewestPartition(config.lakehouse, RETENTION_LISTS, read_users)
+        self.built_lists = NewestPartition(config.lakehouse, BUILT_LISTS, read_all)
         self.drift = NewestPartition(config.lakehouse, DRIFT, read_all)
         self.alerts = NewestPartition(config.lakehouse, ALERTS, read_all)
         self.decisions = NewestPartition(config.lakehouse, DECISIONS, read_all)
@@ -108,6 +110,9 @@ class Service:
             self.keys.look,
             self.champion.look,
             self.scores.look,
+            # Before the lists: a list is written before its note, so none is taken for empty that
+            # has just been built.
+            self.built_lists.look,
             self.lists.look,
             self.drift.look,
             self.alerts.look,
@@ -125,9 +130,9 @@ class Service:
         Raises:
             RequestError: while there is neither, with status 503.
         """
-        listed, scores = self.lists.newest, self.scores.newest
+        listed, scores = self._newest_list(), self.scores.newest
         if source == "list" and listed and (scores is None or scores.day <= listed.day):
-            return Today("list", listed.day, listed.rows)
+            return listed
         day, users = self.scores_of_today()
         if source == "scores":
             return Today("scores", day, users)
@@ -137,6 +142,23 @@ class Service:
             "was scored, highest risk first; `build_retention_list` builds the list."
         )
         return Today("scores", day, users, note)
+
+    def _newest_list(self) -> Today | None:
+        """The newest list that was built; it may have no rows, which only its note tells."""
+        listed, built = self.lists.newest, self.built_lists.newest
+        if built and (listed is None or listed.day < built.day):
+            day, users = built.day, nobody()
+        elif listed:
+            day, users = listed.day, listed.rows
+        else:
+            return None
+        if len(users):
+            return Today("list", day, users)
+        note = (
+            f"Nobody is to be called: the retention list of {day} was built and is empty. All who "
+            "could be on it rest, are suppressed, withheld or left alone, or have nothing at risk."
+        )
+        return Today("list", day, users, note)
 
     def id_in_tables(self, user_id: str) -> str:
         """The id to look a user up by: the pseudonym of a clear one, if the tables have these.

@@ -35,7 +35,8 @@ def add_tables(app: FastAPI, service: Service, in_thread: Any) -> None:
 
         From `source=list`, the retention list of the newest date, or `source=scores`, everybody
         who was scored, highest risk first. Where no list has been built, the answer has the
-        scores, and says so. A CSV has 100,000 users at most; `Link` leads to the next ones.
+        scores, and says so; a list that was built with nobody on it is empty. A CSV has 100,000
+        users at most; `Link` leads to the next ones.
         """
         today, config = service.today(source), service.config
         query: dict[str, Any] = {**request.query_params}

@@ -31,6 +31,15 @@ _KNOWN: Final = (
     "risk_rank", "list_rank", "days_on_list", "expected_saves",
 )  # fmt: skip
 _RANKS: Final = ("risk_rank", "list_rank")
+_LISTED: Final = pa.schema(
+    [
+        *((name, pa.string()) for name in ("user_id", *_CODED)),
+        *((name, pa.float64()) for name in ("churn_probability", "value_at_risk")),
+        *((name, pa.int32()) for name in ("list_rank", "days_on_list")),
+        ("expected_saves", pa.float64()),
+    ]
+)
+"""What is in memory of those on a list."""
 _ASSIGNMENT: Final = "assignment"
 
 
@@ -123,6 +132,11 @@ class Users:
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).take(pa.array(back))
+
+
+def nobody() -> Users:
+    """Those on a list that was built and has no rows."""
+    return Users(_LISTED.empty_table(), np.empty(0, dtype=np.int64), ())
 
 
 def read_users(files: Sequence[RowFile], spec: TableSpec) -> Users:

@@ -13,11 +13,11 @@ from churn_spark.monitoring.alerts.alerts import Alert, Notice
 
 
 def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
-    """The alerts that were open after the newest night before this one."""
+    """The alerts that go on after the newest night before this one."""
     earlier = [one for one in lakehouse.partition_values(ALERTS, "run_date") if one < night]
     rows = lakehouse.collect_rows(ALERTS, {"run_date": earlier[-1:]})
-    still_open = [alert_of(row) for row in rows if row.resolved is None]
-    return sorted(still_open, key=lambda alert: alert.key)
+    go_on = [alert for alert in map(alert_of, rows) if alert.goes_on]
+    return sorted(go_on, key=lambda alert: alert.key)
 
 
 def write_alerts(

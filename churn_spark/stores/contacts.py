@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,6 +16,7 @@ from churn_spark.contracts.contact import INBOX, Contact
 from churn_spark.contracts.tables import CONTACTS, REJECTED_CONTACTS, RETENTION_LISTS
 from churn_spark.errors import InputError
 from churn_spark.events.user_ids import UserIds
+from churn_spark.hashing import text_hash
 from churn_spark.lakehouse.tables import Lakehouse
 
 _REQUIRED: Final = frozenset(
@@ -31,7 +32,7 @@ class Batch:
     """What one source has brought.
 
     Attributes:
-        source: name of the file.
+        source: names the file, or the service's batch; what was rejected of it before is replaced.
         contacts: row -> the contact, from 1.
         rejected: row -> why it is none.
     """
@@ -53,7 +54,17 @@ def read_contacts_file(file: Path) -> Batch:
         raise InputError(
             f"the contacts can't be read from {file}: {error.strerror}; expected a CSV file"
         ) from error
-    return parse_contacts(content, file.name)
+    return replace(parse_contacts(content, file.name), source=name_source(file))
+
+
+def name_source(file: Path) -> str:
+    """`2026-03-02/contacts.csv (1f3a9c2e)`: folder, name, and of the whole path a hash.
+
+    Files of one name in dated folders are several. The path itself may be too long: the source is
+    part of a folder's name in the table.
+    """
+    path = file.resolve()
+    return f"{path.parent.name}/{path.name} ({text_hash(str(path))[:8]})"
 
 
 def parse_contacts(content: bytes, source: str) -> Batch:

@@ -175,5 +175,7 @@ def test_performance_of_a_window_that_the_training_knew_in_part_is_of_held_out_u
             config.monitoring,
         )
         seen[window] = max(row["n_rows"] for row in rows if row["basis"] == "labels")
+        limited = {row["basis"]: row["limited_to"] for row in rows}
+        assert limited == {"expected": [], "labels": ["held_out"] if window == BEGUN else []}
     assert seen[UNBEGUN] == N_USERS
     assert seen[BEGUN] < 0.3 * N_USERS

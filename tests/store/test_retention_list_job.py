@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +11,16 @@ import pytest
 
 from bench import flow
 from churn_spark.config import Config
+from churn_spark.contracts.contact import Contact
 from churn_spark.contracts.places import IN_LOG
-from churn_spark.contracts.tables import CONTACTS, LOG_DATES, RETENTION_LISTS, SCORES, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    BUILT_LISTS,
+    CONTACTS,
+    LOG_DATES,
+    RETENTION_LISTS,
+    SCORES,
+    SNAPSHOTS,
+)
 from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.registry import ModelRegistry
@@ -24,6 +32,7 @@ from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.order import decide_order
 from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.pipeline.context import JobContext
+from churn_spark.serving.contact_inbox import ContactInbox
 from churn_spark.stores.decisions import write_night
 from tests.list_builders import small_bundle
 
@@ -64,6 +73,11 @@ def stored(context: JobContext) -> list[tuple[object, ...]]:
     )
 
 
+def noted(context: JobContext) -> dict[date, int]:
+    rows = context.lakehouse.collect_rows(BUILT_LISTS)
+    return {row.as_of: row.n_listed for row in rows}
+
+
 def test_lists_of_two_days_and_their_files(
     context: JobContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,12 +112,26 @@ def test_lists_of_two_days_and_their_files(
     flow.build_retention_list(context, second)
     # b may be called again from this date on; c never.
     assert [row[2] for row in stored(context) if row[0] == second] == ["b", "d"]
+    assert noted(context) == {first: 2, second: 2}
     before = stored(context)
     suppressed.write_text("user_id,until\nb,soon\n")
     with pytest.raises(InputError, match="row 1 has until 'soon'") as raised:
         flow.build_retention_list(context, second)
     assert raised.value.exit_code == 2
     assert stored(context) == before
+    suppressed.write_text("user_id,until\n=1+1,\nb,\nc,\nd,\n")
+    # Sent of the list that is there now, and not merged yet.
+    called = Contact(
+        user_id="d", list_date=second, time=datetime(2018, 11, 6, 9, tzinfo=UTC),
+        channel="call", outcome="accepted",
+    )  # fmt: skip
+    assert ContactInbox(context.config.lakehouse).keep([called], "team", "")
+    flow.build_retention_list(context, second, file)
+    assert [row for row in stored(context) if row[0] == second] == []
+    assert pd.read_csv(file).empty
+    assert noted(context) == {first: 2, second: 0}
+    contacts = context.lakehouse.collect_rows(CONTACTS)
+    assert [(row.list_date, row.user_id) for row in contacts] == [(second, "d")]
 
 
 def test_list_is_by_effect_where_a_night_before_has_said_so(

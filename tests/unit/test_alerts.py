@@ -13,6 +13,7 @@ from churn_spark.monitoring.alerts.alerts import (
     Alert,
     Finding,
     Notice,
+    as_not_told,
     find_in_data,
     find_in_decision,
     find_in_files,
@@ -63,6 +64,28 @@ def test_alert_opens_anew_when_its_finding_comes_back_after_the_end() -> None:
     alerts, sent = live([[SONGS], [], [], [SONGS]])
     assert sent[-1] == [("opened", "drift:songs")]
     assert [alert.opened for alert in alerts] == [night(3)]
+
+
+def test_end_that_no_receiver_took_is_told_on_the_next_night_once() -> None:
+    alert = Alert("drift:songs", "warning", "songs has moved", night(0), night(0), night(0))
+    alerts: tuple[Alert, ...] = (alert,)
+    sent = []
+    for number in range(1, 7):
+        alerts, notices = update_alerts(alerts, [], CONFIG, night(number), is_judged=number != 4)
+        sent.append([notice.change for notice in notices])
+        if number < 4:
+            alerts = as_not_told(alerts, notices, CONFIG)
+        told = [(one.resolved, one.last_told) for one in alerts]
+        if number == 4:
+            assert told == [(night(2), night(4))]
+    assert sent == [[], ["resolved"], ["resolved"], ["resolved"], [], []]
+
+
+def test_alert_opens_anew_whose_end_no_receiver_took() -> None:
+    ended = Alert("drift:songs", "info", "x", night(0), night(0), None, 2, night(2))
+    [alert], [notice] = update_alerts([ended], [WORSE], CONFIG, night(3), is_judged=True)
+    assert notice == Notice("opened", alert)
+    assert (alert.opened, alert.severity, alert.resolved) == (night(3), "warning", None)
 
 
 def test_alert_is_told_at_once_when_it_worsens_and_again_after_a_week() -> None:

@@ -20,7 +20,7 @@ from markdown_blocks import ROOT
 from churn_spark import Lakehouse
 from churn_spark.api.effect import Effect
 from churn_spark.api.night import Night
-from churn_spark.contracts.tables import EFFECT
+from churn_spark.contracts.tables import BUILT_LISTS, EFFECT, RETENTION_LISTS
 from churn_spark.errors import (
     ConfigError,
     InputError,
@@ -62,6 +62,18 @@ print([name for name in {large} if name in sys.modules])"""
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_list_of_nobody_has_no_rows(tmp_path: Path) -> None:
+    tables = open_local(tmp_path)
+    listed = pd.DataFrame([{**dict.fromkeys(RETENTION_LISTS.column_names), "as_of": STORED[0]}])
+    tables.replace_rows(listed, RETENTION_LISTS, {})
+    lake = Lakehouse.open(str(tmp_path))
+    assert len(lake.retention_list(STORED[0]).pandas()) == 1
+    with pytest.raises(InputError, match=f"no rows of {STORED[1]} in ml.retention_lists"):
+        lake.retention_list(STORED[1])
+    tables.replace_rows([(STORED[1], 0)], BUILT_LISTS, {})
+    assert Lakehouse.open(str(tmp_path)).retention_list(str(STORED[1])).pandas().empty
 
 
 def test_other_names_of_the_package_are_none() -> None:

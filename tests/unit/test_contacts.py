@@ -115,6 +115,24 @@ def test_mended_file_leaves_no_rejected_row(lakehouse: Lakehouse, tmp_path: Path
     assert (len(stored(lakehouse)), lakehouse.count_rows(REJECTED_CONTACTS)) == (1, 0)
 
 
+def test_files_of_one_name_in_several_folders_keep_their_rejected_rows(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    write_list(lakehouse, ["7"])
+    files = [tmp_path / "export" / day / "out" / "contacts.csv" for day in ("monday", "tuesday")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text(HEADER + GOOD + "1,2\n")
+        record_contacts.run(lakehouse, file)
+    found = lakehouse.collect_rows(REJECTED_CONTACTS)
+    assert len({row.source for row in found}) == len(found) == 2
+    assert {row.source.partition(" ")[0] for row in found} == {"out/contacts.csv"}
+    files[0].write_text(HEADER + GOOD)
+    # However it is reached, it is the same file.
+    record_contacts.run(lakehouse, files[1].parent / ".." / ".." / "monday" / "out" / files[0].name)
+    assert lakehouse.count_rows(REJECTED_CONTACTS) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [

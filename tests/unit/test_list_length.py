@@ -90,6 +90,18 @@ def test_lengths_are_round_with_the_list_in_use_and_everybody() -> None:
     assert [one.length for one in few.lists] == [2]
 
 
+def test_list_by_effect_is_told_apart_from_one_as_long_by_value() -> None:
+    plan = plan_lists(np.linspace(0.5, 0.0, 101), 10, 0, PLACEHOLDERS, by_effect=3.2)
+    assert plan is not None
+    told = describe_plan(plan)
+    assert told.startswith(
+        "Of 25 cancellations expected in total, a list of 10 users by value at risk would be "
+        "expected to contain 4.8 (95 % interval 1 to 8). The list in use is by effect, has other "
+        "users, and is expected to contain 3.2. To see"
+    )
+    assert "the list of" not in told
+
+
 def test_money_is_told_only_where_somebody_has_said_what_it_costs() -> None:
     probabilities = np.linspace(0.5, 0.0, 101)
     without = plan_lists(probabilities, 10, 0, PLACEHOLDERS)

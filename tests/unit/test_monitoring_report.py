@@ -351,6 +351,39 @@ def test_cancels_are_those_that_were_and_what_they_tell_stands_beside(data: Nigh
     assert " 9 have cancelled. " in performance_section(older).answer
 
 
+@pytest.mark.parametrize(
+    ("limited_to", "whose"),
+    [
+        ([], "the 700 users of {}"),
+        (["held_out"], "the 700 users of {} that the model was not fitted on"),
+        (
+            ["held_out", "untouched"],
+            "the 700 users of {} that the model was not fitted on and whose outcome no contact may "
+            "have changed",
+        ),
+        (["untouched", "sample"], "a sample of 700 users of {} whose outcome no contact may have "
+         "changed"),
+        (None, "the 700 users of {}"),
+    ],
+)  # fmt: skip
+def test_figures_say_whose_they_are(
+    data: NightData, limited_to: list[str] | None, whose: str
+) -> None:
+    rows = data.performance.assign(n_rows=700)
+    # As they are read back.
+    limits = None if limited_to is None else np.array(limited_to, dtype=object)
+    rows = rows.assign(limited_to=pd.Series([limits] * len(rows), rows.index, dtype=object))
+    section = performance_section(replace(data, performance=rows))
+    window = rows[rows["basis"] == "labels"]["window_start"].max()
+    assert section.answer.startswith(f"Of {whose.format(window)}, ")
+    newest, *_, guessed = tables(section)
+    assert newest.caption == (
+        f"The newest window with known outcomes: {whose.format(window)}; 95 % intervals"
+    )
+    night = rows[rows["basis"] == "expected"]["window_start"].max()
+    assert guessed.caption == f"Estimate without outcomes for {whose.format(night)}"
+
+
 def test_open_alerts_are_listed_with_the_most_severe_first(data: NightData) -> None:
     (table,) = tables(alerts_section(data))
     severities = [row[1].text for row in table.rows]

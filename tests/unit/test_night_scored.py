@@ -51,6 +51,11 @@ def told(night: NightData, found: Watched) -> tuple[str, list[list[str]]]:
     return section.answer, [[cell.text for cell in row] for row in table.rows]
 
 
+def test_sample_of_the_scored_is_said_to_be_one(night: NightData) -> None:
+    answer, _ = told(night, replace(watched(), is_sample=True))
+    assert answer.startswith("Of 4,000 users in a sample of those scored as of 2018-11-01, 7")
+
+
 def test_expected_and_happened_stand_side_by_side_up_to_where_the_log_reaches(
     night: NightData,
 ) -> None:
@@ -93,6 +98,23 @@ def test_list_of_tonight_is_marked_among_the_lengths(night: NightData, *, has_co
     assert table.marked == {3}
     assert ("Net value" in table.header) is has_costs
     assert table.rows[0][1].text == f"{CHANCES[:10].sum():.1f}"
+
+
+@pytest.mark.parametrize(
+    ("by_effect", "dot", "beside"),
+    [
+        (None, "The orange dot is the list in use, ", "in use"),
+        (3.0, "The orange dot is as long as the list in use, ", "as long as the one in use"),
+    ],
+)
+def test_list_by_effect_is_not_marked_as_one_of_the_lengths(
+    night: NightData, by_effect: float | None, dot: str, beside: str
+) -> None:
+    plan = plan_lists(CHANCES, 100, 0, load_config().costs, by_effect=by_effect)
+    (section,) = lengths_sections(replace(night, scored=Scored(plan)))
+    picture, table = section.blocks
+    assert picture.caption.startswith(dot)
+    assert table.rows[3][0].detail == beside
 
 
 def test_night_without_scores_has_neither_section_and_one_with_has_both(night: NightData) -> None:

@@ -50,6 +50,17 @@ def test_slack_message_has_a_header_and_a_section_for_each_notice_the_worst_firs
     ]
 
 
+def test_title_tells_what_is_over_apart_and_last() -> None:
+    over = Notice("resolved", notice().alert)
+    opened = notice("warning", "model:drifted", "2 nights")
+    assert payload([over], "slack")["text"] == "churn_spark: 1 alert resolved: data:volume"
+    found = payload([over, opened], "slack")
+    assert found["text"] == "churn_spark: 1 alert, warning: model:drifted; 1 resolved"
+    assert [text.split(",")[0] for text in texts_of(found)[1:]] == [
+        "*warning alert opened", "*critical alert resolved",
+    ]  # fmt: skip
+
+
 def test_teams_message_is_a_card_of_texts_that_know_no_markup() -> None:
     found = payload([notice()], "teams")
     assert found["type"] == "message"

@@ -84,7 +84,7 @@ def test_night_plans_in_the_order_of_the_list_and_watches_the_old_night(
 ) -> None:
     found = read_scored(lakehouse, NIGHT, COSTS, small_bundle())
     assert found.plan is not None
-    assert found.plan.chosen == 9  # one of ten is withheld
+    assert (found.plan.chosen, found.plan.by_effect) == (9, None)  # one of ten is withheld
     assert found.plan.lists[1].reached.value == pytest.approx(sum(0.01 * n for n in range(1, 11)))
     assert found.watched is not None
     assert (found.watched.as_of, found.watched.measured_days) == (OLD, 0)
@@ -115,6 +115,28 @@ def test_plan_of_more_users_than_a_list_can_have_tells_of_all_of_them(
     assert shown is not None
     assert (shown["told"], shown["lists"]) == (describe_plan(plan), plan.lists)
     assert shown["chart"]["last"] == "12 users"
+
+
+def test_plan_beside_a_list_by_effect_knows_what_that_is_expected_to_contain(
+    lakehouse: Lakehouse,
+) -> None:
+    rows = lakehouse.read_rows(RETENTION_LISTS).assign(churn_probability=0.1)
+    saves = [0.02, *[None] * (len(rows) - 1)]
+    lakehouse.replace_rows(rows.assign(expected_saves=saves), RETENTION_LISTS, {})
+    plan = read_scored(lakehouse, NIGHT, COSTS, small_bundle()).plan
+    assert plan is not None
+    # Of ten one is withheld.
+    assert (plan.chosen, plan.by_effect) == (9, pytest.approx(0.9))
+
+
+@pytest.mark.parametrize(("most", "is_sample"), [(N_USERS, True), (N_USERS + 1, False)])
+def test_watched_users_know_whether_they_are_a_sample(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch, most: int, is_sample: bool
+) -> None:
+    monkeypatch.setattr(scored, "_MAX_USERS", most)
+    found = read_scored(lakehouse, NIGHT, COSTS, small_bundle()).watched
+    assert found is not None
+    assert found.is_sample == is_sample
 
 
 def test_scores_of_an_older_release_or_another_label_are_not_watched(lakehouse: Lakehouse) -> None:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from html import unescape
 from io import StringIO
 from pathlib import Path
 
@@ -28,11 +29,12 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import RETENTION_LISTS, SCORES
+from churn_spark.contracts.tables import BUILT_LISTS, RETENTION_LISTS, SCORES
 from churn_spark.scoring.list_csv import format_list_csv
 from churn_spark.serving.lists import SHOWN
 from churn_spark.serving.service import Service
 from churn_spark.serving.stores import HISTORY_COLUMNS
+from tests.local_lakehouse import open_local
 
 N_USERS, N_LISTED = 60, 24
 
@@ -221,6 +223,56 @@ def test_without_a_list_the_scores_are_shown_and_it_is_said(tmp_path: Path) -> N
     assert len(list(csv.DictReader(StringIO(text)))) == 20
 
 
+@pytest.mark.parametrize("kind", ["no rows", "withheld"])
+@pytest.mark.parametrize("has_earlier_list", [True, False])
+def test_list_of_nobody_is_an_empty_one(tmp_path: Path, kind: str, has_earlier_list: bool) -> None:
+    config = make_config(tmp_path, require_key=False)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, N_USERS, n_dates=2)
+    before = AS_OF - timedelta(days=1)
+    if has_earlier_list:
+        write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
+    if kind == "withheld":
+        rows = make_list(make_scores(bundle, config, N_USERS), 1)
+        write_list(rows.assign(assignment="control", list_rank=None), config)
+    open_local(tmp_path).replace_rows([(AS_OF, 0)], BUILT_LISTS, {"as_of": [AS_OF]})
+    service = build_service(config, FakeSource(bundle))
+    for look in service.looks():
+        look()
+    with running(service) as address:
+        answer = httpx.get(f"{address}/list").json()
+        page = httpx.get(address).text
+        text = httpx.get(f"{address}/list?format=csv").text
+        chosen = httpx.get(f"{address}/list?band=high&min_probability=0.5").json()
+        user = httpx.get(f"{address}/users/1001").json()
+        of_user = httpx.get(f"{address}/page/users/1001").status_code
+    assert (answer["source"], answer["as_of"]) == ("list", str(AS_OF))
+    assert (answer["n_users"], answer["rows"], answer["next"]) == (0, [], None)
+    assert answer["note"].startswith(f"Nobody is to be called: the retention list of {AS_OF}")
+    assert text.startswith('"rank","user_id"')
+    assert list(csv.DictReader(StringIO(text))) == []
+    assert "Nobody is to be called" in page
+    assert "<b>0</b><span>to call, of 100 places" in page
+    assert "No retention list has been built" not in page
+    assert "/?source=scores" in page
+    assert chosen["n_matching"] == 0
+    assert (user["on_list"], of_user) == (None, 200)
+
+
+def test_scores_are_shown_again_once_they_are_newer_than_a_list_of_nobody(tmp_path: Path) -> None:
+    config = make_config(tmp_path, require_key=False)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, N_USERS)
+    before = AS_OF - timedelta(days=1)
+    open_local(tmp_path).replace_rows([(before, 0)], BUILT_LISTS, {"as_of": [before]})
+    service = build_service(config, FakeSource(bundle))
+    for look in service.looks():
+        look()
+    today = service.today()
+    assert (today.source, today.day) == ("scores", AS_OF)
+    assert f"the newest is of {before}" in today.note
+
+
 def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_path: Path) -> None:
     bundle = replace(make_bundle(), version="7")
     config = make_config(tmp_path, require_key=False)
@@ -251,6 +303,13 @@ def test_list_by_effect_tells_what_calls_save_and_how_many_are_left_alone(tmp_pa
     assert '<td class="n saves">3.1</td>' in plain
     assert '<td class="n saves">–</td>' in plain
     assert "1 user of high risk is left alone" in plain
+    contained = rows[~is_left]["churn_probability"].sum()
+    assert (
+        f"list in use is by effect, has other users, and is expected to contain {contained:.1f}."
+        in plain
+    )
+    assert "The dot is a list by value at risk as long as today's" in unescape(plain)
+    assert '<span class="past new">today</span>' not in plain
     assert rows[is_left]["user_id"].iloc[0] not in page + text
     assert "expected to keep 3.1 of them from cancelling" in of_user
 

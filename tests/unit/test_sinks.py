@@ -29,6 +29,7 @@ from churn_spark.monitoring.alerts.sinks import Delivery, deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
+from churn_spark.reports.night.store import _read_alerts
 
 DAY = date(2024, 1, 1)
 
@@ -215,13 +216,35 @@ def test_mail_is_not_sent_in_the_clear_when_it_must_not_be(mail_server: Any) -> 
     assert mailbox.messages == []
 
 
-def test_mail_that_one_of_two_does_not_get_has_not_arrived(mail_server: Any) -> None:
+def test_mail_that_one_of_two_gets_has_arrived_and_the_other_is_logged(
+    mail_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     mailbox, where = mail_server
     mailbox.unknown = {"lead@localhost"}
-    [found] = deliver([notice()], alerts_config(**where), {})
-    assert (found.arrived, found.attempts) == (False, 1)
-    assert "lead@localhost" in found.problem
+    assert deliver([notice()], alerts_config(**where), {}) == (Delivery("mail", True, 1),)
     assert [to for to, _ in mailbox.messages] == [["team@localhost"]]
+    assert caplog.messages[-1] == "notices were not mailed to lead@localhost: the server refused"
+
+
+def test_mail_that_nobody_gets_has_not_arrived(mail_server: Any) -> None:
+    mailbox, where = mail_server
+    mailbox.unknown = {*where["mail_to"]}
+    [found] = deliver([notice()], alerts_config(**where, attempts=1), {})
+    assert not found.arrived
+    assert "lead@localhost" in found.problem
+    assert mailbox.messages == []
+
+
+def test_notices_are_mailed_once_where_one_address_is_dead(
+    mail_server: Any, tmp_path: Path
+) -> None:
+    mailbox, where = mail_server
+    mailbox.unknown = {"lead@localhost"}
+    lakehouse, failed = open_local(tmp_path), CheckResult("volume", 12, "4,773", False, "12 events")
+    for number in range(3):
+        night, config = DAY + timedelta(days=number), alerts_config(**where)
+        notify(lakehouse, night, [], [failed], Drift(), config, load_config().policy)
+    assert len(mailbox.messages) == 1
 
 
 def test_mail_is_tried_again_when_the_server_is_busy(mail_server: Any) -> None:
@@ -266,6 +289,26 @@ def test_notice_that_no_receiver_took_is_sent_again_on_the_next_night(
     assert changes == [("opened", "2024-01-01"), ("reminder", "2024-01-02")]
     told = rows_of(lakehouse, ALERTS).sort("run_date")["last_told"].to_list()
     assert told == [None, *[DAY + timedelta(days=1)] * 2]
+
+
+def test_end_that_no_receiver_took_is_sent_again_on_the_next_night(
+    receivers: Any, tmp_path: Path
+) -> None:
+    receiver = receivers([200, 400, 200])
+    config = alerts_config(webhook_url=receiver.url, clear_nights=1)
+    lakehouse = open_local(tmp_path)
+    for number in range(4):
+        check = CheckResult("volume", 12, "4,773", number > 0, "12 events")
+        night = DAY + timedelta(days=number)
+        keys = notify(lakehouse, night, [], [check], Drift(), config, load_config().policy)
+        assert keys == (() if number else ("data:volume",))
+    sent = [json.loads(body)["notices"] for _, body in receiver.got]
+    changes = [(one["change"], one["alert"]["resolved"]) for [one] in sent]
+    assert changes == [("opened", None), *[("resolved", "2024-01-02")] * 2]
+    nights = rows_of(lakehouse, ALERTS)["run_date"].to_list()
+    assert sorted(nights) == [DAY + timedelta(days=number) for number in range(3)]
+    shown = _read_alerts(lakehouse, DAY, DAY + timedelta(days=3))
+    assert sorted(shown["change"]) == ["opened", "resolved"]
 
 
 @pytest.mark.parametrize(

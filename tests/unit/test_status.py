@@ -7,12 +7,13 @@ import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from churn_spark.config import load_config
 from churn_spark.contracts.places import AT_EDGE, IN_LOG
-from churn_spark.contracts.tables import ALERTS, LOG_DATES, RETENTION_LISTS
+from churn_spark.contracts.tables import ALERTS, BUILT_LISTS, LOG_DATES, RETENTION_LISTS
 from churn_spark.errors import InputError
 from churn_spark.pipeline.status import read_status
 from churn_spark.pipeline.status_page import show_status
@@ -83,6 +84,15 @@ def test_newest_day_of_the_log_is_a_usual_one(full: str) -> None:
     last_days = read_status(full, 1, SCHEDULE).last_days
     assert last_days == {"log": MONDAY, "scores": None, "list": None}
     assert f"{RETENTION_LISTS.path}" not in shown(full)
+
+
+def test_newest_list_may_have_nobody(tmp_path: Path) -> None:
+    lakehouse = open_local(tmp_path)
+    listed = pd.DataFrame([{**dict.fromkeys(RETENTION_LISTS.column_names), "as_of": MONDAY}])
+    lakehouse.replace_rows(listed, RETENTION_LISTS, {})
+    assert read_status(str(tmp_path), 1, SCHEDULE).last_days["list"] == MONDAY
+    lakehouse.replace_rows([(TUESDAY, 0)], BUILT_LISTS, {})
+    assert read_status(str(tmp_path), 1, SCHEDULE).last_days["list"] == TUESDAY
 
 
 def test_sizes_are_those_of_the_newest_version_and_of_all(full: str) -> None:

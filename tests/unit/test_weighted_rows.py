@@ -31,7 +31,7 @@ from churn_spark.models.margins import tree_margins
 from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.rounds import choose_rounds
 from churn_spark.monitoring.performance.base_rate import at_base_rate
-from churn_spark.monitoring.performance.labelled import labelled_rows
+from churn_spark.monitoring.performance.labelled import find_limits, labelled_rows
 from churn_spark.monitoring.performance.performance import auc_covariance
 from tests.list_builders import small_bundle
 
@@ -250,3 +250,21 @@ def test_a_backtest_measures_by_what_rows_count() -> None:
     ]
     assert figures[0].to_dict() == pytest.approx(figures[1].to_dict(), abs=1e-6)
     assert figures[0]["both", "os=all of them", "brier"] == figures[0]["both", "all", "brier"]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "is_held_out", "is_weighted", "expected"),
+    [
+        (3, False, False, []),
+        (4, False, False, ["sample"]),
+        (3, True, False, ["held_out"]),
+        (4, True, True, ["held_out", "untouched", "sample"]),
+    ],
+)
+def test_figures_are_told_with_what_their_users_are_limited_to(
+    n_rows: int, is_held_out: bool, is_weighted: bool, expected: list[str]
+) -> None:
+    rows = pd.DataFrame({"user_id": range(n_rows)})
+    rows = rows.assign(weight=1.0) if is_weighted else rows
+    limits = CONFIG.monitoring.model_copy(update={"max_labelled_rows": 4})
+    assert find_limits(rows, limits, is_held_out=is_held_out) == expected

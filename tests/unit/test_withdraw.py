@@ -10,6 +10,7 @@ import pytest
 
 from churn_spark.contracts.tables import (
     ALERTS,
+    BUILT_LISTS,
     DATA_CHECKS,
     DECISIONS,
     SNAPSHOTS,
@@ -25,7 +26,12 @@ from tests.local_lakehouse import open_local
 TRUE, HELD, OUTAGE = date(2018, 12, 1), date(2031, 1, 1), date(2018, 12, 3)
 SPAN = LogSpan(date(2018, 10, 1), date(2018, 12, 1))
 _OF_NIGHT = ((SNAPSHOTS, "as_of"), (DATA_CHECKS, "run_date"), (DECISIONS, "run_date"))
-_ALL = (*_OF_NIGHT, (ALERTS, "run_date"), (USER_TOTALS, "before"))
+_ALL = (
+    *_OF_NIGHT,
+    (BUILT_LISTS, "as_of"),
+    (ALERTS, "run_date"),
+    (USER_TOTALS, "before"),
+)
 
 
 @pytest.fixture

@@ -170,6 +170,17 @@ RETENTION_LISTS = TableSpec(
     partition_by=("as_of",),
 )
 
+BUILT_LISTS = TableSpec(
+    "ml",
+    "built_lists",
+    "as-of date whose retention list was built, with or without users",
+    (
+        Column("as_of", "date", ""),
+        Column("n_listed", "long", "users to call; 0: nobody, which is no missing list"),
+    ),
+    partition_by=("as_of",),
+)
+
 CONTACTS = TableSpec(
     "ml",
     "contacts",
@@ -191,7 +202,11 @@ REJECTED_CONTACTS = TableSpec(
     "rejected_contacts",
     "source x row that was no contact with a user of a list; names no user",
     (
-        Column("source", "string", "name of the file, or of the service's batch"),
+        Column(
+            "source",
+            "string",
+            "folder and name of the file with a hash of its path, or name of the service's batch",
+        ),
         Column("row", "long", "in it, from 1, without the header"),
         Column("reason", "string", "the fields that don't fit and why; none of their values"),
     ),

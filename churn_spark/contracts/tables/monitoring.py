@@ -138,6 +138,13 @@ PERFORMANCE = TableSpec(
         ),
         Column("n_cancels", "long", "of labels: users who cancel, whatever they count"),
         Column(
+            "limited_to",
+            "strings",
+            "of labels and expected, whose figures alone these are: held_out, users that the model "
+            "was not fitted on; untouched, whose outcome no contact may have changed; sample, "
+            "chosen by a hash; empty: all of the date; null where an older release measured",
+        ),
+        Column(
             "reference",
             "double",
             "the same on the champion's validation users; of a list: of one by chance, by the "
@@ -235,7 +242,7 @@ ALERTS = TableSpec(
             "last_told",
             "date",
             "newest night on which a notice of it was sent; null where no receiver took it: then "
-            "the next night sends it again",
+            "the next night sends it again, that of the end too",
         ),
         Column("nights_clear", "integer", "nights in a row without it, of those that were judged"),
         Column("resolved", "date", "night on which it ended; null while it is open"),

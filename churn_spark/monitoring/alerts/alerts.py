@@ -2,8 +2,9 @@
 
 An alert opens on the first night with its finding, and a notice of it is sent. It ends after some
 nights in a row without the finding, so that a finding that comes and goes is still one alert. While
-it is open, another notice is sent after a week, at once when it gets more severe, and on the next
-night where no receiver took one. On a night without data nothing ends.
+it is open, another notice is sent after a week, and at once when it gets more severe. A notice that
+no receiver took, that of the end too, is sent again on the next night. On a night without data
+nothing ends.
 """
 
 from __future__ import annotations
@@ -69,6 +70,11 @@ class Alert:
     last_told: date | None
     nights_clear: int = 0
     resolved: date | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether later nights have to do with it: it is open, or no receiver took its end."""
+        return self.resolved is None or self.last_told is None
 
 
 @dataclass(frozen=True)
@@ -160,10 +166,11 @@ def update_alerts(
     today: date,
     is_judged: bool,
 ) -> tuple[tuple[Alert, ...], tuple[Notice, ...]]:
-    """The alerts after tonight, those that end tonight among them, and what to notify of.
+    """The alerts after tonight, those whose end is told tonight among them, and what to notify of.
 
     Args:
-        open_alerts: from the night before, unresolved; resolved ones are left out.
+        open_alerts: from the night before; of those that ended only the ends that are still to be
+            told count.
         findings: of tonight; of several with one key the most severe counts.
         config: when alerts end, and when to remind of them.
         today: the night.
@@ -177,7 +184,7 @@ def update_alerts(
         rival = worst.get(finding.key)
         if rival is None or _rank(finding.severity) > _rank(rival.severity):
             worst[finding.key] = finding
-    known = {alert.key: alert for alert in open_alerts if alert.resolved is None}
+    known = {alert.key: alert for alert in open_alerts if alert.goes_on}
     alerts, notices = [], []
     for key in sorted({*known, *worst}):
         alert, notice = _update(known.get(key), worst.get(key), config, today, is_judged)
@@ -212,19 +219,22 @@ def is_severe(alert: Alert, config: AlertsConfig) -> bool:
 def _update(
     alert: Alert | None, finding: Finding | None, config: AlertsConfig, today: date, is_judged: bool
 ) -> tuple[Alert, Notice | None]:
-    if alert is None:
+    if alert is None or (finding and alert.resolved):
         assert finding is not None
         opened = Alert(
             finding.key, finding.severity, in_words(finding.sentence), today, today, today
         )
         return opened, Notice("opened", opened)
+    if alert.resolved:
+        again = replace(alert, last_told=today)
+        return again, Notice("resolved", again)
     if finding is None:
         if not is_judged and not alert.key.startswith("data:"):
             return alert, None
         clear = replace(alert, nights_clear=alert.nights_clear + 1)
         if clear.nights_clear < config.clear_nights:
             return clear, None
-        resolved = replace(clear, resolved=today)
+        resolved = replace(clear, resolved=today, last_told=today)
         return resolved, Notice("resolved", resolved)
     is_worse = _rank(finding.severity) > _rank(alert.severity)
     kept = replace(

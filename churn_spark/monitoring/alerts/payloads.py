@@ -37,9 +37,17 @@ def describe(notice: Notice) -> str:
 
 
 def title_of(notices: Sequence[Notice]) -> str:
-    """How many alerts there are, and the worst: `churn_spark: 2 alerts, critical: data:volume`."""
+    """How many alerts there are, and the worst: `churn_spark: 2 alerts, critical: data:volume`.
+
+    Those that are over are told apart: `churn_spark: 1 alert resolved: data:volume`.
+    """
     worst = _worst_first(notices)[0].alert
-    return f"churn_spark: {count_of(len(notices), 'alert')}, {worst.severity}: {worst.key}"
+    n_resolved = sum(notice.change == "resolved" for notice in notices)
+    if n_resolved == len(notices):
+        return f"churn_spark: {count_of(n_resolved, 'alert')} resolved: {worst.key}"
+    n_open = count_of(len(notices) - n_resolved, "alert")
+    others = f"; {n_resolved:,} resolved" if n_resolved else ""
+    return f"churn_spark: {n_open}, {worst.severity}: {worst.key}{others}"
 
 
 def write_payload(notices: Sequence[Notice], shape: Format) -> bytes:
@@ -128,7 +136,11 @@ def _escape(text: str) -> str:
 
 
 def _worst_first(notices: Sequence[Notice]) -> list[Notice]:
-    return sorted(notices, key=lambda notice: severity_order(notice.alert.severity))
+    """What goes on before what is over, the most severe of each first."""
+    return sorted(
+        notices,
+        key=lambda notice: (notice.change == "resolved", severity_order(notice.alert.severity)),
+    )
 
 
 def _encode(message: Mapping[str, Any]) -> bytes:

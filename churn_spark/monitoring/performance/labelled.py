@@ -22,6 +22,8 @@ from churn_spark.monitoring.performance.without_labels import expect_performance
 from churn_spark.monitoring.policy.evidence import MetricChange
 
 LABELS, EXPECTED = "labels", "expected"
+HELD_OUT, UNTOUCHED, SAMPLE = "held_out", "untouched", "sample"
+"""What the users of some figures may be limited to."""
 _SEED = 7
 
 
@@ -92,6 +94,22 @@ def expected_rows(probabilities: Any, as_of: date, bundle: ModelBundle) -> list[
         }
         for metric, value in asdict(expected).items()
     ]
+
+
+def find_limits(
+    rows: pd.DataFrame, config: MonitoringConfig, *, is_held_out: bool = False
+) -> list[str]:
+    """What the users of some figures are limited to; nothing where they are all of a date.
+
+    Args:
+        rows: that were measured, with `weight` where contacts may have changed outcomes.
+        config: how many rows there may be.
+        is_held_out: whether they are those that no model was fitted on.
+    """
+    is_untouched = weights_in(rows) is not None
+    is_sample = len(rows) >= config.max_labelled_rows
+    found = {HELD_OUT: is_held_out, UNTOUCHED: is_untouched, SAMPLE: is_sample}
+    return [name for name, holds in found.items() if holds]
 
 
 def metric_changes(rows: Iterable[Any]) -> tuple[MetricChange, ...]:

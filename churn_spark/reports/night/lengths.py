@@ -41,7 +41,8 @@ def _is_chosen(one: PlannedList, plan: ListPlan) -> bool:
 
 
 def _row(one: PlannedList, plan: ListPlan) -> tuple[Cell, ...]:
-    name = Cell(f"{one.length:,}", "in use" if _is_chosen(one, plan) else "", "whole")
+    in_use = "in use" if plan.by_effect is None else "as long as the one in use"
+    name = Cell(f"{one.length:,}", in_use if _is_chosen(one, plan) else "", "whole")
     cells = [name] + [
         Cell(f"{found.value:,.1f}", f"{found.low:,.0f} to {found.high:,.0f}", "number")
         for found in (one.reached, one.bothered)
@@ -66,10 +67,11 @@ def _picture(plan: ListPlan) -> Picture:
             _draw(found[1], plan, shown, [one.net for one in shown])
             found[1].axhline(0, color=MUTED, linewidth=0.8)
             found[1].set_ylabel("net value")
+    dot = "the list in use" if plan.by_effect is None else "as long as the list in use"
     return Picture(
         figure,
         "Expected cancellations on the list by its length; the table has the values.",
-        "The orange dot is the list in use, the band the 95 % interval, the grey line a randomly "
+        f"The orange dot is {dot}, the band the 95 % interval, the grey line a randomly "
         "drawn list; both axes have a square-root scale.",
     )
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.performance.labelled import HELD_OUT, SAMPLE, UNTOUCHED
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import MetricChange
 from churn_spark.monitoring.policy.hysteresis import JUDGED_METRICS, is_surely_worse
@@ -27,6 +29,10 @@ WORSE = "significantly worse"
 
 _METRICS = ("roc_auc", "average_precision", "f1", "log_loss", "calibration_error", "brier")
 _SLICED = ("roc_auc", "average_precision", "log_loss", "calibration_error")
+_CLAUSES = {
+    HELD_OUT: "that the model was not fitted on",
+    UNTOUCHED: "whose outcome no contact may have changed",
+}
 _NO_DECISION = (
     "The estimate without outcomes assumes that the model's own probabilities are right. It "
     "follows a change of the mix of users, but not a change in how the same users behave. So it is "
@@ -89,16 +95,23 @@ def _answer(data: NightData) -> str:
     first = newest[0]
     weight = _equal_weight(first)
     also = f", which {weight}" if weight else ""
-    seen = (
-        f"Of the {count_of(int(first['n_rows']), 'user')} of {first['window_start']}, "
-        f"{count_of(_n_cancels(first), 'has', 'have')} cancelled{also}. "
-    )
+    seen = f"Of {_users_of(first)}, {count_of(_n_cancels(first), 'has', 'have')} cancelled{also}. "
     if worse:
         return f"{seen}Significantly worse than on the validation users: {', '.join(worse)}."
     few = first["n_positive"] < data.policy.min_positives
     if few:
         return f"{seen}That is too few for a verdict: {data.policy.min_positives} are needed."
     return f"{seen}No metric is significantly worse than on the validation users."
+
+
+def _users_of(row: dict[str, Any]) -> str:
+    """Whose figures a row has: `the 90 users of 2018-11-26 that the model was not fitted on`."""
+    # Null by an older release, an array as it is read back.
+    limited_to = [*row["limited_to"]] if np.ndim(row["limited_to"]) else []
+    drawn = "a sample of" if SAMPLE in limited_to else "the"
+    users = f"{drawn} {count_of(int(row['n_rows']), 'user')} of {row['window_start']}"
+    clauses = [text for name, text in _CLAUSES.items() if name in limited_to]
+    return " ".join([users, " and ".join(clauses)]).strip()
 
 
 def _n_cancels(row: dict[str, Any]) -> int:
@@ -116,8 +129,7 @@ def _newest_table(data: NightData, newest: pd.DataFrame) -> Table:
     rows = {row["metric"]: row for row in records(newest[newest["slice"] == ALL])}
     chosen = [rows[name] for name in _METRICS if name in rows]
     return Table(
-        f"The newest window with known outcomes: users as of {newest['window_start'].iloc[0]}, "
-        "95 % intervals",
+        f"The newest window with known outcomes: {_users_of(chosen[0])}; 95 % intervals",
         ("Metric", "Measured", "Reference", "Difference", "Verdict"),
         tuple(
             (
@@ -192,8 +204,7 @@ def _guess_table(guessed: pd.DataFrame) -> Table:
     rows = newest.set_index("metric", drop=False)
     names = [n for n in ("roc_auc", "average_precision", "f1", "base_rate") if n in rows.index]
     return Table(
-        f"Estimate without outcomes for the {count_of(int(newest['n_rows'].iloc[0]), 'user')} of "
-        f"{newest['window_start'].iloc[0]}",
+        f"Estimate without outcomes for {_users_of(records(newest)[0])}",
         ("Metric", "Estimate"),
         tuple(
             (

@@ -37,11 +37,13 @@ class Watched:
         as_of: the night.
         groups: all users first, then parts.
         measured_days: up to here the model's curves were held against what happened.
+        is_sample: whether they are a sample of those scored.
     """
 
     as_of: date
     groups: tuple[GroupCurve, ...]
     measured_days: int
+    is_sample: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,16 @@ def _plan(
     columns = [*_KEYS, "churn_probability", "value_at_risk"]
     scores = read_dates(lakehouse, SCORES, [night], columns)
     first = first_rows(scores, BY_VALUE, MAX_LISTED)
-    listed = lakehouse.count_rows(RETENTION_LISTS, {"as_of": [night], "assignment": [LISTED]})
+    listed = lakehouse.read_rows(
+        RETENTION_LISTS,
+        {"as_of": [night], "assignment": [LISTED]},
+        ["churn_probability", "expected_saves"],
+    )
+    is_by_effect = listed["expected_saves"].notna().any()
+    by_effect = float(listed["churn_probability"].sum()) if is_by_effect else None
     chances = first["churn_probability"].to_numpy(dtype=np.float64)
     scored = count_and_sum(scores, "churn_probability")
-    return plan_lists(chances, listed, bundle.n_checked, costs, scored)
+    return plan_lists(chances, len(listed), bundle.n_checked, costs, scored, by_effect)
 
 
 def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | None:
@@ -100,15 +108,21 @@ def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | 
     untold = {*lakehouse.partition_values(SCORES, "as_of", null_in=survival_columns()[0])}
     oldest = [day for day in scored if first <= day <= last and day not in untold][:1]
     for as_of in oldest:
-        groups = tuple(_groups(_read_watched(lakehouse, as_of, night, gap_days)))
+        rows, is_sample = _read_watched(lakehouse, as_of, night, gap_days)
+        groups = tuple(_groups(rows))
         if groups:
             measured = bundle.checked.measured_days if bundle.checked else 0
-            return Watched(as_of, groups, measured)
+            return Watched(as_of, groups, measured, is_sample)
     return None
 
 
-def _read_watched(lakehouse: Lakehouse, as_of: date, night: date, gap_days: int) -> pd.DataFrame:
-    """The users of an old night whose days are known, with when they cancelled before tonight."""
+def _read_watched(
+    lakehouse: Lakehouse, as_of: date, night: date, gap_days: int
+) -> tuple[pd.DataFrame, bool]:
+    """The users of an old night whose days are known, with when they cancelled before tonight.
+
+    And whether they are a sample.
+    """
     columns = [*_KEYS, "risk_band", *survival_columns()]
     scores = read_dates(lakehouse, SCORES, [as_of], columns)
     levels = read_dates(lakehouse, SNAPSHOTS, [as_of], [*_KEYS, _LEVEL])
@@ -116,7 +130,8 @@ def _read_watched(lakehouse: Lakehouse, as_of: date, night: date, gap_days: int)
     cancelled = days_to_cancel(rows, read_cancels(lakehouse), gap_days)
     watched = min((night - as_of).days - gap_days, CAP_DAYS)
     stays_until_begin = cancelled > 0
-    return rows.assign(cancelled=cancelled, watched=float(watched))[stays_until_begin]
+    found = rows.assign(cancelled=cancelled, watched=float(watched))[stays_until_begin]
+    return found, len(rows) >= _MAX_USERS
 
 
 def _groups(rows: pd.DataFrame) -> Iterator[GroupCurve]:

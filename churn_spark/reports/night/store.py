@@ -107,7 +107,9 @@ def with_statistic(drift: pd.DataFrame) -> pd.DataFrame:
 
 def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:
     rows = lakehouse.read_rows(ALERTS, {"run_date": Between(first, night)})
-    return rows[(rows["run_date"] == night) | rows["change"].isin(_CHANGES)]
+    # An end that no receiver took has a row of each night on which it was told again.
+    is_first = rows["resolved"].isna() | (rows["resolved"] == rows["run_date"])
+    return rows[is_first & ((rows["run_date"] == night) | rows["change"].isin(_CHANGES))]
 
 
 def _read_effect(lakehouse: Lakehouse, night: date) -> pd.DataFrame:

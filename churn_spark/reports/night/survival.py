@@ -20,6 +20,8 @@ def survival_sections(data: NightData) -> Iterator[Section]:
     if watched is None:
         return
     who = f"scored as of {watched.as_of}"
+    if watched.is_sample:
+        who = f"in a sample of those {who}"
     blocks = (
         draw_staying(watched.groups, _PANELS, who),
         tabulate_staying(watched.groups, f"Still there after so many days, of users {who}"),
