@@ -171,7 +171,7 @@ bench-effect: setup ## Intervals of the effect of lists on 4,000 small worlds: d
 	@"$(PY)" -m bench.effect
 
 .PHONY: bench-campaigns
-bench-campaigns: setup ## Ten years of calls in a light world: does learning stay true, is lost performance called? (30 min)
+bench-campaigns: setup ## Ten years of calls in a light world: does learning stay true, is performance called lost that is not? (30 min)
 	@"$(PY)" -m bench.campaign_years
 
 .PHONY: bench-survival
