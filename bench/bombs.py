@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.bomb_bodies import BOMBS, largest_json
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.server import Server, serving
 from churn_spark.config import load_config
 
@@ -141,6 +141,7 @@ def is_refusal(statuses: str) -> bool:
     return all(one == "hung up" or one < "500" or one == "503" for one in statuses.split(", "))
 
 
+@judged
 def main() -> None:
     """Throw everything, and say how much memory the service took and how long it was silent."""
     # Made before: to make them would keep the one who asks after the service's health.

@@ -31,7 +31,7 @@ from bench.killed_night import LIGHT, Step, read_steps
 from bench.kills import KilledNights
 from bench.month_contacts import Team
 from bench.month_counts import Lived, faults_of_contacts, faults_of_effect, faults_of_lists
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.same_lakehouse import say_tables
 from churn_spark.contracts.tables import CONTACTS, EFFECT, RETENTION_LISTS, TableSpec
 from churn_spark.pipeline import record_contacts
@@ -219,6 +219,7 @@ def say_effect(month: Month, lived: Lived) -> None:
     )
 
 
+@judged
 def main(
     nights: Annotated[
         int, typer.Option(min=_FEWEST, help="From 29 on two weeks of lists are counted.")
@@ -245,7 +246,6 @@ def main(
         killed = BuiltLakehouse(month.live_undisturbed())
         differing = say_tables(BuiltLakehouse(month.world.lakehouse), killed)
         console.print(f"The same tables as undisturbed: {holds(not differing)}")
-    raise typer.Exit(1 if faults or differing else 0)
 
 
 if __name__ == "__main__":

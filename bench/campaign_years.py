@@ -38,18 +38,27 @@ def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> bool:
     for life in LIVES:
         table.add_row(life.name, *_figures(lived[life.name]))
     console.print(table)
-    n_lost = sum(len(year.lost) for year in knows)
+    n_lost, n_judged = _decided(knows)
+    naive_lost, naive_judged = _decided(naive)
+    # What the other learner's rate would give among as many: far below 1 it is no comparison.
+    as_often = n_judged * naive_lost / max(naive_judged, 1)
     off = float(np.mean([year.off for year in knows]))
     behind = _auc(alone) - _auc(knows)
-    kept = [n_lost == 0, off <= _MOST_OFF, behind <= _MOST_AUC]
+    kept = [n_lost == 0 and n_judged > 0, off <= _MOST_OFF, behind <= _MOST_AUC]
     console.print(
-        f"Knowing the treatment: {n_lost} false decisions: {holds(kept[0])}; calibration of the "
+        f"Knowing the treatment: {n_lost} false decisions in {n_judged} judged windows: "
+        f"{holds(kept[0])} (as often as the other learner: {as_often:.2f}); calibration of the "
         f"untreated risk within {_MOST_OFF}: {holds(kept[1])}; AUC {behind:+.4f} behind a world "
         f"without calls, at most {_MOST_AUC}: {holds(kept[2])}. From all rows: "
-        f"{sum(len(year.lost) for year in naive)} false decisions, AUC "
+        f"{naive_lost} false decisions in {naive_judged}, AUC "
         f"{_auc(alone) - _auc(naive):+.4f} behind"
     )
     return all(kept)
+
+
+def _decided(years: Sequence[Year]) -> tuple[int, int]:
+    """Decisions for lost performance, and windows with cancels enough for one."""
+    return sum(len(year.lost) for year in years), sum(year.windows for year in years)
 
 
 def _auc(years: Sequence[Year]) -> float:

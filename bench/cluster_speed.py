@@ -26,7 +26,7 @@ from rich.table import Table
 from bench.executor_tasks import read_tasks
 from bench.killed_night import LIGHT
 from bench.processes import run_watched
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.standalone import running_cluster
 
 MIN_RATIO: Final = 1.6
@@ -43,6 +43,7 @@ _ON_EXECUTORS: Final = ["spark.max_local_users=0"]
 console = Console(width=110)
 
 
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Of the simulated log; 2,630 make 1.3 GB.")] = 2630,
     repeat: Annotated[int, typer.Option(min=1, help="The best of so many nights counts.")] = 2,

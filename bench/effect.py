@@ -110,13 +110,23 @@ def main() -> int:
 
 
 def keeps_promises(found: Mapping[str, float], saves: float) -> bool:
-    """Whether the shares of worlds are as they shall be."""
+    """Whether the shares of worlds are as they shall be.
+
+    Args:
+        found: as `measure` gives it.
+        saves: share of the reached whom a call keeps; 0: calls do nothing, nothing may be seen.
+    """
     one_look = (found[f"{kind}, one look"] for kind in ("listing", "contact"))
     all_looks = (found[f"{kind}, all looks"] for kind in ("listing", "contact"))
     return (
         all(0.93 <= share <= 0.97 for share in one_look)
         and all(share >= 0.95 for share in all_looks)
-        and (saves > 0 or found["ever called effective"] <= 0.05)
+        # An interval that is too wide to say anything holds every truth.
+        and (
+            found["ever called effective"] >= 0.3
+            if saves
+            else found["ever called effective"] <= 0.05
+        )
     )
 
 

@@ -214,16 +214,16 @@ def say_kills(work: Path, console: Console) -> None:
     """Kill a first night and a night with a challenger at every write, and say what differs."""
     world = KilledNights(work)
     world.prepare()
-    n_kills = 0
+    n_kills: list[int] = []
     different: list[str] = []
     for night in world.nights:
         kills, found = find_differences(world, night)
-        n_kills, different = n_kills + kills, different + found
+        n_kills, different = [*n_kills, kills], different + found
     judged = world.judged_challengers()
     console.print(
-        f"Killed {n_kills} times, each time a step later, in all writes of a first night and of "
-        f"one with a challenger ({', '.join(judged)}: {holds(len(judged) == 1)}); at last the "
-        f"same tables, registry and decision: {holds(not different)}"
+        f"Killed {sum(n_kills)} times, each time a step later, in all writes of a first night and "
+        f"of one with a challenger ({', '.join(judged)}: {holds(len(judged) == 1)}); at last the "
+        f"same tables, registry and decision: {holds(all(n_kills) and not different)}"
     )
     for line in different:
         console.print(f"  {line}")

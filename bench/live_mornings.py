@@ -25,7 +25,7 @@ from rich.table import Table
 
 from bench import flow
 from bench.live_log import LiveLog, disturb, mornings, read_lines
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.table_differences import compare_tables
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.event_facts import BATCH
@@ -84,7 +84,7 @@ def compare(
     Labels are compared twice: as the nights have left them, of the users that both know, and when
     the snapshots of the nights are those of the log as it is.
     """
-    found = {"labels as the nights left them": _differing_labels(grown, whole)}
+    found = {"labels as the nights left them": _differing_labels(grown, whole, nights)}
     snapshots.run_stale(grown, nights, config.learning, read_log_dates(grown, nights[-1]))
     for spec in (EVENTS, QUARANTINE, SESSION_DAYS, TRANSITIONS, EVENT_DAYS, LOG_DATES):
         found[spec.name] = compare_tables(_rows(grown, spec), _rows(whole, spec)).n_differing
@@ -98,7 +98,8 @@ def compare(
     return found
 
 
-def _differing_labels(grown: Lakehouse, whole: Lakehouse) -> int:
+def _differing_labels(grown: Lakehouse, whole: Lakehouse, nights: Collection[date]) -> int:
+    """Of the users that both know; of a night that has left no labels, all of them."""
     labels = [
         {
             (row.as_of, row.user_id): (row.label, row.is_known, row.is_gap_cancel)
@@ -106,7 +107,10 @@ def _differing_labels(grown: Lakehouse, whole: Lakehouse) -> int:
         }
         for lakehouse in (grown, whole)
     ]
-    return sum(labels[0][key] != labels[1][key] for key in labels[0].keys() & labels[1].keys())
+    left = {day for day, _ in labels[0]}
+    missing = [key for key in labels[1] if key[0] in nights and key[0] not in left]
+    common = labels[0].keys() & labels[1].keys()
+    return len(missing) + sum(labels[0][key] != labels[1][key] for key in common)
 
 
 def _rows(lakehouse: Lakehouse, spec: TableSpec) -> pa.Table:
@@ -122,6 +126,7 @@ def _rows(lakehouse: Lakehouse, spec: TableSpec) -> pa.Table:
     return rows.drop_columns([name for name in rows.column_names if name in _DELIVERY])
 
 
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Number of users.")] = 300,
     nights: Annotated[int, typer.Option(help="Number of mornings.")] = 60,

@@ -21,7 +21,7 @@ from bench import flow
 from bench.engines import say_engines
 from bench.known_fading import best_when_fading
 from bench.paired_worlds import say_mixed, say_weights
-from bench.promises import choose_sections, holds
+from bench.promises import choose_sections, holds, judged
 from bench.said_models import (
     PARAMETERS,
     console,
@@ -177,6 +177,7 @@ def say_lifetime(context: JobContext) -> None:
     )
 
 
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Users of the full log.")] = FULL_USERS,
     small_users: Annotated[

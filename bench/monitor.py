@@ -29,7 +29,7 @@ from bench import monitor_policy
 from bench.joint import say_joint
 from bench.kills import say_kills
 from bench.ks_samples import SAMPLES, compare_by_scipy, compare_samples, count_bins
-from bench.promises import choose_sections, holds
+from bench.promises import choose_sections, holds, judged
 from bench.season import HISTORY_DAYS, plan_season, rehearse
 from bench.young_log import say_known_logs, say_young_logs
 from churn_spark.lakehouse.frames import collect
@@ -233,6 +233,7 @@ def compare_with_itself() -> str:
     return f"D = 0 and p = 1 in all {len(tests)} columns: {holds(is_nothing)}"
 
 
+@judged
 def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")

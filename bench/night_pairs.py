@@ -29,7 +29,7 @@ from obstore.store import LocalStore
 
 from bench.killed_night import LIGHT
 from bench.kills import KilledNights, differences_of
-from bench.promises import holds
+from bench.promises import holds, judged
 from churn_spark.lakehouse.lock_store import ConditionalStore
 from churn_spark.lakehouse.lock_tenure import find_tenure
 
@@ -201,6 +201,7 @@ def try_pairs(work: Path, n_pairs: int, seed: int) -> list[str]:
     return different
 
 
+@judged
 def main(
     pairs: Annotated[int, typer.Option(help="How many.")] = 100,
     seed: Annotated[int, typer.Option(help="Of dates and offsets.")] = 0,

@@ -1,15 +1,34 @@
-"""Which promises are looked at, and how one is marked as kept or broken."""
+"""Which promises are looked at, how one is marked as kept or broken, and what a broken one does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import typer
+
+Given = ParamSpec("Given")
+_said: list[bool] = []
 
 
 def holds(is_so: bool) -> str:
     """Mark a figure that is or isn't as promised."""
+    _said.append(bool(is_so))
     return "holds" if is_so else "[bold red]FAILS[/]"
+
+
+def judged(main: Callable[Given, None]) -> Callable[Given, None]:
+    """A program that ends with exit code 1 where a figure that it has marked isn't as promised."""
+
+    @wraps(main)
+    def run(*args: Given.args, **options: Given.kwargs) -> None:
+        _said.clear()
+        main(*args, **options)
+        if not all(_said):
+            raise typer.Exit(1)
+
+    return run
 
 
 def choose_sections(only: Sequence[str] | None, sections: Sequence[str]) -> Sequence[str]:

@@ -32,7 +32,7 @@ import typer
 from bench import flow
 from bench.killed_night import LIGHT
 from bench.kills import KilledNights, differences_of
-from bench.promises import holds
+from bench.promises import holds, judged
 from churn_spark.pipeline.console import each_step_told_to
 from churn_spark.pipeline.context import open_job
 from churn_spark.runtime.usage import cpu_seconds, descendants
@@ -169,17 +169,18 @@ def _live(pipe: Connection, said: str, lakehouse: str, events: str, night: str) 
 def say_tally(kills: RandomKills) -> None:
     """Say how often and where nights were killed, and what differed afterwards."""
     different = sorted({name for found in kills.ends for name in found})
-    counts = Counter(kills.kills)
+    counts, is_tried = Counter(kills.kills), bool(kills.kills and kills.ends)
     where = ", ".join(f"{step} {counts[step]}" for step in sorted(counts, key=counts.__getitem__))
     typer.echo(
         f"Nights with a training killed {len(kills.kills)} times at random moments, "
         f"{len(kills.ends)} nights to the end; the same tables, registry and champion each time: "
-        f"{holds(not different)}\n  the last step that had ended: {where}"
+        f"{holds(is_tried and not different)}\n  the last step that had ended: {where}"
     )
     for name in different:
         typer.echo(f"  {name}")
 
 
+@judged
 def main(
     kills: Annotated[int, typer.Option(help="How many in all, those of the tally too.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,

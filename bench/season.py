@@ -10,7 +10,7 @@ import gzip
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -30,6 +30,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.registry import ModelRegistry
+from churn_spark.monitoring.alerts.alerts import Alert
 from churn_spark.monitoring.policy.evidence import ChallengerComparison
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.replayed import count_differences
@@ -221,7 +222,7 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     console.print(f"Before the change only scheduled retrainings: {holds(not wrong)}")
     alerts = read_alerts(context.lakehouse)
     for what in ("drift:", "model:drifted", "performance:"):
-        opened = [a for a in alerts if a.key.startswith(what) and a.opened > season.change]
+        opened = alerts_of_change(alerts, what, season)
         first = min((a.opened for a in opened), default=None)
         keys = ", ".join(sorted({f"{a.key}, {a.severity}" for a in opened if a.opened == first}))
         days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
@@ -238,6 +239,15 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     ]  # fmt: skip
     console.print(f"The planted challenger was rolled back: {holds(bool(back))}")
     console.print(f"Replayed byte for byte: {holds(count_differences(entries) == 0)}")
+
+
+def alerts_of_change(alerts: Iterable[Alert], what: str, season: Season) -> list[Alert]:
+    """Those of a kind that the planted change has opened: the bad model opens some of its own."""
+    return [
+        alert
+        for alert in alerts
+        if alert.key.startswith(what) and season.change < alert.opened < season.bad
+    ]
 
 
 def _is(entry: Entry, kind: str) -> bool:

@@ -24,7 +24,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from bench.event_log import PAGES, REDIRECTS, EventLog, read_log
 from bench.log_figures import PUBLISHED, hour_profile, measure_log
 from bench.processes import Usage, run_watched
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.two_samples import CATALOGUE_COLUMN, build_behaviour, tell_apart
 from churn_spark.evaluation.expected import expected_average_precision, expected_roc_auc
 from churn_spark.simulate.probabilities import build_probabilities
@@ -184,6 +184,7 @@ def say_usage(what: str, usage: Usage, seconds: float, memory_mb: float | None) 
     )
 
 
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Users of the full log.")] = FULL_USERS,
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,

@@ -28,7 +28,7 @@ import typer
 from rich.console import Console
 
 from bench.load import make_rows
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.server import Server, is_ready, serving
 from churn_spark.config import Config, load_config
 from churn_spark.contracts.champion import POINTER
@@ -62,6 +62,11 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     versions: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
+
+    @property
+    def are_right(self) -> bool:
+        """Whether both champions have answered, and none wrongly."""
+        return not self.wrong and {"1", "2"} <= {*self.versions}
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,7 @@ def client_of(server: Server) -> httpx.Client:
 _STOP = threading.Event()
 
 
+@judged
 def main(minutes: Annotated[float, typer.Option(help="How long.")] = 10.0) -> None:
     """Trouble the service and say whether it has answered rightly all the time."""
     folder = Path(tempfile.mkdtemp(prefix="churn_spark-"))
@@ -258,7 +264,7 @@ def say(findings: Findings, is_alive: bool) -> None:
     versions = ", ".join(f"{name}: {n:,}" for name, n in sorted(findings.versions.items()))
     console.print(
         f"No wrong answer among {sum(findings.answers.values()):,} (by version {versions}): "
-        f"{holds(not findings.wrong)}; alive at the end: {holds(is_alive)}; memory {early:.0f} MB "
+        f"{holds(findings.are_right)}; alive at the end: {holds(is_alive)}; memory {early:.0f} MB "
         f"in the second quarter, {late:.0f} MB in the last (at most {GROWTH:g} times: "
         f"{holds(late <= GROWTH * early)})"
     )

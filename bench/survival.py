@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench import flow
 from bench.expected_metrics import expected_calibration_error
-from bench.promises import holds
+from bench.promises import holds, judged
 from bench.said_models import console
 from bench.worlds import World, load_world
 from churn_spark.arrays import Floats
@@ -76,6 +76,7 @@ def _true_chances(
     return np.asarray(chances.loc[users], dtype=np.float64)
 
 
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Users of each world.")] = 8000,
     seed: Annotated[int, typer.Option(help="Of the worlds.")] = 901,

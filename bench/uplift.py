@@ -157,12 +157,20 @@ def keeps_promises(kind: Kind, found: list[Found]) -> bool:
         < -(one.learnt.difference.value - one.learnt.difference.always.low)
         for one in found
     ]
-    if any(is_worse):
+    # Of those who are left alone calls must keep none.
+    if any(is_worse) or any(one.harmed > 0 for one in found):
         return False
-    if kind == "differ":
-        return sum(one.by_effect for one in found) >= 0.6 * sum(one.at_best for one in found)
+    by_effect, by_risk, at_best = (
+        sum(getattr(one, name) for one in found) for name in ("by_effect", "by_risk", "at_best")
+    )
     n_open = sum(one.learnt.is_better for one in found)
-    return n_open <= 0.05 * len(found)
+    if kind == "differ":
+        return bool(by_effect >= 0.6 * at_best and n_open >= 0.8 * len(found))
+    # The first sum is below the second by chance where the order by risk is the best; both are
+    # nothing where no order is better. Unlike the product's interval this doesn't forgive more
+    # where that one is wider.
+    is_near = kind != "proportional" or by_effect >= 0.8 * by_risk
+    return bool(is_near and n_open <= 0.05 * len(found))
 
 
 def few_are_not_enough(rng: np.random.Generator, config: UpliftConfig) -> tuple[bool, int]:

@@ -68,7 +68,8 @@ if [[ -z $base ]]; then
     bookworm "$state/base.tar" "${sources[@]}" >&2 || fail "the base could not be made"
   podman "${store[@]}" import -q \
     --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
-    --change 'ENV LANG=C.UTF-8' --change 'CMD ["python3"]' "$state/base.tar" "$made" > /dev/null
+    --change 'ENV LANG=C.UTF-8' --change 'CMD ["python3"]' "$state/base.tar" "$made" > /dev/null ||
+    fail "the base could not be imported"
   rm -f "$state/base.tar"
   base=$made
 fi

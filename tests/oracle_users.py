@@ -23,6 +23,14 @@ def split(bucket: float, validation_share: float, stopping_share: float) -> str:
     return "train"
 
 
+def fold(bucket: float, validation_share: float, n_folds: int) -> int | None:
+    """The fold that tests a user, of equal shares of those who aren't held out; none for these."""
+    if bucket < validation_share:
+        return None
+    # A quotient just below 1 may round to 1.
+    return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
+
+
 def risk_band(probability: float, high_from: float, medium_from: float) -> str:
     """Each band has its lower end."""
     if probability >= high_from:

@@ -7,7 +7,6 @@ nothing is shared between dates, users or features, so that nothing can go wrong
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -231,28 +230,6 @@ def transitions(events: Iterable[Event]) -> dict[tuple[Any, ...], tuple[int, int
             else:
                 count(event, event.page, "END", 0, event.ts + 3_600_000)
     return counted
-
-
-def user_bucket(user_id: str, seed: int) -> float:
-    """A number in `[0, 1)`, uniform over users: the first 32 bits of a SHA-256."""
-    digest = hashlib.sha256(f"{seed}:{user_id}".encode()).hexdigest()
-    return int(digest[:8], 16) / 2**32
-
-
-def split_of(bucket: float, validation_share: float, stopping_share: float) -> str:
-    """The part that a bucket belongs to: `validation`, `stopping` or `train`."""
-    if bucket < validation_share:
-        return "validation"
-    is_stopping = bucket < validation_share + (1 - validation_share) * stopping_share
-    return "stopping" if is_stopping else "train"
-
-
-def fold_of(bucket: float, validation_share: float, n_folds: int) -> int | None:
-    """The fold that tests a user; none for a validation user."""
-    if bucket < validation_share:
-        return None
-    # A quotient just below 1 may round to 1.
-    return min(int((bucket - validation_share) / (1 - validation_share) * n_folds), n_folds - 1)
 
 
 def millis_of(day: date) -> int:

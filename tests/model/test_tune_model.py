@@ -33,7 +33,7 @@ from churn_spark.pipeline.training_data import TrainingData
 from churn_spark.pipeline.tune import tune as tune_on
 from churn_spark.pipeline.tune_trials import present_parameters, study_name
 from churn_spark.timeline import LogSpan
-from tests.oracles import fold_of, split_of, user_bucket
+from tests import oracle_users
 
 DATES = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(5)]
 NIGHT = date(2018, 11, 20)
@@ -48,13 +48,13 @@ def planted_rows(n_users: int = 400) -> pd.DataFrame:
     n = n_users * len(DATES)
     users = [f"u{user}" for user in range(n_users)] * len(DATES)
     signal = rng.normal(size=n)
-    buckets = (user_bucket(user, 7) for user in users)
+    buckets = (oracle_users.bucket(user, 7) for user in users)
     return pd.DataFrame(
         {
             "as_of": np.repeat(DATES, n_users),
             "user_id": users,
             "label": (rng.random(n) < 1 / (1 + np.exp(1.5 - 2 * signal))).astype("int32"),
-            "split": [split_of(bucket, 0.2, 0.2) for bucket in buckets],
+            "split": [oracle_users.split(bucket, 0.2, 0.2) for bucket in buckets],
             "songs_14d": signal,
             "thumbs_down_7d": rng.normal(size=n),
             "os": rng.integers(0, 3, n).astype(float),
@@ -195,7 +195,8 @@ def test_folds_learn_from_other_users_and_earlier_dates_and_spare_the_validation
         assert set(judged["as_of"]) == set(dates.test)
         assert not set(learnt["user_id"]) & set(judged["user_id"])
         assert VALIDATION not in set(learnt["split"]) | set(judged["split"])
-        places = {fold_of(user_bucket(user, 7), 0.2, 3) for user in judged["user_id"]}
+        buckets = [oracle_users.bucket(user, 7) for user in judged["user_id"]]
+        places = {oracle_users.fold(bucket, 0.2, 3) for bucket in buckets}
         assert places == {number}
         assert fold.n_rows.sum() == len(judged)
         seen |= set(judged["user_id"])

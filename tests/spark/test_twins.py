@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from churn_spark.models.offset import Offset
 from churn_spark.models.splits import (
     bucket_column,
     bucket_of,
+    fold_column,
     held_out_users,
     split_column,
     split_of,
@@ -73,6 +75,22 @@ def test_bucket_at_a_border_belongs_to_the_part_above(
     buckets = [0.0, *around(validation, validation + (1 - validation) * stopping), 1 - 2**-32]
     found = computed(spark, buckets, "double", split_column(F.col("value"), *shares))
     assert found == [(oracle_users.split(bucket, *shares),) for bucket in buckets]
+
+
+@pytest.mark.parametrize(("share", "n_folds"), [(0.2, 4), (0.25, 3), (0.0, 2)])
+def test_folds_are_equal_shares_of_those_who_are_not_held_out(
+    spark: SparkSession, share: float, n_folds: int
+) -> None:
+    borders = [share + (1 - share) * fold / n_folds for fold in range(n_folds)]
+    middles = [(place + 0.5) / 1000 for place in range(1000)]
+    # The last two are a border's rounding apart from 1.
+    buckets = [*middles, *around(*borders[1:]), share, 1 - 2**-32, math.nextafter(1, 0)]
+    found = computed(spark, buckets, "double", fold_column(F.col("value"), share, n_folds))
+    assert found == [(oracle_users.fold(bucket, share, n_folds),) for bucket in buckets]
+    sizes = Counter(fold for (fold,) in found[:1000])
+    size = 1000 * (1 - share) / n_folds
+    assert all(sizes[fold] == pytest.approx(size, abs=1) for fold in range(n_folds))
+    assert sizes[None] == round(1000 * share)
 
 
 def test_band_has_its_lower_end() -> None:

@@ -16,8 +16,9 @@ from pages import read
 from churn_spark.config import load_config
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import CONTACTS, EFFECT, LABELS, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.evaluation.effect import Counts, Side
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.monitoring.performance.effect import describe_effect
+from churn_spark.monitoring.performance.effect import Part, Week, describe_effect, effect_rows
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.monitor import record_effect
@@ -160,6 +161,14 @@ def test_no_money_is_told_while_the_costs_are_placeholders(lakehouse: Lakehouse)
     assert whole["cost"] == 300.0
     assert {whole[name] for name in ("net", "net_low", "net_high")} == {None}
     assert "Contacts have cost" not in " ".join(describe_effect(rows_of(lakehouse)))
+
+
+def test_money_is_of_the_interval_for_all_looks() -> None:
+    part = Part(Counts(Side(1800, 180, 1200, 100), Side(200, 40)), 50.0)
+    row, *_ = effect_rows({Week("spring", 0.1, MONDAY): {"all": part}}, 10.0)
+    for end in ("low", "high"):
+        assert row[f"net_{end}"] == pytest.approx(row[f"always_{end}"] * 1800 * 10.0 - 50.0)
+    assert row["always_low"] < row["low"] < row["high"] < row["always_high"]
 
 
 def test_weeks_add_up_and_a_night_that_knows_no_more_writes_nothing(lakehouse: Lakehouse) -> None:

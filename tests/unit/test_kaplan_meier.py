@@ -48,6 +48,11 @@ def test_share_that_stays_is_the_product_over_the_cancels(
         assert seen.low - 1e-9 <= seen.value <= seen.high + 1e-9
 
 
+def test_cancel_when_the_watch_ends_was_not_seen() -> None:
+    found = observe_staying(np.array([5.0, 4.0, math.inf]), np.array([5.0, 9.0, 9.0]))
+    assert found.n_cancels == 1
+
+
 def test_interval_narrows_with_users_and_holds_the_truth() -> None:
     rng, widths, held = np.random.default_rng(2), [], []
     for n in (100, 10_000):

@@ -190,6 +190,9 @@ def test_missing_rates_and_lower_bound_when_a_night_is_shifted() -> None:
     assert (found.missing_rate_baseline, found.missing_rate_current) == (0.25, 0.0)
     assert found.statistic == 1.0
     assert found.lower_bound == pytest.approx(1 - 1.358 * math.sqrt(600 / 90_000))
+    # The night has other numbers than the reference.
+    few = compare_samples(np.zeros(300), np.ones(100))
+    assert few.lower_bound == pytest.approx(1 - 1.358 * math.sqrt(400 / 30_000))
 
 
 @pytest.mark.parametrize(("reference", "current"), [([], [1.0]), ([1.0], []), ([], [])])

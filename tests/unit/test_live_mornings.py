@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.live_log import disturb, mornings, read_lines
-from bench.live_mornings import build_tables, compare, live
+from bench.live_mornings import _differing_labels, build_tables, compare, live
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import LABELS, LOG_DATES
 from churn_spark.lakehouse.tables import Lakehouse
@@ -51,6 +51,8 @@ def test_tables_are_those_of_the_whole_log_when_it_grows_while_the_nights_run(
     found: dict[str, Any] = compare(grown, whole, nights, config)
     assert found == dict.fromkeys(found, 0)
     assert rows_of(grown, LABELS)["label"].sum() > 0
+    left = rows_of(whole, LABELS).filter(as_of=nights[-1]).height
+    assert 0 < left == _differing_labels(open_local(tmp_path / "empty"), whole, nights[-1:])
     assert rows_of(grown, LOG_DATES).filter(place="out of place").height == log.n_wrong
     counted = rows_of(grown, LOG_DATES)["n_events"].sum()
     lines = sum(len(path.read_bytes().splitlines()) for path in (tmp_path / "incoming").iterdir())

@@ -93,6 +93,13 @@ def test_transformed_outcome_is_that_of_the_formula() -> None:
     assert drawn.of(drawn.cancels).saved.tolist() == pytest.approx([2.8, -0.7 / 0.75])
 
 
+def test_error_knows_that_the_ranks_are_of_the_same_sample() -> None:
+    """Where all are saved by the same, each order has a Qini of 0, in every sample."""
+    found = measure_qini(np.full(9, 0.3), np.arange(9.0), zeros(9))
+    assert found.value == pytest.approx(0.0, abs=1e-12)
+    assert found.error == pytest.approx(0.0, abs=1e-12)
+
+
 def test_interval_holds_the_true_qini_in_95_of_100_draws() -> None:
     n, n_draws = 4000, 300
     _, saving, scores = drawn_users(200_000, 0)

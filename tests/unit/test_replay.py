@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nights import HISTORIES, POLICY, QUIET, START, History, challenger, fact, night
 
 from churn_spark.errors import ThresholdError
-from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
 from churn_spark.monitoring.policy.policy_state import Decision, from_json, to_json
 from churn_spark.monitoring.policy.replay import (
     Night,
@@ -98,6 +98,18 @@ def test_challengers_of_the_past_count_for_nothing() -> None:
         for one in (n, replace(n, evidence=replace(n.evidence, challenger=challenger())))
     ]
     assert what_if(SHIPPED, START, judged, POLICY) == what_if(SHIPPED, START, nights, POLICY)
+
+
+def test_retraining_that_was_asked_for_keeps_no_night_from_asking() -> None:
+    rules = {one.rule for one in decide_otherwise(START, wandering(1), POLICY)}
+    assert "training" not in rules
+    assert "schedule" in rules
+
+
+def test_probation_of_what_was_is_not_judged() -> None:
+    stored = replace(QUIET, probation=ProbationComparison("9", "1", -0.4, -0.3, 50))
+    [found] = decide_otherwise(START, [Night(night(1), stored)], POLICY)
+    assert found.rule == "nothing"
 
 
 def test_champions_follow_each_other_as_they_did() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,14 @@ def test_fewer_are_taken_when_the_best_wins_by_chance() -> None:
     losses[2, :2] = 0.1, 0.23
     chosen = choose_rounds(losses, _users(100), GRID)
     assert (chosen.rounds, chosen.best) == (10, 40)
+
+
+@pytest.mark.parametrize(("worse", "rounds"), [(0.5, 10), (1.5, 40)])
+def test_one_standard_error_is_the_limit(worse: float, rounds: int) -> None:
+    """Rows that are worse and better by .1 in turn: of a hundred, a standard error of .01."""
+    losses = np.full((2, 100), 0.2)
+    losses[0] += 0.01 * worse + 0.1 * np.tile([1, -1], 50)
+    assert choose_rounds(losses, _users(100), [10, 40]).rounds == rounds
 
 
 def test_rows_of_one_user_are_one_observation() -> None:

@@ -184,6 +184,23 @@ def test_curves_are_checked_by_what_was_known_of_validation_users(lakehouse: Lak
     assert earlier.checked.expected[3:].tolist() == [0.0, 0.0]
 
 
+def test_window_begins_after_the_gap(lakehouse: Lakehouse) -> None:
+    """Of the 40 days since, 39 are of the window: nothing of the night itself is known."""
+    day = OLD + timedelta(days=40)
+    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), day)
+    assert found.checked is not None
+    assert found.checked.cancels.tolist() == [2, 0, 0, 0, 0]
+
+
+def test_user_of_several_dates_counts_once(lakehouse: Lakehouse) -> None:
+    rows = described(N_USERS).where("split", ["validation"]).take(N_USERS)
+    session: Any = None
+    twice = LearntRows(session, lambda: session, pd.concat([rows, rows], ignore_index=True))
+    found = with_checked_curves(lakehouse, small_bundle(), twice, NIGHT)
+    assert found.checked is not None
+    assert found.checked.cancels.tolist() == pytest.approx([2, 0, 0, 2, 0])
+
+
 def test_label_without_cancels_has_no_curves_to_check(lakehouse: Lakehouse) -> None:
     bundle = replace(small_bundle(), label={"kind": "lifetime", "horizon_days": 14, "gap_days": 1})
     assert with_checked_curves(lakehouse, bundle, described(N_USERS), NIGHT) is bundle

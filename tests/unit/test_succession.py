@@ -219,6 +219,14 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
     assert found.dropped == ["2"]
 
 
+def test_challenger_that_is_unfit_too_is_no_heir() -> None:
+    gone = of_other_release(USUAL)
+    found = models(gone, gone, challenger="2")
+    vacancy = find_vacancy(registry_of(found), night_of(found, 8), LEARNING)
+    assert vacancy is not None
+    assert vacancy.heir is None
+
+
 def test_take_over_goes_on_waiting_for_a_human(tmp_path: Path) -> None:
     found = models(challenger="2")
     waits = decided(replace(START, waits_for_human="a look"), QUIET, night(6))

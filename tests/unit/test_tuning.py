@@ -18,24 +18,8 @@ from churn_spark.models.search.tuning import (
     paired_gain,
     sum_up,
 )
-from tests.oracles import fold_of
 
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
-BUCKETS = st.floats(0, 1, exclude_max=True)
-
-
-@given(BUCKETS, st.floats(0.05, 0.9), st.integers(2, 9))
-def test_validation_users_are_in_no_fold_and_others_in_one(
-    bucket: float, share: float, n_folds: int
-) -> None:
-    fold = fold_of(bucket, share, n_folds)
-    assert (fold is None) == (bucket < share)
-    assert fold is None or 0 <= fold < n_folds
-
-
-def test_folds_are_of_equal_size() -> None:
-    folds = [fold_of(bucket, 0.2, 4) for bucket in (np.arange(1000) + 0.5) / 1000]
-    assert [folds.count(fold) for fold in (None, 0, 1, 2, 3)] == [200] * 5
 
 
 def test_rounds_are_those_with_the_least_loss_over_all_folds() -> None:

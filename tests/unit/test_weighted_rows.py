@@ -128,6 +128,12 @@ def test_draws_of_users_are_those_of_copies() -> None:
     assert count_positive_users(labels, users, np.full(len(rows), 7.0)) == labels.sum()
 
 
+def test_user_counts_by_the_most_that_one_row_counts() -> None:
+    users = np.array(["a", "a", "a", "a", "b", "c"])
+    # Four rows of one user tell no more than one; as a sum they would weigh four times as much.
+    assert count_positive_users(np.ones(6), users, np.full(6, 2.0)) == 3
+
+
 def test_window_keeps_how_many_cancel_beside_how_much_that_tells() -> None:
     parts = {"level": "paid", "tenure_band": "over 90 days", "os": "Mac"}
     rows = planted().rename(columns={"stated": "churn_probability"}).assign(**parts)
@@ -225,6 +231,12 @@ def test_rounds_are_chosen_by_what_rows_count() -> None:
     few = np.where(np.arange(n) < 50, 1.0, 1e-3)
     assert choose_rounds(losses, users, [5, 10], weights).best == 10
     assert choose_rounds(losses, users, [5, 10], few).rounds == 5
+    # Of rows that count the same the many trees would be the best.
+    halves = np.arange(100) < 50
+    losses = np.array([np.where(halves, 0.1, 0.5), np.full(100, 0.2)])
+    users, heavy = np.array([f"u{i}" for i in range(100)], object), np.where(halves, 9.0, 1.0)
+    assert choose_rounds(losses, users, [5, 10]).best == 10
+    assert choose_rounds(losses, users, [5, 10], heavy).best == 5
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
