@@ -27,6 +27,7 @@ from churn_spark.monitoring.performance.effect import (
 )
 from churn_spark.pipeline.dates import newest_labelled
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.labels import write_missing_labels
 
 _KEYS: Final = ["as_of", "user_id"]
 _CAMPAIGN: Final = ["campaign", "control_share"]
@@ -49,7 +50,12 @@ def measure_effect(
     users = _of_weeks(lakehouse, weeks, last)
     if {*_by_week(users)} <= counted.keys():
         return []
-    outcomes = _with_outcomes(lakehouse, users, config)
+    known_by = config.labels.known_by(min(night.date, night.log.reached))
+    write_missing_labels(lakehouse, {*users["as_of"]}, config.labels, known_by)
+    known = read_cancels(lakehouse, users, config)
+    if known.empty:
+        return []
+    outcomes = _with_outcomes(lakehouse, known, config)
     found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
     told = {(week.campaign, week.control_share) for week in found}
     kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
@@ -129,10 +135,10 @@ def read_cancels(lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConf
 def _with_outcomes(
     lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConfig
 ) -> pd.DataFrame:
-    """The users with what `count_parts` asks of them; those whose label is unknown left out."""
-    horizon, found = config.labels.horizon, read_cancels(lakehouse, users, config)
-    levels = read_known(lakehouse, SNAPSHOTS, found, [*_KEYS, "last_subscription_level"])
-    found = found.merge(levels, how="left", on=_KEYS)
+    """The users, of whom it is known whether they cancel, with what `count_parts` asks of them."""
+    horizon = config.labels.horizon
+    levels = read_known(lakehouse, SNAPSHOTS, users, [*_KEYS, "last_subscription_level"])
+    found = users.merge(levels, how="left", on=_KEYS)
     made = _read_contacts(lakehouse, found, horizon.gap_days + horizon.days)
     found = found.merge(made, how="left", on=_KEYS)
     return found.assign(

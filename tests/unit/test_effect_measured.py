@@ -15,11 +15,19 @@ from pages import read
 
 from churn_spark.config import load_config
 from churn_spark.contracts.registry_state import RegistryState
-from churn_spark.contracts.tables import CONTACTS, EFFECT, LABELS, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    CONTACTS,
+    EFFECT,
+    LABELS,
+    RETENTION_LISTS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+)
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.performance.effect import describe_effect
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.labels import write_missing_labels
 from churn_spark.pipeline.monitor import record_effect
 from churn_spark.reports.night.page import render_night
 from churn_spark.serving.page_parts import describe_campaign, describe_health, render
@@ -175,6 +183,33 @@ def test_weeks_add_up_and_a_night_that_knows_no_more_writes_nothing(lakehouse: L
     before = rows_of(lakehouse)
     record_effect(lakehouse, night_of(NIGHT + timedelta(days=7)), CONFIG)
     assert sorted(map(str, rows_of(lakehouse))) == sorted(map(str, before))
+
+
+def test_with_another_window_of_the_labels_no_user_of_a_week_is_lost(lakehouse: Lakehouse) -> None:
+    """Stored are labels of 14 days; those of ten, on one date for a training, aren't all."""
+    write_list(lakehouse, MONDAY, range(4))
+    write_list(lakehouse, MONDAY + timedelta(days=1), range(4, 40))
+    record_effect(lakehouse, night_of(), CONFIG)
+    other = load_config(overrides=["costs.missed_cancel=40", "labels.horizon_days=10"]).night
+    cancels = {"007": NOON + timedelta(days=11), "008": NOON + timedelta(days=13)}
+    days = [
+        {"user_id": user, "event_date": at.date(), "cancel_ts": at} for user, at in cancels.items()
+    ]
+    write(lakehouse, SESSION_DAYS, days)
+    write_missing_labels(lakehouse, [MONDAY], other.learning.labels, NIGHT)
+    write_list(lakehouse, MONDAY + timedelta(days=7), range(40, 60))
+    record_effect(lakehouse, night_of(NIGHT + timedelta(days=7)), other)
+    weeks = rows_of(lakehouse, slice="all", period="week", run_date=NIGHT + timedelta(days=7))
+    assert [(row["n_listed"], row["n_control"]) for row in weeks] == [(30, 10), (15, 5)]
+    # Listed on the Tuesday, with a gap of a day: the window of ten days ends on the second Friday.
+    assert [row["n_listed_cancel"] + row["n_control_cancel"] for row in weeks] == [1, 0]
+
+
+def test_of_users_whose_outcome_nobody_knows_nothing_is_told(lakehouse: Lakehouse) -> None:
+    write_list(lakehouse, MONDAY, range(4))
+    unknown = {"as_of": MONDAY, "horizon_days": 14, "gap_days": 1, "is_known": False}
+    write(lakehouse, LABELS, [unknown | {"user_id": f"{n:03}"} for n in range(4)])
+    assert record_effect(lakehouse, night_of(), CONFIG) == []
 
 
 def test_campaigns_and_shares_are_told_apart(lakehouse: Lakehouse) -> None:
