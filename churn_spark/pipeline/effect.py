@@ -8,6 +8,7 @@ from datetime import date as Date
 from datetime import timedelta
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.config import CostsConfig, LearningConfig
@@ -151,7 +152,10 @@ def _with_outcomes(
 
 
 def _read_contacts(lakehouse: Lakehouse, users: pd.DataFrame, days: int) -> pd.DataFrame:
-    """Of each user who was contacted within some days of a list: cost, and offer if reached.
+    """Of each user who was contacted in the days from the first list on: cost, offer if reached.
+
+    A contact that is made later counts for nothing, whatever list has led to it: what happened to
+    the user was known by then.
 
     Grain: (as_of, user_id). The offer is the first that was made to one who was reached; empty
     where none was, missing where nobody was reached.
@@ -160,11 +164,11 @@ def _read_contacts(lakehouse: Lakehouse, users: pd.DataFrame, days: int) -> pd.D
     columns = ["list_date", "user_id", "contact_ts", "offer", "cost", "outcome"]
     contacts = lakehouse.read_rows(CONTACTS, {"list_date": Between(first, last)}, columns)
     each = users[_KEYS].merge(contacts, on="user_id")
-    passed = [
-        (day - since).days for day, since in zip(each["list_date"], each["as_of"], strict=True)
+    moments = zip(each["as_of"], each["list_date"], each["contact_ts"], strict=True)
+    is_within = [
+        since <= day and made.date() < since + timedelta(days=days) for since, day, made in moments
     ]
-    within = each[pd.Series(passed, each.index, dtype=int).between(0, days - 1)]
-    within = within.sort_values("contact_ts")
+    within = each[np.array(is_within, dtype=bool)].sort_values("contact_ts")
     cost = within.groupby(_KEYS, as_index=False)["cost"].sum()
     made = within[within["outcome"] != NOT_REACHED]
     offers = made.assign(offer=made["offer"].replace("", None))

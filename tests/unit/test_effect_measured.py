@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -87,14 +88,18 @@ def write_list(
     )
 
 
-def write_contacts(lakehouse: Lakehouse, rows: Sequence[tuple[int, int, str, str]]) -> None:
+def write_contacts(
+    lakehouse: Lakehouse,
+    rows: Sequence[tuple[int, int, str, str]],
+    made_on: Mapping[int, datetime] = MappingProxyType({}),
+) -> None:
     write(
         lakehouse,
         CONTACTS,
         [
             {
                 "list_date": MONDAY + timedelta(days=day), "user_id": f"{n:03}", "channel": "call",
-                "contact_ts": NOON, "offer": offer, "cost": 2.0,
+                "contact_ts": made_on.get(n, NOON), "offer": offer, "cost": 2.0,
                 "outcome": outcome,
             }
             for n, day, offer, outcome in rows
@@ -143,12 +148,14 @@ def test_contacts_in_the_window_count_with_offer_and_cost(lakehouse: Lakehouse) 
         lakehouse,
         [
             (1, 0, "", "reached"), (1, 3, "month", "accepted"), (2, 0, "month", "not_reached"),
+            (9, 14, "month", "accepted"),
             (3, 14, "", "declined"), (5, 15, "month", "accepted"), (4, 0, "month", "reached"),
         ],
+        made_on={3: NOON + timedelta(days=14), 9: NOON + timedelta(days=15)},
     )  # fmt: skip
     record_effect(lakehouse, night_of(), CONFIG)
     [row] = rows_of(lakehouse, slice="all", period="total", basis="contact")
-    # 5 comes after the window, 2 in vain, 4 is withheld.
+    # 5 is of a list after the window, 9 was called after it; 2 in vain, 4 is withheld.
     assert (row["n_contacted"], row["n_contacted_cancel"]) == (2, 1)
     assert (row["n_control_contacted"], row["n_control_contacted_cancel"]) == (1, 0)
     [whole] = rows_of(lakehouse, slice="all", period="total", basis="listed")
@@ -237,12 +244,26 @@ def test_effect_is_told_with_what_is_still_needed(lakehouse: Lakehouse) -> None:
         "group, of whom 34.0 %"
     )
     assert "valid however often it is looked at): no significant effect yet" in told[1]
-    assert told[2].startswith("Of 100 contacted, ")
+    # Reached was everybody listed.
+    assert told[2].startswith("Of 100 contacted, 0.7 were kept (")
     assert told[3].startswith(
         "Contacts have cost 300; the value of the users kept minus that cost is "
     )
     assert told[4].startswith("To detect a reduction of the cancellations by a fifth takes about ")
     assert describe_effect([]) == []
+
+
+def test_before_anything_is_known_of_the_listed_no_contact_and_no_money_is_told(
+    lakehouse: Lakehouse,
+) -> None:
+    write_list(lakehouse, MONDAY, range(60))
+    write_contacts(lakehouse, [(n, 0, "", "reached") for n in range(60) if n % 4])
+    record_effect(lakehouse, night_of(), CONFIG)
+    found = rows_of(lakehouse, slice="all", period="total")
+    assert all(row["saved"] is not None for row in found)
+    told = describe_effect(found)
+    assert told[1] == "That is too few to say what the list has changed."
+    assert "kept" not in " ".join(told)
 
 
 def test_pages_show_the_effect(lakehouse: Lakehouse) -> None:
