@@ -25,6 +25,7 @@ from churn_spark.evaluation.treated import (
 from churn_spark.lakehouse.frames import Rows, collect, to_spark
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.timeline import Horizon
 from churn_spark.wording import count_of
 
 _KEYS: Final = ["as_of", "user_id"]
@@ -40,12 +41,26 @@ def read_treatment(
     one is long, times the nights from the first list of a campaign to the end of the last window;
     40,000 in a year of lists of 100.
     """
-    if config.is_lifetime or not dates:
+    if config.is_lifetime:
         return None
-    horizon, days = config.labels.horizon, timedelta(days=config.effect_days - 1)
-    first, last = min(dates) - days, horizon.end(max(dates)) - timedelta(days=1)
-    worked = read_worked_lists(lakehouse, first, last)
-    found = treatment_weights(worked, dates, horizon, config.effect_days)
+    return read_weights(lakehouse, dates, config.labels.horizon, config.effect_days)
+
+
+def read_weights(
+    lakehouse: Lakehouse,
+    dates: Collection[Date],
+    horizon: Horizon,
+    effect_days: int,
+    known_by: Date | None = None,
+) -> pd.DataFrame | None:
+    """The same for any window, which is cut where no more is known."""
+    if not dates:
+        return None
+    first, end = min(dates) - timedelta(days=effect_days - 1), horizon.end(max(dates))
+    last = min(end, known_by or end) - timedelta(days=1)
+    found = treatment_weights(
+        read_worked_lists(lakehouse, first, last), dates, horizon, effect_days
+    )
     return found if len(found) else None
 
 

@@ -22,6 +22,7 @@ from churn_spark.lakehouse.user_rows import read_dates
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BANDS
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
+from churn_spark.stores.contacts import are_contacted
 
 _LEVEL: Final = "last_subscription_level"
 _KEYS: Final = ("as_of", "user_id")
@@ -37,11 +38,13 @@ class Watched:
         as_of: the night.
         groups: all users first, then parts.
         measured_days: up to here the model's curves were held against what happened.
+        are_contacted: whether contacts since may have kept some.
     """
 
     as_of: date
     groups: tuple[GroupCurve, ...]
     measured_days: int
+    are_contacted: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | 
         groups = tuple(_groups(_read_watched(lakehouse, as_of, night, gap_days)))
         if groups:
             measured = bundle.checked.measured_days if bundle.checked else 0
-            return Watched(as_of, groups, measured)
+            return Watched(as_of, groups, measured, are_contacted(lakehouse, as_of, night))
     return None
 
 
