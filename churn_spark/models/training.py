@@ -2,14 +2,15 @@
 
 Validation users take part in no fit and no choice. A first model, the candidate, is grown on the
 training users and all dates but the newest. Its predictions for the stopping users decide the
-number of trees and the threshold; its predictions for the newest date decide the calibration.
+number of trees and the threshold; what trees grown like it, but not on a row's own user, predict
+for the newest date decides the calibration.
 The final model is then grown on training and stopping users and all dates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -28,6 +29,7 @@ from churn_spark.evaluation.treated import weights_in
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.class_weights import class_weight_of
+from churn_spark.models.crossed_margins import crossed_margins
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
@@ -127,8 +129,12 @@ def train_trees(
     final_plan = TreePlan(rounds.rounds, weight, seed, offset)
     native_text = fit_trees(fitted_on, encoding, config, final_plan, config.engine)
     later = fitted_on.where("as_of", [newest]).take(MAX_SCORED_ROWS) if has_earlier else stopping
+    margins = tree_margins(later, encoding, candidate, offset, rounds.rounds)
+    if has_earlier:
+        shorter_plan = replace(plan, rounds=rounds.rounds)
+        margins = crossed_margins(later, margins, first, encoding, config, shorter_plan)
     calibration = choose_calibration(
-        tree_margins(later, encoding, candidate, offset, rounds.rounds),
+        margins,
         later["label"].to_numpy(),
         later["user_id"].to_numpy(),
         seed=seed,

@@ -33,6 +33,7 @@ _COLUMNS = (
     "ks_statistic",
     "total_variation",
     "is_trending",
+    "is_breached",
 )
 
 
@@ -87,7 +88,7 @@ def read_distances(lakehouse: Lakehouse, nights: Sequence[Date]) -> dict[str, Di
     compared = {
         (row.feature, row.run_date): half_band(row.n_baseline, row.n_current)
         for row in rows
-        if row.comparison == TRAINING
+        if row.comparison == TRAINING and not row.is_breached
     }
     found = {
         feature: Distances(band, {}, {})
@@ -95,7 +96,8 @@ def read_distances(lakehouse: Lakehouse, nights: Sequence[Date]) -> dict[str, Di
         if night == nights[-1]
     }
     for row in rows:
-        # A night whose users can't be compared with the training rows tells nothing of them.
+        # A night whose users can't be compared with the training rows tells nothing of them, and
+        # one on which they had moved nothing of harmless wander.
         if row.comparison == TRAINING or (row.feature, row.run_date) not in compared:
             continue
         if row.feature in found:

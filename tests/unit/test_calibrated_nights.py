@@ -17,7 +17,7 @@ from churn_spark.monitoring.policy.history import Entry, calibration_at, last_be
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import to_json
 from churn_spark.monitoring.policy.replayed import count_differences
-from churn_spark.pipeline.calibrate import calibrate_if_due
+from churn_spark.pipeline.calibrate import calibrate_if_due, read_distances
 from churn_spark.serving.page_parts import describe_policy
 from churn_spark.stores.decisions import read_entries, write_night
 from tests.local_lakehouse import open_local
@@ -28,7 +28,9 @@ POLICY = load_config(overrides=["policy.calibration_nights=10", "policy.schedule
 FEATURES = {"songs": 0.02, "adverts": 0.01, "os": 0.015, "tenure": 0.4, "young": 0.4}
 
 
-def drift_row(day: date, feature: str, comparison: str, d: float) -> list[Any]:
+def drift_row(
+    day: date, feature: str, comparison: str, d: float, *, moved: bool = False
+) -> list[Any]:
     is_category = feature == "os"
     row = {
         "run_date": day,
@@ -44,6 +46,7 @@ def drift_row(day: date, feature: str, comparison: str, d: float) -> list[Any]:
         "ks_statistic": None if is_category else d,
         "total_variation": d if is_category else None,
         "is_trending": feature == "tenure",
+        "is_breached": moved,
     }
     return [row.get(name) for name in DRIFT.column_names]
 
@@ -106,6 +109,32 @@ def test_thresholds_follow_the_stored_drift_after_enough_nights(tmp_path: Path) 
     assert calibration_at(entries, night(10)) is None
     assert calibration_at(entries, night(11)) == calibration
     assert count_differences(entries) == 0
+
+
+def test_nights_on_which_a_feature_had_moved_tell_nothing_of_its_wander(tmp_path: Path) -> None:
+    lakehouse = open_local(tmp_path)
+    nights = [night(number) for number in range(1, N_NIGHTS + 1)]
+    rows = [
+        drift_row(day, feature, comparison, apart, moved=is_moved and comparison == "training")
+        for number, day in enumerate(nights, start=1)
+        # Songs have moved for some nights, and pages until tonight.
+        for feature, is_moved in (
+            ("songs", 4 <= number <= 6),
+            ("pages", number >= 4),
+            ("adverts", False),
+        )
+        for comparison, apart in (
+            ("training", 0.1),
+            ("previous_night", 0.02),
+            ("same_weekday", 0.3 if is_moved else 0.02),
+        )
+    ]
+    lakehouse.replace_rows(rows, DRIFT, {})
+    found = read_distances(lakehouse, nights)
+    assert sorted(found) == ["adverts", "songs"]
+    assert sorted(found["adverts"].weekly) == nights
+    assert sorted(found["songs"].weekly) == [*nights[:3], *nights[6:]]
+    assert max(found["songs"].weekly.values()) < 0.02**2
 
 
 def test_rerun_of_the_night_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -125,6 +125,25 @@ def test_threshold_is_where_wander_and_swing_seldom_go(
     assert found.others == {}
 
 
+def test_what_has_moved_keeps_its_threshold() -> None:
+    own = EntryThreshold(0.07, 0.25)
+    known = replace(FOUND, others={"songs": own})
+    state = replace(START, breached=("pages", "songs"), calibration=known)
+    after, _ = calibrate(state, wanders(0.04), FOLLOWS, TONIGHT)
+    assert after.calibration is not None
+    assert after.calibration.typical.enter > 0.15
+    assert after.calibration.of("songs") == own
+    assert after.calibration.of("pages") == FOUND.typical
+    # What is measured all the same, as older releases did, follows; so does what hasn't moved.
+    measured = (*wanders(0.04).features, replace(wanders(0.04).features[0], feature="songs"))
+    again, _ = calibrate(state, Wander(60, measured), FOLLOWS, TONIGHT)
+    assert again.calibration is not None
+    assert again.calibration.of("songs").enter > 0.15
+    calm, _ = calibrate(replace(state, breached=()), wanders(0.04), FOLLOWS, TONIGHT)
+    assert calm.calibration is not None
+    assert calm.calibration.others == {}
+
+
 def test_restless_feature_gets_a_line_of_its_own() -> None:
     quiet, restless = wanders(0.01).features, wanders(0.04, 1).features[0]
     found = find_thresholds(

@@ -7,6 +7,7 @@ features together give at most the allowed number. Why the estimate is what it i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
@@ -102,6 +103,10 @@ def calibrate(
     if held is not None:
         return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
     found = find_thresholds(wander, config, today)
+    measured = {move.feature for move in wander.features}
+    moved = [name for name in state.breached if name not in measured]
+    if state.calibration is not None and moved:
+        found = _keep(moved, state.calibration, found)
     return replace(state, calibration=found), Decision(today, "calibrate", "wander", _say(found))
 
 
@@ -158,6 +163,16 @@ def smallest_shift(enter: float, spread: float, band: float) -> float:
     distance = enter + band + _ONE_IN_20 * math.hypot(spread, _by_chance(band))
     # D of two normal distributions that are a shift apart is 2 * Phi(shift / 2) - 1.
     return round(2 * float(special.ndtri((1 + min(distance, 0.99)) / 2)), 2)
+
+
+def _keep(moved: Sequence[str], before: Calibration, found: Calibration) -> Calibration:
+    """The new thresholds, of features that have moved the ones that they had.
+
+    Drift that matters to nobody makes no bad night, and must not calibrate itself away either.
+    """
+    others = {**found.others, **{name: before.of(name) for name in moved}}
+    own = {name: one for name, one in sorted(others.items()) if one.enter != found.typical.enter}
+    return replace(found, others=own)
 
 
 def _threshold(

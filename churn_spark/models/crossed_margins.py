@@ -1,0 +1,65 @@
+"""What trees say of users that they were not grown on: margins to choose a calibration by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pandas as pd
+
+from churn_spark.arrays import Floats
+from churn_spark.config import LightGBMConfig
+from churn_spark.models.calibration_choice import MIN_POSITIVES
+from churn_spark.models.class_weights import class_weight_of
+from churn_spark.models.encoding import Encoding
+from churn_spark.models.estimators import TreePlan, fit_trees
+from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
+from churn_spark.models.margins import tree_margins
+from churn_spark.models.splits import bucket_of
+
+_N_PARTS: Final = 5
+_SEED: Final = 68
+
+
+def crossed_margins(
+    later: pd.DataFrame,
+    candidate: Floats,
+    learnt: LearntRows,
+    encoding: Encoding,
+    config: LightGBMConfig,
+    plan: TreePlan,
+) -> Floats:
+    """The margins of later rows, each by trees that were not grown on its user.
+
+    Windows of labels overlap, so of the users that they were grown on trees know part of the
+    outcomes of the next date, and look better there than they are. These users are dealt out to
+    five parts; what is said of a part comes from trees that were grown on the other four, as many
+    and in the same way, by LightGBM's own library (docs/adr/0068).
+
+    Args:
+        later: encoded rows of a later date, of those users and of others.
+        candidate: their margins by trees that were grown on all that was learnt from, shape
+            (rows,). They stay what is said of users who weren't learnt from; of all users where
+            there are fewer than 50 cancellations, of which the other parts may have none.
+        learnt: rows that the candidate was grown on.
+        encoding: of the features.
+        config: LightGBM's parameters.
+        plan: of the trees.
+
+    Returns:
+        Shape (rows,).
+    """
+    if learnt.n_positive < MIN_POSITIVES:
+        return candidate
+    rows, margins = learnt.take(MAX_COLLECTED_ROWS), candidate.copy()
+    part_of = {user: int(_N_PARTS * bucket_of(user, _SEED)) for user in rows["user_id"].unique()}
+    learnt_part, later_part = rows["user_id"].map(part_of), later["user_id"].map(part_of)
+    for part in range(_N_PARTS):
+        is_asked = (later_part == part).to_numpy()
+        if not is_asked.any():
+            continue
+        others = LearntRows.of_frame(rows[learnt_part != part], learnt.session)
+        own = replace(plan, class_weight=class_weight_of(others, config))
+        text = fit_trees(others, encoding, config, own, "lightgbm")
+        margins[is_asked] = tree_margins(later[is_asked], encoding, text, plan.offset)
+    return margins
