@@ -119,12 +119,10 @@ class Log:
         rows = pd.DataFrame(self.habits[week], columns=HABITS).assign(
             as_of=monday(week), user_id=self.ids[week].astype(str), label=happened.astype(float)
         )
-        first = max(0, week - EFFECT_WEEKS)
-        lists = [one for one in self.lists if one["as_of"].iloc[0] >= monday(first)]
-        if not knows or not lists:
+        if not knows or not self.lists:
             return rows
         weights = treatment_weights(
-            pd.concat(lists), [monday(week)], HORIZON, effect_days=7 * EFFECT_WEEKS
+            pd.concat(self.lists), [monday(week)], HORIZON, effect_days=7 * EFFECT_WEEKS
         )
         weighed = weigh_rows(rows, weights)
         return weighed[weighed["weight"] > 0]

@@ -155,7 +155,9 @@ def saved_by_contact(counts: Counts) -> Saved:
         return _limited((b - math.sqrt(root)) / a, (b + math.sqrt(root)) / a)
 
     value = (counts.control.share - counts.listed.share) / more
-    return Saved(value, within(_Z), within(boundary(counts.n)) if counts.is_enough else Bounds())
+    # A difference by chance over few contacts is any number: beyond 1 it is no share of users.
+    told = value if abs(value) <= 1 else math.nan
+    return Saved(told, within(_Z), within(boundary(counts.n)) if counts.is_enough else Bounds())
 
 
 def users_needed(counts: Counts, target: float) -> int | None:

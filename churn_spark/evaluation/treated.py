@@ -61,20 +61,25 @@ def worked_from(lists: pd.DataFrame, starts: Mapping[str, date]) -> pd.DataFrame
 def treatment_weights(
     lists: pd.DataFrame, as_of_dates: Iterable[date], horizon: Horizon, effect_days: int
 ) -> pd.DataFrame:
-    """What the outcomes of users count whom a list has named while it could change these.
+    """What the outcomes of users count whom a list has named while its campaign could change these.
 
     A list of date d acts on `[d, d + effect_days)`; the outcome of an as-of date is what happens
     from that date to the end of its window, the gap included: who is kept in the gap is seen in the
-    window. Where the two meet, whoever was listed counts 0, and whoever was withheld on all such
-    lists counts one over the chance of that: within a campaign the smallest share, since a larger
-    one keeps whom a smaller one had; of several campaigns the product, since they draw
+    window. Where the two meet for any list of a campaign, all count otherwise whom the campaign has
+    named before the window ends: whoever was listed counts 0, and whoever was withheld on all of
+    its lists counts one over the chance of that: within a campaign the smallest share, since a
+    larger one keeps whom a smaller one had; of several campaigns the product, since they draw
     independently. A campaign without control group has nobody who could stand for its users: they
     count once, as it happened.
+
+    Nobody is taken back before the campaign is over, since whether a later list names a user
+    depends on the draw: the reached may be suppressed, the kept come back, and the withheld do
+    neither.
 
     Grain: (as_of, user_id); `weight`: 0, 1 (no control group) or more. Who isn't in it counts once.
 
     Args:
-        lists: rows of `worked_from`.
+        lists: rows of `worked_from`, back to the first list of each campaign that still acts.
         as_of_dates: the dates of the outcomes.
         horizon: their window.
         effect_days: how long after a list's date a contact may still change what happens.
@@ -83,13 +88,17 @@ def treatment_weights(
         is_listed=(lists["assignment"] == LISTED) & (lists["control_share"] > 0),
         chance=lists["control_share"].where(lists["control_share"] > 0, 1.0),
     )
+    named = drawn.sort_values("as_of").drop_duplicates([*_DRAW, "is_listed", "chance"])
+    nights = lists[["campaign", "as_of"]].drop_duplicates()
     parts = [pd.DataFrame({"as_of": [], "user_id": [], WEIGHT: []}).astype({WEIGHT: np.float64})]
     for day in sorted(set(as_of_dates)):
         first, end = day - timedelta(days=effect_days - 1), horizon.end(day)
-        is_acting = [first <= one < end for one in drawn["as_of"]]
-        acting = drawn[np.array(is_acting, dtype=bool)]
-        by_campaign = acting.groupby(_DRAW, as_index=False).agg(
-            is_listed=("is_listed", "any"), chance=("chance", "min")
+        acting = {name for name, one in nights.itertuples(index=False) if first <= one < end}
+        is_before = np.array([one < end for one in named["as_of"]], dtype=bool)
+        by_campaign = (
+            named[is_before & named["campaign"].isin(acting)]
+            .groupby(_DRAW, as_index=False)
+            .agg(is_listed=("is_listed", "any"), chance=("chance", "min"))
         )
         by_user = by_campaign.groupby("user_id", as_index=False).agg(
             is_listed=("is_listed", "any"), chance=("chance", "prod")

@@ -8,6 +8,7 @@ from datetime import date as Date
 from datetime import timedelta
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.config import CostsConfig, LearningConfig
@@ -27,6 +28,7 @@ from churn_spark.monitoring.performance.effect import (
 )
 from churn_spark.pipeline.dates import newest_labelled
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.labels import write_missing_labels
 
 _KEYS: Final = ["as_of", "user_id"]
 _CAMPAIGN: Final = ["campaign", "control_share"]
@@ -49,7 +51,12 @@ def measure_effect(
     users = _of_weeks(lakehouse, weeks, last)
     if {*_by_week(users)} <= counted.keys():
         return []
-    outcomes = _with_outcomes(lakehouse, users, config)
+    known_by = config.labels.known_by(min(night.date, night.log.reached))
+    write_missing_labels(lakehouse, {*users["as_of"]}, config.labels, known_by)
+    known = read_cancels(lakehouse, users, config)
+    if known.empty:
+        return []
+    outcomes = _with_outcomes(lakehouse, known, config)
     found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
     told = {(week.campaign, week.control_share) for week in found}
     kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
@@ -129,10 +136,10 @@ def read_cancels(lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConf
 def _with_outcomes(
     lakehouse: Lakehouse, users: pd.DataFrame, config: LearningConfig
 ) -> pd.DataFrame:
-    """The users with what `count_parts` asks of them; those whose label is unknown left out."""
-    horizon, found = config.labels.horizon, read_cancels(lakehouse, users, config)
-    levels = read_known(lakehouse, SNAPSHOTS, found, [*_KEYS, "last_subscription_level"])
-    found = found.merge(levels, how="left", on=_KEYS)
+    """The users, of whom it is known whether they cancel, with what `count_parts` asks of them."""
+    horizon = config.labels.horizon
+    levels = read_known(lakehouse, SNAPSHOTS, users, [*_KEYS, "last_subscription_level"])
+    found = users.merge(levels, how="left", on=_KEYS)
     made = _read_contacts(lakehouse, found, horizon.gap_days + horizon.days)
     found = found.merge(made, how="left", on=_KEYS)
     return found.assign(
@@ -145,7 +152,10 @@ def _with_outcomes(
 
 
 def _read_contacts(lakehouse: Lakehouse, users: pd.DataFrame, days: int) -> pd.DataFrame:
-    """Of each user who was contacted within some days of a list: cost, and offer if reached.
+    """Of each user who was contacted in the days from the first list on: cost, offer if reached.
+
+    A contact that is made later counts for nothing, whatever list has led to it: what happened to
+    the user was known by then.
 
     Grain: (as_of, user_id). The offer is the first that was made to one who was reached; empty
     where none was, missing where nobody was reached.
@@ -154,11 +164,11 @@ def _read_contacts(lakehouse: Lakehouse, users: pd.DataFrame, days: int) -> pd.D
     columns = ["list_date", "user_id", "contact_ts", "offer", "cost", "outcome"]
     contacts = lakehouse.read_rows(CONTACTS, {"list_date": Between(first, last)}, columns)
     each = users[_KEYS].merge(contacts, on="user_id")
-    passed = [
-        (day - since).days for day, since in zip(each["list_date"], each["as_of"], strict=True)
+    moments = zip(each["as_of"], each["list_date"], each["contact_ts"], strict=True)
+    is_within = [
+        since <= day and made.date() < since + timedelta(days=days) for since, day, made in moments
     ]
-    within = each[pd.Series(passed, each.index, dtype=int).between(0, days - 1)]
-    within = within.sort_values("contact_ts")
+    within = each[np.array(is_within, dtype=bool)].sort_values("contact_ts")
     cost = within.groupby(_KEYS, as_index=False)["cost"].sum()
     made = within[within["outcome"] != NOT_REACHED]
     offers = made.assign(offer=made["offer"].replace("", None))

@@ -125,7 +125,7 @@ def register(
     trees, baseline = fitted
     known_by = config.labels.known_by(min(date, data.log.reached))
     built = build_bundle(data, trees, config)
-    bundle = with_checked_curves(lakehouse, built, data.described, known_by)
+    bundle = with_checked_curves(lakehouse, built, data.described, known_by, config.effect_days)
     about = training_key(lakehouse, date, config) | {
         "label_kind": config.labels.kind,
         "is_retrospective": str(config.is_lifetime),

@@ -75,6 +75,29 @@ def _label_lapses(
     return build_lapse_labels(users, pl.DataFrame(told), horizon, known_by)
 
 
+def write_missing_labels(
+    lakehouse: Lakehouse, dates: Collection[Date], config: LabelsConfig, known_by: Date
+) -> None:
+    """Write the labels of those dates that have none of the window.
+
+    A date was labelled when its snapshot was built; where another window is configured since, only
+    dates that are built anew get labels of it.
+
+    Args:
+        lakehouse: with the session days, and the snapshots of the dates.
+        dates: as-of dates.
+        config: window and gap of the labels, and what they say.
+        known_by: all that happened before this date is known.
+    """
+    of_window = horizon_of(config.horizon)
+
+    def has_none(day: Date) -> bool:
+        return not lakehouse.count_rows(LABELS, {"as_of": [day], **of_window})
+
+    if missing := [day for day in dates if has_none(day)]:
+        write_labels(lakehouse, missing, config, known_by)
+
+
 def find_unripe_dates(lakehouse: Lakehouse, horizon: Horizon, known_by: Date) -> list[Date]:
     """The as-of dates whose labels were not known when they were built, and are now."""
     newest_known = horizon.newest_known(known_by)

@@ -18,7 +18,7 @@ from churn_spark.monitoring.performance.arrival import DueLabels, arrival_rows, 
 from churn_spark.monitoring.performance.reach import LIST, ListCounts, reach_rows
 from churn_spark.pipeline.dates import LogDates, newest_labelled
 from churn_spark.pipeline.gather import Night
-from churn_spark.pipeline.labels import horizon_of
+from churn_spark.pipeline.labels import horizon_of, write_missing_labels
 from churn_spark.timeline import weekly_dates
 
 _KEYS: Final = ("as_of", "user_id")
@@ -34,9 +34,12 @@ def measure_lists(
 
     Of the lists as they are stored, at most of the newest four weeks.
     """
+    dates = unmeasured_lists(lakehouse, night, config)
+    known_by = config.labels.known_by(min(night.date, night.log.reached))
+    write_missing_labels(lakehouse, dates, config.labels, known_by)
     return [
         row
-        for date in unmeasured_lists(lakehouse, night, config)
+        for date in dates
         for row in reach_rows(count_list(lakehouse, date, config), config.labels.horizon_days)
     ]
 

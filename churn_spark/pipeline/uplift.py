@@ -28,7 +28,7 @@ from churn_spark.models.uplift.model import RISK, Campaign, UpliftModel, uplift_
 from churn_spark.models.uplift.store import keep_uplift, load_uplift
 from churn_spark.monitoring.policy.evidence import Evidence, OrderEvidence
 from churn_spark.monitoring.policy.history import Entry
-from churn_spark.monitoring.policy.order import BY_EFFECT
+from churn_spark.monitoring.policy.order import BY_EFFECT, STANDS_DAYS
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.pipeline.dates import newest_labelled
 from churn_spark.pipeline.effect import (
@@ -42,8 +42,6 @@ from churn_spark.stores.decisions import read_entries
 from churn_spark.timeline import days_after
 
 _KEYS: Final = ["as_of", "user_id"]
-_STANDS_DAYS: Final = 28
-"""So long a list goes by the newest decision; after that it is by risk."""
 
 
 def order_if_due(
@@ -103,7 +101,7 @@ def find_order(
     """
     if not config.enabled or not lakehouse.exists(CONTACTS):
         return None
-    recent = read_entries(lakehouse, days_after(date, -_STANDS_DAYS))
+    recent = read_entries(lakehouse, days_after(date, -STANDS_DAYS))
     decided = [entry for entry in recent if entry.decision.night < date and _order_of(entry)]
     if not decided or decided[-1].decision.rule != BY_EFFECT:
         return None

@@ -86,6 +86,7 @@ class EvaluationData:
         primary: the model that the report is about.
         staying: how long the users of the headline cell stayed beside what was expected, all users
             first; empty where that isn't forecast, or hardly anybody has cancelled.
+        are_contacted: whether contacts may have kept some of them.
     """
 
     card: ModelCard
@@ -97,6 +98,7 @@ class EvaluationData:
     costs: CostsConfig
     primary: str = "lightgbm"
     staying: tuple[GroupCurve, ...] = ()
+    are_contacted: bool = False
 
     @property
     def cell(self) -> str:

@@ -15,7 +15,12 @@ from churn_spark.reports.mistakes import mistakes_section
 from churn_spark.reports.money import costs_section
 from churn_spark.reports.page import Block, Caution, Facts, Page, Section
 from churn_spark.reports.ranking import curves_section, ladder_section
-from churn_spark.reports.staying import describe_staying, draw_staying, tabulate_staying
+from churn_spark.reports.staying import (
+    MAY_BE_KEPT,
+    describe_staying,
+    draw_staying,
+    tabulate_staying,
+)
 from churn_spark.reports.summary import (
     CELL_MEANINGS,
     answer,
@@ -86,6 +91,7 @@ def _staying_section(data: EvaluationData) -> Section:
     everybody, *parts = data.staying
     who = f"first seen as of {dates_in_words(data.card.test_dates)}"
     blocks: list[Block] = [
+        *([MAY_BE_KEPT] if data.are_contacted else []),
         draw_staying(data.staying, _PANELS, who),
         tabulate_staying([everybody], f"Still there after so many days, of users {who}"),
     ]

@@ -20,7 +20,7 @@ from churn_spark.reports.canvas import (
     WARM,
     canvas,
 )
-from churn_spark.reports.page import Cell, Picture, Table
+from churn_spark.reports.page import Caution, Cell, Picture, Table
 from churn_spark.reports.words import interval, percent
 from churn_spark.wording import count_of
 
@@ -35,6 +35,13 @@ _COLOURS: Final = {
     "tenure_band=30 to 90 days": GOLD,
     "tenure_band=over 90 days": ACCENT,
 }
+
+
+MAY_BE_KEPT: Final = Caution(
+    "Contacts may have kept some of these users: what happened is with them, and what was expected "
+    "is without."
+)
+"""Of a section that counts each user as it happened."""
 
 
 def describe_staying(everybody: GroupCurve, who: str) -> str:

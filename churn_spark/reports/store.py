@@ -25,6 +25,7 @@ from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, select_primary
 from churn_spark.reports.timelines import read_timelines
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
+from churn_spark.stores.contacts import are_contacted
 
 PRIMARY = "lightgbm"
 
@@ -61,6 +62,7 @@ def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
         costs=costs,
         primary=PRIMARY,
         staying=read_staying(lakehouse, primary, card.gap_days, end),
+        are_contacted=are_contacted(lakehouse, min(card.test_dates), end),
     )
 
 

@@ -146,6 +146,11 @@ def forget_inbox(lakehouse: Lakehouse, batches: Iterable[Batch]) -> None:
         lakehouse.files.delete(f"{INBOX}/{batch.source}")
 
 
+def are_contacted(lakehouse: Lakehouse, first: date, end: date) -> bool:
+    """Whether users of lists from a date on, up to before another one, were contacted."""
+    return any(first <= day < end for day in lakehouse.partition_values(CONTACTS, "list_date"))
+
+
 def merge_contacts(lakehouse: Lakehouse, batches: Sequence[Batch], users: UserIds) -> list[Batch]:
     """Bring contacts into the table, in one commit; the last one of a name counts.
 

@@ -41,6 +41,21 @@ def test_saving_is_control_less_listed_with_the_interval_of_agresti_and_caffo() 
     assert saved.always.high == pytest.approx(first - second + reach * error)
 
 
+@given(sides(), sides())
+def test_saving_of_contacts_is_a_share_within_its_bounds(listed: Side, control: Side) -> None:
+    saved = saved_by_contact(Counts(listed, control))
+    if not math.isnan(saved.value):
+        assert -1 <= saved.value <= 1
+        assert saved.always.low <= saved.value <= saved.always.high
+
+
+def test_nothing_is_told_of_few_contacts_beside_a_larger_difference() -> None:
+    """Ten of a hundred saved by thirty contacts of nine hundred: three cancels a contact."""
+    saved = saved_by_contact(Counts(Side(900, 90, 30, 4), Side(100, 20)))
+    assert math.isnan(saved.value)
+    assert saved.always.high == 1.0
+
+
 def test_contact_is_what_makes_both_sides_alike() -> None:
     """Each saving of a grid is tried: is it within the boundary, it is in the interval."""
     saved = saved_by_contact(MANY)
@@ -85,7 +100,9 @@ def test_per_contact_is_the_saving_over_the_reached(listed: Side, control: Side)
     more = listed.n_contacted / listed.n - control.n_contacted / control.n
     if more > 0:
         whole = saved_by_listing(Counts(listed, control)).value
-        assert saved.value == pytest.approx(whole / more)
+        assert saved.value == pytest.approx(
+            whole / more if abs(whole / more) <= 1 else math.nan, nan_ok=True
+        )
         # Whether nothing is saved is one question, whoever is reached.
         if math.isfinite(saved.once.low) and saved.once.low > 0:
             assert saved_by_listing(Counts(listed, control)).once.low > 0

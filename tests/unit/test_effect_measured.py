@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,12 +16,20 @@ from pages import read
 
 from churn_spark.config import load_config
 from churn_spark.contracts.registry_state import RegistryState
-from churn_spark.contracts.tables import CONTACTS, EFFECT, LABELS, RETENTION_LISTS, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    CONTACTS,
+    EFFECT,
+    LABELS,
+    RETENTION_LISTS,
+    SESSION_DAYS,
+    SNAPSHOTS,
+)
 from churn_spark.evaluation.effect import Counts, Side
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.performance.effect import Part, Week, describe_effect, effect_rows
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.labels import write_missing_labels
 from churn_spark.pipeline.monitor import record_effect
 from churn_spark.reports.night.page import render_night
 from churn_spark.serving.page_parts import describe_campaign, describe_health, render
@@ -80,14 +89,18 @@ def write_list(
     )
 
 
-def write_contacts(lakehouse: Lakehouse, rows: Sequence[tuple[int, int, str, str]]) -> None:
+def write_contacts(
+    lakehouse: Lakehouse,
+    rows: Sequence[tuple[int, int, str, str]],
+    made_on: Mapping[int, datetime] = MappingProxyType({}),
+) -> None:
     write(
         lakehouse,
         CONTACTS,
         [
             {
                 "list_date": MONDAY + timedelta(days=day), "user_id": f"{n:03}", "channel": "call",
-                "contact_ts": NOON, "offer": offer, "cost": 2.0,
+                "contact_ts": made_on.get(n, NOON), "offer": offer, "cost": 2.0,
                 "outcome": outcome,
             }
             for n, day, offer, outcome in rows
@@ -136,12 +149,14 @@ def test_contacts_in_the_window_count_with_offer_and_cost(lakehouse: Lakehouse) 
         lakehouse,
         [
             (1, 0, "", "reached"), (1, 3, "month", "accepted"), (2, 0, "month", "not_reached"),
+            (9, 14, "month", "accepted"),
             (3, 14, "", "declined"), (5, 15, "month", "accepted"), (4, 0, "month", "reached"),
         ],
+        made_on={3: NOON + timedelta(days=14), 9: NOON + timedelta(days=15)},
     )  # fmt: skip
     record_effect(lakehouse, night_of(), CONFIG)
     [row] = rows_of(lakehouse, slice="all", period="total", basis="contact")
-    # 5 comes after the window, 2 in vain, 4 is withheld.
+    # 5 is of a list after the window, 9 was called after it; 2 in vain, 4 is withheld.
     assert (row["n_contacted"], row["n_contacted_cancel"]) == (2, 1)
     assert (row["n_control_contacted"], row["n_control_contacted_cancel"]) == (1, 0)
     [whole] = rows_of(lakehouse, slice="all", period="total", basis="listed")
@@ -186,6 +201,33 @@ def test_weeks_add_up_and_a_night_that_knows_no_more_writes_nothing(lakehouse: L
     assert sorted(map(str, rows_of(lakehouse))) == sorted(map(str, before))
 
 
+def test_with_another_window_of_the_labels_no_user_of_a_week_is_lost(lakehouse: Lakehouse) -> None:
+    """Stored are labels of 14 days; those of ten, on one date for a training, aren't all."""
+    write_list(lakehouse, MONDAY, range(4))
+    write_list(lakehouse, MONDAY + timedelta(days=1), range(4, 40))
+    record_effect(lakehouse, night_of(), CONFIG)
+    other = load_config(overrides=["costs.missed_cancel=40", "labels.horizon_days=10"]).night
+    cancels = {"007": NOON + timedelta(days=11), "008": NOON + timedelta(days=13)}
+    days = [
+        {"user_id": user, "event_date": at.date(), "cancel_ts": at} for user, at in cancels.items()
+    ]
+    write(lakehouse, SESSION_DAYS, days)
+    write_missing_labels(lakehouse, [MONDAY], other.learning.labels, NIGHT)
+    write_list(lakehouse, MONDAY + timedelta(days=7), range(40, 60))
+    record_effect(lakehouse, night_of(NIGHT + timedelta(days=7)), other)
+    weeks = rows_of(lakehouse, slice="all", period="week", run_date=NIGHT + timedelta(days=7))
+    assert [(row["n_listed"], row["n_control"]) for row in weeks] == [(30, 10), (15, 5)]
+    # Listed on the Tuesday, with a gap of a day: the window of ten days ends on the second Friday.
+    assert [row["n_listed_cancel"] + row["n_control_cancel"] for row in weeks] == [1, 0]
+
+
+def test_of_users_whose_outcome_nobody_knows_nothing_is_told(lakehouse: Lakehouse) -> None:
+    write_list(lakehouse, MONDAY, range(4))
+    unknown = {"as_of": MONDAY, "horizon_days": 14, "gap_days": 1, "is_known": False}
+    write(lakehouse, LABELS, [unknown | {"user_id": f"{n:03}"} for n in range(4)])
+    assert record_effect(lakehouse, night_of(), CONFIG) == []
+
+
 def test_campaigns_and_shares_are_told_apart(lakehouse: Lakehouse) -> None:
     write_list(lakehouse, MONDAY, range(40))
     write_list(lakehouse, MONDAY + timedelta(days=3), range(40), campaign="summer")
@@ -211,12 +253,26 @@ def test_effect_is_told_with_what_is_still_needed(lakehouse: Lakehouse) -> None:
         "group, of whom 34.0 %"
     )
     assert "valid however often it is looked at): no significant effect yet" in told[1]
-    assert told[2].startswith("Of 100 contacted, ")
+    # Reached was everybody listed.
+    assert told[2].startswith("Of 100 contacted, 0.7 were kept (")
     assert told[3].startswith(
         "Contacts have cost 300; the value of the users kept minus that cost is "
     )
     assert told[4].startswith("To detect a reduction of the cancellations by a fifth takes about ")
     assert describe_effect([]) == []
+
+
+def test_before_anything_is_known_of_the_listed_no_contact_and_no_money_is_told(
+    lakehouse: Lakehouse,
+) -> None:
+    write_list(lakehouse, MONDAY, range(60))
+    write_contacts(lakehouse, [(n, 0, "", "reached") for n in range(60) if n % 4])
+    record_effect(lakehouse, night_of(), CONFIG)
+    found = rows_of(lakehouse, slice="all", period="total")
+    assert all(row["saved"] is not None for row in found)
+    told = describe_effect(found)
+    assert told[1] == "That is too few to say what the list has changed."
+    assert "kept" not in " ".join(told)
 
 
 def test_pages_show_the_effect(lakehouse: Lakehouse) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from churn_spark.contracts.tables import (
     LOG_DATES,
     PERFORMANCE,
     RETENTION_LISTS,
+    SESSION_DAYS,
     SNAPSHOTS,
     TableSpec,
 )
@@ -150,6 +151,17 @@ def test_list_of_a_date_on_which_nobody_cancels_is_counted_once(lakehouse: Lakeh
     assert [row["n_positive"] for row in rows] == [0]
     store(lakehouse, rows)
     assert unmeasured_lists(lakehouse, night_of(NIGHT + timedelta(days=1)), CONFIG.learning) == []
+
+
+def test_list_is_measured_by_labels_of_the_window_that_is_configured(lakehouse: Lakehouse) -> None:
+    """Stored are those of 14 days."""
+    write_date(lakehouse, MONDAY, n_listed=8)
+    cancels = datetime.combine(MONDAY + timedelta(days=5), time(12))
+    day = {"event_date": cancels.date(), "user_id": "03", "cancel_ts": cancels}
+    write(lakehouse, SESSION_DAYS, [day])
+    learning = load_config(overrides=["labels.horizon_days=10"]).learning
+    [reach] = list_reaches(measure_lists(lakehouse, night_of(), learning))
+    assert (reach.n_listed, reach.n_positive, reach.reached) == (8, 1, 1.0)
 
 
 def test_list_is_taken_as_it_was_sent_without_users_who_were_erased(lakehouse: Lakehouse) -> None:

@@ -21,6 +21,7 @@ from churn_spark.reports.night.lengths import lengths_sections
 from churn_spark.reports.night.page import render_night
 from churn_spark.reports.night.scored import Scored, Watched
 from churn_spark.reports.night.survival import survival_sections
+from churn_spark.reports.staying import MAY_BE_KEPT
 
 AS_OF = date(2018, 11, 1)
 CHANCES = np.linspace(0.4, 0.01, 300)
@@ -75,6 +76,13 @@ def test_what_was_expected_wrongly_stands_out(night: NightData) -> None:
         (section,) = survival_sections(data)
         month = section.blocks[1].rows[2]
         assert (month[5].tone == "number loud") is is_loud
+
+
+def test_section_says_where_contacts_may_have_kept_users(night: NightData) -> None:
+    for are_contacted in (True, False):
+        found = replace(watched(), are_contacted=are_contacted)
+        (section,) = survival_sections(replace(night, scored=Scored(watched=found)))
+        assert (MAY_BE_KEPT in section.blocks) == are_contacted
 
 
 def test_log_that_is_too_short_is_said(night: NightData) -> None:

@@ -15,7 +15,13 @@ import pytest
 
 from churn_spark.config import load_config
 from churn_spark.contracts.survival import EXPECTED_DAYS, SURVIVAL_DAYS, survival_columns
-from churn_spark.contracts.tables import RETENTION_LISTS, SCORES, SESSION_DAYS, SNAPSHOTS
+from churn_spark.contracts.tables import (
+    CONTACTS,
+    RETENTION_LISTS,
+    SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+)
 from churn_spark.evaluation.list_length import describe_plan
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.learnt_rows import LearntRows
@@ -171,13 +177,13 @@ def described(n: int) -> LearntRows:
 
 
 def test_curves_are_checked_by_what_was_known_of_validation_users(lakehouse: Lakehouse) -> None:
-    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), NIGHT)
+    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), NIGHT, 30)
     assert found.checked is not None
     assert found.checked.days.tolist() == [*SURVIVAL_DAYS]
     # One of the six was learnt from, one cancels after tonight.
     assert found.checked.cancels.tolist() == [2, 0, 0, 2, 0]
     earlier = with_checked_curves(
-        lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30)
+        lakehouse, small_bundle(), described(N_USERS), OLD + timedelta(days=30), 30
     )
     assert earlier.checked is not None
     assert earlier.checked.cancels.tolist() == [2, 0, 0, 0, 0]
@@ -187,7 +193,7 @@ def test_curves_are_checked_by_what_was_known_of_validation_users(lakehouse: Lak
 def test_window_begins_after_the_gap(lakehouse: Lakehouse) -> None:
     """Of the 40 days since, 39 are of the window: nothing of the night itself is known."""
     day = OLD + timedelta(days=40)
-    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), day)
+    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), day, 30)
     assert found.checked is not None
     assert found.checked.cancels.tolist() == [2, 0, 0, 0, 0]
 
@@ -196,11 +202,40 @@ def test_user_of_several_dates_counts_once(lakehouse: Lakehouse) -> None:
     rows = described(N_USERS).where("split", ["validation"]).take(N_USERS)
     session: Any = None
     twice = LearntRows(session, lambda: session, pd.concat([rows, rows], ignore_index=True))
-    found = with_checked_curves(lakehouse, small_bundle(), twice, NIGHT)
+    found = with_checked_curves(lakehouse, small_bundle(), twice, NIGHT, 30)
     assert found.checked is not None
     assert found.checked.cancels.tolist() == pytest.approx([2, 0, 0, 2, 0])
 
 
+def test_curves_are_checked_by_those_whom_no_contact_may_have_kept(lakehouse: Lakehouse) -> None:
+    """Half of the users are on a list after the window: of them the withheld one is left."""
+    listed_on = OLD + timedelta(days=18)
+    drawn = {"campaign": "spring", "control_share": 0.25}
+    listed = [
+        drawn
+        | {"as_of": listed_on, "user_id": f"{n:02}"}
+        | {"assignment": "control" if n == 12 else "listed"}
+        for n in range(9, 40)
+    ]
+    write(lakehouse, RETENTION_LISTS, listed)
+    before = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), NIGHT, 30)
+    noon = datetime.combine(listed_on, time(12))
+    contact = {"list_date": listed_on, "user_id": "15", "contact_ts": noon, "channel": "call"}
+    write(lakehouse, CONTACTS, [contact | {"offer": "", "cost": 0.0, "outcome": "reached"}])
+    found = with_checked_curves(lakehouse, small_bundle(), described(N_USERS), NIGHT, 30)
+    assert before.checked is not None
+    assert found.checked is not None
+    # 3 and 6 count once, 12 four times, and 15 no more: as much as two of equal weight.
+    assert before.checked.cancels.tolist() == [2, 0, 0, 2, 0]
+    assert found.checked.cancels == pytest.approx(np.array([2, 0, 0, 4, 0]) * 6 / 18)
+    ratio = found.checked.expected[0] / before.checked.expected[0]
+    # Of 58 users 28 were never named.
+    assert ratio == pytest.approx((28 + 4) / 58 * 6 / 18, rel=0.03)
+    watched = read_scored(lakehouse, NIGHT, COSTS, small_bundle()).watched
+    assert watched is not None
+    assert watched.are_contacted
+
+
 def test_label_without_cancels_has_no_curves_to_check(lakehouse: Lakehouse) -> None:
     bundle = replace(small_bundle(), label={"kind": "lifetime", "horizon_days": 14, "gap_days": 1})
-    assert with_checked_curves(lakehouse, bundle, described(N_USERS), NIGHT) is bundle
+    assert with_checked_curves(lakehouse, bundle, described(N_USERS), NIGHT, 30) is bundle

@@ -17,6 +17,7 @@ from churn_spark.contracts.tables import SESSION_DAYS
 from churn_spark.evaluation.kaplan_meier import GroupCurve
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.evaluation import build_page, render_evaluation
+from churn_spark.reports.staying import MAY_BE_KEPT
 from churn_spark.reports.store import read_staying
 
 FIRST, SECOND, END = date(2018, 11, 5), date(2018, 11, 12), date(2018, 12, 1)
@@ -104,6 +105,15 @@ def test_page_shows_happened_beside_expected(
     names = {row[0].text for row in section.blocks[2].rows}
     assert names == {"paid users", "registered over 90 days"}
     assert "How long users stay" in read(render_evaluation(replace(data, staying=staying))).headings
+
+
+def test_page_says_where_contacts_may_have_kept_users(
+    data: EvaluationData, staying: tuple[GroupCurve, ...]
+) -> None:
+    for are_contacted in (True, False):
+        page = build_page(replace(data, staying=staying, are_contacted=are_contacted))
+        (section,) = (one for one in page.sections if one.anchor == "staying")
+        assert (MAY_BE_KEPT in section.blocks) == are_contacted
 
 
 def test_page_leaves_it_out_where_it_is_not_forecast(data: EvaluationData) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_spark.contracts.survival import CAP_DAYS, FEE_DAYS, SURVIVAL_DAYS, survival_columns
+from churn_spark.evaluation.treated import treatment_weights, weigh_rows, weights_in
 from churn_spark.models.offset import Offset
 from churn_spark.models.survival.checked import CheckedCurves, check_curves
 from churn_spark.models.survival.curves import Curves
 from churn_spark.models.survival.shapes import knots_of, shape_of
 from churn_spark.scoring.scores import value_at_risk
+from churn_spark.timeline import Horizon
 
 DAYS = knots_of(14)
 CHANCES = st.floats(0.0, 1.0)
@@ -147,6 +150,32 @@ def test_right_curves_expect_what_happens() -> None:
     assert found.cancels[:4] == pytest.approx(found.expected[:4], rel=0.07)
     assert found.measured_days == 60
     assert found.up_to(60) == pytest.approx((found.cancels[:4].sum(), found.expected[:4].sum()))
+
+
+def test_right_curves_expect_what_happens_where_calls_keep_users() -> None:
+    """Called are nine of ten after a row's window of 14 days, and half of them stay for good."""
+    rng, n, share, called_on = np.random.default_rng(3), 40_000, 0.1, 16.0
+    day, horizon = date(2026, 3, 2), Horizon(days=90, gap_days=1)
+    rows = pd.DataFrame({"as_of": day, "user_id": [f"u{i}" for i in range(n)]})
+    curves = Curves(DAYS, np.tile(0.01 * DAYS, (n, 1)))
+    cancelled, is_withheld = rng.exponential(1 / 0.01, n), rng.random(n) < share
+    is_named = cancelled > called_on
+    is_kept = is_named & ~is_withheld & (rng.random(n) < 0.5)
+    lists = rows[is_named].assign(
+        as_of=day + timedelta(days=int(called_on) + 1),
+        campaign="spring",
+        assignment=np.where(is_withheld, "control", "listed")[is_named],
+        control_share=share,
+    )
+    weights = weights_in(weigh_rows(rows, treatment_weights(lists, [day], horizon, 30)))
+    days, watched = np.where(is_kept, np.inf, cancelled), np.full(n, 60.0)
+    found = check_curves(curves, days, watched, np.ones(n), weights)
+    happened, expected = found.up_to(60)
+    # As many tell as much: not the ten thousand that they stand for.
+    assert 1_500 < happened < 3_500
+    assert abs(happened - expected) < 3 * math.sqrt(happened)
+    as_it_happened = check_curves(curves, days, watched, np.ones(n)).up_to(60)
+    assert as_it_happened[0] < 0.8 * as_it_happened[1]
 
 
 def test_user_seen_on_several_dates_counts_as_one() -> None:

@@ -38,10 +38,14 @@ def weight_of(lists, user="u", day=DAY, effect_days=30):
 def oracle(user, day, lists, horizon, effect_days):
     """Row by row, list by list, day by day."""
     outcome = {day + timedelta(days=n) for n in range(horizon.gap_days + horizon.days)}
+    acting = {
+        row.campaign
+        for row in lists.itertuples()
+        if outcome & {row.as_of + timedelta(days=n) for n in range(effect_days)}
+    }
     shares, weight = {}, None
     for row in lists.itertuples():
-        acts = {row.as_of + timedelta(days=n) for n in range(effect_days)}
-        if row.user_id != user or not acts & outcome:
+        if row.user_id != user or row.campaign not in acting or row.as_of > max(outcome):
             continue
         weight = 1.0 if weight is None else weight
         if row.control_share == 0:
@@ -92,6 +96,12 @@ def test_weights_are_those_of_a_reading_row_by_row(lists, effect_days, gap_days,
 )
 def test_a_list_acts_from_its_date_until_its_effect_is_over(days, weight):
     assert weight_of(lists_of((days, "u", "a", "listed", 0.1))) == weight
+
+
+@pytest.mark.parametrize(("last", "weight"), [(-30, None), (-29, 0.0), (14, 0.0), (15, None)])
+def test_who_was_listed_once_is_left_out_until_the_campaign_is_over(last, weight):
+    lists = lists_of((-90, "u", "a", "listed", 0.1), (last, "v", "a", "control", 0.1))
+    assert weight_of(lists) == weight
 
 
 def test_a_smaller_share_of_a_campaign_and_the_product_of_several_count():

@@ -29,8 +29,14 @@ def lakehouse(tmp_path: Path) -> Lakehouse:
     return open_local(tmp_path)
 
 
-def write_list(lakehouse: Lakehouse, days: int, share: float = 0.25, campaign: str = "a") -> None:
-    """Three users, the first of whom is withheld where anybody is."""
+def write_list(
+    lakehouse: Lakehouse,
+    days: int,
+    share: float = 0.25,
+    campaign: str = "a",
+    users: Sequence[str] = "uvw",
+) -> None:
+    """Some users, the first of three of whom is withheld where anybody is."""
     day = DAY + timedelta(days=days)
     rows = [
         {
@@ -40,7 +46,7 @@ def write_list(lakehouse: Lakehouse, days: int, share: float = 0.25, campaign: s
             "campaign": campaign,
             "control_share": share,
         }
-        for user in "uvw"
+        for user in users
     ]
     whole = [tuple(row.get(name) for name in RETENTION_LISTS.column_names) for row in rows]
     lakehouse.replace_rows(whole, RETENTION_LISTS, {"as_of": [day]})
@@ -87,6 +93,14 @@ def test_only_lists_that_act_within_the_outcome_are_read(
     write_list(lakehouse, days)
     write_contact(lakehouse, days)
     assert (weights_of(lakehouse) is not None) == is_changed
+
+
+def test_of_a_campaign_that_acts_all_lists_are_read(lakehouse: Lakehouse) -> None:
+    write_list(lakehouse, -200)
+    write_contact(lakehouse, -200)
+    assert weights_of(lakehouse) is None
+    write_list(lakehouse, 0, users="x")
+    assert weights_of(lakehouse) == {"u": 4.0, "v": 0.0, "w": 0.0, "x": 0.0}
 
 
 def test_lists_before_the_first_contact_were_not_worked_from(lakehouse: Lakehouse) -> None:

@@ -26,7 +26,7 @@ class CheckedCurves:
 
     Attributes:
         days: ends of the stretches, shape (days,).
-        cancels: users who cancelled in it and were watched, shape (days,).
+        cancels: users who cancelled in it and were watched, shape (days,); of equal weight.
         expected: cancels that the curves expected of the users watched, shape (days,).
     """
 
@@ -72,7 +72,11 @@ class CheckedCurves:
 
 
 def check_curves(
-    curves: Curves, cancelled: Floats, watched: Floats, counts: Floats
+    curves: Curves,
+    cancelled: Floats,
+    watched: Floats,
+    counts: Floats,
+    weights: Floats | None = None,
 ) -> CheckedCurves:
     """Cancels and expected cancels of each stretch, from rows of earlier dates.
 
@@ -87,12 +91,19 @@ def check_curves(
             (rows,).
         counts: what each row counts, one over the rows of its user, shape (rows,): one user's
             cancellation, seen from several dates, tells as much as one.
+        weights: times that, where contacts may have changed what happened, shape (rows,); cancels
+            and expected cancels are then as many as rows of equal weight would tell as much with.
     """
+    weighed = counts if weights is None else counts * weights
     steps = np.diff(curves.hazards, axis=1, prepend=0.0)
     starts, ends = np.append(0.0, curves.days[:-1]), curves.days
     lived = np.minimum(cancelled, watched)[:, None]
     shares = np.clip((lived - starts) / (ends - starts), 0.0, 1.0)
     seen = np.where(cancelled < watched, cancelled, np.inf)[:, None]
-    return CheckedCurves(
-        ends, counts @ ((seen >= starts) & (seen < ends)), counts @ (steps * shares)
-    )
+    in_stretch = (seen >= starts) & (seen < ends)
+    happened, expected = weighed @ in_stretch, weighed @ (steps * shares)
+    if weights is not None and happened.sum() > 0:
+        # Kish's effective number, as in `evaluation.weights`, of those who cancel.
+        size = happened.sum() / ((weighed * weights) @ in_stretch).sum()
+        happened, expected = happened * size, expected * size
+    return CheckedCurves(ends, happened, expected)

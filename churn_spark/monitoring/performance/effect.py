@@ -225,12 +225,13 @@ def describe_effect(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     row = of_all[LISTED]
     counts, n_weeks = part_of(row).counts, int(row["n_weeks"])
     told = [_describe_counts(row, counts, n_weeks), _describe_saved(row)]
-    if CONTACT in of_all and of_all[CONTACT]["saved"] is not None:
+    is_told = _is_told(row)
+    if is_told and CONTACT in of_all and of_all[CONTACT]["saved"] is not None:
         told.append(_describe_contact(of_all[CONTACT]))
     if counts.control.n_contacted:
         n = count_of(counts.control.n_contacted, "withheld user was", "withheld users were")
         told.append(f"{n} contacted all the same, so the effect of the calls is underestimated.")
-    if row.get("net") is not None:
+    if is_told and row.get("net") is not None:
         told.append(_describe_money(row))
     return [*told, *_describe_need(counts, n_weeks)]
 
@@ -249,9 +250,14 @@ def _share(side: Side) -> str:
     return percent(side.share, 1) if side.n else "nobody"
 
 
+def _is_told(row: Mapping[str, Any]) -> bool:
+    """Whether anything can be said of the listed; where not, nor of contacts and money."""
+    return None not in (row["saved"], row["always_low"], row["always_high"])
+
+
 def _describe_saved(row: Mapping[str, Any]) -> str:
     saved, low, high = row["saved"], row["always_low"], row["always_high"]
-    if saved is None or low is None or high is None:
+    if not _is_told(row):
         return "That is too few to say what the list has changed."
     verdict = "no significant effect yet"
     if low > 0:
@@ -268,8 +274,8 @@ def _describe_contact(row: Mapping[str, Any]) -> str:
     ends = row["always_low"], row["always_high"]
     within = "" if None in ends else f" ({per_100(ends[0])} to {per_100(ends[1])})"
     return (
-        f"Of 100 contacted, {per_100(row['saved'])}{within}, if the whole effect of the list is "
-        f"attributed to the {count_of(int(row['n_contacted']), 'user')} who were contacted."
+        f"Of 100 contacted, {per_100(row['saved'])} were kept{within}, if the whole effect of the "
+        f"list is attributed to the {count_of(int(row['n_contacted']), 'user')} who were contacted."
     )
 
 

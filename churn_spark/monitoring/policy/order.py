@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Final
 
 from churn_spark.monitoring.policy.evidence import OrderEvidence
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.wording import count_of, per_100, percent
 
 BY_EFFECT, BY_RISK = "by_effect", "by_risk"
+STANDS_DAYS: Final = 28
+"""So long a list goes by the newest decision; after that it is by risk."""
 
 
 def decide_order(evidence: OrderEvidence, today: date) -> Decision:

@@ -46,6 +46,7 @@ class NightData:
         policy: the thresholds.
         trained: date by which all was known that the champion has learnt from.
         effect: rows of `effect` of the newest night that counted a week.
+        is_list_by_effect: whether the night's list is ordered by what listing a user saves.
         scored: what the scores tell of lists and of how users stay.
     """
 
@@ -60,6 +61,7 @@ class NightData:
     policy: PolicyConfig
     trained: date | None
     effect: pd.DataFrame = field(default_factory=pd.DataFrame)
+    is_list_by_effect: bool = False
     scored: Scored = field(default_factory=Scored)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,8 @@ from churn_spark.monitoring.performance.effect import (
     name_slice,
     newest_total,
 )
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.order import BY_EFFECT, STANDS_DAYS
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.words import headline
 from churn_spark.reports.page import Block, Cell, Section, Table, Text
@@ -55,19 +58,36 @@ def effect_sections(data: NightData) -> Iterator[Section]:
         row
         for row in rows
         if (row["period"], row["slice"], row["basis"]) == (WEEK, ALL, LISTED)
-        and row["campaign"] == total[0]["campaign"]
+        and all(row[name] == total[0][name] for name in ("campaign", "control_share"))
     ]
     blocks.append(_weeks_table(sorted(weeks, key=lambda row: row["week_start"], reverse=True)))
     yield Section("effect", "What calling changes", " ".join(told[:2]), tuple(blocks))
 
 
 def _order(data: NightData) -> str:
-    """By what the lists to come are ordered, and why; empty before that was decided."""
-    decided = [entry.decision for entry in data.entries if entry.decision.kind == "order"]
+    """By what the lists to come are ordered, and why; empty before that was decided.
+
+    Whether an earlier decision for lists by effect still holds, the night's own list tells.
+    """
+    decided = [entry for entry in data.entries if entry.decision.kind == "order"]
     if not decided:
         return ""
-    newest = decided[-1]
+    newest = decided[-1].decision
+    is_earlier = newest.night < data.night
+    if is_earlier and newest.rule == BY_EFFECT and not data.is_list_by_effect:
+        return _describe_past(data.night, decided[-1])
     return f"{headline(newest, None)} Decided on {newest.night}: {newest.reason}."
+
+
+def _describe_past(night: date, entry: Entry) -> str:
+    order = entry.evidence.order if entry.evidence is not None else None
+    of_campaign = f" for campaign {order.campaign}" if order is not None else ""
+    return (
+        f"No list by what listing a user saves as of {night}, though that was decided on "
+        f"{entry.decision.night}{of_campaign}: such a decision holds for {STANDS_DAYS} days, for "
+        "lists of the same campaign and control share, with the features as they were defined, and "
+        "while uplift.enabled is true. Otherwise lists are by risk."
+    )
 
 
 def _parts_table(total: Iterable[Mapping[str, Any]]) -> Table:

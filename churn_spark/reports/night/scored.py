@@ -22,6 +22,7 @@ from churn_spark.lakehouse.user_rows import read_dates
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.scoring.bands import BANDS
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
+from churn_spark.stores.contacts import are_contacted
 
 _LEVEL: Final = "last_subscription_level"
 _KEYS: Final = ("as_of", "user_id")
@@ -38,12 +39,14 @@ class Watched:
         groups: all users first, then parts.
         measured_days: up to here the model's curves were held against what happened.
         is_sample: whether they are a sample of those scored.
+        are_contacted: whether contacts since may have kept some.
     """
 
     as_of: date
     groups: tuple[GroupCurve, ...]
     measured_days: int
     is_sample: bool = False
+    are_contacted: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def _watch(lakehouse: Lakehouse, night: date, bundle: ModelBundle) -> Watched | 
         groups = tuple(_groups(rows))
         if groups:
             measured = bundle.checked.measured_days if bundle.checked else 0
-            return Watched(as_of, groups, measured, is_sample)
+            contacted = are_contacted(lakehouse, as_of, night)
+            return Watched(as_of, groups, measured, is_sample, contacted)
     return None
 
 

@@ -21,6 +21,7 @@ from churn_spark.contracts.tables import (
     DRIFT_CELLS,
     EFFECT,
     PERFORMANCE,
+    RETENTION_LISTS,
 )
 from churn_spark.errors import MissingTableError
 from churn_spark.lakehouse.selection import Between, Where
@@ -89,6 +90,7 @@ def read_night(
         policy=entries[-1].policy if entries else policy,
         trained=None,
         effect=_read_effect(lakehouse, night),
+        is_list_by_effect=is_list_by_effect(lakehouse, night),
     )
     if data.champion is not None:
         trained = registry.trained_as_of(data.champion)
@@ -115,6 +117,12 @@ def _read_alerts(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame
 def _read_effect(lakehouse: Lakehouse, night: date) -> pd.DataFrame:
     counted = [day for day in lakehouse.partition_values(EFFECT, "run_date") if day <= night]
     return lakehouse.read_rows(EFFECT, {"run_date": counted[-1:]})
+
+
+def is_list_by_effect(lakehouse: Lakehouse, night: date) -> bool:
+    """Whether the list of a night is ordered by what listing a user saves."""
+    by_effect: Where = {"as_of": [night], "expected_saves": Between()}
+    return lakehouse.count_rows(RETENTION_LISTS, by_effect) > 0
 
 
 def _read_history(lakehouse: Lakehouse, first: date, night: date) -> pd.DataFrame:

@@ -8,8 +8,13 @@ from typing import Final
 from churn_spark.contracts.survival import CAP_DAYS
 from churn_spark.reports.night.data import NightData
 from churn_spark.reports.night.scored import Watched
-from churn_spark.reports.page import Section
-from churn_spark.reports.staying import describe_staying, draw_staying, tabulate_staying
+from churn_spark.reports.page import Block, Section
+from churn_spark.reports.staying import (
+    MAY_BE_KEPT,
+    describe_staying,
+    draw_staying,
+    tabulate_staying,
+)
 
 _PANELS: Final = (("By subscription", "level="), ("By risk band", "band="))
 
@@ -22,7 +27,8 @@ def survival_sections(data: NightData) -> Iterator[Section]:
     who = f"scored as of {watched.as_of}"
     if watched.is_sample:
         who = f"in a sample of those {who}"
-    blocks = (
+    blocks: tuple[Block, ...] = (
+        *((MAY_BE_KEPT,) if watched.are_contacted else ()),
         draw_staying(watched.groups, _PANELS, who),
         tabulate_staying(watched.groups, f"Still there after so many days, of users {who}"),
     )
