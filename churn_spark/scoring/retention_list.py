@@ -157,13 +157,14 @@ def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
 
     Grain: user_id.
     """
-    newest = lists[lists["as_of"] == lists["as_of"].max()].fillna({"assignment": LISTED})
+    newest: pd.DataFrame = lists[lists["as_of"] == lists["as_of"].max()]
     names = {
         "on_list_since": "since_before",
         "list_rank": "previous_rank",
         "assignment": "assignment_before",
     }
-    return newest[["user_id", *names]].rename(columns=names)
+    told = newest.fillna({"assignment": LISTED})
+    return told[["user_id", *names]].rename(columns=names)
 
 
 def add_changes(
