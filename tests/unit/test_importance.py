@@ -15,6 +15,8 @@ FOLDS = [
     np.array([[1.0, -4.0, 0.0], [-3.0, 4.0, 0.0]]),
     np.array([[6.0, -1.0, 0.0], [6.0, 3.0, 0.0], [6.0, 2.0, 0.0]]),
 ]
+# Of numbers next to the smallest double a multiple is another share.
+SIZES = st.floats(-9, 9, width=16)
 
 
 def test_importance_is_the_mean_size_over_folds_however_many_rows_they_have() -> None:
@@ -58,7 +60,7 @@ def test_folds_are_refused_when_they_do_not_fit(folds: list[np.ndarray]) -> None
 
 
 @given(
-    folds=st.lists(hnp.arrays(np.float64, (3, 4), elements=st.floats(-9, 9)), min_size=2),
+    folds=st.lists(hnp.arrays(np.float64, (3, 4), elements=SIZES), min_size=2),
     scale=st.floats(0.5, 4),
 )
 def test_order_and_shares_keep_when_signs_or_the_unit_change(
