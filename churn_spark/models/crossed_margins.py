@@ -15,8 +15,9 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.margins import tree_margins
-from churn_spark.models.splits import bucket_of
+from churn_spark.models.splits import parts_of
 
+_PART: Final = "part"
 _N_PARTS: Final = 5
 _SEED: Final = 68
 
@@ -52,13 +53,15 @@ def crossed_margins(
     if learnt.n_positive < MIN_POSITIVES:
         return candidate
     rows, margins = learnt.take(MAX_COLLECTED_ROWS), candidate.copy()
-    part_of = {user: int(_N_PARTS * bucket_of(user, _SEED)) for user in rows["user_id"].unique()}
-    learnt_part, later_part = rows["user_id"].map(part_of), later["user_id"].map(part_of)
+    parts = parts_of(rows["user_id"], _N_PARTS, _SEED)
+    dealt = LearntRows.of_frame(rows.assign(**{_PART: parts}), learnt.session)
+    is_learnt = later["user_id"].isin(rows["user_id"])
+    later_parts = parts_of(later["user_id"], _N_PARTS, _SEED).where(is_learnt)
     for part in range(_N_PARTS):
-        is_asked = (later_part == part).to_numpy()
+        is_asked = (later_parts == part).to_numpy()
         if not is_asked.any():
             continue
-        others = LearntRows.of_frame(rows[learnt_part != part], learnt.session)
+        others = dealt.where(_PART, [other for other in range(_N_PARTS) if other != part])
         own = replace(plan, class_weight=class_weight_of(others, config))
         text = fit_trees(others, encoding, config, own, "lightgbm")
         margins[is_asked] = tree_margins(later[is_asked], encoding, text, plan.offset)

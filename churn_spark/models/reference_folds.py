@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from churn_spark.models.splits import bucket_of
+from churn_spark.models.splits import bucket_of, parts_of
 
 FOLD: Final = "fold"
 """Column of a reference sample: the part, of one row of each user; missing on the others."""
@@ -22,8 +22,7 @@ _FOLD_SEED, _ROW_SEED = 44, 45
 
 def folds_of(users: pd.Series) -> pd.Series:
     """The part that each user belongs to, 0 to 2, on every date and in every model the same."""
-    parts = {user: int(N_FOLDS * bucket_of(user, _FOLD_SEED)) for user in users.unique()}
-    return users.map(parts).astype("Int8")
+    return parts_of(users, N_FOLDS, _FOLD_SEED).astype("Int8")
 
 
 def deal_one_row(users: pd.Series) -> pd.Series:

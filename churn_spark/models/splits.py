@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
+import pandas as pd
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -26,6 +27,11 @@ def bucket_of(user_id: str, seed: int) -> float:
     """The same of one user."""
     digest = hashlib.sha256(f"{seed}:{user_id}".encode()).hexdigest()
     return int(digest[:8], 16) / 2**32
+
+
+def parts_of(users: pd.Series, n_parts: int, seed: int) -> pd.Series:
+    """The part that each user belongs to, from 0, the same wherever the user is seen."""
+    return users.map({user: int(n_parts * bucket_of(user, seed)) for user in users.unique()})
 
 
 def split_column(bucket: Column, validation_share: float, stopping_share: float) -> Column:

@@ -7,10 +7,11 @@ features together give at most the allowed number. Why the estimate is what it i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
+from types import MappingProxyType
 
 from scipy import special
 
@@ -102,19 +103,29 @@ def calibrate(
         held = "no feature has two runs without drift a week apart"
     if held is not None:
         return state, Decision(today, "hold", "frozen", f"not calibrated: {held}")
-    found = find_thresholds(wander, config, today)
-    measured = {move.feature for move in wander.features}
-    moved = [name for name in state.breached if name not in measured]
-    if state.calibration is not None and moved:
-        found = _keep(moved, state.calibration, found)
+    # Drift that matters to nobody makes no bad night, and must not calibrate itself away either.
+    before = state.calibration
+    kept = {name: before.of(name) for name in state.breached} if before else {}
+    found = find_thresholds(wander, config, today, kept)
     return replace(state, calibration=found), Decision(today, "calibrate", "wander", _say(found))
 
 
-def find_thresholds(wander: Wander, config: PolicyConfig, today: date) -> Calibration:
+def find_thresholds(
+    wander: Wander,
+    config: PolicyConfig,
+    today: date,
+    kept: Mapping[str, EntryThreshold] = MappingProxyType({}),
+) -> Calibration:
     """Thresholds at which wander alone retrains as rarely as allowed, within the bounds.
 
     More wander of any feature lowers the threshold of none, and the order of the features changes
     nothing.
+
+    Args:
+        wander: of the features that were measured.
+        config: the bounds.
+        today: date of the calibration.
+        kept: thresholds of features that have moved; those of them that weren't measured keep it.
     """
     moves = wander.features
     own = [move.weekly / _MEDIAN_SQUARE for move in moves]
@@ -126,7 +137,8 @@ def find_thresholds(wander: Wander, config: PolicyConfig, today: date) -> Calibr
         _within(round(median(one.enter for one in thresholds.values()), _DIGITS), config),
         round(median(one.shift for one in thresholds.values()), 2),
     )
-    others = {name: one for name, one in sorted(thresholds.items()) if one.enter != typical.enter}
+    known = sorted({**kept, **thresholds}.items())
+    others = {name: one for name, one in known if one.enter != typical.enter}
     spread = round(math.sqrt(shared * _MEMORY), _DIGITS)
     return Calibration(today, wander.n_nights, spread, typical, others)
 
@@ -163,16 +175,6 @@ def smallest_shift(enter: float, spread: float, band: float) -> float:
     distance = enter + band + _ONE_IN_20 * math.hypot(spread, _by_chance(band))
     # D of two normal distributions that are a shift apart is 2 * Phi(shift / 2) - 1.
     return round(2 * float(special.ndtri((1 + min(distance, 0.99)) / 2)), 2)
-
-
-def _keep(moved: Sequence[str], before: Calibration, found: Calibration) -> Calibration:
-    """The new thresholds, of features that have moved the ones that they had.
-
-    Drift that matters to nobody makes no bad night, and must not calibrate itself away either.
-    """
-    others = {**found.others, **{name: before.of(name) for name in moved}}
-    own = {name: one for name, one in sorted(others.items()) if one.enter != found.typical.enter}
-    return replace(found, others=own)
 
 
 def _threshold(
