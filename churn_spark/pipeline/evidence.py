@@ -23,6 +23,7 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.frames.joint import joint_fact
+from churn_spark.monitoring.frames.reference import is_outgrown
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
 from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
@@ -188,6 +189,10 @@ def compare_with_champion(
     weeks = training_dates(night.log, config.learning, night.date)
     dates = weeks[-config.policy.comparison_weeks :]
     rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=dates)
+    tonight = night.log.history(night.date)
+    challenger, champion = (
+        is_outgrown(registry.load(version).baseline, tonight) for version in versions
+    )
     return compare_challenger(
         versions,
         rows["label"].to_numpy(dtype=float),
@@ -196,6 +201,7 @@ def compare_with_champion(
         rows["user_id"].to_numpy(),
         {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
         weights_in(rows),
+        restores_drift=champion and not challenger,
     )
 
 

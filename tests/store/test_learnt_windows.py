@@ -14,6 +14,7 @@ from builders import write_rows
 from serving_builders import make_bundle, make_encoding, make_rows
 
 from churn_spark.config import load_config
+from churn_spark.contracts.features.history import LOG_DAYS
 from churn_spark.contracts.features.spec import fingerprint, model_features
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import LABELS, SCORES, SNAPSHOTS
@@ -23,7 +24,11 @@ from churn_spark.models.splits import VALIDATION, split_of
 from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.dates import LogDates, partly_known_dates
-from churn_spark.pipeline.evidence import compare_on_probation, probation_dates
+from churn_spark.pipeline.evidence import (
+    compare_on_probation,
+    compare_with_champion,
+    probation_dates,
+)
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.performance import measure_performance, read_labelled
 from churn_spark.timeline import LogSpan
@@ -179,3 +184,27 @@ def test_performance_of_a_window_that_the_training_knew_in_part_is_of_held_out_u
         assert limited == {"expected": [], "labels": ["held_out"] if window == BEGUN else []}
     assert seen[UNBEGUN] == N_USERS
     assert seen[BEGUN] < 0.3 * N_USERS
+
+
+@pytest.mark.parametrize(
+    ("days", "restores"),
+    [((142, 143), True), ((143, 143), False), ((142, 142), False), ((143, 142), False)],
+)
+def test_challenger_is_told_to_restore_what_the_champion_is_too_old_for(
+    context: JobContext, labelled: pd.DataFrame, days: tuple[int, int], restores: bool
+) -> None:
+    """Three quarters of the log of 190 days are 142.5."""
+    config = context.config
+    bundle = learn(labelled, min_data_in_leaf=50)
+    others = [known % 70 for known in range(1, len(bundle.baseline))]
+    models = [
+        replace(bundle, baseline=bundle.baseline.assign(**{LOG_DAYS: [known, *others]}))
+        for known in days
+    ]
+    late = date(2019, 1, 1) + timedelta(days=190)
+    log = LogDates(LogSpan(date(2019, 1, 1), late), late)
+    night = Night(late, log, (), RegistryState("1", "", PROMOTED))
+    found = compare_with_champion(
+        context.lakehouse, registry_of(*models), night, ("2", "1"), config.night
+    )
+    assert (found.version, found.champion, found.restores_drift) == ("2", "1", restores)

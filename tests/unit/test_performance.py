@@ -18,7 +18,9 @@ from sklearn.metrics import (
 )
 from sklearn.metrics import log_loss as sklearn_log_loss
 
+from churn_spark.arrays import Values
 from churn_spark.evaluation.metrics import average_precision, roc_auc
+from churn_spark.evaluation.weights import count_positive_users
 from churn_spark.monitoring.performance.performance import (
     Estimate,
     auc_covariance,
@@ -218,6 +220,37 @@ def test_challenger_is_compared_row_by_row_and_by_segment() -> None:
     )
     same = compare_challenger(versions, labels, new, new, users, {"level": level})
     assert (same.auc_difference, same.auc_low, same.log_loss_difference) == (0, 0, 0)
+    assert (same.auc_high, same.log_loss_low, same.n_positive) == (0, 0, labels.sum())
+    assert found.auc_high is not None
+    assert found.auc_high - found.auc_difference == pytest.approx(
+        found.auc_difference - found.auc_low
+    )
+
+
+def test_loss_of_a_challenger_is_bounded_by_what_the_users_vary() -> None:
+    """Beside drawing the users: a user who is there twice, or counts twice, is one user."""
+    rng = np.random.default_rng(4)
+    n = 4000
+    truth = expit(rng.normal(-2, 1, n))
+    labels = (rng.random(n) < truth).astype(float)
+    new, old = expit(rng.normal(-2, 1, n)), truth
+    users = np.arange(n)
+    weights = np.where(users % 2 == 0, 2.0, 1.0)
+    segments: dict[str, Values] = {}
+    found = compare_challenger(("2", "1"), labels, new, old, users, segments, weights)
+    worse = [-(labels * np.log(p) + (1 - labels) * np.log(1 - p)) * weights for p in (new, old)]
+    difference, drawn = worse[0] - worse[1], []
+    for _ in range(2000):
+        chosen = rng.integers(n, size=n)
+        drawn.append(difference[chosen].sum() / weights[chosen].sum())
+    assert found.log_loss_low == pytest.approx(np.quantile(drawn, 0.025), rel=0.03)
+    both = np.concatenate
+    twice = compare_challenger(
+        ("2", "1"), *(both([of, of]) for of in (labels, new, old, users)), segments,
+        both([weights, weights]),
+    )  # fmt: skip
+    assert twice.log_loss_low == pytest.approx(found.log_loss_low)
+    assert twice.n_positive == found.n_positive == count_positive_users(labels, users, weights)
 
 
 def test_change_has_the_errors_of_both_sides() -> None:

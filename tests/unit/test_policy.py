@@ -320,6 +320,53 @@ def test_challenger_has_no_objection_at_the_edges() -> None:
     assert objections(rival, POLICY) == ()
 
 
+OUTGROWN = replace(
+    challenger(), auc_difference=-0.0004, auc_low=-0.03, auc_high=0.029, log_loss_difference=0.002,
+    log_loss_low=-0.001, n_positive=10, restores_drift=True,
+)  # fmt: skip
+
+
+def test_champion_that_drift_cannot_be_judged_by_is_renewed_by_one_that_is_no_worse() -> None:
+    asked = [(7, QUIET)]
+    state, [_, decision] = run(START, [*asked, (7, replace(QUIET, challenger=OUTGROWN))])
+    assert (decision.kind, state.champion, state.previous) == ("promote", "2", "1")
+    assert decision.reason == (
+        "version 2 against version 1 on the same rows: AUC -0.0004, at least -0.0300, not "
+        "significantly worse, and of training rows by which drift can be judged, as it can't be "
+        "by those of version 1"
+    )
+    only_newer = replace(OUTGROWN, restores_drift=False)
+    _, [_, decision] = run(START, [*asked, (7, replace(QUIET, challenger=only_newer))])
+    assert decision.kind == "reject"
+
+
+@pytest.mark.parametrize(
+    ("changes", "objection"),
+    [
+        ({"auc_high": -1e-9}, "AUC significantly worse: difference -0.0004"),
+        ({"auc_high": float("nan")}, "AUC significantly worse"),
+        ({"auc_high": None}, "AUC significantly worse"),
+        ({"auc_difference": -0.02}, "AUC difference -0.0200, expected above -0.0200"),
+        ({"log_loss_low": 1e-9}, "log loss significantly worse: by 0.00200"),
+        ({"log_loss_low": float("nan")}, "log loss significantly worse"),
+        ({"log_loss_low": None}, "log loss significantly worse"),
+        ({"n_positive": 9}, "only 9 cancels to compare by, 10 needed"),
+        ({"n_positive": None}, "only 0 cancels to compare by, 10 needed"),
+        ({"calibration_difference": 0.021}, "calibration error worse by 0.0210, allowed 0.02"),
+        ({"segments": (SegmentDifference("paid", 200, -0.02),)}, "segment paid (200 cancels)"),
+    ],
+)
+def test_renewal_is_rejected_for_one_objection(changes: dict[str, Any], objection: str) -> None:
+    [found] = objections(replace(OUTGROWN, **changes), POLICY)
+    assert objection in found
+    assert objections(OUTGROWN, POLICY) == ()
+
+
+def test_renewal_has_no_objection_at_the_edges() -> None:
+    rival = replace(OUTGROWN, auc_difference=-0.0199, auc_high=0.0, log_loss_low=0.0)
+    assert objections(rival, POLICY) == ()
+
+
 def test_nothing_is_asked_for_while_a_challenger_is_trained_and_then_again() -> None:
     _, decisions = run(START, [(n, DRIFTED) for n in (6, 7, 8, 9, 10)] + [(24, DRIFTED)])
     rules = [d.rule for d in decisions]

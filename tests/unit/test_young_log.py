@@ -35,6 +35,7 @@ from churn_spark.monitoring.frames.reference import (
     compared_rows,
     count_slices,
     encode_users,
+    is_outgrown,
 )
 from churn_spark.monitoring.policy.hysteresis import breached_share, update_breached
 from churn_spark.monitoring.policy.policy_state import from_json, to_json
@@ -221,6 +222,15 @@ def test_nothing_is_compared_in_a_log_of_two_weeks_but_what_is_never_judged() ->
         "comparable: needs a log of 35 days without a gap; 2 not yet comparable: needs training "
         "rows of the last quarter of the log"
     )
+
+
+@pytest.mark.parametrize(("log_days", "is_over"), [(14, False), (56, False), (57, True)])
+def test_log_outgrows_training_rows_that_knew_less_than_three_quarters_of_it(
+    log_days: int, is_over: bool
+) -> None:
+    # A gap, which keeps all rows from being compared, says nothing of the rows.
+    assert is_outgrown(TRAINING, History(log_days, 3)) == is_over
+    assert not is_outgrown(TRAINING.drop(columns=LOG_DAYS), History(log_days, 3))
 
 
 def test_counts_are_those_of_a_part_of_the_sample() -> None:

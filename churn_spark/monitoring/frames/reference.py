@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.contracts.features.history import ALWAYS, FILLED_DAYS, LOG_DAYS, History, Need
+from churn_spark.contracts.features.history import (
+    ALWAYS,
+    FILLED_DAYS,
+    LATE_ROWS,
+    LOG_DAYS,
+    History,
+    Need,
+)
 from churn_spark.contracts.features.segments import ALL, SEGMENT_PREFIX
 from churn_spark.contracts.features.spec import Feature, need_to_compare
 from churn_spark.evaluation.coarse import coarsen
@@ -95,6 +102,17 @@ def compared_rows(sample: pd.DataFrame, need: Need, tonight: History) -> NDArray
     if need == ALWAYS or LOG_DAYS not in sample:
         return np.ones(len(sample), dtype=np.bool_)
     return need.is_filled(sample[LOG_DAYS], sample[FILLED_DAYS], tonight)
+
+
+def is_outgrown(sample: pd.DataFrame, tonight: History) -> bool:
+    """Whether the log has grown too long since for drift to be judged by the training rows.
+
+    That is so of what looks back on a whole life, and of the prediction, even without a gap in the
+    log. Models of an older release don't say how long the log was.
+    """
+    if LOG_DAYS not in sample:
+        return False
+    return not (sample[LOG_DAYS] >= LATE_ROWS.share * tonight.log_days).any()
 
 
 def count_slices(

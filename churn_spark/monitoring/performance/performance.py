@@ -18,7 +18,8 @@ from scipy import stats
 
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
-from churn_spark.evaluation.intervals import Interval
+from churn_spark.evaluation.intervals import Interval, paired_difference
+from churn_spark.evaluation.metrics import row_log_losses
 from churn_spark.evaluation.weights import count_positive_users, count_users
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
@@ -200,6 +201,8 @@ def compare_challenger(
     users: Values,
     segments: Mapping[str, Values],
     weights: Values | None = None,
+    *,
+    restores_drift: bool = False,
 ) -> ChallengerComparison:
     """A challenger against the champion on the same rows, in none of their fits.
 
@@ -211,6 +214,7 @@ def compare_challenger(
         users: whose row it is, shape (n,).
         segments: name -> the value of each row, shape (n,).
         weights: how often each row counts, shape (n,); once by default.
+        restores_drift: see `ChallengerComparison`.
     """
     auc = compare_aucs(labels, new, old, users, weights)
     values = bootstrap_by_user(
@@ -242,7 +246,23 @@ def compare_challenger(
             values["new"]["calibration_error"] - values["old"]["calibration_error"]
         ),
         segments=tuple(differences),
+        auc_high=1.0 if math.isnan(auc.high) else auc.high,
+        log_loss_low=_least_loss(labels, new, old, users, weights),
+        n_positive=count_positive_users(labels, users, weights),
+        restores_drift=restores_drift,
     )
+
+
+def _least_loss(
+    labels: Values, new: Values, old: Values, users: Values, weights: Values | None
+) -> float:
+    """Lower 95 % bound of the log loss of `new` minus that of `old`, paired; -inf of one user."""
+    worse = row_log_losses(labels, new) - row_log_losses(labels, old)
+    counts = np.ones(len(worse)) if weights is None else weights
+    _, owner = np.unique(users, return_inverse=True)
+    sums, n_rows = np.bincount(owner, worse * counts), np.bincount(owner, counts)
+    mean, error = paired_difference(sums, n_rows)
+    return mean - _Z * error
 
 
 def change_against(

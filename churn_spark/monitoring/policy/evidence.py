@@ -100,6 +100,12 @@ class ChallengerComparison:
         log_loss_difference: above 0 is worse.
         calibration_difference: of the calibration error; above 0 is worse.
         segments: differences by segment.
+        auc_high: upper bound of the AUC difference; as the following ones it is unknown in the
+            decisions of older releases.
+        log_loss_low: lower 95 % confidence bound of the difference of log loss, paired.
+        n_positive: users who cancel among the rows.
+        restores_drift: whether the champion's training rows are too old for its drift to be
+            judged, and the challenger's are not.
     """
 
     version: str
@@ -109,6 +115,10 @@ class ChallengerComparison:
     log_loss_difference: float
     calibration_difference: float
     segments: tuple[SegmentDifference, ...] = ()
+    auc_high: float | None = None
+    log_loss_low: float | None = None
+    n_positive: int | None = None
+    restores_drift: bool = False
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,12 @@ def _judge(
             probation_end=today + timedelta(days=config.probation_days),
         )
         reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
+        if challenger.restores_drift:
+            reason = (
+                f"{who} on the same rows: {auc}, not significantly worse, and of training rows by "
+                f"which drift can be judged, as it can't be by those of version "
+                f"{challenger.champion}"
+            )
         return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
     # A rejected challenger of the schedule says nothing about drift: the cooldown stays.
     was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS

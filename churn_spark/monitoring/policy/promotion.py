@@ -12,12 +12,15 @@ from churn_spark.wording import count_of
 def objections(challenger: ChallengerComparison, config: PolicyConfig) -> tuple[str, ...]:
     """All reasons not to promote the challenger, in words; empty if there is none.
 
-    NaN in a comparison is an objection too: what could not be compared is not promoted.
+    One that is only newer must be better. One with which drift can be judged again, where it can't
+    be with the champion, must not be worse (docs/adr/0069). NaN in a comparison is an objection
+    too: what could not be compared is not promoted.
     """
-    return tuple(_objections(challenger, config))
+    of_all = _why_worse if challenger.restores_drift else _why_not_better
+    return (*of_all(challenger, config), *_why_worse_in_part(challenger, config))
 
 
-def _objections(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
+def _why_not_better(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
     if not challenger.auc_low > config.min_challenger_low:
         yield (
             f"lower bound of the AUC difference {challenger.auc_low:+.4f}, expected above "
@@ -27,6 +30,27 @@ def _objections(challenger: ChallengerComparison, config: PolicyConfig) -> Itera
         yield f"AUC difference {challenger.auc_difference:+.4f}, expected above 0"
     if not challenger.log_loss_difference <= 0:
         yield f"log loss worse by {challenger.log_loss_difference:.5f}"
+
+
+def _why_worse(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
+    n_positive = challenger.n_positive or 0
+    if n_positive < config.min_probation_positives:
+        yield (
+            f"only {count_of(n_positive, 'cancel')} to compare by, "
+            f"{config.min_probation_positives} needed"
+        )
+    if challenger.auc_high is None or not challenger.auc_high >= 0:
+        yield f"AUC significantly worse: difference {challenger.auc_difference:+.4f}"
+    if not challenger.auc_difference > -config.max_segment_loss:
+        yield (
+            f"AUC difference {challenger.auc_difference:+.4f}, expected above "
+            f"{-config.max_segment_loss:+.4f}"
+        )
+    if challenger.log_loss_low is None or not challenger.log_loss_low <= 0:
+        yield f"log loss significantly worse: by {challenger.log_loss_difference:.5f}"
+
+
+def _why_worse_in_part(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
     if not challenger.calibration_difference <= config.max_challenger_calibration:
         yield (
             f"calibration error worse by {challenger.calibration_difference:.4f}, allowed "
