@@ -221,7 +221,7 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     wrong = [e for e in before if _is(e, "retrain") and e.decision.rule != "schedule"]
     console.print(f"Before the change only scheduled retrainings: {holds(not wrong)}")
     alerts = read_alerts(context.lakehouse)
-    for what in ("drift:", "model:drifted", "performance:"):
+    for what in ("cancellations:more", "drift:", "model:drifted", "performance:"):
         opened = alerts_of_change(alerts, what, season)
         first = min((a.opened for a in opened), default=None)
         keys = ", ".join(sorted({f"{a.key}, {a.severity}" for a in opened if a.opened == first}))

@@ -143,6 +143,7 @@ class AlertsConfig(Section):
     remind_days: int = Field(ge=1)
     min_rate_change: float = Field(gt=0, lt=1)
     max_chance: float = Field(gt=0, lt=1)
+    min_cancellation_change: float = Field(gt=1)
     min_severity: Literal["info", "warning", "critical"]
     webhook_url: str = Field(pattern=r"^(https?://.+)?$")
     webhook_format: Literal["plain", "slack", "teams"]

@@ -17,6 +17,7 @@ from churn_spark.contracts.tables import (
     DRIFT,
     DRIFT_CELLS,
     EFFECT,
+    EVENT_DAYS,
     FADING,
     LABELS,
     LOG_DATES,
@@ -43,12 +44,17 @@ from churn_spark.monitoring.frames.drift import Judgement, build_drift
 from churn_spark.monitoring.frames.joint import with_joint_drift
 from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.frames.sides import Sides
+from churn_spark.monitoring.performance.cancellations import (
+    CANCELLATIONS,
+    describe_cancellations,
+)
 from churn_spark.monitoring.performance.effect import describe_effect
 from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import calibration_at, newest_succession
 from churn_spark.pipeline import snapshots
 from churn_spark.pipeline.bin_counts import count_night, count_past_nights, read_cells
+from churn_spark.pipeline.cancellations import measure_cancellations
 from churn_spark.pipeline.champion import load_champion
 from churn_spark.pipeline.effect import measure_effect
 from churn_spark.pipeline.gather import Night, read_night, state_before
@@ -64,6 +70,7 @@ USE_CASE = UseCase(
     reads=(SESSION_DAYS, SNAPSHOTS, SCORES),
     writes=(DRIFT_CELLS, DRIFT, PERFORMANCE, EFFECT, SNAPSHOTS, LABELS),
     reads_if_there=(
+        EVENT_DAYS,
         TRANSITIONS,
         BEHAVIOUR,
         FADING,
@@ -171,6 +178,8 @@ def monitor_night(
         found = read_drift(lakehouse, date)
         of_lists: Where = {"run_date": [date], "basis": [LIST]}
         reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
+        lately: Where = {"run_date": [date], "basis": [CANCELLATIONS]}
+        cancelled = lakehouse.collect_rows(PERFORMANCE, lately)
         facts.append(
             f"{len(reference.samples)} features compared with the training rows of model version "
             f"{bundle.version}"
@@ -184,6 +193,7 @@ def monitor_night(
         if window:
             facts.append(f"performance measured on the outcomes as of {window}")
         facts.extend(describe_reach(reach) for reach in reaches[-1:])
+        facts.extend(describe_cancellations(row.asDict()) for row in cancelled)
         facts.extend(saved)
     return found
 
@@ -231,6 +241,7 @@ def measure(
     of_night = [
         *measure_lists(lakehouse, night, config.learning),
         *measure_arrival(lakehouse, night, bundle.version, config.learning, config.checks),
+        *measure_cancellations(lakehouse, night, bundle.version, config.learning),
     ]
     rows += [{**row, "run_date": night.date} for row in of_night]
     values = [[row.get(name) for name in PERFORMANCE.column_names] for row in rows]

@@ -17,12 +17,14 @@ from churn_spark.monitoring.alerts.alerts import (
     is_severe,
     update_alerts,
 )
+from churn_spark.monitoring.alerts.cancellations import find_in_cancellations
 from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.alerts.labels import find_in_labels
 from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.performance.arrival import ARRIVAL
+from churn_spark.monitoring.performance.cancellations import CANCELLATIONS
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.stores.alerts import read_open_alerts, write_alerts
@@ -47,6 +49,8 @@ def notify(
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
     arrived: Where = {"run_date": [date], "basis": [ARRIVAL]}
     findings += find_in_labels(lakehouse.collect_rows(PERFORMANCE, arrived))
+    lately: Where = {"run_date": [date], "basis": [CANCELLATIONS]}
+    findings += find_in_cancellations(lakehouse.collect_rows(PERFORMANCE, lately), config)
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
         findings += find_joint_drift(entry.after, entry.evidence, policy)

@@ -29,7 +29,8 @@ from serving_builders import (
 )
 
 from churn_spark.config import Config
-from churn_spark.contracts.tables import BUILT_LISTS, RETENTION_LISTS, SCORES
+from churn_spark.contracts.tables import BUILT_LISTS, PERFORMANCE, RETENTION_LISTS, SCORES
+from churn_spark.monitoring.performance.cancellations import Cancellations, cancellation_row
 from churn_spark.scoring.list_csv import format_list_csv
 from churn_spark.serving.lists import SHOWN
 from churn_spark.serving.service import Service
@@ -60,6 +61,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     fill_tables(config, bundle, N_USERS, n_dates=2)
     before = AS_OF - timedelta(days=1)
     write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
+    row = {**cancellation_row(Cancellations(90, 120, 7_000, 28_000), AS_OF), "run_date": AS_OF}
+    values = [[row.get(name) for name in PERFORMANCE.column_names]]
+    open_local(lakehouse).replace_rows(values, PERFORMANCE, {"run_date": [AS_OF]})
     return build_service(config, FakeSource(bundle))
 
 
@@ -179,6 +183,11 @@ def test_page_of_all_scores_keeps_to_them(world: World) -> None:
     assert "/?source=scores&amp;band=&amp;from_percent=&amp;offset=10" in page
     assert "/list?format=csv&amp;source=scores&amp;min_probability=0.0" in page
     assert '<input type="hidden" name="source" value="scores">' in page
+
+
+def test_model_page_says_how_many_have_cancelled_lately(world: World) -> None:
+    page = world.get("/page/model").text
+    assert f"90 cancellations in the 7 days before {AS_OF}, 30.0 expected at the rate of" in page
 
 
 def test_user_is_told_with_their_row_of_the_list(world: World) -> None:

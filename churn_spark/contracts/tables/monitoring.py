@@ -104,9 +104,10 @@ PERFORMANCE = TableSpec(
             "basis",
             "string",
             "labels: measured; expected: guessed from the probabilities; list: what the list of "
-            "the window has reached; arrival: how many of its labels are known",
+            "the window has reached; arrival: how many of its labels are known; cancellations: "
+            "how many there were in the last 7 days",
         ),
-        Column("window_start", "date", "as-of date of the rows"),
+        Column("window_start", "date", "as-of date of the rows; of cancellations their first day"),
         Column("window_end", "date", "the labels' days later: one begins where another ends"),
         Column("slice", "string", "all, or a part of the users: level=paid"),
         Column(
@@ -114,17 +115,17 @@ PERFORMANCE = TableSpec(
             "string",
             "roc_auc, f1, ...; of a list reached_vs_chance, reached_vs_rule, reached_vs_best, "
             "cancels_of_control, or nothing_to_reach where nobody cancels; of the arrival "
-            "labels_known",
+            "labels_known; of cancellations rate_vs_before",
         ),
         Column(
             "value",
             "double",
             "of a list: share of the users who cancel that were on it or in its control group; of "
             "cancels_of_control: share of that group that cancels; of the arrival: share of the "
-            "labels that are due",
+            "labels that are due; of cancellations: their rate over that of the four weeks before",
         ),
-        Column("low", "double", "lower 95 % bound"),
-        Column("high", "double", "upper 95 % bound"),
+        Column("low", "double", "lower 95 % bound; of cancellations 99.9 %"),
+        Column("high", "double", "upper 95 % bound; of cancellations 99.9 %"),
         Column(
             "n_rows",
             "long",
@@ -148,7 +149,8 @@ PERFORMANCE = TableSpec(
             "reference",
             "double",
             "the same on the champion's validation users; of a list: of one by chance, by the "
-            "rule, or the best one of its length; of cancels_of_control: share of those listed",
+            "rule, or the best one of its length; of cancels_of_control: share of those listed; of "
+            "cancellations: how many were expected by the weeks before",
         ),
         Column("difference", "double", "value less reference"),
         Column("difference_low", "double", "lower 95 % bound"),

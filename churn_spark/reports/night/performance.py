@@ -12,6 +12,10 @@ import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
+from churn_spark.monitoring.performance.cancellations import (
+    CANCELLATIONS,
+    describe_cancellations,
+)
 from churn_spark.monitoring.performance.labelled import HELD_OUT, SAMPLE, UNTOUCHED
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import MetricChange
@@ -20,7 +24,7 @@ from churn_spark.reports.night import words
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.pictures import draw_metric
 from churn_spark.reports.night.reach import reach_blocks
-from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table
+from churn_spark.reports.page import Block, Caution, Cell, Gallery, Picture, Section, Table, Text
 from churn_spark.reports.words import count, interval, measured, number, percent
 from churn_spark.wording import count_of
 
@@ -47,7 +51,7 @@ def performance_section(data: NightData) -> Section:
     if data.performance.empty:
         text = "Not known yet: the outcomes of the first predictions come later."
         return Section("performance", title, text, ())
-    blocks: list[Block] = []
+    blocks: list[Block] = [Text(f"{lately}.") for lately in _lately(data)]
     pictures = tuple(_pictures(data))
     if not measured_rows.empty:
         newest = measured_rows[measured_rows["window_start"] == measured_rows["window_start"].max()]
@@ -60,6 +64,12 @@ def performance_section(data: NightData) -> Section:
     if not guessed.empty:
         blocks += [_guess_table(guessed), Caution(_NO_DECISION)]
     return Section("performance", title, _answer(data), tuple(blocks))
+
+
+def _lately(data: NightData) -> Iterator[str]:
+    """How many users have cancelled in the last days, where that is known."""
+    rows = data.of_basis(CANCELLATIONS)
+    yield from map(describe_cancellations, records(rows[rows["run_date"] == data.night]))
 
 
 def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
@@ -83,10 +93,12 @@ def _answer(data: NightData) -> str:
     rows = rows[rows["slice"] == ALL]
     if rows.empty:
         reached = list_reaches(records(data.of_basis(LIST)))
-        lists = "how many cancellations the lists contained, and " if reached else ""
+        lately = "how many users have cancelled lately, " if [*_lately(data)] else ""
+        lists = "how many cancellations the lists contained, " if reached else ""
+        others = f"{lately}{lists}and " if lately or lists else "only "
         return (
             "No outcome is known yet that the model was not trained on, so nothing is measured. "
-            f"Below is {lists or 'only '}what the model estimates of itself."
+            f"Below is {others}what the model estimates of itself."
         )
     newest = records(rows[rows["window_start"] == rows["window_start"].max()])
     worse = [
