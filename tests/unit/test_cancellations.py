@@ -37,6 +37,7 @@ from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.reports.night.page import render_night
+from churn_spark.reports.night.words import alert_name
 from churn_spark.timeline import LogSpan, days_between
 from tests.local_lakehouse import open_local
 
@@ -160,6 +161,8 @@ def test_a_sure_change_is_a_warning_in_either_direction() -> None:
     assert (fewer.key, fewer.severity) == ("cancellations:fewer", "warning")
     assert "0 cancellations in the 7 days" in fewer.sentence
     assert "a log that lacks cancellations" in fewer.sentence
+    assert alert_name(more.key) == "more cancellations"
+    assert alert_name(fewer.key) == "fewer cancellations"
 
 
 def test_change_must_be_surely_as_large_as_configured() -> None:

@@ -208,6 +208,9 @@ def alert_name(key: str) -> str:
     names = {
         "drift:moved": "feature drift",
         JOINT_DRIFT: "drift of all features together",
+        "cancellations:more": "more cancellations",
+        "cancellations:fewer": "fewer cancellations",
+        "labels:missing": "labels have not arrived",
         "rate:missing": "missing values",
         "rate:zero": "zeros",
         CONFIRMED_DRIFT: "confirmed drift",
