@@ -81,7 +81,10 @@ def fading_rows(
         found = gather_days_here(_read_days(lakehouse, newest, DAY_COLUMNS))
         asked = pl.Series(snapshots["user_id"].unique().tolist(), dtype=pl.String)
         return build_fading(
-            snapshots, found.filter(pl.col("user_id").is_in(asked)).to_pandas(), model, horizon
+            snapshots,
+            found.filter(pl.col("user_id").is_in(asked.implode())).to_pandas(),
+            model,
+            horizon,
         )
     return build_fading(snapshots, _gather_for(lakehouse, snapshots, newest), model, horizon)
 
