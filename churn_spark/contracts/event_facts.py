@@ -6,6 +6,10 @@ from typing import Final
 
 EVENT: Final = "event"
 EVENT_ONCE: Final = "event_once"
+USER: Final = "user"
+"""Users with an event, each once a day."""
+CANCELLED: Final = "cancelled"
+"""Of these, who have cancelled on the day."""
 NEWEST_MILLIS: Final = "newest_millis"
 SONG: Final = "song"
 SONG_WITHOUT_LENGTH: Final = "song_without_length"

@@ -13,6 +13,7 @@ import polars as pl
 
 from churn_spark.contracts.event_facts import (
     BATCH,
+    CANCELLED,
     CATEGORIES,
     EVENT,
     EVENT_ONCE,
@@ -24,6 +25,7 @@ from churn_spark.contracts.event_facts import (
     OTHERS,
     SONG,
     SONG_WITHOUT_LENGTH,
+    USER,
 )
 from churn_spark.contracts.pages import Page
 from churn_spark.contracts.tables import EVENT_DAYS
@@ -41,10 +43,13 @@ def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
         events: of whole users, those delivered twice twice.
     """
     is_song = pl.col("page") == Page.NEXT_SONG
+    has_cancelled = pl.col("page") == Page.CANCELLATION_CONFIRMATION
     nulls = {(NULL, name): pl.col(name).is_null().sum() for name in (*FIELDS, *CATEGORIES)}
     figures = {
         (EVENT, ""): pl.len(),
         (EVENT_ONCE, ""): pl.struct("user_id", "event_hash").n_unique(),
+        (USER, ""): pl.col("user_id").n_unique(),
+        (CANCELLED, ""): pl.col("user_id").filter(has_cancelled).n_unique(),
         (NEWEST_MILLIS, ""): pl.col("event_ts").dt.epoch("ms").max(),
         (SONG, ""): is_song.sum(),
         (SONG_WITHOUT_LENGTH, ""): (is_song & pl.col("song_seconds").is_null()).sum(),

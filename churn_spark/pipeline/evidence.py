@@ -189,10 +189,10 @@ def compare_with_champion(
     weeks = training_dates(night.log, config.learning, night.date)
     dates = weeks[-config.policy.comparison_weeks :]
     rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=dates)
-    tonight = night.log.history(night.date)
-    challenger, champion = (
-        is_outgrown(registry.load(version).baseline, tonight) for version in versions
-    )
+    log_days = night.log.history(night.date).log_days
+    challenger, champion = (registry.load(version).baseline for version in versions)
+    # A champion that were outgrown before its probation ends would be the next one to go.
+    soon = log_days + config.policy.probation_days
     return compare_challenger(
         versions,
         rows["label"].to_numpy(dtype=float),
@@ -201,7 +201,7 @@ def compare_with_champion(
         rows["user_id"].to_numpy(),
         {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
         weights_in(rows),
-        restores_drift=champion and not challenger,
+        restores_drift=is_outgrown(champion, log_days) and not is_outgrown(challenger, soon),
     )
 
 

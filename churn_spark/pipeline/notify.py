@@ -17,6 +17,7 @@ from churn_spark.monitoring.alerts.alerts import (
     is_severe,
     update_alerts,
 )
+from churn_spark.monitoring.alerts.cancellations import KIND as CANCELLATION_ALERTS
 from churn_spark.monitoring.alerts.cancellations import find_in_cancellations
 from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.alerts.labels import find_in_labels
@@ -50,14 +51,20 @@ def notify(
     arrived: Where = {"run_date": [date], "basis": [ARRIVAL]}
     findings += find_in_labels(lakehouse.collect_rows(PERFORMANCE, arrived))
     lately: Where = {"run_date": [date], "basis": [CANCELLATIONS]}
-    findings += find_in_cancellations(lakehouse.collect_rows(PERFORMANCE, lately), config)
+    cancelled = lakehouse.collect_rows(PERFORMANCE, lately)
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
         findings += find_joint_drift(entry.after, entry.evidence, policy)
     if tonight and is_sound:
         findings += find_in_rates(drift.rows, config)
+        findings += find_in_cancellations(cancelled, config)
     alerts, notices = update_alerts(
-        read_open_alerts(lakehouse, date), findings, config, date, is_judged=is_sound
+        read_open_alerts(lakehouse, date),
+        findings,
+        config,
+        date,
+        is_judged=is_sound,
+        unjudged=() if cancelled else (CANCELLATION_ALERTS,),
     )
     deliveries = deliver(notices, config)
     if deliveries and not any(one.arrived for one in deliveries):

@@ -14,7 +14,7 @@ from builders import write_rows
 from serving_builders import make_bundle, make_encoding, make_rows
 
 from churn_spark.config import load_config
-from churn_spark.contracts.features.history import LOG_DAYS
+from churn_spark.contracts.features.history import FILLED_DAYS, LOG_DAYS
 from churn_spark.contracts.features.spec import fingerprint, model_features
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import LABELS, SCORES, SNAPSHOTS
@@ -188,17 +188,19 @@ def test_performance_of_a_window_that_the_training_knew_in_part_is_of_held_out_u
 
 @pytest.mark.parametrize(
     ("days", "restores"),
-    [((142, 143), True), ((143, 143), False), ((142, 142), False), ((143, 142), False)],
+    [((142, 153), True), ((143, 153), False), ((142, 152), False), ((143, 152), False)],
 )
 def test_challenger_is_told_to_restore_what_the_champion_is_too_old_for(
     context: JobContext, labelled: pd.DataFrame, days: tuple[int, int], restores: bool
 ) -> None:
-    """Three quarters of the log of 190 days are 142.5."""
+    """Three quarters of the log of 190 days are 142.5, and 153 when a probation would be over."""
     config = context.config
     bundle = learn(labelled, min_data_in_leaf=50)
     others = [known % 70 for known in range(1, len(bundle.baseline))]
     models = [
-        replace(bundle, baseline=bundle.baseline.assign(**{LOG_DAYS: [known, *others]}))
+        replace(
+            bundle, baseline=bundle.baseline.assign(**{LOG_DAYS: [known, *others], FILLED_DAYS: 40})
+        )
         for known in days
     ]
     late = date(2019, 1, 1) + timedelta(days=190)

@@ -167,3 +167,16 @@ def test_groups_add_up_to_all_events(drawn: list[tuple[int, int, int]]) -> None:
         day = [NIGHT - timedelta(days=back)]
         assert apart.sum(day, "event") == len(of_day)
         assert apart.sum(day, "event_once") == len(set(of_day))
+        assert apart.sum(day, "user") == len(set(of_day))
+        assert apart.sum(day, "cancelled") == 0
+
+
+def test_user_who_cancels_is_counted_once_however_often_it_is_told() -> None:
+    confirmation = "Cancellation Confirmation"
+    first = [event(1, 1, n, page=page) for n, page in enumerate(["Cancel", *2 * [confirmation]])]
+    doubled = [event(1, 2, 2, page=confirmation)]
+    other = [event(1, 1, user_id="8", page=confirmation), event(2, 1, user_id="8")]
+    found = days_of([*first, *doubled], other)
+    by_day = [[NIGHT - timedelta(days=back)] for back in (1, 2)]
+    assert [found.sum(day, "user") for day in by_day] == [2, 1]
+    assert [found.sum(day, "cancelled") for day in by_day] == [2, 0]

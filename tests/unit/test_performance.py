@@ -31,6 +31,8 @@ from churn_spark.monitoring.performance.performance import (
     measure,
 )
 from churn_spark.monitoring.performance.without_labels import expect_performance
+from churn_spark.monitoring.policy.evidence import Evidence
+from churn_spark.monitoring.policy.policy_state import to_json
 
 
 def naive_covariance(
@@ -250,6 +252,9 @@ def test_loss_of_a_challenger_is_bounded_by_what_the_users_vary() -> None:
         both([weights, weights]),
     )  # fmt: skip
     assert twice.log_loss_low == pytest.approx(found.log_loss_low)
+    one = compare_challenger(("2", "1"), labels, new, old, np.zeros(n), segments)
+    assert one.log_loss_low is None
+    assert "Infinity" not in to_json(Evidence(1, challenger=one))
     assert twice.n_positive == found.n_positive == count_positive_users(labels, users, weights)
 
 

@@ -332,22 +332,45 @@ def test_champion_that_drift_cannot_be_judged_by_is_renewed_by_one_that_is_no_wo
     assert (decision.kind, state.champion, state.previous) == ("promote", "2", "1")
     assert decision.reason == (
         "version 2 against version 1 on the same rows: AUC -0.0004, at least -0.0300, not "
-        "significantly worse, and of training rows by which drift can be judged, as it can't be "
-        "by those of version 1"
+        "significantly worse; drift can be judged again with version 2, and can't with version 1, "
+        "as the log has grown too long for its training rows"
     )
     only_newer = replace(OUTGROWN, restores_drift=False)
     _, [_, decision] = run(START, [*asked, (7, replace(QUIET, challenger=only_newer))])
     assert decision.kind == "reject"
 
 
+def test_better_challenger_needs_no_leave_to_renew() -> None:
+    better = replace(challenger(), n_positive=9, restores_drift=True)
+    _, [_, decision] = run(START, [(7, QUIET), (7, replace(QUIET, challenger=better))])
+    assert decision.kind == "promote"
+    assert decision.reason.endswith("and nothing else worse than allowed")
+
+
+def test_retraining_for_drift_is_not_cured_by_a_challenger_that_is_no_worse() -> None:
+    asked = [(6, DRIFTED), (7, DRIFTED)]
+    state, [_, retrain, decision] = run(START, [*asked, (7, replace(DRIFTED, challenger=OUTGROWN))])
+    assert (retrain.rule, decision.kind) == ("drift", "reject")
+    assert state.cooldown_days == 2 * POLICY.cooldown_days
+    assert state.breached
+
+
+def test_champion_on_probation_is_not_renewed() -> None:
+    rival = replace(OUTGROWN, version="3", champion="2")
+    _, [*_, decision] = run(on_probation(), [(21, replace(QUIET, challenger=rival))])
+    assert decision.kind == "promote"
+    _, [*_, decision] = run(on_probation(), [(20, replace(QUIET, challenger=rival))])
+    assert decision.kind == "reject"
+
+
 @pytest.mark.parametrize(
     ("changes", "objection"),
     [
-        ({"auc_high": -1e-9}, "AUC significantly worse: difference -0.0004"),
+        ({"auc_high": -1e-4}, "AUC significantly worse: difference -0.0004, at most -0.0001"),
         ({"auc_high": float("nan")}, "AUC significantly worse"),
-        ({"auc_high": None}, "AUC significantly worse"),
+        ({"auc_high": None}, "AUC significantly worse: difference -0.0004, at most unknown"),
         ({"auc_difference": -0.02}, "AUC difference -0.0200, expected above -0.0200"),
-        ({"log_loss_low": 1e-9}, "log loss significantly worse: by 0.00200"),
+        ({"log_loss_low": 1e-4}, "log loss significantly worse: by 0.00200, at least 0.00010"),
         ({"log_loss_low": float("nan")}, "log loss significantly worse"),
         ({"log_loss_low": None}, "log loss significantly worse"),
         ({"n_positive": 9}, "only 9 cancels to compare by, 10 needed"),
@@ -357,14 +380,15 @@ def test_champion_that_drift_cannot_be_judged_by_is_renewed_by_one_that_is_no_wo
     ],
 )
 def test_renewal_is_rejected_for_one_objection(changes: dict[str, Any], objection: str) -> None:
-    [found] = objections(replace(OUTGROWN, **changes), POLICY)
+    [found] = objections(replace(OUTGROWN, **changes), POLICY, may_renew=True)
     assert objection in found
-    assert objections(OUTGROWN, POLICY) == ()
+    assert objections(OUTGROWN, POLICY, may_renew=True) == ()
 
 
 def test_renewal_has_no_objection_at_the_edges() -> None:
     rival = replace(OUTGROWN, auc_difference=-0.0199, auc_high=0.0, log_loss_low=0.0)
-    assert objections(rival, POLICY) == ()
+    assert objections(rival, POLICY, may_renew=True) == ()
+    assert len(objections(rival, POLICY)) == 3
 
 
 def test_nothing_is_asked_for_while_a_challenger_is_trained_and_then_again() -> None:

@@ -187,7 +187,7 @@ def test_page_of_all_scores_keeps_to_them(world: World) -> None:
 
 def test_model_page_says_how_many_have_cancelled_lately(world: World) -> None:
     page = world.get("/page/model").text
-    assert f"90 cancellations in the 7 days before {AS_OF}, 30.0 expected at the rate of" in page
+    assert f"90 users have cancelled in the 7 days before {AS_OF}, 30.0 expected at" in page
 
 
 def test_user_is_told_with_their_row_of_the_list(world: World) -> None:

@@ -228,9 +228,10 @@ def test_nothing_is_compared_in_a_log_of_two_weeks_but_what_is_never_judged() ->
 def test_log_outgrows_training_rows_that_knew_less_than_three_quarters_of_it(
     log_days: int, is_over: bool
 ) -> None:
-    # A gap, which keeps all rows from being compared, says nothing of the rows.
-    assert is_outgrown(TRAINING, History(log_days, 3)) == is_over
-    assert not is_outgrown(TRAINING.drop(columns=LOG_DAYS), History(log_days, 3))
+    assert is_outgrown(TRAINING, log_days) == is_over
+    assert not is_outgrown(TRAINING.drop(columns=LOG_DAYS), log_days)
+    # Rows of soon after a gap can't be compared with either.
+    assert is_outgrown(TRAINING.assign(**{FILLED_DAYS: 34}), log_days)
 
 
 def test_counts_are_those_of_a_part_of_the_sample() -> None:

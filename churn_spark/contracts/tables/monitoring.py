@@ -108,7 +108,11 @@ PERFORMANCE = TableSpec(
             "how many there were in the last 7 days",
         ),
         Column("window_start", "date", "as-of date of the rows; of cancellations their first day"),
-        Column("window_end", "date", "the labels' days later: one begins where another ends"),
+        Column(
+            "window_end",
+            "date",
+            "the labels' days later: one begins where another ends; of cancellations 7 days later",
+        ),
         Column("slice", "string", "all, or a part of the users: level=paid"),
         Column(
             "metric",
@@ -122,7 +126,8 @@ PERFORMANCE = TableSpec(
             "double",
             "of a list: share of the users who cancel that were on it or in its control group; of "
             "cancels_of_control: share of that group that cancels; of the arrival: share of the "
-            "labels that are due; of cancellations: their rate over that of the four weeks before",
+            "labels that are due; of cancellations: their rate over that of the weeks before, null "
+            "where those have none",
         ),
         Column("low", "double", "lower 95 % bound; of cancellations 99.9 %"),
         Column("high", "double", "upper 95 % bound; of cancellations 99.9 %"),

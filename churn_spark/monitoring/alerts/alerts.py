@@ -9,7 +9,7 @@ nothing ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
@@ -165,6 +165,7 @@ def update_alerts(
     config: AlertsConfig,
     today: date,
     is_judged: bool,
+    unjudged: Collection[str] = (),
 ) -> tuple[tuple[Alert, ...], tuple[Notice, ...]]:
     """The alerts after tonight, those whose end is told tonight among them, and what to notify of.
 
@@ -175,6 +176,7 @@ def update_alerts(
         config: when alerts end, and when to remind of them.
         today: the night.
         is_judged: false when the data failed: only alerts about the data can be seen to end.
+        unjudged: how the keys begin of what could not be looked at tonight: none of it ends.
 
     Returns:
         The alerts and the notices, each by key.
@@ -187,7 +189,8 @@ def update_alerts(
     known = {alert.key: alert for alert in open_alerts if alert.goes_on}
     alerts, notices = [], []
     for key in sorted({*known, *worst}):
-        alert, notice = _update(known.get(key), worst.get(key), config, today, is_judged)
+        is_seen = (is_judged or key.startswith("data:")) and not key.startswith((*unjudged,))
+        alert, notice = _update(known.get(key), worst.get(key), config, today, is_seen)
         alerts.append(alert)
         notices += [notice] if notice else []
     return tuple(alerts), tuple(notices)
@@ -217,7 +220,7 @@ def is_severe(alert: Alert, config: AlertsConfig) -> bool:
 
 
 def _update(
-    alert: Alert | None, finding: Finding | None, config: AlertsConfig, today: date, is_judged: bool
+    alert: Alert | None, finding: Finding | None, config: AlertsConfig, today: date, is_seen: bool
 ) -> tuple[Alert, Notice | None]:
     if alert is None or (finding and alert.resolved):
         assert finding is not None
@@ -229,7 +232,7 @@ def _update(
         again = replace(alert, last_told=today)
         return again, Notice("resolved", again)
     if finding is None:
-        if not is_judged and not alert.key.startswith("data:"):
+        if not is_seen:
             return alert, None
         clear = replace(alert, nights_clear=alert.nights_clear + 1)
         if clear.nights_clear < config.clear_nights:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts.alerts import Finding
 from churn_spark.monitoring.performance.cancellations import describe_cancellations
 
-_MORE = (
-    "probabilities learnt from the weeks before are likely too low until the labels of these days "
-    "are known"
-)
-_FEWER = "calls that keep users do that, and so does a log that lacks cancellations"
+KIND: Final = "cancellations:"
+"""How the keys of these findings begin."""
+_MORE: Final = "probabilities are likely too low until a model has learnt from these days"
+_FEWER: Final = "calls that keep users do that, and so does a log that lacks cancellations"
 
 
 def find_in_cancellations(rows: Iterable[Any], config: AlertsConfig) -> tuple[Finding, ...]:
@@ -25,7 +25,7 @@ def find_in_cancellations(rows: Iterable[Any], config: AlertsConfig) -> tuple[Fi
     """
     return tuple(
         Finding(
-            f"cancellations:{'more' if is_more else 'fewer'}",
+            f"{KIND}{'more' if is_more else 'fewer'}",
             "warning",
             f"{describe_cancellations(row)}; {_MORE if is_more else _FEWER}",
         )
@@ -35,5 +35,6 @@ def find_in_cancellations(rows: Iterable[Any], config: AlertsConfig) -> tuple[Fi
     )
 
 
-def _inverse(ratio: float) -> float:
-    return 1 / ratio if ratio else float("inf")
+def _inverse(ratio: float | None) -> float:
+    """Null stands for an infinite ratio."""
+    return 0.0 if ratio is None else 1 / ratio if ratio else math.inf

@@ -104,15 +104,14 @@ def compared_rows(sample: pd.DataFrame, need: Need, tonight: History) -> NDArray
     return need.is_filled(sample[LOG_DAYS], sample[FILLED_DAYS], tonight)
 
 
-def is_outgrown(sample: pd.DataFrame, tonight: History) -> bool:
-    """Whether the log has grown too long since for drift to be judged by the training rows.
+def is_outgrown(sample: pd.DataFrame, log_days: int) -> bool:
+    """Whether a log has grown too long for drift to be judged by the training rows.
 
-    That is so of what looks back on a whole life, and of the prediction, even without a gap in the
-    log. Models of an older release don't say how long the log was.
+    That is so of what looks back on a whole life, and of the prediction, whatever gap the log may
+    have now. Models of an older release don't say how long the log was.
     """
-    if LOG_DAYS not in sample:
-        return False
-    return not (sample[LOG_DAYS] >= LATE_ROWS.share * tonight.log_days).any()
+    without_gap = History(log_days, LATE_ROWS.days)
+    return not compared_rows(sample, LATE_ROWS, without_gap).any()
 
 
 def count_slices(

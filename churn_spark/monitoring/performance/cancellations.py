@@ -2,56 +2,55 @@
 
 Labels tell after two weeks that a model's probabilities no longer fit. That three times as many
 users cancel is to be seen after days, from the counts of the log alone: a week's cancellations
-beside those of the four weeks before it, each per event, so that a growing service, a holiday and a
-day that has not come in change nothing.
+beside those of the weeks before it, both per user and day on which the user was there, so that a
+growing service and a day that has not come in change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 from scipy import stats
 
-from churn_spark.contracts.event_facts import EVENT, OTHERS
+from churn_spark.contracts.event_facts import CANCELLED, USER
 from churn_spark.contracts.features.segments import ALL
-from churn_spark.contracts.pages import Page
 from churn_spark.monitoring.data_quality.event_days import EventDays
 from churn_spark.timeline import days_after, days_between
 from churn_spark.wording import count_of
 
 CANCELLATIONS: Final = "cancellations"
 """Basis of these rows of `performance`."""
-RECENT_DAYS: Final = 7
-BEFORE_DAYS: Final = 28
-_LEAST_BEFORE: Final = 14
+WEEKS_BEFORE: Final = 4
+_LEAST_WEEKS: Final = 2
+_WEEK: Final = 7
 _CONFIDENCE: Final = 0.999
 """It is looked at each night: at 95 % one night in twenty would be beyond chance."""
-_PAGE: Final = "page"
 
 
 @dataclass(frozen=True)
 class Cancellations:
-    """A week's cancellations and those of the weeks before it.
+    """A week's cancellations and those of weeks before it.
 
     Attributes:
-        n_recent: of the week.
-        n_before: of the weeks before.
-        events_recent: events of the week, at least one.
-        events_before: events of the weeks before, at least one.
+        n_recent: users who have cancelled in the week.
+        n_before: in the weeks before.
+        days_recent: users of each day of the week, added up; at least one.
+        days_before: the same of the weeks before.
     """
 
     n_recent: int
     n_before: int
-    events_recent: int
-    events_before: int
+    days_recent: int
+    days_before: int
 
     @property
     def n_expected(self) -> float:
         """How many the week would have at the rate of the weeks before."""
-        return self.n_before * self.events_recent / self.events_before
+        return self.n_before * self.days_recent / self.days_before
 
     def ratio(self) -> tuple[float, float, float]:
         """Rate of the week over that of the weeks before, with its exact 99.9 % interval.
@@ -63,52 +62,68 @@ class Cancellations:
         """
         n = self.n_recent + self.n_before
         ends = stats.binomtest(self.n_recent, n).proportion_ci(_CONFIDENCE, method="exact")
-        scale = self.events_before / self.events_recent
+        scale = self.days_before / self.days_recent
         shares = self.n_recent / n, float(ends.low), float(ends.high)
         value, low, high = (
-            scale * share / (1 - share) if share < 1 else float("inf") for share in shares
+            scale * share / (1 - share) if share < 1 else math.inf for share in shares
         )
         return value, low, high
 
 
-def count_cancellations(days: EventDays, night: date, log_start: date) -> Cancellations | None:
-    """What the days before a night have; none where that tells nothing.
+def count_cancellations(
+    days: EventDays, night: date, log_start: date, skipped: Collection[date] = ()
+) -> Cancellations | None:
+    """What the days before a night have; None with less than two weeks before, or no cancellation.
 
-    That is so with less than two weeks before the week, without any cancellation, and where pages
-    are not all counted by name, since a service has too many of them.
+    Of four weeks before those with the highest and the lowest rate are left out: what was unusual
+    in one of them isn't held against this one.
 
     Args:
         days: at least the newest five weeks before the night.
         night: its date isn't over yet.
         log_start: first date of the log.
+        skipped: days whose data are not to be used.
     """
-    week = days_between(days_after(night, -RECENT_DAYS), days_after(night, -1))
-    first = max(log_start, days_after(week[0], -BEFORE_DAYS))
-    before = days_between(first, days_after(week[0], -1))
-    if len(before) < _LEAST_BEFORE or days.sum([*before, *week], _PAGE, OTHERS):
+    starts = [days_after(night, -_WEEK * (number + 1)) for number in range(WEEKS_BEFORE + 1)]
+    weeks = [
+        _count(days, [day for day in _week_from(start) if day not in skipped])
+        for start in starts
+        if start >= log_start
+    ]
+    if not weeks or not weeks[0][1]:
         return None
-    found = Cancellations(
-        *(days.sum(some, _PAGE, Page.CANCELLATION_CONFIRMATION) for some in (week, before)),
-        *(days.sum(some, EVENT) for some in (week, before)),
-    )
-    is_known = found.events_recent and found.events_before and found.n_recent + found.n_before
-    return found if is_known else None
+    recent, *before = weeks
+    before = sorted((week for week in before if week[1]), key=lambda week: week[0] / week[1])
+    if len(before) < _LEAST_WEEKS:
+        return None
+    middle = before[1:-1] if len(before) == WEEKS_BEFORE else before
+    n_before, days_before = (sum(some) for some in zip(*middle, strict=True))
+    if not recent[0] + n_before:
+        return None
+    return Cancellations(recent[0], n_before, recent[1], days_before)
+
+
+def _week_from(start: date) -> list[date]:
+    return days_between(start, days_after(start, _WEEK - 1))
+
+
+def _count(days: EventDays, week: Sequence[date]) -> tuple[int, int]:
+    """Users who have cancelled, and users of each day added up."""
+    return days.sum(week, CANCELLED), days.sum(week, USER)
 
 
 def cancellation_row(found: Cancellations, night: date) -> dict[str, Any]:
-    """The row of `performance` of a night."""
-    value, low, high = found.ratio()
+    """The row of `performance` of a night; null for what is infinite."""
+    names = "value", "low", "high"
+    ratio = dict(zip(names, found.ratio(), strict=True))
     return {
         "basis": CANCELLATIONS,
-        "window_start": night - timedelta(days=RECENT_DAYS),
+        "window_start": night - timedelta(days=_WEEK),
         "window_end": night,
         "slice": ALL,
         "metric": "rate_vs_before",
-        "value": value,
-        "low": low,
-        "high": high,
+        **{name: end if math.isfinite(end) else None for name, end in ratio.items()},
         "n_positive": found.n_recent,
-        "n_cancels": found.n_recent,
         "reference": found.n_expected,
     }
 
@@ -116,9 +131,11 @@ def cancellation_row(found: Cancellations, night: date) -> dict[str, Any]:
 def describe_cancellations(row: Mapping[str, Any]) -> str:
     """How many users have cancelled lately, of its row of `performance`."""
     said = (
-        f"{count_of(int(row['n_positive']), 'cancellation')} in the {RECENT_DAYS} days before "
-        f"{row['window_end']}, {row['reference']:,.1f} expected at the rate of the weeks before"
+        f"{count_of(int(row['n_positive']), 'user has', 'users have')} cancelled in the {_WEEK} "
+        f"days before {row['window_end']}, {row['reference']:,.1f} expected at the rate of the "
+        "weeks before"
     )
     if not row["reference"]:
         return said
-    return f"{said}: {row['value']:.2f} times as many [{row['low']:.2f}, {row['high']:.2f}]"
+    ends = f"99.9 % interval {row['low']:.2f} to {row['high']:.2f}"
+    return f"{said}: {row['value']:.2f} times the usual rate ({ends})"

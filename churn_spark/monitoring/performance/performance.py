@@ -255,14 +255,15 @@ def compare_challenger(
 
 def _least_loss(
     labels: Values, new: Values, old: Values, users: Values, weights: Values | None
-) -> float:
-    """Lower 95 % bound of the log loss of `new` minus that of `old`, paired; -inf of one user."""
+) -> float | None:
+    """Lower 95 % bound of the log loss of `new` minus that of `old`, paired; None of one user."""
     worse = row_log_losses(labels, new) - row_log_losses(labels, old)
     counts = np.ones(len(worse)) if weights is None else weights
     _, owner = np.unique(users, return_inverse=True)
     sums, n_rows = np.bincount(owner, worse * counts), np.bincount(owner, counts)
     mean, error = paired_difference(sums, n_rows)
-    return mean - _Z * error
+    low = mean - _Z * error
+    return low if math.isfinite(low) else None
 
 
 def change_against(

@@ -105,7 +105,7 @@ class ChallengerComparison:
         log_loss_low: lower 95 % confidence bound of the difference of log loss, paired.
         n_positive: users who cancel among the rows.
         restores_drift: whether the champion's training rows are too old for its drift to be
-            judged, and the challenger's are not.
+            judged, and the challenger's will not be for as long as a probation lasts.
     """
 
     version: str

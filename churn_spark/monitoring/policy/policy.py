@@ -187,7 +187,10 @@ def _roll_back(
 def _judge(
     state: PolicyState, challenger: ChallengerComparison, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
-    against = objections(challenger, config)
+    was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
+    # What was asked for by drift or lost performance must cure it, and one on probation is new.
+    may_renew = not was_reaction and state.previous is None
+    against = objections(challenger, config, may_renew=may_renew)
     auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
     who = f"version {challenger.version} against version {challenger.champion}"
     if not against:
@@ -198,15 +201,14 @@ def _judge(
             probation_end=today + timedelta(days=config.probation_days),
         )
         reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
-        if challenger.restores_drift:
+        if objections(challenger, config):
             reason = (
-                f"{who} on the same rows: {auc}, not significantly worse, and of training rows by "
-                f"which drift can be judged, as it can't be by those of version "
-                f"{challenger.champion}"
+                f"{who} on the same rows: {auc}, not significantly worse; drift can be judged "
+                f"again with version {challenger.version}, and can't with version "
+                f"{challenger.champion}, as the log has grown too long for its training rows"
             )
         return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
     # A rejected challenger of the schedule says nothing about drift: the cooldown stays.
-    was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
     cooldown = min(config.max_cooldown_days, 2 * state.cooldown_days)
     rejected = replace(
         state, pending=None, cooldown_days=cooldown if was_reaction else state.cooldown_days

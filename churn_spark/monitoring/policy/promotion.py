@@ -9,15 +9,24 @@ from churn_spark.monitoring.policy.evidence import ChallengerComparison
 from churn_spark.wording import count_of
 
 
-def objections(challenger: ChallengerComparison, config: PolicyConfig) -> tuple[str, ...]:
+def objections(
+    challenger: ChallengerComparison, config: PolicyConfig, *, may_renew: bool = False
+) -> tuple[str, ...]:
     """All reasons not to promote the challenger, in words; empty if there is none.
 
-    One that is only newer must be better. One with which drift can be judged again, where it can't
-    be with the champion, must not be worse (docs/adr/0069). NaN in a comparison is an objection
-    too: what could not be compared is not promoted.
+    It must be better, or, where `may_renew` and with it drift can be judged again, not worse
+    (docs/adr/0069). NaN in a comparison is an objection too: what could not be compared is not
+    promoted.
+
+    Args:
+        challenger: on the same rows as the champion.
+        config: the thresholds.
+        may_renew: whether no worse may be enough.
     """
-    of_all = _why_worse if challenger.restores_drift else _why_not_better
-    return (*of_all(challenger, config), *_why_worse_in_part(challenger, config))
+    found = tuple(_why_not_better(challenger, config))
+    if found and may_renew and challenger.restores_drift:
+        found = tuple(_why_worse(challenger, config))
+    return (*found, *_why_worse_in_part(challenger, config))
 
 
 def _why_not_better(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
@@ -40,14 +49,24 @@ def _why_worse(challenger: ChallengerComparison, config: PolicyConfig) -> Iterat
             f"{config.min_probation_positives} needed"
         )
     if challenger.auc_high is None or not challenger.auc_high >= 0:
-        yield f"AUC significantly worse: difference {challenger.auc_difference:+.4f}"
+        yield (
+            f"AUC significantly worse: difference {challenger.auc_difference:+.4f}, at most "
+            f"{_or_unknown(challenger.auc_high, '+.4f')}"
+        )
     if not challenger.auc_difference > -config.max_segment_loss:
         yield (
             f"AUC difference {challenger.auc_difference:+.4f}, expected above "
             f"{-config.max_segment_loss:+.4f}"
         )
     if challenger.log_loss_low is None or not challenger.log_loss_low <= 0:
-        yield f"log loss significantly worse: by {challenger.log_loss_difference:.5f}"
+        yield (
+            f"log loss significantly worse: by {challenger.log_loss_difference:.5f}, at least "
+            f"{_or_unknown(challenger.log_loss_low, '.5f')}"
+        )
+
+
+def _or_unknown(bound: float | None, style: str) -> str:
+    return "unknown" if bound is None else format(bound, style)
 
 
 def _why_worse_in_part(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
