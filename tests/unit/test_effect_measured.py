@@ -288,7 +288,7 @@ def test_pages_show_the_effect(lakehouse: Lakehouse) -> None:
     shown = render(
         "model.html",
         title="Model health", here="model", form_token="", checks={}, run_date="", thresholds="",
-        reach="", card=None, predicts="", effect=describe_campaign(newest.newest),
+        lately=(), reach="", card=None, predicts="", effect=describe_campaign(newest.newest),
         **describe_health([], []),
     ).decode()  # fmt: skip
     assert read(shown)

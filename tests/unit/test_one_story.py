@@ -49,6 +49,7 @@ def service_page(data: NightData) -> str:
         checks={},
         run_date=data.drift_night,
         thresholds="",
+        lately=(),
         reach="",
         effect={},
         card=None,
