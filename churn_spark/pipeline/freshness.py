@@ -81,9 +81,6 @@ def _tell_and_keep(
         deliveries = deliver([notice], alerts)
         if not deliveries or any(one.arrived for one in deliveries):
             episode = episode.told(now)
-        elif notice.change == "resolved":
-            # Not ended before somebody knows: the next look tells of it again.
-            return
     try:
         _write(root, episode)
     except Exception as error:

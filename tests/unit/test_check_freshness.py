@@ -90,20 +90,6 @@ def test_alert_is_sent_again_until_it_has_arrived(
     assert look(at(3, 10)) == (True, ["opened", "opened"])
 
 
-def test_end_is_sent_again_until_it_has_arrived(
-    look: Any, tmp_path: Path, receiver: Receiver
-) -> None:
-    finish(tmp_path, MONDAY)
-    assert look(at(3, 8)) == (True, ["opened"])
-    receiver.codes = [200, 403, 200]
-    finish(tmp_path, TUESDAY)
-    assert look(at(3, 9)) == (False, ["opened", "resolved"])
-    assert look(at(3, 10)) == (False, ["opened", "resolved", "resolved"])
-    assert look(at(3, 11)) == (False, ["opened", "resolved", "resolved"])
-    [row] = rows_of(open_local(tmp_path), LATE_NIGHTS).to_dicts()
-    assert (row["opened_ts"], row["ended_ts"]) == (at(3, 8), at(3, 10))
-
-
 def test_alert_goes_out_though_its_table_can_not_be_written(
     look: Any, tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:

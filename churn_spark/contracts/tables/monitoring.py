@@ -267,7 +267,7 @@ LATE_NIGHTS = TableSpec(
         Column("due_ts", "timestamp", "when the first one had to be finished"),
         Column("opened_ts", "timestamp", "when `check_freshness` found it late"),
         Column("told_ts", "timestamp", "newest notice that has arrived; null: none has"),
-        Column("ended_ts", "timestamp", "when none was late any more and a notice said so"),
+        Column("ended_ts", "timestamp", "when none was late any more; null while one is"),
     ),
 )
 
