@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date as Date
+from datetime import timedelta
+from typing import Final
+
+from pyspark.sql import Row
 
 from churn_spark.config import AlertsConfig, PolicyConfig
 from churn_spark.contracts.tables import PERFORMANCE
-from churn_spark.lakehouse.selection import Where
+from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
     as_not_told,
@@ -30,6 +34,8 @@ from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.stores.alerts import read_open_alerts, write_alerts
 from churn_spark.stores.files import read_changed_files
+
+_WEEKS_UNTOLD: Final = timedelta(weeks=8)
 
 
 def notify(
@@ -64,7 +70,7 @@ def notify(
         config,
         date,
         is_judged=is_sound,
-        unjudged=() if cancelled else (CANCELLATION_ALERTS,),
+        unjudged=_unjudged(lakehouse, date, cancelled),
     )
     deliveries = deliver(notices, config)
     if deliveries and not any(one.arrived for one in deliveries):
@@ -73,3 +79,15 @@ def notify(
     return tuple(
         alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config)
     )
+
+
+def _unjudged(lakehouse: Lakehouse, date: Date, cancelled: Sequence[Row]) -> tuple[str, ...]:
+    """What can't be seen to end: that fewer cancel, or more, where no cancellation is known.
+
+    Once nothing has been told of cancellations for weeks, they are not counted here any more.
+    """
+    if any(row["n_positive"] for row in cancelled):
+        return ()
+    weeks = Between(date - _WEEKS_UNTOLD, date)
+    lately: Where = {"run_date": weeks, "basis": [CANCELLATIONS]}
+    return (CANCELLATION_ALERTS,) if lakehouse.count_rows(PERFORMANCE, lately) else ()

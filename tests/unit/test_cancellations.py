@@ -80,8 +80,8 @@ def found_keys(found: Cancellations, **changes: Any) -> list[str]:
     return [finding.key for finding in find_in_cancellations([row], config)]
 
 
-def test_week_is_held_against_the_rate_of_the_two_middle_ones_of_four_before() -> None:
-    found = count_cancellations(weeks_of(20, 1, 9, 5, 6), NIGHT, START)
+def test_week_is_held_against_the_rate_of_the_two_middle_ones_of_six_before() -> None:
+    found = count_cancellations(weeks_of(20, 1, 9, 5, 6, 2, 8), NIGHT, START)
     assert found == Cancellations(140, 77, 7_000, 14_000)
     assert found.n_expected == pytest.approx(38.5)
     assert found.ratio()[0] == pytest.approx(140 / 38.5)
@@ -97,7 +97,8 @@ def test_rates_are_by_users_of_each_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "n_before"), [(20, None), (21, 70), (27, 70), (28, 105), (34, 105), (35, 70), (60, 70)]
+    ("age", "n_before"),
+    [(20, None), (21, 70), (28, 105), (35, 70), (42, 105), (48, 105), (49, 70), (90, 70)],
 )
 def test_weeks_before_are_whole_and_of_the_log_and_at_least_two(
     age: int, n_before: int | None
@@ -108,7 +109,7 @@ def test_weeks_before_are_whole_and_of_the_log_and_at_least_two(
 
 
 def test_days_that_have_not_come_in_or_are_broken_count_on_no_side() -> None:
-    gone = {NIGHT - timedelta(days=back) for back in (2, 9, 16, 23, 30)}
+    gone = {NIGHT - timedelta(days=back) for back in (2, 9, 16, 23, 30, 37, 44)}
 
     def n_users(day: date) -> int:
         return 0 if day in gone else 1000
@@ -125,10 +126,10 @@ def test_nothing_is_told_without_any_cancellation_or_any_user_of_the_week() -> N
     silent = days_of(lambda _: 5, lambda day: 0 if day >= WEEK else 1000)
     assert count_cancellations(silent, NIGHT, START) is None
     # Counted by an older release: the users of these days aren't known.
-    upgraded = days_of(lambda _: 5, lambda day: 1000 if day >= NIGHT - timedelta(days=20) else 0)
-    assert count_cancellations(upgraded, NIGHT, START) is not None
-    upgraded = days_of(lambda _: 5, lambda day: 1000 if day >= NIGHT - timedelta(days=14) else 0)
-    assert count_cancellations(upgraded, NIGHT, START) is None
+    for known, is_told in ((17, False), (18, True)):
+        since = NIGHT - timedelta(days=known)
+        upgraded = days_of(lambda _: 5, lambda day, since=since: 1000 * (day >= since))  # type: ignore[misc]
+        assert (count_cancellations(upgraded, NIGHT, START) is not None) == is_told
 
 
 @given(counts, counts, users, users)
@@ -276,14 +277,19 @@ def test_tripled_rate_is_found_within_days(rate: float, within: int) -> None:
         assert 60 < found[0] <= 60 + within
 
 
-@pytest.mark.parametrize("factor", [0.0, 3.0])
-def test_one_unusual_week_makes_none_after_it_unusual(factor: float) -> None:
-    found = nights_with(
-        "cancellations:", lambda number: 100.0 * (factor if 60 <= number < 67 else 1), n_days=110
-    )
-    assert found
-    # No night whose own week has none of it.
-    assert 60 < min(found) <= max(found) < 67 + 7
+@pytest.mark.parametrize("factor", [0.0, 3.0, 5.0])
+@pytest.mark.parametrize("rate", [20.0, 300.0])
+def test_one_unusual_week_makes_none_after_it_unusual(factor: float, rate: float) -> None:
+    for seed in range(3):
+        found = nights_with(
+            "cancellations:",
+            lambda number: rate * (factor if 60 <= number < 67 else 1),
+            seed=seed,
+            n_days=115,
+        )
+        assert found
+        # No night whose own week has none of it.
+        assert 60 < min(found) <= max(found) < 67 + 7
 
 
 def night_of() -> Night:
@@ -329,11 +335,22 @@ def test_warning_ends_when_the_rate_is_usual_and_not_when_nothing_can_be_told(
     nights = [NIGHT + timedelta(days=number) for number in range(6)]
     gone = cancellation_row(replace(TRIPLED, n_recent=0), NIGHT)
     assert tell(lakehouse, [gone], nights[0]) == ("cancellations:fewer",)
-    for day in nights[1:4]:
+    for day in nights[1:3]:
         assert tell(lakehouse, [], day) == ("cancellations:fewer",)
+    # So few are expected that none is no finding by itself.
+    few = cancellation_row(Cancellations(0, 4, 7_000, 28_000), NIGHT)
+    assert find_in_cancellations([few], CONFIG.alerts) == ()
+    assert tell(lakehouse, [few], nights[3]) == ("cancellations:fewer",)
     usual = cancellation_row(replace(TRIPLED, n_recent=40), NIGHT)
     assert tell(lakehouse, [usual], nights[4]) == ("cancellations:fewer",)
     assert tell(lakehouse, [usual], nights[5]) == ()
+
+
+def test_warning_ends_where_cancellations_are_counted_no_more(tmp_path: Path) -> None:
+    lakehouse = open_local(tmp_path)
+    assert tell(lakehouse, [cancellation_row(TRIPLED, NIGHT)], NIGHT) == ("cancellations:more",)
+    open_on = [tell(lakehouse, [], NIGHT + timedelta(days=days)) for days in (56, 57, 58)]
+    assert open_on == [("cancellations:more",), ("cancellations:more",), ()]
 
 
 def test_page_of_the_night_says_how_many_have_cancelled_lately() -> None:

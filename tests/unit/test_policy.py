@@ -355,6 +355,27 @@ def test_retraining_for_drift_is_not_cured_by_a_challenger_that_is_no_worse() ->
     assert state.breached
 
 
+def test_challenger_of_drift_that_comes_late_is_none_of_the_calendar() -> None:
+    late = 6 + 1 + POLICY.max_training_days
+    nights = [(6, DRIFTED), (7, DRIFTED), (late, replace(DRIFTED, challenger=OUTGROWN))]
+    _, [_, retrain, decision] = run(START, nights)
+    assert (retrain.rule, decision.kind) == ("drift", "reject")
+
+
+def test_bad_window_waits_for_its_second_with_the_champion_that_has_lost() -> None:
+    lost = replace(QUIET, performance=(change(0),), challenger=OUTGROWN)
+    state, [_, decision] = run(START, [(7, QUIET), (7, replace(QUIET, challenger=None))])
+    state, [decision] = run(state, [(8, lost)])
+    assert decision.kind == "reject"
+    assert [streak.n_bad for streak in state.streaks] == [1]
+
+
+def test_renewal_keeps_the_cooldown() -> None:
+    state, _ = run(replace(START, cooldown_days=28), [(7, QUIET)])
+    state, [decision] = run(state, [(7, replace(QUIET, challenger=OUTGROWN))])
+    assert (decision.kind, state.cooldown_days) == ("promote", 28)
+
+
 def test_champion_on_probation_is_not_renewed() -> None:
     rival = replace(OUTGROWN, version="3", champion="2")
     _, [*_, decision] = run(on_probation(), [(21, replace(QUIET, challenger=rival))])

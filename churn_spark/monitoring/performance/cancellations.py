@@ -24,9 +24,11 @@ from churn_spark.wording import count_of
 
 CANCELLATIONS: Final = "cancellations"
 """Basis of these rows of `performance`."""
-WEEKS_BEFORE: Final = 4
+WEEKS_BEFORE: Final = 6
 _LEAST_WEEKS: Final = 2
 _WEEK: Final = 7
+_LEAST_DAYS: Final = 4
+"""Of a week, that have come in; with fewer it doesn't count."""
 _CONFIDENCE: Final = 0.999
 """It is looked at each night: at 95 % one night in twenty would be beyond chance."""
 
@@ -75,11 +77,12 @@ def count_cancellations(
 ) -> Cancellations | None:
     """What the days before a night have; None with less than two weeks before, or no cancellation.
 
-    Of four weeks before those with the highest and the lowest rate are left out: what was unusual
-    in one of them isn't held against this one.
+    Of the six weeks before the middle two count, by their rate: what was unusual in seven days,
+    which lie in two of these weeks, isn't held against this one. Of fewer weeks as many are left
+    out at either end as leave two or three.
 
     Args:
-        days: at least the newest five weeks before the night.
+        days: at least the newest seven weeks before the night.
         night: its date isn't over yet.
         log_start: first date of the log.
         skipped: days whose data are not to be used.
@@ -96,7 +99,8 @@ def count_cancellations(
     before = sorted((week for week in before if week[1]), key=lambda week: week[0] / week[1])
     if len(before) < _LEAST_WEEKS:
         return None
-    middle = before[1:-1] if len(before) == WEEKS_BEFORE else before
+    extreme = (len(before) - _LEAST_WEEKS) // 2
+    middle = before[extreme : len(before) - extreme]
     n_before, days_before = (sum(some) for some in zip(*middle, strict=True))
     if not recent[0] + n_before:
         return None
@@ -108,7 +112,9 @@ def _week_from(start: date) -> list[date]:
 
 
 def _count(days: EventDays, week: Sequence[date]) -> tuple[int, int]:
-    """Users who have cancelled, and users of each day added up."""
+    """Users who have cancelled, and users of each day added up; none of a week that is lacking."""
+    if sum(days.sum([day], USER) > 0 for day in week) < _LEAST_DAYS:
+        return 0, 0
     return days.sum(week, CANCELLED), days.sum(week, USER)
 
 

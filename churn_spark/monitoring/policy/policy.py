@@ -188,9 +188,7 @@ def _judge(
     state: PolicyState, challenger: ChallengerComparison, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
     was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
-    # What was asked for by drift or lost performance must cure it, and one on probation is new.
-    may_renew = not was_reaction and state.previous is None
-    against = objections(challenger, config, may_renew=may_renew)
+    against = objections(challenger, config, may_renew=_may_renew(state))
     auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
     who = f"version {challenger.version} against version {challenger.champion}"
     if not against:
@@ -202,6 +200,8 @@ def _judge(
         )
         reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
         if objections(challenger, config):
+            # One that is no better says nothing about what the cooldown was raised for.
+            promoted = replace(promoted, cooldown_days=state.cooldown_days)
             reason = (
                 f"{who} on the same rows: {auc}, not significantly worse; drift can be judged "
                 f"again with version {challenger.version}, and can't with version "
@@ -215,6 +215,17 @@ def _judge(
     )
     reason = f"{who} on the same rows: {'; '.join(against)}"
     return rejected, Decision(today, "reject", "challenger", reason, challenger.version)
+
+
+def _may_renew(state: PolicyState) -> bool:
+    """Whether a challenger that is no worse may do, if drift can be judged again with it.
+
+    One that drift or lost performance has asked for must cure it, a bad window waits for its
+    second, and a champion on probation is new.
+    """
+    was_reaction = bool(state.reactions) and state.reactions[-1] >= state.last_retrain
+    is_worse = any(streak.n_bad for streak in state.streaks)
+    return not was_reaction and not is_worse and state.previous is None
 
 
 def _promote(state: PolicyState, champion: str, config: PolicyConfig) -> PolicyState:

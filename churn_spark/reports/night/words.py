@@ -50,7 +50,7 @@ _HEADLINES = {
         "first": "The first model, version {version}, is in use.",
         "human": "Version {version} is in use, chosen by a person.",
         "replaced": "Version {version} takes over: the model before can't be used any more.",
-        _ANY_OTHER: "Version {version} is better and takes over.",
+        _ANY_OTHER: "Version {version} takes over.",
     },
     "reject": {
         "unfit": "Version {version} is dropped: it can't be compared with version {champion}.",
@@ -96,7 +96,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "is compared with the one before, on the same users. If it is significantly worse, the "
         "old one returns.",
         "challenger": "A new model (the challenger) replaces the one in use (the champion) only if "
-        "it is better on the same users and worse nowhere that matters.",
+        "it is better on the same users and worse nowhere that matters, or no worse than a "
+        "champion that has become too old for its drift to be judged.",
         "replaced": "A model of other features, labels or held-out users can neither be used nor "
         "compared, so its successor takes over without a comparison.",
         "unfit": "A new model that was trained for another label, with other held-out users or "
