@@ -529,3 +529,9 @@ def test_page_is_never_wider_than_the_window(
     frame = f'<iframe style="border: 0; width: {width}px" srcdoc="{escape(measuring)}"></iframe>'
     drawn = run_chromium(chromium, tmp_path, frame, "--dump-dom", "--window-size=1400,2000")
     assert f"<title>{width} of {width}</title>" in drawn
+
+
+def test_renewed_champion_is_not_called_better() -> None:
+    renewal = Decision(LAST, "promote", "challenger", "AUC -0.0004, not significantly worse", "3")
+    assert words.headline(renewal, "3") == "Version 3 takes over."
+    assert "or no worse than a champion" in words.explain_rule(renewal, CONFIG.policy)
