@@ -46,7 +46,7 @@ from churn_spark.monitoring.frames.reference import Reference
 from churn_spark.monitoring.frames.sides import Sides
 from churn_spark.monitoring.performance.cancellations import (
     CANCELLATIONS,
-    describe_cancellations,
+    cancellations_told,
 )
 from churn_spark.monitoring.performance.effect import describe_effect
 from churn_spark.monitoring.performance.reach import LIST, describe_reach, list_reaches
@@ -176,10 +176,8 @@ def monitor_night(
         window = measure(lakehouse, registry, night, bundle, config)
         saved = record_effect(lakehouse, night, config)
         found = read_drift(lakehouse, date)
-        of_lists: Where = {"run_date": [date], "basis": [LIST]}
-        reaches = list_reaches(lakehouse.collect_rows(PERFORMANCE, of_lists))
-        lately: Where = {"run_date": [date], "basis": [CANCELLATIONS]}
-        cancelled = lakehouse.collect_rows(PERFORMANCE, lately)
+        told: Where = {"run_date": [date], "basis": [LIST, CANCELLATIONS]}
+        measured = lakehouse.collect_rows(PERFORMANCE, told)
         facts.append(
             f"{len(reference.samples)} features compared with the training rows of model version "
             f"{bundle.version}"
@@ -192,8 +190,8 @@ def monitor_night(
             facts.append(f"{count_of(n_recounted, 'earlier run')} measured again for this version")
         if window:
             facts.append(f"performance measured on the outcomes as of {window}")
-        facts.extend(describe_reach(reach) for reach in reaches[-1:])
-        facts.extend(describe_cancellations(row.asDict()) for row in cancelled)
+        facts.extend(describe_reach(reach) for reach in list_reaches(measured)[-1:])
+        facts.extend(cancellations_told(measured))
         facts.extend(saved)
     return found
 

@@ -54,10 +54,10 @@ def notify(
     """
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
-    arrived: Where = {"run_date": [date], "basis": [ARRIVAL]}
-    findings += find_in_labels(lakehouse.collect_rows(PERFORMANCE, arrived))
-    lately: Where = {"run_date": [date], "basis": [CANCELLATIONS]}
-    cancelled = lakehouse.collect_rows(PERFORMANCE, lately)
+    of_night: Where = {"run_date": [date], "basis": [ARRIVAL, CANCELLATIONS]}
+    measured = lakehouse.collect_rows(PERFORMANCE, of_night)
+    cancelled = [row for row in measured if row["basis"] == CANCELLATIONS]
+    findings += find_in_labels([row for row in measured if row["basis"] == ARRIVAL])
     for entry in tonight:
         findings += find_in_decision(entry.after, entry.decision, policy, entry.evidence)
         findings += find_joint_drift(entry.after, entry.evidence, policy)

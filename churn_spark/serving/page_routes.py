@@ -15,10 +15,7 @@ from churn_spark.churn_words import describe_prediction
 from churn_spark.config import RetentionListConfig
 from churn_spark.errors import RequestError
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.monitoring.performance.cancellations import (
-    CANCELLATIONS,
-    describe_cancellations,
-)
+from churn_spark.monitoring.performance.cancellations import cancellations_told
 from churn_spark.monitoring.performance.reach import describe_reach, list_reaches
 from churn_spark.scoring.bands import BANDS, Band
 from churn_spark.serving import lists
@@ -132,7 +129,6 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
         measured = service.performance.newest
         figures = measured.rows.to_pylist() if measured else []
         reaches = list_reaches(figures)
-        lately = [row for row in figures if row["basis"] == CANCELLATIONS]
         return _page(
             request,
             "model.html",
@@ -145,7 +141,7 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
                 told.rows.to_pylist() if told else [],
             ),
             thresholds=describe_policy(decided.rows.to_pylist(), decided.day) if decided else "",
-            lately=[describe_cancellations(row) for row in lately],
+            lately=cancellations_told(figures),
             reach=describe_reach(reaches[-1]) if reaches else "",
             effect=describe_campaign(service.effect.newest),
             card=describe_model(predictor) if predictor else None,

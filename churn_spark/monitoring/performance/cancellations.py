@@ -9,7 +9,7 @@ growing service and a day that has not come in change nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -132,6 +132,11 @@ def cancellation_row(found: Cancellations, night: date) -> dict[str, Any]:
         "n_positive": found.n_recent,
         "reference": found.n_expected,
     }
+
+
+def cancellations_told(rows: Iterable[Any]) -> list[str]:
+    """A sentence for each row of `performance` that tells cancellations; others are left out."""
+    return [describe_cancellations(row) for row in rows if row["basis"] == CANCELLATIONS]
 
 
 def describe_cancellations(row: Mapping[str, Any]) -> str:

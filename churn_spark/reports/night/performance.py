@@ -12,10 +12,7 @@ import pandas as pd
 
 from churn_spark.config import PolicyConfig
 from churn_spark.contracts.features.segments import ALL
-from churn_spark.monitoring.performance.cancellations import (
-    CANCELLATIONS,
-    describe_cancellations,
-)
+from churn_spark.monitoring.performance.cancellations import cancellations_told
 from churn_spark.monitoring.performance.labelled import HELD_OUT, SAMPLE, UNTOUCHED
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import MetricChange
@@ -66,10 +63,10 @@ def performance_section(data: NightData) -> Section:
     return Section("performance", title, _answer(data), tuple(blocks))
 
 
-def _lately(data: NightData) -> Iterator[str]:
+def _lately(data: NightData) -> list[str]:
     """How many users have cancelled in the last days, where that is known."""
-    rows = data.of_basis(CANCELLATIONS)
-    yield from map(describe_cancellations, records(rows[rows["run_date"] == data.night]))
+    of_night = data.performance["run_date"] == data.night
+    return cancellations_told(records(data.performance[of_night]))
 
 
 def verdict(row: dict[str, Any], policy: PolicyConfig) -> str:
@@ -93,7 +90,7 @@ def _answer(data: NightData) -> str:
     rows = rows[rows["slice"] == ALL]
     if rows.empty:
         reached = list_reaches(records(data.of_basis(LIST)))
-        lately = "how many users have cancelled lately, " if [*_lately(data)] else ""
+        lately = "how many users have cancelled lately, " if _lately(data) else ""
         lists = "how many cancellations the lists contained, " if reached else ""
         others = f"{lately}{lists}and " if lately or lists else "only "
         return (
