@@ -42,8 +42,11 @@ def check_population(table: FeatureTable) -> Iterator[Finding]:
 
 
 def check_cancellations(table: FeatureTable) -> Iterator[Finding]:
-    """Users who were gone before the date, and labels other than the log's cancellations."""
-    if table.spans is None:
+    """Users who were gone before the date, and labels other than the log's cancellations.
+
+    Who stays silent, or whose subscription runs out, needs no cancellation.
+    """
+    if table.spans is None or table.churn == "lapse":
         return
     rows = table.rows[[*KEY, "label"]].merge(table.spans, on=KEY, how="inner")
     start = pd.to_datetime(rows["as_of"])
@@ -53,6 +56,8 @@ def check_cancellations(table: FeatureTable) -> Iterator[Finding]:
         yield Finding(
             "gone users", "rows", n, 0, f"{n:,} rows are of users who had cancelled before the date"
         )
+    if table.churn != "cancel":
+        return
     label = rows["label"].to_numpy(dtype=float)
     known = ~np.isnan(label) & ~(ahead < 0)
     in_gap = known & (ahead >= 0) & (ahead < gap)
@@ -106,9 +111,11 @@ def _with_spans(table: FeatureTable) -> pd.DataFrame:
 
 
 def _labels_are_silence(table: FeatureTable) -> bool:
-    """Whether the labels say who has no event in the window rather than who cancels."""
-    if table.spans is None:
+    """Whether the labels say who has no event in the window: as declared, or by what they are."""
+    if table.spans is None or table.churn == "lapse":
         return False
+    if table.churn == "inactivity":
+        return True
     rows = _with_spans(table)
     ends = {as_of: day_start(table.horizon.end(as_of)) for as_of in rows["as_of"].unique()}
     end = pd.to_datetime(rows["as_of"].map(ends), utc=True).dt.tz_localize(None)

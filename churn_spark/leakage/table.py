@@ -84,6 +84,7 @@ class FeatureTable:
         features: names of the features.
         horizon: window and gap of the label.
         log_end: all that happened before this date is known.
+        churn: what the label is said to be, as `labels.churn`.
         claim: what should be new in the test rows: the users, the dates (`future`), or both.
         trending: features that grow with time for everybody.
         forecasts: features that are forecasts of the label themselves, so strong with reason.
@@ -102,6 +103,7 @@ class FeatureTable:
     features: tuple[str, ...]
     horizon: Horizon
     log_end: date
+    churn: str = "cancel"
     claim: Claim = "both"
     trending: frozenset[str] = frozenset()
     forecasts: frozenset[str] = frozenset()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from churn_spark.config import EvaluationConfig, NightConfig
 from churn_spark.contracts.tables import RETENTION_LISTS
@@ -126,7 +127,7 @@ def show_list(lakehouse: Lakehouse, night_date: date, n_users: int = 5) -> None:
     for row in sorted(listed, key=lambda row: row.list_rank)[:n_users]:
         table.add_row(
             str(row.list_rank),
-            row.user_id,
+            Text(row.user_id),
             f"{row.churn_probability:.1%}",
             str(row.days_on_list),
             "\n".join(row.reasons),

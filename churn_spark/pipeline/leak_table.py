@@ -116,6 +116,7 @@ def collect_table(
             features=tuple(feature.name for feature in features),
             horizon=horizon,
             log_end=log.reached,
+            churn=config.labels.churn,
             claim="users",
             trending=find_trending(features),
             forecasts=frozenset(FORECASTS),

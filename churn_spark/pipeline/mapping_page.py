@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from churn_spark.errors import InputError
 from churn_spark.pipeline.check_mapping import (
@@ -35,7 +36,7 @@ def show_check(check: MappingCheck) -> None:
     if check.proposed is not None:
         columns = Table("column", "found", title="Columns")
         for name, facts in check.columns.items():
-            columns.add_row(name, facts.describe())
+            columns.add_row(*_as_it_is(name, facts.describe()))
         console.print(columns)
         console.print("[bold]Proposed mapping[/bold]; look through it, then name it by --mapping\n")
         console.print(check.proposed, markup=False, highlight=False)
@@ -43,18 +44,23 @@ def show_check(check: MappingCheck) -> None:
         say("not whole", "time and user must be named: write in which columns they are")
         return
     fields = Table("field", "column", "found", title="Fields")
-    for row in describe_fields(check):
-        fields.add_row(*row)
+    for field in describe_fields(check):
+        fields.add_row(*_as_it_is(*field))
     console.print(fields)
     say("rows", describe_fate(check))
     rows = shown_rows(check)
     events = Table(*(rows[0] if rows else ()), title="The first events as they would be kept")
-    for one in rows:
-        events.add_row(*("" if value is None else str(value) for value in one.values()))
+    for row in rows:
+        events.add_row(*_as_it_is(*("" if one is None else str(one) for one in row.values())))
     if rows:
         console.print(events)
     for problem in describe_problems(check):
         say("note", problem)
+
+
+def _as_it_is(*cells: str) -> list[Text]:
+    """Cells that come from a log: brackets in them are no markup."""
+    return [Text(cell) for cell in cells]
 
 
 def write_proposal(check: MappingCheck, out: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from churn_spark.pipeline.status import Status, TableSize
 from churn_spark.stores.runs import Run
@@ -81,7 +82,7 @@ def _runs_table(status: Status) -> Table:
             f"{run.cpu_seconds:,.1f}",
             _megabytes(run.peak_memory_bytes, 0),
             _megabytes(written),
-            _end_of(run, status.decisions),
+            Text(_end_of(run, status.decisions)),
         )
     return shown
 

@@ -34,7 +34,7 @@ from churn_spark.serving.nights import NightWatch
 from churn_spark.serving.predictor import Predictor
 from churn_spark.serving.published import PublishedChampion
 from churn_spark.serving.sessions import Sessions
-from churn_spark.serving.stores import LogStart, NewestPartition, read_all
+from churn_spark.serving.stores import LogStart, NewestPartition, TableWatch, read_all
 from churn_spark.serving.users import Users, nobody, read_users
 from churn_spark.wording import count_of
 
@@ -89,12 +89,28 @@ class Service:
         self.performance = NewestPartition(config.lakehouse, PERFORMANCE, read_all)
         self.effect = NewestPartition(config.lakehouse, EFFECT, read_all)
         self.log_start = LogStart(config.lakehouse)
+        # A list is written before its note: the note's look comes first, and the list's finds it.
+        self.tables: tuple[TableWatch, ...] = (
+            self.scores,
+            self.built_lists,
+            self.lists,
+            self.drift,
+            self.alerts,
+            self.decisions,
+            self.performance,
+            self.effect,
+            self.log_start,
+        )
         self.contacts = ContactInbox(config.lakehouse)
         self.nights = NightWatch(config.lakehouse, config.schedule)
         self.figures = Figures()
         self._privacy_key = _find_privacy_key(config)
         self.keys = KeyWatch(config.serving)
-        self.sessions = Sessions(lambda: self.ring, config.serving.sign_in_hours)
+        self.sessions = Sessions(
+            lambda: self.ring,
+            config.serving.sign_in_hours,
+            root_path=config.serving.root_path,
+        )
         self.strangers = Strangers(config.serving.wrong_keys_per_minute)
         # The users of one date and one model are chosen once, not at every request.
         self._scores_of = lru_cache(maxsize=1)(of_one_model)
@@ -109,17 +125,7 @@ class Service:
         return [
             self.keys.look,
             self.champion.look,
-            self.scores.look,
-            # Before the lists: a list is written before its note, so none is taken for empty that
-            # has just been built.
-            self.built_lists.look,
-            self.lists.look,
-            self.drift.look,
-            self.alerts.look,
-            self.decisions.look,
-            self.performance.look,
-            self.effect.look,
-            self.log_start.look,
+            *(table.look for table in self.tables),
             self.nights.look,
             self._measure,
         ]
@@ -128,14 +134,15 @@ class Service:
         """The newest retention list, unless it is older than the scores; else the scores.
 
         Raises:
-            RequestError: while there is neither, with status 503.
+            RequestError: while there is neither, or a list was built whose users could not be
+                read yet, with status 503.
         """
+        if source == "scores":
+            return Today("scores", *self.scores_of_today())
         listed, scores = self._newest_list(), self.scores.newest
-        if source == "list" and listed and (scores is None or scores.day <= listed.day):
+        if listed and (scores is None or scores.day <= listed.day):
             return listed
         day, users = self.scores_of_today()
-        if source == "scores":
-            return Today("scores", day, users)
         found = f"the newest is of {listed.day}" if listed else "there is none"
         note = (
             f"No retention list has been built for {day}: {found}. This is everybody who "
@@ -144,9 +151,22 @@ class Service:
         return Today("scores", day, users, note)
 
     def _newest_list(self) -> Today | None:
-        """The newest list that was built; it may have no rows, which only its note tells."""
+        """The newest list that was built; it may have no rows, which only its note tells.
+
+        Raises:
+            RequestError: if its note says that it has users, and they could not be read yet.
+        """
         listed, built = self.lists.newest, self.built_lists.newest
         if built and (listed is None or listed.day < built.day):
+            n_listed = built.rows["n_listed"][0].as_py()
+            if n_listed:
+                raise RequestError(
+                    f"found the note of a retention list of {built.day} with "
+                    f"{count_of(n_listed, 'user')}, but not yet the list: "
+                    f"{self.lists.problem or 'it is being read'}; ask again",
+                    503,
+                    retry_after=math.ceil(self.config.serving.poll_seconds),
+                )
             day, users = built.day, nobody()
         elif listed:
             day, users = listed.day, listed.rows
@@ -219,7 +239,14 @@ class Service:
             "scores": self._check_scores(),
             "night": self._check_night(),
             "keys": self._check_keys(),
+            "tables": self._check_tables(),
         }
+
+    def _check_tables(self) -> Check:
+        """What can't be read is shown as it was before."""
+        problems = [table.problem for table in self.tables if not table.is_readable]
+        found = f"{'; '.join(problems)}: shown as before" if problems else "all can be read"
+        return Check(not problems, found, False)
 
     def _check_keys(self) -> Check:
         """What a request must bring, and whether a changed file of keys is in force."""

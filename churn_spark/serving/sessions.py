@@ -29,8 +29,14 @@ class Sessions:
         ring: Callable[[], KeyRing],
         hours: float,
         clock: Callable[[], float] = time.time,
+        root_path: str = "",
     ) -> None:
-        """A cookie is good for so many hours, and as long as its key is one of the ring."""
+        """A cookie is good for so many hours, and as long as its key is one of the ring.
+
+        It is sent to the paths below `root_path` only: what else answers under the same name
+        doesn't get it.
+        """
+        self._path = root_path or "/"
         self._ring, self._seconds, self._clock = ring, hours * 3600, clock
         self._secret = secret = secrets.token_bytes(32)
         how = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
@@ -74,6 +80,5 @@ class Sessions:
 
     def _cookie(self, value: str, seconds: float, *, is_https: bool) -> str:
         secure = "; Secure" if is_https else ""
-        return (
-            f"{COOKIE}={value}; Path=/; Max-Age={int(seconds)}; HttpOnly; SameSite=Strict{secure}"
-        )
+        where = f"Path={self._path}; Max-Age={int(seconds)}"
+        return f"{COOKIE}={value}; {where}; HttpOnly; SameSite=Strict{secure}"

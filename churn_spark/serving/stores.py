@@ -60,11 +60,12 @@ class TableWatch(ABC):
     Attributes:
         name: of the table.
         problem: why what is kept may not be the newest; empty if all is well.
+        is_readable: whether the last look found a table that it could read, or none.
     """
 
     def __init__(self, lakehouse: str, spec: TableSpec) -> None:
         """Nothing is read before the first look."""
-        self.name, self.problem = spec.path, ""
+        self.name, self.problem, self.is_readable = spec.path, "", True
         self._uri = f"{lakehouse.rstrip('/')}/{spec.path}"
         self._seen: tuple[str, int] | None = None
 
@@ -77,16 +78,16 @@ class TableWatch(ABC):
             if state != self._seen:
                 self._keep(table)
                 self._seen = state
-            self.problem = ""
+            self.problem, self.is_readable = "", True
         except TableNotFoundError:
             self._seen = None
-            self.problem = self._forget()
+            self.problem, self.is_readable = self._forget(), True
         except Exception as error:
-            # What is kept stays; what is wrong is said wherever it is shown.
+            # What is kept stays; what is wrong is one of the service's checks.
             problem = f"table {self.name} can't be read: {type(error).__name__}"
             if problem != self.problem:
                 _log.warning("%s", problem)
-            self.problem = problem
+            self.problem, self.is_readable = problem, False
 
     @abstractmethod
     def _keep(self, table: DeltaTable) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
@@ -36,8 +35,14 @@ def refuse_other_sites(headers: Headers) -> None:
     """
     origin = headers.get(b"origin", b"").decode("latin-1")
     host = headers.get(b"host", b"").decode("latin-1")
-    if origin and urlsplit(origin).netloc != host:
-        raise RequestError("the request comes from another site's page", 403)
+    # An origin is no more than scheme, host and port; one that is no address at all matches none.
+    if origin and origin.partition("://")[2] != host:
+        raise RequestError(
+            f"the request comes from another site's page: found the origin {origin[:80]!r}, "
+            f"expected one of the host {host[:80]!r}. A proxy must pass on the `Host` that the "
+            "browser sent",
+            403,
+        )
 
 
 def refuse_other_names(headers: Headers, allowed: Collection[str]) -> None:

@@ -156,6 +156,21 @@ def test_the_job_shows_and_writes_what_it_proposes(tmp_path: Path) -> None:
         CliRunner().invoke(app, command, catch_exceptions=False)
 
 
+def test_names_and_values_with_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
+    lines = ["ts;userId;page;sessionId;length[ms];flag[/x]"]
+    lines += [f"{1538352000000 + n};u[abc]{n % 3};NextSong;{n % 5};1;2" for n in range(40)]
+    (tmp_path / "log.csv").write_text("\n".join(lines), encoding="utf-8")
+    out = tmp_path / "mapping.yaml"
+    command = ["--events", str(tmp_path / "log.csv"), "--out", str(out)]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0
+    columns = done.output.partition("Proposed")[0]
+    assert "length[ms]" in columns
+    assert "flag[/x]" in columns
+    assert "u[abc]0" in done.output
+    assert out.exists()
+
+
 def test_the_files_are_those_that_an_ingest_would_read(tmp_path: Path) -> None:
     row = {"t": 1538352000, "who": 1, "what": "x"}
     days = [tmp_path / "logs" / f"2018-10-0{n}" for n in (1, 2)]

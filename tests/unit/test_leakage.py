@@ -32,7 +32,7 @@ from churn_spark.leakage.single_features import check_strength
 from churn_spark.leakage.stored import check_stored
 from churn_spark.leakage.table import TEST, TRAIN, FeatureTable, Finding
 from churn_spark.leakage.train_test import check_sides
-from churn_spark.timeline import days_after
+from churn_spark.timeline import Horizon, days_after
 
 LIMITS = load_config().leakage
 Check = Callable[[FeatureTable], Iterable[Finding]]
@@ -118,6 +118,46 @@ def test_a_label_for_a_cancellation_in_the_gap_is_found(honest: FeatureTable) ->
     assert rows["label"].isna().any()
     rows["label"] = rows["label"].fillna(0.0)
     assert checks_of(check_cancellations(replace(honest, rows=rows))) == {"gap labels"}
+
+
+@pytest.mark.parametrize("churn", ["inactivity", "lapse"])
+def test_other_labels_than_cancels_need_no_cancellation(honest: FeatureTable, churn: str) -> None:
+    assert honest.spans is not None
+    rng = np.random.default_rng(3)
+    rows = honest.rows.assign(label=(rng.random(len(honest.rows)) < 0.2).astype(float))
+    in_gap = pd.to_datetime(honest.spans["as_of"]) + pd.Timedelta(hours=10)
+    spans = honest.spans.assign(cancel_ts=in_gap.where(rng.random(len(in_gap)) < 0.1))
+    table = replace(honest, rows=rows, spans=spans, horizon=Horizon(14, 1))
+    assert {one.check for one in check_cancellations(table)} == {"gap labels", "wrong labels"}
+    assert [*check_cancellations(replace(table, churn=churn))] == []
+
+
+@pytest.mark.parametrize("gap_days", [0, 1, 3])
+def test_recency_is_found_whatever_the_gap_before_the_silence(
+    honest: FeatureTable, gap_days: int
+) -> None:
+    assert honest.spans is not None
+    horizon = Horizon(14, gap_days)
+    spans = honest.spans
+    start = pd.to_datetime(spans["as_of"])
+    # Everybody was here on the date itself, and a fifth never again after it.
+    is_silent = np.arange(len(spans)) % 5 == 0
+    seen = start + pd.to_timedelta(np.where(is_silent, 0.5, gap_days + 2.0), "D")
+    spans = spans.assign(next_ts=start + pd.Timedelta(hours=12) if gap_days else seen)
+    silent = spans.assign(label=is_silent.astype(float))[["as_of", "user_id", "label"]]
+    rows = honest.rows.drop(columns="label").merge(silent, on=["as_of", "user_id"])
+    recency = (pd.to_datetime(rows["as_of"]) - rows.merge(spans)["last_ts"]).dt.total_seconds()
+    table = replace(
+        honest,
+        rows=rows.assign(quiet_s=recency),
+        spans=spans,
+        features=(*honest.features, "quiet_s"),
+        horizon=horizon,
+        churn="inactivity",
+        rebuilds=None,
+        sources=(),
+    )
+    assert "quiet_s" in {one.feature for one in check_silence(table)}
 
 
 def test_a_value_that_is_not_what_the_log_gives_is_found_and_rounding_is_not(

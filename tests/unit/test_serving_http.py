@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from html import unescape
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -348,7 +349,19 @@ def test_other_sites_pages_can_not_use_the_cookie(world: World) -> None:
         assert browser.get("/list", headers=elsewhere).status_code == 403
         assert browser.post("/sign-out", headers=elsewhere).status_code == 403
         assert browser.get("/list", headers={"origin": world.address}).status_code == 200
-    assert httpx.post(f"{world.address}/sign-in", headers=elsewhere).status_code == 403
+    refused = httpx.post(f"{world.address}/sign-in", headers=elsewhere)
+    assert refused.status_code == 403
+    host = world.address.partition("://")[2]
+    assert f"found the origin 'https://elsewhere.example', expected one of the host '{host}'" in (
+        unescape(refused.text)
+    )
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "elsewhere"])
+def test_an_origin_that_is_no_address_is_refused(world: World, origin: str) -> None:
+    headers = {"origin": origin, "cookie": "churn_session=x"}
+    assert httpx.post(f"{world.address}/sign-in", headers=headers).status_code == 403
+    assert httpx.get(world.address, headers=headers).status_code == 403
 
 
 def test_signing_out_ends_this_session_for_good(world: World) -> None:

@@ -129,6 +129,17 @@ def test_cookie_is_sent_over_https_only_where_there_is_https() -> None:
     assert "Secure" not in sessions.issue(ring.keys[0], is_https=False)
 
 
+@pytest.mark.parametrize(("root_path", "path"), [("", "/"), ("/tools/churn", "/tools/churn")])
+def test_cookie_is_sent_to_nothing_beside_the_service(root_path: str, path: str) -> None:
+    ring = ring_of("a")
+    sessions = Sessions(lambda: ring, 1.0, root_path=root_path)
+    for cookie in (
+        sessions.issue(ring.keys[0], is_https=True),
+        sessions.withdraw("token", is_https=True),
+    ):
+        assert f"; Path={path};" in cookie
+
+
 @given(text=st.text())
 def test_any_other_cookie_is_no_session(text: str) -> None:
     assert Sessions(lambda: ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None

@@ -30,6 +30,7 @@ from serving_builders import (
 
 from churn_spark.config import Config
 from churn_spark.contracts.tables import BUILT_LISTS, PERFORMANCE, RETENTION_LISTS, SCORES
+from churn_spark.errors import RequestError
 from churn_spark.monitoring.performance.cancellations import Cancellations, cancellation_row
 from churn_spark.scoring.list_csv import format_list_csv
 from churn_spark.serving.lists import SHOWN
@@ -266,6 +267,49 @@ def test_list_of_nobody_is_an_empty_one(tmp_path: Path, kind: str, has_earlier_l
     assert "/?source=scores" in page
     assert chosen["n_matching"] == 0
     assert (user["on_list"], of_user) == (None, 200)
+
+
+def test_list_that_is_not_read_yet_is_no_list_of_nobody(tmp_path: Path) -> None:
+    config = make_config(tmp_path, require_key=False)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, N_USERS, n_dates=2)
+    before = AS_OF - timedelta(days=1)
+    write_list(make_list(make_scores(bundle, config, N_USERS, before), N_LISTED), config)
+    service = build_service(config, FakeSource(bundle))
+    for look in service.looks():
+        look()
+    write_list(make_list(make_scores(bundle, config, N_USERS), N_LISTED), config)
+    note = [(AS_OF, N_LISTED)]
+    open_local(tmp_path).replace_rows(note, BUILT_LISTS, {"as_of": [AS_OF]})
+    service.built_lists.look()
+    with pytest.raises(RequestError, match=f"{N_LISTED} users, but not yet the list: it is being"):
+        service.today()
+    assert service.today("scores").day == AS_OF
+    service.lists.look()
+    assert len(service.today().users) == N_LISTED
+
+
+def test_list_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    config = make_config(tmp_path, require_key=False)
+    bundle = replace(make_bundle(), version="7")
+    fill_tables(config, bundle, N_USERS, n_dates=2)
+    write_list(make_list(make_scores(bundle, config, N_USERS), N_LISTED), config)
+    open_local(tmp_path).replace_rows([(AS_OF, N_LISTED)], BUILT_LISTS, {"as_of": [AS_OF]})
+    for file in (tmp_path / RETENTION_LISTS.path).rglob("*.parquet"):
+        file.write_bytes(b"damaged")
+    service = build_service(config, FakeSource(bundle))
+    with running(service) as address:
+        for look in service.looks():
+            look()
+        answer = httpx.get(f"{address}/list?format=csv")
+        check = httpx.get(f"{address}/ready").json()["checks"]["tables"]
+        scores = httpx.get(f"{address}/?source=scores")
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+    assert f"table {RETENTION_LISTS.path} can't be read" in answer.text
+    assert not check["is_ok"]
+    assert check["detail"].startswith(f"table {RETENTION_LISTS.path} can't be read")
+    assert f"table {RETENTION_LISTS.path} can't be read" in unescape(scores.text)
 
 
 def test_scores_are_shown_again_once_they_are_newer_than_a_list_of_nobody(tmp_path: Path) -> None:

@@ -69,6 +69,12 @@ def test_last_runs_come_first_with_how_they_ended(full: str) -> None:
     assert [run.date for run in read_status(full, 1, SCHEDULE).runs] == [TUESDAY]
 
 
+def test_error_with_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    failed = run(datetime(2018, 10, 2, 3, tzinfo=UTC), 2, "InputError: found [/x] and [b]")
+    write_run(open_local(tmp_path), failed)
+    assert "found [/x] and [b]" in " ".join(shown(str(tmp_path), width=250).split())
+
+
 def test_open_alerts_of_the_newest_night_are_told_the_gravest_first(full: str) -> None:
     text = shown(full)
     assert "alerts      1 warning, 6 info; the most severe:" in text
