@@ -19,6 +19,7 @@ from churn_spark.evaluation.bootstrap import (
 )
 from churn_spark.evaluation.intervals import Interval
 from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_rows
 
 PRIMARY: Final = "lightgbm"
 LADDER: Final = (
@@ -41,12 +42,15 @@ def cell_of(is_held_out: Bools, is_test_date: Bools) -> NDArray[np.object_]:
     ).astype(object)
 
 
-def headline_cell(cells: NDArray[np.object_], labels: Floats) -> Literal["both", "test"]:
+def headline_cell(
+    cells: NDArray[np.object_], labels: Floats, weights: Floats | None = None
+) -> Literal["both", "test"]:
     """The cell that a report is about: `both`, new users on later dates, where enough cancel.
 
     Otherwise `test`, all users on later dates: figures of a few cancels would be mostly chance.
     """
-    n_positive = int(labels[cells == "both"].sum())
+    is_both = cells == "both"
+    n_positive = count_positive_rows(labels[is_both], None if weights is None else weights[is_both])
     return "both" if n_positive >= MIN_HEADLINE_POSITIVES else "test"
 
 
@@ -81,7 +85,9 @@ def measure(
         if len(part):
             found = draw(*_columns(part, models), weights=weights_in(part))
             rows += _metric_rows(cell, "all", found, part["label"].sum())
-    headline = headline_cell(predictions["cell"].to_numpy(), predictions["label"].to_numpy())
+    headline = headline_cell(
+        predictions["cell"].to_numpy(), predictions["label"].to_numpy(), weights_in(predictions)
+    )
     unseen = parts[headline].fillna(dict.fromkeys(BACKTEST_SEGMENTS, "unknown"))
     for segment in BACKTEST_SEGMENTS if len(unseen) else ():
         by_segment = bootstrap_by_segment(

@@ -17,6 +17,7 @@ from churn_spark.evaluation.intervals import Interval, draw_users, percentiles
 from churn_spark.evaluation.metrics import row_log_losses
 from churn_spark.evaluation.ranking import Ranking, Tally
 from churn_spark.evaluation.reliability import N_BINS, calibration_line, log_odds
+from churn_spark.evaluation.weights import count_users
 
 MIN_USERS_OF_A_CLASS: Final = 10
 METRIC_NAMES: Final = (
@@ -132,7 +133,8 @@ def bootstrap_by_user(
     if len(user) != len(labels):
         raise ValueError(f"found {len(labels)} labels and {len(user)} users, expected as many")
     n_of_class = [len(np.unique(user[labels == label])) for label in (0, 1)]
-    n_drawn = n_replicas if min(n_of_class) >= MIN_USERS_OF_A_CLASS else 0
+    n_telling = [count_users(user, labels == label, weights) for label in (0, 1)]
+    n_drawn = n_replicas if min(n_telling) >= MIN_USERS_OF_A_CLASS else 0
     values, replicas, gap_noise = {}, {}, {}
     for model, scores in probabilities.items():
         evaluator = _Evaluator(labels, scores, thresholds[model], weights)

@@ -29,6 +29,14 @@ def effective_size(weights: Values) -> float:
     return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
+def count_positive_rows(labels: Values, weights: Values | None = None) -> int:
+    """Rows that cancel; with weights as many as rows of equal weight would tell as much."""
+    is_positive = labels == 1
+    if weights is None:
+        return int(is_positive.sum())
+    return int(effective_size(weights[is_positive]))
+
+
 def count_positive_users(labels: Values, users: Values, weights: Values | None = None) -> int:
     """Users who cancel: one who is in several weekly snapshots counts once.
 

@@ -9,13 +9,15 @@ import pandas as pd
 
 from churn_spark.arrays import Floats
 from churn_spark.config import LightGBMConfig
+from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_rows
 from churn_spark.models.calibration_choice import MIN_POSITIVES
 from churn_spark.models.class_weights import class_weight_of
 from churn_spark.models.encoding import Encoding
 from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.margins import tree_margins
-from churn_spark.models.splits import parts_of
+from churn_spark.models.splits import TRAIN, parts_of
 
 _PART: Final = "part"
 _N_PARTS: Final = 5
@@ -38,9 +40,9 @@ def crossed_margins(
     and in the same way, by LightGBM's own library (docs/adr/0068).
 
     Args:
-        later: encoded rows of a later date, of those users and of others.
+        later: encoded rows of a later date with their `split`, of training users and of others.
         candidate: their margins by trees that were grown on all that was learnt from, shape
-            (rows,). They stay what is said of users who weren't learnt from; of all users where
+            (rows,). They stay what is said of users who aren't learnt from; of all users where
             there are fewer than 50 cancellations, of which the other parts may have none.
         learnt: rows that the candidate was grown on.
         encoding: of the features.
@@ -50,12 +52,13 @@ def crossed_margins(
     Returns:
         Shape (rows,).
     """
-    if learnt.n_positive < MIN_POSITIVES:
-        return candidate
     rows, margins = learnt.take(MAX_COLLECTED_ROWS), candidate.copy()
+    if count_positive_rows(rows["label"].to_numpy(), weights_in(rows)) < MIN_POSITIVES:
+        return candidate
     parts = parts_of(rows["user_id"], _N_PARTS, _SEED)
     dealt = LearntRows.of_frame(rows.assign(**{_PART: parts}), learnt.session)
-    is_learnt = later["user_id"].isin(rows["user_id"])
+    # The candidate may have learnt from more users than fit here: each of them has a part.
+    is_learnt = later["split"] == TRAIN
     later_parts = parts_of(later["user_id"], _N_PARTS, _SEED).where(is_learnt)
     for part in range(_N_PARTS):
         is_asked = (later_parts == part).to_numpy()

@@ -143,6 +143,13 @@ class LearntRows:
         return int(self.by_date["n_positive"].sum())
 
     @property
+    def n_users(self) -> int:
+        """How many users they are of."""
+        if self.collected is None:
+            return self.spark.select("user_id").distinct().count()
+        return int(self.collected["user_id"].nunique())
+
+    @property
     def base_rate(self) -> float:
         """Share of the rows that cancel, each as often as it counts."""
         if not self.is_weighted:

@@ -74,8 +74,8 @@ def choose_rounds(
         weights: how often each row counts, shape (rows,); once by default.
     """
     if len(grid) == 1:
-        few = f"fewer than {MIN_POSITIVES} held-out cancellations can't ask for more"
-        return ChosenRounds(grid[0], grid[0], f"{grid[0]} trees: {few}")
+        why = f"fewer than {MIN_POSITIVES} held-out cancellations, or min_rounds is max_rounds"
+        return ChosenRounds(grid[0], grid[0], f"{grid[0]} trees, as no others are tried: {why}")
     _, user = np.unique(users.astype(str), return_inverse=True)
     n_users = int(user.max()) + 1
     best = int(np.argmin(np.average(losses, axis=1, weights=weights)))

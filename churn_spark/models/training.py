@@ -26,6 +26,7 @@ from churn_spark.evaluation.coarse import coarsen
 from churn_spark.evaluation.evaluation import Evaluation
 from churn_spark.evaluation.metrics import choose_threshold, evaluate, outcomes
 from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_rows
 from churn_spark.models.calibration import Calibration
 from churn_spark.models.calibration_choice import ChosenCalibration, choose_calibration
 from churn_spark.models.class_weights import class_weight_of
@@ -117,7 +118,7 @@ def train_trees(
     offset = fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), offset_features, base_rate)
     stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
     grid = rounds_to_try(
-        int(stopping["label"].sum()),
+        count_positive_rows(stopping["label"].to_numpy(), weights_in(stopping)),
         config.min_rounds,
         config.max_rounds,
         from_forecasts=bool(offset.slopes),

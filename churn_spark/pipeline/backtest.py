@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date as Date
 from pathlib import Path
 from typing import Final
@@ -148,11 +149,14 @@ def choose_dates(
 ) -> DateSplit:
     """The dates to learn from and to test on, of the log up to a date.
 
+    A training would learn from no more than the newest `training.max_weeks`.
+
     Raises:
         TooFewDatesError: if the log is too short for both.
     """
     known = labelled_dates(log, config, end)
-    return split_dates(known, config.labels.horizon, backtest.n_test_dates)
+    split = split_dates(known, config.labels.horizon, backtest.n_test_dates)
+    return replace(split, train=split.train[-config.training.max_weeks :])
 
 
 def describe_run(plan: DateSplit, figures: pd.DataFrame) -> list[str]:

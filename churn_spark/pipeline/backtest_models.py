@@ -17,6 +17,7 @@ from churn_spark.evaluation.backtest import LADDER, PRIMARY, cell_of
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.treated import weights_in
 from churn_spark.events.user_ids import UserIds
+from churn_spark.lakehouse.frames import sample_rows
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.baselines import PageHazard, Rule, SilenceRule
 from churn_spark.models.bundle import ModelBundle
@@ -42,8 +43,9 @@ class BacktestResult:
         trees: the primary model and how it came about.
         baseline: the logistic regression.
         bundle: the primary model with all that belongs to it.
-        rows: as_of, user_id, label, split, cell and all features, bounded by `MAX_ROWS`; with
-            `weight` where contacts may have changed outcomes, and without those that count 0.
+        rows: as_of, user_id, label, split, cell and all features, at most `MAX_ROWS` of the
+            dates to test on and as many of the others; with `weight` where contacts may have
+            changed outcomes, and without those that count 0.
         probabilities: model -> what it says of `rows`, in the ladder's order.
     """
 
@@ -72,7 +74,7 @@ def fit_and_predict(
     data = prepare(lakehouse, log, plan.cutoff, labelled, BACKTEST_ROWS, config, plan.train)
     trees, baseline = fit(data, config)
     bundle = build_bundle(data, trees, config)
-    described = data.described.counting.take(MAX_ROWS)
+    described = take_rows(data, plan)
     is_held_out = (described["split"] == VALIDATION).to_numpy()
     is_later = described["as_of"].isin(plan.test).to_numpy()
     rows = described.assign(cell=cell_of(is_held_out, is_later))
@@ -91,6 +93,13 @@ def fit_and_predict(
         found["oracle"] = true_probabilities(rows, truth, config.labels.horizon, users)
     probabilities = {name: found[name] for name in LADDER if name in found}
     return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
+
+
+def take_rows(data: TrainingData, plan: DateSplit) -> pd.DataFrame:
+    """Rows to predict: dates to test on don't give way to the many that are learnt from."""
+    counting = data.described.counting
+    parts = [counting.where("as_of", dates).take(MAX_ROWS) for dates in (plan.train, plan.test)]
+    return sample_rows(pd.concat(parts, ignore_index=True), 2 * MAX_ROWS)
 
 
 def predict_simply(

@@ -17,7 +17,7 @@ from churn_spark.evaluation.metrics import choose_threshold
 from churn_spark.evaluation.segments import tenure_band
 from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.models.importance import gain_shares, measure_importance
-from churn_spark.models.splits import STOPPING
+from churn_spark.models.splits import STOPPING, TRAIN
 from churn_spark.pipeline.backtest_models import BacktestResult
 from churn_spark.pipeline.training_data import used_sets
 from churn_spark.reports.card import Leaving, ModelCard
@@ -140,7 +140,9 @@ def build_card(
     return ModelCard(
         run_id=run_id,
         model_version=f"backtest of {plan.cutoff}",
-        headline_cell=headline_cell(rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float)),
+        headline_cell=headline_cell(
+            rows["cell"].to_numpy(), rows["label"].to_numpy(dtype=float), weights_in(rows)
+        ),
         train_dates=plan.train,
         calibration_dates=plan.train[1:][-1:],
         test_dates=plan.test,
@@ -149,7 +151,7 @@ def build_card(
         population=f"users with an event in the {config.snapshots.active_days} days before the "
         f"date who have not cancelled before it{_who_counts(tested)}",
         base_rate=tested.trees.base_rate,
-        n_train_users=rows.loc[rows["cell"] == "training", "user_id"].nunique(),
+        n_train_users=tested.data.learnt.where("split", [TRAIN, STOPPING]).n_users,
         n_test_users=rows.loc[rows["cell"] == "both", "user_id"].nunique(),
         feature_sets=used_sets(config),
         fingerprint=tested.bundle.encoding.fingerprint,

@@ -13,9 +13,12 @@ from churn_spark.arrays import Values
 from churn_spark.config import LearningConfig, LightGBMConfig, TuningConfig
 from churn_spark.contracts.features.spec import FORECAST_FEATURES
 from churn_spark.evaluation.date_split import DateSplit
+from churn_spark.evaluation.treated import weights_in
+from churn_spark.evaluation.weights import count_positive_rows
 from churn_spark.hashing import content_hash
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.folds import Fold, evaluate_fold, grid_of, hash_rows
+from churn_spark.models.rounds import rounds_to_try
+from churn_spark.models.search.folds import Fold, evaluate_fold, hash_rows
 from churn_spark.models.search.search import (
     candidates_of,
     finish,
@@ -31,6 +34,8 @@ from churn_spark.models.search.tuning import (
     choose_parameters,
     sum_up,
 )
+from churn_spark.models.splits import STOPPING
+from churn_spark.models.training import MAX_SCORED_ROWS
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.fit import offset_features
 from churn_spark.pipeline.training_data import TrainingData
@@ -45,6 +50,7 @@ def study_name(
     """A name that changes with the rows, their split or anything else a loss depends on."""
     about = {
         "rows": hash_rows(data.learnt.spark.drop(*_REFITTED)),
+        "rounds": rounds_of(data, config.lightgbm, config),
         "features": data.encoding.fingerprint,
         "dates": dates.test,
         "space": tuning.model_dump(exclude={"n_trials", "timeout_minutes", "storage"}),
@@ -100,13 +106,13 @@ def judge(
     """Judge one trial fold by fold, logging to the open run; none where it is given up early."""
     parameters = with_parameters(config.lightgbm, trial.params)
     mlflow.log_params(trial.params)
-    offset = offset_features(data, config)
+    offset, grid = offset_features(data, config), rounds_of(data, parameters, config)
     found: list[FoldResult] = []
     folds_so_far: list[dict[str, float]] = []
     for step, fold in enumerate(folds):
         seed = config.training.seed
-        found.append(evaluate_fold(fold, data.encoding, parameters, offset, seed))
-        alone, so_far = sum_up(found[-1:], grid_of(parameters)), sum_up(found, grid_of(parameters))
+        found.append(evaluate_fold(fold, data.encoding, parameters, offset, grid, seed))
+        alone, so_far = sum_up(found[-1:], grid), sum_up(found, grid)
         mlflow.log_metrics({"fold_log_loss": alone.loss, "fold_roc_auc": alone.auc}, step=step)
         folds_so_far.append({"fold": step, "log_loss": alone.loss, "roc_auc": alone.auc})
         mlflow.log_text(json.dumps(folds_so_far, indent=1), "folds.json")
@@ -116,6 +122,17 @@ def judge(
         {"log_loss": so_far.loss, "roc_auc": so_far.auc, "rounds": float(so_far.rounds)}
     )
     return so_far
+
+
+def rounds_of(data: TrainingData, parameters: LightGBMConfig, config: LearningConfig) -> list[int]:
+    """The numbers of trees among which a training on these rows would choose."""
+    stopping = data.learnt.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
+    return rounds_to_try(
+        count_positive_rows(stopping["label"].to_numpy(), weights_in(stopping)),
+        parameters.min_rounds,
+        parameters.max_rounds,
+        from_forecasts=bool(offset_features(data, config)),
+    )
 
 
 def with_parameters(config: LightGBMConfig, parameters: dict[str, float]) -> LightGBMConfig:

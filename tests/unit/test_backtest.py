@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
+from churn_spark.config import load_config
 from churn_spark.evaluation.backtest import cell_of, measure
+from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.segments import tenure_band
+from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.pipeline import backtest_models
+from churn_spark.pipeline.backtest import choose_dates
+from churn_spark.pipeline.dates import LogDates
+from churn_spark.pipeline.training_data import TrainingData
+from churn_spark.timeline import Horizon, LogSpan
 
 
 def test_cells_name_what_was_unseen() -> None:
     held_out = np.array([True, True, False, False])
     test_date = np.array([True, False, True, False])
     assert list(cell_of(held_out, test_date)) == ["both", "new users", "future", "training"]
+
+
+def test_backtest_learns_from_no_more_weeks_than_a_training() -> None:
+    config = load_config()
+    span = LogSpan(date(2023, 1, 2), date(2024, 12, 30))
+    plan = choose_dates(LogDates(span, span.end), span.end, config.learning, config.backtest)
+    newest = newest_learnable_monday(plan.test[0], config.labels.horizon)
+    weeks = range(config.training.max_weeks)
+    assert plan.train == tuple(sorted(newest - timedelta(weeks=week) for week in weeks))
+
+
+def newest_learnable_monday(tested: date, horizon: Horizon) -> date:
+    last = tested - timedelta(days=horizon.days + horizon.gap_days)
+    return last - timedelta(days=last.weekday())
+
+
+def test_rows_that_are_learnt_from_leave_room_for_those_that_are_tested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    days = [date(2024, 1, 1) + timedelta(weeks=week) for week in range(9)]
+    plan = DateSplit(tuple(days[:8]), (days[8],))
+    users = [f"u{number}" for number in range(100)]
+    keys = [(day, user) for day in days for user in users]
+    rows = pd.DataFrame(keys, columns=["as_of", "user_id"]).assign(label=0)
+    learnt = LearntRows.of_frame(rows, cast(SparkSession, None))
+    data = cast(TrainingData, SimpleNamespace(described=learnt))
+    monkeypatch.setattr(backtest_models, "MAX_ROWS", 150)
+    found = backtest_models.take_rows(data, plan)
+    assert {*found.loc[found["as_of"] == days[8], "user_id"]} == {*users}
+    assert (found["as_of"] < days[8]).sum() == 150
+    monkeypatch.setattr(backtest_models, "MAX_ROWS", 1000)
+    pd.testing.assert_frame_equal(backtest_models.take_rows(data, plan), learnt.take(1000))
 
 
 def test_tenure_bands_have_their_upper_ends() -> None:

@@ -93,8 +93,9 @@ def test_margins_are_as_true_as_of_users_that_nobody_has_seen() -> None:
     assert slope(later, crossed) == pytest.approx(truth, abs=0.12)
 
 
+@pytest.mark.parametrize("most_rows", [10**6, 2_000])
 def test_no_row_is_told_by_trees_that_were_grown_on_its_user(
-    monkeypatch: pytest.MonkeyPatch,
+    most_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, config = weekly_rows(3), eager()
     later = newest_of(rows)
@@ -111,6 +112,8 @@ def test_no_row_is_told_by_trees_that_were_grown_on_its_user(
         told.append({*asked["user_id"]})
         return np.full(len(asked), 1.0)
 
+    # The candidate has learnt from all of them; the trees of the parts from no more than this.
+    monkeypatch.setattr(module, "MAX_COLLECTED_ROWS", most_rows)
     monkeypatch.setattr(module, "fit_trees", fit)
     monkeypatch.setattr(module, "tree_margins", margins)
     found = crossed_margins(later, np.zeros(len(later)), first, ENCODING, config, plan_of(config))

@@ -309,7 +309,7 @@ def test_list_that_can_not_be_read_is_told(tmp_path: Path) -> None:
     assert f"table {RETENTION_LISTS.path} can't be read" in answer.text
     assert not check["is_ok"]
     assert check["detail"].startswith(f"table {RETENTION_LISTS.path} can't be read")
-    assert f"table {RETENTION_LISTS.path} can't be read" in unescape(scores.text)
+    assert f"Table {RETENTION_LISTS.path} can't be read" in unescape(scores.text)
 
 
 def test_scores_are_shown_again_once_they_are_newer_than_a_list_of_nobody(tmp_path: Path) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import SparkSession
 
+from churn_spark.config import load_config
+from churn_spark.models.learnt_rows import LearntRows
+from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import (
     Candidate,
     FoldResult,
@@ -18,8 +24,31 @@ from churn_spark.models.search.tuning import (
     paired_gain,
     sum_up,
 )
+from churn_spark.models.splits import STOPPING
+from churn_spark.pipeline.training_data import TrainingData
+from churn_spark.pipeline.tune_trials import rounds_of
 
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
+
+
+@pytest.mark.parametrize(("n_cancel", "is_chance"), [(49, True), (50, False)])
+def test_trials_are_judged_at_numbers_of_trees_that_a_training_would_choose(
+    n_cancel: int, is_chance: bool
+) -> None:
+    config = load_config().learning
+    rows = pd.DataFrame(
+        {
+            "as_of": MONDAYS[0],
+            "user_id": [f"u{number}" for number in range(300)],
+            "label": [*[1] * n_cancel, *[0] * (300 - n_cancel)],
+            "split": STOPPING,
+        }
+    )
+    learnt = LearntRows.of_frame(rows, cast(SparkSession, None))
+    data = cast(TrainingData, SimpleNamespace(learnt=learnt, behaviour=object(), fading=None))
+    least, most = config.lightgbm.min_rounds, config.lightgbm.max_rounds
+    expected = [least] if is_chance else round_grid(least, most)
+    assert rounds_of(data, config.lightgbm, config) == expected
 
 
 def test_rounds_are_those_with_the_least_loss_over_all_folds() -> None:

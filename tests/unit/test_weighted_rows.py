@@ -15,10 +15,11 @@ from pyspark.sql import SparkSession
 
 from churn_spark.arrays import Values
 from churn_spark.config import load_config
+from churn_spark.evaluation.backtest import headline_cell
 from churn_spark.evaluation.backtest import measure as measure_backtest
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
 from churn_spark.evaluation.metrics import best_f1_threshold, evaluate
-from churn_spark.evaluation.weights import count_positive_users
+from churn_spark.evaluation.weights import count_positive_rows, count_positive_users
 from churn_spark.models.baselines import Rule
 from churn_spark.models.calibration import KINDS, fit_calibration
 from churn_spark.models.calibration_choice import choose_calibration
@@ -126,6 +127,35 @@ def test_draws_of_users_are_those_of_copies() -> None:
     # Three times as much weight for some makes an interval wider than as many users would.
     assert count_positive_users(labels, users, rows["weight"].to_numpy()) < labels.sum()
     assert count_positive_users(labels, users, np.full(len(rows), 7.0)) == labels.sum()
+
+
+def test_few_who_count_for_many_are_no_more_than_they_tell() -> None:
+    labels = np.concatenate([np.ones(50), np.zeros(500)])
+    weights = np.concatenate([np.full(10, 10.0), np.ones(540)])
+    assert count_positive_rows(labels) == 50
+    assert count_positive_rows(labels, np.full(550, 3.0)) == 50
+    # Kish: (10 * 10 + 40)^2 / (10 * 100 + 40).
+    assert count_positive_rows(labels, weights) == 18
+    cells = np.full(550, "both", dtype=object)
+    assert headline_cell(cells, labels) == "both"
+    assert headline_cell(cells, labels, weights) == "test"
+
+
+def test_users_of_whom_one_counts_for_all_give_no_interval() -> None:
+    labels = np.tile([1.0, 0.0], 30)
+    one_of_all = np.where(np.arange(60) == 0, 1e4, 1.0)
+    chances = {"m": np.linspace(0.1, 0.9, 60)}
+    for weights, n_drawn in ((None, 20), (one_of_all, 0)):
+        found = bootstrap_by_user(
+            labels,
+            chances,
+            np.arange(60),
+            thresholds={"m": 0.5},
+            n_replicas=20,
+            seed=1,
+            weights=weights,
+        )
+        assert {len(values) for values in found.replicas["m"].values()} == {n_drawn}
 
 
 def test_user_counts_by_the_most_that_one_row_counts() -> None:

@@ -22,7 +22,6 @@ from churn_spark.models.estimators import TreePlan, fit_trees
 from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS, LearntRows
 from churn_spark.models.margins import margin_losses, staged_margins
 from churn_spark.models.offset import fit_offset
-from churn_spark.models.rounds import round_grid
 from churn_spark.models.search.tuning import FoldResult
 from churn_spark.models.splits import bucket_column, fold_column
 from churn_spark.models.training import MAX_SCORED_ROWS
@@ -85,9 +84,10 @@ def evaluate_fold(
     encoding: Encoding,
     config: LightGBMConfig,
     offset_features: Sequence[str],
+    grid: Sequence[int],
     seed: int,
 ) -> FoldResult:
-    """Grow one ensemble on the fold's training rows and measure it after every number of trees.
+    """Grow one ensemble on the fold's training rows and measure it after some numbers of trees.
 
     Args:
         fold: rows.
@@ -95,15 +95,16 @@ def evaluate_fold(
         config: the parameters to try.
         offset_features: that are probabilities, to whose log-odds the trees add; none: to those of
             the base rate.
+        grid: the numbers of trees, ascending.
         seed: of every random choice.
     """
     learnt = fold.train.take(MAX_COLLECTED_ROWS)
     offset = fit_offset(learnt, offset_features, fold.train.base_rate)
     weight = class_weight_of(fold.train, config)
-    plan = TreePlan(config.max_rounds, weight, seed, offset)
+    plan = TreePlan(grid[-1], weight, seed, offset)
     text = fit_trees(fold.train, encoding, config, plan, config.engine)
     labels = fold.test["label"].to_numpy()
-    margins = staged_margins(fold.test, encoding, text, offset, grid_of(config))
+    margins = staged_margins(fold.test, encoding, text, offset, grid)
     weights = weights_in(fold.test)
     losses = margin_losses(margins, labels)
     if weights is not None:
@@ -111,11 +112,6 @@ def evaluate_fold(
     by_group = [np.bincount(fold.groups, weights=row, minlength=GROUPS) for row in losses]
     aucs = [weighted_tally(labels, row, weights).roc_auc() for row in margins]
     return FoldResult(np.stack(by_group), fold.n_rows, np.array(aucs))
-
-
-def grid_of(config: LightGBMConfig) -> Sequence[int]:
-    """Numbers of trees that are tried."""
-    return round_grid(config.min_rounds, config.max_rounds)
 
 
 def hash_rows(rows: DataFrame) -> str:
