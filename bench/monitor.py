@@ -265,7 +265,8 @@ def main(
         if "kills" in chosen:
             say_kills(folder / "kills", console)
         if {"partitions", "cost", "known", "young", "season"} & set(chosen):
-            with open_job("bench-monitor", "local", ["spark.driver_memory=3g"]) as context:
+            options = ["spark.driver_memory=3g", f"lakehouse={folder / 'lakehouse'}"]
+            with open_job("bench-monitor", "local", options) as context:
                 spark = context.spark
                 if "known" in chosen:
                     say_known_logs(spark, folder / "known", console)
