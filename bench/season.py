@@ -1,14 +1,12 @@
 """A rehearsed season: sixty nights through the real jobs, with a change planted in the middle.
 
-On the night of the change every chance of cancelling grows, and the app begins to lose visits of
-some pages: the thumbs up, which say little about who cancels, and two pages that say much. Later a
-challenger that ranks users upside down is let past the gate on purpose.
+On the night of the change every chance of cancelling grows, and the app begins to lose some of
+the thumbs up. Later a challenger that ranks users upside down is let past the gate on purpose.
 """
 
 from __future__ import annotations
 
 import gzip
-import json
 import random
 import shutil
 import time
@@ -18,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import lightgbm
 from pyspark.sql import SparkSession
@@ -28,7 +26,6 @@ from bench import flow
 from bench.alert_history import read_alerts
 from bench.promises import holds
 from churn_spark.config import NightConfig, load_config
-from churn_spark.contracts.pages import Page
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
@@ -50,9 +47,7 @@ LEARN_LATE = ("training.history_days=49",)
 """Where the log is long enough, nothing is learnt from weeks in which windows were filling."""
 # A year's joiners as a share of the users: as many as leave, so the population is a steady one.
 GROWTH = 1.0
-FACTOR = 3.0
-LOST_PAGES: Final = (Page.THUMBS_UP, Page.SETTINGS, Page.DOWNGRADE)
-LOST_SHARE: Final = 0.5
+FACTOR, LOST_THUMBS = 3.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ def rehearse(
 
 
 def deliver(events: Path, incoming: Path, night: date, change: date) -> None:
-    """Bring the files of all days before the night, less the visits that the app loses."""
+    """Bring the files of all days before the night, less the thumbs that the app loses."""
     for day in sorted(path for path in events.iterdir() if path.name < str(night)):
         target = incoming / day.name
         if target.exists():
@@ -144,16 +139,16 @@ def deliver(events: Path, incoming: Path, night: date, change: date) -> None:
             if day.name < str(change):
                 shutil.copyfile(file, target / file.name)
             else:
-                lose_visits(file, target / file.name)
+                lose_thumbs(file, target / file.name)
 
 
-def lose_visits(source: Path, target: Path) -> None:
-    """Copy a file without a share of the visits of some pages."""
+def lose_thumbs(source: Path, target: Path) -> None:
+    """Copy a file without a share of its thumbs up."""
     rng = random.Random(str(source.name))
     opener: Callable[..., Any] = gzip.open if source.suffix == ".gz" else open
     with opener(source, "rt", encoding="utf-8") as lines, opener(target, "wt") as kept:
         for line in lines:
-            if json.loads(line)["page"] not in LOST_PAGES or rng.random() >= LOST_SHARE:
+            if '"Thumbs Up"' not in line or rng.random() >= LOST_THUMBS:
                 kept.write(line)
 
 
