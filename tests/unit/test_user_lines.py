@@ -15,23 +15,10 @@ from churn_spark.stores.user_files import without_users
 pytestmark = pytest.mark.unit
 _USER = len(NUMBERS) + TEXTS.index("userId")
 _KEYS = st.sampled_from(["userId", "\\u0075serId", "user\\u0049d", "ts", "length", "song"])
+_TEXTS = ('"7"', '" 7\\t"', '"\\u0037"', '"u\\u00e9"', '"ué"', '"\\ud83d"', '"8"')
+_NUMBERS = ("7", "7.0", "70e-1", "-7", "8", "NaN", "-Infinity", "18446744073709551617", "1" * 1001)
 _VALUES = st.sampled_from(
-    [
-        *(
-            '"7"',
-            '" 7\\t"',
-            '"\\u0037"',
-            "7",
-            "7.0",
-            "70e-1",
-            "-7",
-            '"u\\u00e9"',
-            '"ué"',
-            '"\\ud83d"',
-        ),
-        *("NaN", "-Infinity", "18446744073709551617", "0.1", "null", "true", "[7]", '{"userId":7}'),
-        *('"a\\"userId\\":7"', "1" * 1001, '"8"', "8"),
-    ]
+    [*_TEXTS, *_NUMBERS, "0.1", "null", "true", "[7]", '{"userId":7}', '"a\\"userId\\":7"']
 )
 _LINES = st.lists(st.tuples(_KEYS, _VALUES), max_size=4).map(
     lambda pairs: "{" + ",".join(f'"{key}": {value}' for key, value in pairs) + "}"
