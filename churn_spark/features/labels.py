@@ -108,7 +108,8 @@ def build_lapse_labels(
     The end is that of the newest event before D that tells one; the population is made of those
     whose end falls in `[D + gap, D + gap + H)`. 0 if an event from D on tells a later end, on the
     date of the end or in the days of grace after it at the latest; 1 if none does; null while not
-    all events of that time are known, or where no end is told.
+    all events of that time are known, where no end is told, and where the end lies outside of the
+    window: a renewal from before D that was delivered after the snapshot leaves nothing to predict.
 
     Args:
         population: `as_of` and `user_id`, as in snapshots.
@@ -147,6 +148,9 @@ def build_lapse_labels(
         .unique()
     )
     is_known = pl.col("as_of") <= horizon.newest_known(known_by)
+    days_ahead = (pl.col("newest").dt.date() - pl.col("as_of")).dt.total_days()
+    # Of who has no end it is null, thus no label, too.
+    ends_in_window = days_ahead.is_between(horizon.gap_days, horizon.last_day)
     lapsed = pl.col("is_renewed").is_null().cast(pl.Int32)
     return conform_polars(
         known.join(renewed.with_columns(is_renewed=True), on=["as_of", "user_id"], how="left")
@@ -156,7 +160,7 @@ def build_lapse_labels(
             "user_id",
             pl.lit(horizon.days, pl.Int32).alias("horizon_days"),
             pl.lit(horizon.gap_days, pl.Int32).alias("gap_days"),
-            pl.when(is_known & pl.col("newest").is_not_null()).then(lapsed).alias("label"),
+            pl.when(is_known & ends_in_window).then(lapsed).alias("label"),
             is_known.alias("is_known"),
             pl.lit(value=False).alias("is_gap_cancel"),
         ),

@@ -169,9 +169,10 @@ class BuiltDates:
     def _first_seen(self, day: date) -> date:
         """First date whose events may change the labels of a snapshot that stays as it is.
 
-        Who is in it was here in these days. A cancel of before that comes later leaves no label.
+        Who is in it was here in these days. A cancel, or another end of a subscription, of before
+        that comes later leaves no label; labels of inactivity look ahead alone.
         """
-        if self.labels.churn != "cancel":
+        if self.labels.churn == "inactivity":
             return day
         return date.fromordinal(max(1, day.toordinal() - self.population.active_days))
 

@@ -233,12 +233,16 @@ def _tell_sources(erasure: Erasure, sources: Path | None) -> None:
     if not erasure.outside:
         # An earlier run for these users may have written the file.
         if sources is not None:
-            say("input files", f"none outside of the lakehouse: {sources} was not written")
+            say("input files", f"none is left for you to clean: {sources} was not written")
         return
     if sources is not None:
         sources.write_text("".join(f"{path}\n" for path in erasure.outside), encoding="utf-8")
     n = count_of(len(erasure.outside), "input file")
-    say("input files", f"{n} outside of the lakehouse had delivered these users; erase them there")
+    say(
+        "input files",
+        f"{n} that are left for you to clean had delivered these users: outside of the lakehouse, "
+        "or of a kind in which no userId is found; erase them there",
+    )
     # Without a file nobody else will ever tell them.
     named = erasure.outside if sources is None else erasure.outside[:_NAMED]
     for path in named:

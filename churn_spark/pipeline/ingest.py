@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,7 @@ from churn_spark.events.readings import (
     Plan,
     ReadingRules,
     Reload,
+    build_files,
     known_files,
     plan_readings,
 )
@@ -117,11 +119,14 @@ def plan(
     """
     listed = _list(lakehouse, config, location)
     loader = _Loader(lakehouse, config, config.buckets)
-    found = loader.plan(listed, lakehouse.read_arrow(FILES), reload)
+    pending = ingest_batch.read_pending(lakehouse)
+    if pending is not None and not ingest_batch.can_be_finished(lakehouse, pending):
+        pending = None
+    found = loader.plan(listed, lakehouse.read_arrow(FILES), reload, pending)
     read = [note for note in found.notes if note.is_read]
     kinds = Counter(note.status for note in read)
     parts = [f"{count_of(n, 'file')} {_WHY.get(status, status)}" for status, n in kinds.items()]
-    if ingest_batch.read_pending(lakehouse) is not None:
+    if pending is not None:
         parts.insert(0, "the batch that was begun before")
     if found.young:
         parts.append(f"{count_of(len(found.young), 'file')} left for the next run: just changed")
@@ -157,18 +162,29 @@ class _Loader:
         self._given_up = pending.files
         return []
 
-    def plan(self, listed: Location, known: pa.Table, reload: Reload | None) -> Plan:
+    def plan(
+        self,
+        listed: Location,
+        known: pa.Table,
+        reload: Reload | None,
+        pending: PendingBatch | None = None,
+    ) -> Plan:
         """What is to be done about each file.
 
         Args:
             listed: the files.
             known: the table `FILES`.
             reload: which of those that were read are read again.
+            pending: a batch that will be finished first: it is taken for done.
         """
         now = time.time_ns() // 1_000_000
         loaded, noted = (
             ingest_batch.last_number(self._lakehouse, spec) for spec in (EVENTS, FILES)
         )
+        if pending is not None:
+            loaded = noted = pending.number
+            told = build_files(pending.files, pending.broken, pending.number)
+            known = pl.concat([pl.DataFrame(known), told]).to_arrow()
         if noted > loaded:
             # The events are of an earlier time, so they miss what these batches have read.
             known = known.filter(pc.field("ingest_batch") <= loaded)

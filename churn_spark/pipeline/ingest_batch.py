@@ -95,8 +95,10 @@ def read_pending(lakehouse: Lakehouse) -> PendingBatch | None:
 def can_be_finished(lakehouse: Lakehouse, batch: PendingBatch) -> bool:
     """Whether the tables are those that the batch was decided on for, and have its data files.
 
-    They aren't where a part of the lakehouse was restored, or made anew.
+    They aren't where a part of the lakehouse was restored, made anew, or removed.
     """
+    if not all(map(lakehouse.exists, TABLES)):
+        return False
     if batch.tables and batch.tables != _table_ids(lakehouse):
         return False
     return all(

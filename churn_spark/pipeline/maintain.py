@@ -46,6 +46,9 @@ USE_CASE = UseCase(
 _DONE: Final = "_checkpoints/maintain_tables.json"
 _BUILT: Final = (SESSION_DAYS, TRANSITIONS, EVENT_DAYS)
 """What is built of the events' changes since the last time."""
+_NOTED_BY_FILE: Final = (SESSION_DAYS, TRANSITIONS)
+"""Snapshots, labels and kept totals note the files of these that they were made of: under another
+name each would count as changed. They don't pile up, as a date that is rebuilt replaces its own."""
 _OF_NIGHTS: Final = (DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, ALERTS)
 """What nights have found; what they have decided stays, for it is decided again by `replay`."""
 
@@ -126,7 +129,10 @@ def _tidy_files(
     for spec in TABLES:
         if spec in unread or not lakehouse.exists(spec):
             continue
-        joined += join_small_files(lakehouse, spec, config.min_small_files, config.small_file_bytes)
+        if spec not in _NOTED_BY_FILE:
+            joined += join_small_files(
+                lakehouse, spec, config.min_small_files, config.small_file_bytes
+            )
         versions = named.get(spec, ())
         days = max(config.keep_days, config.keep_named_days if spec in named else 0)
         keep_log(lakehouse, spec, days)

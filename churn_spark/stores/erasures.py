@@ -24,7 +24,8 @@ class Erasure:
         users: hashes of their ids, as in the table `erased_users`.
         rows: place -> rows of theirs.
         inside: paths of the files of the lakehouse, beside its tables, that hold them.
-        outside: paths of the input files that hold them and aren't the lakehouse's.
+        outside: paths of the input files that hold them and aren't cleaned: outside of the
+            lakehouse, or of a kind that isn't known.
         due: input file of the lakehouse, as listed, that wasn't as it was read -> what an ingest
             was to do about it.
     """

@@ -1,39 +1,35 @@
 """Files beside the tables that may hold users: exports, copies of logs, pages of notebooks.
 
 Rows are known by a field `user_id` or `userId`, so an id that is also a count of something is never
-taken for a user's.
+taken for a user's. Those of lines and cells are found as the ingest reads them.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import html
 import io
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Final
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from churn_spark.contracts.tables import TABLES
-from churn_spark.events.foreign.numbers import whole_of_cell
+from churn_spark.events.foreign.kinds import CELLS
 from churn_spark.events.foreign.plain_columns import plain_columns
-from churn_spark.events.rules import WHITE_SPACE
-from churn_spark.events.values import text_of
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.scoring.list_csv import safe_cell
+from churn_spark.stores.user_lines import FIELDS, without_lines, without_rows
 
 Ids = Collection[str]
-_FIELDS: Final = ("user_id", "userId")
+_Cleaner = Callable[[bytes, frozenset[str]], bytes | None]
 _LOGS: Final = (".json", ".jsonl", ".ndjson")
 _LOG: Final = "/_delta_log/"
 _OWN: Final = frozenset(spec.path for spec in TABLES)
 _PAGES_WITHOUT_IDS: Final = frozenset({"reports/evaluation.html", "reports/monitoring.html"})
-_MARK: Final = "\ufeff"
 
 
 def find_user_files(lakehouse: Lakehouse, user_ids: Ids) -> list[str]:
@@ -90,81 +86,29 @@ def _tables_of(paths: Iterable[str]) -> set[str]:
     return {path.partition(_LOG)[0] for path in paths if _LOG in path}
 
 
-def _cleaner_of(path: str) -> Callable[[bytes, frozenset[str]], bytes | None] | None:
-    if path.removesuffix(".gz").endswith(_LOGS):
-        return _clean_packed_log if path.endswith(".gz") else _clean_log
-    if path.endswith(".csv"):
-        return _clean_csv
+def _cleaner_of(path: str) -> _Cleaner | None:
+    bare = path.removesuffix(".gz")
+    for endings, clean in ((_LOGS, without_lines), (CELLS, without_rows)):
+        if bare.endswith(endings):
+            return clean if bare == path else _unpacked(clean)
     if path.endswith(".parquet"):
         return _clean_parquet
     is_page = path.endswith(".html") and path not in _PAGES_WITHOUT_IDS
     return _clean_page if is_page else None
 
 
-def _clean_log(content: bytes, user_ids: frozenset[str]) -> bytes:
-    lines = content.splitlines(keepends=True)
-    kept = [line for line in lines if not _is_of(line, user_ids)]
-    return content if len(kept) == len(lines) else b"".join(kept)
+def _unpacked(clean: Callable[[bytes, frozenset[str]], bytes]) -> _Cleaner:
+    """The cleaner of the same kind of file packed by gzip."""
 
+    def clean_packed(content: bytes, user_ids: frozenset[str]) -> bytes:
+        try:
+            unpacked = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error):
+            return content
+        cleaned = clean(unpacked, user_ids)
+        return content if cleaned == unpacked else gzip.compress(cleaned)
 
-def _clean_packed_log(content: bytes, user_ids: frozenset[str]) -> bytes:
-    try:
-        unpacked = gzip.decompress(content)
-    except (EOFError, OSError):
-        return content
-    cleaned = _clean_log(unpacked, user_ids)
-    return content if cleaned == unpacked else gzip.compress(cleaned)
-
-
-def _is_of(line: bytes, user_ids: frozenset[str]) -> bool:
-    """Whether a line is a user's record, or a broken one that says so."""
-    try:
-        found: Any = orjson.loads(line)
-    except ValueError:
-        return any(_names(line, one) for one in user_ids)
-    return isinstance(found, dict) and any(_id_of(found.get(name)) in user_ids for name in _FIELDS)
-
-
-def _id_of(value: object) -> str | None:
-    try:
-        text = text_of("userId", value)
-    except TypeError:
-        return None
-    return None if text is None else text.strip(WHITE_SPACE)
-
-
-def _names(line: bytes, user_id: str) -> bool:
-    pattern = rf'"user_?id"\s*:\s*"?\s*{re.escape(user_id)}(?![\w.])'
-    return bool(re.search(pattern.encode(), line, re.IGNORECASE))
-
-
-def _clean_csv(content: bytes, user_ids: frozenset[str]) -> bytes:
-    shown = user_ids.union(map(safe_cell, user_ids))
-    try:
-        text = content.decode()
-        # The ingest takes 7.0 for 7.
-        kept = [
-            row
-            for row, cell in _csv_rows(text)
-            if cell is None or shown.isdisjoint((cell, whole_of_cell(cell)))
-        ]
-    except (UnicodeDecodeError, csv.Error):
-        return content
-    cleaned = "".join(kept)
-    return content if cleaned == text.removeprefix(_MARK) else cleaned.encode()
-
-
-def _csv_rows(text: str) -> Iterator[tuple[str, str | None]]:
-    """Each row as it is written, and what it shows as the user."""
-    lines = [*io.StringIO(text.removeprefix(_MARK), newline="")]
-    reader, start, place = csv.reader(lines), 0, None
-    for number, cells in enumerate(reader):
-        row, start = "".join(lines[start : reader.line_num]), reader.line_num
-        if number == 0:
-            place = next((cells.index(name) for name in _FIELDS if name in cells), None)
-            yield row, None
-        else:
-            yield row, cells[place].strip() if place is not None and place < len(cells) else None
+    return clean_packed
 
 
 def _clean_parquet(content: bytes, user_ids: frozenset[str]) -> bytes:
@@ -172,7 +116,7 @@ def _clean_parquet(content: bytes, user_ids: frozenset[str]) -> bytes:
         schema = pq.read_schema(pa.BufferReader(content))
     except pa.ArrowException:
         return content
-    names = [name for name in _FIELDS if name in schema.names]
+    names = [name for name in FIELDS if name in schema.names]
     if not names:
         return content
     rows = pq.read_table(pa.BufferReader(content))

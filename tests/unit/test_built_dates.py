@@ -167,3 +167,21 @@ def test_dates_are_stale_under_another_configuration(
     assert _stale(built, config.model_copy(update={"snapshots": active})) == {*_AS_OF}
     labels = config.labels.model_copy(update={"horizon_days": 10})
     assert _stale(built, config.model_copy(update={"labels": labels})) == {*_AS_OF}
+
+
+@pytest.mark.parametrize(("churn", "is_stale"), [("lapse", True), ("inactivity", False)])
+def test_a_late_end_from_before_the_date_makes_a_label_stale(
+    churn: str, is_stale: bool, tmp_path: Path
+) -> None:
+    overrides = [f"labels.churn={churn}", "snapshots.active_days=14"]
+    learning = load_config(overrides=overrides).learning
+    lakehouse, log = open_local(tmp_path), _log()
+    _write(lakehouse, log, {*log["event_date"]})
+    snapshots.run(lakehouse, _AS_OF, learning, read_log_dates(lakehouse))
+    for n_days, stale in (1, is_stale), (14, is_stale), (15, False):
+        late = _AS_OF[0] - timedelta(days=n_days)
+        of_day = log.with_columns(event_date=pl.lit(late)).filter(pl.int_range(pl.len()) == 0)
+        _write(lakehouse, of_day, {late})
+        notes = BuiltDates.read(lakehouse, read_log_dates(lakehouse), learning)
+        assert (_AS_OF[0] in notes.stale_labels()) == stale, n_days
+        snapshots.run(lakehouse, _AS_OF, learning, read_log_dates(lakehouse))

@@ -185,8 +185,20 @@ def test_input_files_that_hold_the_user_are_named(
     expected = [f"file:{filled.logs}/{number}.json" for number in range(3)]
     assert sources.read_text().splitlines() == expected
     said = capsys.readouterr().out
-    assert "3 input files outside" in said
+    assert "3 input files that are left for you to clean" in said
     assert GONE not in said
+
+
+def test_input_file_inside_of_a_kind_that_is_not_known_is_named_as_what_it_is(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    (inside / "0.json").rename(inside / "0.json_old")
+    place.load(inside)
+    assert [*place.erase(GONE).outside] == [f"file:{inside}/0.json_old"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "outside of the lakehouse, or of a kind in which no userId is found" in said
 
 
 @pytest.mark.parametrize("sources", [None, "sources.txt"])

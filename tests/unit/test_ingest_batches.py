@@ -477,6 +477,70 @@ def test_plan_counts_no_file_of_a_lakehouse_among_the_logs(
     assert ingest.plan(open_local(lakehouse.root), CONFIG, str(tmp_path)).startswith("nothing")
 
 
+@pytest.mark.parametrize("n_batches", [1, 2, 3])
+@pytest.mark.parametrize("done", ["write_pending", EVENTS, FILES])
+def test_plan_counts_the_files_of_a_batch_that_is_to_be_finished_once(
+    done: Any,
+    n_batches: int,
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The batch is killed once it is decided on, or once a table has taken it."""
+    append, after, left = ingest_batch.append_files, ingest_batch.write_pending, [n_batches]
+
+    def count(is_it: bool) -> None:
+        left[0] -= is_it
+        if not left[0]:
+            raise PowerCutError
+
+    def decide(*args: Any) -> None:
+        after(*args)
+        count(done == "write_pending")
+
+    def take(files: Any, uri: str, *args: Any) -> None:
+        append(files, uri, *args)
+        count(done != "write_pending" and uri == lakehouse.uri(done))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest_batch, "write_pending", decide)
+        patched.setattr(ingest_batch, "append_files", take)
+        with pytest.raises(PowerCutError):
+            load()
+    told = ingest.plan(open_local(lakehouse.root), CONFIG, str(logs))
+    n_read, new = {1: (2, ", 3 files new"), 2: (4, ", 1 file new"), 3: (5, "")}[n_batches]
+    assert told.startswith(f"the batch that was begun before{new}; ")
+    again = ingest.plan(open_local(lakehouse.root), CONFIG, str(logs), "all")
+    assert again.startswith(
+        f"the batch that was begun before, {n_read} files changed, and read again{new}; "
+    )
+    # One file has grown since.
+    with (logs / "0.json").open("ab") as log:
+        log.write(lines("1"))
+    told = ingest.plan(open_local(lakehouse.root), CONFIG, str(logs))
+    assert told.startswith(f"the batch that was begun before, 1 file grown{new}; ")
+    load()
+    assert ingest.plan(open_local(lakehouse.root), CONFIG, str(logs)).startswith("nothing")
+
+
+def test_plan_names_no_batch_that_can_not_be_finished(
+    load: Callable[..., IngestSummary],
+    lakehouse: LocalLakehouse,
+    logs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with power_until(7, monkeypatch), pytest.raises(PowerCutError):
+        load()
+    for path in Path(lakehouse.uri(EVENTS)).rglob("*.parquet"):
+        path.unlink()
+    told = ingest.plan(open_local(lakehouse.root), CONFIG, str(logs))
+    assert told.startswith("5 files new; ")
+    for spec in TABLES:
+        lakehouse.drop(spec)
+    assert ingest.plan(open_local(lakehouse.root), CONFIG, str(logs)) == told
+
+
 def test_young_file_is_left_for_the_next_run_and_said_to_be(
     load: Callable[..., IngestSummary], lakehouse: LocalLakehouse, logs: Path
 ) -> None:

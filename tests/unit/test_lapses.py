@@ -71,11 +71,23 @@ def test_who_tells_no_later_end_in_time_has_lapsed(
         expected = None
         if known_ends and is_known:
             end = max(known_ends)[2]
+        if known_ends and is_known and gap <= end - now < gap + n_days:
             later = range(now, end + grace + 1)
             expected = int(
                 not any(who == user and day in later and to > end for who, day, to, _ in told)
             )
         assert (row["label"], row["is_known"]) == (expected, is_known)
+
+
+def test_a_renewal_from_before_the_date_that_comes_late_leaves_no_label() -> None:
+    as_of = days_after(START, 6)
+    population = pl.DataFrame({"as_of": [as_of], "user_id": ["a"]})
+    told = [("a", 2, 14, 0), ("a", 8, 45, 0), ("a", 19, 45, 0)]
+    for late, expected in ([], 0), ([("a", 5, 45, 0)], None):
+        ends = _ends([*told, *late])
+        labels = build_lapse_labels(population, ends, Horizon(14, 1, 3), days_after(START, 60))
+        assert labels["label"].to_list() == [expected]
+        assert labels["is_known"].to_list() == [True]
 
 
 def _log() -> pl.DataFrame:

@@ -14,7 +14,15 @@ import pytest
 from deltalake import DeltaTable
 
 from churn_spark.config import MaintenanceConfig, load_config
-from churn_spark.contracts.tables import DATA_CHECKS, DECISIONS, EVENTS, RUNS, SESSION_DAYS
+from churn_spark.contracts.tables import (
+    DATA_CHECKS,
+    DECISIONS,
+    EVENTS,
+    RUNS,
+    SESSION_DAYS,
+    TRANSITIONS,
+    TableSpec,
+)
 from churn_spark.lakehouse.commits import Once, append_files
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
@@ -106,6 +114,20 @@ def test_small_files_are_joined_and_the_rows_stay(lakehouse: Lakehouse) -> None:
     assert n_files(lakehouse) == 2
     late = {"event_date": [MONDAY + timedelta(days=5)]}
     assert lakehouse.count_rows(EVENTS, late) == 2
+
+
+@pytest.mark.parametrize("spec", [SESSION_DAYS, TRANSITIONS])
+def test_files_that_notes_name_are_not_joined(lakehouse: Lakehouse, spec: TableSpec) -> None:
+    lakehouse.create(spec)
+    for n in range(6):
+        row = dict.fromkeys(spec.column_names) | {"event_date": MONDAY, "user_id": str(n)}
+        frame = pl.DataFrame([row], schema=polars_schema_of(spec))
+        files = write_data_files(frame, spec, lakehouse.uri(spec), {})
+        append_files(files, lakehouse.uri(spec), {}, Once("rollups", n))
+    before = lakehouse.data_files(spec, "event_date")
+    maintain.run(lakehouse, registry(), CONFIG)
+    assert lakehouse.data_files(spec, "event_date") == before
+    assert len(before) == 6
 
 
 def test_few_small_files_are_left(lakehouse: Lakehouse) -> None:

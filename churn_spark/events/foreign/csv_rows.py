@@ -12,6 +12,7 @@ from churn_spark.events.foreign.numbers import whole_of_cell
 from churn_spark.events.rules import BYTE_ORDER_MARK
 
 _WHITE: Final = "whitespace"
+_SEPARATORS: Final = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class CsvRows:
             return dict(zip(self.columns, values, strict=True))
         except csv.Error as error:
             raise ValueError(str(error)) from error
+
+
+def guess_separator(first_line: str) -> str:
+    """What is between the cells of a file, by its first line; a comma where nothing tells it."""
+    return max(_SEPARATORS, key=first_line.count)
 
 
 def _cut(text: str, separator: str) -> list[str]:

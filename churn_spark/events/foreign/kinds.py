@@ -9,7 +9,8 @@ from churn_spark.lakehouse.byte_ranges import is_compressed
 
 Kind = Literal["lines", "array", "csv", "parquet"]
 
-_CELLS: Final = (".csv", ".tsv", ".txt")
+CELLS: Final = (".csv", ".tsv", ".txt")
+"""Of files of cells, packed or not."""
 _PARQUET: Final = ".parquet"
 ENDINGS: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz", _PARQUET)
 """Of files in a folder that are read by a mapping, beside those of JSON."""
@@ -27,7 +28,7 @@ def kind_of_name(path: str) -> Kind:
     """What kind of file it is by its name; one of JSON may be an array, too."""
     if path.endswith(_PARQUET):
         return "parquet"
-    return "csv" if path.removesuffix(".gz").endswith(_CELLS) else "lines"
+    return "csv" if path.removesuffix(".gz").endswith(CELLS) else "lines"
 
 
 def is_read_whole(path: str, mapping: LogMapping | None) -> bool:

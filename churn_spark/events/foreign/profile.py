@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from churn_spark.config.mapping import ProfileFile
 from churn_spark.errors import InputError
+from churn_spark.events.foreign.csv_rows import guess_separator
 from churn_spark.events.foreign.kinds import kind_of_name
 from churn_spark.events.foreign.numbers import whole_of_cell
 from churn_spark.events.foreign.plain_columns import plain_columns
 from churn_spark.events.values import parse_json, word_of
 
-_SEPARATORS: Final = (",", ";", "\t", "|")
 FIELDS: Final[Mapping[str, str]] = {
     "registration": "registration",
     "gender": "gender",
@@ -159,8 +159,7 @@ def _read_cells(path: Path) -> Iterator[Mapping[str, Any]]:
     with _open(path) as source:
         first = source.readline()
         source.seek(0)
-        separator = max(_SEPARATORS, key=first.count)
-        rows = csv.DictReader(source, delimiter=separator, strict=True)
+        rows = csv.DictReader(source, delimiter=guess_separator(first), strict=True)
         rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
         for number, row in enumerate(rows, 1):
             if None in row or None in row.values():

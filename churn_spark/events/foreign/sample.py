@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from churn_spark.config.mapping import CsvFiles, LogMapping
 from churn_spark.events.foreign.array_lines import lines_of_arrays
-from churn_spark.events.foreign.csv_rows import CsvRows
+from churn_spark.events.foreign.csv_rows import CsvRows, guess_separator
 from churn_spark.events.foreign.kinds import Kind, kind_of, kind_of_name
 from churn_spark.events.foreign.moments import reads_as_time
 from churn_spark.events.foreign.numbers import number_of_text
 from churn_spark.events.foreign.parquet_rows import lines_of_rows
 from churn_spark.events.line import parse_line
 from churn_spark.lakehouse.byte_ranges import BYTE_ORDER_MARK, read_chunks
-
-_SEPARATORS: Final = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -95,9 +93,8 @@ def _guess_kind(path: Path) -> Kind:
 
 def _guess_cells(first_line: bytes) -> CsvFiles:
     text = first_line.decode("utf-8", "replace")
-    counted = {one: text.count(one) for one in _SEPARATORS}
-    separator = max(counted, key=lambda one: counted[one])
-    if not counted[separator] and len(text.split()) > 1:
+    separator = guess_separator(text)
+    if separator not in text and len(text.split()) > 1:
         separator = "whitespace"
     names = CsvRows.of(CsvFiles(separator=separator), first_line).columns
     if any(_is_value(name) for name in names):
