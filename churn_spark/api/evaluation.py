@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from churn_spark.api.charts import Charts
@@ -15,6 +17,12 @@ from churn_spark.reports.charts import OF_EVALUATION, find_charts
 from churn_spark.reports.data import EvaluationData
 from churn_spark.reports.evaluation import build_page
 from churn_spark.reports.page import Picture
+
+_BEST: Final[Mapping[str, float]] = {
+    **dict.fromkeys(("log_loss", "brier", "calibration_error", "calibration_intercept"), 0.0),
+    "calibration_slope": 1.0,
+}
+"""Metric -> the value that none is better than; of the others more is better."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,9 @@ class Evaluation(Charts):
     def ladder(self, metric: str = "roc_auc") -> pd.DataFrame:
         """One metric of each model on the rows that the page's first figures are of, best first.
 
+        The best of an error is the least, of a calibration line the nearest to slope 1 and
+        intercept 0, of all else the largest.
+
         Columns: model, value, low, high.
         """
         figures = self.data.figures
@@ -52,7 +63,10 @@ class Evaluation(Charts):
             known = sorted(figures["metric"].unique())
             raise InputError(f"found no metric {metric}, expected one of {', '.join(known)}")
         rows = figures.loc[here & plain, ["model", "value", "low", "high"]]
-        return rows.sort_values("value", ascending=False, ignore_index=True)
+        best = _BEST.get(metric, np.inf)
+        distance = -rows["value"] if best == np.inf else (rows["value"] - best).abs()
+        order = distance.sort_values(kind="stable").index
+        return rows.loc[order].reset_index(drop=True)
 
     def predictions(self) -> pd.DataFrame:
         """What each model said of each row that it was tested on.

@@ -323,7 +323,10 @@ class Lakehouse:
         return self._tables.spark
 
     def close(self) -> None:
-        """Stop Spark, if it was started; it ends with Python otherwise."""
+        """Stop Spark, if it was started here; it ends with Python otherwise.
+
+        A session that was there before, such as a notebook's own, goes on.
+        """
         if self._session is not None:
             self._session.stop()
             self._session = None
@@ -342,10 +345,12 @@ class Lakehouse:
         return ReadableLakehouse(self._root, self._start_spark, self.config.spark.max_local_users)
 
     def _start_spark(self) -> SparkSession:
-        from churn_spark.runtime.session import StartingSession
+        from churn_spark.runtime.session import StartingSession, has_session
 
-        self._session = StartingSession(self.config.spark, "notebook", places=[self._root])
-        return self._session.wait()
+        is_another = has_session()
+        starting = StartingSession(self.config.spark, "notebook", places=[self._root])
+        self._session = None if is_another else starting
+        return starting.wait()
 
     def _of_date(self, name: str, column: str, day: Date | str) -> Table:
         from churn_spark.api.dates import as_date, nearest

@@ -80,10 +80,11 @@ def take_lock(
         LockStoreError: if the lock can't be read.
     """
     until = time.monotonic() + wait_minutes * 60
-    watched, since, told = None, 0.0, -_TOLD_SECONDS
+    watched, since, told, is_renewed = None, 0.0, -_TOLD_SECONDS, False
     while True:
         found = find_tenure(store)
         if found != watched:
+            is_renewed = bool(watched and found and watched.number == found.number)
             watched, since = found, time.monotonic()
         watched_for = time.monotonic() - since
         if found is None or found.holder.is_released or is_dead(found, watched_for, config):
@@ -92,7 +93,9 @@ def take_lock(
                     tell(f"goes on after {found.describe()}: it is gone")
                 return lock
             continue
-        is_doubtful = not found.holder.is_here and found.silent_for >= _patience(config)
+        # Whoever renews the lock before one's eyes is alive, whatever their clock says.
+        is_silent = not found.holder.is_here and found.silent_for >= _patience(config)
+        is_doubtful = is_silent and not is_renewed
         if time.monotonic() >= until and not is_doubtful:
             raise _locked(root, found, config, wait_minutes)
         if time.monotonic() - told >= _TOLD_SECONDS:
@@ -105,7 +108,8 @@ def is_dead(found: Tenure, watched_for: float, config: LockConfig) -> bool:
     """Whether a holder that hasn't released the lock will write no more.
 
     On this machine: all its processes have ended. On another one: it has been silent for
-    `lock.stale_minutes` by this machine's clock, and for some renewals before its eyes.
+    `lock.stale_minutes` by this machine's clock, and for some renewals before its eyes; or for all
+    of that time before its eyes, whatever the holder's clock has said.
 
     Args:
         found: the tenure.
@@ -115,7 +119,8 @@ def is_dead(found: Tenure, watched_for: float, config: LockConfig) -> bool:
     if found.holder.is_here:
         return found.holder.is_gone
     is_watched = watched_for >= _RENEWALS_WATCHED * config.renew_seconds
-    return found.silent_for >= _patience(config) and is_watched
+    silent_for = max(found.silent_for, timedelta(seconds=watched_for))
+    return is_watched and silent_for >= _patience(config)
 
 
 @contextmanager

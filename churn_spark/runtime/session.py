@@ -102,6 +102,11 @@ class StartingSession:
             jvm.System.gc()
 
 
+def has_session() -> bool:
+    """Whether Spark runs in this process already, started by whomever."""
+    return SparkContext._active_spark_context is not None
+
+
 def _start_context(
     config: SparkConfig, app_name: str, java_options: str | None, packages: tuple[str, ...]
 ) -> None:

@@ -221,6 +221,9 @@ def test_evaluation_has_its_figures_and_the_charts_of_its_page(lake: Lakehouse) 
     evaluation = lake.evaluation()
     ladder = evaluation.ladder("roc_auc")
     assert ladder["value"].is_monotonic_decreasing
+    assert evaluation.ladder("log_loss")["value"].is_monotonic_increasing
+    slopes = evaluation.ladder("calibration_slope")["value"].dropna()
+    assert (slopes - 1.0).abs().is_monotonic_increasing
     assert {"lightgbm", "rule", "oracle"} <= {*ladder["model"]}
     assert {"ladder", "gains", "roc", "calibration", "costs"} <= evaluation.charts.keys()
     assert evaluation.figure("gains").axes[0].get_ylabel() == "share of cancellers among them"

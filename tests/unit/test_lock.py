@@ -172,7 +172,7 @@ def test_holder_elsewhere_whose_clock_is_late_is_not_taken_for_dead(
     hold_elsewhere(take.store, timedelta(minutes=6))
     alive, n_renewals = elsewhere(), 20
     with ThreadPoolExecutor(1) as other:
-        waiting = other.submit(take)
+        waiting = other.submit(take, wait=1)
         for n in range(n_renewals):
             silent = timedelta(minutes=6, seconds=-n)
             renewed = replace(alive, renewed_at=datetime.now(UTC) - silent)
@@ -182,6 +182,30 @@ def test_holder_elsewhere_whose_clock_is_late_is_not_taken_for_dead(
         silent = replace(alive, is_released=True)
         take.store.exchange("_lock/00000007.json", silent.to_json())
         assert waiting.result().number == 8
+
+
+def test_second_does_not_wait_for_a_holder_that_renews_by_a_late_clock(
+    take: Taking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_POLL_SECONDS", 0.02)
+    hold_elsewhere(take.store, timedelta(minutes=6))
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(take)
+        time.sleep(0.1)
+        hold = replace(elsewhere(), renewed_at=datetime.now(UTC) - timedelta(minutes=5, seconds=59))
+        take.store.exchange("_lock/00000007.json", hold.to_json())
+        with pytest.raises(LockedError, match="in use by train_model"):
+            waiting.result(timeout=10)
+
+
+def test_holder_elsewhere_whose_clock_was_ahead_is_watched_and_taken_over(take: Taking) -> None:
+    watched = CONFIG.model_copy(update={"stale_minutes": 0.01})
+    found = Tenure(7, replace(elsewhere(), renewed_at=datetime.now(UTC) + timedelta(hours=2)))
+    assert not is_dead(found, 0.5, watched)
+    assert is_dead(found, 0.7, watched)
+    # Silent for as long by a clock, it has to be watched for some renewals.
+    silent = Tenure(7, elsewhere(timedelta(minutes=6)))
+    assert not is_dead(silent, 2.9 * CONFIG.renew_seconds, CONFIG)
 
 
 def test_holder_whose_lock_was_taken_stops_and_leaves_the_lock_alone(
@@ -241,7 +265,7 @@ def test_holder_here_that_cannot_be_looked_at_is_dead_when_it_is_silent(
 ) -> None:
     lock = take()
     monkeypatch.setattr(lock_holder, "is_hidden", lambda _: True)
-    assert not is_dead(Tenure(1, lock.holder.renewed()), 1e9, CONFIG)
+    assert not is_dead(Tenure(1, lock.holder.renewed()), 60.0, CONFIG)
     long_ago = datetime.now(UTC) - timedelta(minutes=6)
     assert is_dead(Tenure(1, replace(lock.holder, renewed_at=long_ago)), 1e9, CONFIG)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import httpx
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from champion_builders import publish
@@ -20,6 +21,7 @@ from bench.server import Server, serving
 from churn_spark.errors import RequestError
 from churn_spark.serving.batches import ARROW, PARQUET, BatchLimits, read_batch
 from churn_spark.serving.batches.parquet_file import read_parquet
+from churn_spark.serving.batches.thrift import Reader
 
 PROMISED_MB = 512
 
@@ -100,6 +102,60 @@ def test_pages_are_counted_as_they_unfold(compression: str, version: str) -> Non
     assert read_parquet(body, BatchLimits(1000, unfolded_bytes=12_000)).num_rows == 1000
     with pytest.raises(RequestError, match="unfolds into more than 7,900 bytes"):
         read_parquet(body, BatchLimits(1000, unfolded_bytes=7900))
+
+
+def test_page_that_another_reader_would_read_otherwise_is_refused() -> None:
+    """Arrow takes the first of two equal fields, and skips a number of another kind."""
+    table = pa.table({"location": ["a" * 1000]})
+    body = parquet(table, use_dictionary=False, compression="zstd", write_statistics=False)
+    assert read_parquet(body, BatchLimits(10)).num_rows == 1
+    reader = Reader(memoryview(body), 4)
+    page = reader.struct()
+    assert page[2] > 1000
+    stop = reader.at - 1
+    assert body[stop] == 0
+    for field in (
+        b"\x06\x04\x02",  # field 2, the size, once more: a number of 64 bits, 1
+        b"\x05\x04\x02",  # the same of 32 bits
+        b"\x0c\x0e\x00",  # field 7, of a page that is a dictionary
+    ):
+        crafted = body[:stop] + field + body[stop:]
+        with pytest.raises(RequestError, match=r"field 2 twice|doesn't fit its kind"):
+            read_parquet(crafted, BatchLimits(10))
+    sized = body.index(b"\x15", 4 + 1)
+    other_kind = body[:sized] + b"\x16" + body[sized + 1 :]
+    with pytest.raises(RequestError, match="no number of the right kind in field 2"):
+        read_parquet(other_kind, BatchLimits(10))
+
+
+def test_notes_beside_rows_are_refused_for_they_may_say_that_these_are_compressed() -> None:
+    batch = pa.record_batch({"location": ["Mac"]})
+    version = pa.ipc.MetadataVersion.V4
+    for notes in (None, {"ARROW:experimental_compression": "ZSTD"}):
+        sink = pa.BufferOutputStream()
+        options = pa.ipc.IpcWriteOptions(metadata_version=version)
+        with pa.ipc.new_stream(sink, batch.schema, options=options) as stream:
+            stream.write_batch(batch, custom_metadata=notes)
+        body = sink.getvalue().to_pybytes()
+        if notes is None:
+            assert len(read_batch(body, ARROW, BatchLimits(10)).rows) == 1
+            continue
+        with pytest.raises(RequestError, match="found notes beside rows"):
+            read_batch(body, ARROW, BatchLimits(10))
+
+
+def test_column_of_categories_of_which_none_is_left_is_missing() -> None:
+    frame = pd.DataFrame({"num_sessions": [1.0, 2.0], "location": ["CA", None]})
+    rest = frame.astype({"location": "category"})[1:]
+    table = pa.Table.from_pandas(
+        rest.assign(location=rest["location"].cat.remove_unused_categories()),
+        preserve_index=False,
+    )
+    assert pa.types.is_null(table.schema.field("location").type.value_type)
+    for body, kind in ((arrow(table), ARROW), (parquet(table), PARQUET)):
+        batch = read_batch(body, kind, BatchLimits(10))
+        assert not batch.problems
+        assert batch.rows["location"].isna().tolist() == [True]
 
 
 def test_only_so_many_problems_are_told() -> None:

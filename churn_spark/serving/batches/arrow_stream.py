@@ -23,6 +23,8 @@ _MAX_MESSAGES: Final = 1000
 _MAX_MESSAGE_BYTES: Final = 2**18
 _CONTINUES: Final = -1
 _SCHEMA, _DICTIONARY, _ROWS = 1, 2, 3
+_NOTES: Final = 4
+"""The slot of a message for what its sender notes beside it."""
 
 
 def read_arrow(body: bytes, limits: BatchLimits) -> pa.Table:
@@ -56,6 +58,9 @@ def _look_through(body: memoryview, limits: BatchLimits) -> None:
         if kind == _SCHEMA:
             _check_schema(header, limits)
             continue
+        if message.count(_NOTES):
+            # There a message of an old version may say that it is compressed.
+            raise RequestError("found notes beside rows, expected none")
         rows = header.table(1) if kind == _DICTIONARY else header
         if rows is None:
             continue

@@ -115,6 +115,8 @@ def _short_texts(chunk: pa.Array) -> tuple[pa.Array, Bools]:
     if pa.types.is_null(chunk.type):
         return chunk, np.zeros(len(chunk), dtype=bool)
     is_coded = pa.types.is_dictionary(chunk.type)
+    if is_coded and pa.types.is_null(chunk.dictionary.type):
+        return pa.nulls(len(chunk), pa.string()), np.zeros(len(chunk), dtype=bool)
     texts = chunk.dictionary if is_coded else chunk
     is_long = pc.greater(pc.utf8_length(texts), contract.MAX_TEXT)
     texts = pc.if_else(is_long, pa.scalar(None, texts.type), texts)

@@ -8,8 +8,8 @@ https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thr
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,7 +25,9 @@ _MAGIC: Final = b"PAR1"
 _MAX_FOOTER_BYTES: Final = 2**20
 _MAX_GROUPS: Final = 100
 _MAX_PAGES: Final = 10_000
-_DICTIONARY: Final = 2
+_ABOUT: Final = {0: 5, 2: 7, 3: 8}
+"""Kind of a page -> the field of its head that tells about it: values, dictionary, values anew."""
+_SECOND_VERSION: Final = 8
 # Plain, dictionary (two names) and split bytes: of the others a byte may be any number of texts.
 _ENCODINGS: Final = frozenset({0, 2, 8, 9})
 
@@ -55,23 +57,24 @@ def _look_through(body: memoryview, limits: BatchLimits) -> None:
             f"found {len(groups):,} row groups and {len(footer[2]) - 1:,} columns, expected at "
             f"most {_MAX_GROUPS} and {contract.MAX_NAMES}, no column within another"
         )
-    limits.check_rows(footer[3])
+    limits.check_rows(footer.i64(3))
     n_pages = n_bytes = n_rows = 0
     for group in groups:
-        n_rows += group[3]
+        n_of_group = group.i64(3)
+        n_rows += n_of_group
         limits.check_rows(n_rows)
         for column in group[1]:
-            about = column[3]
-            if about[5] != group[3] or group[3] < 0:
+            about: Struct = column[3]
+            if about.i64(5) != n_of_group or n_of_group < 0:
                 raise RequestError("found columns of different lengths, expected one row for each")
             for page in _pages(body, about):
                 n_pages += 1
-                n_bytes += page[2]
+                n_bytes += page.i32(2)
                 limits.check_bytes(n_bytes)
-                _check_page(page, group[3])
+                _check_page(page, n_of_group)
                 if n_pages > _MAX_PAGES:
                     raise RequestError(f"found more than {_MAX_PAGES:,} pages: send larger ones")
-    if n_rows != footer[3]:
+    if n_rows != footer.i64(3):
         raise RequestError(f"found {n_rows:,} rows, expected the {footer[3]:,} of the footer")
 
 
@@ -87,18 +90,18 @@ def _read_footer(body: memoryview) -> Struct:
     return Reader(body[len(body) - 8 - size : len(body) - 8]).struct()
 
 
-def _pages(body: memoryview, about: Mapping[int, Any]) -> Iterator[Struct]:
+def _pages(body: memoryview, about: Struct) -> Iterator[Struct]:
     """The head of each page of a column."""
-    start, dictionary = about[9], about.get(11, 0)
+    start, dictionary = about.i64(9), about.i64(11, 0)
     if 0 < dictionary < start:
         start = dictionary
-    end = start + about[7]
+    end = start + about.i64(7)
     if not 0 <= start <= end <= len(body):
         raise ThriftError("a column beyond the end of the file")
     while start < end:
         reader = Reader(body, start)
         page = reader.struct()
-        if page[2] < 0 or page[3] < 0:
+        if page.i32(2) < 0 or page.i32(3) < 0:
             raise ThriftError("a page of less than no bytes")
         yield page
         start = reader.at + page[3]
@@ -106,13 +109,14 @@ def _pages(body: memoryview, about: Mapping[int, Any]) -> Iterator[Struct]:
 
 def _check_page(page: Struct, n_rows: int) -> None:
     """Refuse more values than rows, and values that are told by those before them."""
-    is_dictionary = page[1] == _DICTIONARY
-    # 5 is a page of the first version, 8 of the second.
-    about: Struct = page.get(7 if is_dictionary else 5 if 5 in page else 8, {})
-    encoding = about.get(4 if 8 in page else 2, 0)
+    told = _ABOUT.get(page.i32(1))
+    if told is None or [field for field in _ABOUT.values() if field in page] != [told]:
+        raise ThriftError("a page whose head doesn't fit its kind")
+    about: Struct = page[told]
+    encoding = about.i32(4 if told == _SECOND_VERSION else 2)
     if encoding not in _ENCODINGS:
         raise RequestError(
             f"found pages in encoding {encoding}, expected plain or dictionary, as most writers do"
         )
-    if not 0 <= about.get(1, 0) <= n_rows:
+    if not 0 <= about.i32(1) <= n_rows:
         raise RequestError("found a page with more values than there are rows")

@@ -7,14 +7,51 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-Struct = dict[int, Any]
 _MAX_DEPTH: Final = 12
-_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
+_TRUE, _FALSE, _BYTE, _I32, _I64, _DOUBLE, _BINARY = 1, 2, 3, 5, 6, 7, 8
+_LIST, _SET, _STRUCT = 9, 10, 12
 _LONG: Final = 15
 
 
 class ThriftError(ValueError):
     """Bytes that are no struct in the compact protocol."""
+
+
+class Struct(dict[int, Any]):
+    """Number of a field -> its value; of a text its length alone.
+
+    Another reader skips a number of another kind than it expects, so each is asked for by its kind.
+
+    Attributes:
+        kinds: number of a field -> the kind that the bytes say it is.
+    """
+
+    def __init__(self) -> None:
+        """Without a field."""
+        super().__init__()
+        self.kinds: dict[int, int] = {}
+
+    def i32(self, field: int, absent: int | None = None) -> int:
+        """A number of 32 bits.
+
+        Raises:
+            ThriftError: if it is of another kind, or not there and nothing stands for that.
+        """
+        return self._of_kind(field, _I32, absent)
+
+    def i64(self, field: int, absent: int | None = None) -> int:
+        """A number of 64 bits.
+
+        Raises:
+            ThriftError: if it is of another kind, or not there and nothing stands for that.
+        """
+        return self._of_kind(field, _I64, absent)
+
+    def _of_kind(self, field: int, kind: int, absent: int | None) -> int:
+        found = self.get(field, absent)
+        if found is None or self.kinds.get(field, kind) != kind:
+            raise ThriftError(f"no number of the right kind in field {field}")
+        return int(found)
 
 
 class Reader:
@@ -29,18 +66,21 @@ class Reader:
         self._data, self.at = data, at
 
     def struct(self, depth: int = 0) -> Struct:
-        """The next struct: number of a field -> its value; of a text its length alone.
+        """The next struct.
 
         Raises:
-            ThriftError: if it is none.
+            ThriftError: if it is none, or has a field twice: another reader may take the other.
         """
         if depth > _MAX_DEPTH:
             raise ThriftError("structs within structs without end")
-        found: Struct = {}
+        found = Struct()
         number = 0
         while head := self._byte():
             kind, step = head & 15, head >> 4
             number = number + step if step else self._signed()
+            if number in found:
+                raise ThriftError(f"field {number} twice")
+            found.kinds[number] = kind
             found[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
         return found
 
