@@ -15,9 +15,13 @@ from churn_spark.monitoring.alerts.alerts import Alert, Notice
 def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     """The alerts that go on after the newest night before this one."""
     earlier = [one for one in lakehouse.partition_values(ALERTS, "run_date") if one < night]
-    rows = lakehouse.collect_rows(ALERTS, {"run_date": earlier[-1:]})
-    go_on = [alert for alert in map(alert_of, rows) if alert.goes_on]
-    return sorted(go_on, key=lambda alert: alert.key)
+    return [alert for alert in read_alerts(lakehouse, earlier[-1:]) if alert.goes_on]
+
+
+def read_alerts(lakehouse: Lakehouse, nights: Sequence[date]) -> list[Alert]:
+    """The alerts as some nights have left them, by key; none where there is no night."""
+    rows = lakehouse.collect_rows(ALERTS, {"run_date": nights})
+    return sorted(map(alert_of, rows), key=lambda alert: alert.key)
 
 
 def write_alerts(
@@ -29,7 +33,8 @@ def write_alerts(
         (
             night,
             alert.key,
-            told.get(alert.key, "kept"),
+            # Of one that a rerun finds ended the notice was sent before, on the same night.
+            told.get(alert.key, "resolved" if alert.resolved else "kept"),
             alert.severity,
             alert.sentence,
             alert.opened,
