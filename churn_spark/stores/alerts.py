@@ -30,22 +30,34 @@ def write_alerts(
     """Replace the alerts of a night."""
     told = {notice.alert.key: notice.change for notice in notices}
     rows = [
-        (
-            night,
-            alert.key,
-            # Of one that a rerun finds ended the notice was sent before, on the same night.
-            told.get(alert.key, "resolved" if alert.resolved else "kept"),
-            alert.severity,
-            alert.sentence,
-            alert.opened,
-            alert.last_seen,
-            alert.last_told,
-            alert.nights_clear,
-            alert.resolved,
-        )
+        # Of one that a rerun finds ended the notice was sent before, on the same night.
+        _row_of(night, alert, told.get(alert.key, "resolved" if alert.resolved else "kept"))
         for alert in alerts
     ]
     lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
+
+
+def add_alerts(lakehouse: Lakehouse, night: date, ended: Sequence[Alert]) -> None:
+    """Add alerts that have ended to those of a night, which stay as they are."""
+    if ended:
+        there = lakehouse.collect_rows(ALERTS, {"run_date": [night]})
+        rows = [*map(tuple, there), *(_row_of(night, alert, "resolved") for alert in ended)]
+        lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
+
+
+def _row_of(night: date, alert: Alert, change: str) -> tuple[object, ...]:
+    return (
+        night,
+        alert.key,
+        change,
+        alert.severity,
+        alert.sentence,
+        alert.opened,
+        alert.last_seen,
+        alert.last_told,
+        alert.nights_clear,
+        alert.resolved,
+    )
 
 
 def alert_of(row: Row) -> Alert:

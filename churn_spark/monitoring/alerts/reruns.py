@@ -15,9 +15,10 @@ def end_of_rerun(
     """The alerts that an earlier run of the night has opened and told, and this one has no more.
 
     Their finding is gone with what was mended, and no later night knows of them: they end at once.
+    So do those that opened on a night ahead of it that was taken back.
 
     Args:
-        stored: the alerts of the night as its earlier run has left them; none on a first run.
+        stored: the alerts of the night as they stand before this run; none on a first one.
         keys: of the alerts after this run.
         today: the night.
 
@@ -27,7 +28,7 @@ def end_of_rerun(
     alerts, notices = [], []
     for alert in stored:
         is_told = alert.last_told is not None
-        if alert.opened != today or alert.key in keys or not (is_told or alert.resolved):
+        if alert.opened < today or alert.key in keys or not (is_told or alert.resolved):
             continue
         if is_told and alert.resolved:
             alerts.append(alert)
