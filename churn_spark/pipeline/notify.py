@@ -28,6 +28,7 @@ from churn_spark.monitoring.alerts.labels import find_in_labels
 from churn_spark.monitoring.alerts.rates import find_in_rates
 from churn_spark.monitoring.alerts.reruns import end_of_rerun
 from churn_spark.monitoring.alerts.sinks import deliver
+from churn_spark.monitoring.alerts.unmeasured import find_unmeasured
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.performance.arrival import ARRIVAL
 from churn_spark.monitoring.performance.cancellations import CANCELLATIONS
@@ -71,7 +72,7 @@ def notify(
         config,
         date,
         is_judged=is_sound,
-        unjudged=_unjudged(lakehouse, date, cancelled),
+        unjudged=(*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy)),
     )
     ended, ends = end_of_rerun(
         read_alerts(lakehouse, [date]), {alert.key for alert in alerts}, date

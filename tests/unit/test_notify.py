@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from local_lakehouse import open_local
-from nights import POLICY, night
+from nights import DRIFTED, POLICY, START, decided, night
 from receivers import Receiver, started
 
 from churn_spark.config import load_config
@@ -17,7 +18,9 @@ from churn_spark.contracts.tables import ALERTS
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import Alert
 from churn_spark.monitoring.data_quality.checks import CheckResult
+from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.stores.alerts import read_alerts, read_open_alerts
@@ -99,3 +102,34 @@ def test_alert_that_nobody_was_told_of_leaves_nothing_when_the_night_is_mended(
         tell(lakehouse, night(1), url=unwilling.url)
     assert stored(lakehouse, night(1)) == {}
     assert lakehouse.count_rows(ALERTS) == 0
+
+
+def live(lakehouse: Lakehouse, *evidence: Evidence, state: PolicyState = START) -> PolicyState:
+    """Decide nights one after the other, and tell what is found."""
+    for number, known in enumerate(evidence, start=4):
+        checks = [FAILED] if known.failed_checks else [PASSED]
+        entry = decided(state, known, night(number))
+        assert entry.after is not None
+        state = entry.after
+        tell(lakehouse, night(number), checks, [entry])
+    return state
+
+
+def test_alert_of_drift_stays_as_it_was_on_nights_that_measured_none(lakehouse: Lakehouse) -> None:
+    few = Evidence(3)
+    live(lakehouse, DRIFTED, DRIFTED, replace(few, failed_checks=("volume",)), few, few, few)
+    before, after = (stored(lakehouse, night(number)) for number in (5, 9))
+    for key in ("drift:moved", "model:drifted"):
+        assert "1 of 3 features has drifted" in after[key].sentence
+        assert after[key] == before[key]
+
+
+def test_figures_of_the_night_are_told_beside_a_challenger_that_was_dropped(
+    lakehouse: Lakehouse,
+) -> None:
+    known = decided(live(lakehouse, DRIFTED), DRIFTED, night(5))
+    unfit = Decision(night(5), "reject", "unfit", "it knows other features", "2")
+    assert known.before is not None
+    dropped = Entry(0, unfit, known.before, None, known.before, POLICY)
+    tell(lakehouse, night(5), [PASSED], [dropped, known])
+    assert "1 of 3 features has drifted" in stored(lakehouse, night(5))["drift:moved"].sentence
