@@ -52,7 +52,8 @@ def notify(
     """Send what is new and replace the alerts of the date; returns the severe ones' keys.
 
     Sent first, so that what no receiver took is known to be due again on the next night.
-    Nothing is decided where there is no model yet: then only the data can be in trouble.
+    Nothing is decided where no model can be used: then only the data can be in trouble, and only
+    alerts about them end.
     """
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
@@ -71,7 +72,7 @@ def notify(
         findings,
         config,
         date,
-        is_judged=is_sound,
+        is_judged=is_sound and bool(tonight),
         unjudged=(*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy)),
     )
     ended, ends = end_of_rerun(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from local_lakehouse import open_local
-from nights import DRIFTED, POLICY, START, decided, night
+from nights import DRIFTED, POLICY, QUIET, START, TOLD_APART, decided, night
 from receivers import Receiver, started
 
 from churn_spark.config import load_config
@@ -122,6 +122,36 @@ def test_alert_of_drift_stays_as_it_was_on_nights_that_measured_none(lakehouse: 
     for key in ("drift:moved", "model:drifted"):
         assert "1 of 3 features has drifted" in after[key].sentence
         assert after[key] == before[key]
+
+
+def test_alert_of_all_features_at_once_ends_only_on_nights_that_tested_them(
+    lakehouse: Lakehouse,
+) -> None:
+    apart, untested = replace(QUIET, joint=TOLD_APART), replace(QUIET, joint=None)
+    state = live(lakehouse, apart, untested, untested, untested)
+    alert = stored(lakehouse, night(7))["drift:joint"]
+    assert (alert.opened, alert.nights_clear, alert.resolved) == (night(4), 0, None)
+    mended = replace(QUIET, joint=replace(TOLD_APART, auc=0.5, low=0.48))
+    for number in (8, 9):
+        entry = decided(state, mended, night(number))
+        assert entry.after is not None
+        state = entry.after
+        tell(lakehouse, night(number), [PASSED], [entry])
+    assert stored(lakehouse, night(9))["drift:joint"].resolved == night(9)
+
+
+def test_alerts_of_the_model_stay_on_nights_that_no_model_can_be_used_on(
+    lakehouse: Lakehouse,
+) -> None:
+    waits = replace(START, waits_for_human="look at it")
+    tell(lakehouse, night(1), [FAILED], [decided(waits, QUIET, night(1))])
+    for number in (2, 3, 4):
+        tell(lakehouse, night(number), [PASSED], [])
+    alerts = stored(lakehouse, night(4))
+    assert {key: (one.nights_clear, one.resolved) for key, one in alerts.items()} == {
+        "policy:waits": (0, None)
+    }
+    assert stored(lakehouse, night(3))["data:volume"].resolved == night(3)
 
 
 def test_figures_of_the_night_are_told_beside_a_challenger_that_was_dropped(
