@@ -77,7 +77,7 @@ def test_human_act_with_another_outcome_is_found(history: list[Entry]) -> None:
 
 
 def test_night_that_judged_a_waiting_challenger_is_a_judged_night_once() -> None:
-    """A retraining makes the challenger the second entry of its night, a training by hand the one."""
+    """A challenger is the second entry of a retraining night; one trained by hand is the only."""
     asked = decided(START, QUIET, night(7))
     assert asked.after is not None
     trained = decided(asked.after, replace(QUIET, challenger=challenger(gain=-0.02)), night(7))
