@@ -98,10 +98,14 @@ class Job:
             is_kept=not is_plan,
             events=values.get("events"),
         ) as context:
+            code = None
             if is_plan:
                 self._say_plan(context, dates, values)
-            elif code := self._do(context, dates, values):
-                raise typer.Exit(code)
+            else:
+                code = self._do(context, dates, values)
+        # After the run was written down: that it says more than done is no error of it.
+        if code:
+            raise typer.Exit(code)
 
     def _do(
         self, context: JobContext, dates: list[date], values: dict[str, Any]
@@ -110,7 +114,11 @@ class Job:
             return self._do_dates(context, dates, values)
         if _DATE in self.own:
             values = values | {_DATE: dates[0] if dates else None}
-        return self.body(context, **values)
+        if code := self.body(context, **values):
+            from churn_spark.pipeline.run_record import note_code
+
+            note_code(code)
+        return code
 
     def _say_plan(self, context: JobContext, dates: list[date], values: dict[str, Any]) -> None:
         from churn_spark.pipeline.plan import Planner, say_plan

@@ -17,7 +17,7 @@ from churn_spark.errors import ExitCode
 from churn_spark.hashing import content_hash
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import say
-from churn_spark.pipeline.run_record import note_date
+from churn_spark.pipeline.run_record import note_code, note_date
 from churn_spark.wording import count_of, duration
 
 _FOLDER: Final = "_checkpoints/backfill"
@@ -95,6 +95,7 @@ def run(
         say(job, f"--date {day}, {len(done) + 1} of {len(dates)}{_time_left(started, n, left)}")
         note_date(day)
         done[day] = do(day) or ExitCode.DONE
+        note_code(done[day])
         if is_noted:
             progress.write(done)
     if is_noted:

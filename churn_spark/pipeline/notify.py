@@ -26,13 +26,15 @@ from churn_spark.monitoring.alerts.cancellations import find_in_cancellations
 from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.alerts.labels import find_in_labels
 from churn_spark.monitoring.alerts.rates import find_in_rates
+from churn_spark.monitoring.alerts.reruns import end_of_rerun
 from churn_spark.monitoring.alerts.sinks import deliver
+from churn_spark.monitoring.alerts.unmeasured import find_unmeasured
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.performance.arrival import ARRIVAL
 from churn_spark.monitoring.performance.cancellations import CANCELLATIONS
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
-from churn_spark.stores.alerts import read_open_alerts, write_alerts
+from churn_spark.stores.alerts import read_alerts, read_open_alerts, write_alerts
 from churn_spark.stores.files import read_changed_files
 
 _WEEKS_UNTOLD: Final = timedelta(weeks=8)
@@ -50,7 +52,8 @@ def notify(
     """Send what is new and replace the alerts of the date; returns the severe ones' keys.
 
     Sent first, so that what no receiver took is known to be due again on the next night.
-    Nothing is decided where there is no model yet: then only the data can be in trouble.
+    Nothing is decided where no model can be used: then only the data can be in trouble, and only
+    alerts about them end.
     """
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
@@ -69,9 +72,13 @@ def notify(
         findings,
         config,
         date,
-        is_judged=is_sound,
-        unjudged=_unjudged(lakehouse, date, cancelled),
+        is_judged=is_sound and bool(tonight),
+        unjudged=(*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy)),
     )
+    ended, ends = end_of_rerun(
+        read_alerts(lakehouse, [date]), {alert.key for alert in alerts}, date
+    )
+    alerts, notices = (*alerts, *ended), (*notices, *ends)
     deliveries = deliver(notices, config)
     if deliveries and not any(one.arrived for one in deliveries):
         alerts = as_not_told(alerts, notices, config)

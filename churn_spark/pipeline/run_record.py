@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from churn_spark.config import RunsConfig
 from churn_spark.contracts.tables import TABLES, TableSpec
+from churn_spark.errors import ExitCode
 from churn_spark.lakehouse.growth import measure_growth, read_versions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline.console import each_step_told_to, warn
@@ -38,6 +39,7 @@ class RunRecord:
         versions: of the tables before it has written any.
         cpu_before: CPU seconds that its processes had used for something else before.
         steps: name, seconds and end of each that was finished.
+        code: how it ended, where that is told; how the command ends may be another date's.
     """
 
     lakehouse: Lakehouse
@@ -48,6 +50,7 @@ class RunRecord:
     versions: dict[TableSpec, int] = field(default_factory=dict)
     cpu_before: float = 0.0
     steps: list[tuple[str, float, float]] = field(default_factory=list)
+    code: ExitCode = ExitCode.DONE
 
     def begin(self) -> None:
         """Look at the tables before the run writes any."""
@@ -64,7 +67,7 @@ class RunRecord:
             return
         self.end()
         self.cpu_before = cpu_seconds(self._processes())
-        self.started, self.date, self.steps = time.time(), date, []
+        self.started, self.date, self.steps, self.code = time.time(), date, [], ExitCode.DONE
         self.begin()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -92,7 +95,7 @@ class RunRecord:
             seconds=round(time.time() - self.started, 3),
             cpu_seconds=round(cpu_seconds(pids) - self.cpu_before, 2),
             peak_memory_bytes=peak_bytes(pids),
-            exit_code=exit_code_of(error),
+            exit_code=int(self.code) if error is None else exit_code_of(error),
             error=None if error is None else type(error).__name__,
             steps=self._sum_steps(),
             tables={
@@ -146,3 +149,9 @@ def note_date(date: Date) -> None:
     """Say which date this process is at: each date is a run of its own."""
     for record in _records:
         record.note_date(date)
+
+
+def note_code(code: ExitCode) -> None:
+    """Say how the date that this process is at has ended."""
+    for record in _records:
+        record.code = code

@@ -88,8 +88,9 @@ def _runs_table(status: Status) -> Table:
 
 
 def _end_of(run: Run, decisions: Mapping[Date, str]) -> str:
-    """`done`, or the exit code and the error; of a night with what was decided on it."""
-    ended = "done" if run.exit_code == 0 else f"{run.exit_code}: {run.error}"
+    """`done`, or the exit code and an error; of a night with what was decided on it."""
+    failed = f"{run.exit_code}: {run.error}" if run.error else f"{run.exit_code}"
+    ended = "done" if run.exit_code == 0 else failed
     decided = decisions.get(run.date, "") if run.date and run.job in _DECIDING else ""
     return f"{ended}; {decided}" if decided else ended
 

@@ -28,6 +28,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline.ahead import end_alerts, move_human_decisions
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.wording import name_some
@@ -68,7 +69,8 @@ def withdraw(lakehouse: Lakehouse, date: Date) -> None:
 def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
     """Take back the held nights that lie after a night and ahead of the log.
 
-    A mistyped date, or a clock that was wrong, must not stand before the nights that come.
+    A mistyped date, or a clock that was wrong, must not stand before the nights that come. What a
+    human has decided on such a night stays decided.
 
     Args:
         lakehouse: with what the nights have left.
@@ -87,6 +89,9 @@ def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
     for spec in _TOTALS:
         cuts = [cut for cut in lakehouse.partition_values(spec, "before") if cut > last]
         lakehouse.replace_rows([], spec, {"before": cuts})
+    # Before anything is gone, so that a rerun after a kill still finds them.
+    move_human_decisions(lakehouse, ahead, date)
+    end_alerts(lakehouse, ahead, date)
     _take_back(lakehouse, _OF_DATE, ahead)
     return True
 

@@ -15,9 +15,13 @@ from churn_spark.monitoring.alerts.alerts import Alert, Notice
 def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     """The alerts that go on after the newest night before this one."""
     earlier = [one for one in lakehouse.partition_values(ALERTS, "run_date") if one < night]
-    rows = lakehouse.collect_rows(ALERTS, {"run_date": earlier[-1:]})
-    go_on = [alert for alert in map(alert_of, rows) if alert.goes_on]
-    return sorted(go_on, key=lambda alert: alert.key)
+    return [alert for alert in read_alerts(lakehouse, earlier[-1:]) if alert.goes_on]
+
+
+def read_alerts(lakehouse: Lakehouse, nights: Sequence[date]) -> list[Alert]:
+    """The alerts as some nights have left them, by key; none where there is no night."""
+    rows = lakehouse.collect_rows(ALERTS, {"run_date": nights})
+    return sorted(map(alert_of, rows), key=lambda alert: alert.key)
 
 
 def write_alerts(
@@ -26,21 +30,34 @@ def write_alerts(
     """Replace the alerts of a night."""
     told = {notice.alert.key: notice.change for notice in notices}
     rows = [
-        (
-            night,
-            alert.key,
-            told.get(alert.key, "kept"),
-            alert.severity,
-            alert.sentence,
-            alert.opened,
-            alert.last_seen,
-            alert.last_told,
-            alert.nights_clear,
-            alert.resolved,
-        )
+        # Of one that a rerun finds ended the notice was sent before, on the same night.
+        _row_of(night, alert, told.get(alert.key, "resolved" if alert.resolved else "kept"))
         for alert in alerts
     ]
     lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
+
+
+def add_alerts(lakehouse: Lakehouse, night: date, ended: Sequence[Alert]) -> None:
+    """Add alerts that have ended to those of a night, which stay as they are."""
+    if ended:
+        there = lakehouse.collect_rows(ALERTS, {"run_date": [night]})
+        rows = [*map(tuple, there), *(_row_of(night, alert, "resolved") for alert in ended)]
+        lakehouse.replace_rows(rows, ALERTS, {"run_date": [night]})
+
+
+def _row_of(night: date, alert: Alert, change: str) -> tuple[object, ...]:
+    return (
+        night,
+        alert.key,
+        change,
+        alert.severity,
+        alert.sentence,
+        alert.opened,
+        alert.last_seen,
+        alert.last_told,
+        alert.nights_clear,
+        alert.resolved,
+    )
 
 
 def alert_of(row: Row) -> Alert:

@@ -116,8 +116,11 @@ def test_alerts_do_not_mix() -> None:
     assert sent[2] == [("resolved", "drift:songs")]
 
 
-def findings_of(state: PolicyState, decision: Decision) -> dict[str, str]:
-    return {finding.key: finding.severity for finding in find_in_decision(state, decision, POLICY)}
+def findings_of(
+    state: PolicyState, decision: Decision, evidence: Evidence | None = None
+) -> dict[str, str]:
+    found = find_in_decision(state, decision, POLICY, evidence)
+    return {finding.key: finding.severity for finding in found}
 
 
 def last(*evidence: Evidence) -> tuple[PolicyState, Decision]:
@@ -131,8 +134,8 @@ def test_quiet_night_has_no_finding() -> None:
 
 def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None:
     moved = replace(DRIFTED, prediction=fact("churn_probability", 0.2))
-    assert findings_of(*last(DRIFTED)) == {"drift:moved": "info"}
-    assert findings_of(*last(DRIFTED, moved)) == {
+    assert findings_of(*last(DRIFTED), DRIFTED) == {"drift:moved": "info"}
+    assert findings_of(*last(DRIFTED, moved), moved) == {
         "drift:moved": "info",
         "model:drifted": "warning",
     }
@@ -144,6 +147,18 @@ def test_moved_features_are_to_know_and_confirmed_drift_is_one_warning() -> None
         f"compared with the training rows {figures} (songs)",
         f"2 of the last 2 runs had drift; now {figures}",
     ]
+
+
+def test_drift_of_nights_before_is_not_told_of_where_none_was_measured() -> None:
+    state, _ = last(DRIFTED, DRIFTED)
+    broken = Evidence(1000, ("volume",))
+    state, [held] = run(state, [(9, broken)])
+    assert held.kind == "hold"
+    assert state.breached == ("songs",)
+    assert find_in_decision(state, held, POLICY, broken) == ()
+    # A challenger that can't be compared is dropped without any evidence.
+    unfit = Decision(night(9), "reject", "unfit", "it knows other features", "2")
+    assert find_in_decision(state, unfit, POLICY) == ()
 
 
 def test_lost_performance_is_critical_on_the_second_window() -> None:

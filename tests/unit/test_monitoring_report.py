@@ -157,7 +157,7 @@ def test_answer_of_a_quiet_night_comes_with_its_rule() -> None:
     quiet = build_nights(3, names=SMALL, moving={}, n_windows=0)
     assert answer(quiet) == "Nothing to do: the model is kept."
     assert sentences(quiet)[:2] == (
-        "No measured loss of performance, no confirmed drift, and the last training is recent.",
+        "No confirmed loss of performance, no confirmed drift, and the last training is recent.",
         "Found in this run: performance not measured yet, no drift that asks for a retraining, "
         "next "
         "scheduled training in 5 days.",

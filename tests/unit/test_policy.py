@@ -454,3 +454,16 @@ def test_no_drift_gives_the_day_of_the_next_training(
         "training "
         "in 3 days"
     )
+
+
+def test_one_bad_window_is_told_where_more_are_needed_to_ask_for_a_retraining() -> None:
+    once = (change(-14), change(-14, 0.0, "log_loss"))
+    state, [decision] = run(START, [(4, replace(QUIET, performance=once))])
+    assert [streak.n_bad for streak in state.streaks if streak.metric == "roc_auc"] == [1]
+    assert decision.rule == "nothing"
+    assert decision.reason == (
+        "significantly worse than the reference: roc_auc on 1 of the 2 windows in a row needed, "
+        "no drift that asks for a retraining, next scheduled training in 3 days"
+    )
+    _, [decision] = run(START, [(4, replace(QUIET, performance=once[1:]))])
+    assert decision.reason.startswith("no loss of performance, no drift")

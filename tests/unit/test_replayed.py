@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from nights import DRIFTED, POLICY, QUIET, START, decided, night
+from nights import DRIFTED, POLICY, QUIET, START, challenger, decided, night
 
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
-from churn_spark.monitoring.policy.replayed import count_differences
+from churn_spark.monitoring.policy.replay import decide_otherwise
+from churn_spark.monitoring.policy.replayed import count_differences, judged_nights
+from churn_spark.monitoring.policy.wander import quiet_nights
 
 FIRST = Entry(0, Decision(night(0), "promote", "first", "none", "1"), None, None, START, POLICY)
 
@@ -72,3 +74,27 @@ def test_human_act_with_another_outcome_is_found(history: list[Entry]) -> None:
     assert count_differences([*history[:3], by_human(before, 3, "human", more)]) == 1
     kept = by_human(before, 3, "released", replace(before, cooldown_days=99))
     assert count_differences([*history[:3], kept]) == 1
+
+
+def test_night_that_judged_a_waiting_challenger_is_a_judged_night_once() -> None:
+    """A challenger is the second entry of a retraining night; one trained by hand is the only."""
+    asked = decided(START, QUIET, night(7))
+    assert asked.after is not None
+    trained = decided(asked.after, replace(QUIET, challenger=challenger(gain=-0.02)), night(7))
+    assert trained.after is not None
+    met = decided(trained.after, replace(DRIFTED, challenger=challenger("3", gain=-0.02)), night(8))
+    assert [e.decision.kind for e in (asked, trained, met)] == ["retrain", "reject", "reject"]
+    start, nights, stored = judged_nights([asked, trained, met])
+    assert (start, stored) == (START, [asked.decision, met.decision])
+    assert [(one.night, one.evidence) for one in nights] == [(night(7), QUIET), (night(8), DRIFTED)]
+    # Strictly as many as were stored, and tonight's drift is among what others would have seen.
+    config = POLICY.model_copy(update={"bad_nights": 1, "of_nights": 1, "min_days_between": 1})
+    otherwise = [one.rule for one in decide_otherwise(start, nights, config)]
+    assert otherwise == ["schedule", "drift"]
+
+
+def test_night_that_judged_a_waiting_challenger_may_be_quiet() -> None:
+    rejected = replace(QUIET, challenger=challenger(gain=-0.02))
+    assert quiet_nights([decided(START, rejected, night(3))], night(5)) == [night(3)]
+    drifted = replace(DRIFTED, challenger=challenger(gain=-0.02))
+    assert quiet_nights([decided(START, drifted, night(3))], night(5)) == []

@@ -6,26 +6,31 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
 import pytest
 import typer
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
-from churn_spark.config import RunsConfig
+from churn_spark.config import RunsConfig, load_config
 from churn_spark.contracts.tables import DATA_CHECKS, RUNS, SCORES
 from churn_spark.errors import ExitCode, InputError
 from churn_spark.lakehouse.growth import measure_growth, read_versions
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.pipeline import console, run_record
+from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.run_record import RunRecord, note_date, recorded
 from churn_spark.runtime import usage
 from churn_spark.stores.checks import write_checks
 from churn_spark.stores.runs import Run
 from churn_spark.troubles import exit_code_of
+from jobs import _job
+from jobs._options import DateOption
 from tests.local_lakehouse import open_local
 
 MONDAY, TUESDAY = date(2018, 10, 1), date(2018, 10, 2)
@@ -170,6 +175,38 @@ def test_exit_code_of_a_night_is_kept(lakehouse: Lakehouse) -> None:
     with pytest.raises(typer.Exit), recorded(start(lakehouse)):
         raise typer.Exit(ExitCode.HELD)
     assert read_runs(lakehouse)[0].exit_code == 30
+
+
+def test_each_date_of_a_job_has_the_exit_code_that_it_ended_with(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = typer.Typer()
+    wednesday = date(2018, 10, 3)
+
+    @contextmanager
+    def open_job(*_: object, **__: object) -> Iterator[JobContext]:
+        with recorded(start(lakehouse)):
+            yield JobContext(load_config(), lakehouse)
+
+    @_job.job(app, "nightly", in_order=True)
+    def main(context: JobContext, date: DateOption) -> ExitCode:
+        """Say something."""
+        return ExitCode.HELD if date == MONDAY else ExitCode.DONE
+
+    def ended(*arguments: str) -> int:
+        return CliRunner().invoke(app, [*arguments]).exit_code
+
+    monkeypatch.setattr(_job, "open_job", open_job)
+    assert ended("--from", str(MONDAY), "--to", str(wednesday)) == ExitCode.HELD
+    assert [(run.date, run.exit_code, run.error) for run in read_runs(lakehouse)] == [
+        (MONDAY, 30, None),
+        (TUESDAY, 0, None),
+        (wednesday, 0, None),
+    ]
+    lakehouse.drop(RUNS)
+    # One date alone.
+    assert ended("--date", str(MONDAY)) == ExitCode.HELD
+    assert [(run.exit_code, run.error) for run in read_runs(lakehouse)] == [(30, None)]
 
 
 def test_growth_counts_from_the_first_version_when_a_table_was_made_anew(

@@ -69,6 +69,11 @@ def test_last_runs_come_first_with_how_they_ended(full: str) -> None:
     assert [run.date for run in read_status(full, 1, SCHEDULE).runs] == [TUESDAY]
 
 
+def test_held_night_has_its_exit_code_and_no_error(tmp_path: Path) -> None:
+    write_run(open_local(tmp_path), run(datetime(2018, 10, 2, 3, tzinfo=UTC), 30))
+    assert re.search(r"2\.5 +30 *$", shown(str(tmp_path)), re.MULTILINE)
+
+
 def test_error_with_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
     failed = run(datetime(2018, 10, 2, 3, tzinfo=UTC), 2, "InputError: found [/x] and [b]")
     write_run(open_local(tmp_path), failed)

@@ -298,7 +298,7 @@ RUNS = TableSpec(
         Column(
             "peak_memory_bytes", "long", "most that its driver processes have held; null: untold"
         ),
-        Column("exit_code", "integer", "as of the command; 0: done"),
+        Column("exit_code", "integer", "as of the command for this date alone; 0: done"),
         Column("error", "string", "class of the error that ended it; null where none did"),
         Column("steps", "string", "JSON: step -> seconds, of those that were finished"),
         Column(

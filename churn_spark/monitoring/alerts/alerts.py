@@ -27,6 +27,8 @@ from churn_spark.wording import count_of, name_some
 Severity = Literal["info", "warning", "critical"]
 Change = Literal["opened", "worsened", "reminder", "resolved"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+MOVED: Final = "drift:moved"
+"""Key of the alert that features have drifted."""
 CONFIRMED_DRIFT: Final = "model:drifted"
 """Key of the alert that what has moved matters to the model."""
 _NAMED: Final = 3
@@ -148,13 +150,16 @@ def _find_in_decision(
                 f"{streak.metric} is significantly worse than its reference on {windows}, the "
                 f"newest until {streak.window_end}",
             )
+    if not evidence.has_drift:
+        # What nights before have found stays as they have told it.
+        return
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
     # however many features show it.
     movement = Movement.of(state.breached, evidence.features, evidence.prediction).describe()
     if state.breached:
         features = [name for name in state.breached if name != PREDICTION]
         named = f" ({name_some(features, _NAMED)})" if features else ""
-        yield Finding("drift:moved", "info", f"compared with the training rows {movement}{named}")
+        yield Finding(MOVED, "info", f"compared with the training rows {movement}{named}")
     if is_drift_confirmed(state, config):
         yield Finding(CONFIRMED_DRIFT, "warning", f"{bad_nights_of(state)}; now {movement}")
 

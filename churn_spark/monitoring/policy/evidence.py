@@ -297,6 +297,11 @@ class Evidence:
     n_unmatched: int = 0
     order: OrderEvidence | None = None
 
+    @property
+    def has_drift(self) -> bool:
+        """Whether any drift was measured, of a feature or of the prediction."""
+        return bool(self.features) or self.prediction is not None
+
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""
         return self.n_rows >= config.min_rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from churn_spark.errors import MissingTableError
 from churn_spark.monitoring.policy.history import Entry
@@ -53,19 +54,21 @@ def judged_nights(entries: Sequence[Entry]) -> tuple[PolicyState, list[Night], l
     """The state before the first night that was judged, the nights, and what was decided on them.
 
     Nights on which thresholds were calibrated come twice, and what was decided of that is left out;
-    so is what was decided of the order of lists.
+    so is what was decided of the order of lists. A challenger that its night has asked for is
+    judged by the same evidence once more; one that was waiting, by the only evidence of its night.
 
     Raises:
         MissingTableError: if no night was judged yet.
     """
-    judged = [
-        entry
-        for entry in entries
-        if entry.before
-        and entry.evidence
-        and entry.evidence.challenger is None
-        and entry.evidence.order is None
-    ]
+    judged: list[Entry] = []
+    for entry in entries:
+        known = entry.evidence
+        if entry.before is None or known is None or known.order is not None:
+            continue
+        if known.challenger is None:
+            judged.append(entry)
+        elif not judged or judged[-1].decision.night != entry.decision.night:
+            judged.append(replace(entry, evidence=replace(known, challenger=None)))
     if not judged or judged[0].before is None:
         raise MissingTableError("found no night that was judged, expected some: run `nightly`")
     nights = [_night_of(entry) for entry in judged]

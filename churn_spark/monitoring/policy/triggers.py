@@ -62,7 +62,7 @@ def ask(
         drift = _describe_no_drift(evidence) if is_known else f"drift is not judged ({users})"
         rule = "nothing" if is_known else "too_few_rows"
         reason = (
-            f"{_describe_performance(state)}, {drift}, next scheduled training in "
+            f"{_describe_performance(state, config)}, {drift}, next scheduled training in "
             f"{count_of(due, 'day')}"
         )
         return state, Decision(today, "keep", rule, reason)
@@ -84,8 +84,12 @@ def _describe_no_drift(evidence: Evidence) -> str:
     return "no feature can be compared yet" if is_blind else "no drift that asks for a retraining"
 
 
-def _describe_performance(state: PolicyState) -> str:
-    """That nothing has been lost, unless nothing has been measured."""
+def _describe_performance(state: PolicyState, config: PolicyConfig) -> str:
+    """That nothing has been lost, or on too few windows yet, unless nothing has been measured."""
+    bad = [f"{streak.metric} on {streak.n_bad}" for streak in state.streaks if streak.n_bad]
+    if bad:
+        needed = f"of the {count_of(config.bad_windows, 'window')} in a row needed"
+        return f"significantly worse than the reference: {', '.join(bad)} {needed}"
     return "no loss of performance" if state.streaks else "performance not measured yet"
 
 

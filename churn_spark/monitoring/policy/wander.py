@@ -58,7 +58,7 @@ def quiet_nights(entries: Sequence[Entry], last: date) -> list[date]:
         if known is None or after is None or not first <= entry.decision.night <= last:
             continue
         is_judged = known.features and not known.failed_checks and known.tells_drift(entry.policy)
-        if is_judged and known.challenger is None and after.bad_nights[-1:] == (False,):
+        if is_judged and after.bad_nights[-1:] == (False,):
             quiet.add(entry.decision.night)
     return sorted(quiet)
 

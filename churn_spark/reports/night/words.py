@@ -110,8 +110,8 @@ def explain_rule(decision: Decision, policy: PolicyConfig) -> str:
         "A run has drift if the drifted features have at least "
         f"{percent(p.min_breached_share)} of feature importance, or the prediction has drifted.",
         "schedule": f"Retrain when the last training is {count_of(p.schedule_days, 'day')} ago.",
-        "nothing": "No measured loss of performance, no confirmed drift, and the last training is "
-        "recent.",
+        "nothing": "No confirmed loss of performance, no confirmed drift, and the last training "
+        "is recent.",
         "wander": "A feature counts as drifted beyond the variation seen in runs without drift, "
         f"so that harmless variation causes at most {p.max_false_retrains:g} unnecessary "
         f"retrainings a year; thresholds stay from {p.enter_lower_bound:g} to "
