@@ -22,6 +22,13 @@ def lake(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return lake
 
 
+def test_close_leaves_a_session_that_was_there_before(spark: SparkSession, tmp_path: Path) -> None:
+    with Lakehouse.open(load_log(tmp_path / "lake").root) as lake:
+        assert lake.spark.range(3).count() == 3
+    assert spark.range(3).count() == 3
+    assert lake.spark.range(3).count() == 3
+
+
 def test_user_has_no_scores_before_the_first(lake: Lakehouse) -> None:
     [first, *_] = lake.features(STORED[1]).pandas()["user_id"]
     user = lake.user(first)

@@ -105,6 +105,20 @@ def test_more_wander_lowers_no_threshold(
         assert after.of(move.feature).enter >= before.of(move.feature).enter
 
 
+def test_features_that_hardly_move_take_nothing_from_the_wander_of_others() -> None:
+    restless = wanders(0.04, 20).features
+    # Of the same users a week later D is less than two samples differ by chance.
+    calm = [FeatureWander(f"calm{n}", 53, -0.3 / 2500, -0.3 / 2500, 0.0129) for n in range(20)]
+    still = [replace(move, weekly=0.0, nightly=0.0) for move in calm]
+
+    def enter_of(others: list[FeatureWander]) -> list[float]:
+        found = find_thresholds(Wander(60, (*restless, *others)), FOLLOWS, TONIGHT, {})
+        return [found.others.get(move.feature, found.typical).enter for move in restless]
+
+    assert enter_of(calm) == enter_of(still)
+    assert min(enter_of(calm)) > FOLLOWS.enter_lower_bound
+
+
 @pytest.mark.parametrize(
     ("spread", "swing", "low", "high"),
     [

@@ -128,9 +128,9 @@ def find_thresholds(
         kept: thresholds of features that have moved; those of them that weren't measured keep it.
     """
     moves = wander.features
-    own = [move.weekly / _MEDIAN_SQUARE for move in moves]
+    own = [_own_variance(move) for move in moves]
     # fsum is correctly rounded, so the order of the features changes nothing.
-    shared = max(0.0, math.fsum(own) / len(own))
+    shared = math.fsum(own) / len(own)
     chance = config.max_false_retrains / _DAYS_A_YEAR / len(moves)
     thresholds = {move.feature: _threshold(move, shared, chance, config) for move in moves}
     typical = EntryThreshold(
@@ -181,9 +181,8 @@ def _threshold(
     move: FeatureWander, shared: float, chance: float, config: PolicyConfig
 ) -> EntryThreshold:
     degrees = move.n_pairs / _PAIRS_PER_DEGREE
-    own = move.weekly / _MEDIAN_SQUARE
     total = _SHARED_DEGREES + degrees
-    variance = max(0.0, (_SHARED_DEGREES * shared + degrees * own) / total)
+    variance = (_SHARED_DEGREES * shared + degrees * _own_variance(move)) / total
     spread = math.sqrt(variance * _MEMORY)
     step = math.sqrt(max(0.0, move.nightly) / _STEP)
     amplitude = max(0.0, step - _STEP_OF_WANDER * spread)
@@ -195,6 +194,16 @@ def _threshold(
     enter = _within(round(wanted, _DIGITS), config)
     # Over all weekdays, the swing is as far from that of the Mondays as its amplitude.
     return EntryThreshold(enter, smallest_shift(enter, math.hypot(spread, amplitude), move.band))
+
+
+def _own_variance(move: FeatureWander) -> float:
+    """The variance of a feature's weekly wander, in D squared.
+
+    Most users of a night were there a week before: what they have done in their life hardly moves,
+    by less than two samples differ by chance. That is no wander, and no less than none either,
+    which would take from the wander of others.
+    """
+    return max(0.0, move.weekly / _MEDIAN_SQUARE)
 
 
 def _by_chance(band: float) -> float:
