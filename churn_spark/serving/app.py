@@ -152,7 +152,7 @@ def _add_events(app: FastAPI, service: Service, in_thread: Any) -> None:
         log_start = service.first_day(predictor)
 
         def answer() -> bytes:
-            user = parse_events(body, service.config)
+            user = parse_events(body, service.config, service.log_start.out_of_place)
             computed = compute_values(user, predictor.bundle, log_start, with_parts=is_explained)
             found: dict[str, Any] = {"user_id": user.user_id, "as_of": str(user.as_of)}
             found |= _answer(predictor, predictor.predict_one(computed.values))

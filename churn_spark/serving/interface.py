@@ -67,6 +67,7 @@ _COUNTS: Final = {
         "n_received",
         "n_used",
         "n_not_before_as_of",
+        "n_out_of_place",
         "n_duplicates",
         "n_anonymous",
         "n_invalid",

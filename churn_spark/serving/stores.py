@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyarrow.dataset import get_partition_keys
 
-from churn_spark.contracts.places import IN_LOG
+from churn_spark.contracts.places import IN_LOG, OUT_OF_PLACE
 from churn_spark.contracts.tables import LOG_DATES, TableSpec
 from churn_spark.errors import RequestError
 from churn_spark.serving.row_files import RowFile
@@ -185,24 +185,30 @@ class NewestPartition(TableWatch, Generic[Rows]):
 
 
 class LogStart(TableWatch):
-    """Keeps the first date of the log, which some features count from.
+    """Keeps the first date of the log, which some features count from, and what is beside it.
 
     Attributes:
         day: None while there is no log.
+        out_of_place: dates of wrong clocks, whose events no feature counts.
     """
 
     def __init__(self, lakehouse: str) -> None:
         """Nothing is read before the first look."""
         super().__init__(lakehouse, LOG_DATES)
         self.day: date | None = None
+        self.out_of_place: frozenset[date] = frozenset()
 
     def _keep(self, table: DeltaTable) -> None:
-        is_in_log = pc.field("place") == IN_LOG
-        days = table.to_pyarrow_dataset().to_table(["event_date"], filter=is_in_log)
-        self.day = pc.min(days["event_date"]).as_py()
+        dates = table.to_pyarrow_dataset()
+
+        def days_of(place: str) -> pa.ChunkedArray:
+            return dates.to_table(["event_date"], filter=pc.field("place") == place)["event_date"]
+
+        self.day = pc.min(days_of(IN_LOG)).as_py()
+        self.out_of_place = frozenset(days_of(OUT_OF_PLACE).to_pylist())
 
     def _forget(self) -> str:
-        self.day = None
+        self.day, self.out_of_place = None, frozenset()
         return ""
 
 

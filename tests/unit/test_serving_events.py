@@ -7,7 +7,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +202,7 @@ def test_records_are_cleaned_as_by_the_ingest_and_accounted_for(ask: Ask) -> Non
         "n_received": 7,
         "n_used": 1,
         "n_not_before_as_of": 0,
+        "n_out_of_place": 0,
         "n_duplicates": 1,
         "n_anonymous": 2,
         "n_invalid": 3,
@@ -287,6 +288,18 @@ def test_described_example_is_answered(world: World, ask: Ask) -> None:
     assert answer.json()["events"].keys() == told["properties"]["events"]["properties"].keys()
 
 
+def test_events_of_a_wrong_clock_count_as_little_as_by_night(world: World) -> None:
+    wrong = play(ts=NOON - 365 * 86_400_000, sessionId=9)
+    day = date(1970, 1, 1) + timedelta(days=wrong["ts"] // 86_400_000)
+    body = json.dumps({"as_of": str(AS_OF), "events": [play(), wrong]}).encode()
+    aside = parse_events(body, world.config.service, {day})
+    assert aside.events == parsed(world, play()).events
+    assert (aside.account["n_used"], aside.account["n_out_of_place"]) == (1, 1)
+    assert aside.account["n_not_before_as_of"] == 0
+    # Where no table says so, the date is one like the others.
+    assert len(parse_events(body, world.config.service).events) == 2
+
+
 def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
     log_start = LogStart(str(tmp_path))
     log_start.look()
@@ -297,7 +310,7 @@ def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
         rows = pa.table({"event_date": days, "place": ["out of place", "in the log"]})
         write_deltalake(folder, rows, mode="append")
         log_start.look()
-        assert log_start.day == day
+        assert (log_start.day, log_start.out_of_place) == (day, {date(2015, 1, 1)})
     # Made anew the table has the same version again.
     shutil.rmtree(folder)
     for day in (date(2019, 3, 1), date(2019, 2, 1)):
@@ -307,7 +320,7 @@ def test_first_day_of_the_log_is_that_of_the_table(tmp_path: Path) -> None:
     assert log_start.day == date(2019, 2, 1)
     shutil.rmtree(folder)
     log_start.look()
-    assert log_start.day is None
+    assert (log_start.day, log_start.out_of_place) == (None, frozenset())
 
 
 def test_features_count_from_the_first_day_of_the_log(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -68,8 +68,15 @@ class UserEvents:
     account: dict[str, Any]
 
 
-def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
+def parse_events(
+    body: bytes, config: ServiceConfig, out_of_place: Collection[date] = ()
+) -> UserEvents:
     """The events of a body, cleaned as the ingest does it, of a user of the population.
+
+    Args:
+        body: of the request.
+        config: of the service.
+        out_of_place: dates of wrong clocks in the log, whose events no feature counts.
 
     Raises:
         RequestError: if the body doesn't fit, has too many events, or if they aren't those of one
@@ -79,10 +86,13 @@ def parse_events(body: bytes, config: ServiceConfig) -> UserEvents:
     reading = read_records(map(_record_of, rows), config.ingest)
     user_id = _only_user(reading)
     start = day_start_millis(as_of)
-    seen = [event for event in reading.events if event.ts < start]
+    before = [event for event in reading.events if event.ts < start]
+    wrong = {day_number(day) for day in out_of_place}
+    seen = [event for event in before if event.day not in wrong]
+    n_out_of_place = len(before) - len(seen)
     if config.ingest.mapping and config.ingest.mapping.session.column is None:
         seen = cut_by_silence(seen)
-    account = _account(reading, len(rows), len(seen))
+    account = _account(reading, len(rows), len(seen), n_out_of_place)
     if user_id is None or not seen:
         raise RequestError(
             f"no usable event before {as_of} ({_describe(account)}), expected one at least: "
@@ -174,13 +184,14 @@ def _check_end(events: Sequence[Event], as_of: date, ending: Horizon) -> None:
         )
 
 
-def _account(reading: Reading, n_received: int, n_seen: int) -> dict[str, Any]:
+def _account(reading: Reading, n_received: int, n_seen: int, n_out_of_place: int) -> dict[str, Any]:
     kinds = Counter(reading.left_out.values())
     anonymous, duplicates = kinds.pop(ANONYMOUS, 0), kinds.pop(DUPLICATE, 0)
     return {
         "n_received": n_received,
         "n_used": n_seen,
-        "n_not_before_as_of": len(reading.events) - n_seen,
+        "n_not_before_as_of": len(reading.events) - n_seen - n_out_of_place,
+        "n_out_of_place": n_out_of_place,
         "n_duplicates": duplicates,
         "n_anonymous": anonymous,
         "n_invalid": sum(kinds.values()),
