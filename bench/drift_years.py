@@ -3,13 +3,15 @@
 A feature is normal with standard deviation 1. Of a night's users the share up to each quantile of
 the training rows is drawn as the sum that a sample of so many gives (a Brownian bridge): every
 night's from rows of its own. Any two nights then have their Kolmogorov-Smirnov distance, exact but
-for what lies between two quantiles.
+for what lies between two quantiles. Calm features mostly repeat the night before: its users are
+still there, and what they have done in their whole life has hardly changed.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ N_FEATURES = 30
 N_GRID = 128
 WANDER_SD, WANDER_NIGHTS = 0.025, 14
 NEWCOMERS_SD, NEWCOMER_WEEKS = 0.25, 4
+REPEATED: Final = 0.95
+"""How much of a calm feature's sample is that of the night before; of a week before, 0.7."""
 
 Shares = NDArray[np.float32]
 """Of the users up to each quantile, less 0: the last axis has the quantiles."""
@@ -34,10 +38,12 @@ class World:
     Attributes:
         means: of each feature, in SD, shape (nights, features); those of the training rows are 0.
         n_users: of each night, shape (nights,).
+        n_calm: how many of the features, the last ones, are calm.
     """
 
     means: Values
     n_users: Values
+    n_calm: int = 0
 
 
 def wander(
@@ -59,6 +65,14 @@ def wander(
 def only_wander(rng: np.random.Generator, n_nights: int, sd: float) -> World:
     """A population of one size that wanders."""
     return World(wander(rng, n_nights, sd), np.full(n_nights, N_USERS))
+
+
+def wander_in_half(rng: np.random.Generator, n_nights: int, sd: float) -> World:
+    """One of which half of the features wander, and the others are calm."""
+    n_calm = N_FEATURES // 2
+    means = wander(rng, n_nights, sd)
+    means[:, N_FEATURES - n_calm :] = 0.0
+    return World(means, np.full(n_nights, N_USERS), n_calm)
 
 
 def swing_weekly(rng: np.random.Generator, n_nights: int, amplitude: float) -> World:
@@ -93,7 +107,11 @@ def drift_slowly(
 
 def draw_shares(rng: np.random.Generator, world: World, n_grid: int = N_GRID) -> Shares:
     """The shares of every night and feature, shape (nights, features, quantiles)."""
-    noise = _bridge(rng, world.means.shape, n_grid) / np.sqrt(world.n_users)[:, None, None]
+    noise = _bridge(rng, world.means.shape, n_grid)
+    calm = noise[:, noise.shape[1] - world.n_calm :]
+    for night in range(1, len(calm)):
+        calm[night] = REPEATED * calm[night - 1] + math.sqrt(1 - REPEATED**2) * calm[night]
+    noise /= np.sqrt(world.n_users)[:, None, None]
     return np.asarray(expected_shares(world.means, n_grid) + noise, dtype=np.float32)
 
 

@@ -218,7 +218,8 @@ def _count(
 ) -> int:
     """Draw the shares of the nights from a first one on; returns the first that isn't drawn yet."""
     nights = slice(first, number + _BLOCK)
-    part = World(lived.world.means[nights] - level, lived.world.n_users[nights])
+    world = lived.world
+    part = World(world.means[nights] - level, world.n_users[nights], world.n_calm)
     lived.shares[nights] = draw_shares(rng, part)
     return number + _BLOCK
 

@@ -22,6 +22,7 @@ from bench.drift_years import (
     grow_weekly,
     only_wander,
     swing_weekly,
+    wander_in_half,
 )
 from bench.lived_years import NEVER, Found, LivedYears, count_plain, find_shifts, live
 from bench.promises import holds
@@ -65,6 +66,10 @@ def add_rates(
         (f"harmless wander of {WANDER_SD:.1%} of an SD", _wanders(1)),
         ("twice that wander", _wanders(2)),
         ("four times that wander", _wanders(4)),
+        (
+            "twice that wander in half of the features, the others calm",
+            lambda rng: wander_in_half(rng, NIGHTS, 2 * WANDER_SD),
+        ),
         ("a weekly swing of 10% of an SD", lambda rng: swing_weekly(rng, NIGHTS, 0.10)),
         ("a population that grows 3% a week", lambda rng: grow_weekly(rng, NIGHTS, 0.03)),
     ]
