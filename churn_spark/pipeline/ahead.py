@@ -54,13 +54,14 @@ def end_alerts(lakehouse: Lakehouse, ahead: Collection[Date], date: Date) -> Non
     Args:
         lakehouse: with the alerts.
         ahead: the nights that are taken back.
-        date: of the night that is to be run: it tells of the ends, unless a later one stays.
+        date: of the night that is to be run: it tells of the ends, which stand on the newest night
+            that stays, beside all that is open there; on itself where none stays.
     """
     opened: dict[str, Alert] = {}
     for night in sorted(ahead):
         opened |= {one.key: one for one in read_alerts(lakehouse, [night]) if one.opened in ahead}
     nights = [one for one in lakehouse.partition_values(ALERTS, "run_date") if one not in ahead]
-    target = max([*nights, date])
+    target = max(nights, default=date)
     ended = [
         replace(alert, resolved=target, last_told=None)
         for alert in opened.values()

@@ -169,11 +169,14 @@ class BuiltDates:
     def _first_seen(self, day: date) -> date:
         """First date whose events may change the labels of a snapshot that stays as it is.
 
-        Who is in it was here in these days. A cancel, or another end of a subscription, of before
-        that comes later leaves no label; labels of inactivity look ahead alone.
+        Who is in it was here in the days before, and a cancel of then that comes later leaves no
+        label. The end of a subscription may have been told long before that; labels of inactivity
+        look ahead alone.
         """
         if self.labels.churn == "inactivity":
             return day
+        if self.labels.churn == "lapse":
+            return date.min
         return date.fromordinal(max(1, day.toordinal() - self.population.active_days))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date as Date
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from pyspark.sql import Row
@@ -18,6 +19,7 @@ from churn_spark.monitoring.alerts.alerts import (
     find_in_data,
     find_in_decision,
     find_in_files,
+    is_looked_at,
     is_severe,
     update_alerts,
 )
@@ -34,7 +36,12 @@ from churn_spark.monitoring.performance.arrival import ARRIVAL
 from churn_spark.monitoring.performance.cancellations import CANCELLATIONS
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.pipeline.monitor import Drift
-from churn_spark.stores.alerts import read_alerts, read_open_alerts, write_alerts
+from churn_spark.stores.alerts import (
+    has_later_alerts,
+    read_alerts,
+    read_open_alerts,
+    write_alerts,
+)
 from churn_spark.stores.files import read_changed_files
 
 _WEEKS_UNTOLD: Final = timedelta(weeks=8)
@@ -67,18 +74,19 @@ def notify(
     if tonight and is_sound:
         findings += find_in_rates(drift.rows, config)
         findings += find_in_cancellations(cancelled, config)
+    is_judged = is_sound and bool(tonight)
+    unjudged = (*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy))
     alerts, notices = update_alerts(
-        read_open_alerts(lakehouse, date),
-        findings,
-        config,
-        date,
-        is_judged=is_sound and bool(tonight),
-        unjudged=(*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy)),
+        read_open_alerts(lakehouse, date), findings, config, date, is_judged, unjudged
     )
-    ended, ends = end_of_rerun(
-        read_alerts(lakehouse, [date]), {alert.key for alert in alerts}, date
-    )
-    alerts, notices = (*alerts, *ended), (*notices, *ends)
+    if not has_later_alerts(lakehouse, date):
+        ended, ends = end_of_rerun(
+            read_alerts(lakehouse, [date]),
+            {alert.key for alert in alerts},
+            date,
+            partial(is_looked_at, unjudged=unjudged, is_judged=is_judged),
+        )
+        alerts, notices = (*alerts, *ended), (*notices, *ends)
     deliveries = deliver(notices, config)
     if deliveries and not any(one.arrived for one in deliveries):
         alerts = as_not_told(alerts, notices, config)

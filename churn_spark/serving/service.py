@@ -159,7 +159,9 @@ class Service:
         listed, built = self.lists.newest, self.built_lists.newest
         if built and (listed is None or listed.day < built.day):
             n_listed = built.rows["n_listed"][0].as_py()
-            if n_listed:
+            # All who were listed may have been erased since: then there is nobody to be read.
+            is_looked_for = self.lists.n_looks >= self.built_lists.n_looks
+            if n_listed and not (self.lists.is_readable and is_looked_for):
                 raise RequestError(
                     f"found the note of a retention list of {built.day} with "
                     f"{count_of(n_listed, 'user')}, but not yet the list: "

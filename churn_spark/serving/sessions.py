@@ -7,7 +7,6 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -60,11 +59,18 @@ class Sessions:
         return self._cookie("", 0, is_https=is_https)
 
     def read(self, cookies: str) -> tuple[ApiKey, str] | None:
-        """The key that a `Cookie` header is signed in with, and the token for its forms."""
+        """The key that a `Cookie` header is signed in with, and the token for its forms.
+
+        There may be several of the name: an older one of another path says nothing of the others.
+        """
+        pairs = (one.strip().partition("=") for one in cookies.split(";"))
+        found = (self._read_one(value) for name, _, value in pairs if name == COOKIE)
+        return next((one for one in found if one), None)
+
+    def _read_one(self, value: str) -> tuple[ApiKey, str] | None:
         try:
-            morsel = SimpleCookie(cookies).get(COOKIE)
-            name, until, chance, mark = self._cookies.loads(morsel.value if morsel else "")
-        except (CookieError, BadData):
+            name, until, chance, mark = self._cookies.loads(value)
+        except BadData:
             return None
         key, form_token = self._ring().named(name), str(self._forms.dumps(chance))
         # A new key of an old name is another key.

@@ -61,11 +61,12 @@ class TableWatch(ABC):
         name: of the table.
         problem: why what is kept may not be the newest; empty if all is well.
         is_readable: whether the last look found a table that it could read, or none.
+        n_looks: how often it was looked.
     """
 
     def __init__(self, lakehouse: str, spec: TableSpec) -> None:
         """Nothing is read before the first look."""
-        self.name, self.problem, self.is_readable = spec.path, "", True
+        self.name, self.problem, self.is_readable, self.n_looks = spec.path, "", True, 0
         self._uri = f"{lakehouse.rstrip('/')}/{spec.path}"
         self._seen: tuple[str, int] | None = None
 
@@ -88,6 +89,7 @@ class TableWatch(ABC):
             if problem != self.problem:
                 _log.warning("%s", problem)
             self.problem, self.is_readable = problem, False
+        self.n_looks += 1
 
     @abstractmethod
     def _keep(self, table: DeltaTable) -> None:

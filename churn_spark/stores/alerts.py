@@ -18,6 +18,11 @@ def read_open_alerts(lakehouse: Lakehouse, night: date) -> list[Alert]:
     return [alert for alert in read_alerts(lakehouse, earlier[-1:]) if alert.goes_on]
 
 
+def has_later_alerts(lakehouse: Lakehouse, night: date) -> bool:
+    """Whether later nights have told of alerts: what is open there goes on."""
+    return any(one > night for one in lakehouse.partition_values(ALERTS, "run_date"))
+
+
 def read_alerts(lakehouse: Lakehouse, nights: Sequence[date]) -> list[Alert]:
     """The alerts as some nights have left them, by key; none where there is no night."""
     rows = lakehouse.collect_rows(ALERTS, {"run_date": nights})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -36,15 +36,12 @@ def without_rows(content: bytes, user_ids: frozenset[str]) -> bytes:
     shown = user_ids.union(map(safe_cell, user_ids))
     # One cell in another encoding is no reason to keep the other rows.
     text = content.decode(errors="surrogateescape")
-    try:
-        # The ingest takes 7.0 for 7.
-        kept = [
-            row
-            for row, cell in _csv_rows(text)
-            if cell is None or shown.isdisjoint((cell, whole_of_cell(cell)))
-        ]
-    except csv.Error:
-        return content
+    # The ingest takes 7.0 for 7.
+    kept = [
+        row
+        for row, cell in _csv_rows(text)
+        if cell is None or shown.isdisjoint((cell, whole_of_cell(cell)))
+    ]
     cleaned = "".join(kept)
     is_same = cleaned == text.removeprefix(BYTE_ORDER_MARK)
     return content if is_same else cleaned.encode(errors="surrogateescape")
@@ -96,12 +93,35 @@ def _csv_rows(text: str) -> Iterator[tuple[str, str | None]]:
     """Each row as it is written, and what it shows as the user."""
     lines = [*io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")]
     separator = guess_separator(lines[0]) if lines else ","
-    reader, start, place = csv.reader(lines, delimiter=separator), 0, None
-    for number, cells in enumerate(reader):
-        row, start = "".join(lines[start : reader.line_num]), reader.line_num
-        if number == 0:
+    at, place, n_cells = 0, None, 0
+    while at < len(lines):
+        cells, n_lines = _cut(lines, at, separator, n_cells)
+        row = "".join(lines[at : at + n_lines])
+        if at == 0:
             names = [name.strip() for name in cells]
             place = next((names.index(name) for name in FIELDS if name in names), None)
+            n_cells = len(names)
             yield row, None
         else:
             yield row, cells[place].strip() if place is not None and place < len(cells) else None
+        at += n_lines
+
+
+def _cut(lines: Sequence[str], at: int, separator: str, n_cells: int) -> tuple[list[str], int]:
+    """The cells of the row that begins on a line, and the number of lines that it has.
+
+    To the ingest each line is a row. A cell goes on over several, as in an export, only where the
+    row then has as many cells as the first one: any other quote without an end is a stray one.
+    """
+    line = lines[at]
+    if '"' not in line:
+        return line.rstrip("\r\n").split(separator), 1
+    with suppress(csv.Error):
+        return next(csv.reader([line], delimiter=separator, strict=True)), 1
+    with suppress(csv.Error, StopIteration):
+        rest = (lines[number] for number in range(at, len(lines)))
+        reader = csv.reader(rest, delimiter=separator, strict=True)
+        cells = next(reader)
+        if len(cells) == n_cells:
+            return cells, reader.line_num
+    return [cell.strip('"') for cell in line.rstrip("\r\n").split(separator)], 1

@@ -76,6 +76,28 @@ def test_alert_that_a_mended_night_had_opened_ends_when_it_is_run_again(
     assert got(receiver)[2:] == [("opened", "data:volume")]
 
 
+def test_alert_that_a_later_night_has_open_is_not_told_over(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    for number in (1, 2):
+        tell(lakehouse, night(number), [FAILED], url=receiver.url)
+    tell(lakehouse, night(1), [PASSED], url=receiver.url)
+    tell(lakehouse, night(3), [FAILED], url=receiver.url)
+    assert got(receiver) == [("opened", "data:volume")]
+    assert stored(lakehouse, night(3))["data:volume"].resolved is None
+
+
+def test_rerun_that_can_not_judge_ends_no_alert_of_the_model(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    waits = [decided(replace(START, waits_for_human="look at it"), QUIET, night(1))]
+    tell(lakehouse, night(1), [PASSED], waits, url=receiver.url)
+    before = stored(lakehouse, night(1))["policy:waits"]
+    tell(lakehouse, night(1), [FAILED], url=receiver.url)
+    assert got(receiver) == [("opened", "policy:waits"), ("opened", "data:volume")]
+    assert stored(lakehouse, night(1))["policy:waits"] == before
+
+
 def test_night_that_is_run_again_unmended_leaves_the_same_alerts(lakehouse: Lakehouse) -> None:
     tell(lakehouse, night(1), [FAILED])
     before = stored(lakehouse, night(1))
@@ -116,7 +138,7 @@ def live(lakehouse: Lakehouse, *evidence: Evidence, state: PolicyState = START) 
 
 
 def test_alert_of_drift_stays_as_it_was_on_nights_that_measured_none(lakehouse: Lakehouse) -> None:
-    few = Evidence(3)
+    few = replace(DRIFTED, n_rows=3)
     live(lakehouse, DRIFTED, DRIFTED, replace(few, failed_checks=("volume",)), few, few, few)
     before, after = (stored(lakehouse, night(number)) for number in (5, 9))
     for key in ("drift:moved", "model:drifted"):

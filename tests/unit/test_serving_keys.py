@@ -140,6 +140,16 @@ def test_cookie_is_sent_to_nothing_beside_the_service(root_path: str, path: str)
         assert f"; Path={path};" in cookie
 
 
+def test_older_cookie_of_another_path_is_in_nobodys_way() -> None:
+    ring = ring_of("a")
+    sessions = Sessions(lambda: ring, 1.0, root_path="/tools/churn")
+    old = Sessions(lambda: ring, 1.0).issue(ring.keys[0], is_https=True).partition(";")[0]
+    new = sessions.issue(ring.keys[0], is_https=True).partition(";")[0]
+    for cookies in (f"{new}; {old}", f"{old}; {new}"):
+        assert sessions.read(cookies) is not None
+    assert sessions.read(old) is None
+
+
 @given(text=st.text())
 def test_any_other_cookie_is_no_session(text: str) -> None:
     assert Sessions(lambda: ring_of("a"), 1.0).read(f"{COOKIE}={text}") is None

@@ -287,6 +287,11 @@ def test_list_that_is_not_read_yet_is_no_list_of_nobody(tmp_path: Path) -> None:
     assert service.today("scores").day == AS_OF
     service.lists.look()
     assert len(service.today().users) == N_LISTED
+    # All of them were erased.
+    open_local(tmp_path).replace_rows([], RETENTION_LISTS, {"as_of": [AS_OF]})
+    for look in service.looks():
+        look()
+    assert (service.today().day, len(service.today().users)) == (AS_OF, 0)
 
 
 def test_list_that_can_not_be_read_is_told(tmp_path: Path) -> None:

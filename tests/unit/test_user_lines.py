@@ -85,3 +85,23 @@ def test_row_of_the_user_goes_whatever_is_between_the_cells(name: str, separator
 def test_one_row_that_is_no_utf8_keeps_no_other_rows() -> None:
     content = b"userId,city\n7,Paris\n8,Orl\xe9ans\n7,Orl\xe9ans\n"
     assert without_users("a.csv", content, ["7"]) == b"userId,city\n8,Orl\xe9ans\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        # A stray quote: to the ingest each line is a row.
+        (['1,7,"Heroes', "2,8,b", "3,9,c"], ["2,8,b", "3,9,c"]),
+        (["1,7,a", '2,8,"Heroes', "3,7,b"], ['2,8,"Heroes']),
+        (['1,8,"a', '2,7,"b', "3,9,c"], ['1,8,"a', "3,9,c"]),
+        # A cell over two lines, as an export may have it.
+        (['1,7,"a', 'b"', "2,8,c"], ["2,8,c"]),
+        (['1,8,"a', 'b"', "2,7,c"], ['1,8,"a', 'b"']),
+        # More than a cell of the library may have.
+        (['1,8,"' + "x" * 140_000, "2,7,c"], ['1,8,"' + "x" * 140_000]),
+    ],
+)
+def test_stray_quote_takes_no_rows_with_it_and_keeps_none(rows: list[str], kept: list[str]) -> None:
+    content = "\n".join(["ts,userId,song", *rows]) + "\n"
+    expected = "\n".join(["ts,userId,song", *kept]) + "\n"
+    assert without_users("a.csv", content.encode(), ["7"]) == expected.encode()

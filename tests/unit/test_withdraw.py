@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from nights import FIRST, POLICY, START, decided
 
+from churn_spark.config import load_config
 from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import (
     ALERTS,
@@ -21,8 +22,7 @@ from churn_spark.contracts.tables import (
     TableSpec,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.monitoring.alerts.alerts import Alert
-from churn_spark.monitoring.alerts.reruns import end_of_rerun
+from churn_spark.monitoring.alerts.alerts import Alert, update_alerts
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import release
@@ -32,7 +32,7 @@ from churn_spark.monitoring.policy.replayed import count_differences
 from churn_spark.pipeline.ahead import end_alerts, move_human_decisions
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.withdraw import withdraw_ahead
-from churn_spark.stores.alerts import read_alerts, write_alerts
+from churn_spark.stores.alerts import read_alerts, read_open_alerts, write_alerts
 from churn_spark.stores.decisions import read_entries, write_night
 from churn_spark.timeline import LogSpan
 from tests.local_lakehouse import open_local
@@ -126,15 +126,21 @@ def test_alert_that_opened_on_a_night_taken_back_ends_where_it_was_told(
         Alert("data:volume", "critical", "few", HELD, HELD, None),
         Alert("data:rows", "info", "few", TRUE, HELD, TRUE),
     )
+    waits = Alert("policy:waits", "critical", "look at it", OUTAGE, OUTAGE, OUTAGE)
+    write_alerts(lakehouse, OUTAGE, [waits], [])
     write_alerts(lakehouse, HELD, [told, known_to_none, older], [])
     # Killed before the night was taken back.
     end_alerts(lakehouse, [HELD], day)
     assert withdraw_ahead(lakehouse, LOG, day)
-    [ended] = read_alerts(lakehouse, [day])
-    assert (ended.key, ended.resolved, ended.last_told) == ("data:freshness", day, None)
-    # The night tells of it; so does the next one, where this one is not decided anew.
-    assert end_of_rerun([ended], (), day)[1][0].change == "resolved"
-    assert ended.goes_on
+    # A night that dies before it tells of alerts leaves those that are open where they were.
+    assert read_alerts(lakehouse, [day]) == []
+    [ended, still_open] = read_open_alerts(lakehouse, day)
+    assert (ended.key, ended.resolved, ended.last_told) == ("data:freshness", OUTAGE, None)
+    assert still_open == waits
+    config = load_config().alerts
+    assert [one.change for one in update_alerts([ended], [], config, day, is_judged=True)[1]] == [
+        "resolved"
+    ]
 
 
 @pytest.mark.parametrize(

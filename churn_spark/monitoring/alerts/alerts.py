@@ -150,7 +150,7 @@ def _find_in_decision(
                 f"{streak.metric} is significantly worse than its reference on {windows}, the "
                 f"newest until {streak.window_end}",
             )
-    if not evidence.has_drift:
+    if not evidence.measures_drift(config):
         # What nights before have found stays as they have told it.
         return
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
@@ -194,11 +194,16 @@ def update_alerts(
     known = {alert.key: alert for alert in open_alerts if alert.goes_on}
     alerts, notices = [], []
     for key in sorted({*known, *worst}):
-        is_seen = (is_judged or key.startswith("data:")) and not key.startswith((*unjudged,))
+        is_seen = is_looked_at(key, unjudged, is_judged=is_judged)
         alert, notice = _update(known.get(key), worst.get(key), config, today, is_seen)
         alerts.append(alert)
         notices += [notice] if notice else []
     return tuple(alerts), tuple(notices)
+
+
+def is_looked_at(key: str, unjudged: Collection[str], *, is_judged: bool) -> bool:
+    """Whether tonight could see an alert of the key end; for the others see `update_alerts`."""
+    return (is_judged or key.startswith("data:")) and not key.startswith((*unjudged,))
 
 
 def as_not_told(

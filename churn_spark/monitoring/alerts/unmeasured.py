@@ -26,7 +26,7 @@ def find_unmeasured(tonight: Sequence[Entry], policy: PolicyConfig) -> tuple[str
         return ()
     known = [entry.evidence for entry in tonight if entry.evidence]
     keys = []
-    if not any(one.has_drift for one in known):
+    if not any(one.measures_drift(policy) for one in known):
         keys += [MOVED] if after.breached else []
         keys += [CONFIRMED_DRIFT] if is_drift_confirmed(after, policy) else []
     if after.apart[-1:] == (True,) and not any(one.joint for one in known):

@@ -297,11 +297,11 @@ class Evidence:
     n_unmatched: int = 0
     order: OrderEvidence | None = None
 
-    @property
-    def has_drift(self) -> bool:
-        """Whether any drift was measured, of a feature or of the prediction."""
-        return bool(self.features) or self.prediction is not None
-
     def tells_drift(self, config: PolicyConfig) -> bool:
         """Whether there are enough users to judge drift by."""
         return self.n_rows >= config.min_rows
+
+    def measures_drift(self, config: PolicyConfig) -> bool:
+        """Whether there were enough users, and a feature or a prediction to compare by them."""
+        facts = [*self.features, *([self.prediction] if self.prediction else [])]
+        return self.tells_drift(config) and any(fact.is_comparable for fact in facts)
