@@ -104,6 +104,13 @@ def take_lock(
         time.sleep(_POLL_SECONDS)
 
 
+def seems_dead(found: Tenure, config: LockConfig) -> bool:
+    """Whether a holder looks dead at one look: where it is elsewhere, by this machine's clock."""
+    if found.holder.is_here:
+        return found.holder.is_gone
+    return found.silent_for >= _patience(config)
+
+
 def is_dead(found: Tenure, watched_for: float, config: LockConfig) -> bool:
     """Whether a holder that hasn't released the lock will write no more.
 
@@ -119,8 +126,8 @@ def is_dead(found: Tenure, watched_for: float, config: LockConfig) -> bool:
     if found.holder.is_here:
         return found.holder.is_gone
     is_watched = watched_for >= _RENEWALS_WATCHED * config.renew_seconds
-    silent_for = max(found.silent_for, timedelta(seconds=watched_for))
-    return is_watched and silent_for >= _patience(config)
+    was_silent = timedelta(seconds=watched_for) >= _patience(config)
+    return is_watched and (was_silent or seems_dead(found, config))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from churn_spark.config import Config, LockConfig, MaintenanceConfig, ScheduleCo
 from churn_spark.contracts.tables import RUNS, TABLES, TableSpec
 from churn_spark.lakehouse.arrow_schema import arrow_schema
 from churn_spark.lakehouse.location import require_writable
-from churn_spark.lakehouse.lock import is_dead
+from churn_spark.lakehouse.lock import seems_dead
 from churn_spark.lakehouse.lock_tenure import Tenure
 from churn_spark.lakehouse.lock_view import see_lock
 from churn_spark.lakehouse.native_rows import NativeTable
@@ -156,7 +156,7 @@ def judge_lock(found: Tenure | None, config: LockConfig) -> Finding:
     """Whether a job may write: the lock is free, held by one that lives, or left by a dead one."""
     if found is None or found.holder.is_released:
         return is_well("lock", "free")
-    if is_dead(found, float("inf"), config):
+    if seems_dead(found, config):
         told = f"left by {found.describe()}: it is gone, and the next job takes the lock over"
         return is_well("lock", told)
     return Finding(
