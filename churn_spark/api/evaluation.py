@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from churn_spark.api.charts import Charts
@@ -63,10 +62,12 @@ class Evaluation(Charts):
             known = sorted(figures["metric"].unique())
             raise InputError(f"found no metric {metric}, expected one of {', '.join(known)}")
         rows = figures.loc[here & plain, ["model", "value", "low", "high"]]
-        best = _BEST.get(metric, np.inf)
-        distance = -rows["value"] if best == np.inf else (rows["value"] - best).abs()
-        order = distance.sort_values(kind="stable").index
-        return rows.loc[order].reset_index(drop=True)
+        best = _BEST.get(metric)
+
+        def distance(values: pd.Series) -> pd.Series:
+            return -values if best is None else (values - best).abs()
+
+        return rows.sort_values("value", key=distance, kind="stable", ignore_index=True)
 
     def predictions(self) -> pd.DataFrame:
         """What each model said of each row that it was tested on.

@@ -132,7 +132,6 @@ def bootstrap_by_user(
     names, user = np.unique(users, return_inverse=True)
     if len(user) != len(labels):
         raise ValueError(f"found {len(labels)} labels and {len(user)} users, expected as many")
-    n_of_class = [len(np.unique(user[labels == label])) for label in (0, 1)]
     n_telling = [count_users(user, labels == label, weights) for label in (0, 1)]
     n_drawn = n_replicas if min(n_telling) >= MIN_USERS_OF_A_CLASS else 0
     values, replicas, gap_noise = {}, {}, {}
@@ -145,7 +144,8 @@ def bootstrap_by_user(
         values[model] = dict(zip(METRIC_NAMES, evaluator.metrics(), strict=False))
         replicas[model] = dict(zip(METRIC_NAMES, columns, strict=False))
         gap_noise[model] = columns[-1]
-    return Bootstrap(len(labels), len(names), n_of_class[1], values, replicas, gap_noise)
+    n_positive = count_users(user, labels == 1, None)
+    return Bootstrap(len(labels), len(names), n_positive, values, replicas, gap_noise)
 
 
 def bootstrap_by_segment(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from churn_spark.events.foreign.csv_rows import guess_separator
+from churn_spark.events.foreign.csv_rows import cut_cells, guess_separator
 from churn_spark.events.foreign.numbers import whole_of_cell
 from churn_spark.events.line import parse_line
 from churn_spark.events.rules import BYTE_ORDER_MARK, WHITE_SPACE
@@ -113,15 +113,13 @@ def _cut(lines: Sequence[str], at: int, separator: str, n_cells: int) -> tuple[l
     To the ingest each line is a row. A cell goes on over several, as in an export, only where the
     row then has as many cells as the first one: any other quote without an end is a stray one.
     """
-    line = lines[at]
-    if '"' not in line:
-        return line.rstrip("\r\n").split(separator), 1
+    line = lines[at].rstrip("\r\n")
     with suppress(csv.Error):
-        return next(csv.reader([line], delimiter=separator, strict=True)), 1
+        return cut_cells(line, separator), 1
     with suppress(csv.Error, StopIteration):
         rest = (lines[number] for number in range(at, len(lines)))
         reader = csv.reader(rest, delimiter=separator, strict=True)
         cells = next(reader)
         if len(cells) == n_cells:
             return cells, reader.line_num
-    return [cell.strip('"') for cell in line.rstrip("\r\n").split(separator)], 1
+    return [cell.strip('"') for cell in line.split(separator)], 1

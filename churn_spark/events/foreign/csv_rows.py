@@ -34,7 +34,8 @@ class CsvRows:
             return cls(config.separator, config.columns)
         text = first_line.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK)
         try:
-            return cls(config.separator, [name.strip() for name in _cut(text, config.separator)])
+            names = cut_cells(text, config.separator)
+            return cls(config.separator, [name.strip() for name in names])
         except csv.Error:
             return cls(config.separator, ())
 
@@ -46,7 +47,7 @@ class CsvRows:
             ValueError: if it has another number of cells, or a quote that doesn't end on its line.
         """
         try:
-            cells = _cut(line.decode(), self.separator)
+            cells = cut_cells(line.decode(), self.separator)
             values = (whole_of_cell(cell) or None for cell in cells)
             return dict(zip(self.columns, values, strict=True))
         except csv.Error as error:
@@ -58,7 +59,12 @@ def guess_separator(first_line: str) -> str:
     return max(_SEPARATORS, key=first_line.count)
 
 
-def _cut(text: str, separator: str) -> list[str]:
+def cut_cells(text: str, separator: str) -> list[str]:
+    """The cells of a row that is one line.
+
+    Raises:
+        csv.Error: if a quote in it doesn't end on the line.
+    """
     if separator == _WHITE:
         return text.split()
     if '"' not in text:
