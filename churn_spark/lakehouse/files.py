@@ -15,6 +15,7 @@ from churn_spark.lakehouse.lock_guard import require_lock
 _SHOWS_WHOLE_FILES: Final = frozenset({"s3", "s3a", "s3n", "gs", "wasb", "wasbs", "oss", "cosn"})
 """Object stores, where a file appears when it is complete, in one operation."""
 _PART: Final = ".part"
+_BYTES: Final = "ISO-8859-1"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Files:
             return None
         stream = file_system.open(target)
         try:
-            return bytes(stream.readAllBytes())
+            # As text of one byte a character: Py4J takes bytes apart one by one.
+            text = self._jvm.org.apache.commons.io.IOUtils.toString(stream, _BYTES)
+            return str(text).encode(_BYTES)
         finally:
             stream.close()
 

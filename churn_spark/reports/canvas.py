@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -72,7 +73,10 @@ def as_address(figure: Figure) -> str:
     """The figure as a `data:` address, the same bytes for the same figure."""
     for one in figure.findobj(Text):
         one.set_text(in_words(one.get_text()))
+    for one in (figure, *figure.axes):
+        one.patch.set(facecolor="none", edgecolor="none")
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
+        # `savefig` would draw it twice: once to see what it takes.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -23,8 +23,9 @@ def test_file_is_written_read_exchanged_listed_and_deleted(
     files = Files(spark, str(tmp_path))
     assert files.read("a/b.json") is None
     assert files.names("a") == []
-    files.write("a/b.json", b"one \x00\xff")
-    assert files.read("a/b.json") == b"one \x00\xff"
+    every_byte = bytes(range(256)) + b"\r\n\\n"
+    files.write("a/b.json", every_byte)
+    assert files.read("a/b.json") == every_byte
     for content in (b"two", b"three"):
         files.exchange("a/b.json", content)
         assert (tmp_path / "a" / "b.json").read_bytes() == content
