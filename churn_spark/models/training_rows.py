@@ -43,25 +43,28 @@ def join_labels(snapshots: Rows, labels: Rows, config: TrainingConfig) -> Rows:
     return labelled.assign(split=labelled["user_id"].map(splits))
 
 
-def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: TrainingConfig) -> None:
+def check_enough_cancels(
+    positives: Mapping[str, int], n_rows: Mapping[str, int], config: TrainingConfig
+) -> None:
     """Refuse to learn from a handful of cancellations.
 
     Args:
         positives: split -> rows with label 1.
-        n_rows: rows of all splits.
+        n_rows: split -> rows.
         config: the least numbers.
 
     Raises:
-        TooFewCancelsError: if the fitted parts or the validation part have too few, or if all are
-            of stopping users: the first trees are grown without them.
+        TooFewCancelsError: if the fitted parts or the validation part have too few; if all are of
+            stopping users, as the first trees are grown without them; or if no row is of these.
     """
+    n_known = f"{sum(n_rows.values()):,} rows with a known outcome"
     fitted = positives.get(TRAIN, 0) + positives.get(STOPPING, 0)
     validation = positives.get(VALIDATION, 0)
     if fitted < config.min_cancels or validation < config.min_validation_cancels:
         raise TooFewCancelsError(
             f"too few cancellations: {fitted} to train on and {validation} to validate on among "
-            f"{n_rows:,} rows with a known outcome, at least {config.min_cancels} and "
-            f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
+            f"{n_known}, at least {config.min_cancels} and {config.min_validation_cancels} are "
+            "needed. Load more of the log, choose a later "
             "date, or lower "
             "training.min_cancels and training.min_validation_cancels"
         )
@@ -70,6 +73,12 @@ def check_enough_cancels(positives: Mapping[str, int], n_rows: int, config: Trai
             f"too few cancellations: all {fitted} to train on are of users who decide how many "
             "trees are grown, at least 1 of another one is needed. Load more of the log, choose a "
             "later date, or another training.seed"
+        )
+    if not n_rows.get(STOPPING, 0):
+        raise TooFewCancelsError(
+            f"too few users: none of the {n_known} is of a "
+            "user who decides how many trees are grown. Load more of the log, choose a later "
+            "date, or another training.seed"
         )
 
 

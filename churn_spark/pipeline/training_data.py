@@ -142,7 +142,7 @@ def prepare(
         counts = _of_dates(labelled_rows.counting, train_dates).by_split
         n_rows = dict(zip(counts["split"], counts["n"], strict=True))
         n_positive = dict(zip(counts["split"], counts["n_positive"], strict=True))
-        check_enough_cancels(n_positive, sum(n_rows.values()), config.training)
+        check_enough_cancels(n_positive, n_rows, config.training)
         behaviour, fading, described = None, None, labelled_rows
         if "behaviour" in sets:
             behaviour = fit_behaviour_before(lakehouse, log, date, config)
