@@ -51,14 +51,18 @@ RUN python -m venv --without-pip /opt/venv \
 # The Spark jars belong into the image: a night must not depend on a repository that may not
 # answer, and a volume with them would be one more thing to keep in step with the code. The
 # resolver runs on the Java of the wheel, which trusts whom this system trusts, and which stays
-# here with all that the resolver writes beside the jars.
+# here with all that the resolver writes beside the jars. With --build-arg STORE=s3a:// Hadoop's
+# client for S3, 280 MB, is among them.
 FROM jobs-packages AS jars
 COPY requirements/java.lock /tmp/
 RUN pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
     --root-user-action=ignore --target /opt/java --require-hashes -r /tmp/java.lock
 COPY --from=code /app /app
+ARG STORE=
 RUN export PYTHONPATH=/app:/opt/java JAVA_TOOL_OPTIONS=-Duser.home=/opt \
- && SPARK_LOCAL_HOSTNAME=localhost python -m churn_spark.runtime.jars \
+    SPARK_LOCAL_HOSTNAME=localhost \
+ && python -m churn_spark.runtime.jars \
+ && python -m churn_spark.runtime.jars "${STORE}" \
  && chmod -R a+rX /opt/.ivy2/jars /opt/venv/churn_spark
 
 
@@ -68,7 +72,7 @@ RUN apt-get update -qq \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY --from=jobs-packages /opt/venv /opt/venv
 COPY --from=jars /opt/.ivy2/jars /opt/.ivy2/jars
-COPY --from=jars /opt/venv/churn_spark/spark-jars.txt /opt/venv/churn_spark/spark-jars.txt
+COPY --from=jars /opt/venv/churn_spark/spark-jars*.txt /opt/venv/churn_spark/
 COPY --from=code /app /app
 COPY jobs /app/jobs
 RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs

@@ -95,5 +95,13 @@ MappingOption = Annotated[
     ),
 ]
 FailOnAlertOption = Annotated[
-    bool, typer.Option("--fail-on-alert", help="Exit with 10 when an alert is open.")
+    bool,
+    typer.Option(
+        "--fail-on-alert",
+        help="Exit with 10 when an alert of alerts.min_severity or above is open.",
+    ),
+]
+FailOnDriftOption = Annotated[
+    bool,
+    typer.Option("--fail-on-alert", help="Exit with 10 when drift makes this a bad night."),
 ]

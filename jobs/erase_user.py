@@ -26,12 +26,15 @@ def main(
     ] = None,
     sources: Annotated[
         Path | None,
-        typer.Option(help="Write the paths of all input files with these users to this file."),
+        typer.Option(
+            help="Write the paths of the input files that are left for you to clean to this file."
+        ),
     ] = None,
 ) -> None:
     """Permanently erase users from the lakehouse; after an interruption, run it again.
 
-    Files of logs are not changed: --sources says which of them hold these users.
+    Log files below the lakehouse are rewritten without these users; those elsewhere are left as
+    they are, and --sources lists them.
     """
     from churn_spark.pipeline import erase_user
 

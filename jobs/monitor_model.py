@@ -6,7 +6,7 @@ from churn_spark.errors import ExitCode
 from churn_spark.pipeline.context import JobContext
 from jobs._command import new_app, run_app
 from jobs._job import job
-from jobs._options import DateOption, FailOnAlertOption
+from jobs._options import DateOption, FailOnDriftOption
 
 app = new_app()
 
@@ -15,7 +15,7 @@ app = new_app()
 def main(
     context: JobContext,
     date: DateOption,
-    fail_on_alert: FailOnAlertOption = False,
+    fail_on_alert: FailOnDriftOption = False,
 ) -> ExitCode:
     """Measure drift of the date's data, and the model's performance where outcomes are known."""
     from churn_spark.pipeline import monitor

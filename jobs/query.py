@@ -66,7 +66,6 @@ def main(
     """
     from churn_spark.pipeline import query
     from churn_spark.pipeline.query_output import FORMATS, show_answer
-    from churn_spark.pipeline.saved_queries import find_saved
 
     form = form or ("table" if sys.stdout.isatty() else "csv")
     if form not in FORMATS:
@@ -79,7 +78,7 @@ def main(
     elif saved == _ALL:
         answer = query.list_saved_queries()
     elif saved is not None:
-        answer = query.run(lakehouse, find_saved(saved).sql)
+        answer = query.run_saved(lakehouse, saved)
     else:
         answer = query.run(lakehouse, sys.stdin.read() if sql == "-" else str(sql))
     show_answer(answer, form, rows)

@@ -170,7 +170,10 @@ class Lakehouse:
         return self._of_date("ml.scores", "as_of", as_of)
 
     def retention_list(self, as_of: Date | str) -> Table:
-        """The list of a night: whom to talk to, in which order and why; no rows if it has nobody.
+        """All rows of a night's list, those withheld or left alone among them; none if empty.
+
+        Only those with `assignment` `listed` are to be talked to, in the order of `list_rank`;
+        `control` is withheld to compare with, and `left_alone` is driven away by calls.
 
         Raises:
             InputError: if there is no list of the date; it names the nearest dates that have one.
@@ -192,13 +195,14 @@ class Lakehouse:
         from churn_spark.errors import QueryError
 
         table = self.table(name)
-        partitions = table.spec.partition_by
-        if not partitions:
+        dates = {one.name for one in table.spec.columns if one.data_type == "date"}
+        kept_by = [one for one in table.spec.partition_by if one in dates]
+        if not kept_by:
             raise QueryError(
                 f"found {table.name}, which isn't kept by date, expected one that is, such as "
                 "gold.snapshots: read the table itself"
             )
-        return self._tables.partition_values(table.spec, partitions[0])
+        return self._tables.partition_values(table.spec, kept_by[0])
 
     def labelled(self, dates: Collection[Date | str] = ()) -> pd.DataFrame:
         """Stored features with what became of the users: the rows that a model could learn from.
@@ -296,7 +300,7 @@ class Lakehouse:
         Grain: one judged night; `decided` beside `otherwise`, and the `reason` of the latter.
 
         Args:
-            thresholds: of the section `policy`, such as `enter_lower_bound=0.02`; those that are
+            thresholds: of the section `policy`, such as `enter_lower_bound=0.06`; those that are
                 not given are as configured.
 
         Raises:

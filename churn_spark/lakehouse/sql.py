@@ -6,7 +6,7 @@ Its dialect: https://datafusion.apache.org/user-guide/sql/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -46,20 +46,26 @@ def find_named(sql: str, specs: Iterable[TableSpec]) -> list[TableSpec]:
     return [spec for spec in specs if spec.name in words]
 
 
-def execute(sql: str, tables: Mapping[TableSpec, DeltaTable]) -> pa.RecordBatchReader:
+def execute(
+    sql: str, tables: Mapping[TableSpec, DeltaTable], empty: Collection[TableSpec] = ()
+) -> pa.RecordBatchReader:
     """The rows that a statement gives, read as they are asked for.
 
     Args:
         sql: one that reads.
         tables: that it may name.
+        empty: others that it may name, which have no rows.
 
     Raises:
         DeltaError: if it can't be planned; what fails at reading is raised by the reader.
     """
     engine = QueryBuilder()
-    for layer in {spec.layer for spec in tables}:
+    for layer in {spec.layer for spec in [*tables, *empty]}:
         engine.execute(f"create schema {layer}")
     for spec, delta in tables.items():
         for name in names_of(spec):
             engine.register(name, delta)
+    for spec in empty:
+        columns = ", ".join(f"null as {name}" for name in spec.column_names)
+        engine.execute(f"create view {names_of(spec)[0]} as select {columns} where false")
     return pa.RecordBatchReader.from_stream(engine.execute(sql))

@@ -42,6 +42,7 @@ from churn_spark.pipeline.backtest_tables import (
     unseen_rows,
 )
 from churn_spark.pipeline.behaviour import with_parts
+from churn_spark.pipeline.champion import refuse_lifetime
 from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
 from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.use_case import UseCase
@@ -95,6 +96,7 @@ def run(
 
     Raises:
         MissingTableError: if there are no session days yet.
+        OtherModelError: if the label describes the past.
         TooFewDatesError: if the log is too short for both.
         TooFewCancelsError: if there is too little to learn from.
     """
@@ -152,8 +154,10 @@ def choose_dates(
     A training would learn from no more than the newest `training.max_weeks`.
 
     Raises:
+        OtherModelError: if the label describes the past: it has no dates.
         TooFewDatesError: if the log is too short for both.
     """
+    refuse_lifetime(config)
     known = labelled_dates(log, config, end)
     split = split_dates(known, config.labels.horizon, backtest.n_test_dates)
     return replace(split, train=split.train[-config.training.max_weeks :])

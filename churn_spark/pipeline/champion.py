@@ -32,15 +32,16 @@ def load_champion(
 
 
 def refuse_lifetime(config: LearningConfig) -> None:
-    """Keep the lifetime label, which only describes the past, away from the nights.
+    """Keep the lifetime label, which only describes the past, away from nights and backtests.
 
     Raises:
         OtherModelError: if it is configured.
     """
     if config.is_lifetime:
         raise OtherModelError(
-            "found labels.kind lifetime, expected horizon: a night forecasts, and this label only "
-            "describes the past. Leave it to `train_model --set labels.kind=lifetime`"
+            "found labels.kind lifetime, expected horizon: nights and backtests are of forecasts, "
+            "and this label only describes the past. Leave it to "
+            "`train_model --set labels.kind=lifetime`"
         )
 
 

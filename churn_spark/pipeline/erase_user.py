@@ -83,7 +83,7 @@ def run(
         config: of the ingest.
         privacy: under which ids users are kept.
         user_ids: as the logs have them.
-        sources: file to write the paths of the input files to that hold them.
+        sources: file to write the paths of the input files to that hold them and aren't cleaned.
 
     Raises:
         InputError: if an id is none, an erasure of others was begun and isn't finished, or the

@@ -54,7 +54,8 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
     with USE_CASE.start(lakehouse) as facts:
         rows = lakehouse.read(QUARANTINE)
         chosen = rows if reason is None else rows.filter(F.col("reason") == reason)
-        if chosen.isEmpty():
+        n_chosen = chosen.count()
+        if not n_chosen:
             known = sorted(row.reason for row in rows.select("reason").distinct().collect())
             if known:
                 raise InputError(
@@ -70,6 +71,8 @@ def run(lakehouse: Lakehouse, out: Path, reason: str | None, limit: int, max_byt
                 written.write(line + b"\n")
                 n_lines += 1
         facts.append(f"{count_of(n_lines, 'line')} in {out}")
+        if n_chosen > limit:
+            facts.append(f"{count_of(n_chosen - limit, 'more line')} left out: raise --limit")
     return n_lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,10 +11,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from churn_spark.contracts.tables import TABLES
+from churn_spark.contracts.tables import BUILT_LISTS, TABLES, TableSpec
 from churn_spark.errors import QueryError
 from churn_spark.lakehouse.sql import execute, find_named, is_reading, names_of
-from churn_spark.pipeline.saved_queries import list_saved
+from churn_spark.pipeline.saved_queries import find_saved, list_saved
 from churn_spark.pipeline.tables_without_spark import find_root, open_all, require_tables
 from churn_spark.pipeline.use_case import UseCase
 
@@ -28,6 +28,8 @@ _NO_SCHEMA: Final = re.compile(r"failed to resolve schema: (\S+)")
 _NO_COLUMN: Final = re.compile(r"No field named (.+?)\.(?:\s|$)")
 _COLUMNS: Final = re.compile(r"Valid fields are (.+?)\.\s*$", re.DOTALL)
 _MAX_CHARS: Final = 500
+_YOUNG: Final = (BUILT_LISTS,)
+"""Tables that a lakehouse of an earlier release lacks until its next night."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ class Answer:
     batches: Iterator[pa.RecordBatch]
 
 
-def run(lakehouse: str, sql: str) -> Answer:
+def run(lakehouse: str, sql: str, or_empty: Collection[TableSpec] = ()) -> Answer:
     """Ask a lakehouse.
 
     Args:
         lakehouse: as configured.
         sql: one statement that reads.
+        or_empty: tables that have no rows where no run has written them.
 
     Raises:
         InputError: if only Spark reaches the lakehouse, or it has no table.
@@ -62,10 +65,22 @@ def run(lakehouse: str, sql: str) -> Answer:
             "table or EXPLAIN of one of them; for a saved query write --saved NAME"
         )
     root = find_root(lakehouse)
-    there = open_all(root, find_named(sql, TABLES))
+    named = find_named(sql, TABLES)
+    there = open_all(root, named)
+    empty = [spec for spec in named if spec in or_empty and spec not in there]
     with _explained(root):
-        reader = execute(sql, {spec: table.delta for spec, table in there.items()})
+        reader = execute(sql, {spec: table.delta for spec, table in there.items()}, empty)
     return Answer(reader.schema, _read(reader, root))
+
+
+def run_saved(lakehouse: str, name: str) -> Answer:
+    """Ask a lakehouse, of this release or an earlier one, a saved query.
+
+    Raises:
+        InputError: if only Spark reaches the lakehouse, or it has no table.
+        QueryError: if there is no such query, or it names what isn't there.
+    """
+    return run(lakehouse, find_saved(name).sql, _YOUNG)
 
 
 def list_tables(lakehouse: str) -> Answer:

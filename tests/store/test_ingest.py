@@ -296,7 +296,10 @@ def test_dirty_lines_change_no_table_but_the_quarantine(
 
 
 def test_both_feeds_give_the_same_tables(
-    context: JobContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: JobContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     # Parts of some lines, so that Spark reads files in many.
     context.spark.conf.set("spark.sql.files.maxPartitionBytes", 5_000)
@@ -348,6 +351,9 @@ def test_both_feeds_give_the_same_tables(
     lines = out.read_bytes().splitlines()
     assert len(lines) == n_lines
     assert {b"{broken", b"[1]", b"{Broken }"} <= {line.strip() for line in lines}
+    assert "left out" not in capsys.readouterr().out
+    assert extract_rejected.run(by_spark, tmp_path / "few.json", "broken JSON", 3, 65_536) == 3
+    assert f"{n_lines - 3} more lines left out: raise --limit" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"expected a file that isn't there yet"):
         extract_rejected.run(by_spark, out, None, 1, 65_536)
     with pytest.raises(InputError, match=r"were rejected for: broken JSON, invalid UTF-8, mis"):

@@ -316,6 +316,7 @@ class Mistake:
             "churn_probability, which is a double",
         ),
         Mistake(lambda lake: lake.dates("bronze.files"), QueryError, "isn't kept by date"),
+        Mistake(lambda lake: lake.dates("bronze.events"), QueryError, "events, which isn't kept"),
         Mistake(
             lambda lake: lake.sql("drop table scores"),
             QueryError,

@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from churn_spark.config import load_config
+from churn_spark.errors import OtherModelError
 from churn_spark.evaluation.backtest import cell_of, measure
 from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.segments import tenure_band
@@ -36,6 +37,13 @@ def test_backtest_learns_from_no_more_weeks_than_a_training() -> None:
     newest = newest_learnable_monday(plan.test[0], config.labels.horizon)
     weeks = range(config.training.max_weeks)
     assert plan.train == tuple(sorted(newest - timedelta(weeks=week) for week in weeks))
+
+
+def test_label_that_describes_the_past_is_no_backtest() -> None:
+    config = load_config(overrides=["labels.kind=lifetime"])
+    span = LogSpan(date(2023, 1, 2), date(2024, 12, 30))
+    with pytest.raises(OtherModelError, match=r"found labels\.kind lifetime, expected horizon"):
+        choose_dates(LogDates(span, span.end), span.end, config.learning, config.backtest)
 
 
 def newest_learnable_monday(tested: date, horizon: Horizon) -> date:

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +24,8 @@ import typer
 import yaml
 
 from churn_spark.errors import ExitCode
-from churn_spark.runtime.jars import PACKAGES
+from churn_spark.runtime import jars
+from churn_spark.runtime.jars import PACKAGES, S3A_PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -176,6 +178,18 @@ def test_pod_fails_for_good_only_where_a_rerun_ends_the_same() -> None:
         # The script itself, with a job that ends so.
         fake = f"python() {{ return {code}; }}\n{script}"
         assert subprocess.run(["/bin/sh", "-c", fake], check=False).returncode == expected
+
+
+def test_image_for_s3_has_a_list_of_the_jars_that_its_jobs_look_for() -> None:
+    dockerfile = text_of(ROOT / "Dockerfile")
+    told = {one for page in PAGES for one in re.findall(r"--build-arg (\S+)=s3a://", text_of(page))}
+    [argument] = told
+    assert f"\nARG {argument}=\n" in dockerfile
+    lines = re.findall(r"-m churn_spark\.runtime\.jars(.*) \\\n", dockerfile)
+    assert lines == ["", f' "${{{argument}}}"']
+    [copied] = re.findall(r"COPY --from=jars (\S+\.txt) ", dockerfile)
+    for packages in (PACKAGES, S3A_PACKAGES):
+        assert fnmatch(jars._list_path(packages).name, Path(copied).name)
 
 
 def test_packages_on_databricks_are_those_of_the_lock_without_spark() -> None:

@@ -11,7 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from churn_spark.contracts.places import IN_LOG, OUT_OF_PLACE
-from churn_spark.contracts.tables import LABELS, LOG_DATES, SESSION_DAYS, TABLES
+from churn_spark.contracts.tables import (
+    BUILT_LISTS,
+    LABELS,
+    LOG_DATES,
+    RETENTION_LISTS,
+    SESSION_DAYS,
+    TABLES,
+)
 from churn_spark.errors import InputError, QueryError
 from churn_spark.lakehouse.sql import find_named, is_reading
 from churn_spark.pipeline import query
@@ -187,6 +194,24 @@ def test_cancels_by_week_counts_users_once_and_no_wrong_clocks(tmp_path: Path) -
     assert ask(str(tmp_path), find_saved("cancels_by_week").sql) == (
         "week_from,active_users,cancels,cancels_percent\n2018-10-01,2,1,50.0\n2018-10-08,1,0,0.0\n"
     )
+
+
+def test_list_of_today_has_nobody_where_the_newest_list_has_nobody(tmp_path: Path) -> None:
+    def today() -> list[str]:
+        code, told = call(str(tmp_path), "--saved", "list_today")
+        assert code == 0
+        return [line.split(",")[1] for line in told.splitlines()[1:]]
+
+    lakehouse = open_local(tmp_path)
+    known = {"as_of": MONDAY, "user_id": "7", "list_rank": 1}
+    listed = tuple(known.get(name) for name in RETENTION_LISTS.column_names)
+    lakehouse.replace_rows([listed], RETENTION_LISTS, {})
+    # As releases left it that wrote no such note.
+    assert today() == ["7"]
+    lakehouse.replace_rows([(MONDAY, 1)], BUILT_LISTS, {})
+    assert today() == ["7"]
+    lakehouse.replace_rows([(TUESDAY, 0)], BUILT_LISTS, {"as_of": [TUESDAY]})
+    assert today() == []
 
 
 def call(root: str, *arguments: str) -> tuple[int, str]:
