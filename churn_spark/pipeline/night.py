@@ -92,8 +92,8 @@ def run(
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
-        InputError: if there is no file, or no event before the date; and after all is done, if
-            a file could not be opened.
+        InputError: if there is no file, or no event before the date.
+        UnreadFilesError: after all is done, if a file could not be opened.
         ConfigError: if the key of pseudonyms is missing; nothing is written then.
         OtherIdsError: if the events keep user ids in another way than is configured.
         OtherModelError: if the label describes the past, or the champion has learnt what came
