@@ -125,3 +125,13 @@ def resume(
         registry.assign_alias(version)
     publish(lakehouse, registry)
     return version
+
+
+def is_outdated(
+    lakehouse: Lakehouse, registry: ModelRegistry, version: str, date: Date, config: LearningConfig
+) -> bool:
+    """Whether a version was trained as it would be on the date now, but on other data."""
+    trained, key = registry.trained_on(version), training_key(lakehouse, date, config)
+    settings = ("as_of", "configuration", "definitions")
+    is_same = all(trained.get(name) == key[name] for name in settings)
+    return is_same and any(trained.get(name) != value for name, value in key.items())
