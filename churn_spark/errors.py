@@ -52,6 +52,10 @@ class DamagedFileError(InputError):
     """An input file can't be read to its end; what comes before is read."""
 
 
+class UnreadFilesError(InputError):
+    """Input files could not be opened, and all that is possible without them is done."""
+
+
 class MissingTableError(UserError):
     """A table that an earlier step writes isn't there yet."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from churn_spark.errors import InputError
+from churn_spark.errors import UnreadFilesError
 from churn_spark.events.readings import FileNote
 from churn_spark.wording import count_of, name_some
 
@@ -113,12 +113,12 @@ class IngestSummary:
         """Let pass only a run that could open all files; all others are loaded all the same.
 
         Raises:
-            InputError: if a file was gone, or may not be read.
+            UnreadFilesError: if a file was gone, or may not be read.
         """
         if not self.unread:
             return
         files = [f"{path} ({reason})" for path, reason in self.unread.items()]
-        raise InputError(
+        raise UnreadFilesError(
             f"found {count_of(len(files), 'listed file')} that could not be opened: "
             f"{name_some(files, _NAMED)}; expected to read what is there. All else is loaded, and "
             "what these hold is not: bring them back or make them readable, and run again"

@@ -13,14 +13,22 @@ from datetime import date as Date
 from typing import Final
 
 from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.errors import ExitCode
+from churn_spark.errors import ExitCode, UnreadFilesError
 from churn_spark.hashing import content_hash
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline.console import say
+from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.run_record import note_code, note_date
 from churn_spark.wording import count_of, duration
 
 _FOLDER: Final = "_checkpoints/backfill"
+_WORST_LAST: Final = (
+    ExitCode.DONE,
+    ExitCode.ALERT,
+    ExitCode.RETRAINING_ASKED,
+    ExitCode.MISTAKE,
+    ExitCode.HELD,
+)
+"""How a date may end, in the order in which one of a single date gives way to another."""
 
 
 class Progress:
@@ -83,7 +91,8 @@ def run(
         is_noted: which are done; not of a job that only reads.
 
     Returns:
-        How the worst date ended: held before asked for a retraining before an alert.
+        How the worst date ended: held before files that could not be opened, before asked for a
+        retraining, before an alert.
     """
     progress = Progress(lakehouse, job, dates, settings)
     done = progress.read() if is_noted else {}
@@ -94,14 +103,23 @@ def run(
     for n, day in enumerate(left):
         say(job, f"--date {day}, {len(done) + 1} of {len(dates)}{_time_left(started, n, left)}")
         note_date(day)
-        done[day] = do(day) or ExitCode.DONE
+        done[day] = _do_one(do, day)
         note_code(done[day])
         if is_noted:
             progress.write(done)
     if is_noted:
         progress.forget()
     say(job, f"{count_of(len(dates), 'date')} done", time.monotonic() - started)
-    return max(done.values())
+    return max(done.values(), key=_WORST_LAST.index)
+
+
+def _do_one(do: Callable[[Date], ExitCode | None], day: Date) -> ExitCode:
+    """Do one date; files that could not be opened keep none of the others from being done."""
+    try:
+        return do(day) or ExitCode.DONE
+    except UnreadFilesError as error:
+        warn(f"{day}: {error}")
+        return error.exit_code
 
 
 def _time_left(started: float, n_done: int, left: Sequence[Date]) -> str:

@@ -10,7 +10,9 @@ from typing import Final
 
 from churn_spark.config import LabelsConfig, LearningConfig
 from churn_spark.contracts.features.history import History
-from churn_spark.contracts.tables import SNAPSHOTS
+from churn_spark.contracts.places import AT_EDGE
+from churn_spark.contracts.tables import LOG_DATES, SNAPSHOTS
+from churn_spark.errors import InputError
 from churn_spark.features.log_dates import find_silent_dates
 from churn_spark.lakehouse.reads import read_log_days
 from churn_spark.lakehouse.tables import Lakehouse
@@ -82,6 +84,33 @@ def read_log_dates(lakehouse: Lakehouse, date: Date | None = None) -> LogDates:
     nights = {*lakehouse.partition_values(SNAPSHOTS, "as_of")} - failed
     silent = find_silent_dates(days, span)
     return LogDates(span, max({*nights, date or span.end}), failed, silent)
+
+
+def refuse_ahead(lakehouse: Lakehouse, log: LogDates, config: LearningConfig, date: Date) -> None:
+    """Keep a mistyped date from becoming that of a model: no night before it could use the model.
+
+    Raises:
+        InputError: if the date lies ahead of the log, and what is learnt depends on it.
+    """
+    last = end_with_edge(lakehouse, log)
+    if date > last and not config.is_lifetime:
+        raise InputError(
+            f"found the date {date} to train as of, expected {last} or an earlier one: the newest "
+            f"events are of {days_after(last, -1)}, and every night before {date} would refuse "
+            "the model. Correct the date, or load the events that are missing first"
+        )
+
+
+def end_with_edge(lakehouse: Lakehouse, log: LogDates) -> Date:
+    """The day after the newest one with events, few as they may be: a day that has only begun.
+
+    Days that don't follow on the log at once may be of a clock that is wrong.
+    """
+    at_edge = lakehouse.read_rows(LOG_DATES, {"place": [AT_EDGE]}, ["event_date"])
+    days, end = {*at_edge["event_date"]}, log.span.end
+    while end in days:
+        end = days_after(end, 1)
+    return end
 
 
 def training_dates(log: LogDates, config: LearningConfig, date: Date) -> list[Date]:

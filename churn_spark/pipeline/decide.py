@@ -28,8 +28,8 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidence
-from churn_spark.monitoring.policy.history import Entry, first_state, standing_on
-from churn_spark.monitoring.policy.policy import decide
+from churn_spark.monitoring.policy.history import Entry, standing_on
+from churn_spark.monitoring.policy.policy import decide, start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.pipeline import snapshots, train
@@ -255,7 +255,7 @@ def decide_challenger(
 
 def record_first(night: Night, version: str, policy: PolicyConfig) -> Entry:
     """The decision that the first model is champion: what all later decisions stand on."""
-    state = first_state(night.registered, policy, night.date)
+    state = start_policy(version, night.date, policy)
     decision = Decision(night.date, "promote", "first", "there was no model before", version)
     return Entry(0, decision, None, None, state, policy)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date as Date
 
-from churn_spark.config import NightConfig
+from churn_spark.config import LearningConfig, NightConfig
 from churn_spark.config.privacy import require_privacy_key
 from churn_spark.contracts.tables import DATA_CHECKS, DECISIONS
 from churn_spark.errors import TooFewCancelsError
@@ -92,8 +92,8 @@ def run(
         location: folder, file or glob of the logs; `ingest.events` where none is given.
 
     Raises:
-        InputError: if there is no file, or no event before the date; and after all is done, if
-            a file could not be opened.
+        InputError: if there is no file, or no event before the date.
+        UnreadFilesError: after all is done, if a file could not be opened.
         ConfigError: if the key of pseudonyms is missing; nothing is written then.
         OtherIdsError: if the events keep user ids in another way than is configured.
         OtherModelError: if the label describes the past, or the champion has learnt what came
@@ -149,7 +149,7 @@ def judge(
             something else than is configured.
     """
     date, is_first = night.date, night.is_first
-    vacancy = None if is_first else find_vacancy(registry, night, config.learning)
+    vacancy = find_vacancy(registry, night, config.learning) if night.champion else None
     train_dates = training_dates(night.log, config.learning, date) if is_first else []
     snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log)
     checks = check_data.check_night(lakehouse, registry, night, config.checks)
@@ -193,11 +193,30 @@ def train_first(
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
     date, learning = night.date, config.learning
-    version = train.resume(lakehouse, registry, date, learning)
-    version = version or train.train(lakehouse, registry, date, learning, night.log)
-    night = replace(night, registered=registry.state())
+    version = find_first(lakehouse, registry, night, learning)
+    version = version or train.resume(lakehouse, registry, date, learning)
+    if version is None:
+        # Beside a champion it waits for no other night: the decision puts it in charge.
+        waits = night.registered.champion is None
+        version = train.train(lakehouse, registry, date, learning, night.log, waits=waits)
     first = record_first(night, version, config.policy)
-    return store_decisions(lakehouse, night, date, [first])
+    night = store_decisions(lakehouse, night, date, [first])
+    return settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
+
+
+def find_first(
+    lakehouse: Lakehouse, registry: ModelRegistry, night: Night, config: LearningConfig
+) -> str | None:
+    """The champion that the first night finds and writes down; none where it has to train one.
+
+    It was trained by hand as of the same date, or by this night before it was interrupted. Where
+    events have come since, the night trains again, as one that was not interrupted would have.
+    """
+    version = night.registered.champion
+    if version is None or night.is_decided_later:
+        return version
+    is_outdated = train.is_outdated(lakehouse, registry, version, night.date, config)
+    return None if is_outdated else version
 
 
 def leave_out(lakehouse: Lakehouse, night: Night, error: TooFewCancelsError) -> None:

@@ -21,7 +21,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
-from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
+from churn_spark.pipeline.dates import LogDates, read_log_dates, refuse_ahead, training_dates
 from churn_spark.pipeline.fit import announce, fit, register, training_key
 from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.publish import publish
@@ -59,11 +59,15 @@ def run(
         waits: for the next night to judge it; false where this one does.
 
     Raises:
+        InputError: if the date lies ahead of the log.
         MissingTableError: if no events were loaded yet.
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
     USE_CASE.check_inputs(lakehouse)
     log = log or read_log_dates(lakehouse, date)
+    if waits:
+        # A night's own date has passed its checks.
+        refuse_ahead(lakehouse, log, config, date)
     if dates := training_dates(log, config, date):
         snapshots.run_stale(lakehouse, dates, config, log)
     return train(lakehouse, registry, date, config, log, waits=waits)
@@ -121,3 +125,13 @@ def resume(
         registry.assign_alias(version)
     publish(lakehouse, registry)
     return version
+
+
+def is_outdated(
+    lakehouse: Lakehouse, registry: ModelRegistry, version: str, date: Date, config: LearningConfig
+) -> bool:
+    """Whether a version was trained as it would be on the date now, but on other data."""
+    trained, key = registry.trained_on(version), training_key(lakehouse, date, config)
+    settings = ("as_of", "configuration", "definitions")
+    is_same = all(trained.get(name) == key[name] for name in settings)
+    return is_same and any(trained.get(name) != value for name, value in key.items())

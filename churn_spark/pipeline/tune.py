@@ -36,7 +36,7 @@ from churn_spark.models.search.tuning import (
 )
 from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
-from churn_spark.pipeline.dates import read_log_dates, training_dates
+from churn_spark.pipeline.dates import read_log_dates, refuse_ahead, training_dates
 from churn_spark.pipeline.fit import announce, fit, register
 from churn_spark.pipeline.training_data import TrainingData, label_snapshots, prepare
 from churn_spark.pipeline.tune_tables import show_trials
@@ -70,6 +70,7 @@ def run(
     """Run the trials that are left, choose, and register a challenger if one is better.
 
     Raises:
+        InputError: if the date lies ahead of the log.
         MissingTableError: if no events were loaded yet.
         TooFewDatesError: if the dates can't be parted into train and test dates.
         TooFewCancelsError: if there is too little to learn from or to test on.
@@ -77,6 +78,7 @@ def run(
     """
     USE_CASE.check_inputs(lakehouse)
     log = read_log_dates(lakehouse, date)
+    refuse_ahead(lakehouse, log, config, date)
     known = training_dates(log, config, date)
     dates = split_dates(known, config.labels.horizon, tuning.n_dates)
     snapshots.run_stale(lakehouse, known, config, log)

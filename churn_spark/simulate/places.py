@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from churn_spark.simulate.blocks import events_path, profiles_path
 from churn_spark.simulate.contacts import contacts_file
@@ -15,6 +18,10 @@ from churn_spark.simulate.states import state_file
 from churn_spark.simulate.truth import planned_truth, truth_file
 from churn_spark.simulate.truth_contacts import CONTACTED
 from churn_spark.simulate.twins import twins_file
+
+_DATE: Final = r"(\d{4}-\d\d-\d\d)/"
+_OF_DAY: Final = re.compile(rf"^(?:events/|truth/offers/offered_on=){_DATE}")
+_AT_END_OF_DAY: Final = re.compile(rf"^(?:world/|truth/\w+/as_of=){_DATE}")
 
 
 def settings_file(out: Path) -> Path:
@@ -50,3 +57,24 @@ def planned_files(
         *(state_file(folder, n) for folder in states for n in blocks),
         *(path(work, n) for path in (events_path, profiles_path) for n in blocks),
     ]
+
+
+def later_files(own: Iterable[Path], out: Path, end: date) -> list[Path]:
+    """The files of days at or after an end, and of dates after it.
+
+    The states of the world come first: where a run is cut off between two deletions, no state
+    stands whose days are gone.
+
+    Args:
+        own: files of the world in `out`.
+        out: its folder.
+        end: the day after the last one that it is to have.
+    """
+    later = []
+    for path in own:
+        name, last = path.relative_to(out).as_posix(), end.isoformat()
+        of_day, at_end = _OF_DAY.match(name), _AT_END_OF_DAY.match(name)
+        if (of_day and of_day[1] >= last) or (at_end and at_end[1] > last):
+            later.append(path)
+    states = out / "world"
+    return sorted(later, key=lambda path: (states not in path.parents, path))

@@ -26,7 +26,7 @@ from churn_spark.simulate.own_files import (
     settle,
     temporary_of,
 )
-from churn_spark.simulate.places import planned_files, settings_file, state_folder
+from churn_spark.simulate.places import later_files, planned_files, settings_file, state_folder
 from churn_spark.simulate.population import count_blocks
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.treatment import Treated
@@ -168,7 +168,7 @@ def continue_log(
     """Simulate further days of a world, as if it had been simulated in one go.
 
     The states of the world at the begin and at the end of the last period are kept, so the
-    last period can be simulated again.
+    last period can be simulated again. With fewer days than before, the others are deleted.
 
     Args:
         out: folder of the world.
@@ -205,6 +205,8 @@ def _simulate(
     work = out / WORK
     own = claim(out, planned_files(settings, period, out, bool(contacts)))
     remove([path for path in own if work in path.parents], out)
+    # The last period again, with fewer days: what the days after it held is of another run.
+    remove(later_files(own, out, period.end), out)
     work.mkdir(exist_ok=True)
     blocks = list(range(count_blocks(settings)))
     facts = run(partial(simulate_block, settings, period, out, work, source, contacts), blocks)

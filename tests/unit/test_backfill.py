@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import SESSION_DAYS
-from churn_spark.errors import ExitCode
+from churn_spark.errors import ExitCode, InputError, UnreadFilesError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import backfill
 from churn_spark.pipeline.context import JobContext
@@ -39,12 +39,15 @@ class Deeds:
 
     dies_at: date | None = None
     codes: dict[date, ExitCode] = field(default_factory=dict)
+    unread: Sequence[date] = ()
     done: list[date] = field(default_factory=list)
 
     def __call__(self, day: date) -> ExitCode | None:
         if day == self.dies_at:
             raise Killed
         self.done.append(day)
+        if day in self.unread:
+            raise UnreadFilesError("found 1 listed file that could not be opened")
         return self.codes.get(day)
 
 
@@ -118,6 +121,49 @@ def test_run_that_was_killed_is_gone_on_with_by_the_same_command_alone(
     again = Deeds()
     run(lakehouse, again, "a")
     assert again.done == [FIRST, SECOND, THIRD]
+
+
+@pytest.mark.parametrize(
+    ("others", "worst"),
+    [
+        (ExitCode.DONE, ExitCode.MISTAKE),
+        (ExitCode.ALERT, ExitCode.MISTAKE),
+        (ExitCode.RETRAINING_ASKED, ExitCode.MISTAKE),
+        (ExitCode.HELD, ExitCode.HELD),
+    ],
+)
+def test_file_that_can_not_be_opened_keeps_no_later_date_from_being_done(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str], others: ExitCode, worst: ExitCode
+) -> None:
+    deeds = Deeds(codes={THIRD: others}, unread=[FIRST, SECOND])
+    assert run(lakehouse, deeds) == worst
+    assert deeds.done == [FIRST, SECOND, THIRD]
+    told = capsys.readouterr().err.splitlines()
+    expected = "found 1 listed file that could not be opened"
+    assert told == [f"warning: {day}: {expected}" for day in (FIRST, SECOND)]
+
+
+def test_date_whose_files_could_not_be_opened_counts_as_done_after_a_kill(
+    lakehouse: Lakehouse,
+) -> None:
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(THIRD, unread=[FIRST]))
+    again = Deeds()
+    assert run(lakehouse, again) == ExitCode.MISTAKE
+    assert again.done == [THIRD]
+
+
+def test_any_other_wrong_input_ends_the_run_at_its_date(lakehouse: Lakehouse) -> None:
+    done = []
+
+    def refuse_second(day: date) -> None:
+        if day == SECOND:
+            raise InputError("found no event")
+        done.append(day)
+
+    with pytest.raises(InputError, match="found no event"):
+        backfill.run(lakehouse, "nightly", [FIRST, SECOND, THIRD], "", refuse_second, is_noted=True)
+    assert done == [FIRST]
 
 
 def test_run_begins_anew_when_the_log_has_changed(

@@ -86,23 +86,31 @@ def test_tables_made_of_events_are_those_of_a_log_without_the_user(
         assert there == expected, spec.path
 
 
+def kind_of(path: str) -> str:
+    """What a file of the lakehouse is: rows of a table, its log, or one beside the tables."""
+    if path.startswith(("lists/", "reports/")):
+        return "file"
+    return "log" if "/_delta_log/" in path else "rows"
+
+
 @pytest.mark.parametrize(
-    ("owner", "name"),
+    ("owner", "name", "kinds"),
     [
-        (LocalLakehouse, "delete_rows"),
-        (erase_user, "forget_history"),
-        (erase_user, "clean_user_files"),
-        (LocalFiles, "delete"),
-        (history, "_is_needed"),
+        (LocalLakehouse, "delete_rows", {"rows"}),
+        (erase_user, "forget_history", {"rows", "log"}),
+        (erase_user, "clean_user_files", {"file"}),
+        (LocalFiles, "delete", {"rows", "log", "file"}),
+        (history, "_is_needed", {"log"}),
     ],
 )
 def test_search_finds_the_user_where_one_place_is_left_out(
-    filled: Place, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+    filled: Place, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, kinds: set[str]
 ) -> None:
     monkeypatch.setattr(owner, name, lambda *_: True)
-    with suppress(Exception):
-        filled.erase(GONE)
-    assert filled.left()
+    filled.erase(GONE)
+    # Everything else is gone, so the erasure has come to its end.
+    assert {kind_of(path) for paths in filled.left().values() for path in paths} == kinds
+    assert filled.lakehouse.count_rows(ERASURES)
 
 
 @contextmanager

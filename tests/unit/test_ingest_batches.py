@@ -20,7 +20,7 @@ from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, open_local
 
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE
-from churn_spark.errors import InputError, LostTableError, OldTableError
+from churn_spark.errors import LostTableError, OldTableError, UnreadFilesError
 from churn_spark.events.block import hash_line
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse import commits, native_rows, native_sources
@@ -427,7 +427,7 @@ def test_file_that_vanishes_is_named_and_read_when_it_is_back(
     with monkeypatch.context() as patched:
         patched.setattr(ingest, "list_location", lambda *_: listed)
         summary = load()
-    with pytest.raises(InputError, match=r"found 1 listed file .*a\.json .* bring them back"):
+    with pytest.raises(UnreadFilesError, match=r"found 1 listed file .*a\.json .* bring them back"):
         summary.require_all_read()
     assert users_of(lakehouse) == ["2"]
     (logs.parent / "a.json").rename(path)
@@ -461,7 +461,7 @@ def test_file_that_its_store_refuses_is_named_and_all_else_is_loaded(
             summary = load()
             assert (summary.lines["accepted"], summary.changed) == (n_loaded, [])
             with pytest.raises(
-                InputError, match=r"found 1 listed file .*json \(AWS Error ACCESS_D"
+                UnreadFilesError, match=r"found 1 listed file .*json \(AWS Error ACCESS_D"
             ):
                 summary.require_all_read()
     load().require_all_read()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 import httpx
@@ -175,13 +174,17 @@ def test_codes_beyond_their_dictionary_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET])
-def test_damaged_body_is_refused_whatever_byte_is_wrong(kind: str) -> None:
+def test_body_with_a_wrong_byte_is_refused_or_has_its_rows(kind: str) -> None:
+    """A letter of a name, a digit or padding may be wrong unnoticed; most bytes hold the rest."""
     table = pa.table({"num_sessions": [1.0, 2.0], "os": ["Mac", "Linux"], "user_id": ["a", "b"]})
     body = arrow(table, compression="zstd") if kind == ARROW else parquet(table)
-    rng = np.random.default_rng(0)
-    for at in rng.integers(0, len(body), 400).tolist():
+    rng, n_refused, places = np.random.default_rng(0), 0, 400
+    for at in rng.integers(0, len(body), places).tolist():
         damaged = bytearray(body)
         damaged[at] = int(rng.integers(256))
         # Another error would be a 500.
-        with suppress(RequestError):
-            read_batch(bytes(damaged), kind, BatchLimits(100))
+        try:
+            assert len(read_batch(bytes(damaged), kind, BatchLimits(100)).rows) == 2
+        except RequestError:
+            n_refused += 1
+    assert n_refused >= places // 2

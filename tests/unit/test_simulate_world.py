@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from churn_spark.errors import InputError
 from churn_spark.simulate import population, world
+from churn_spark.simulate.probabilities import write_probabilities
 from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.world import continue_log, run_here, simulate_log
 from jobs.simulate_events import app
@@ -61,6 +63,45 @@ def test_last_days_are_the_same_when_simulated_again(tmp_path: Path) -> None:
     before = bytes_of(tmp_path)
     assert continue_log(tmp_path, next_days) == first
     assert bytes_of(tmp_path) == before
+
+
+CAMPAIGN = Period(START + timedelta(days=27), 3)
+"""Has the first campaign of a degrading world on its second day."""
+
+
+@pytest.mark.parametrize("cut_off", ["nowhere", "while it deletes", "while it writes"])
+def test_last_period_again_with_fewer_days_leaves_none_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_off: str
+) -> None:
+    for name in ("short", "again"):
+        simulate_log(replace(RICH, users=20, days=27), tmp_path / name)
+    short = replace(CAMPAIGN, days=1)
+    expected = continue_log(tmp_path / "short", short)
+    continue_log(tmp_path / "again", CAMPAIGN)
+    write_probabilities(tmp_path / "again", CAMPAIGN.end, 14, 1)
+    remove = world.remove
+
+    def give_up(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    def delete_two(paths: Iterable[Path], out: Path) -> None:
+        remove([*paths][:2], out)
+        if len([*paths]) > 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        if cut_off == "while it deletes":
+            patched.setattr(world, "remove", delete_two)
+        elif cut_off == "while it writes":
+            patched.setattr(world, "write_day", give_up)
+        continue_log(tmp_path / "again", short)
+    if cut_off != "nowhere":
+        # Nothing goes on from a state whose days may be gone.
+        assert not world.state_folder(tmp_path / "again", CAMPAIGN.end).exists()
+        assert world.log_end(tmp_path / "again") == short.first
+    found = continue_log(tmp_path / "again", short)
+    assert replace(found, folder=expected.folder) == expected
+    assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "short")
 
 
 def test_interrupted_run_ends_in_the_same_bytes_when_run_again(
