@@ -140,7 +140,7 @@ bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY
 	@"$(PY)" -m bench.speed $(if $(ONLY),--only $(ONLY))
 
 .PHONY: bench-cluster
-bench-cluster: setup ## A first night of 1.3 GB on a cluster of one worker, and of two (10 min, 6 GB)
+bench-cluster: setup ## A first night of 1.4 GB on a cluster of one worker, and of two (10 min, 6 GB)
 	@"$(PY)" -m bench.cluster_speed
 
 .PHONY: bench-smoke

@@ -1,4 +1,4 @@
-"""A first night of a 1.3 GB log on a standalone cluster: one worker with one core, then two.
+"""A first night of a 1.4 GB log on a standalone cluster: one worker with one core, then two.
 
     python -m bench.cluster_speed [--users N] [--repeat N] [--work DIR]
 
@@ -45,7 +45,7 @@ console = Console(width=110)
 
 @judged
 def main(
-    users: Annotated[int, typer.Option(help="Of the simulated log; 2,630 make 1.3 GB.")] = 2630,
+    users: Annotated[int, typer.Option(help="Of the simulated log; 2,630 make 1.4 GB.")] = 2630,
     repeat: Annotated[int, typer.Option(min=1, help="The best of so many nights counts.")] = 2,
     work: Annotated[Path | None, typer.Option(help="Folder to work in; a temporary one.")] = None,
     score_by_executors: Annotated[

@@ -2,9 +2,10 @@
 
 The filter of the simulator's own rules: of every user the chance of each state of interest, own
 pace and own tendency to fade, given when they came, when their bills come and what their pages
-tell of the kind of listener. No model of that log can forecast better on average. Two things are
-approximate: of offers, which no log shows, only the mean is known, and silence of half an hour to
-an hour is part of a visit.
+tell of the kind of listener. Were all of that exact, no model of the log could forecast better on
+average. Three things are approximate: of offers, which no log shows, only the mean is known;
+silence of half an hour to an hour is part of a visit; and the kind of listener is what the
+product's own inference says, told the true page chances.
 """
 
 from __future__ import annotations

@@ -132,12 +132,19 @@ class KilledNights:
         tried = decisions[decisions["rule"] == "challenger"]
         return [f"version {row.version}: {row.kind}" for row in tried.itertuples()]
 
-    def _registry(self) -> Iterator[str]:
+    def n_versions(self) -> int:
+        """How many versions of the model are in the registry."""
+        name = load_config().registry.model_name
+        return len(self._client().search_model_versions(f"name = '{name}'"))
+
+    def _client(self) -> MlflowClient:
         # The file is another one each time it was put back: no connection to it may be kept.
         os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
         uri = f"sqlite:///{self.lakehouse}/mlflow/mlflow.db"
-        client = MlflowClient(uri, uri)
-        config = load_config().registry
+        return MlflowClient(uri, uri)
+
+    def _registry(self) -> Iterator[str]:
+        client, config = self._client(), load_config().registry
         model = client.get_registered_model(config.model_name)
         yield f"aliases {sorted(model.aliases.items())} tags {sorted(model.tags.items())}"
         versions = client.search_model_versions(f"name = '{config.model_name}'")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ _WRONG_YEARS: Final = (-4, -2, 2, 13)
 
 Line = tuple[int, bytes]
 """When it comes in, milliseconds since the epoch, and its bytes."""
+Record = dict[str, Any]
+"""What a line says."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,23 @@ def disturb(lines: Iterable[bytes], start: date, seed: int) -> LiveLog:
             come.append((moment + rng.randrange(HOUR, 3 * MILLIS_PER_DAY), sent))
             n_twice += 1
     return LiveLog(sorted(come), n_late, n_twice, len(weeks))
+
+
+def accept(lines: Iterable[bytes], anonymous_user_ids: Collection[str]) -> list[Record]:
+    """The records that an ingest has to accept: those of known users."""
+    records = map(json.loads, lines)
+    nobody = {"", *anonymous_user_ids}
+    return [one for one in records if str(one.get("userId") or "").strip() not in nobody]
+
+
+def count_by_date(records: Iterable[Record]) -> Counter[date]:
+    """How many records there are of each UTC date."""
+    return Counter(datetime.fromtimestamp(one["ts"] / 1000, UTC).date() for one in records)
+
+
+def take_once(records: Iterable[Record]) -> Iterator[Record]:
+    """Of records that say the same, one."""
+    yield from {json.dumps(one, sort_keys=True): one for one in records}.values()
 
 
 def mornings(first: date, n_nights: int) -> list[date]:

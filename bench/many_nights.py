@@ -18,15 +18,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
 from bench.measured_night import MeasuredNight
 from bench.processes import run_watched
+from bench.promises import holds, judged
 from churn_spark.simulate.settings import SimulationSettings
 
 _DAYS: Final = SimulationSettings().days
@@ -36,6 +38,9 @@ _AROUND: Final = 3
 _GROWTH: Final = "1.0"
 """Of the users, in a year: as many as leave, so that nights are alike."""
 _COMPARED: Final = (10, 100, 365)
+_MOST: Final = 1.2
+"""Times as much as the tenth night the last one may cost."""
+console = Console(highlight=False, soft_wrap=True)
 TINY: Final = (
     "training.min_cancels=2",
     "training.min_validation_cancels=1",
@@ -105,6 +110,23 @@ def cheapest(nights: dict[int, MeasuredNight], around: range) -> float:
     return float(min(nights[night].total("cpu_s") for night in around))
 
 
+def say_costs(users: int, costs: Mapping[int, float]) -> None:
+    """Print what nights took, by their number, and hold the last one against the first.
+
+    A night alone is compared with itself, which is no success.
+    """
+    nights = sorted(costs.items())
+    (tenth, usual), (last, cost) = nights[0], nights[-1]
+    for night, seconds in nights:
+        console.print(
+            f"{users:,} users: night {night} took {seconds:.1f} CPU-seconds, "
+            f"{seconds / usual:.2f} times as much as night {tenth}"
+        )
+    is_cheap = last > tenth and cost <= _MOST * usual
+    console.print(f"At most {_MOST} times night {tenth}: {holds(is_cheap)}")
+
+
+@judged
 def main(
     users: Annotated[int, typer.Option(help="Of the log.")] = 2_250,
     nights: Annotated[int, typer.Option(help="With the first.")] = 64,
@@ -123,13 +145,7 @@ def main(
         run_watched("jobs.simulate_events", "--out", world, *sizes)
         measured = arounds if tiny else [range(nights)]
         found = live(Path(folder), nights, measured, TINY if tiny else ())
-    tenth = cheapest(found, arounds[0])
-    for around in arounds:
-        cost = cheapest(found, around)
-        typer.echo(
-            f"{users:,} users: night {around.start + _AROUND} took {cost:.1f} CPU-seconds, "
-            f"{cost / tenth:.2f} times as much as night {arounds[0].start + _AROUND}"
-        )
+    say_costs(users, {around.start + _AROUND: cheapest(found, around) for around in arounds})
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     python -m bench.night_pairs [--pairs N] [--seed N]
 
 Each night is a process of its own, on one small lakehouse, and waits for the other. Two of a pair
-are of one date, or of two dates in either order; in every fourth pair the one that came first is
-killed without warning, and the other has to notice. Afterwards tables, registry and published
-champion are compared with those that the two leave one after the other, in the order in which they
-got the lock. What one command over both dates leaves is compared, too.
+are of one date, or of two dates in either order. In every fourth pair one of the nights is a week
+after the first training, and so trains a challenger. In every fourth, too, the night that came
+first is killed without warning, and the other has to notice. Afterwards tables, registry and
+published champion are compared with those that the two leave one after the other, in the order in
+which they got the lock. What one command over two dates leaves is compared, too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Annotated, Final
 
 import typer
 from obstore.store import LocalStore
+from rich.console import Console
 
 from bench.killed_night import LIGHT
 from bench.kills import KilledNights, differences_of
@@ -34,12 +36,14 @@ from churn_spark.lakehouse.lock_store import ConditionalStore
 from churn_spark.lakehouse.lock_tenure import find_tenure
 
 _WAIT_MINUTES: Final = 30
-_KILLED_EVERY: Final = 4
+_EVERY: Final = 4
+"""Of so many pairs one trains a challenger, and in one a night is killed."""
+console = Console(highlight=False, soft_wrap=True)
 
 Night = subprocess.Popen[str]
 """A night that is being lived, in a process group of its own."""
-Death = Callable[[Night, Night], Night]
-"""Kills one of two nights, and gives it."""
+Death = Callable[[Night, Night], Night | None]
+"""Kills one of two nights, and gives it; none where it had ended before."""
 
 
 @dataclass
@@ -50,22 +54,22 @@ class NightPairs:
         world: the log and the lakehouse.
         live: how nights are lived that have no other beside them; in processes of their own,
             where nothing is given.
-        usual_s: seconds of one of those nights.
+        usual_s: date -> seconds of its night when nothing is beside it.
         left: dates in the order in which their nights had the lock -> what they leave.
     """
 
     world: KilledNights
     live: Callable[[date], None] | None = None
-    usual_s: float = field(default=0.0, init=False)
+    usual_s: dict[date, float] = field(default_factory=dict, init=False)
     left: dict[tuple[date, ...], dict[str, str]] = field(default_factory=dict, init=False)
 
     def prepare(self) -> None:
-        """Live the first night, which trains, and bring the files of two more days."""
+        """Live the first night, which trains, and bring the files of the week after it."""
         self.world.simulate()
         first = self.world.nights[0]
         self.world.deliver(first)
         self._live(first)
-        self.world.deliver(self.dates[1])
+        self.world.deliver(self.due)
         self.world.keep()
 
     @property
@@ -74,6 +78,11 @@ class NightPairs:
         first = self.world.nights[0]
         return first + timedelta(days=1), first + timedelta(days=2)
 
+    @property
+    def due(self) -> date:
+        """A night a week after the first one: it trains a challenger."""
+        return self.world.nights[1]
+
     def expected(self, order: tuple[date, ...]) -> dict[str, str]:
         """What the nights leave one after the other."""
         if order not in self.left:
@@ -81,7 +90,7 @@ class NightPairs:
             for n, night in enumerate(order, 1):
                 began = time.monotonic()
                 self._live(night)
-                self.usual_s = time.monotonic() - began
+                self.usual_s.setdefault(night, time.monotonic() - began)
                 self.left[order[:n]] = self.world.content()
         return self.left[order]
 
@@ -99,10 +108,16 @@ class NightPairs:
         # Whoever had the lock last was the later one, whichever was started first.
         if self.holder() != second.pid:
             order = order[::-1]
-        return differences_of(self.expected(order), self.world.content())
+        return self._compare(order)
 
-    def differences_of_killed(self, night: date, offset_s: float, kill: Death) -> list[str]:
-        """Live a night twice at once, of which one is killed, and name what isn't as by one."""
+    def differences_of_killed(
+        self, night: date, offset_s: float, kill: Death
+    ) -> tuple[bool, list[str]]:
+        """Live a night twice at once, of which one is killed.
+
+        Returns:
+            Whether it was alive when it was to be killed, and what isn't as by one night.
+        """
         both = self._begin_both((night, night), offset_s)
         killed = kill(*both)
         for process in both:
@@ -110,7 +125,7 @@ class NightPairs:
                 process.communicate()
             else:
                 self._end(process)
-        return differences_of(self.expected((night,)), self.world.content())
+        return killed is not None, self._compare((night,))
 
     def holder(self) -> int | None:
         """The process that has or had the lock last."""
@@ -122,7 +137,13 @@ class NightPairs:
         self.world.restore()
         first, last = map(str, self.dates)
         self._end(self._start("--from", first, "--to", last))
-        return differences_of(self.expected(self.dates), self.world.content())
+        return self._compare(self.dates)
+
+    def _compare(self, order: tuple[date, ...]) -> list[str]:
+        """Name what isn't as nights leave it one after the other, a missing challenger too."""
+        n_versions, found = self.world.n_versions(), self.world.content()
+        missing = ["version 2"] if self.due in order and n_versions < 2 else []
+        return missing + differences_of(self.expected(order), found)
 
     def _live(self, night: date) -> None:
         if self.live:
@@ -162,43 +183,88 @@ class NightPairs:
             raise SystemExit(f"a night ended with {process.returncode}:\n{error}")
 
 
-def kill(night: Night) -> Night:
-    """Kill a night and the JVM below it."""
+def kill(night: Night) -> Night | None:
+    """Kill a night and the JVM below it; gives none where it has ended."""
+    if night.poll() is not None:
+        return None
     os.killpg(night.pid, signal.SIGKILL)
     return night
 
 
-def try_pair(pairs: NightPairs, chance: random.Random, is_killed: bool) -> tuple[str, list[str]]:
-    """Live a pair as chance will have it; gives what it was, and what was different."""
+@dataclass(frozen=True)
+class Pair:
+    """What came of two nights started at once.
+
+    Attributes:
+        what: it was, in words.
+        different: names of what isn't as by one night after the other.
+        is_challenged: whether one of them had to train a challenger.
+        is_killed: whether one of them was killed while it was alive.
+    """
+
+    what: str
+    different: list[str]
+    is_challenged: bool
+    is_killed: bool = False
+
+
+def try_pair(pairs: NightPairs, chance: random.Random, number: int) -> Pair:
+    """Live a pair as chance will have it; its number says whether it trains, or dies."""
     day, next_day = pairs.dates
-    offset_s = chance.uniform(0, pairs.usual_s)
-    killed_after_s = chance.uniform(0, pairs.usual_s)
-    if is_killed:
-        begun_s = min(offset_s, killed_after_s)
-
-        def kill_first(first: Night, _: Night) -> Night:
-            time.sleep(killed_after_s - begun_s)
-            return kill(first)
-
-        what = f"{day} twice, {begun_s:.1f} s apart, the first killed after {killed_after_s:.1f} s"
-        return what, pairs.differences_of_killed(day, begun_s, kill_first)
-    nights = chance.choice([(day, day), (day, next_day), (next_day, day)])
+    if number % _EVERY == 0:
+        return _try_killed_pair(pairs, chance)
+    is_challenged = number % _EVERY == 1
+    other = pairs.due if is_challenged else next_day
+    twice = other if is_challenged else day
+    nights = chance.choice([(twice, twice), (day, other), (other, day)])
+    offset_s = chance.uniform(0, pairs.usual_s[nights[0]])
     what = f"{' and '.join(map(str, nights))}, {offset_s:.1f} s apart"
-    return what, pairs.differences(nights, offset_s)
+    return Pair(what, pairs.differences(nights, offset_s), is_challenged)
 
 
-def try_pairs(work: Path, n_pairs: int, seed: int) -> list[str]:
-    """Live so many pairs, tell of each, and name all that was different."""
+def _try_killed_pair(pairs: NightPairs, chance: random.Random) -> Pair:
+    """Live a night twice at once and kill the one that came first."""
+    night = pairs.dates[0]
+    killed_after_s = chance.uniform(0, pairs.usual_s[night])
+    offset_s = chance.uniform(0, killed_after_s)
+
+    def kill_first(first: Night, _: Night) -> Night | None:
+        time.sleep(killed_after_s - offset_s)
+        return kill(first)
+
+    is_killed, different = pairs.differences_of_killed(night, offset_s, kill_first)
+    end = f"killed after {killed_after_s:.1f} s" if is_killed else "which had ended by itself"
+    what = f"{night} twice, {offset_s:.1f} s apart, the first {end}"
+    return Pair(what, different, is_challenged=False, is_killed=is_killed)
+
+
+def try_pairs(work: Path, n_pairs: int, seed: int) -> list[Pair]:
+    """Live two nights by one command and then so many pairs, and tell of each."""
     pairs = NightPairs(KilledNights(work))
     pairs.prepare()
-    pairs.expected(pairs.dates)
-    different = [f"both by one command: {name}" for name in pairs.differences_of_range()]
-    chance = random.Random(seed)
-    for n in range(1, n_pairs + 1):
-        what, found = try_pair(pairs, chance, is_killed=n % _KILLED_EVERY == 0)
-        different += [f"pair {n}: {name}" for name in found]
-        typer.echo(f"{n}: {what}: {found or 'nothing differs'}")
-    return different
+    for order in (pairs.dates, (pairs.due,)):
+        pairs.expected(order)
+    by_range = Pair("both by one command", pairs.differences_of_range(), is_challenged=False)
+    chance, tried = random.Random(seed), [by_range]
+    for number in range(1, n_pairs + 1):
+        tried.append(try_pair(pairs, chance, number))
+        typer.echo(f"{number}: {tried[-1].what}: {tried[-1].different or 'nothing differs'}")
+    return tried
+
+
+def say_pairs(tried: Sequence[Pair], n_pairs: int) -> None:
+    """Print what came of all pairs; none at all, or none of a kind that was due, is no success."""
+    n_challenged = sum(one.is_challenged for one in tried)
+    n_killed = sum(one.is_killed for one in tried)
+    is_tried = n_challenged > 0 and (n_killed > 0 or n_pairs < _EVERY)
+    different = [one for one in tried if one.different]
+    for one in different:
+        console.print(f"{one.what}: {', '.join(one.different)}")
+    console.print(
+        f"{n_pairs} pairs of nights started at once, {n_challenged} with a challenger trained, "
+        f"{n_killed} with a night killed: the same tables, registry and champion as one after the "
+        f"other: {holds(is_tried and not different)}"
+    )
 
 
 @judged
@@ -209,11 +275,7 @@ def main(
 ) -> None:
     """Start two nights at once, again and again, and say whether anything is different."""
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
-        different = try_pairs(Path(folder), pairs, seed)
-    typer.echo(
-        f"{pairs} pairs of nights started at once: the same tables, registry and champion as one "
-        f"after the other: {holds(not different)}"
-    )
+        say_pairs(try_pairs(Path(folder), pairs, seed), pairs)
 
 
 if __name__ == "__main__":

@@ -12,21 +12,24 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
 from bench.delivered_log import DeliveredLog, simulate, split
-from bench.promises import choose_sections
+from bench.promises import choose_sections, holds, judged
 from bench.speed_page import Size, describe, draw, update_page
-from bench.speed_run import Run, run_nights
+from bench.speed_run import PIPELINE, Run, run_nights
 
 SECTIONS: Final = ("mini", "small", "full")
 USERS: Final = {"mini": 226, "small": 2_250, "full": 22_277}
 PAGE: Final = Path(__file__).parents[1] / "docs" / "speed.md"
 _SAMPLE: Final = "customer_churn_mini.json.gz"
+console = Console(highlight=False, soft_wrap=True)
 
 
 def make_log(section: str, work: Path) -> tuple[str, DeliveredLog]:
@@ -48,6 +51,17 @@ def describe_machine() -> str:
     )
 
 
+def say_features(section: str, runs: Sequence[Run]) -> None:
+    """Print of every other one whether its features are ours."""
+    for run in runs:
+        if run.who != PIPELINE:
+            console.print(
+                f"{section}: the features of {run.who}, {run.night}, are ours: "
+                f"{holds(not run.differences)}"
+            )
+
+
+@judged
 def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(SECTIONS)}; all if none.")
@@ -72,6 +86,7 @@ def main(
                     f"{section}: {run.who}, {run.night}: {run.wall_s:.1f} s, "
                     f"{run.cpu_s:.1f} CPU-seconds, {run.peak_mb:,.0f} MB {run.differences or ''}"
                 )
+            say_features(section, runs)
         finally:
             shutil.rmtree(folder)
     figures = describe(sizes, machine, f"make bench-speed{f' ONLY={only[0]}' if only else ''}")

@@ -165,7 +165,10 @@ def keeps_promises(kind: Kind, found: list[Found]) -> bool:
     )
     n_open = sum(one.learnt.is_better for one in found)
     if kind == "differ":
-        return bool(by_effect >= 0.6 * at_best and n_open >= 0.8 * len(found))
+        # Where nobody is left alone nothing is shown of who is.
+        n_alone = sum(not np.isnan(one.harmed) for one in found)
+        is_tried = n_alone >= 0.5 * len(found)
+        return bool(is_tried and by_effect >= 0.6 * at_best and n_open >= 0.8 * len(found))
     # The first sum is below the second by chance where the order by risk is the best; both are
     # nothing where no order is better. Unlike the product's interval this doesn't forgive more
     # where that one is wider.

@@ -1,4 +1,4 @@
-"""Simulated worlds loaded into lakehouses of their own, and what can be known of them."""
+"""Simulated worlds in lakehouses of their own, and what is said of them knowing their pages."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import simulate_log
 from churn_spark.timeline import Horizon
 
+PAGE_CHANCES, PERSONAS = "true page chances", "true personas"
+"""What the inference is told; names of what it then says."""
 _CERTAIN = -1e6
 _PRIOR_WEIGHT = 0.05
 
@@ -72,7 +74,11 @@ def load_world(spark: SparkSession, work: Path, settings: SimulationSettings) ->
 
 
 def true_classes(context: JobContext, world: World, fitted: BehaviourModel) -> BehaviourModel:
-    """The behaviour model with the chances that each persona really has, counted."""
+    """The behaviour model, told how often each persona really goes from page to page.
+
+    These chances are counted in the whole log; how often users come, the calendar and how long
+    sessions last stay as the model has fitted them.
+    """
     personas = context.spark.createDataFrame(
         read_truth(world.folder, "users").select(["user_id", "persona"]).to_pandas()
     )
@@ -107,15 +113,15 @@ def evidence_of(context: JobContext, rows: pd.DataFrame, model: BehaviourModel) 
     return build_evidence(users, context.lakehouse.read(TRANSITIONS), model).toPandas()
 
 
-def best_from_the_log(
+def told_the_truth(
     context: JobContext, world: World, rows: pd.DataFrame, fitted: BehaviourModel
 ) -> dict[str, NDArray[np.float64]]:
-    """What could be said of the rows of a date by who knows more than the log.
+    """What the product's own inference says of the rows of a date, told more than the log.
 
     Returns:
-        `true parameters`: knows what kinds of listeners there are, and infers from the log who
-        is which and how often they come: no model that reads the log alone can do better on
-        average. `true personas`: knows of each user which kind it is, infers the rate.
+        `PAGE_CHANCES`: told the true page chances of each kind of listener, it infers from the log
+        who is which and how often they come. `PERSONAS`: told besides which kind each user is, it
+        infers how often they come. Neither is a bound of what a model of the log can say.
     """
     model = true_classes(context, world, fitted)
     evidence = evidence_of(context, rows, model)
@@ -126,7 +132,7 @@ def best_from_the_log(
     labels = context.config.labels
     horizon = Horizon(labels.horizon_days, labels.gap_days)
     found = {}
-    for name, said in (("true parameters", evidence), ("true personas", known)):
+    for name, said in ((PAGE_CHANCES, evidence), (PERSONAS, known)):
         forecast = collect(build_forecasts(said[evidence.columns], model, horizon))
         merged = rows[["user_id"]].merge(forecast, on="user_id", how="left")
         found[name] = merged["behaviour_probability"].to_numpy()

@@ -40,7 +40,7 @@ def test_two_nights_at_once_leave_what_they_leave_one_after_the_other(
     scores = world.lakehouse / SCORES.path / "_delta_log"
     n_commits = len([*scores.iterdir()])
 
-    def kill_who_writes(*nights: Night) -> Night:
+    def kill_who_writes(*nights: Night) -> Night | None:
         """Once the scores have been written, the night whose turn it is; the other one waits."""
         while len([*scores.iterdir()]) == n_commits:
             assert [night.poll() for night in nights] == [None, None]
@@ -52,4 +52,6 @@ def test_two_nights_at_once_leave_what_they_leave_one_after_the_other(
     assert pairs.expected(pairs.dates)
     assert pairs.differences_of_range() == []
     assert pairs.differences((next_day, day), 0.5) == []
-    assert pairs.differences_of_killed(day, 0.5, kill_who_writes) == []
+    assert pairs.differences_of_killed(day, 0.5, kill_who_writes) == (True, [])
+    # One of these trains a challenger.
+    assert pairs.differences((pairs.due, day), 0.5) == []

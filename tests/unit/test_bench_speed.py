@@ -6,12 +6,14 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from bench import smoke
+from bench import many_nights, smoke, speed
 from bench.delivered_log import split
 from bench.measured_night import MeasuredNight, Step
 from bench.processes import CpuMeter
@@ -77,6 +79,38 @@ def test_page_holds_the_figures_between_its_marks(sizes: list[Size]) -> None:
     assert update_page(page, figures) == page
     with pytest.raises(ValueError, match="expected both"):
         update_page("no marks", figures)
+
+
+@pytest.mark.parametrize(("differences", "verdict"), [([], "holds"), (["os: 3 rows"], "FAILS")])
+def test_features_of_a_peer_must_be_ours(
+    differences: list[str], verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(record=True, width=200)
+    monkeypatch.setattr(speed, "console", console)
+    peer = replace(_run("DuckDB", 10), differences=differences)
+    speed.say_features("mini", [_run(PIPELINE, 30), peer])
+    said = f"mini: the features of DuckDB, first night, are ours: {verdict}\n"
+    assert console.export_text() == said
+
+
+@pytest.mark.parametrize(
+    ("costs", "verdict"),
+    [
+        ({10: 50.0, 100: 70.0, 365: 60.0}, "holds"),
+        ({10: 50.0, 365: 60.1}, "FAILS"),
+        ({10: 50.0}, "FAILS"),
+    ],
+)
+def test_last_nights_cost_no_more_than_a_fifth_above_the_tenth(
+    costs: dict[int, float], verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(record=True, width=200)
+    monkeypatch.setattr(many_nights, "console", console)
+    many_nights.say_costs(40, costs)
+    *rows, said = console.export_text().splitlines()
+    assert len(rows) == len(costs)
+    assert rows[0].endswith("night 10 took 50.0 CPU-seconds, 1.00 times as much as night 10")
+    assert said == f"At most 1.2 times night 10: {verdict}"
 
 
 def test_picture_is_the_same_for_the_same_figures(sizes: list[Size], tmp_path: Path) -> None:

@@ -74,9 +74,10 @@ def world(
     ("kind", "found", "is_kept"),
     [
         ("differ", world(2.5, 0.7, 2.6, opens=True, harmed=-4.0), True),
-        ("differ", world(2.5, 0.7, 2.6, opens=False), False),
+        ("differ", world(2.5, 0.7, 2.6, opens=True), False),
+        ("differ", world(2.5, 0.7, 2.6, opens=False, harmed=-4.0), False),
         ("differ", world(2.5, 0.7, 2.6, opens=True, harmed=0.1), False),
-        ("differ", world(1.2, 0.7, 2.6, opens=True), False),
+        ("differ", world(1.2, 0.7, 2.6, opens=True, harmed=-4.0), False),
         ("proportional", world(0.74, 0.79, 0.86, opens=False), True),
         ("proportional", world(0.74, 0.79, 0.86, opens=True), False),
         ("proportional", world(0.1, 0.79, 0.86, opens=False), False),
@@ -86,6 +87,16 @@ def world(
 )
 def test_gate_must_open_where_effects_differ(kind: Kind, found: Found, is_kept: bool) -> None:
     assert uplift.keeps_promises(kind, [found] * 10) is is_kept
+
+
+@pytest.mark.parametrize(("n_alone", "is_kept"), [(5, True), (4, False)])
+def test_class_that_is_left_alone_must_be_there_in_half_of_the_worlds(
+    n_alone: int, is_kept: bool
+) -> None:
+    without = world(2.5, 0.7, 2.6, opens=True)
+    alone = world(2.5, 0.7, 2.6, opens=True, harmed=-4.0)
+    found = [alone] * n_alone + [without] * (10 - n_alone)
+    assert uplift.keeps_promises("differ", found) is is_kept
 
 
 def test_alerts_of_the_bad_model_are_none_of_the_change() -> None:
