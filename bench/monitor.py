@@ -25,6 +25,7 @@ from rich.console import Console
 from scipy import stats
 
 from bench import monitor_policy
+from bench.gate import say_gate
 from bench.joint import say_joint
 from bench.kills import say_kills
 from bench.ks_pairs import say_pairs
@@ -45,7 +46,7 @@ from churn_spark.pipeline.context import open_job
 
 N_FEATURES, BASELINE_ROWS = 30, 100_000
 SECTIONS = (
-    *("pairs", "partitions", "cost", "coverage", "joint", "years", "kills"),
+    *("pairs", "partitions", "cost", "coverage", "joint", "years", "gate", "kills"),
     *("known", "young", "season"),
 )
 N_YOUNG_LOGS = 3
@@ -255,6 +256,8 @@ def main(
         say_joint(console, secrets.randbelow(10**9))
     if "years" in chosen:
         monitor_policy.say_years(console)
+    if "gate" in chosen:
+        say_gate(console, secrets.randbelow(10**6))
     seeds = seed or [secrets.randbelow(10**6) for _ in range(N_YOUNG_LOGS)]
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as name:
         folder = Path(name)

@@ -48,6 +48,8 @@ LEARN_LATE = ("training.history_days=49",)
 # A year's joiners as a share of the users: as many as leave, so the population is a steady one.
 GROWTH = 1.0
 FACTOR, LOST_THUMBS = 3.0, 0.5
+# From so many days after the change on, half of the newest labels of a training are of it.
+LEARNT_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Season:
     n_nights: int
     change: date
     bad: date
+
+    @property
+    def learnt(self) -> date:
+        """The first night whose training has learnt the change."""
+        return self.change + timedelta(days=LEARNT_DAYS)
 
     @property
     def nights(self) -> list[date]:
@@ -229,10 +236,12 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
         console.print(
             f"The change was found as {what.strip(':')} {days}: {holds(first is not None)}"
         )
-    promoted = [e for e in entries if _is(e, "promote") and e.decision.night > season.change]
+    promoted = [e for e in entries if _is(e, "promote") and e.decision.night >= season.learnt]
     planted = next((e for e in promoted if e.decision.night >= season.bad), None)
     trained = [e.decision.version for e in promoted if e is not planted]
-    console.print(f"Challengers promoted after the change: {trained}: {holds(bool(trained))}")
+    console.print(
+        f"Challengers promoted that have learnt the change: {trained}: {holds(bool(trained))}"
+    )
     back = [
         e for e in entries if _is(e, "roll_back") and planted and e.before
         and e.before.champion == planted.decision.version

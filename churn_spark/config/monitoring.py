@@ -43,6 +43,8 @@ class PolicyConfig(Section):
     budget_days: int = Field(ge=1)
     max_training_days: int = Field(ge=1)
     comparison_weeks: int = Field(ge=1)
+    # Stored decisions of older releases have compared by all rows, and replay by their evidence.
+    level_positives: int = Field(default=50, ge=1)
     min_challenger_low: float = Field(gt=-1, le=0)
     max_challenger_calibration: float = Field(ge=0, lt=1)
     max_segment_loss: float = Field(gt=0, lt=1)

@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 
 from churn_spark.config import NightConfig
-from churn_spark.contracts.features.segments import ALL, SEGMENTS
+from churn_spark.contracts.features.segments import ALL
 from churn_spark.contracts.tables import PERFORMANCE, SNAPSHOTS
 from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.evaluation.weights import count_positive_users
@@ -24,8 +24,9 @@ from churn_spark.monitoring.data_quality.checks import CheckResult, failed_check
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.frames.joint import joint_fact
 from churn_spark.monitoring.frames.reference import is_outgrown
+from churn_spark.monitoring.performance.challenger import compare_challenger
 from churn_spark.monitoring.performance.labelled import LABELS, metric_changes
-from churn_spark.monitoring.performance.performance import compare_aucs, compare_challenger
+from churn_spark.monitoring.performance.performance import compare_aucs
 from churn_spark.monitoring.performance.reach import LIST, list_reaches
 from churn_spark.monitoring.policy.evidence import (
     ChallengerComparison,
@@ -195,12 +196,8 @@ def compare_with_champion(
     soon = log_days + config.policy.probation_days
     return compare_challenger(
         versions,
-        rows["label"].to_numpy(dtype=float),
-        rows["new"].to_numpy(),
-        rows["old"].to_numpy(),
-        rows["user_id"].to_numpy(),
-        {segment: rows[segment].to_numpy(dtype=str) for segment in SEGMENTS},
-        weights_in(rows),
+        rows,
+        n_level=config.policy.level_positives,
         restores_drift=is_outgrown(champion, log_days) and not is_outgrown(challenger, soon),
     )
 

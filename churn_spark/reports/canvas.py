@@ -73,10 +73,11 @@ def as_address(figure: Figure) -> str:
     """The figure as a `data:` address, the same bytes for the same figure."""
     for one in figure.findobj(Text):
         one.set_text(in_words(one.get_text()))
-    for one in (figure, *figure.axes):
-        one.patch.set(facecolor="none", edgecolor="none")
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         # `savefig` would draw it twice: once to see what it takes.
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+        svg: Any = FigureCanvasSVG(figure)
+        svg.print_svg(buffer, metadata=_NO_METADATA)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,20 +21,34 @@ from sklearn.metrics import (
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from churn_spark.arrays import Values
+from churn_spark.config import load_config
 from churn_spark.evaluation.metrics import average_precision, roc_auc
 from churn_spark.evaluation.weights import count_positive_users
+from churn_spark.monitoring.performance.challenger import compare_challenger, newest_rows
 from churn_spark.monitoring.performance.performance import (
     Estimate,
     auc_covariance,
     change_against,
     compare_aucs,
-    compare_challenger,
     estimate_auc,
     measure,
 )
 from churn_spark.monitoring.performance.without_labels import expect_performance
 from churn_spark.monitoring.policy.evidence import Evidence
-from churn_spark.monitoring.policy.policy_state import to_json
+from churn_spark.monitoring.policy.policy_state import from_json, to_json
+from churn_spark.monitoring.policy.promotion import objections
+
+DAY = date(2018, 12, 1)
+VERSIONS = ("2", "1")
+
+
+def compared(
+    labels: Values, new: Values, old: Values, users: Values, **others: Values
+) -> pd.DataFrame:
+    """Labelled rows with what two models say of them; of one date and segment unless said."""
+    rows = {"label": labels, "new": new, "old": old, "user_id": users}
+    alike = {"as_of": DAY, "level": "paid", "tenure_band": "over 90 days", "os": "Mac"}
+    return pd.DataFrame(rows).assign(**alike | others)
 
 
 def naive_covariance(
@@ -204,9 +220,9 @@ def test_metrics_have_no_interval_when_a_class_has_a_handful_of_users() -> None:
 def test_challenger_is_compared_row_by_row_and_by_segment() -> None:
     labels, *scores = draw_rows(np.random.default_rng(9), 900)
     new, old = (expit(score - 2) for score in scores)
-    users, level = np.arange(900), np.where(np.arange(900) % 3 == 0, "free", "paid")
-    versions = ("2", "1")
-    found = compare_challenger(versions, labels, new, old, users, {"level": level})
+    level = np.where(np.arange(900) % 3 == 0, "free", "paid")
+    rows = compared(labels, new, old, np.arange(900), level=level)
+    found = compare_challenger(VERSIONS, rows, n_level=1)
     assert found.auc_difference == pytest.approx(
         roc_auc_score(labels, new) - roc_auc_score(labels, old)
     )
@@ -214,19 +230,90 @@ def test_challenger_is_compared_row_by_row_and_by_segment() -> None:
     assert found.log_loss_difference == pytest.approx(
         sklearn_log_loss(labels, new) - sklearn_log_loss(labels, old)
     )
-    assert [part.segment for part in found.segments] == ["level=free", "level=paid"]
+    of_level = found.segments[:2]
+    assert [part.segment for part in of_level] == ["level=free", "level=paid"]
+    assert {part.segment for part in found.segments[2:]} == {"os=Mac", "tenure_band=over 90 days"}
     free = level == "free"
     assert found.segments[0].n_positive == labels[free].sum()
     assert found.segments[0].auc_difference == pytest.approx(
         roc_auc_score(labels[free], new[free]) - roc_auc_score(labels[free], old[free])
     )
-    same = compare_challenger(versions, labels, new, new, users, {"level": level})
+    same = compare_challenger(VERSIONS, rows.assign(old=rows["new"]), n_level=1)
     assert (same.auc_difference, same.auc_low, same.log_loss_difference) == (0, 0, 0)
     assert (same.auc_high, same.log_loss_low, same.n_positive) == (0, 0, labels.sum())
     assert found.auc_high is not None
     assert found.auc_high - found.auc_difference == pytest.approx(
         found.auc_difference - found.auc_low
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 8)), max_size=30),
+    st.integers(1, 8),
+)
+def test_newest_rows_are_of_as_few_dates_as_it_takes(
+    rows: list[tuple[int, bool, int]], n_positive: int
+) -> None:
+    dates = np.array([DAY + timedelta(days=7 * week) for week, _, _ in rows], dtype=object)
+    labels, users = (np.array([row[place] for row in rows], dtype=int) for place in (1, 2))
+    found = newest_rows(dates, labels, users, n_positive)
+
+    def cancels(since: date) -> int:
+        chosen = [row for row, day in zip(rows, dates, strict=True) if day >= since]
+        return len({user for _, is_cancel, user in chosen if is_cancel})
+
+    enough = [day for day in dates if cancels(day) >= n_positive]
+    first = max(enough, default=date.min)
+    assert found.tolist() == [day >= first for day in dates]
+
+
+def test_user_who_counts_for_many_is_one_cancel_of_the_newest_rows() -> None:
+    dates = np.array([DAY, DAY, DAY + timedelta(days=7)], dtype=object)
+    labels, users, weights = np.array([1, 1, 1]), np.arange(3), np.array([1.0, 1.0, 9.0])
+    assert newest_rows(dates, labels, users, 1, weights).tolist() == [False, False, True]
+    assert newest_rows(dates, labels, users, 2, weights).all()
+
+
+def test_challenger_that_knows_todays_rate_is_not_held_against_the_weeks_before() -> None:
+    """Twice as many cancel on the newest date: ranking is of all dates, the level is not."""
+    rng = np.random.default_rng(12)
+    weeks, n = 4, 2000
+    dates = np.repeat([DAY + timedelta(days=7 * week) for week in range(weeks)], n)
+    is_newest = dates == dates.max()
+    users, margins = np.tile(np.arange(n), weeks), np.tile(rng.normal(-3, 1, n), weeks)
+    labels = (rng.random(weeks * n) < expit(margins + np.log(2) * is_newest)).astype(int)
+    old, new = expit(margins), expit(margins + np.log(2))
+    rows = compared(labels, new, old, users, as_of=dates)
+    found = compare_challenger(VERSIONS, rows, n_level=50)
+    assert found.level_from == dates.max()
+    assert found.auc_difference == 0
+    assert found.log_loss_difference == pytest.approx(
+        sklearn_log_loss(labels[is_newest], new[is_newest])
+        - sklearn_log_loss(labels[is_newest], old[is_newest])
+    )
+    assert found.log_loss_difference < 0
+    assert found.calibration_difference < 0
+    assert found.log_loss_low is not None
+    assert found.log_loss_high is not None
+    assert found.log_loss_low < found.log_loss_difference < found.log_loss_high < 0
+    of_all = compare_challenger(VERSIONS, rows, n_level=10_000)
+    assert (of_all.level_from, of_all.n_positive) == (DAY, found.n_positive)
+    assert of_all.log_loss_difference > 0
+    assert from_json(Evidence, to_json(Evidence(1, challenger=found))).challenger == found
+
+
+@pytest.mark.parametrize("counts", [{}, {"weight": np.array([])}])
+def test_challenger_without_any_row_to_compare_by_is_not_promoted(
+    counts: dict[str, Values],
+) -> None:
+    none = np.array([])
+    found = compare_challenger(VERSIONS, compared(none, none, none, none, **counts), n_level=50)
+    assert (found.version, found.champion, found.n_positive) == ("2", "1", 0)
+    policy = load_config().policy
+    assert objections(found, policy)
+    assert objections(replace(found, restores_drift=True), policy, may_renew=True)
+    assert from_json(Evidence, to_json(Evidence(1, challenger=found))).challenger == found
 
 
 def test_loss_of_a_challenger_is_bounded_by_what_the_users_vary() -> None:
@@ -238,22 +325,19 @@ def test_loss_of_a_challenger_is_bounded_by_what_the_users_vary() -> None:
     new, old = expit(rng.normal(-2, 1, n)), truth
     users = np.arange(n)
     weights = np.where(users % 2 == 0, 2.0, 1.0)
-    segments: dict[str, Values] = {}
-    found = compare_challenger(("2", "1"), labels, new, old, users, segments, weights)
+    rows = compared(labels, new, old, users, weight=weights)
+    found = compare_challenger(VERSIONS, rows, n_level=50)
     worse = [-(labels * np.log(p) + (1 - labels) * np.log(1 - p)) * weights for p in (new, old)]
     difference, drawn = worse[0] - worse[1], []
     for _ in range(2000):
         chosen = rng.integers(n, size=n)
         drawn.append(difference[chosen].sum() / weights[chosen].sum())
     assert found.log_loss_low == pytest.approx(np.quantile(drawn, 0.025), rel=0.03)
-    both = np.concatenate
-    twice = compare_challenger(
-        ("2", "1"), *(both([of, of]) for of in (labels, new, old, users)), segments,
-        both([weights, weights]),
-    )  # fmt: skip
+    assert found.log_loss_high == pytest.approx(np.quantile(drawn, 0.975), rel=0.03)
+    twice = compare_challenger(VERSIONS, pd.concat([rows, rows]), n_level=50)
     assert twice.log_loss_low == pytest.approx(found.log_loss_low)
-    one = compare_challenger(("2", "1"), labels, new, old, np.zeros(n), segments)
-    assert one.log_loss_low is None
+    one = compare_challenger(VERSIONS, rows.assign(user_id=0), n_level=50)
+    assert (one.log_loss_low, one.log_loss_high) == (None, None)
     assert "Infinity" not in to_json(Evidence(1, challenger=one))
     assert twice.n_positive == found.n_positive == count_positive_users(labels, users, weights)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -300,6 +301,14 @@ def test_champion_stays_when_not_surely_worse_or_when_probation_is_over(
         ({"auc_difference": 0.0}, "AUC difference +0.0000, expected above 0"),
         ({"log_loss_difference": 1e-4}, "log loss worse by 0.00010"),
         ({"calibration_difference": 0.021}, "calibration error worse by 0.0210, allowed 0.02"),
+        (
+            {"log_loss_difference": 1e-4, "level_from": date(2018, 12, 1)},
+            "log loss worse by 0.00010 on dates from 2018-12-01 on",
+        ),
+        (
+            {"calibration_difference": 0.021, "level_from": date(2018, 12, 1)},
+            "calibration error worse by 0.0210, allowed 0.02 on dates from 2018-12-01 on",
+        ),
         ({"segments": (SegmentDifference("paid", 200, -0.02),)}, "segment paid (200 cancels)"),
     ],
 )
@@ -410,6 +419,56 @@ def test_renewal_has_no_objection_at_the_edges() -> None:
     rival = replace(OUTGROWN, auc_difference=-0.0199, auc_high=0.0, log_loss_low=0.0)
     assert objections(rival, POLICY, may_renew=True) == ()
     assert len(objections(rival, POLICY)) == 3
+
+
+SURER = replace(
+    challenger(), auc_difference=-0.0004, auc_low=-0.03, auc_high=0.029, log_loss_difference=-0.01,
+    log_loss_low=-0.019, log_loss_high=-0.001, n_positive=10, level_from=date(2018, 12, 1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [[(7, QUIET)], [(6, DRIFTED), (7, DRIFTED)]])
+def test_challenger_whose_probabilities_are_surely_better_need_not_rank_better(
+    asked: list[tuple[int, Evidence]],
+) -> None:
+    """Whatever it was asked for by: it has learnt how many cancel now."""
+    start = replace(START, cooldown_days=28)
+    evidence = replace(asked[-1][1], challenger=SURER)
+    state, [*_, decision] = run(start, [*asked, (7, evidence)])
+    assert (decision.kind, state.champion, state.previous) == ("promote", "2", "1")
+    assert state.cooldown_days == POLICY.cooldown_days
+    assert decision.reason == (
+        "version 2 against version 1 on the same rows: AUC -0.0004, at least -0.0300, not "
+        "significantly worse; log loss better by 0.01000 on dates from 2018-12-01 on, significantly"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "objection"),
+    [
+        ({"log_loss_high": 0.0}, "lower bound of the AUC difference"),
+        ({"log_loss_high": None}, "lower bound of the AUC difference"),
+        ({"log_loss_high": float("nan")}, "lower bound of the AUC difference"),
+        ({"auc_high": -1e-4}, "AUC significantly worse: difference -0.0004, at most -0.0001"),
+        ({"auc_difference": -0.02}, "AUC difference -0.0200, expected above -0.0200"),
+        ({"n_positive": 9}, "only 9 cancels to compare by, 10 needed"),
+        ({"calibration_difference": 0.021}, "calibration error worse by 0.0210, allowed 0.02"),
+        ({"segments": (SegmentDifference("paid", 200, -0.02),)}, "segment paid (200 cancels)"),
+    ],
+)
+def test_challenger_of_better_probabilities_is_rejected_for_one_objection(
+    changes: dict[str, Any], objection: str
+) -> None:
+    assert objection in objections(replace(SURER, **changes), POLICY, is_settled=True)[0]
+    assert objections(SURER, POLICY, is_settled=True) == ()
+
+
+def test_champion_on_probation_gives_way_to_none_that_only_predicts_better() -> None:
+    rival = replace(SURER, version="3", champion="2")
+    _, [*_, decision] = run(on_probation(), [(21, replace(QUIET, challenger=rival))])
+    assert decision.kind == "promote"
+    _, [*_, decision] = run(on_probation(), [(20, replace(QUIET, challenger=rival))])
+    assert decision.kind == "reject"
 
 
 def test_nothing_is_asked_for_while_a_challenger_is_trained_and_then_again() -> None:

@@ -175,6 +175,14 @@ def test_window_keeps_how_many_cancel_beside_how_much_that_tells() -> None:
     assert told < labels.sum()
 
 
+def test_window_of_which_no_row_counts_is_not_measured() -> None:
+    """As at a small service whose list had everybody: who was called counts on no side."""
+    parts = {"level": "paid", "tenure_band": "over 90 days", "os": "Mac"}
+    rows = planted().rename(columns={"stated": "churn_probability"}).assign(**parts)
+    bundle = replace(small_bundle(), metrics={"threshold": 0.5})
+    assert labelled_rows(rows.iloc[:0], rows, DAY, bundle, CONFIG.monitoring) == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_calibrations_are_those_of_copies(kind: str) -> None:
     rows, many = planted(), copies_of(planted())

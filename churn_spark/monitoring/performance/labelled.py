@@ -50,6 +50,8 @@ def labelled_rows(
     before = dict(_slices(reference, 1))
     found: list[dict[str, Any]] = []
     for name, rows in _slices(labelled, config.min_slice_rows):
+        if rows.empty:
+            continue
         current = _measure(rows, bundle, config)
         usual = _usual(before[name], rows, bundle, config) if name in before else {}
         labels, users = rows["label"].to_numpy(), rows["user_id"].to_numpy()

@@ -8,7 +8,6 @@ snapshots counts once. All other metrics get a bootstrap of users.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,18 +17,13 @@ from scipy import stats
 
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
-from churn_spark.evaluation.intervals import Interval, paired_difference
-from churn_spark.evaluation.metrics import row_log_losses
-from churn_spark.evaluation.weights import count_positive_users, count_users
-from churn_spark.monitoring.policy.evidence import (
-    ChallengerComparison,
-    MetricChange,
-    SegmentDifference,
-)
+from churn_spark.evaluation.intervals import Interval
+from churn_spark.evaluation.weights import count_users
+from churn_spark.monitoring.policy.evidence import MetricChange
 
 DRAWN_METRICS = ("f1", "average_precision", "log_loss", "brier", "calibration_error")
 _ONE = "model"
-_Z = float(stats.norm.ppf(0.975))
+NORMAL_975 = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def estimate_auc(
         is_known = not math.isnan(error)
         end = auc if is_known else math.nan
         return Estimate(auc, end, end, error)
-    logit, spread = math.log(auc / (1 - auc)), _Z * error / (auc * (1 - auc))
+    logit, spread = math.log(auc / (1 - auc)), NORMAL_975 * error / (auc * (1 - auc))
     return Estimate(auc, _expit(logit - spread), _expit(logit + spread), error)
 
 
@@ -193,79 +187,6 @@ def measure(
     return estimates
 
 
-def compare_challenger(
-    versions: tuple[str, str],
-    labels: Values,
-    new: Values,
-    old: Values,
-    users: Values,
-    segments: Mapping[str, Values],
-    weights: Values | None = None,
-    *,
-    restores_drift: bool = False,
-) -> ChallengerComparison:
-    """A challenger against the champion on the same rows, in none of their fits.
-
-    Args:
-        versions: of the challenger and of the champion.
-        labels: 0 or 1, shape (n,).
-        new: probabilities of the challenger, shape (n,).
-        old: probabilities of the champion, shape (n,).
-        users: whose row it is, shape (n,).
-        segments: name -> the value of each row, shape (n,).
-        weights: how often each row counts, shape (n,); once by default.
-        restores_drift: see `ChallengerComparison`.
-    """
-    auc = compare_aucs(labels, new, old, users, weights)
-    values = bootstrap_by_user(
-        labels,
-        {"new": new, "old": old},
-        users,
-        thresholds={"new": 0.5, "old": 0.5},
-        n_replicas=0,
-        seed=0,
-        weights=weights,
-    ).values
-    differences = []
-    for name in sorted(segments):
-        for value in np.unique(segments[name]):
-            part = segments[name] == value
-            of_part = None if weights is None else weights[part]
-            n_positive = count_positive_users(labels[part], users[part], of_part)
-            if 0 < n_positive < len(np.unique(users[part])):
-                found = compare_aucs(labels[part], new[part], old[part], users[part], of_part)
-                differences.append(SegmentDifference(f"{name}={value}", n_positive, found.value))
-    return ChallengerComparison(
-        version=versions[0],
-        champion=versions[1],
-        # Where it can't be estimated, all that is known of a difference is that it is above -1.
-        auc_difference=0.0 if math.isnan(auc.value) else auc.value,
-        auc_low=-1.0 if math.isnan(auc.low) else auc.low,
-        log_loss_difference=values["new"]["log_loss"] - values["old"]["log_loss"],
-        calibration_difference=(
-            values["new"]["calibration_error"] - values["old"]["calibration_error"]
-        ),
-        segments=tuple(differences),
-        auc_high=1.0 if math.isnan(auc.high) else auc.high,
-        log_loss_low=_least_loss(labels, new, old, users, weights),
-        n_positive=count_positive_users(labels, users, weights),
-        restores_drift=restores_drift,
-    )
-
-
-def _least_loss(
-    labels: Values, new: Values, old: Values, users: Values, weights: Values | None
-) -> float | None:
-    """Lower 95 % bound of the log loss of `new` minus that of `old`, paired; None of one user."""
-    worse = row_log_losses(labels, new) - row_log_losses(labels, old)
-    counts = np.ones(len(worse)) if weights is None else weights
-    _, owner = np.unique(users, return_inverse=True)
-    sums, n_rows = np.bincount(owner, worse * counts), np.bincount(owner, counts)
-    mean, error = paired_difference(sums, n_rows)
-    low = mean - _Z * error
-    return low if math.isfinite(low) else None
-
-
 def change_against(
     metric: str,
     current: Estimate,
@@ -284,7 +205,7 @@ def change_against(
         n_positive: cancels in the window.
     """
     error = math.hypot(current.standard_error, reference.standard_error)
-    found = _around(current.value - reference.value, error, _Z)
+    found = _around(current.value - reference.value, error, NORMAL_975)
     return MetricChange(metric, *window, found.value, found.low, found.high, n_positive)
 
 

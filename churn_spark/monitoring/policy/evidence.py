@@ -90,7 +90,7 @@ class SegmentDifference:
 
 @dataclass(frozen=True)
 class ChallengerComparison:
-    """A challenger against the champion on the same rows of the newest labelled window.
+    """A challenger against the champion on the same rows of the newest labelled weeks.
 
     Attributes:
         version: of the challenger.
@@ -106,6 +106,9 @@ class ChallengerComparison:
         n_positive: users who cancel among the rows.
         restores_drift: whether the champion's training rows are too old for its drift to be
             judged, and the challenger's will not be for as long as a probation lasts.
+        level_from: oldest as-of date of the rows that log loss and calibration are of, the newest
+            of all; unknown in the decisions of older releases, where they are of all rows.
+        log_loss_high: upper bound of the difference of log loss.
     """
 
     version: str
@@ -119,6 +122,8 @@ class ChallengerComparison:
     log_loss_low: float | None = None
     n_positive: int | None = None
     restores_drift: bool = False
+    level_from: date | None = None
+    log_loss_high: float | None = None
 
 
 @dataclass(frozen=True)

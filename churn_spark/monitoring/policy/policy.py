@@ -188,7 +188,8 @@ def _judge(
     state: PolicyState, challenger: ChallengerComparison, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
     was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
-    against = objections(challenger, config, may_renew=_may_renew(state))
+    is_settled = state.previous is None
+    against = objections(challenger, config, may_renew=_may_renew(state), is_settled=is_settled)
     auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
     who = f"version {challenger.version} against version {challenger.champion}"
     if not against:
@@ -199,13 +200,19 @@ def _judge(
             probation_end=today + timedelta(days=config.probation_days),
         )
         reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
-        if objections(challenger, config):
+        if objections(challenger, config, is_settled=is_settled):
             # One that is no better says nothing about what the cooldown was raised for.
             promoted = replace(promoted, cooldown_days=state.cooldown_days)
             reason = (
                 f"{who} on the same rows: {auc}, not significantly worse; drift can be judged "
                 f"again with version {challenger.version}, and can't with version "
                 f"{challenger.champion}, as the log has grown too long for its training rows"
+            )
+        elif objections(challenger, config):
+            reason = (
+                f"{who} on the same rows: {auc}, not significantly worse; log loss better by "
+                f"{-challenger.log_loss_difference:.5f} on dates from {challenger.level_from} on, "
+                "significantly"
             )
         return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
     # A rejected challenger of the schedule says nothing about drift: the cooldown stays.

@@ -10,23 +10,36 @@ from churn_spark.wording import count_of
 
 
 def objections(
-    challenger: ChallengerComparison, config: PolicyConfig, *, may_renew: bool = False
+    challenger: ChallengerComparison,
+    config: PolicyConfig,
+    *,
+    may_renew: bool = False,
+    is_settled: bool = False,
 ) -> tuple[str, ...]:
     """All reasons not to promote the challenger, in words; empty if there is none.
 
-    It must be better, or, where `may_renew` and with it drift can be judged again, not worse
-    (docs/adr/0069). NaN in a comparison is an objection too: what could not be compared is not
-    promoted.
+    It must rank better. Where the champion is settled it is enough that its probabilities are
+    significantly better and it doesn't rank worse (docs/adr/0072); where `may_renew`, and drift
+    can be judged again with it, that nothing of it is worse (docs/adr/0069). NaN in a comparison
+    is an objection too: what could not be compared is not promoted.
 
     Args:
         challenger: on the same rows as the champion.
         config: the thresholds.
         may_renew: whether no worse may be enough.
+        is_settled: whether the champion is on no probation.
     """
     found = tuple(_why_not_better(challenger, config))
-    if found and may_renew and challenger.restores_drift:
-        found = tuple(_why_worse(challenger, config))
+    if found and is_settled and predicts_better(challenger):
+        found = tuple(_why_ranks_worse(challenger, config))
+    elif found and may_renew and challenger.restores_drift:
+        found = (*_why_ranks_worse(challenger, config), *_why_predicts_worse(challenger))
     return (*found, *_why_worse_in_part(challenger, config))
+
+
+def predicts_better(challenger: ChallengerComparison) -> bool:
+    """Whether its probabilities of the newest dates are significantly better."""
+    return challenger.log_loss_high is not None and challenger.log_loss_high < 0
 
 
 def _why_not_better(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
@@ -38,10 +51,10 @@ def _why_not_better(challenger: ChallengerComparison, config: PolicyConfig) -> I
     if not challenger.auc_difference > 0:
         yield f"AUC difference {challenger.auc_difference:+.4f}, expected above 0"
     if not challenger.log_loss_difference <= 0:
-        yield f"log loss worse by {challenger.log_loss_difference:.5f}"
+        yield f"log loss worse by {challenger.log_loss_difference:.5f}{_since(challenger)}"
 
 
-def _why_worse(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
+def _why_ranks_worse(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
     n_positive = challenger.n_positive or 0
     if n_positive < config.min_probation_positives:
         yield (
@@ -58,11 +71,19 @@ def _why_worse(challenger: ChallengerComparison, config: PolicyConfig) -> Iterat
             f"AUC difference {challenger.auc_difference:+.4f}, expected above "
             f"{-config.max_segment_loss:+.4f}"
         )
+
+
+def _why_predicts_worse(challenger: ChallengerComparison) -> Iterator[str]:
     if challenger.log_loss_low is None or not challenger.log_loss_low <= 0:
         yield (
             f"log loss significantly worse: by {challenger.log_loss_difference:.5f}, at least "
-            f"{_or_unknown(challenger.log_loss_low, '.5f')}"
+            f"{_or_unknown(challenger.log_loss_low, '.5f')}{_since(challenger)}"
         )
+
+
+def _since(challenger: ChallengerComparison) -> str:
+    """Of which dates log loss and calibration are; empty where all rows were compared."""
+    return "" if challenger.level_from is None else f" on dates from {challenger.level_from} on"
 
 
 def _or_unknown(bound: float | None, style: str) -> str:
@@ -73,7 +94,7 @@ def _why_worse_in_part(challenger: ChallengerComparison, config: PolicyConfig) -
     if not challenger.calibration_difference <= config.max_challenger_calibration:
         yield (
             f"calibration error worse by {challenger.calibration_difference:.4f}, allowed "
-            f"{config.max_challenger_calibration}"
+            f"{config.max_challenger_calibration}{_since(challenger)}"
         )
     for segment in challenger.segments:
         is_judged = segment.n_positive >= config.min_positives
