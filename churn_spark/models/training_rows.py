@@ -57,14 +57,14 @@ def check_enough_cancels(
         TooFewCancelsError: if the fitted parts or the validation part have too few; if all are of
             stopping users, as the first trees are grown without them; or if no row is of these.
     """
-    n_known = f"{sum(n_rows.values()):,} rows with a known outcome"
+    n_known = f"{sum(n_rows.values()):,}"
     fitted = positives.get(TRAIN, 0) + positives.get(STOPPING, 0)
     validation = positives.get(VALIDATION, 0)
     if fitted < config.min_cancels or validation < config.min_validation_cancels:
         raise TooFewCancelsError(
             f"too few cancellations: {fitted} to train on and {validation} to validate on among "
-            f"{n_known}, at least {config.min_cancels} and {config.min_validation_cancels} are "
-            "needed. Load more of the log, choose a later "
+            f"{n_known} rows with a known outcome, at least {config.min_cancels} and "
+            f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
             "date, or lower "
             "training.min_cancels and training.min_validation_cancels"
         )
@@ -76,8 +76,8 @@ def check_enough_cancels(
         )
     if not n_rows.get(STOPPING, 0):
         raise TooFewCancelsError(
-            f"too few users: none of the {n_known} is of a "
-            "user who decides how many trees are grown. Load more of the log, choose a later "
+            f"too few users: none of the {n_known} rows with a known outcome is of "
+            "a user who decides how many trees are grown. Load more of the log, choose a later "
             "date, or another training.seed"
         )
 
