@@ -106,7 +106,8 @@ def run(
         done[day] = _do_one(do, day)
         note_code(done[day])
         if is_noted:
-            progress.write(done)
+            # Done again by the same command, as files may have become readable.
+            progress.write({one: code for one, code in done.items() if code != ExitCode.MISTAKE})
     if is_noted:
         progress.forget()
     say(job, f"{count_of(len(dates), 'date')} done", time.monotonic() - started)

@@ -20,6 +20,7 @@ from churn_spark.stores.checks import read_failed_nights
 from churn_spark.timeline import LogSpan, days_after, weekly_dates
 
 _DAYS_A_SILENT_ONE: Final = 20
+_MAX_DAYS_BETWEEN: Final = 7
 
 
 @dataclass(frozen=True)
@@ -95,21 +96,22 @@ def refuse_ahead(lakehouse: Lakehouse, log: LogDates, config: LearningConfig, da
     last = end_with_edge(lakehouse, log)
     if date > last and not config.is_lifetime:
         raise InputError(
-            f"found the date {date} to train as of, expected {last} or an earlier one: the newest "
-            f"events are of {days_after(last, -1)}, and every night before {date} would refuse "
-            "the model. Correct the date, or load the events that are missing first"
+            f"found the date {date} to train as of, expected {last} or an earlier one: the log "
+            f"ends with {days_after(last, -1)}, and every night before {date} would refuse the "
+            "model. Correct the date, or load the events that are missing first"
         )
 
 
 def end_with_edge(lakehouse: Lakehouse, log: LogDates) -> Date:
     """The day after the newest one with events, few as they may be: a day that has only begun.
 
-    Days that don't follow on the log at once may be of a clock that is wrong.
+    Days that come more than a week after all others may be of a clock that is wrong.
     """
     at_edge = lakehouse.read_rows(LOG_DATES, {"place": [AT_EDGE]}, ["event_date"])
-    days, end = {*at_edge["event_date"]}, log.span.end
-    while end in days:
-        end = days_after(end, 1)
+    end = log.span.end
+    for day in sorted(at_edge["event_date"]):
+        if end <= day <= days_after(end, _MAX_DAYS_BETWEEN):
+            end = days_after(day, 1)
     return end
 
 

@@ -256,7 +256,11 @@ def decide_challenger(
 def record_first(night: Night, version: str, policy: PolicyConfig) -> Entry:
     """The decision that the first model is champion: what all later decisions stand on."""
     state = start_policy(version, night.date, policy)
-    decision = Decision(night.date, "promote", "first", "there was no model before", version)
+    before = night.registered.champion
+    reason = "there was no model before"
+    if before and before != version:
+        reason = f"version {before} was trained as of the same date, before events came that count"
+    decision = Decision(night.date, "promote", "first", reason, version)
     return Entry(0, decision, None, None, state, policy)
 
 

@@ -29,7 +29,7 @@ from churn_spark.pipeline import (
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.console import say
-from churn_spark.pipeline.dates import LogDates, read_log_dates, training_dates
+from churn_spark.pipeline.dates import LogDates, read_log_dates, refuse_ahead, training_dates
 from churn_spark.pipeline.durations import read_durations
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.decisions import read_entries
@@ -140,6 +140,13 @@ class Planner:
             "built first",
         )
 
+    def training_by_hand(self, date: Date | None) -> Iterator[Planned]:
+        """The same of the job, which refuses a date ahead of the log as no night has to."""
+        log = self._log(date)
+        if log is not None and date is not None:
+            refuse_ahead(self.lakehouse, log, self.config.learning, date)
+        yield from self.training(date)
+
     def night(self, date: Date | None) -> Iterator[Planned]:
         """All steps of a night."""
         [files] = self.ingest(date)
@@ -197,7 +204,7 @@ def plan_of(planner: Planner, job: str) -> Plan:
     plans |= {
         ingest.USE_CASE.name: planner.ingest,
         snapshots.USE_CASE.name: planner.snapshots,
-        train.USE_CASE.name: planner.training,
+        train.USE_CASE.name: planner.training_by_hand,
         "nightly": planner.night,
     }
     if job in plans:

@@ -189,6 +189,8 @@ def test_night_cut_off_by_an_older_release_puts_its_waiting_model_in_charge(plac
     assert place.models.aliases == {CHAMPION: "1", CHALLENGER: "2"}
     assert place.named(place.run()) == {"2"}
     assert place.models.aliases == {CHAMPION: "2"}
+    [first] = read_entries(place.lakehouse)
+    assert first.decision.reason.startswith("version 1 was trained as of the same date, before")
 
 
 def test_model_that_was_trained_by_hand_with_other_settings_stays(place: Place) -> None:

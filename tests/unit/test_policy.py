@@ -449,6 +449,7 @@ def test_challenger_whose_probabilities_are_surely_better_need_not_rank_better(
         ({"log_loss_high": 0.0}, "lower bound of the AUC difference"),
         ({"log_loss_high": None}, "lower bound of the AUC difference"),
         ({"log_loss_high": float("nan")}, "lower bound of the AUC difference"),
+        ({"log_loss_difference": float("nan")}, "lower bound of the AUC difference"),
         ({"auc_high": -1e-4}, "AUC significantly worse: difference -0.0004, at most -0.0001"),
         ({"auc_difference": -0.02}, "AUC difference -0.0200, expected above -0.0200"),
         ({"n_positive": 9}, "only 9 cancels to compare by, 10 needed"),

@@ -18,6 +18,7 @@ from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import snapshots, train, tune
+from churn_spark.pipeline.plan import Planner, plan_of
 
 NO_REGISTRY = cast(ModelRegistry, None)
 N_DAYS = 60
@@ -67,12 +68,27 @@ def test_date_up_to_the_day_after_the_last_event_is_taken(lakehouse: Lakehouse, 
     assert run(lakehouse, day) == "1"
 
 
+def test_plan_refuses_what_the_training_would(lakehouse: Lakehouse) -> None:
+    plan = plan_of(Planner(lakehouse, load_config(), {}), "train_model")
+    with pytest.raises(InputError, match=f"found the date {FAR} "):
+        [*plan(FAR)]
+    [step] = plan(END)
+    assert step.what.startswith("a model of ")
+
+
 def test_days_with_few_events_at_the_end_are_of_the_log(lakehouse: Lakehouse) -> None:
-    # Two quiet holidays; a clock that is four days ahead; one that is ninety years ahead.
-    place_days(lakehouse, [END, after(1), after(5)], [FAR])
+    # Two quiet holidays; a clock that is ten days ahead; one that is ninety years ahead.
+    place_days(lakehouse, [END, after(1), after(10)], [FAR])
     assert run(lakehouse, after(2)) == "1"
     with pytest.raises(InputError, match=f"expected {after(2)} or an earlier one"):
         run(lakehouse, after(3))
+
+
+def test_day_without_any_event_among_them_is_no_end(lakehouse: Lakehouse) -> None:
+    place_days(lakehouse, [END, after(2)])
+    assert run(lakehouse, after(3)) == "1"
+    with pytest.raises(InputError, match=f"the log ends with {after(2)}"):
+        run(lakehouse, after(4))
 
 
 def test_what_describes_the_past_has_any_date(lakehouse: Lakehouse) -> None:

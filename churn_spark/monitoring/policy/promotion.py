@@ -39,7 +39,8 @@ def objections(
 
 def predicts_better(challenger: ChallengerComparison) -> bool:
     """Whether its probabilities of the newest dates are significantly better."""
-    return challenger.log_loss_high is not None and challenger.log_loss_high < 0
+    high = challenger.log_loss_high
+    return high is not None and high < 0 and challenger.log_loss_difference < 0
 
 
 def _why_not_better(challenger: ChallengerComparison, config: PolicyConfig) -> Iterator[str]:
