@@ -242,11 +242,16 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     console.print(
         f"Challengers promoted that have learnt the change: {trained}: {holds(bool(trained))}"
     )
-    back = [
-        e for e in entries if _is(e, "roll_back") and planted and e.before
-        and e.before.champion == planted.decision.version
-    ]  # fmt: skip
-    console.print(f"The planted challenger was rolled back: {holds(bool(back))}")
+    gone = next((e for e in entries if planted and puts_away(e, planted.decision.version)), None)
+    if gone is None or planted is None:
+        console.print(f"The planted challenger was put away never: {holds(False)}")
+    else:
+        n_days = (gone.decision.night - planted.decision.night).days
+        is_soon = n_days <= context.config.policy.probation_days
+        console.print(
+            f"The planted challenger was put away {n_days} days after ({gone.decision.kind}, "
+            f"{gone.decision.rule}): {holds(is_soon)}"
+        )
     console.print(f"Replayed byte for byte: {holds(count_differences(entries) == 0)}")
 
 
@@ -257,6 +262,12 @@ def alerts_of_change(alerts: Iterable[Alert], what: str, season: Season) -> list
         for alert in alerts
         if alert.key.startswith(what) and season.change < alert.opened < season.bad
     ]
+
+
+def puts_away(entry: Entry, version: str | None) -> bool:
+    """Whether the champion was this version before a decision, and is another one since."""
+    before, after = entry.before, entry.after
+    return bool(before and after and before.champion == version != after.champion)
 
 
 def _is(entry: Entry, kind: str) -> bool:

@@ -19,7 +19,7 @@ from bench.campaign_world import LIVES, Year
 from bench.kills import KilledNights
 from bench.load import Load
 from bench.promises import holds, judged
-from bench.season import alerts_of_change, plan_season
+from bench.season import alerts_of_change, plan_season, puts_away
 from bench.serve import PROMISED_PER_S, is_fast, is_prompt
 from bench.smoke import Cost
 from bench.uplift import Found, Kind
@@ -166,3 +166,13 @@ def test_night_that_does_nothing_is_no_cheap_one() -> None:
     assert Cost(6, 40.0).fallen_below(stored) == Cost(3, 20.0).fallen_below(stored) == []
     fallen = Cost(0, 0.0).fallen_below(stored)
     assert [one.split(":")[0] for one in fallen] == ["Spark jobs", "CPU in calibration loops"]
+
+
+def test_champion_is_put_away_by_the_decision_that_names_another() -> None:
+    def entry(before: str | None, after: str | None) -> Any:
+        states = [version and SimpleNamespace(champion=version) for version in (before, after)]
+        return SimpleNamespace(before=states[0], after=states[1])
+
+    assert puts_away(entry("7", "8"), "7")
+    for other in (entry("7", "7"), entry("6", "7"), entry(None, "7"), entry("7", None)):
+        assert not puts_away(other, "7")
