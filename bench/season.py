@@ -227,18 +227,22 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     before = [e for e in entries if e.decision.night <= season.change]
     wrong = [e for e in before if _is(e, "retrain") and e.decision.rule != "schedule"]
     console.print(f"Before the change only scheduled retrainings: {holds(not wrong)}")
+    promoted = [e for e in entries if _is(e, "promote") and e.decision.night >= season.learnt]
+    planted = next((e for e in promoted if e.decision.night >= season.bad), None)
+    trained = [e.decision.version for e in promoted if e is not planted]
     alerts = read_alerts(context.lakehouse)
     for what in ("cancellations:more", "drift:", "model:drifted", "performance:"):
         opened = alerts_of_change(alerts, what, season)
         first = min((a.opened for a in opened), default=None)
         keys = ", ".join(sorted({f"{a.key}, {a.severity}" for a in opened if a.opened == first}))
         days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
-        console.print(
-            f"The change was found as {what.strip(':')} {days}: {holds(first is not None)}"
-        )
-    promoted = [e for e in entries if _is(e, "promote") and e.decision.night >= season.learnt]
-    planted = next((e for e in promoted if e.decision.night >= season.bad), None)
-    trained = [e.decision.version for e in promoted if e is not planted]
+        # Where a model has learnt it first, none is left that could lose by it.
+        learnt = [e.decision.version for e in promoted if e.decision.night < season.bad]
+        is_learnt = what == "performance:" and first is None and bool(learnt)
+        if is_learnt:
+            days += f", as version {learnt[0]} had learnt it"
+        is_kept = first is not None or is_learnt
+        console.print(f"The change was found as {what.strip(':')} {days}: {holds(is_kept)}")
     console.print(
         f"Challengers promoted that have learnt the change: {trained}: {holds(bool(trained))}"
     )
