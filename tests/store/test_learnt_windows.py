@@ -210,3 +210,5 @@ def test_challenger_is_told_to_restore_what_the_champion_is_too_old_for(
         context.lakehouse, registry_of(*models), night, ("2", "1"), config.night
     )
     assert (found.version, found.champion, found.restores_drift) == ("2", "1", restores)
+    # Few cancel: what is known of the rate is of all dates.
+    assert found.level_from == min(labelled["as_of"])
