@@ -230,6 +230,7 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
     promoted = [e for e in entries if _is(e, "promote") and e.decision.night >= season.learnt]
     planted = next((e for e in promoted if e.decision.night >= season.bad), None)
     trained = [e.decision.version for e in promoted if e is not planted]
+    learnt = [e.decision.version for e in promoted if e.decision.night < season.bad]
     alerts = read_alerts(context.lakehouse)
     for what in ("cancellations:more", "drift:", "model:drifted", "performance:"):
         opened = alerts_of_change(alerts, what, season)
@@ -237,7 +238,6 @@ def say_promises(context: JobContext, season: Season, console: Console) -> None:
         keys = ", ".join(sorted({f"{a.key}, {a.severity}" for a in opened if a.opened == first}))
         days = "never" if first is None else f"{(first - season.change).days} days after ({keys})"
         # Where a model has learnt it first, none is left that could lose by it.
-        learnt = [e.decision.version for e in promoted if e.decision.night < season.bad]
         is_learnt = what == "performance:" and first is None and bool(learnt)
         if is_learnt:
             days += f", as version {learnt[0]} had learnt it"

@@ -120,8 +120,6 @@ def _loss_bounds(
     _, owner = np.unique(users, return_inverse=True)
     sums, n_rows = np.bincount(owner, worse * counts), np.bincount(owner, counts)
     mean, error = paired_difference(sums, n_rows)
-    return (
-        (mean - NORMAL_975 * error, mean + NORMAL_975 * error)
-        if math.isfinite(error)
-        else (None, None)
-    )
+    if not math.isfinite(error):
+        return None, None
+    return mean - NORMAL_975 * error, mean + NORMAL_975 * error
