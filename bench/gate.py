@@ -23,7 +23,7 @@ from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.config import PolicyConfig, load_config
 from churn_spark.models.calibration import Calibration, fit_calibration
 from churn_spark.monitoring.performance.challenger import compare_challenger
-from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.monitoring.policy.promotion import judge_challenger
 
 HORIZON, WEEK = 14, 7
 CHANGE, AFTER = 150, 150
@@ -124,7 +124,7 @@ def find_promotions(
         rows = compared_rows(service, day, challenger, champion, config.comparison_weeks)
         comparison = compare_challenger(("2", "1"), rows, n_level=config.level_positives)
         is_settled = by_probabilities and day >= settled_from
-        if not objections(comparison, config, is_settled=is_settled):
+        if not judge_challenger(comparison, config, is_settled=is_settled).objections:
             champion, settled_from = challenger, day + config.probation_days
             found.append(day - CHANGE)
     return found

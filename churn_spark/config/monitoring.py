@@ -53,6 +53,7 @@ class PolicyConfig(Section):
     # Decisions of older releases were stored without it, and were right with any number.
     min_probation_positives: int = Field(default=2, ge=2)
     # Nor did they know any of these.
+    roll_back_to_proven: bool = False
     self_calibrate: bool = False
     calibration_nights: int = Field(default=28, ge=8)
     calibrate_days: int = Field(default=7, ge=1)

@@ -21,14 +21,15 @@ def forget_models(
 
     Returns how many runs that were.
 
-    Whoever is champion or waits is kept, and so is every model that a night since then stood on
-    or decided about: done again, it loads that model.
+    Whoever is champion or waits is kept, and so is every model that a night since then stood on,
+    could go back to or decided about: done again, it loads that model.
     """
     first = days_after(night, -keep_days)
     needed: set[str | None] = set()
     for entry in read_entries(lakehouse, first):
         states = [state for state in (entry.before, entry.after) if state]
-        needed |= {entry.decision.version, *(state.champion for state in states)}
+        needed |= {entry.decision.version}
+        needed |= {one for state in states for one in (state.champion, state.previous)}
     runs = registry.trainings().forget(first, {version for version in needed if version})
     if runs and lakehouse.exists(VALIDATION_SCORES):
         lakehouse.delete_rows(VALIDATION_SCORES, {"run_id": runs})

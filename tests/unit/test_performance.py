@@ -36,7 +36,7 @@ from churn_spark.monitoring.performance.performance import (
 from churn_spark.monitoring.performance.without_labels import expect_performance
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy_state import from_json, to_json
-from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.monitoring.policy.promotion import judge_challenger
 
 DAY = date(2018, 12, 1)
 VERSIONS = ("2", "1")
@@ -311,8 +311,9 @@ def test_challenger_without_any_row_to_compare_by_is_not_promoted(
     found = compare_challenger(VERSIONS, compared(none, none, none, none, **counts), n_level=50)
     assert (found.version, found.champion, found.n_positive) == ("2", "1", 0)
     policy = load_config().policy
-    assert objections(found, policy)
-    assert objections(replace(found, restores_drift=True), policy, may_renew=True)
+    assert judge_challenger(found, policy).objections
+    older = replace(found, restores_drift=True)
+    assert judge_challenger(older, policy, may_renew=True).objections
     assert from_json(Evidence, to_json(Evidence(1, challenger=found))).challenger == found
 
 

@@ -35,7 +35,7 @@ from churn_spark.monitoring.policy.evidence import (
 )
 from churn_spark.monitoring.policy.policy import decide, release
 from churn_spark.monitoring.policy.policy_state import PolicyState
-from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.monitoring.policy.promotion import Verdict, judge_challenger
 
 law = settings(max_examples=150, deadline=None)
 
@@ -284,6 +284,26 @@ def test_champion_goes_back_only_on_enough_cancels(n_positive: int | None, kind:
     assert ("(10 cancels)" in decision.reason) == (n_positive == 10)
 
 
+@pytest.mark.parametrize(("to_proven", "back"), [(True, "1"), (False, "2")])
+def test_way_back_is_to_the_champion_that_passed_its_probation(to_proven: bool, back: str) -> None:
+    """Version 3 takes over while version 2 is on probation: both may have learnt bad data."""
+    config = POLICY.model_copy(update={"roll_back_to_proven": to_proven})
+    rival = replace(challenger(champion="2"), version="3")
+    state, _ = run(on_probation(), [(14, QUIET)], config)
+    state, _ = run(state, [(14, replace(QUIET, challenger=rival))], config)
+    assert (state.champion, state.previous, state.probation_end) == ("3", back, night(28))
+    worse = replace(QUIET, probation=ProbationComparison("3", back, -0.03, -0.011))
+    state, [decision] = run(state, [(27, worse)], config)
+    assert (decision.kind, state.champion) == ("roll_back", back)
+
+
+def test_way_back_is_to_the_champion_before_once_it_has_passed_its_probation() -> None:
+    assert POLICY.roll_back_to_proven
+    rival = replace(challenger(champion="2"), version="3")
+    state, _ = run(on_probation(), [(20, QUIET), (21, replace(QUIET, challenger=rival))])
+    assert (state.champion, state.previous) == ("3", "2")
+
+
 @pytest.mark.parametrize(("number", "high"), [(20, -0.009), (20, -0.01), (21, -0.5)])
 def test_champion_stays_when_not_surely_worse_or_when_probation_is_over(
     number: int, high: float
@@ -317,7 +337,7 @@ def test_challenger_is_rejected_for_one_objection(changes: dict[str, Any], objec
     state, [_, decision] = run(START, [(7, QUIET), (7, replace(QUIET, challenger=rival))])
     assert (decision.kind, state.champion) == ("reject", "1")
     assert objection in decision.reason
-    assert len(objections(rival, POLICY)) == 1
+    assert len(judge_challenger(rival, POLICY).objections) == 1
 
 
 def test_challenger_has_no_objection_at_the_edges() -> None:
@@ -326,7 +346,7 @@ def test_challenger_has_no_objection_at_the_edges() -> None:
         challenger(), auc_low=-0.0049, log_loss_difference=0.0, calibration_difference=0.02,
         segments=segments,
     )  # fmt: skip
-    assert objections(rival, POLICY) == ()
+    assert judge_challenger(rival, POLICY) == Verdict("ranking", ())
 
 
 OUTGROWN = replace(
@@ -410,15 +430,15 @@ def test_champion_on_probation_is_not_renewed() -> None:
     ],
 )
 def test_renewal_is_rejected_for_one_objection(changes: dict[str, Any], objection: str) -> None:
-    [found] = objections(replace(OUTGROWN, **changes), POLICY, may_renew=True)
+    [found] = judge_challenger(replace(OUTGROWN, **changes), POLICY, may_renew=True).objections
     assert objection in found
-    assert objections(OUTGROWN, POLICY, may_renew=True) == ()
+    assert judge_challenger(OUTGROWN, POLICY, may_renew=True) == Verdict("renewal", ())
 
 
 def test_renewal_has_no_objection_at_the_edges() -> None:
     rival = replace(OUTGROWN, auc_difference=-0.0199, auc_high=0.0, log_loss_low=0.0)
-    assert objections(rival, POLICY, may_renew=True) == ()
-    assert len(objections(rival, POLICY)) == 3
+    assert judge_challenger(rival, POLICY, may_renew=True) == Verdict("renewal", ())
+    assert len(judge_challenger(rival, POLICY).objections) == 3
 
 
 SURER = replace(
@@ -460,8 +480,9 @@ def test_challenger_whose_probabilities_are_surely_better_need_not_rank_better(
 def test_challenger_of_better_probabilities_is_rejected_for_one_objection(
     changes: dict[str, Any], objection: str
 ) -> None:
-    assert objection in objections(replace(SURER, **changes), POLICY, is_settled=True)[0]
-    assert objections(SURER, POLICY, is_settled=True) == ()
+    verdict = judge_challenger(replace(SURER, **changes), POLICY, is_settled=True)
+    assert objection in verdict.objections[0]
+    assert judge_challenger(SURER, POLICY, is_settled=True) == Verdict("probabilities", ())
 
 
 def test_champion_on_probation_gives_way_to_none_that_only_predicts_better() -> None:

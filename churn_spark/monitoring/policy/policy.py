@@ -28,7 +28,7 @@ from churn_spark.monitoring.policy.hysteresis import (
 )
 from churn_spark.monitoring.policy.order import decide_order
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
-from churn_spark.monitoring.policy.promotion import objections
+from churn_spark.monitoring.policy.promotion import Ground, judge_challenger
 from churn_spark.wording import count_of
 
 PREDICTION = "churn_probability"
@@ -187,41 +187,52 @@ def _roll_back(
 def _judge(
     state: PolicyState, challenger: ChallengerComparison, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
-    was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
     is_settled = state.previous is None
-    against = objections(challenger, config, may_renew=_may_renew(state), is_settled=is_settled)
-    auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
-    who = f"version {challenger.version} against version {challenger.champion}"
-    if not against:
-        promoted = replace(
-            _promote(state, challenger.version, config),
-            pending=None,
-            previous=state.champion,
-            probation_end=today + timedelta(days=config.probation_days),
-        )
-        reason = f"{who} on the same rows: {auc}, and nothing else worse than allowed"
-        if objections(challenger, config, is_settled=is_settled):
-            # One that is no better says nothing about what the cooldown was raised for.
-            promoted = replace(promoted, cooldown_days=state.cooldown_days)
-            reason = (
-                f"{who} on the same rows: {auc}, not significantly worse; drift can be judged "
-                f"again with version {challenger.version}, and can't with version "
-                f"{challenger.champion}, as the log has grown too long for its training rows"
-            )
-        elif objections(challenger, config):
-            reason = (
-                f"{who} on the same rows: {auc}, not significantly worse; log loss better by "
-                f"{-challenger.log_loss_difference:.5f} on dates from {challenger.level_from} on, "
-                "significantly"
-            )
-        return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
-    # A rejected challenger of the schedule says nothing about drift: the cooldown stays.
-    cooldown = min(config.max_cooldown_days, 2 * state.cooldown_days)
-    rejected = replace(
-        state, pending=None, cooldown_days=cooldown if was_reaction else state.cooldown_days
+    verdict = judge_challenger(
+        challenger, config, may_renew=_may_renew(state), is_settled=is_settled
     )
-    reason = f"{who} on the same rows: {'; '.join(against)}"
-    return rejected, Decision(today, "reject", "challenger", reason, challenger.version)
+    who = f"version {challenger.version} against version {challenger.champion} on the same rows: "
+    if verdict.objections:
+        reason = who + "; ".join(verdict.objections)
+        decision = Decision(today, "reject", "challenger", reason, challenger.version)
+        return _reject(state, config), decision
+    was_proven = is_settled or not config.roll_back_to_proven
+    promoted = replace(
+        _promote(state, challenger.version, config),
+        pending=None,
+        previous=state.champion if was_proven else state.previous,
+        probation_end=today + timedelta(days=config.probation_days),
+    )
+    if verdict.ground == "renewal":
+        # One that is no better says nothing about what the cooldown was raised for.
+        promoted = replace(promoted, cooldown_days=state.cooldown_days)
+    reason = who + _why_promoted(verdict.ground, challenger)
+    return promoted, Decision(today, "promote", "challenger", reason, challenger.version)
+
+
+def _reject(state: PolicyState, config: PolicyConfig) -> PolicyState:
+    """The state without the challenger; one of the schedule leaves the cooldown as it was."""
+    was_reaction = state.pending is not None and state.pending.trigger in triggers.REACTIONS
+    doubled = min(config.max_cooldown_days, 2 * state.cooldown_days)
+    cooldown_days = doubled if was_reaction else state.cooldown_days
+    return replace(state, pending=None, cooldown_days=cooldown_days)
+
+
+def _why_promoted(ground: Ground, challenger: ChallengerComparison) -> str:
+    auc = f"AUC {challenger.auc_difference:+.4f}, at least {challenger.auc_low:+.4f}"
+    if ground == "renewal":
+        return (
+            f"{auc}, not significantly worse; drift can be judged again with version "
+            f"{challenger.version}, and can't with version {challenger.champion}, as the log has "
+            "grown too long for its training rows"
+        )
+    if ground == "probabilities":
+        return (
+            f"{auc}, not significantly worse; log loss better by "
+            f"{-challenger.log_loss_difference:.5f} on dates from {challenger.level_from} on, "
+            "significantly"
+        )
+    return f"{auc}, and nothing else worse than allowed"
 
 
 def _may_renew(state: PolicyState) -> bool:

@@ -1,40 +1,59 @@
-"""Why a challenger must not be promoted."""
+"""Whether a challenger may take over, and what speaks against it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from churn_spark.config import PolicyConfig
 from churn_spark.monitoring.policy.evidence import ChallengerComparison
 from churn_spark.wording import count_of
 
+Ground = Literal["ranking", "probabilities", "renewal"]
 
-def objections(
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a challenger was judged by, and what was found against it.
+
+    Attributes:
+        ground: ranking: it must rank better; probabilities: they are significantly better, so it
+            must only not rank worse (docs/adr/0072); renewal: drift can be judged again with it,
+            so nothing of it must be significantly worse (docs/adr/0069).
+        objections: all reasons not to promote it, in words; empty if there is none.
+    """
+
+    ground: Ground
+    objections: tuple[str, ...]
+
+
+def judge_challenger(
     challenger: ChallengerComparison,
     config: PolicyConfig,
     *,
     may_renew: bool = False,
     is_settled: bool = False,
-) -> tuple[str, ...]:
-    """All reasons not to promote the challenger, in words; empty if there is none.
+) -> Verdict:
+    """Judge a challenger by the first ground that holds for it.
 
-    It must rank better. Where the champion is settled it is enough that its probabilities are
-    significantly better and it doesn't rank worse (docs/adr/0072); where `may_renew`, and drift
-    can be judged again with it, that nothing of it is worse (docs/adr/0069). NaN in a comparison
-    is an objection too: what could not be compared is not promoted.
+    NaN in a comparison is an objection too: what could not be compared is not promoted.
 
     Args:
         challenger: on the same rows as the champion.
         config: the thresholds.
-        may_renew: whether no worse may be enough.
-        is_settled: whether the champion is on no probation.
+        may_renew: whether a renewal may be a ground.
+        is_settled: whether the champion is on no probation: only then are probabilities a ground.
     """
+    ground: Ground = "ranking"
     found = tuple(_why_not_better(challenger, config))
     if found and is_settled and predicts_better(challenger):
+        ground = "probabilities"
         found = tuple(_why_ranks_worse(challenger, config))
     elif found and may_renew and challenger.restores_drift:
+        ground = "renewal"
         found = (*_why_ranks_worse(challenger, config), *_why_predicts_worse(challenger))
-    return (*found, *_why_worse_in_part(challenger, config))
+    return Verdict(ground, (*found, *_why_worse_in_part(challenger, config)))
 
 
 def predicts_better(challenger: ChallengerComparison) -> bool:
