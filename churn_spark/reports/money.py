@@ -109,7 +109,7 @@ def _answer(policies: tuple[Policy, ...], costs: CostsConfig) -> str:
 
 def _saves(value: float) -> str:
     """`saves 12` or `costs 7 more`, in the unit of the assumed costs."""
-    return f"costs {_money(-value)} more" if value < 0 else f"saves {_money(value)}"
+    return f"costs {_money(-value)} more" if round(value) < 0 else f"saves {_money(value)}"
 
 
 def _row(policy: Policy, n_rows: int) -> tuple[Cell, ...]:
@@ -133,4 +133,4 @@ def _saving(saved: Interval) -> Cell:
 
 
 def _money(value: float) -> str:
-    return f"{value:,.0f}".replace("-", "−")
+    return f"{value:z,.0f}".replace("-", "−")

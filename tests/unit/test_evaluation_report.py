@@ -212,8 +212,9 @@ def test_sections_that_count_rows_once_say_so_where_contacts_were_made() -> None
     assert warned(weighted) == ["ranking", "calibration", "segments", "mistakes", "costs"]
 
 
-def test_training_rows_are_marked_retrospective(page: str) -> None:
-    assert "training rows (retrospective)" in page
+def test_rows_are_named_by_what_the_model_had_not_seen(page: str) -> None:
+    assert "new users, training dates" in page
+    assert "The model has learnt from none of these rows." in page
 
 
 def test_missing_figure_is_called_too_few(data: EvaluationData) -> None:
