@@ -59,8 +59,7 @@ def costs_section(data: EvaluationData) -> Section:
         ),
         Table(
             f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000 "
-            "users, in "
-            "the unit of the assumed costs, 95 % intervals by user",
+            "users, in the unit of the assumed costs, 95 % intervals by user",
             (
                 "Who is contacted",
                 "Threshold",

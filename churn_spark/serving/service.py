@@ -220,8 +220,7 @@ class Service:
         if day is None:
             raise RequestError(
                 "the first day of the log is not known: there is no table silver/log_dates, and "
-                "the "
-                "model in use does not know it either; run `build_session_days`",
+                "the model in use does not know it either; run `build_session_days`",
                 503,
             )
         return day
