@@ -199,6 +199,8 @@ def test_labelled_rows_are_those_whose_label_is_known(lake: Lakehouse) -> None:
     found = {(r.as_of, r.user_id): r.label for r in rows.itertuples()}
     assert found == expected
     assert {*lake.labelled([STORED[0]])["as_of"]} == {STORED[0]}
+    assert {*lake.labelled(pd.to_datetime([STORED[0]]))["as_of"]} == {STORED[0]}
+    assert Lakehouse.open(f"{lake.root}//").root == lake.root
 
 
 def test_champion_says_what_its_model_says(lake: Lakehouse) -> None:
