@@ -139,7 +139,7 @@ def register(
         **{f"rows_{split}": str(n) for split, n in data.n_rows.items()},
         **{f"cancels_{split}": str(n) for split, n in data.n_positive.items()},
     }
-    with registry.run("logistic_regression", about | UNDER_WAY) as run_id:
+    with registry.run("logistic_regression", {**about, **UNDER_WAY}) as run_id:
         log_family(
             "logistic_regression",
             about | config.logistic_regression.model_dump() | {"reg_param": baseline.reg_param},
@@ -153,7 +153,7 @@ def register(
         "calibration": trees.calibration.calibration.kind,
         "calibration_reason": trees.calibration.reason,
     }
-    with registry.run("lightgbm", about | UNDER_WAY) as run_id:
+    with registry.run("lightgbm", {**about, **UNDER_WAY}) as run_id:
         parameters = about | tree_parameters(config).model_dump() | chosen
         metrics = log_family("lightgbm", parameters, trees.evaluation)
         keep_scores(lakehouse, run_id, "lightgbm", trees.evaluation)

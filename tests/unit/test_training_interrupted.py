@@ -19,7 +19,7 @@ from churn_spark.contracts.tables import EVENTS, SESSION_DAYS, TRANSITIONS, VALI
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import UNDER_WAY, ModelRegistry
 from churn_spark.models.search.tuning import Choice
-from churn_spark.pipeline import fit, train, tune
+from churn_spark.pipeline import fit, snapshots, train, tune
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.training_data import TrainingData
 from churn_spark.timeline import LogSpan
@@ -128,7 +128,7 @@ def place(
         monkeypatch.setattr(owner, "fit", lambda *_: (FITTED, FITTED))
         monkeypatch.setattr(owner, "describe_evaluation", lambda *_: "")
     monkeypatch.setattr(train, "refuse_ahead", lambda *_: None)
-    monkeypatch.setattr(train.snapshots, "run_stale", lambda *_: None)
+    monkeypatch.setattr(snapshots, "run_stale", lambda *_: None)
     monkeypatch.setattr(train, "label_snapshots", lambda *_: ())
     monkeypatch.setattr(train, "prepare", lambda *_: DATA)
     monkeypatch.setattr(train, "count_gap_cancels", lambda *_: 0)
