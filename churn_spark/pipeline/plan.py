@@ -27,7 +27,7 @@ from churn_spark.pipeline import (
     train,
 )
 from churn_spark.pipeline.built_dates import BuiltDates
-from churn_spark.pipeline.catalogue import USE_CASES
+from churn_spark.pipeline.catalogue import find_use_case
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import LogDates, read_log_dates, refuse_ahead, training_dates
 from churn_spark.pipeline.durations import read_durations
@@ -209,9 +209,8 @@ def plan_of(planner: Planner, job: str) -> Plan:
     }
     if job in plans:
         return plans[job]
-    for use_case in USE_CASES:
-        if use_case.name == job:
-            return partial(planner.tables, use_case)
+    if (use_case := find_use_case(job)) is not None:
+        return partial(planner.tables, use_case)
     return lambda _: iter([Planned(job, "no detailed plan: see --help for what it does")])
 
 
