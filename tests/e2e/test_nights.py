@@ -49,7 +49,8 @@ from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
-from churn_spark.pipeline.plan import Planner, say_plan
+from churn_spark.pipeline.plan import say_plan
+from churn_spark.pipeline.planner import Planner
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
 from jobs._command import code_of

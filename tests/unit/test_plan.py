@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables import DATA_CHECKS, EVENTS, SCORES, TRANSITIONS
+from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import snapshots
+from churn_spark.pipeline import demo, snapshots
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.durations import read_durations
-from churn_spark.pipeline.plan import Planner, say_plan
+from churn_spark.pipeline.plan import plan_of, say_plan
+from churn_spark.pipeline.planner import Planner
 from churn_spark.stores.runs import Run, write_run
 from tests.late_log import DATES, SCORED, UNSCORED, deliver, learning
 from tests.local_lakehouse import open_local
@@ -68,10 +71,47 @@ def test_plan_counts_the_rows_that_are_replaced(
     said = capsys.readouterr().out
     assert f"ml/scores of {SCORED} (1 row replaced)" in said
     assert f"ml/scores of {UNSCORED} (new)" in said
+    for spec in (EVENTS, TRANSITIONS, DATA_CHECKS):
+        lakehouse.create(spec)
     plan(lakehouse, "retrain_if_needed", [SCORED])
     said = capsys.readouterr().out
     assert "gold/snapshots of the dates that it reads, where out of date with the log" in said
     assert f"monitoring/decisions of {SCORED} (new)" in said
+
+
+@pytest.mark.parametrize(
+    "job", ["retrain_if_needed", "build_retention_list", "check_data", "backtest", "erase_user"]
+)
+def test_job_whose_tables_are_missing_is_refused(lakehouse: Lakehouse, job: str) -> None:
+    with pytest.raises(MissingTableError, match=f"expected it before {job}"):
+        plan(lakehouse, job, [SCORED], user=["7"])
+
+
+def test_every_job_that_writes_has_a_plan(lakehouse: Lakehouse) -> None:
+    planner = Planner(lakehouse, load_config(), {})
+    jobs = Path(__file__).resolve().parents[2] / "jobs"
+    found = [
+        re.findall(r'^@job\(app, "(\w+)"(.*)\)$', one.read_text(), re.M) for one in jobs.glob("*")
+    ]
+    writers = {name for [(name, rest)] in filter(None, found) if "writes=False" not in rest}
+    assert {"nightly", "demo", "maintain_tables"} < writers
+    assert all(callable(plan_of(planner, name)) for name in writers)
+
+
+def test_plan_of_a_demo_names_its_log_its_nights_and_the_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    plan(open_local(folder), "demo", [None], nights=3)
+    said = capsys.readouterr().out
+    log = folder / demo.DEMO_FOLDER
+    assert f"demo                 a log of 400 users and 112 days is simulated in {log}" in said
+    assert "demo                 3 nights on it: 2019-01-19, 2019-01-20, 2019-01-21" in said
+    assert "expected run time: about 2 minutes\n" in said
+    assert not folder.exists()
+    (folder / "bronze").mkdir(parents=True)
+    with pytest.raises(InputError, match="has tables of other logs"):
+        plan(open_local(folder), "demo", [None], nights=3)
 
 
 def test_plan_tells_how_long_the_newest_runs_took(

@@ -18,7 +18,8 @@ from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import snapshots, train, tune
-from churn_spark.pipeline.plan import Planner, plan_of
+from churn_spark.pipeline.plan import plan_of
+from churn_spark.pipeline.planner import Planner
 
 NO_REGISTRY = cast(ModelRegistry, None)
 N_DAYS = 60
