@@ -211,8 +211,10 @@ def test_night_before_which_another_model_was_in_use_is_planned(
     day = END - timedelta(days=2)
     state = start_policy("2", day - timedelta(days=1), POLICY)
     write_night(lakehouse, day - timedelta(days=1), [decided(state, Evidence(1000), day)])
+    build(lakehouse, day)
     publish(lakehouse, END)
-    assert f"ml/scores of {day} (new)" in told("nightly", day)
+    for job in ("nightly", "score_users"):
+        assert f"ml/scores of {day} (1 row replaced)" in told(job, day)
 
 
 def test_champion_of_other_settings_is_refused_where_no_other_can_wait(
