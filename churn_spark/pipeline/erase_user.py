@@ -133,12 +133,10 @@ def plan(
 
     Raises:
         InputError: if an id is none.
-        MissingTableError: if no events were loaded yet.
         ConfigError: if the key of pseudonyms is missing.
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
     meant = check_ids(user_ids, config)
-    USE_CASE.require_tables(lakehouse)
     require_fitting(lakehouse, privacy)
     users = read_user_ids(lakehouse)
     stored = sorted({users.stored(one) for one in meant})

@@ -7,9 +7,11 @@ from datetime import date as Date
 from functools import partial
 
 from churn_spark.pipeline import (
+    decide,
     erase_user,
     ingest,
     maintain,
+    night,
     of_events,
     record_contacts,
     retention_list,
@@ -18,7 +20,6 @@ from churn_spark.pipeline import (
 )
 from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.console import say
-from churn_spark.pipeline.decide import USE_CASE as DECIDE
 from churn_spark.pipeline.durations import read_durations
 from churn_spark.pipeline.plan_night import plan_night
 from churn_spark.pipeline.planner import Planned, Planner
@@ -31,22 +32,21 @@ Plan = Callable[[Date | None], Iterator[Planned]]
 def plan_of(planner: Planner, job: str) -> Plan:
     """What tells the steps of a job that writes."""
     plans: dict[str, Plan] = {
-        use_case.name: partial(planner.alone, use_case) for use_case in USE_CASES
-    }
-    plans |= {step.name: _rollup(planner, step) for step in of_events.STEPS}
-    plans |= {
         ingest.USE_CASE.name: planner.ingest,
         snapshots.USE_CASE.name: planner.snapshots,
-        train.USE_CASE.name: planner.training_by_hand,
+        train.USE_CASE.name: planner.training,
         retention_list.USE_CASE.name: planner.retention_list,
-        DECIDE.name: planner.retraining,
+        decide.USE_CASE.name: planner.retraining,
+        night.USE_CASE.name: partial(plan_night, planner),
         record_contacts.USE_CASE.name: planner.contacts,
         maintain.USE_CASE.name: planner.maintenance,
         erase_user.USE_CASE.name: planner.erasure,
-        "nightly": partial(plan_night, planner),
-        "demo": planner.demo,
     }
-    return plans[job]
+    plans |= {step.name: _rollup(planner, step) for step in of_events.STEPS}
+    if job == "demo":
+        return planner.demo
+    use_cases = {use_case.name: use_case for use_case in USE_CASES}
+    return _by_itself(planner, use_cases[job], plans.get(job))
 
 
 def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
@@ -67,6 +67,17 @@ def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:
     source = "" if is_usual else ", from earlier runs"
     known = f"about {duration(total)}{source}" if is_known else "not known yet"
     say(job, f"expected run time: {known}")
+
+
+def _by_itself(planner: Planner, use_case: UseCase, plan: Plan | None) -> Plan:
+    """The plan of a step that no other one has come before; by its tables, where it has no own."""
+    tell = plan or partial(planner.tables, use_case)
+
+    def tell_unless_refused(date: Date | None) -> Iterator[Planned]:
+        planner.refuse(use_case, date)
+        yield from tell(date)
+
+    return tell_unless_refused
 
 
 def _rollup(planner: Planner, step: UseCase) -> Plan:

@@ -30,6 +30,7 @@ from churn_spark.pipeline import (
     score,
     snapshots,
     train,
+    tune,
 )
 from churn_spark.pipeline.built_dates import BuiltDates
 from churn_spark.pipeline.champion import load_champion, refuse_lifetime
@@ -45,6 +46,8 @@ _NAMED: Final = 4
 _DATE_COLUMNS: Final = ("as_of", "run_date")
 _IF_STALE: Final = (SNAPSHOTS, LABELS)
 """Of these a step that learns or judges replaces only what it finds stale."""
+_LEARNING: Final = (train.USE_CASE, tune.USE_CASE)
+"""What refuses a date ahead of the log."""
 _BY_CHAMPION: Final = (score.USE_CASE, monitor.USE_CASE, decide.USE_CASE)
 """What refuses a date that its champion can't be used on."""
 
@@ -160,18 +163,10 @@ class Planner:
             "built first",
         )
 
-    def training_by_hand(self, date: Date | None) -> Iterator[Planned]:
-        """The same of the job, which refuses a date ahead of the log as no night has to."""
-        log = self.log(date)
-        if log is not None and date is not None:
-            refuse_ahead(self.lakehouse, log, self.config.learning, date)
-        yield from self.training(date)
-
     def contacts(self, _: Date | None) -> Iterator[Planned]:
         """Which contacts would be merged."""
-        name = record_contacts.USE_CASE.name
-        record_contacts.USE_CASE.require_tables(self.lakehouse)
-        yield Planned(name, record_contacts.plan(self.lakehouse, self.options.get("file")))
+        found = record_contacts.plan(self.lakehouse, self.options.get("file"))
+        yield Planned(record_contacts.USE_CASE.name, found)
 
     def waiting_contacts(self) -> Iterator[Planned]:
         """Those that the service was sent; a night and a list merge them first."""
@@ -181,7 +176,7 @@ class Planner:
     def retention_list(self, date: Date | None) -> Iterator[Planned]:
         """The list of a date, and the contacts that it merges first."""
         yield from self.waiting_contacts()
-        yield from self.alone(retention_list.USE_CASE, date)
+        yield from self.tables(retention_list.USE_CASE, date)
 
     def maintenance(self, _: Date | None) -> Iterator[Planned]:
         """When the tables were maintained last, and which files would be joined."""
@@ -201,8 +196,7 @@ class Planner:
         yield from (Planned("demo", what) for what in others)
 
     def retraining(self, date: Date | None) -> Iterator[Planned]:
-        """The decision of a date, as the job takes it."""
-        self.refuse(decide.USE_CASE, date)
+        """The decision of a date, and held nights that are taken back before it."""
         log = self.log(date)
         if log is not None and date is not None:
             yield from self.withdrawal(log, date)
@@ -234,29 +228,32 @@ class Planner:
         if ahead := find_ahead(log, date):
             yield Planned("nightly", describe_ahead(ahead, date) + unless)
 
-    def alone(self, use_case: UseCase, date: Date | None) -> Iterator[Planned]:
-        """What a step does that is run by itself."""
-        self.refuse(use_case, date)
-        yield from self.tables(use_case, date)
-
     def refuse(self, use_case: UseCase, date: Date | None) -> None:
-        """Refuse what a step that is run by itself refuses.
+        """Refuse what a step refuses that is run by itself, after no other one of a night.
 
         Raises:
             MissingTableError: if a table is missing that it reads.
+            InputError: if it learns, and the date lies ahead of the log.
             OtherModelError: if the date's champion has learnt what came after it, or predicts
                 something else than is configured.
             FingerprintError: if it knows other feature definitions.
         """
         use_case.require_tables(self.lakehouse)
-        if use_case not in _BY_CHAMPION or date is None:
+        log = self.log(date)
+        if date is None or log is None:
             return
+        if use_case in _LEARNING:
+            refuse_ahead(self.lakehouse, log, self.config.learning, date)
+        elif use_case in _BY_CHAMPION:
+            self._refuse_champion(log, date)
+
+    def _refuse_champion(self, log: LogDates, date: Date) -> None:
         learning = self.config.learning
         refuse_lifetime(learning)
         models = read_published_models(self.lakehouse)
         if models is None:
             return
-        version = read_night(self.lakehouse, models, date).champion
+        version = read_night(self.lakehouse, models, date, log).champion
         if version is not None and models.knows(version):
             load_champion(models, version, date, learning)
 

@@ -57,9 +57,11 @@ def test_plan_says_why_a_date_is_built_and_changes_no_byte(
     assert f"the snapshot of {SCORED}: out of date: log or settings changed" in said
     assert f"the snapshot of {other}: not built yet" in said
     assert f"the snapshots of 1 date ({UNSCORED}): out of date: log or settings changed" in said
+    assert content(tmp_path) == before
+    for spec in (EVENTS, TRANSITIONS):
+        lakehouse.create(spec)
     plan(lakehouse, "train_model", [UNSCORED + timedelta(days=22)])
     assert "weekly dates, of which" in capsys.readouterr().out
-    assert content(tmp_path) == before
 
 
 def test_plan_counts_the_rows_that_are_replaced(
@@ -80,7 +82,17 @@ def test_plan_counts_the_rows_that_are_replaced(
 
 
 @pytest.mark.parametrize(
-    "job", ["retrain_if_needed", "build_retention_list", "check_data", "backtest", "erase_user"]
+    "job",
+    [
+        "build_session_days",
+        "train_model",
+        "retrain_if_needed",
+        "build_retention_list",
+        "record_contacts",
+        "check_data",
+        "backtest",
+        "erase_user",
+    ],
 )
 def test_job_whose_tables_are_missing_is_refused(lakehouse: Lakehouse, job: str) -> None:
     with pytest.raises(MissingTableError, match=f"expected it before {job}"):
