@@ -196,11 +196,11 @@ def active_files(uri: str, options: Mapping[str, str]) -> set[str]:
     return {unquote(path) for path in files["path"].to_pylist()}
 
 
-def vacuum(uri: str, options: Mapping[str, str]) -> None:
-    """Remove files that no version of the last week names."""
+def vacuum(uri: str, options: Mapping[str, str], days: int) -> None:
+    """Remove files that no version of the last so many days names; at least a week."""
     require_lock()
     DeltaTable(uri, storage_options=dict(options)).vacuum(
-        dry_run=False, post_commithook_properties=NO_HOOKS
+        retention_hours=24 * days, dry_run=False, post_commithook_properties=NO_HOOKS
     )
 
 

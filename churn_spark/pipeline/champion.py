@@ -70,11 +70,8 @@ def refuse_later(registry: Models, version: str, date: Date) -> None:
     if trained > date:
         raise OtherModelError(
             f"model version {version} was trained as of {trained}, after {date}: it has already "
-            "seen "
-            "what happened to these users. Choose "
-            f"{trained} or a later date; for an earlier one `backtest --date {date}` tests a "
-            "model of that "
-            "time"
+            f"seen what happened to these users. Choose {trained} or a later date; for an earlier "
+            f"one `backtest --date {date}` tests a model of that time"
         )
 
 

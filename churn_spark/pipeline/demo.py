@@ -150,8 +150,7 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
     if "://" not in lakehouse and Path(lakehouse, DEMO_FOLDER).exists():
         raise InputError(
             f"{lakehouse} belongs to the demo and can't take other logs: set another folder, "
-            "such as "
-            "LAKEHOUSE=./mine"
+            "such as LAKEHOUSE=./mine"
         )
 
 

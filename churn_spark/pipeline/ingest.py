@@ -41,6 +41,7 @@ from churn_spark.pipeline.quarantine import remove_expired, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.user_ids import read_user_ids
+from churn_spark.timeline import MILLIS_PER_MINUTE
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -50,7 +51,6 @@ USE_CASE = UseCase(
     reads_if_there=(ERASED_USERS,),
     takes=("your files",),
 )
-_MILLIS_PER_MINUTE: Final = 60_000
 _OWN_FOLDERS: Final = (*{spec.layer: None for spec in TABLES}, "champion", "mlflow", "reports")
 _WHY: Final = {"read": "new", "read on": "grown", "read again": "changed, and read again"}
 
@@ -196,7 +196,7 @@ class _Loader:
             # The events are of an earlier time, so they miss what these batches have read.
             known = known.filter(pc.field("ingest_batch") <= loaded)
         rules = ReadingRules(
-            settled_by=now - round(self._config.min_age_minutes * _MILLIS_PER_MINUTE),
+            settled_by=now - round(self._config.min_age_minutes * MILLIS_PER_MINUTE),
             now=now,
             reads_on=self._is_native(listed.files),
             reload=reload,

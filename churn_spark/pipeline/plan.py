@@ -18,7 +18,7 @@ from churn_spark.pipeline import (
     snapshots,
     train,
 )
-from churn_spark.pipeline.catalogue import USE_CASES
+from churn_spark.pipeline.catalogue import find_use_case
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.durations import read_durations
 from churn_spark.pipeline.plan_night import plan_night
@@ -43,10 +43,9 @@ def plan_of(planner: Planner, job: str) -> Plan:
         erase_user.USE_CASE.name: planner.erasure,
     }
     plans |= {step.name: _rollup(planner, step) for step in of_events.STEPS}
-    if job == "demo":
-        return planner.demo
-    use_cases = {use_case.name: use_case for use_case in USE_CASES}
-    return _by_itself(planner, use_cases[job], plans.get(job))
+    use_case = find_use_case(job)
+    # The demo's is made of those of the others.
+    return planner.demo if use_case is None else _by_itself(planner, use_case, plans.get(job))
 
 
 def say_plan(planner: Planner, job: str, dates: Sequence[Date | None]) -> None:

@@ -31,7 +31,7 @@ PRIMARY = "lightgbm"
 
 
 def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
-    """Everything about the newest backtest; the newest date decides, then the run id.
+    """Everything about the backtest that was made last.
 
     What is collected is bounded by what a backtest keeps: at most 200,000 rows a model.
 
@@ -100,5 +100,6 @@ def _newest_run(lakehouse: Lakehouse) -> tuple[ModelCard, date]:
             f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
             "then this again"
         )
-    newest = max(runs, key=lambda run: (run.date, run.run_id))
+    # Those of older releases have no number.
+    newest = max(runs, key=lambda run: (run.number or 0, run.date, run.run_id))
     return ModelCard.from_json(newest.card), newest.date

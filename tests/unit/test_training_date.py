@@ -35,6 +35,7 @@ def lakehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
         found.create(spec)
     place_days(found)
     monkeypatch.setattr(snapshots, "run_stale", lambda *_: None)
+    monkeypatch.setattr(train, "finish_interrupted", lambda *_: None)
     monkeypatch.setattr(train, "train", lambda *_, **__: "1")
     return found
 
