@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,18 +124,9 @@ def _read_first_row(table: NativeTable) -> Iterator[Finding]:
 
 def count_small(tables: Tables, config: MaintenanceConfig) -> dict[str, int]:
     """Table -> number of its small files, of partitions that have many."""
-    found = {}
-    for spec, table in tables.items():
-        if not len(table.files):
-            continue
-        column, *_ = *spec.partition_by, None
-        sizes = table.files["size_bytes"].to_pylist()
-        keys = table.files[column].to_pylist() if column else [None] * len(sizes)
-        n_small = Counter(
-            key for key, size in zip(keys, sizes, strict=True) if size < config.small_file_bytes
-        )
-        found[spec.path] = sum(n for n in n_small.values() if n >= config.min_small_files)
-    return {path: n for path, n in found.items() if n}
+    most, many = config.small_file_bytes, config.min_small_files
+    found = {spec.path: table.small_files(most, many) for spec, table in tables.items()}
+    return {path: sum(n_small.values()) for path, n_small in found.items() if n_small}
 
 
 def judge_files(small: Mapping[str, int]) -> Finding:

@@ -37,6 +37,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest, of_events, rollups
 from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.erased_logs import find_due, note_cleaned
+from churn_spark.pipeline.ingest_tables import require_fitting
 from churn_spark.pipeline.named_files import require_file_place
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.erasures import (
@@ -55,7 +56,7 @@ from churn_spark.stores.user_files import (
     find_user_files,
 )
 from churn_spark.stores.user_ids import add_erased, read_user_ids
-from churn_spark.wording import count_of
+from churn_spark.wording import count_of, name_some
 
 if TYPE_CHECKING:
     # MLflow takes as long to import as an erasure, and not every lakehouse has a model.
@@ -131,6 +132,34 @@ def run(
     for table in find_other_tables(lakehouse):
         warn(f"found {table} in the lakehouse, a table that isn't the pipeline's: not touched")
     return erasure
+
+
+def plan(
+    lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyConfig, user_ids: Collection[str]
+) -> list[str]:
+    """What there is of users, in words; nothing is removed.
+
+    Raises:
+        InputError: if an id is none.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
+    """
+    meant = check_ids(user_ids, config)
+    require_fitting(lakehouse, privacy)
+    users = read_user_ids(lakehouse)
+    stored = sorted({users.stored(one) for one in meant})
+    rows = {
+        spec.path: lakehouse.count_rows(spec, _rows_of(lakehouse, spec, stored))
+        for spec in TABLES_WITH_USERS
+        if lakehouse.exists(spec)
+    }
+    held = ", ".join(f"{n:,} in {path}" for path, n in rows.items() if n)
+    files = find_user_files(lakehouse, sorted({*meant, *stored}))
+    named = f": {name_some(files, _NAMED)}" if files else ""
+    return [
+        f"{count_of(len(meant), 'user')}; rows: {held or 'none'}, and the history of these tables",
+        f"{count_of(len(files), 'other file')} of the lakehouse{named}",
+    ]
 
 
 def gather_ids(given: Collection[str], file: str | None) -> list[str]:

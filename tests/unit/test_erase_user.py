@@ -84,6 +84,36 @@ def test_nothing_of_an_erased_user_is_left_and_all_of_the_others(filled: Place) 
     assert [p.name for p in (filled.root / "reports").rglob("*.html")] == ["3.html"]
 
 
+def test_plan_counts_what_is_erased_and_changes_no_byte(filled: Place) -> None:
+    files = {path: path.read_bytes() for path in filled.root.rglob("*") if path.is_file()}
+    rows, others = erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [GONE, "nobody"])
+    assert {path: path.read_bytes() for path in files} == files
+    erasure = filled.erase(GONE)
+    assert rows.startswith("2 users; rows: ")
+    expected = {path: n for path, n in erasure.rows.items() if n and path != "files"}
+    assert len(expected) > 10
+    assert rows.removeprefix("2 users; rows: ").partition(", and the history")[0].split(", ") == [
+        f"{n:,} in {path}" for path, n in expected.items()
+    ]
+    assert others == f"4 other files of the lakehouse: {', '.join(erasure.inside)}"
+    rows, others = erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [GONE])
+    assert (rows.partition(",")[0], others) == (
+        "1 user; rows: none",
+        "0 other files of the lakehouse",
+    )
+
+
+@pytest.mark.parametrize("user_id", ["", " "])
+def test_plan_refuses_what_the_erasure_would(
+    filled: Place, monkeypatch: pytest.MonkeyPatch, user_id: str
+) -> None:
+    with pytest.raises(InputError, match="found an id that stands for all unknown users"):
+        erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [user_id])
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", KEY)
+    with pytest.raises(OtherIdsError):
+        erase_user.plan(filled.lakehouse, CONFIG, PSEUDONYMS, [GONE])
+
+
 def test_tables_made_of_events_are_those_of_a_log_without_the_user(
     filled: Place, tmp_path: Path
 ) -> None:
