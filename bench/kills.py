@@ -1,4 +1,4 @@
-"""Nights killed at each of their steps and done again: the same tables, the same decision."""
+"""Nights killed at each of their steps and done again: the same tables, pages and decision."""
 
 from __future__ import annotations
 
@@ -113,13 +113,16 @@ class KilledNights:
             copytree(self.work / "kept", self.lakehouse)
 
     def content(self) -> dict[str, str]:
-        """What each table holds, and what the registry and the pointer say: digests and words."""
+        """What each table and page holds, what the registry and the pointer say: digests, words."""
         found = {
             f"{log.parent.parent.name}/{log.parent.name}": _digest(log.parent)
             for log in sorted(self.lakehouse.glob("*/*/_delta_log"))
             # What a run took is never the same, and a killed one says nothing.
             if log.parent.name != RUNS.name
         }
+        # A night that was killed may leave a part of one, under a name of its own.
+        for page in sorted((self.lakehouse / "reports").glob("*.html")):
+            found[f"reports/{page.name}"] = hashlib.sha256(page.read_bytes()).hexdigest()[:16]
         pointer = self.lakehouse / POINTER
         published = (
             Published.from_json(pointer.read_bytes()).version if pointer.exists() else "none"
@@ -230,7 +233,7 @@ def say_kills(work: Path, console: Console) -> None:
     console.print(
         f"Killed {sum(n_kills)} times, each time a step later, in all writes of a first night and "
         f"of one with a challenger ({', '.join(judged)}: {holds(len(judged) == 1)}); at last the "
-        f"same tables, registry and decision: {holds(all(n_kills) and not different)}"
+        f"same tables, pages, registry and decision: {holds(all(n_kills) and not different)}"
     )
     for line in different:
         console.print(f"  {line}")

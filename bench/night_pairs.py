@@ -5,9 +5,9 @@
 Each night is a process of its own, on one small lakehouse, and waits for the other. Two of a pair
 are of one date, or of two dates in either order. In every fourth pair one of the nights is a week
 after the first training, and so trains a challenger. In every fourth, too, the night that came
-first is killed without warning, and the other has to notice. Afterwards tables, registry and
-published champion are compared with those that the two leave one after the other, in the order in
-which they got the lock. What one command over two dates leaves is compared, too.
+first is killed without warning, and the other has to notice. Afterwards tables, pages, registry
+and published champion are compared with those that the two leave one after the other, in the order
+in which they got the lock. What one command over two dates leaves is compared, too.
 """
 
 from __future__ import annotations
@@ -262,8 +262,8 @@ def say_pairs(tried: Sequence[Pair], n_pairs: int) -> None:
         console.print(f"{one.what}: {', '.join(one.different)}")
     console.print(
         f"{n_pairs} pairs of nights started at once, {n_challenged} with a challenger trained, "
-        f"{n_killed} with a night killed: the same tables, registry and champion as one after the "
-        f"other: {holds(is_tried and not different)}"
+        f"{n_killed} with a night killed: the same tables, pages, registry and champion as one "
+        f"after the other: {holds(is_tried and not different)}"
     )
 
 

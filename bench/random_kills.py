@@ -1,4 +1,4 @@
-"""Nights killed at random moments and done again: the same tables, registry and champion.
+"""Nights killed at random moments and done again: the same tables, pages and champion.
 
     python -m bench.random_kills [--kills N] [--seed N] [--work DIR]
 
@@ -173,8 +173,8 @@ def say_tally(kills: RandomKills) -> None:
     where = ", ".join(f"{step} {counts[step]}" for step in sorted(counts, key=counts.__getitem__))
     typer.echo(
         f"Nights with a training killed {len(kills.kills)} times at random moments, "
-        f"{len(kills.ends)} nights to the end; the same tables, registry and champion each time: "
-        f"{holds(is_tried and not different)}\n  the last step that had ended: {where}"
+        f"{len(kills.ends)} nights to the end; the same tables, pages, registry and champion each "
+        f"time: {holds(is_tried and not different)}\n  the last step that had ended: {where}"
     )
     for name in different:
         typer.echo(f"  {name}")

@@ -14,7 +14,8 @@ def main(context: JobContext) -> None:
     """Merge small files; delete what is older than the section `maintenance` keeps."""
     from churn_spark.pipeline import maintain
 
-    maintain.run(context.lakehouse, context.registry, context.config.maintenance)
+    config = context.config
+    maintain.run(context.lakehouse, context.registry, config.maintenance, config.tuning)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ class NightConfig(Section):
     checks: ChecksConfig
     alerts: AlertsConfig
     maintenance: MaintenanceConfig
+    tuning: models.TuningConfig
 
 
 class ServiceConfig(Section):

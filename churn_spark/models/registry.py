@@ -23,6 +23,7 @@ from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import InputError, StoreError
 from churn_spark.lakehouse.lock_guard import require_lock
 from churn_spark.models.bundle import ModelBundle, read_bundle, write_bundle
+from churn_spark.models.logged_runs import LoggedRuns
 from churn_spark.models.own_store import follow_lakehouse, make_store, opening
 from churn_spark.models.sqlite import find_store
 from churn_spark.models.trainings import Trainings
@@ -229,13 +230,12 @@ class ModelRegistry:
     def trainings(self) -> Trainings:
         """The runs of all trainings."""
         aliased = (self._version_of(alias) for alias in (CHAMPION, CHALLENGER))
-        return Trainings(
-            self._client,
-            self._experiment_id,
-            self._name,
-            self._own / "artifacts" if self._own else None,
-            {version for version in aliased if version},
-        )
+        return Trainings(self.logged_runs(), self._name, {one for one in aliased if one})
+
+    def logged_runs(self) -> LoggedRuns:
+        """The runs of whatever was logged."""
+        artifacts = self._own / "artifacts" if self._own else None
+        return LoggedRuns(self._client, self._experiment_id, artifacts)
 
     def run_of(self, version: str) -> str:
         """Id of the run that trained the version."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 from mlflow.entities import Run, ViewType
-from mlflow.tracking import MlflowClient
+
+from churn_spark.models.logged_runs import LoggedRuns
 
 _CONFIGURATION: Final = "configuration"
 """Tag that each run of a training has."""
@@ -23,17 +22,13 @@ class Trainings:
     """The runs of the trainings of one registered model.
 
     Attributes:
-        client: of the store.
-        experiment_id: that they are logged to.
+        runs: of the experiment that they are logged to.
         model: name of the registered model.
-        artifacts: folder of their files, where the store is the lakehouse's own.
         in_use: versions that have an alias.
     """
 
-    client: MlflowClient
-    experiment_id: str
+    runs: LoggedRuns
     model: str
-    artifacts: Path | None
     in_use: Collection[str]
 
     def read(self, first: date | None) -> list[Mapping[str, str]]:
@@ -52,8 +47,7 @@ class Trainings:
     def forget(self, first: date, needed: Collection[str]) -> list[str]:
         """Forget those before a date, with their models; gives the ids of their runs.
 
-        Of the lakehouse's own store nothing is left of them; a server keeps what is deleted until
-        its `mlflow gc`. Killed in the middle, it is finished by the next call.
+        Killed in the middle, it is finished by the next call.
 
         Args:
             first: the date.
@@ -68,38 +62,24 @@ class Trainings:
         }
         for one in self._versions():
             if one.run_id in old:
-                self.client.delete_model_version(self.model, one.version)
-        for run_id, run in old.items():
-            if run.info.lifecycle_stage == "active":
-                self.client.delete_run(run_id)
-            if self.artifacts is not None:
-                shutil.rmtree(self.artifacts / run_id, ignore_errors=True)
-                # What `mlflow gc` does, which also removes experiments that others have deleted.
-                store: Any = self.client._tracking_client.store
-                store._hard_delete_run(run_id)
+                self.runs.client.delete_model_version(self.model, one.version)
+        self.runs.forget(old.values())
         return sorted(old)
+
+    def versions(self) -> set[str]:
+        """All versions of the model."""
+        return {str(one.version) for one in self._versions()}
 
     def _runs_of(self, versions: Collection[str]) -> set[str]:
         return {one.run_id for one in self._versions() if str(one.version) in versions}
 
     def _versions(self) -> list[Any]:
-        return list(self.client.search_model_versions(f"name = '{self.model}'"))
+        return list(self.runs.client.search_model_versions(f"name = '{self.model}'"))
 
     def _find(self, view: int) -> list[Run]:
         """All runs of trainings that say as of when."""
-        runs: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                f"tags.{_CONFIGURATION} != ''",
-                run_view_type=view,
-                page_token=token,
-            )
-            runs += [run for run in page if run.data.tags.get("as_of")]
-            token = page.token
-            if not token:
-                return runs
+        found = self.runs.find(f"tags.{_CONFIGURATION} != ''", view)
+        return [run for run in found if run.data.tags.get("as_of")]
 
 
 def _as_of(run: Run) -> date:

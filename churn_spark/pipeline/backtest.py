@@ -47,6 +47,7 @@ from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
 from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.reports.card import ModelCard
+from churn_spark.stores.backtests import next_number
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -149,8 +150,7 @@ def run(
 
 def _run_row(lakehouse: Lakehouse, card: ModelCard, end: Date) -> pd.DataFrame:
     """The row of a run that is newer than all there are; without its id."""
-    numbers = (run.number or 0 for run in lakehouse.collect_rows(BACKTEST_RUNS))
-    number = 1 + max(numbers, default=0)
+    number = next_number(lakehouse.collect_rows(BACKTEST_RUNS))
     return pd.DataFrame({"date": [end], "card": [card.model_dump_json()], "number": [number]})
 
 

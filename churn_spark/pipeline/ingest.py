@@ -34,6 +34,7 @@ from churn_spark.events.summary import BatchFacts, IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch, native_feed
 from churn_spark.pipeline.console import warn
+from churn_spark.pipeline.heartbeat import describe_tasks
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
 from churn_spark.pipeline.ingest_tables import prepare_tables, require_fitting
@@ -80,11 +81,12 @@ def run(
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
     with USE_CASE.start(lakehouse, tells_itself=True) as facts:
-        listed = _list(lakehouse, config, location)
-        loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
-        finished = loader.finish_pending()
-        known = lakehouse.read_arrow(FILES)
-        plan = loader.plan(listed, known, reload)
+        with USE_CASE.beating(lakehouse):
+            listed = _list(lakehouse, config, location)
+            loader = _Loader(lakehouse, config, prepare_tables(lakehouse, config, privacy))
+            finished = loader.finish_pending()
+            known = lakehouse.read_arrow(FILES)
+            plan = loader.plan(listed, known, reload)
         started = loader.load_all(plan.notes, loader.next_number(known))
         remove_expired(lakehouse, config.quarantine_days, utc_today())
         summary = IngestSummary(
@@ -229,7 +231,11 @@ class _Loader:
         if not notes:
             return []
         is_native = self._is_native(notes)
-        progress = IngestProgress(USE_CASE.name, sum(map(_size, notes)))
+        progress = IngestProgress(
+            USE_CASE.name,
+            sum(map(_size, notes)),
+            lambda: describe_tasks(self._lakehouse.spark.sparkContext),
+        )
         n_files = self._config.max_files_per_batch
         done = []
         with progress.shown():

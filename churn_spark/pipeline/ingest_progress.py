@@ -11,26 +11,32 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from churn_spark.pipeline.console import say
+from churn_spark.pipeline.heartbeat import beating
 
 _MOMENT: Final = 3.0
 _REDRAWN_AFTER: Final = 0.5
-_LINE_AFTER: Final = 10.0
 
 
 class IngestProgress:
     """Bytes and lines that were read, of all new files together."""
 
-    def __init__(self, step: str, total: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        step: str,
+        total: int,
+        look_at_tasks: Callable[[], str],
+        console: Console | None = None,
+    ) -> None:
         """Nothing is shown yet.
 
         Args:
             step: whose progress it is.
             total: bytes of all new files.
+            look_at_tasks: how far Spark is, in words: all that is known until a task has ended.
             console: where a bar is drawn, if it is a terminal.
         """
         self._console = console or Console()
-        self._step, self._total = step, total
+        self._step, self._total, self._look_at_tasks = step, total, look_at_tasks
         self._n_bytes = self._n_lines = 0
         self._follow: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._started = time.monotonic()
@@ -53,9 +59,12 @@ class IngestProgress:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show it while the work goes on: a bar on a terminal, else a line now and then."""
+        if not self._console.is_terminal:
+            with beating(self._step, self.describe, self._console):
+                yield
+            return
         done = Event()
-        show = self._draw if self._console.is_terminal else self._print
-        thread = Thread(target=show, args=(done,), daemon=True)
+        thread = Thread(target=self._draw, args=(done,), daemon=True)
         thread.start()
         try:
             yield
@@ -64,8 +73,11 @@ class IngestProgress:
             thread.join()
 
     def describe(self) -> str:
-        """`1,200,000 lines, 40 %, about 30 s left`."""
+        """`1,200,000 lines, 40%, about 30 s left`; until anything is counted, the tasks."""
         n_bytes, n_lines = self._now()
+        if not (n_bytes or n_lines):
+            # Tasks tell what they have read when they end, and one may read a large file whole.
+            return self._look_at_tasks()
         share = n_bytes / self._total
         seconds = time.monotonic() - self._started
         left = f", about {seconds * (1 - share) / share:,.0f} s left" if share else ""
@@ -74,12 +86,6 @@ class IngestProgress:
     def _now(self) -> tuple[int, int]:
         n_bytes, n_lines = self._follow()
         return min(self._total, self._n_bytes + n_bytes), self._n_lines + n_lines
-
-    def _print(self, done: Event) -> None:
-        while not done.wait(_LINE_AFTER):
-            # Tasks tell what they have read when they end; until then nothing is known.
-            if any(self._now()):
-                say(self._step, self.describe())
 
     def _draw(self, done: Event) -> None:
         if done.wait(_MOMENT):

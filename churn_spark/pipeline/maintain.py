@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import date as Date
 from typing import Final
 
-from churn_spark.config import MaintenanceConfig
+from churn_spark.config import MaintenanceConfig, TuningConfig
 from churn_spark.contracts.tables import (
     ALERTS,
     DATA_CHECKS,
@@ -29,7 +29,9 @@ from churn_spark.lakehouse.touched_dates import find_touched_dates
 from churn_spark.lakehouse.upkeep import join_small_files, keep_log, remove_old_files
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import ingest_batch
+from churn_spark.pipeline.forget_backtests import forget_backtests
 from churn_spark.pipeline.forget_models import forget_models, named_versions
+from churn_spark.pipeline.forget_searches import forget_searches
 from churn_spark.pipeline.quarantine import utc_today
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.checks import read_failed_nights
@@ -53,18 +55,30 @@ _OF_NIGHTS: Final = (DATA_CHECKS, DRIFT_CELLS, DRIFT, PERFORMANCE, ALERTS)
 """What nights have found; what they have decided stays, for it is decided again by `replay`."""
 
 
-def run(lakehouse: Lakehouse, registry: ModelRegistry, config: MaintenanceConfig) -> None:
+def run(
+    lakehouse: Lakehouse, registry: ModelRegistry, config: MaintenanceConfig, tuning: TuningConfig
+) -> None:
     """Maintain the lakehouse now, as of its newest sound night.
 
     One that was held may have been mistyped: as of 2031 all would be of long ago.
+
+    Args:
+        lakehouse: with the tables.
+        registry: with the models, and the runs of all that was logged.
+        config: what of the past is kept.
+        tuning: where the trials of searches are.
     """
     held = read_failed_nights(lakehouse)
     nights = [day for day in lakehouse.partition_values(DATA_CHECKS, "run_date") if day not in held]
-    _maintain(lakehouse, registry, config, nights[-1] if nights else None)
+    _maintain(lakehouse, registry, config, tuning, nights[-1] if nights else None)
 
 
 def run_if_due(
-    lakehouse: Lakehouse, registry: ModelRegistry, config: MaintenanceConfig, night: Date
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: MaintenanceConfig,
+    tuning: TuningConfig,
+    night: Date,
 ) -> None:
     """Maintain the lakehouse on a night, if the last time is `maintenance.every_days` ago.
 
@@ -78,7 +92,7 @@ def run_if_due(
         # A lakehouse that has just been made needs none.
         _note_done(lakehouse, night)
     elif night >= due:
-        _maintain(lakehouse, registry, config, night)
+        _maintain(lakehouse, registry, config, tuning, night)
 
 
 def find_due(lakehouse: Lakehouse, config: MaintenanceConfig) -> Date | None:
@@ -119,7 +133,11 @@ def _last_done(lakehouse: Lakehouse) -> Date | None:
 
 
 def _maintain(
-    lakehouse: Lakehouse, registry: ModelRegistry, config: MaintenanceConfig, night: Date | None
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: MaintenanceConfig,
+    tuning: TuningConfig,
+    night: Date | None,
 ) -> None:
     with USE_CASE.start(lakehouse) as facts:
         if lakehouse.native_root is not None:
@@ -128,9 +146,7 @@ def _maintain(
             removed = _remove_rows(lakehouse, night, config.keep_rows_days)
             if removed:
                 facts.append(f"{count_of(removed, 'date')} of findings removed")
-            forgotten = forget_models(lakehouse, registry, night, config.keep_models_days)
-            if forgotten:
-                facts.append(f"{count_of(forgotten, 'run')} of old models forgotten")
+            facts.extend(_forget_runs(lakehouse, registry, config, tuning, night))
         named = named_versions(lakehouse, registry, night, config.keep_named_days)
         facts.extend(_tidy_files(lakehouse, config, named))
         if night is not None:
@@ -154,6 +170,27 @@ def _remove_rows(lakehouse: Lakehouse, night: Date, keep_days: int) -> int:
     if lakehouse.count_rows(RUNS, old_runs):
         lakehouse.delete_rows(RUNS, old_runs)
     return removed
+
+
+def _forget_runs(
+    lakehouse: Lakehouse,
+    registry: ModelRegistry,
+    config: MaintenanceConfig,
+    tuning: TuningConfig,
+    night: Date,
+) -> list[str]:
+    """Forget old models, backtests and searches; returns what was done, in words."""
+    days = config.keep_models_days
+    runs = forget_models(lakehouse, registry, night, days)
+    backtests = forget_backtests(lakehouse, registry, night, days)
+    # A search is needed for as long as the model that it has led to.
+    searches = forget_searches(lakehouse, registry, tuning, night, days)
+    counted = {
+        f"{count_of(runs, 'run')} of old models": runs,
+        count_of(backtests, "old backtest"): backtests,
+        count_of(searches, "old search", "old searches"): searches,
+    }
+    return [f"{what} forgotten" for what, n in counted.items() if n]
 
 
 def _tidy_files(

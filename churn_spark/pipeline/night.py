@@ -116,7 +116,9 @@ def run(
         say("nightly", f"--date {date}, the day after the last complete day of the log")
     note_date(date)
     # By a mistyped date ahead of the log all that is there would be of long ago.
-    maintain.run_if_due(lakehouse, registry, config.maintenance, min(date, log.span.end))
+    maintain.run_if_due(
+        lakehouse, registry, config.maintenance, config.tuning, min(date, log.span.end)
+    )
     if withdraw_ahead(lakehouse, log, date):
         log = read_log_dates(lakehouse, date)
     night = read_night(lakehouse, registry, date, log)

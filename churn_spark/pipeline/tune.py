@@ -26,11 +26,8 @@ from churn_spark.evaluation.date_split import DateSplit, split_dates
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search.folds import build_folds
-from churn_spark.models.search.search import (
-    n_finished,
-    open_study,
-    storage_url,
-)
+from churn_spark.models.search.search import n_finished, open_study
+from churn_spark.models.search.studies import REGISTERED, storage_url
 from churn_spark.models.search.tuning import (
     Choice,
 )
@@ -57,7 +54,6 @@ USE_CASE = UseCase(
     leaves=("MLflow", "`champion/`"),
     reads_if_there=(DATA_CHECKS, RETENTION_LISTS, CONTACTS),
 )
-_REGISTERED = "registered"
 
 
 def run(
@@ -116,17 +112,17 @@ def tune(
         study_name(data, dates, config, tuning),
         present_parameters(config.lightgbm, tuning),
     )
-    choice = search(registry, data, folds, study, config, tuning)
+    choice = search(registry, date, data, folds, study, config, tuning)
     show_trials(study, choice, n_rows_of(folds), tuning.seed)
     facts = [f"{n_finished(study)} trials", choice.reason]
     chosen = {"trial": choice.candidate.number}
-    known = study.user_attrs.get(_REGISTERED, {})
+    known = study.user_attrs.get(REGISTERED, {})
     if choice.candidate.is_present:
         return choice, [*facts, "nothing changes"]
     if known.items() >= chosen.items():
         return choice, [*facts, f"it is version {known['version']} already"]
     version, outcome = register_chosen(lakehouse, registry, date, data, choice, config)
-    study.set_user_attr(_REGISTERED, chosen | {"version": version})
+    study.set_user_attr(REGISTERED, chosen | {"version": version})
     return choice, [*facts, describe_options(choice), outcome]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import date as Date
 
 import mlflow
 import numpy as np
@@ -69,6 +70,7 @@ def present_parameters(config: LightGBMConfig, tuning: TuningConfig) -> dict[str
 
 def search(
     registry: ModelRegistry,
+    date: Date,
     data: TrainingData,
     folds: list[Fold],
     study: optuna.Study,
@@ -78,7 +80,7 @@ def search(
     """Run the trials that are left, each a run inside one of MLflow, and choose among all."""
     deadline = time.monotonic() + 60 * tuning.timeout_minutes
     space = search_space(tuning, config.lightgbm)
-    with registry.run("tune_model", {"study": study.study_name}):
+    with registry.run("tune_model", {"study": study.study_name, "date": str(date)}):
         # The address of a database may hold a password.
         mlflow.log_params(tuning.model_dump(exclude={"storage"}))
         for trial in trials_left(study, space, tuning, deadline):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from churn_spark.contracts.tables import TableSpec
@@ -75,6 +75,10 @@ class UseCase:
             MachineError: if the step writes, and the lakehouse can't be written to.
         """
         self.check_inputs(lakehouse)
-        beat = beating(self.name, lambda: describe_tasks(lakehouse.spark.sparkContext))
-        with closing_line(self.name) as facts, nullcontext() if tells_itself else beat:
+        beat = nullcontext() if tells_itself else self.beating(lakehouse)
+        with closing_line(self.name) as facts, beat:
             yield facts
+
+    def beating(self, lakehouse: Lakehouse) -> AbstractContextManager[None]:
+        """Say that the step goes on while a block does, and how many of Spark's tasks are done."""
+        return beating(self.name, lambda: describe_tasks(lakehouse.spark.sparkContext))

@@ -24,6 +24,7 @@ from churn_spark.lakehouse.user_rows import read_known
 from churn_spark.reports.card import ModelCard
 from churn_spark.reports.data import EvaluationData, by_numbers, select_primary
 from churn_spark.reports.timelines import read_timelines
+from churn_spark.stores.backtests import newest_backtest
 from churn_spark.stores.cancels import days_to_cancel, read_cancels
 from churn_spark.stores.contacts import are_contacted
 
@@ -94,12 +95,10 @@ def read_staying(
 
 
 def _newest_run(lakehouse: Lakehouse) -> tuple[ModelCard, date]:
-    runs = lakehouse.collect_rows(BACKTEST_RUNS)
-    if not runs:
+    newest = newest_backtest(lakehouse.collect_rows(BACKTEST_RUNS))
+    if newest is None:
         raise MissingTableError(
             f"found no backtest in {lakehouse.root}, expected one to report on: run `backtest`, "
             "then this again"
         )
-    # Those of older releases have no number.
-    newest = max(runs, key=lambda run: (run.number or 0, run.date, run.run_id))
     return ModelCard.from_json(newest.card), newest.date

@@ -24,7 +24,8 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.search.folds import build_folds, hash_rows
-from churn_spark.models.search.search import candidates_of, open_study, storage_url
+from churn_spark.models.search.search import candidates_of, open_study
+from churn_spark.models.search.studies import storage_url
 from churn_spark.models.splits import VALIDATION
 from churn_spark.pipeline import tune_trials
 from churn_spark.pipeline.context import JobContext
@@ -175,6 +176,7 @@ def test_better_parameters_become_a_challenger_trained_with_them(
     kept = mlflow.artifacts.list_artifacts(run_id=trials[0].info.run_id)
     assert [file.path for file in kept] == ["folds.json"]
     assert search.data.tags["reason"] == choice.reason == facts[1]
+    assert search.data.tags["date"] == str(NIGHT)
     printed = capsys.readouterr().out
     _, same, facts = tune(tmp_path, *slow)
     assert (same, facts[-1]) == (choice, "it is version 1 already")

@@ -81,9 +81,7 @@ def test_end_that_no_receiver_took_is_told_on_the_next_night_once() -> None:
     assert sent == [[], ["resolved"], ["resolved"], ["resolved"], [], []]
 
 
-def test_beginning_that_no_receiver_took_is_told_before_the_end() -> (
-    None
-):
+def test_beginning_that_no_receiver_took_is_told_before_the_end() -> None:
     alerts, notices = update_alerts((), [WORSE], CONFIG, night(0), is_judged=True)
     alerts, sent = as_not_told(alerts, notices, CONFIG), []
     # On the second night nothing could be looked at.

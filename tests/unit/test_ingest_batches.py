@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -26,7 +28,7 @@ from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse import commits, native_rows, native_sources
 from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
-from churn_spark.pipeline import ingest, ingest_batch, native_feed, quarantine
+from churn_spark.pipeline import heartbeat, ingest, ingest_batch, native_feed, quarantine
 
 CONFIG = load_config(overrides=["ingest.max_files_per_batch=2"]).ingest
 TABLES = (EVENTS, QUARANTINE, FILES)
@@ -111,6 +113,30 @@ def test_every_file_is_loaded_once_in_batches(
     rows = content(lakehouse)
     assert len(rows["events"]) == 45
     assert [row[-1] for row in rows["files"]] == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(ingest, "prepare_tables"), (native_feed, "load_natively")]
+)
+def test_long_ingest_says_so_before_anything_is_counted(
+    load: Callable[..., IngestSummary],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: ModuleType,
+    name: str,
+) -> None:
+    work, told = getattr(owner, name), list[str]()
+
+    def work_long(*arguments: Any) -> Any:
+        capsys.readouterr()
+        time.sleep(0.3)
+        told.append(capsys.readouterr().out)
+        return work(*arguments)
+
+    monkeypatch.setattr(heartbeat, "_LINE_AFTER", 0.02)
+    monkeypatch.setattr(owner, name, work_long)
+    load()
+    assert told[0].startswith("ingest_events        still running after 0 s")
 
 
 def test_tables_are_the_same_wherever_a_run_ends(

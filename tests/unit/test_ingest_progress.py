@@ -8,12 +8,16 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from churn_spark.pipeline import ingest_progress
+from churn_spark.pipeline import heartbeat, ingest_progress
 from churn_spark.pipeline.ingest_progress import IngestProgress
 
 
+def begin(console: Console | None = None) -> IngestProgress:
+    return IngestProgress("ingest_events", 1_000, lambda: "task 0 of 1", console)
+
+
 def test_progress_adds_up_what_the_driver_and_tasks_have_read() -> None:
-    progress = IngestProgress("ingest_events", 1_000)
+    progress = begin()
     progress.add(100, 10)
     with progress.following(lambda: (300, 1_990)):
         assert progress.describe().startswith("2,000 lines, 40%, about ")
@@ -21,12 +25,15 @@ def test_progress_adds_up_what_the_driver_and_tasks_have_read() -> None:
     assert progress.describe() == "2,001 lines, 100%, about 0 s left"
 
 
-def test_nothing_is_left_out_when_nothing_is_read_yet() -> None:
-    assert IngestProgress("ingest_events", 1_000).describe() == "0 lines, 0%"
+def test_tasks_are_told_until_one_of_them_has_ended() -> None:
+    progress = begin()
+    assert progress.describe() == "task 0 of 1"
+    with progress.following(lambda: (0, 0)):
+        assert progress.describe() == "task 0 of 1"
 
 
 def test_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with IngestProgress("ingest_events", 1_000).shown():
+    with begin().shown():
         pass
     assert capsys.readouterr().out == ""
 
@@ -34,14 +41,15 @@ def test_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_long_run_says_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_progress, "_LINE_AFTER", 0.01)
-    progress = IngestProgress("ingest_events", 1_000)
-    progress.add(500, 20)
+    monkeypatch.setattr(heartbeat, "_LINE_AFTER", 0.01)
+    progress = begin()
     with progress.shown():
         time.sleep(0.2)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) > 1
-    assert lines[0].startswith("ingest_events        20 lines, 50%, about ")
+        progress.add(500, 20)
+        time.sleep(0.2)
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == "ingest_events        still running after 0 s, task 0 of 1"
+    assert last.startswith("ingest_events        still running after 0 s, 20 lines, 50%, about ")
 
 
 def test_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +57,7 @@ def test_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest_progress, "_REDRAWN_AFTER", 0.01)
     terminal = StringIO()
     console = Console(file=terminal, force_terminal=True, width=120)
-    progress = IngestProgress("ingest_events", 1_000, console)
+    progress = begin(console)
     progress.add(500, 20)
     with progress.shown():
         time.sleep(0.3)

@@ -38,7 +38,18 @@ from tests.local_lakehouse import open_local, rows_of
 
 MONDAY = date(2018, 10, 1)
 CONFIG = load_config().maintenance.model_copy(update={"min_small_files": 4, "keep_days": 7})
+TUNING = load_config().tuning
 A_YEAR_S = 400 * 86_400
+
+
+class NoRuns:
+    """Runs of an experiment to which nothing was logged but trainings."""
+
+    def find_left(self, _: str) -> list[Any]:
+        return []
+
+    def forget(self, runs: list[Any]) -> None:
+        assert not runs
 
 
 class Registry:
@@ -49,6 +60,9 @@ class Registry:
 
     def trainings(self) -> Registry:
         return self
+
+    def logged_runs(self) -> NoRuns:
+        return NoRuns()
 
     def read(self, first: date | None) -> list[dict[str, str]]:
         return [one for one in self.tags if first is None or one["as_of"] >= str(first)]
@@ -108,7 +122,7 @@ def age(lakehouse: Lakehouse, seconds: float = A_YEAR_S, after: int = -1) -> Non
 
 def test_small_files_are_joined_and_the_rows_stay(lakehouse: Lakehouse) -> None:
     before = rows_of(lakehouse, EVENTS).sort("user_id", "event_date")
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     after = rows_of(lakehouse, EVENTS).sort("user_id", "event_date")
     assert after.equals(before)
     assert n_files(lakehouse) == 2
@@ -125,7 +139,7 @@ def test_files_that_notes_name_are_not_joined(lakehouse: Lakehouse, spec: TableS
         files = write_data_files(frame, spec, lakehouse.uri(spec), {})
         append_files(files, lakehouse.uri(spec), {}, Once("rollups", n))
     before = lakehouse.data_files(spec, "event_date")
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     assert lakehouse.data_files(spec, "event_date") == before
     assert len(before) == 6
 
@@ -134,7 +148,7 @@ def test_plan_counts_the_small_files_that_are_joined(lakehouse: Lakehouse) -> No
     before = n_files(lakehouse)
     many = "small files to be joined: 12 in bronze/events; "
     assert maintain.plan(lakehouse, CONFIG).startswith(f"not done so far; {many}")
-    maintain.run_if_due(lakehouse, registry(), CONFIG, MONDAY)
+    maintain.run_if_due(lakehouse, registry(), CONFIG, TUNING, MONDAY)
     due = MONDAY + timedelta(days=CONFIG.every_days)
     done = f"last done as of {MONDAY}; the first night from {due} on does it; "
     assert maintain.plan(lakehouse, CONFIG).startswith(done + many)
@@ -152,13 +166,13 @@ def test_plan_counts_the_small_files_that_are_joined(lakehouse: Lakehouse) -> No
 
 def test_few_small_files_are_left(lakehouse: Lakehouse) -> None:
     few = CONFIG.model_copy(update={"min_small_files": 7})
-    maintain.run(lakehouse, registry(), few)
+    maintain.run(lakehouse, registry(), few, TUNING)
     assert n_files(lakehouse) == 12
 
 
 def test_joined_files_are_no_change_to_who_reads_changes(lakehouse: Lakehouse) -> None:
     version = build(lakehouse)
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     after = lakehouse.version(EVENTS)
     assert after > version
     assert find_touched_dates(lakehouse, SESSION_DAYS, after).dates == []
@@ -182,7 +196,7 @@ def test_changes_that_nobody_has_read_stay_readable(lakehouse: Lakehouse) -> Non
     lakehouse.delete_rows(EVENTS, {"event_date": [MONDAY], "bucket": [0]})
     # The commit that was noted is told by its content.
     age(lakehouse, after=version)
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     touched = find_touched_dates(lakehouse, SESSION_DAYS, lakehouse.version(EVENTS))
     assert touched.dates == [MONDAY, MONDAY + timedelta(days=7)]
 
@@ -194,7 +208,7 @@ def test_old_files_go_when_no_version_of_late_names_them(lakehouse: Lakehouse) -
     fresh = orphan.with_name("part-fresh.parquet")
     age(lakehouse)
     fresh.write_bytes(b"about to be committed")
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     assert [path.name for path in orphan.parent.iterdir()] == [fresh.name]
     assert len(rows_of(lakehouse, EVENTS)) == 6
 
@@ -208,13 +222,13 @@ def test_version_that_a_training_names_stays_readable(lakehouse: Lakehouse) -> N
         "version_events": str(named),
         "table_events": lakehouse.table_id(EVENTS),
     }
-    maintain.run(lakehouse, registry(tags), CONFIG)
+    maintain.run(lakehouse, registry(tags), CONFIG, TUNING)
     there = DeltaTable(lakehouse.uri(EVENTS), named).to_pyarrow_table()
     assert there.num_rows == 12
     properties = lakehouse.properties(EVENTS)
     assert properties["delta.logRetentionDuration"] == f"interval {CONFIG.keep_named_days} days"
     # Another table's numbers keep nothing.
-    maintain.run(lakehouse, registry(tags | {"table_events": "another"}), CONFIG)
+    maintain.run(lakehouse, registry(tags | {"table_events": "another"}), CONFIG, TUNING)
     with pytest.raises(FileNotFoundError):
         DeltaTable(lakehouse.uri(EVENTS), named).to_pyarrow_table()
 
@@ -226,10 +240,10 @@ def test_batch_that_waits_for_its_commit_keeps_its_files(lakehouse: Lakehouse) -
     waiting.write_bytes(b"rows")
     ingest_batch.write_pending(lakehouse, PendingBatch(9, [], {}, {}, {}))
     age(lakehouse)
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     assert waiting.exists()
     ingest_batch.forget_pending(lakehouse)
-    maintain.run(lakehouse, registry(), CONFIG)
+    maintain.run(lakehouse, registry(), CONFIG, TUNING)
     assert not waiting.exists()
 
 
@@ -238,10 +252,10 @@ def test_night_maintains_when_it_is_due(lakehouse: Lakehouse, monkeypatch: Any) 
     monkeypatch.setattr(maintain, "_tidy_files", lambda *_: done.append(night) or [])
     for days in (0, 1, 6, 7, 7, 3, 14, 20, 21):
         night = MONDAY + timedelta(days=days)
-        maintain.run_if_due(lakehouse, registry(), CONFIG, night)
+        maintain.run_if_due(lakehouse, registry(), CONFIG, TUNING, night)
     assert done == [MONDAY + timedelta(days=days) for days in (7, 14, 21)]
     never = CONFIG.model_copy(update={"every_days": 0})
-    maintain.run_if_due(lakehouse, registry(), never, MONDAY + timedelta(days=100))
+    maintain.run_if_due(lakehouse, registry(), never, TUNING, MONDAY + timedelta(days=100))
     assert len(done) == 3
 
 
@@ -261,7 +275,7 @@ def test_what_nights_of_long_ago_found_goes_and_what_they_decided_stays(
     decided = [(nights[0], 0, "keep", "quiet", "", None, None, None, policy(), None)]
     lakehouse.replace_rows(decided, DECISIONS, {"run_date": [nights[0]]})
     asked = Registry()
-    maintain.run(lakehouse, cast(ModelRegistry, asked), CONFIG)
+    maintain.run(lakehouse, cast(ModelRegistry, asked), CONFIG, TUNING)
     assert lakehouse.partition_values(DATA_CHECKS, "run_date") == [*nights[1:], ahead]
     assert rows_of(lakehouse, RUNS)["run_id"].to_list() == [run_id]
     assert lakehouse.count_rows(DECISIONS) == 1

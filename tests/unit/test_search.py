@@ -21,9 +21,9 @@ from churn_spark.models.search.search import (
     n_finished,
     open_study,
     search_space,
-    storage_url,
     trials_left,
 )
+from churn_spark.models.search.studies import storage_url
 from churn_spark.models.search.tuning import TrialResult
 
 LATER = math.inf

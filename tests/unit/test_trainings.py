@@ -37,8 +37,7 @@ def train(registry: ModelRegistry, as_of: str) -> None:
 
 
 def n_runs(registry: ModelRegistry) -> int:
-    trainings = registry.trainings()
-    return len(trainings.client.search_runs([trainings.experiment_id], "", ViewType.ALL))
+    return len(registry.logged_runs().find("", ViewType.ALL))
 
 
 def test_old_trainings_are_forgotten_whole(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -58,8 +57,9 @@ def test_old_trainings_are_forgotten_whole(registry: ModelRegistry, tmp_path: Pa
 
 def test_forgetting_that_was_killed_is_finished(registry: ModelRegistry, tmp_path: Path) -> None:
     old = registry.run_of("2")
-    registry.trainings().client.delete_model_version("churn", "2")
-    registry.trainings().client.delete_run(old)
+    client = registry.logged_runs().client
+    client.delete_model_version("churn", "2")
+    client.delete_run(old)
     assert old in registry.trainings().forget(FIRST, {"3"})
     assert not (tmp_path / "mlflow" / "artifacts" / old).exists()
 

@@ -13,7 +13,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from churn_spark.config import LightGBMConfig, TuningConfig
 from churn_spark.models.search.tuning import Candidate, TrialResult
-from churn_spark.models.sqlite import sqlite_folder
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 Space = Mapping[str, FloatDistribution | IntDistribution]
@@ -35,19 +34,6 @@ def search_space(config: TuningConfig, present: LightGBMConfig) -> Space:
         else:
             space[name] = FloatDistribution(low, high, log=low > 0)
     return space
-
-
-def storage_url(config: TuningConfig, lakehouse: str) -> str:
-    """Where trials are kept: as configured, or an SQLite file in the lakehouse.
-
-    Raises:
-        ConfigError: if the lakehouse isn't a local folder and no storage is configured.
-    """
-    if config.storage:
-        return config.storage
-    folder = sqlite_folder(lakehouse, "tuning.storage to name a database")
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder}/optuna.db"
 
 
 def open_study(url: str, name: str, present: Mapping[str, float]) -> optuna.Study:
