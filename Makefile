@@ -132,8 +132,8 @@ bench-pairs: setup ## Two nights started at once, 100 times: the same as one aft
 	@"$(PY)" -m bench.night_pairs $(if $(PAIRS),--pairs "$(PAIRS)")
 
 .PHONY: bench-nights
-bench-nights: setup ## Does a night cost more the more there were: 64 nights of 2,250 users [TINY=1: 369 of 40] (20 min)
-	@"$(PY)" -m bench.many_nights $(if $(TINY),--tiny)
+bench-nights: setup ## Does a night cost more the more there were: 64 nights of 2,250 users (20 min) [TINY=1: 369 of 40 (2 h), WORK=dir to go on in]
+	@"$(PY)" -m bench.many_nights $(if $(TINY),--tiny) $(if $(WORK),--work "$(WORK)")
 
 .PHONY: bench-speed
 bench-speed: setup ## How fast nights are, beside DuckDB, Polars and Sail: [ONLY=mini|small|full] (1 h, 40 GB)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench.lived_so_far import LivedSoFar
 from bench.many_nights import deliver, grow_old
 from churn_spark.pipeline.context import open_job
 
@@ -23,6 +24,7 @@ def live_on(work: Path, first: int, end: int, *overrides: str) -> None:
             config = context.config.night
             night.run(context.lakehouse, lambda: context.registry, config, date, str(incoming))
             grow_old(lakehouse)
+            LivedSoFar.read(work).and_one().write(work)
 
 
 if __name__ == "__main__":

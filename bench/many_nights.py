@@ -11,6 +11,8 @@ by age is removed.
 With `--tiny` a few dozen users have a year of nights: what is left of a night is what it costs to
 have many of them behind it. Only the nights around those that are compared have processes of their
 own; those between share one.
+
+A year takes hours. With `--work` the folder is kept: broken off, the same command goes on there.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from bench.lived_so_far import LivedSoFar
 from bench.measured_night import MeasuredNight
 from bench.processes import run_watched
 from bench.promises import holds, judged
@@ -82,27 +85,24 @@ def live(
 ) -> dict[int, MeasuredNight]:
     """A first night and others after it, in their order; returns those that were measured."""
     world, incoming, lakehouse = work / "world", work / "incoming", work / "lakehouse"
-    found: dict[int, MeasuredNight] = {}
-    night = 0
-    while night < nights:
+    while (night := LivedSoFar.read(work).n_nights) < nights:
         if not any(night in around for around in measured):
             begins = [around.start for around in measured if around.start > night]
             end = min([*begins, nights])
             run_watched("bench.lived_nights", str(work), str(night), str(end), *overrides)
             typer.echo(f"nights {night} to {end - 1}: {describe_size(lakehouse)}")
-            night = end
             continue
         deliver(world, incoming, night)
         done = run_watched("bench.measured_night", str(lakehouse), str(incoming), *overrides)
         grow_old(lakehouse)
-        one = found[night] = MeasuredNight.from_json(done.last_line)
+        one = MeasuredNight.from_json(done.last_line)
+        LivedSoFar.read(work).and_one(one).write(work)
         typer.echo(
             f"night {night}: {done.seconds:.1f} s, {one.total('cpu_s'):.1f} CPU-seconds, "
             f"{one.total('jobs')} Spark jobs, {one.total('written_mb'):.1f} MB written, "
             f"{done.driver_mb:,.0f} MB held; {describe_size(lakehouse)}"
         )
-        night += 1
-    return found
+    return dict(LivedSoFar.read(work).measured)
 
 
 def cheapest(nights: dict[int, MeasuredNight], around: range) -> float:
@@ -131,20 +131,24 @@ def main(
     users: Annotated[int, typer.Option(help="Of the log.")] = 2_250,
     nights: Annotated[int, typer.Option(help="With the first.")] = 64,
     tiny: Annotated[bool, typer.Option("--tiny", help="40 users, 369 nights.")] = False,
-    work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Where to write, and to go on; a temporary folder.")
+    ] = None,
 ) -> None:
     """Live a first night and others after it, and compare the last ones with the tenth."""
     if tiny:
         users, nights = 40, max(_COMPARED) + _AROUND + 1 if nights == 64 else nights
     compared = {one for one in _COMPARED if one + _AROUND < nights} | {nights - 1 - _AROUND}
     arounds = [range(one - _AROUND, one + _AROUND + 1) for one in sorted(compared)]
-    with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
-        world = str(Path(folder, "world"))
+    with tempfile.TemporaryDirectory(prefix="churn_spark-") as temporary:
+        folder = work or Path(temporary)
+        world = folder / "world"
         days = str(_DAYS + nights)
         sizes = "--users", str(users), "--days", days, "--growth", _GROWTH
-        run_watched("jobs.simulate_events", "--out", world, *sizes)
+        if not LivedSoFar.read(folder).n_nights:
+            run_watched("jobs.simulate_events", "--out", str(world), *sizes)
         measured = arounds if tiny else [range(nights)]
-        found = live(Path(folder), nights, measured, TINY if tiny else ())
+        found = live(folder, nights, measured, TINY if tiny else ())
     say_costs(users, {around.start + _AROUND: cheapest(found, around) for around in arounds})
 
 

@@ -6,7 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from bench import many_nights, smoke, speed
 from bench.delivered_log import split
+from bench.lived_so_far import LivedSoFar
 from bench.measured_night import MeasuredNight, Step
-from bench.processes import CpuMeter
+from bench.processes import CpuMeter, Usage
 from bench.smoke import STORED, Cost
 from bench.speed_page import BEGIN, END, Size, describe, draw, update_page
 from bench.speed_run import NIGHTS, PIPELINE, Run
@@ -111,6 +112,36 @@ def test_last_nights_cost_no_more_than_a_fifth_above_the_tenth(
     assert len(rows) == len(costs)
     assert rows[0].endswith("night 10 took 50.0 CPU-seconds, 1.00 times as much as night 10")
     assert said == f"At most 1.2 times night 10: {verdict}"
+
+
+def test_nights_that_were_broken_off_are_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nights 2 and 3 are measured; 0 and 1, and 4, share a process."""
+    lived: list[int] = []
+
+    def run(module: str, *arguments: str) -> Usage:
+        if module == "bench.lived_nights":
+            first, end = map(int, arguments[1:3])
+            for number in range(first, end):
+                lived.append(number)
+                LivedSoFar.read(tmp_path).and_one().write(tmp_path)
+                if number == 0 and len(lived) == 1:
+                    raise SystemExit("broken off")
+        else:
+            lived.append(LivedSoFar.read(tmp_path).n_nights)
+            if len(lived) == 4:
+                raise SystemExit("broken off")
+        return Usage(1.0, 1.0, 1.0, 0.0, json.dumps(asdict(NIGHT)))
+
+    monkeypatch.setattr(many_nights, "run_watched", run)
+    monkeypatch.setattr(many_nights, "deliver", lambda *_: None)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            many_nights.live(tmp_path, 5, [range(2, 4)], ())
+    assert many_nights.live(tmp_path, 5, [range(2, 4)], ()) == {2: NIGHT, 3: NIGHT}
+    # The third night was broken off before it was noted, so it was lived again.
+    assert lived == [0, 1, 2, 3, 3, 4]
 
 
 def test_picture_is_the_same_for_the_same_figures(sizes: list[Size], tmp_path: Path) -> None:
