@@ -73,6 +73,7 @@ RUN apt-get update -qq \
 COPY --from=jobs-packages /opt/venv /opt/venv
 COPY --from=jars /opt/.ivy2/jars /opt/.ivy2/jars
 COPY --from=jars /opt/venv/churn_spark/spark-jars*.txt /opt/venv/churn_spark/
+COPY requirements/base.lock /opt/venv/churn_spark/installed.lock
 COPY --from=code /app /app
 COPY jobs /app/jobs
 RUN chmod -R a+rX,go-w /app/jobs && python -m compileall -q /app/jobs

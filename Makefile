@@ -27,7 +27,7 @@ SOURCES := churn_spark jobs bench tests scripts deploy
 WORKERS ?= 2
 PIP := -m pip install --quiet --no-input --disable-pip-version-check \
 	--root-user-action=ignore --require-hashes
-PIP_INSTALL := $(PY) $(PIP)
+PIP_INSTALL := "$(PY)" $(PIP)
 
 # An interpreter that was named is the only one tried.
 ifeq ($(origin PYTHON),undefined)
@@ -245,7 +245,7 @@ $(PAGES)/installed.lock: scripts/pages_check/package-lock.json
 .PHONY: notebooks
 # Kernels talk over sockets of files, whose paths must be short, and not over TCP for all to hear.
 notebooks: setup ## Run the notebooks on the lakehouse; a page each in reports/notebooks
-	@[ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
+	@[[ $${LAKEHOUSE:-} == *://* ]] || [ -d "$${LAKEHOUSE:-lakehouse}/monitoring/decisions" ] || { echo "error: found no decided night in" \
 	  "$${LAKEHOUSE:-lakehouse}, expected some: run make demo or make run first" >&2; exit 2; }
 	@lakehouse="$${LAKEHOUSE:-lakehouse}"; \
 	[[ $$lakehouse == *://* ]] || lakehouse=$$(cd "$$lakehouse" && pwd); \

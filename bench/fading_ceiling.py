@@ -25,8 +25,8 @@ from churn_spark.models.fading.lives import Lives, build_lives
 from churn_spark.models.fading.visits import visits_of
 from churn_spark.simulate import degrading, personas
 from churn_spark.simulate.clock import activity_rates
-from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
-from churn_spark.timeline import Horizon, day_start_millis
+from churn_spark.simulate.settings import DAY_S, SimulationSettings
+from churn_spark.timeline import Horizon, day_number, day_start_millis
 
 _MONDAY_HOUR: Final = 96
 _PACES: Final = np.linspace(-2.8, 2.8, 15)  # of the log of the own pause, in standard deviations

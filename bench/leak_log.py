@@ -16,8 +16,9 @@ from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.blocks import events_path, simulate_block
 from churn_spark.simulate.pages import N_STATES, unpack_state
 from churn_spark.simulate.population import build_profiles, count_blocks
-from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, SimulationSettings
 from churn_spark.simulate.states import BlockState
+from churn_spark.timeline import day_number
 
 SETTINGS: Final = SimulationSettings(users=1500, start=date(2018, 10, 1), days=53)
 

@@ -10,8 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-MILLIS_PER_DAY = 86_400_000
+MILLIS_PER_MINUTE = 60_000
+MILLIS_PER_HOUR = 60 * MILLIS_PER_MINUTE
+MILLIS_PER_DAY = 24 * MILLIS_PER_HOUR
 SECONDS_PER_DAY = MILLIS_PER_DAY // 1000
+DAYS_PER_YEAR = 365.25
+EPOCH = date(1970, 1, 1)
+FIRST_MONDAY_S = 4 * SECONDS_PER_DAY
+"""The first Monday after the epoch, 1970-01-05, in seconds."""
 
 
 def parse_date(text: str) -> date:
@@ -37,7 +43,17 @@ def day_start(day: date) -> datetime:
 
 def day_start_millis(day: date) -> int:
     """Milliseconds since the epoch at which the UTC date begins."""
-    return (day - date(1970, 1, 1)).days * MILLIS_PER_DAY
+    return day_number(day) * MILLIS_PER_DAY
+
+
+def day_number(day: date) -> int:
+    """Days from the epoch to the date."""
+    return (day - EPOCH).days
+
+
+def day_of_number(number: int) -> date:
+    """The date so many days after the epoch."""
+    return EPOCH + timedelta(days=number)
 
 
 def days_after(day: date, days: int) -> date:

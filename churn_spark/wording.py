@@ -44,12 +44,12 @@ def percent(share: float, decimals: int = 0, gap: str = " ") -> str:
         decimals: of the percentage.
         gap: between number and sign; a page may want one where no line breaks.
     """
-    return f"{100 * share:.{decimals}f}{gap}%"
+    return f"{100 * share:z.{decimals}f}{gap}%"
 
 
 def per_100(share: float) -> str:
     """A share as a number of 100, with its sign where it is below 0: `1.7`, `−0.4`."""
-    return f"{100 * share:.1f}".replace("-", "\u2212")
+    return f"{100 * share:z.1f}".replace("-", "\u2212")
 
 
 def duration(seconds: float) -> str:

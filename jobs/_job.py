@@ -121,7 +121,8 @@ class Job:
         return code
 
     def _say_plan(self, context: JobContext, dates: list[date], values: dict[str, Any]) -> None:
-        from churn_spark.pipeline.plan import Planner, say_plan
+        from churn_spark.pipeline.plan import say_plan
+        from churn_spark.pipeline.planner import Planner
 
         planner = Planner(context.lakehouse, context.config, values)
         say_plan(planner, self.name, dates or [None])

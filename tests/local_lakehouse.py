@@ -112,8 +112,8 @@ class LocalLakehouse(SmallTables):
     def drop(self, spec: TableSpec) -> None:
         shutil.rmtree(self.uri(spec))
 
-    def vacuum(self, spec: TableSpec) -> None:
-        native_rows.vacuum(self.uri(spec), self.storage_options)
+    def vacuum(self, spec: TableSpec, days: int = 7) -> None:
+        native_rows.vacuum(self.uri(spec), self.storage_options, days)
 
     def read(self, spec: TableSpec) -> DataFrame:
         raise NotImplementedError

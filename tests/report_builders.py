@@ -98,7 +98,7 @@ def _build_world(generator: np.random.Generator, n_users: int) -> World:
     rows["label"] = (generator.random(n) < expit(log_odds)).astype(int)
     rows["is_recent"] = generator.random(n) < 0.3 + 0.3 * expit(log_odds)
     parts = []
-    for cell, share in (("both", 1.0), ("future", 0.8), ("training", 0.7)):
+    for cell, share in (("both", 1.0), ("future", 0.8), ("new users", 0.7)):
         for model, noise in _NOISE.items():
             part = rows.head(int(share * n)).copy()
             own_odds = log_odds[: len(part)]
@@ -140,7 +140,7 @@ def _reasons(rows: pd.DataFrame) -> list[list[Reason]]:
 
 def _build_figures(generator: np.random.Generator, predictions: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for cell in ("both", "future", "training"):
+    for cell in ("both", "future", "new users"):
         here = predictions[predictions["cell"] == cell]
         values = {}
         for model in _NOISE:

@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 
 from churn_spark.simulate.population import Population
-from churn_spark.simulate.settings import DAY_S, day_number
+from churn_spark.simulate.settings import DAY_S
+from churn_spark.timeline import day_number
 
 START = date(2018, 10, 1)
 

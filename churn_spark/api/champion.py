@@ -92,7 +92,11 @@ class Champion:
 
         Args:
             features: rows as `features` or `snapshot` of the lakehouse give them, of any dates.
+
+        Raises:
+            FingerprintError: if the champion has learnt other definitions of its features.
         """
+        self.model.check_fingerprint()
         rows = with_behaviour(self._lakehouse, features, self.model)
         assert isinstance(rows, pd.DataFrame)
         return rows[_KEYS].assign(churn_probability=self.model.probabilities(rows))

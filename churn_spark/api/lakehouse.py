@@ -6,6 +6,7 @@ left. Spark, MLflow and matplotlib are loaded when something asks for them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import date as Date
 from functools import cached_property
@@ -60,9 +61,8 @@ class Lakehouse:
         from churn_spark.config import load_config
         from churn_spark.pipeline.tables_without_spark import find_root, open_all, require_tables
 
-        config = load_config(env, settings)
-        if path is not None:
-            config = config.model_copy(update={"lakehouse": str(path)})
+        of_path = [] if path is None else [f"lakehouse={json.dumps(str(path))}"]
+        config = load_config(env, [*settings, *of_path])
         root = find_root(config.lakehouse)
         require_tables(root, open_all(root))
         return cls(config, root)
@@ -214,7 +214,7 @@ class Lakehouse:
         Args:
             dates: as-of dates; all that are stored where none are given.
         """
-        names = dates or self.dates("gold.snapshots")
+        names = dates if len(dates) else self.dates("gold.snapshots")
         horizon = self.config.labels.horizon
         labels = self.table("gold.labels").where(
             as_of=names, horizon_days=horizon.days, gap_days=horizon.gap_days

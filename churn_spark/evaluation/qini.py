@@ -82,14 +82,6 @@ class Qini:
         reach = boundary(self.n) * self.error
         return Bounds(self.value - reach, self.value + reach)
 
-    @property
-    def once(self) -> Bounds:
-        """95 % interval for one look, fixed beforehand."""
-        if not self.error > 0:
-            return Bounds()
-        reach = 1.959963984540054 * self.error
-        return Bounds(self.value - reach, self.value + reach)
-
 
 def measure_qini(saved: Floats, scores: Floats, folds: Ints) -> Qini:
     """The Qini of an order.

@@ -30,6 +30,8 @@ It raises what opening a file does that is gone, or may not be read.
 """
 
 _READINGS: Final = frozenset({"read", "read on", "read again"})
+NOT_LOADED: Final = ("changed", "unread")
+"""Statuses of a file that is not in the tables as it is now."""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import polars as pl
 import pyarrow as pa
 
 from churn_spark.events.files import ListedFile
-
-_UNSETTLED: Final = ("changed", "unread")
-"""What was noted of a file about which something is still to be said or done."""
+from churn_spark.events.readings import NOT_LOADED
 
 
 def leave_out_settled(
@@ -28,7 +25,7 @@ def leave_out_settled(
     """
     notes = pl.DataFrame(known)
     newest = notes.lazy().sort("ingest_batch").unique("source_file", keep="last")
-    settled = newest.filter(~pl.col("status").fill_null("read").is_in(_UNSETTLED)).select(
+    settled = newest.filter(~pl.col("status").fill_null("read").is_in(NOT_LOADED)).select(
         "source_file", "size_bytes", pl.col("modified_ts").dt.epoch("ms").alias("modified")
     )
     columns = {

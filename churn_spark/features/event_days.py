@@ -37,7 +37,7 @@ FEED_COLUMNS: Final = ("ingest_batch",)
 def build_event_days(events: pl.DataFrame) -> pl.DataFrame:
     """Count the events of each day.
 
-    Grain: (event_date, fact, value).
+    Grain: (event_date, fact, value), of the users given.
 
     Args:
         events: of whole users, those delivered twice twice.

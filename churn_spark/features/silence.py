@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import polars as pl
 
-_MILLIS_PER_MINUTE: Final = 60_000
+from churn_spark.timeline import MILLIS_PER_MINUTE
 
 
 def cut_by_silence(events: pl.DataFrame) -> pl.DataFrame:
@@ -27,7 +25,7 @@ def cut_by_silence(events: pl.DataFrame) -> pl.DataFrame:
     who = ("user_id", "event_date", "session_id")
     uncut = events.filter(is_uncut).sort(*who, "millis")
     is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in who)
-    is_silent = pl.col("millis").diff() > -pl.col("session_id") * _MILLIS_PER_MINUTE
+    is_silent = pl.col("millis").diff() > -pl.col("session_id") * MILLIS_PER_MINUTE
     begins = is_other | is_silent.fill_null(value=False)
     numbered = uncut.with_columns(
         session_id=pl.when(begins).then(-pl.col("millis")).otherwise(None).forward_fill()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from churn_spark.lakehouse.half_written import part_of
 from churn_spark.lakehouse.lock_guard import require_lock
 
 _SHOWS_WHOLE_FILES: Final = frozenset({"s3", "s3a", "s3n", "gs", "wasb", "wasbs", "oss", "cosn"})
 """Object stores, where a file appears when it is complete, in one operation."""
-_PART: Final = ".part"
 _BYTES: Final = "ISO-8859-1"
 
 
@@ -63,27 +63,25 @@ class Files:
         if scheme in _SHOWS_WHOLE_FILES:
             self.write(path, content)
             return
-        part = f"{path}.{uuid.uuid4().hex}{_PART}"
-        self.write(part, content)
-        if scheme == "file":
-            self._file_system(target).rename(self._path(part), target)
-            return
-        self._rename(part, path, self._jvm.org.apache.hadoop.fs.Options.Rename.OVERWRITE)
+        with self._part(path, content) as part:
+            if scheme == "file":
+                self._file_system(target).rename(self._path(part), target)
+                return
+            self._rename(part, path, self._jvm.org.apache.hadoop.fs.Options.Rename.OVERWRITE)
 
     def create(self, path: str, content: bytes) -> bool:
         """Make a file, whole from the first moment; returns False where there is one already.
 
         In one operation only where a rename is one that refuses a name that is taken, as on HDFS.
         """
-        part = f"{path}.{uuid.uuid4().hex}{_PART}"
-        self.write(part, content)
-        try:
-            self._rename(part, path)
-        except Py4JJavaError as error:
-            self.delete(part)
-            if "FileAlreadyExistsException" in str(error.java_exception.toString()):
+        with self._part(path, content) as part:
+            try:
+                self._rename(part, path)
+            except Py4JJavaError as error:
+                if "FileAlreadyExistsException" not in str(error.java_exception.toString()):
+                    raise
+                self.delete(part)
                 return False
-            raise
         return True
 
     def names(self, folder: str) -> list[str]:
@@ -127,6 +125,19 @@ class Files:
         self.before_write()
         target = self._path(path)
         self._file_system(target).delete(target, True)
+
+    @contextmanager
+    def _part(self, path: str, content: bytes) -> Iterator[str]:
+        """The content under the name of a part, which goes if it doesn't get the file's name."""
+        part = part_of(path)
+        try:
+            self.write(part, content)
+            yield part
+        except BaseException:
+            # What is told is why it failed, not that the part can't be deleted either.
+            with suppress(Exception):
+                self.delete(part)
+            raise
 
     def _rename(self, path: str, to: str, *how: Any) -> None:
         hadoop_fs, target = self._jvm.org.apache.hadoop.fs, self._path(to)

@@ -19,7 +19,7 @@ from churn_spark.errors import LockedError, LockStoreError
 from churn_spark.lakehouse.lock_holder import LockHolder
 from churn_spark.lakehouse.lock_store import LockStore, ReadableLocks
 
-_FOLDER: Final = "_lock"
+LOCK_FOLDER: Final = "_lock"
 _NAME: Final = re.compile(r"(\d{8})\.json")
 _SURE_SECONDS: Final = 1.0
 """So long after a look a commit needs no other one."""
@@ -150,12 +150,12 @@ def begin_tenure(store: LockStore, last: Tenure | None, holder: LockHolder) -> H
 
 def _numbers(store: ReadableLocks) -> Sequence[int]:
     """Of the tenures whose files are there, lowest first."""
-    names = (_NAME.fullmatch(name) for name in store.names(_FOLDER))
+    names = (_NAME.fullmatch(name) for name in store.names(LOCK_FOLDER))
     return sorted(int(name[1]) for name in names if name)
 
 
 def _path(number: int) -> str:
-    return f"{_FOLDER}/{number:08d}.json"
+    return f"{LOCK_FOLDER}/{number:08d}.json"
 
 
 def _now() -> float:

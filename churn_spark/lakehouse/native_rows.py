@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -85,6 +86,22 @@ class NativeTable:
         if not len(files):
             return []
         return sorted(zip(files[column].to_pylist(), files["path"].to_pylist(), strict=True))
+
+    def small_files(self, max_bytes: int, min_files: int) -> dict[Any, int]:
+        """Value of the partition column -> number of small files, where there are many.
+
+        From the log alone; of a table without partitions all files are under None.
+
+        Args:
+            max_bytes: below which a file is small.
+            min_files: so many small ones in one partition are many.
+        """
+        files = self.files
+        column, *_ = *self.spec.partition_by, None
+        sizes = files["size_bytes"].to_pylist() if len(files) else []
+        keys = files[column].to_pylist() if column and sizes else [None] * len(sizes)
+        n_small = Counter(key for key, size in zip(keys, sizes, strict=True) if size < max_bytes)
+        return {key: n for key, n in n_small.items() if n >= min_files}
 
     def _scan(self) -> pl.LazyFrame:
         """All rows, by need.
@@ -179,11 +196,11 @@ def active_files(uri: str, options: Mapping[str, str]) -> set[str]:
     return {unquote(path) for path in files["path"].to_pylist()}
 
 
-def vacuum(uri: str, options: Mapping[str, str]) -> None:
-    """Remove files that no version of the last week names."""
+def vacuum(uri: str, options: Mapping[str, str], days: int) -> None:
+    """Remove files that no version of the last so many days names; at least a week."""
     require_lock()
     DeltaTable(uri, storage_options=dict(options)).vacuum(
-        dry_run=False, post_commithook_properties=NO_HOOKS
+        retention_hours=24 * days, dry_run=False, post_commithook_properties=NO_HOOKS
     )
 
 

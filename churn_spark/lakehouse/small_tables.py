@@ -180,6 +180,17 @@ class SmallTables(ABC):
         table = self._open(spec)
         return table.data_files(column) if table else []
 
+    def small_files(self, spec: TableSpec, max_bytes: int, min_files: int) -> dict[Any, int]:
+        """Value of the partition column -> number of small files of a table, where there are many.
+
+        Only where `is_native`; see `NativeTable.small_files`.
+
+        Raises:
+            ValueError: where only Spark reaches the table.
+        """
+        table = self._open(spec)
+        return table.small_files(max_bytes, min_files) if table else {}
+
     def replace_rows(
         self, rows: Sequence[Any] | pd.DataFrame | pa.Table, spec: TableSpec, where: Where
     ) -> None:

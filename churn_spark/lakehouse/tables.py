@@ -208,7 +208,7 @@ class Lakehouse(SmallTables):
     def vacuum(self, spec: TableSpec, days: int = 7) -> None:
         """Remove files that no version of the last so many days names."""
         if self.is_native:
-            native_rows.vacuum(self.uri(spec), self.storage_options)
+            native_rows.vacuum(self.uri(spec), self.storage_options, days)
         else:
             require_lock()
             self._delta(spec).vacuum(24 * days)

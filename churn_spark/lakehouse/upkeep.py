@@ -5,12 +5,10 @@ The rows stay as they are, and a reader of the change feed is told of no change.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -40,17 +38,12 @@ def join_small_files(lakehouse: Lakehouse, spec: TableSpec, min_files: int, smal
         before = lakehouse.version(spec)
         lakehouse.compact(spec)
         return int(lakehouse.version(spec) > before)
-    delta = _open(lakehouse, spec)
-    files = pa.table(delta.get_add_actions(flatten=True))
-    column, *_ = *spec.partition_by, None
-    keys = files[f"partition.{column}"].to_pylist() if column else [None] * len(files)
-    sizes = files["size_bytes"].to_pylist() if len(files) else []
-    n_small = Counter(key for key, size in zip(keys, sizes, strict=True) if size < small)
-    due = [str(key) for key, n in n_small.items() if n >= min_files]
+    due = [str(key) for key in lakehouse.small_files(spec, small, min_files)]
     if not due:
         return 0
+    column, *_ = *spec.partition_by, None
     # In one commit: what follows the table has one to look at.
-    found = delta.optimize.compact(
+    found = _open(lakehouse, spec).optimize.compact(
         partition_filters=[(column, "in", sorted(due))] if column else None,
         target_size=small,
         post_commithook_properties=NO_HOOKS,

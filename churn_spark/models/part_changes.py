@@ -19,7 +19,7 @@ from scipy.special import expit
 
 from churn_spark.contracts.features.parts import COUNTED_PARTS, LEVEL, LEVEL_FEATURE, PARTS
 from churn_spark.contracts.features.spec import Feature
-from churn_spark.contracts.features.topics import SCORE, topic_of
+from churn_spark.contracts.features.topics import SCORE_FEATURE, topic_of
 from churn_spark.contracts.pages import FREE, PAID
 from churn_spark.models.offset_terms import has_parts, part_term
 from churn_spark.models.terms import Term
@@ -120,6 +120,10 @@ def _other_level(rows: pd.DataFrame, features: Sequence[Feature]) -> Iterator[_T
 
 
 def _with_score(rows: pd.DataFrame, features: Sequence[Feature], log_odds: str) -> dict[str, Any]:
-    """The score that a change leads to, where the model looks at it."""
-    after = expit(rows[log_odds].to_numpy(dtype=np.float64, na_value=np.nan))
-    return {feature.name: after for feature in features if topic_of(feature) == SCORE}
+    """What the behaviour model says after a change, where the model looks at it.
+
+    The model of fading looks at pauses alone, which no change here is of.
+    """
+    if SCORE_FEATURE not in {feature.name for feature in features}:
+        return {}
+    return {SCORE_FEATURE: expit(rows[log_odds].to_numpy(dtype=np.float64, na_value=np.nan))}

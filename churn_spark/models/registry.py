@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Final
 
 import lightgbm
 import mlflow
@@ -28,6 +29,8 @@ from churn_spark.models.sqlite import find_store
 from churn_spark.models.trainings import Trainings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+UNDER_WAY: Final[Mapping[str, str]] = {"is_under_way": "True"}
+"""Tag of a training's runs until all is done, its alias given; what an interrupted one keeps."""
 _STEP = "champion_set_by"
 _ERASED = "versions_erased_on"
 _N_KEPT = 3
@@ -111,13 +114,13 @@ class ModelRegistry:
     def assign_alias(self, version: str) -> str | None:
         """Make the version champion if there is none, challenger otherwise; returns the alias.
 
-        A challenger waits for the next night, which judges it. A retrospective model forecasts
-        nothing and gets no alias.
+        Given again, it stays the same. A challenger waits for the next night, which judges it. A
+        retrospective model forecasts nothing and gets no alias.
         """
         require_lock()
         if self.trained_on(version).get("is_retrospective") == "True":
             return None
-        alias = CHALLENGER if self.champion_version() else CHAMPION
+        alias = CHAMPION if self.champion_version() in (None, version) else CHALLENGER
         self._client.set_registered_model_alias(self._name, alias, version)
         return alias
 
@@ -160,17 +163,29 @@ class ModelRegistry:
 
     def find(self, tags: Mapping[str, str]) -> str | None:
         """The newest version whose run has all these tags; none if there is no such version."""
-        ids = self._search(tags)
+        ids = self.find_runs(tags)
         versions = self._client.search_model_versions(f"name = '{self._name}'") if ids else []
         found = [int(version.version) for version in versions if version.run_id in ids]
         return str(max(found)) if found else None
 
+    def find_runs(self, tags: Mapping[str, str]) -> list[str]:
+        """Ids of the runs that have all these tags."""
+        condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+        runs = self._client.search_runs([self._experiment_id], condition)
+        return [run.info.run_id for run in runs]
+
     def delete_runs(self, tags: Mapping[str, str]) -> list[str]:
         """Delete the runs that have all these tags, as MLflow does, to be restored; gives ids."""
-        runs = self._search(tags)
+        runs = self.find_runs(tags)
         for run_id in runs:
             self._client.delete_run(run_id)
         return runs
+
+    def note_done(self, tags: Mapping[str, str]) -> None:
+        """Note that a training, whose runs have all these tags, is not under way any more."""
+        for run_id in self.find_runs({**tags, **UNDER_WAY}):
+            for name in UNDER_WAY:
+                self._client.delete_tag(run_id, name)
 
     def keep_text(self, name: str, tags: Mapping[str, str], file: str, text: str) -> None:
         """Log a text as a file of a run of its own; one that has the tags already is replaced.
@@ -191,7 +206,7 @@ class ModelRegistry:
 
     def read_text(self, tags: Mapping[str, str], file: str) -> str | None:
         """The file of the run that has all these tags; none if there is no such run or file."""
-        for run_id in self._search(tags):
+        for run_id in self.find_runs(tags):
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     found = mlflow.artifacts.download_artifacts(
@@ -233,7 +248,11 @@ class ModelRegistry:
     def trained_on(self, version: str) -> Mapping[str, str]:
         """What the version's run says of itself: as-of date, label, rows, table versions."""
         tags = self._client.get_run(self.run_of(version)).data.tags
-        return {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
+        return {
+            name: value
+            for name, value in tags.items()
+            if not name.startswith("mlflow.") and name not in UNDER_WAY
+        }
 
     def load(self, version: str) -> ModelBundle:
         """The bundle of a version, whatever its alias is by now; read once, as it never changes.
@@ -290,8 +309,3 @@ class ModelRegistry:
                 "training left there: restore them, or train anew in a lakehouse without the "
                 "folder mlflow"
             ) from error
-
-    def _search(self, tags: Mapping[str, str]) -> list[str]:
-        condition = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
-        runs = self._client.search_runs([self._experiment_id], condition)
-        return [run.info.run_id for run in runs]

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churn_spark.arrays import Floats
+from churn_spark.arrays import Floats, Values
 from churn_spark.contracts.features.parts import Part
 from churn_spark.contracts.features.spec import Feature
 from churn_spark.contracts.features.topics import topic_of
 from churn_spark.models.words import Value
-
-Values = NDArray[Any]
 
 
 @dataclass(frozen=True)

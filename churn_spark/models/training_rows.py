@@ -65,8 +65,7 @@ def check_enough_cancels(
             f"too few cancellations: {fitted} to train on and {validation} to validate on among "
             f"{n_known} rows with a known outcome, at least {config.min_cancels} and "
             f"{config.min_validation_cancels} are needed. Load more of the log, choose a later "
-            "date, or lower "
-            "training.min_cancels and training.min_validation_cancels"
+            "date, or lower training.min_cancels and training.min_validation_cancels"
         )
     if not positives.get(TRAIN, 0):
         raise TooFewCancelsError(

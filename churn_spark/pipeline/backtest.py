@@ -46,6 +46,7 @@ from churn_spark.pipeline.champion import refuse_lifetime
 from churn_spark.pipeline.dates import LogDates, labelled_dates, read_log_dates
 from churn_spark.pipeline.labels import count_gap_cancels
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.reports.card import ModelCard
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -132,7 +133,7 @@ def run(
             (BACKTEST_PREDICTIONS, lengthen(predictions, tested, unseen, config.scoring)),
             (BACKTEST_FIGURES, figures),
             (BACKTEST_IMPORTANCE, importance),
-            (BACKTEST_RUNS, pd.DataFrame({"date": [end], "card": [card.model_dump_json()]})),
+            (BACKTEST_RUNS, _run_row(lakehouse, card, end)),
         ):
             of_run = rows.assign(run_id=run_id)[spec.column_names]
             lakehouse.replace_rows(of_run, spec, {"run_id": [run_id]})
@@ -144,6 +145,13 @@ def run(
         if tested.data.changed is not None:
             facts.append(tested.data.changed.describe())
     return run_id
+
+
+def _run_row(lakehouse: Lakehouse, card: ModelCard, end: Date) -> pd.DataFrame:
+    """The row of a run that is newer than all there are; without its id."""
+    numbers = (run.number or 0 for run in lakehouse.collect_rows(BACKTEST_RUNS))
+    number = 1 + max(numbers, default=0)
+    return pd.DataFrame({"date": [end], "card": [card.model_dump_json()], "number": [number]})
 
 
 def choose_dates(

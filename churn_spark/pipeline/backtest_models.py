@@ -42,6 +42,7 @@ class BacktestResult:
         data: the rows, and what made them.
         trees: the primary model and how it came about.
         baseline: the logistic regression.
+        unweighted: the primary model with each row counting once; none where it is so already.
         bundle: the primary model with all that belongs to it.
         rows: as_of, user_id, label, split, cell and all features, at most `MAX_ROWS` of the
             dates to test on and as many of the others; with `weight` where contacts may have
@@ -53,6 +54,7 @@ class BacktestResult:
     data: TrainingData
     trees: FittedTrees
     baseline: FittedBaseline
+    unweighted: FittedTrees | None
     bundle: ModelBundle
     rows: pd.DataFrame
     probabilities: dict[str, NDArray[np.float64]]
@@ -85,14 +87,15 @@ def fit_and_predict(
         found["behaviour"] = rows["behaviour_probability"].to_numpy()
     if bundle.fading is not None:
         found["fading"] = rows["fading_probability"].to_numpy()
-    if (unweighted := fit_unweighted(data, config)) is not None:
+    unweighted = fit_unweighted(data, config)
+    if unweighted is not None:
         found["unweighted"] = unweighted.probabilities(encoded, data.encoding)
     found[PRIMARY] = bundle.probabilities(rows)
     if truth is not None:
         users = read_user_ids(lakehouse)
         found["oracle"] = true_probabilities(rows, truth, config.labels.horizon, users)
     probabilities = {name: found[name] for name in LADDER if name in found}
-    return BacktestResult(plan, data, trees, baseline, bundle, rows, probabilities)
+    return BacktestResult(plan, data, trees, baseline, unweighted, bundle, rows, probabilities)
 
 
 def take_rows(data: TrainingData, plan: DateSplit) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from churn_spark.evaluation.segments import tenure_band
 from churn_spark.evaluation.treated import WEIGHT, weights_in
 from churn_spark.models.importance import gain_shares, measure_importance
 from churn_spark.models.splits import STOPPING, TRAIN
+from churn_spark.models.training import FittedBaseline, FittedTrees
 from churn_spark.pipeline.backtest_models import BacktestResult
 from churn_spark.pipeline.training_data import used_sets
 from churn_spark.reports.card import Leaving, ModelCard
@@ -33,10 +34,14 @@ def choose_thresholds(tested: BacktestResult) -> dict[str, float]:
         model: choose_threshold(labels, values[chosen], weights)
         for model, values in tested.probabilities.items()
     }
-    return thresholds | {
-        PRIMARY: tested.trees.evaluation.metrics.threshold,
-        "logistic_regression": tested.baseline.evaluation.metrics.threshold,
+    fitted: dict[str, FittedTrees | FittedBaseline] = {
+        PRIMARY: tested.trees,
+        "logistic_regression": tested.baseline,
     }
+    if tested.unweighted is not None:
+        fitted["unweighted"] = tested.unweighted
+    # These have learnt from the stopping users, too: theirs are of fits that hadn't.
+    return thresholds | {name: one.evaluation.metrics.threshold for name, one in fitted.items()}
 
 
 def describe_predictions(tested: BacktestResult) -> pd.DataFrame:
@@ -96,8 +101,9 @@ def lengthen(
 
 
 def main_figures(figures: pd.DataFrame) -> dict[str, float]:
-    """The headline figures as `model.metric`, for MLflow."""
-    chosen = figures[(figures["cell"] == TEST) & (figures["versus"] == "")]
+    """The figures of all tested rows as `model.metric`, for MLflow."""
+    is_main = (figures["cell"] == TEST) & (figures["segment"] == "all")
+    chosen = figures[is_main & (figures["versus"] == "")]
     named_values = zip(chosen["model"] + "." + chosen["metric"], chosen["value"], strict=True)
     return {name: value for name, value in named_values if np.isfinite(value)}
 
@@ -148,8 +154,7 @@ def build_card(
         test_dates=plan.test,
         horizon_days=config.labels.horizon_days,
         gap_days=config.labels.gap_days,
-        population=f"users with an event in the {config.snapshots.active_days} days before the "
-        f"date who have not cancelled before it{_who_counts(tested)}",
+        population=describe_population(config) + _who_counts(tested),
         base_rate=tested.trees.base_rate,
         n_train_users=tested.data.learnt.where("split", [TRAIN, STOPPING]).n_users,
         n_test_users=rows.loc[rows["cell"] == "both", "user_id"].nunique(),
@@ -166,6 +171,19 @@ def build_card(
         is_simulated=is_simulated,
         leaving=_leaving(tested),
     )
+
+
+def describe_population(config: LearningConfig) -> str:
+    """Who is scored as of a date, in words."""
+    parts = [
+        f"users with an event in the {config.snapshots.active_days} days before the date who have "
+        "not cancelled before it"
+    ]
+    if config.snapshots.is_only_paid:
+        parts.append("only who was paying then")
+    if config.labels.ending is not None:
+        parts.append("only whose subscription ends in the window of the label")
+    return "; ".join(parts)
 
 
 def _who_counts(tested: BacktestResult) -> str:

@@ -46,6 +46,11 @@ BEGIN = "<!-- steps: written by `make docs` from churn_spark/pipeline -->"
 END = "<!-- /steps -->"
 
 
+def find_use_case(job: str) -> UseCase | None:
+    """The use case of a job; none where the job works on no tables of its own, as the demo."""
+    return next((one for one in USE_CASES if one.name == job), None)
+
+
 def describe_use_cases() -> str:
     """The use cases as a Markdown table: what each reads, writes and does."""
     rows = "\n".join(_row(use_case) for use_case in USE_CASES)

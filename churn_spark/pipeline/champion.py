@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from datetime import date as Date
+from typing import Protocol
 
 from churn_spark.config import LearningConfig
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.errors import OtherModelError
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.differences import Differences, find_differences
-from churn_spark.models.registry import ModelRegistry
+
+
+class Models(Protocol):
+    """Where models are known by their version: the registry, or what is published of it."""
+
+    def state(self) -> RegistryState:
+        """Who is champion, and since when."""
+
+    def trained_as_of(self, version: str, /) -> Date:
+        """The date by which everything was known that the version has learnt from."""
+
+    def load(self, version: str, /) -> ModelBundle:
+        """The version with all that belongs to it."""
 
 
 def load_champion(
-    registry: ModelRegistry, version: str, date: Date, config: LearningConfig
+    registry: Models, version: str, date: Date, config: LearningConfig
 ) -> ModelBundle:
     """The bundle of the version that is champion on a date, to score or judge with.
 
@@ -45,7 +59,7 @@ def refuse_lifetime(config: LearningConfig) -> None:
         )
 
 
-def refuse_later(registry: ModelRegistry, version: str, date: Date) -> None:
+def refuse_later(registry: Models, version: str, date: Date) -> None:
     """Keep a model away from dates before its training: it has learnt what came of the users.
 
     Raises:
@@ -56,11 +70,8 @@ def refuse_later(registry: ModelRegistry, version: str, date: Date) -> None:
     if trained > date:
         raise OtherModelError(
             f"model version {version} was trained as of {trained}, after {date}: it has already "
-            "seen "
-            "what happened to these users. Choose "
-            f"{trained} or a later date; for an earlier one `backtest --date {date}` tests a "
-            "model of that "
-            "time"
+            f"seen what happened to these users. Choose {trained} or a later date; for an earlier "
+            f"one `backtest --date {date}` tests a model of that time"
         )
 
 

@@ -81,9 +81,8 @@ def run(
     if findings:
         say_findings(findings)
         raise LeakFoundError(
-            f"found {count_of(len(findings), 'leak')} in {SNAPSHOTS.path} (features that know "
-            "the outcome): "
-            "correct the features or labels named above before training a model"
+            f"found {count_of(len(findings), 'leak')} in {SNAPSHOTS.path} (features that know the "
+            "outcome): correct the features or labels named above before training a model"
         )
 
 

@@ -35,9 +35,10 @@ from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.pipeline import snapshots, train
 from churn_spark.pipeline.calibrate import calibrate_if_due
 from churn_spark.pipeline.champion import load_champion
-from churn_spark.pipeline.dates import read_log_dates, training_dates
+from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.evidence import (
     compare_with_champion,
+    comparison_dates,
     gather_evidence,
     probation_dates,
 )
@@ -211,9 +212,8 @@ def meet_rival(
     config: NightConfig,
 ) -> Evidence:
     """The evidence with how a challenger that waits does beside the champion."""
-    weeks = training_dates(night.log, config.learning, night.date)
-    compared = weeks[-config.policy.comparison_weeks :]
-    snapshots.run_stale(lakehouse, compared, config.learning, night.log)
+    dates = comparison_dates(night, config)
+    snapshots.run_stale(lakehouse, dates, config.learning, night.log)
     versions = (rival.version, before.champion)
     comparison = compare_with_champion(lakehouse, registry, night, versions, config)
     return replace(evidence, challenger=comparison)

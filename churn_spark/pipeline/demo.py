@@ -6,6 +6,7 @@ import webbrowser
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +22,7 @@ from churn_spark.pipeline.console import closing_line, say
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import has_log, simulate_log
 from churn_spark.timeline import days_after
+from churn_spark.wording import count_of, duration, name_some
 
 WORLD = SimulationSettings(
     # Enough for drift to be judged (policy.min_rows).
@@ -35,6 +37,8 @@ WORLD = SimulationSettings(
 """What the demo simulates."""
 
 DEMO_FOLDER = "demo_log"
+USUAL_SECONDS: Final = 120
+_NAMED: Final = 4
 
 
 def run(
@@ -60,11 +64,12 @@ def run(
         InputError: if real logs have been loaded into the lakehouse, or it isn't a local folder.
     """
     folder = claim_demo_lakehouse(lakehouse.root)
-    end = days_after(WORLD.start, WORLD.days)
-    say("demo", f"a made-up log, {n_nights} nights and a backtest: about two minutes")
+    dates = night_dates(n_nights)
+    end = dates[-1]
+    told = f"a made-up log, {count_of(n_nights, 'night')} and a backtest"
+    say("demo", f"{told}: about {duration(USUAL_SECONDS)}")
     simulate(folder)
-    for back in range(n_nights - 1, -1, -1):
-        night_date = days_after(end, -back)
+    for night_date in dates:
         say("", "")
         say("nightly", f"--date {night_date}")
         night.run(lakehouse, open_registry, config, night_date, str(folder / "events"))
@@ -79,6 +84,28 @@ def run(
             webbrowser.open(Path(page).resolve().as_uri())
 
 
+def plan(lakehouse: str, n_nights: int) -> list[str]:
+    """What would be done, in words; nothing is.
+
+    Raises:
+        InputError: if real logs have been loaded there, or it isn't a local folder.
+    """
+    folder = find_demo_folder(lakehouse)
+    log = f"a log of {WORLD.users} users and {WORLD.days} days is simulated in {folder}"
+    named = name_some([str(day) for day in night_dates(n_nights)], _NAMED)
+    return [
+        f"the log in {folder} is there already" if has_log(folder) else log,
+        f"{count_of(n_nights, 'night')} on it: {named}",
+        "a backtest, and the pages",
+    ]
+
+
+def night_dates(n_nights: int) -> list[date]:
+    """The dates of the nights, the last one the end of the log."""
+    end = days_after(WORLD.start, WORLD.days)
+    return [days_after(end, -back) for back in reversed(range(n_nights))]
+
+
 def simulate(folder: Path) -> None:
     """Write the demo's log; one that is there stays, for its files have been read."""
     with closing_line("simulate_events") as facts:
@@ -89,6 +116,17 @@ def simulate(folder: Path) -> None:
 
 
 def claim_demo_lakehouse(lakehouse: str) -> Path:
+    """Make the folder for the simulated log, by which a lakehouse is known to be a demo's.
+
+    Raises:
+        InputError: if real logs have been loaded there, or it isn't a local folder.
+    """
+    folder = find_demo_folder(lakehouse)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def find_demo_folder(lakehouse: str) -> Path:
     """The folder for the simulated log in a lakehouse that is empty or already a demo's.
 
     Raises:
@@ -100,7 +138,6 @@ def claim_demo_lakehouse(lakehouse: str) -> Path:
             f"{lakehouse} has tables of other logs; the demo needs an empty local folder: "
             "set LAKEHOUSE=./lakehouse-demo"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -113,8 +150,7 @@ def refuse_demo_lakehouse(lakehouse: str) -> None:
     if "://" not in lakehouse and Path(lakehouse, DEMO_FOLDER).exists():
         raise InputError(
             f"{lakehouse} belongs to the demo and can't take other logs: set another folder, "
-            "such as "
-            "LAKEHOUSE=./mine"
+            "such as LAKEHOUSE=./mine"
         )
 
 

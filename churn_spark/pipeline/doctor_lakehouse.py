@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +28,10 @@ from churn_spark.pipeline.tables_without_spark import (
     open_at,
     read_champion,
     read_newest_night,
+    read_pending_erasure,
 )
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.erasures import HOW_TO_FINISH, Erasure
 from churn_spark.wording import count_of, name_some
 
 USE_CASE = UseCase(
@@ -42,6 +43,7 @@ USE_CASE = UseCase(
 Tables = Mapping[TableSpec, NativeTable]
 _SHOWN: Final = 5
 _MAX_CHARS: Final = 300
+_ERASING: Final = "erase_user"
 _RESTORE: Final = "restore the lakehouse as of one moment, whole: tables know each other's state"
 
 
@@ -70,6 +72,7 @@ def look_at_lakehouse(config: Config) -> Iterator[Finding]:
         yield is_well("tables", f"{count_of(len(opened), 'table')} can be read")
     yield from look("small files", lambda: judge_files(count_small(opened, config.maintenance)))
     yield from look("lock", lambda: judge_lock(see_lock(root), config.lock))
+    yield from look("erasure", lambda: _look_at_erasure(root, config.lock))
     if RUNS in opened:
         yield from look("nights", lambda: _look_at_nights(opened[RUNS], config.schedule))
     yield from look("champion", lambda: _look_at_champion(root))
@@ -121,18 +124,9 @@ def _read_first_row(table: NativeTable) -> Iterator[Finding]:
 
 def count_small(tables: Tables, config: MaintenanceConfig) -> dict[str, int]:
     """Table -> number of its small files, of partitions that have many."""
-    found = {}
-    for spec, table in tables.items():
-        if not len(table.files):
-            continue
-        column, *_ = *spec.partition_by, None
-        sizes = table.files["size_bytes"].to_pylist()
-        keys = table.files[column].to_pylist() if column else [None] * len(sizes)
-        n_small = Counter(
-            key for key, size in zip(keys, sizes, strict=True) if size < config.small_file_bytes
-        )
-        found[spec.path] = sum(n for n in n_small.values() if n >= config.min_small_files)
-    return {path: n for path, n in found.items() if n}
+    most, many = config.small_file_bytes, config.min_small_files
+    found = {spec.path: table.small_files(most, many) for spec, table in tables.items()}
+    return {path: sum(n_small.values()) for path, n_small in found.items() if n_small}
 
 
 def judge_files(small: Mapping[str, int]) -> Finding:
@@ -167,6 +161,27 @@ def judge_lock(found: Tenure | None, config: LockConfig) -> Finding:
     )
 
 
+def judge_erasure(pending: Erasure | None, lock: Tenure | None, config: LockConfig) -> Finding:
+    """Whether an erasure was interrupted, which leaves users in the lakehouse.
+
+    Args:
+        pending: the erasure that isn't finished.
+        lock: the newest tenure, which may be that of this erasure.
+        config: of the lock.
+    """
+    if pending is None:
+        return is_well("erasure", "none was interrupted")
+    told = f"one of {count_of(len(pending.users), 'user')}"
+    if lock is not None and lock.holder.job == _ERASING and _is_held(lock, config):
+        return is_well("erasure", f"{told} is under way")
+    found = f"{told} was interrupted: what is left of them stays, and others can't be erased"
+    return Finding("erasure", Verdict.ERROR, found, HOW_TO_FINISH)
+
+
+def _is_held(lock: Tenure, config: LockConfig) -> bool:
+    return not lock.holder.is_released and not seems_dead(lock, config)
+
+
 def _look_at_folder(root: str) -> Iterator[Finding]:
     if not root.startswith("/"):
         yield is_well("writing", f"not tried on {root}: the first job that writes does")
@@ -187,6 +202,12 @@ def _look_at_nights(runs: NativeTable, schedule: ScheduleConfig) -> Finding:
         return is_well("nights", describe_nights(newest, schedule, now))
     found, _, advice = lateness.describe().rpartition(": ")
     return Finding("nights", Verdict.ERROR, found, advice)
+
+
+def _look_at_erasure(root: str, config: LockConfig) -> Finding:
+    # The lock first: an erasure that ends in between has forgotten what it noted.
+    lock = see_lock(root)
+    return judge_erasure(read_pending_erasure(root), lock, config)
 
 
 def _look_at_champion(root: str) -> Finding:

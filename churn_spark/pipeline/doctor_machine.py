@@ -156,7 +156,10 @@ def read_memory() -> tuple[int, int]:
     group = Path("/sys/fs/cgroup")
     try:
         bound = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
+        # Files that were read are given back when there is need, as in MemAvailable.
+        told_of_group = (group / "memory.stat").read_text()
+        of_files = re.search(r"^inactive_file (\d+)$", told_of_group, re.MULTILINE)
+        used = int((group / "memory.current").read_text()) - int(of_files[1] if of_files else 0)
     except (OSError, ValueError):  # no container, or one without a bound: "max"
         return free, total
     return min(free, bound - used), min(total, bound)

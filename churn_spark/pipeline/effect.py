@@ -34,7 +34,7 @@ _KEYS: Final = ["as_of", "user_id"]
 _CAMPAIGN: Final = ["campaign", "control_share"]
 _SEVEN_DAYS: Final = timedelta(weeks=1)
 _LOOKED_AT: Final = 4
-"""Weeks, the newest that are known: contacts and labels that come later change nothing."""
+"""Weeks, the newest that are known: later contacts and labels change none that was counted."""
 
 
 def measure_effect(
@@ -46,9 +46,8 @@ def measure_effect(
     40,000 in a year of lists of 100.
     """
     last = newest_labelled(night.log, config.labels, night.date)
-    weeks = newest_weeks(last)
     counted = _read_counted(lakehouse, night.date)
-    users = _of_weeks(lakehouse, weeks, last)
+    users = _users_to_count(lakehouse, newest_weeks(last), last, counted)
     if {*_by_week(users)} <= counted.keys():
         return []
     known_by = config.labels.known_by(min(night.date, night.log.reached))
@@ -58,6 +57,9 @@ def measure_effect(
         return []
     outcomes = _with_outcomes(lakehouse, known, config)
     found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
+    if found.keys() <= counted.keys():
+        # What became of the others can't be known any more.
+        return []
     told = {(week.campaign, week.control_share) for week in found}
     kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
     worth = math.nan if costs.are_placeholders else costs.missed_cancel
@@ -92,15 +94,23 @@ def end_of_week(monday: Date) -> Date:
     return monday + _SEVEN_DAYS - timedelta(days=1)
 
 
-def _of_weeks(lakehouse: Lakehouse, weeks: list[Date], last: Date) -> pd.DataFrame:
-    """The users whose first list of a campaign was in one of the weeks; none without control."""
+def _users_to_count(
+    lakehouse: Lakehouse, weeks: list[Date], last: Date, counted: Collection[Week]
+) -> pd.DataFrame:
+    """The users whose first list was in one of the weeks, or in one that no night has counted.
+
+    After a pause of the nights there may be some between those that were counted and the newest.
+    None without control, and none of a campaign that has no list in the weeks.
+    """
     end = min(end_of_week(weeks[-1]), last)
     recent = lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(weeks[0], end)}, _CAMPAIGN)
     campaigns = sorted({*recent[recent["control_share"] > 0]["campaign"]})
     first = read_first_lists(lakehouse, campaigns, end, ["assignment", "risk_band"])
     monday = [day - timedelta(days=day.weekday()) for day in first["as_of"]]
     dated = first.assign(week=pd.Series(monday, first.index, dtype=object))
-    return dated[dated["week"].isin(weeks)].reset_index(drop=True)
+    each = map(Week, dated["campaign"], dated["control_share"], dated["week"])
+    is_due = [week.start in weeks or week not in counted for week in each]
+    return dated[np.array(is_due, dtype=bool)].reset_index(drop=True)
 
 
 def read_first_lists(

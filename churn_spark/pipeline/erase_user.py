@@ -1,9 +1,10 @@
 """Users out of all that the lakehouse has of them: tables and their history, files, pages.
 
-Killed anywhere, a rerun for the same users finishes it. The order matters: that they are erased is
-noted first, so that no ingest brings them back; what was found is noted next, so that a rerun tells
-the same; the lakehouse's own log files are cleaned at once after it, as they may grow meanwhile;
-events go before the tables that are made of them, and every history goes last.
+Killed anywhere, a rerun for the same users finishes it, whatever has come since. The order matters:
+that they are erased is noted first, so that no ingest brings them back; what was found is noted
+next, so that a rerun tells the same; the lakehouse's own log files are cleaned at once after it, as
+they may grow meanwhile; events go before the tables that are made of them, and every history goes
+last.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,13 +22,13 @@ from churn_spark.contracts.tables import (
     ERASURES,
     EVENTS,
     FILES,
-    TABLES,
     VALIDATION_SCORES,
     TableSpec,
 )
 from churn_spark.contracts.tables.table import BUCKETS
 from churn_spark.errors import InputError
 from churn_spark.events.clean import bucket_of
+from churn_spark.events.readings import Status
 from churn_spark.events.rules import ANONYMOUS_IDS, WHITE_SPACE
 from churn_spark.events.user_ids import UserIds
 from churn_spark.lakehouse.history import close_history, forget_history
@@ -35,18 +37,26 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest, of_events, rollups
 from churn_spark.pipeline.console import say, warn
 from churn_spark.pipeline.erased_logs import find_due, note_cleaned
+from churn_spark.pipeline.ingest_tables import require_fitting
 from churn_spark.pipeline.named_files import require_file_place
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.erasures import (
+    HOW_TO_FINISH,
     Erasure,
     forget_pending,
     read_pending,
     record_erasure,
     write_pending,
 )
-from churn_spark.stores.user_files import clean_user_files, find_other_tables, find_user_files
+from churn_spark.stores.user_files import (
+    TABLES_WITH_USERS,
+    clean_user_files,
+    delete_unfinished,
+    find_other_tables,
+    find_user_files,
+)
 from churn_spark.stores.user_ids import add_erased, read_user_ids
-from churn_spark.wording import count_of
+from churn_spark.wording import count_of, name_some
 
 if TYPE_CHECKING:
     # MLflow takes as long to import as an erasure, and not every lakehouse has a model.
@@ -98,9 +108,8 @@ def run(
     with USE_CASE.start(lakehouse) as facts:
         ingest.finish_pending(lakehouse, config, privacy)
         users = add_erased(lakehouse, read_user_ids(lakehouse), meant)
-        tables = [
-            spec for spec in TABLES if "user_id" in spec.column_names and lakehouse.exists(spec)
-        ]
+        delete_unfinished(lakehouse)
+        tables = [spec for spec in TABLES_WITH_USERS if lakehouse.exists(spec)]
         stored = sorted({users.stored(one) for one in meant})
         written = sorted({*meant, *stored})
         erasure = _begin(lakehouse, users, meant, tables, stored, written)
@@ -123,6 +132,34 @@ def run(
     for table in find_other_tables(lakehouse):
         warn(f"found {table} in the lakehouse, a table that isn't the pipeline's: not touched")
     return erasure
+
+
+def plan(
+    lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyConfig, user_ids: Collection[str]
+) -> list[str]:
+    """What there is of users, in words; nothing is removed.
+
+    Raises:
+        InputError: if an id is none.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
+    """
+    meant = check_ids(user_ids, config)
+    require_fitting(lakehouse, privacy)
+    users = read_user_ids(lakehouse)
+    stored = sorted({users.stored(one) for one in meant})
+    rows = {
+        spec.path: lakehouse.count_rows(spec, _rows_of(lakehouse, spec, stored))
+        for spec in TABLES_WITH_USERS
+        if lakehouse.exists(spec)
+    }
+    held = ", ".join(f"{n:,} in {path}" for path, n in rows.items() if n)
+    files = find_user_files(lakehouse, sorted({*meant, *stored}))
+    named = f": {name_some(files, _NAMED)}" if files else ""
+    return [
+        f"{count_of(len(meant), 'user')}; rows: {held or 'none'}, and the history of these tables",
+        f"{count_of(len(files), 'other file')} of the lakehouse{named}",
+    ]
 
 
 def gather_ids(given: Collection[str], file: str | None) -> list[str]:
@@ -173,34 +210,49 @@ def _begin(
     stored: Sequence[str],
     written: Sequence[str],
 ) -> Erasure:
-    """What there is of the users, noted before anything is removed; or what a killed run noted.
+    """What there is of the users, noted before anything is removed.
+
+    Where a killed run has noted it, that, and what has come since.
 
     Raises:
         InputError: if an erasure of others was begun and isn't finished.
     """
     hashes = sorted(users.erased_hash(one) for one in meant)
     pending = read_pending(lakehouse)
-    if pending and [*pending.users] == hashes:
-        return pending
-    if pending:
+    if pending and [*pending.users] != hashes:
         raise InputError(
             f"found the erasure {pending.reference} of {count_of(len(pending.users), 'user')} "
-            "begun and not finished, expected the same users first: run it again for them. Where "
-            "they are known no more, delete _checkpoints/erase_user/pending.json: what of them is "
-            "left in history stays then"
+            f"begun and not finished, expected the same users first: {HOW_TO_FINISH}"
         )
+    noted = pending or Erasure(uuid.uuid4().hex, hashes, {}, [], [])
     rows = {
-        spec.path: lakehouse.count_rows(spec, _rows_of(lakehouse, spec, stored)) for spec in tables
+        spec.path: lakehouse.count_rows(spec, _rows_of(lakehouse, spec, stored))
+        for spec in tables
+        if spec.path not in noted.rows
     }
-    delivered = lakehouse.read_arrow(EVENTS, _rows_of(lakehouse, EVENTS, stored), ["source_file"])
-    inside = find_user_files(lakehouse, written)
-    places = {lakehouse.files.listed(path)[0] for path in inside}
-    outside = sorted({*delivered["source_file"].unique().to_pylist()} - places)
-    rows[_FILES_PLACE] = len(inside)
-    due = find_due(lakehouse, inside)
-    erasure = Erasure(uuid.uuid4().hex, hashes, rows, inside, outside, due)
+    found = [path for path in find_user_files(lakehouse, written) if path not in noted.inside]
+    inside = sorted([*noted.inside, *found])
+    # Those that were noted may have been cleaned, and have grown since: nobody can tell.
+    there = [path for path in lakehouse.files.walk() if path in noted.inside]
+    again: dict[str, Status] = {lakehouse.files.listed(path)[0]: "read again" for path in there}
+    erasure = replace(
+        noted,
+        rows={**noted.rows, **rows, _FILES_PLACE: len(inside)},
+        inside=inside,
+        outside=noted.outside if pending else _find_outside(lakehouse, inside, stored),
+        due={**again, **noted.due, **find_due(lakehouse, found)},
+    )
     write_pending(lakehouse, erasure)
     return erasure
+
+
+def _find_outside(
+    lakehouse: Lakehouse, inside: Collection[str], stored: Sequence[str]
+) -> list[str]:
+    """The input files that have delivered the users and aren't cleaned."""
+    delivered = lakehouse.read_arrow(EVENTS, _rows_of(lakehouse, EVENTS, stored), ["source_file"])
+    places = {lakehouse.files.listed(path)[0] for path in inside}
+    return sorted({*delivered["source_file"].unique().to_pylist()} - places)
 
 
 def _remove_rows(

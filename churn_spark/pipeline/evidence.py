@@ -141,6 +141,12 @@ def probation_dates(night: Night, state: PolicyState, config: NightConfig) -> li
     return unseen_dates(night.log, config.learning, night.date, promoted)
 
 
+def comparison_dates(night: Night, config: NightConfig) -> list[Date]:
+    """The newest labelled as-of dates, on which a challenger is compared with the champion."""
+    weeks = training_dates(night.log, config.learning, night.date)
+    return weeks[-config.policy.comparison_weeks :]
+
+
 def compare_on_probation(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
@@ -187,8 +193,7 @@ def compare_with_champion(
         versions: of the challenger and of the champion.
         config: of the labels, the split of the users and the policy.
     """
-    weeks = training_dates(night.log, config.learning, night.date)
-    dates = weeks[-config.policy.comparison_weeks :]
+    dates = comparison_dates(night, config)
     rows = _read_pair(lakehouse, registry, versions, dates, config, held_out=dates)
     log_days = night.log.history(night.date).log_days
     challenger, champion = (registry.load(version).baseline for version in versions)

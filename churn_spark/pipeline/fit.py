@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
 
@@ -22,7 +23,7 @@ from churn_spark.hashing import text_hash
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.differences import held_out
-from churn_spark.models.registry import CHALLENGER, ModelRegistry
+from churn_spark.models.registry import CHALLENGER, UNDER_WAY, ModelRegistry
 from churn_spark.models.run_log import log_family
 from churn_spark.models.training import (
     FittedBaseline,
@@ -121,7 +122,10 @@ def register(
     fitted: tuple[FittedTrees, FittedBaseline],
     config: LearningConfig,
 ) -> str:
-    """Log both runs and register the trees; returns their version, which nobody uses yet."""
+    """Log both runs and register the trees; returns their version, which nobody uses yet.
+
+    The runs are marked as under way, until `ModelRegistry.note_done`.
+    """
     trees, baseline = fitted
     known_by = config.labels.known_by(min(date, data.log.reached))
     built = build_bundle(data, trees, config)
@@ -135,7 +139,7 @@ def register(
         **{f"rows_{split}": str(n) for split, n in data.n_rows.items()},
         **{f"cancels_{split}": str(n) for split, n in data.n_positive.items()},
     }
-    with registry.run("logistic_regression", about) as run_id:
+    with registry.run("logistic_regression", {**about, **UNDER_WAY}) as run_id:
         log_family(
             "logistic_regression",
             about | config.logistic_regression.model_dump() | {"reg_param": baseline.reg_param},
@@ -149,17 +153,23 @@ def register(
         "calibration": trees.calibration.calibration.kind,
         "calibration_reason": trees.calibration.reason,
     }
-    with registry.run("lightgbm", about) as run_id:
+    with registry.run("lightgbm", {**about, **UNDER_WAY}) as run_id:
         parameters = about | tree_parameters(config).model_dump() | chosen
         metrics = log_family("lightgbm", parameters, trees.evaluation)
         keep_scores(lakehouse, run_id, "lightgbm", trees.evaluation)
         return registry.register(bundle, run_id, metrics)
 
 
-def announce(lakehouse: Lakehouse, registry: ModelRegistry, version: str) -> str:
-    """Make a version the first champion, or let it wait for the next night; returns in words."""
+def announce(
+    lakehouse: Lakehouse, registry: ModelRegistry, version: str, key: Mapping[str, str]
+) -> str:
+    """Make a version the first champion, or let it wait for the next night; returns in words.
+
+    With that its training, which has the key, is done.
+    """
     alias = registry.assign_alias(version)
     publish(lakehouse, registry)
+    registry.note_done(key)
     if alias == CHALLENGER:
         return f"version {version} waits as challenger: the next night judges it"
     if alias is None:

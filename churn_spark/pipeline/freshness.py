@@ -7,7 +7,7 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +81,9 @@ def _tell_and_keep(
         deliveries = deliver([notice], alerts)
         if not deliveries or any(one.arrived for one in deliveries):
             episode = episode.told(now)
+        elif notice.change == "resolved":
+            # Its end is due again at the next look, so it has not ended yet.
+            episode = replace(episode, ended_ts=None)
     try:
         _write(root, episode)
     except Exception as error:

@@ -21,6 +21,7 @@ from churn_spark.monitoring.policy.history import (
 )
 from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.monitoring.policy.reconcile import reconcile
+from churn_spark.pipeline.champion import Models
 from churn_spark.pipeline.dates import LogDates, read_log_dates
 from churn_spark.stores.decisions import read_entries, write_night
 
@@ -72,7 +73,7 @@ class Night:
 
 
 def read_night(
-    lakehouse: Lakehouse, registry: ModelRegistry, date: Date, log: LogDates | None = None
+    lakehouse: Lakehouse, registry: Models, date: Date, log: LogDates | None = None
 ) -> Night:
     """Read the log's dates, the decisions and the registry's champion.
 

@@ -37,11 +37,12 @@ from churn_spark.pipeline.console import warn
 from churn_spark.pipeline.heartbeat import describe_tasks
 from churn_spark.pipeline.ingest_batch import PendingBatch
 from churn_spark.pipeline.ingest_progress import IngestProgress
-from churn_spark.pipeline.ingest_tables import prepare_tables
+from churn_spark.pipeline.ingest_tables import prepare_tables, require_fitting
 from churn_spark.pipeline.quarantine import remove_expired, utc_today
 from churn_spark.pipeline.spark_feed import load_by_spark
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.user_ids import read_user_ids
+from churn_spark.timeline import MILLIS_PER_MINUTE
 from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
@@ -51,7 +52,6 @@ USE_CASE = UseCase(
     reads_if_there=(ERASED_USERS,),
     takes=("your files",),
 )
-_MILLIS_PER_MINUTE: Final = 60_000
 _OWN_FOLDERS: Final = (*{spec.layer: None for spec in TABLES}, "champion", "mlflow", "reports")
 _WHY: Final = {"read": "new", "read on": "grown", "read again": "changed, and read again"}
 
@@ -113,12 +113,18 @@ def plan(
     config: IngestConfig,
     location: str | None = None,
     reload: Reload | None = None,
+    privacy: PrivacyConfig = PrivacyConfig(),
 ) -> str:
     """Which files would be read, in words; nothing is.
 
     Raises:
         InputError: if there is no file at all.
+        OldTableError: if the events were loaded by a release that didn't cut them by user.
+        LostTableError: if tables that belong together aren't all there.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
     """
+    require_fitting(lakehouse, privacy)
     listed = _list(lakehouse, config, location)
     loader = _Loader(lakehouse, config, config.buckets)
     pending = ingest_batch.read_pending(lakehouse)
@@ -130,10 +136,11 @@ def plan(
     parts = [f"{count_of(n, 'file')} {_WHY.get(status, status)}" for status, n in kinds.items()]
     if pending is not None:
         parts.insert(0, "the batch that was begun before")
+    size = f"; {sum(map(_size, read)) / 1e6:,.1f} MB" if parts else ""
+    parts = parts or ["nothing: no file is new"]
     if found.young:
         parts.append(f"{count_of(len(found.young), 'file')} left for the next run: just changed")
-    megabytes = sum(map(_size, read)) / 1e6
-    return f"{', '.join(parts)}; {megabytes:,.1f} MB" if parts else "nothing: no file is new"
+    return f"{', '.join(parts)}{size}"
 
 
 class _Loader:
@@ -191,7 +198,7 @@ class _Loader:
             # The events are of an earlier time, so they miss what these batches have read.
             known = known.filter(pc.field("ingest_batch") <= loaded)
         rules = ReadingRules(
-            settled_by=now - round(self._config.min_age_minutes * _MILLIS_PER_MINUTE),
+            settled_by=now - round(self._config.min_age_minutes * MILLIS_PER_MINUTE),
             now=now,
             reads_on=self._is_native(listed.files),
             reload=reload,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from churn_spark.config import IngestConfig, PrivacyConfig
+from churn_spark.config.privacy import require_privacy_key
 from churn_spark.contracts.tables import EVENTS, FILES
 from churn_spark.contracts.tables.table import BUCKETS
 from churn_spark.errors import LostTableError, OldTableError
@@ -24,16 +25,10 @@ def prepare_tables(lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyC
         ConfigError: if the key of pseudonyms is missing.
         OtherIdsError: if the events keep user ids in another way than is configured.
     """
+    require_fitting(lakehouse, privacy)
     key_check = key_check_of(privacy)
-    require_as_configured(lakehouse, privacy)
     remove_raw_lines(lakehouse)
     there = [spec for spec in ingest_batch.TABLES if lakehouse.exists(spec)]
-    if EVENTS not in there and lakehouse.count_rows(FILES):
-        raise LostTableError(
-            f"found {FILES.path} in {lakehouse.root}, which says what was loaded, and no "
-            f"{EVENTS.path} with what it says; expected both or none: restore the second, or "
-            "delete the first, and all logs that are still there are loaded anew"
-        )
     if len(there) < len(ingest_batch.TABLES):
         # What waited for its commit went with the table that is gone.
         ingest_batch.forget_pending(lakehouse)
@@ -44,14 +39,33 @@ def prepare_tables(lakehouse: Lakehouse, config: IngestConfig, privacy: PrivacyC
                 if spec is EVENTS
                 else spec
             )
-    n_buckets = lakehouse.properties(EVENTS).get(BUCKETS)
-    if n_buckets is None:
-        raise OldTableError(
-            f"found {EVENTS.path} in {lakehouse.root} as an older release has made it, expected "
-            "events cut into buckets by their user: load the logs into a new lakehouse"
-        )
     for spec in there:
         # Spark brings a table up to date when it writes.
         if lakehouse.takes_commits([spec]):
             create_table(spec, lakehouse.uri(spec), lakehouse.storage_options)
-    return int(n_buckets)
+    return int(lakehouse.properties(EVENTS)[BUCKETS])
+
+
+def require_fitting(lakehouse: Lakehouse, privacy: PrivacyConfig) -> None:
+    """Let pass only tables that an ingest can go on with, or that are still to be made.
+
+    Raises:
+        OldTableError: if the events were loaded by a release that didn't cut them by user.
+        LostTableError: if files are noted as read, and the events that they delivered are gone.
+        ConfigError: if the key of pseudonyms is missing.
+        OtherIdsError: if the events keep user ids in another way than is configured.
+    """
+    require_privacy_key(privacy)
+    require_as_configured(lakehouse, privacy)
+    is_loaded = lakehouse.exists(EVENTS)
+    if not is_loaded and lakehouse.count_rows(FILES):
+        raise LostTableError(
+            f"found {FILES.path} in {lakehouse.root}, which says what was loaded, and no "
+            f"{EVENTS.path} with what it says; expected both or none: restore the second, or "
+            "delete the first, and all logs that are still there are loaded anew"
+        )
+    if is_loaded and BUCKETS not in lakehouse.properties(EVENTS):
+        raise OldTableError(
+            f"found {EVENTS.path} in {lakehouse.root} as an older release has made it, expected "
+            "events cut into buckets by their user: load the logs into a new lakehouse"
+        )

@@ -114,7 +114,7 @@ def count_gap_cancels(lakehouse: Lakehouse, dates: Collection[Date], config: Lea
     return lakehouse.count_rows(LABELS, where)
 
 
-def horizon_of(horizon: Horizon) -> Where:
+def horizon_of(horizon: Horizon) -> dict[str, list[int]]:
     """The labels of one window and gap."""
     return {"horizon_days": [horizon.days], "gap_days": [horizon.gap_days]}
 

@@ -87,13 +87,49 @@ def run_if_due(
     """
     if not config.every_days:
         return
-    told = lakehouse.files.read(_DONE)
-    last = Date.fromisoformat(json.loads(told)["night"]) if told else None
-    if last is None:
+    due = find_due(lakehouse, config)
+    if due is None:
         # A lakehouse that has just been made needs none.
         _note_done(lakehouse, night)
-    elif (night - last).days >= config.every_days:
+    elif night >= due:
         _maintain(lakehouse, registry, config, tuning, night)
+
+
+def find_due(lakehouse: Lakehouse, config: MaintenanceConfig) -> Date | None:
+    """The first night that does it; none where none does, or before one has noted its date."""
+    last = _last_done(lakehouse)
+    return days_after(last, config.every_days) if last and config.every_days else None
+
+
+def plan(lakehouse: Lakehouse, config: MaintenanceConfig) -> str:
+    """When it was done last, and how many files would be joined, in words; nothing is."""
+    last, due = _last_done(lakehouse), find_due(lakehouse, config)
+    parts = [f"last done as of {last}" if last else "not done so far"]
+    if due:
+        parts.append(f"the first night from {due} on does it")
+    unread = _unread_tables(lakehouse)
+    parts.append(f"small files to be joined: {_describe_small(lakehouse, config, unread)}")
+    parts.append("files, rows and models of long ago removed")
+    return "; ".join([*parts, *_left(unread)])
+
+
+def _describe_small(
+    lakehouse: Lakehouse, config: MaintenanceConfig, unread: Collection[TableSpec]
+) -> str:
+    if not lakehouse.is_native:
+        return "as Spark finds them"
+    found = {
+        spec: lakehouse.small_files(spec, config.small_file_bytes, config.min_small_files)
+        for spec in TABLES
+        if spec not in unread and spec not in _NOTED_BY_FILE
+    }
+    told = [f"{sum(small.values()):,} in {spec.path}" for spec, small in found.items() if small]
+    return ", ".join(told) or "none"
+
+
+def _last_done(lakehouse: Lakehouse) -> Date | None:
+    told = lakehouse.files.read(_DONE)
+    return Date.fromisoformat(json.loads(told)["night"]) if told else None
 
 
 def _maintain(
@@ -175,8 +211,12 @@ def _tidy_files(
         keep_log(lakehouse, spec, days)
         removed += remove_old_files(lakehouse, spec, config.keep_days, versions, days)
     done = [f"small files joined: {joined:,} fewer", f"{count_of(removed, 'old file')} removed"]
-    left = ", ".join(spec.path for spec in unread)
-    return done + [f"left for the next time, as it is still to be read: {left}"] * bool(left)
+    return [*done, *_left(unread)]
+
+
+def _left(unread: Collection[TableSpec]) -> list[str]:
+    named = ", ".join(spec.path for spec in unread)
+    return [f"left for the next time, as it is still to be read: {named}"] if unread else []
 
 
 def _unread_tables(lakehouse: Lakehouse) -> list[TableSpec]:

@@ -196,7 +196,10 @@ def train_first(
     """
     date, learning = night.date, config.learning
     version = find_first(lakehouse, registry, night, learning)
-    version = version or train.resume(lakehouse, registry, date, learning)
+    if version is not None:
+        train.take(lakehouse, registry, version, date, learning)
+    else:
+        version = train.resume(lakehouse, registry, date, learning)
     if version is None:
         # Beside a champion it waits for no other night: the decision puts it in charge.
         waits = night.registered.champion is None

@@ -28,7 +28,7 @@ from churn_spark.monitoring.alerts.cancellations import find_in_cancellations
 from churn_spark.monitoring.alerts.joint import find_joint_drift
 from churn_spark.monitoring.alerts.labels import find_in_labels
 from churn_spark.monitoring.alerts.rates import find_in_rates
-from churn_spark.monitoring.alerts.reruns import end_of_rerun
+from churn_spark.monitoring.alerts.reruns import end_of_rerun, goes_on_after_rerun, not_told_yet
 from churn_spark.monitoring.alerts.sinks import deliver
 from churn_spark.monitoring.alerts.unmeasured import find_unmeasured
 from churn_spark.monitoring.data_quality.checks import CheckResult
@@ -58,6 +58,7 @@ def notify(
 ) -> tuple[str, ...]:
     """Send what is new and replace the alerts of the date; returns the severe ones' keys.
 
+    What an earlier run of the date has told, and a receiver has taken, is not sent again.
     Sent first, so that what no receiver took is known to be due again on the next night.
     Nothing is decided where no model can be used: then only the data can be in trouble, and only
     alerts about them end.
@@ -79,17 +80,18 @@ def notify(
     alerts, notices = update_alerts(
         read_open_alerts(lakehouse, date), findings, config, date, is_judged, unjudged
     )
+    stored = read_alerts(lakehouse, [date])
     if not has_later_alerts(lakehouse, date):
-        ended, ends = end_of_rerun(
-            read_alerts(lakehouse, [date]),
-            {alert.key for alert in alerts},
-            date,
-            partial(is_looked_at, unjudged=unjudged, is_judged=is_judged),
-        )
-        alerts, notices = (*alerts, *ended), (*notices, *ends)
-    deliveries = deliver(notices, config)
+        is_seen = partial(is_looked_at, unjudged=unjudged, is_judged=is_judged)
+        ended, ends = end_of_rerun(stored, {alert.key for alert in alerts}, date, is_seen)
+        reminders = goes_on_after_rerun(stored, alerts, date)
+        reminded = {notice.alert.key: notice.alert for notice in reminders}
+        alerts = (*(reminded.get(alert.key, alert) for alert in alerts), *ended)
+        notices = (*notices, *ends, *reminders)
+    unsent = not_told_yet(notices, stored, date)
+    deliveries = deliver(unsent, config)
     if deliveries and not any(one.arrived for one in deliveries):
-        alerts = as_not_told(alerts, notices, config)
+        alerts = as_not_told(alerts, unsent, config)
     write_alerts(lakehouse, date, alerts, notices)
     return tuple(
         alert.key for alert in alerts if alert.resolved is None and is_severe(alert, config)

@@ -40,6 +40,7 @@ from churn_spark.monitoring.performance.labelled import (
 from churn_spark.pipeline.behaviour import with_behaviour
 from churn_spark.pipeline.dates import partly_known_dates, unseen_dates
 from churn_spark.pipeline.gather import Night
+from churn_spark.pipeline.labels import horizon_of
 from churn_spark.pipeline.treated import counting, read_treatment, weigh
 from churn_spark.scoring.scores import predict_rows
 
@@ -149,8 +150,7 @@ def read_labelled(
         chosen = users.filter(is_free | held_out_users(F.col("user_id"), config.training))
         snapshots = join(snapshots, on_side_of(snapshots, chosen), _KEYS, "inner")
     labels = read_dates(lakehouse, LABELS, dates)
-    horizon = config.labels.horizon
-    known = only(labels, horizon_days=[horizon.days], gap_days=[horizon.gap_days], label=[0, 1])
+    known = only(labels, **horizon_of(config.labels.horizon), label=[0, 1])
     known = counting(weigh(known[[*_KEYS, "label"]], read_treatment(lakehouse, dates, config)))
     found = join(snapshots[[*_KEYS, *SEGMENT_SOURCES]], known, _KEYS, "inner")
     for name, bundle in bundles.items():

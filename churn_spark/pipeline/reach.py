@@ -58,13 +58,8 @@ def unmeasured_lists(lakehouse: Lakehouse, night: Night, config: LearningConfig)
 def count_list(lakehouse: Lakehouse, date: Date, config: LearningConfig) -> ListCounts:
     """The users of a date, by label, list and rule; those whose label is unknown left out."""
     users = read_dates(lakehouse, SNAPSHOTS, [date], [*_KEYS, *RULE_FEATURES])
-    horizon = config.labels.horizon
-    labels = only(
-        read_dates(lakehouse, LABELS, [date]),
-        horizon_days=[horizon.days],
-        gap_days=[horizon.gap_days],
-        label=[0, 1],
-    )
+    labels = read_dates(lakehouse, LABELS, [date])
+    labels = only(labels, **horizon_of(config.labels.horizon), label=[0, 1])
     columns = [*_KEYS, "model_version", "assignment"]
     listed = read_dates(lakehouse, RETENTION_LISTS, [date], columns)
     version = str(first_rows(listed, ["user_id"], 1)["model_version"].iloc[0])

@@ -65,8 +65,31 @@ def run(lakehouse: Lakehouse, file: Path | None = None) -> list[Batch]:
 
 def run_if_any(lakehouse: Lakehouse) -> None:
     """Merge what the service was sent; where that is nothing, say nothing and write nothing."""
-    if lakehouse.exists(RETENTION_LISTS) and read_inbox(lakehouse):
+    if find_waiting(lakehouse):
         run(lakehouse)
+
+
+def find_waiting(lakehouse: Lakehouse) -> list[Batch]:
+    """What the service was sent and the next step that needs it merges: none before a list."""
+    return read_inbox(lakehouse) if lakehouse.exists(RETENTION_LISTS) else []
+
+
+def plan(lakehouse: Lakehouse, file: Path | None = None) -> str:
+    """What would be merged, in words; nothing is.
+
+    Raises:
+        InputError: if the file can't be read, or isn't one of contacts.
+    """
+    given = [] if file is None else [read_contacts_file(file)]
+    parts = [
+        f"{count_of(sum(len(batch.contacts) for batch in batches), 'contact')} {whence}"
+        for batches, whence in (
+            (read_inbox(lakehouse), "that the service was sent"),
+            (given, f"of {file}"),
+        )
+        if batches
+    ]
+    return " and ".join(parts) or "nothing: no contact waits"
 
 
 def _tell_rejected(batch: Batch) -> None:

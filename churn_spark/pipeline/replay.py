@@ -71,7 +71,9 @@ def show_changes(entries: Sequence[Entry], policy: PolicyConfig) -> int:
     start, nights, stored = judged_nights(entries)
     table = Table("night", "decided", "would have been", "reason", title="By other thresholds")
     for before, now in zip(stored, decide_otherwise(start, nights, policy), strict=True):
-        if (before.kind, before.rule) != (now.kind, now.rule):
+        # What a challenger was promoted or rejected for is decided by no threshold of drift.
+        is_other = (before.kind, before.rule) != (now.kind, now.rule)
+        if is_other and before.rule != "challenger":
             table.add_row(
                 str(before.night),
                 f"{before.kind} ({before.rule})",

@@ -98,7 +98,7 @@ def run(
             facts.append(f"ordered by what listing a user saves, as known on {model.as_of}")
         if n_left := int((listed["assignment"] == LEFT_ALONE).sum()):
             facts.append(
-                f"{count_of(n_left, 'user')} left alone: calls make them cancel more often"
+                f"{count_of(n_left, 'user')} left alone: being listed makes them cancel more often"
             )
         facts.append(stability.describe())
         facts.append(f"model version {version}")

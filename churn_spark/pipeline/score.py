@@ -29,9 +29,10 @@ from churn_spark.models.behaviour.evidence import build_forecasts, build_parts
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.behaviour import evidence_by_page, fading_of, read_explained_users
-from churn_spark.pipeline.built_dates import seen_version
+from churn_spark.pipeline.built_dates import BuiltDates, seen_version
 from churn_spark.pipeline.champion import load_champion
-from churn_spark.pipeline.gather import read_night
+from churn_spark.pipeline.console import warn
+from churn_spark.pipeline.gather import Night, read_night
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.scoring.scores import build_scores, ranked
 from churn_spark.wording import count_of
@@ -64,9 +65,29 @@ def run(
             something else than is configured.
         FingerprintError: if it knows other feature definitions.
     """
-    version = read_night(lakehouse, registry, date).require_champion()
-    bundle = load_champion(registry, version, date, learning)
+    night = read_night(lakehouse, registry, date)
+    bundle = load_champion(registry, night.require_champion(), date, learning)
+    warn_of_late_events(lakehouse, night, bundle, learning)
     score_night(lakehouse, date, bundle, config, listing)
+
+
+def warn_of_late_events(
+    lakehouse: Lakehouse, night: Night, bundle: ModelBundle, config: LearningConfig
+) -> None:
+    """Say so where days before the date have changed since its snapshot was made.
+
+    The models of behaviour and of fading know them as they are, the other features as they were.
+    """
+    if bundle.behaviour is None and bundle.fading is None:
+        return
+    date = night.date
+    if BuiltDates.read(lakehouse, night.log, config).outdated([date]):
+        warn(
+            f"days before {date} have changed since its snapshot was made, as by late events: its "
+            "scores mix features of then with behaviour and fading of now, and "
+            "`session_days_version` names that of then. To score by one past, run "
+            f"`build_snapshots --refresh-from {date}` first, and this again"
+        )
 
 
 def score_night(

@@ -37,9 +37,11 @@ from churn_spark.pipeline.tables_without_spark import (
     open_all,
     read_champion,
     read_newest_night,
+    read_pending_erasure,
     require_tables,
 )
 from churn_spark.pipeline.use_case import UseCase
+from churn_spark.stores.erasures import Erasure
 from churn_spark.stores.runs import Run
 
 USE_CASE = UseCase(
@@ -84,6 +86,7 @@ class Status:
         alerts: that are open, the gravest first: severity, sentence, and since when.
         last_days: what -> its newest date; none where there is none.
         nights: the newest finished one, and whether it is the one that is expected.
+        erasure: that was begun and isn't finished, if there is one.
         sizes: of the tables that are there.
     """
 
@@ -94,6 +97,7 @@ class Status:
     alerts: Sequence[tuple[str, str, Date]]
     last_days: Mapping[str, Date | None]
     nights: str
+    erasure: Erasure | None
     sizes: Sequence[TableSize]
 
 
@@ -132,6 +136,7 @@ def read_status(
             "list": _last_list(there),
         },
         describe_nights(newest, schedule, now),
+        read_pending_erasure(root),
         sizes,
     )
 

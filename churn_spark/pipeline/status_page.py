@@ -33,6 +33,9 @@ def show_status(status: Status, console: Console | None = None) -> None:
     out.print(f"model       {describe_champion(status)}", soft_wrap=True)
     out.print(f"newest day  {describe_days(status, datetime.now(UTC).date())}", soft_wrap=True)
     out.print(f"daily runs  {status.nights}", soft_wrap=True)
+    if status.erasure:
+        told = f"of {count_of(len(status.erasure.users), 'user')}, begun and not finished"
+        out.print(f"erasure     {told}: `churn-spark doctor` says what to do", soft_wrap=True)
     out.print(f"alerts      {describe_alerts(status)}", soft_wrap=True)
     for severity, sentence, opened in status.alerts[:_ALERTS]:
         line = f"            {severity} since {opened}: {sentence}"

@@ -8,7 +8,7 @@ from datetime import date as Date
 from churn_spark.config import LearningConfig, NightConfig, PolicyConfig
 from churn_spark.errors import OtherModelError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.differences import find_differences
+from churn_spark.models.differences import Differences, find_differences
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.policy.history import (
     Entry,
@@ -19,7 +19,7 @@ from churn_spark.monitoring.policy.history import (
 from churn_spark.monitoring.policy.policy import succeed
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.pipeline import train
-from churn_spark.pipeline.champion import other_settings, refuse_later
+from churn_spark.pipeline.champion import Models, other_settings, refuse_later
 from churn_spark.pipeline.gather import Night, settle, state_before, store_decisions
 
 
@@ -76,21 +76,33 @@ def find_vacancy(registry: ModelRegistry, night: Night, config: LearningConfig) 
             settings and no challenger of these waits; or if a later night stands on it.
     """
     version = night.require_champion()
-    refuse_later(registry, version, night.date)
-    differences = find_differences(registry.load(version), config)
+    differences = find_unfit(registry, night, config)
     if not differences:
         return None
-    if night.is_decided_later:
-        raise OtherModelError(
-            f"found model version {version} as champion of {night.date}, expected one that can "
-            f"be used: {differences}. Later nights stand on this one, up to "
-            f"{night.entries[-1].decision.night}: choose a date after them"
-        )
     rival = find_rival(registry, night, config)
     heir = rival.version if rival and not rival.unfit else None
     if heir is None and differences.settings:
         raise other_settings(version, differences, night.date)
     return Vacancy(f"version {version} can't be used any more: {differences}", heir)
+
+
+def find_unfit(models: Models, night: Night, config: LearningConfig) -> Differences:
+    """Why the night's champion can't be used any more; nothing where it can.
+
+    Raises:
+        OtherModelError: if it has learnt what came after the night, or can't be used and a later
+            night stands on it.
+    """
+    version = night.require_champion()
+    refuse_later(models, version, night.date)
+    differences = find_differences(models.load(version), config)
+    if differences and night.is_decided_later:
+        raise OtherModelError(
+            f"found model version {version} as champion of {night.date}, expected one that can "
+            f"be used: {differences}. Later nights stand on this one, up to "
+            f"{night.entries[-1].decision.night}: choose a date after them"
+        )
+    return differences
 
 
 def take_over(

@@ -23,6 +23,7 @@ from churn_spark.monitoring.freshness.lateness import (
     EndedRun,
     newest_finished,
 )
+from churn_spark.stores.erasures import PENDING, Erasure
 
 AT_ONCE: Final = 8
 """Tables that are looked at beside each other: on object storage each look is a wait."""
@@ -77,15 +78,29 @@ def require_tables(root: str, there: Iterable[TableSpec]) -> None:
 
 def read_champion(root: str) -> Published | None:
     """What is published of the champion; none where nothing is, or it can't be made out."""
-    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
+    content = _read_file(root, POINTER)
     try:
-        with files.open_input_file(POINTER) as file:
-            return Published.from_json(bytes(file.read()))
-    except (FileNotFoundError, ValueError):
+        return None if content is None else Published.from_json(content)
+    except ValueError:
         return None
+
+
+def read_pending_erasure(root: str) -> Erasure | None:
+    """The erasure that was begun and not finished, if there is one."""
+    content = _read_file(root, PENDING)
+    return None if content is None else Erasure.from_json(content)
 
 
 def read_newest_night(runs: NativeTable, now: datetime) -> date | None:
     """The newest night that has finished."""
     rows = runs.read({"job": ENDING_JOBS}, RUN_COLUMNS).to_pylist()
     return newest_finished(map(EndedRun.of_row, rows), now)
+
+
+def _read_file(root: str, path: str) -> bytes | None:
+    files = PyFileSystem(DeltaStorageHandler(root, storage_options(root)))
+    try:
+        with files.open_input_file(path) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        return None

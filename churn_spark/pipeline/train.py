@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date as Date
 
 from churn_spark.config import LearningConfig
@@ -18,9 +19,10 @@ from churn_spark.contracts.tables import (
     VALIDATION_SCORES,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.registry import ModelRegistry
+from churn_spark.models.registry import UNDER_WAY, ModelRegistry
 from churn_spark.models.training import describe_evaluation
 from churn_spark.pipeline import snapshots
+from churn_spark.pipeline.console import say
 from churn_spark.pipeline.dates import LogDates, read_log_dates, refuse_ahead, training_dates
 from churn_spark.pipeline.fit import announce, fit, register, training_key
 from churn_spark.pipeline.labels import count_gap_cancels
@@ -50,6 +52,9 @@ def run(
 ) -> str:
     """Bring the snapshots up to date and train on them; returns the model's version.
 
+    By hand, an interrupted training is finished where it has registered its model, and what it
+    has left is removed where it hasn't. After one that has ended another model is trained.
+
     Args:
         lakehouse: with the session days and transitions.
         registry: where the runs are logged and the model is registered.
@@ -68,6 +73,10 @@ def run(
     if waits:
         # A night's own date has passed its checks.
         refuse_ahead(lakehouse, log, config, date)
+        if finished := finish_interrupted(lakehouse, registry, date, config):
+            version, said = finished
+            say(USE_CASE.name, f"an interrupted training had registered its model: {said}")
+            return version
     if dates := training_dates(log, config, date):
         snapshots.run_stale(lakehouse, dates, config, log)
     return train(lakehouse, registry, date, config, log, waits=waits)
@@ -92,7 +101,12 @@ def train(
         data = prepare(lakehouse, log, date, labelled, TRAINING_ROWS, config)
         trees, baseline = fit(data, config)
         version = register(lakehouse, registry, date, data, (trees, baseline), config)
-        said = announce(lakehouse, registry, version) if waits else f"version {version}"
+        key = training_key(lakehouse, date, config)
+        if waits:
+            said = announce(lakehouse, registry, version, key)
+        else:
+            registry.note_done(key)
+            said = f"version {version}"
         data.release()
         n_positive = sum(data.n_positive.values())
         n_in_gap = count_gap_cancels(lakehouse, training_dates(log, config, date), config)
@@ -118,13 +132,46 @@ def resume(
     key = training_key(lakehouse, date, config)
     version = registry.find(key)
     if version is None:
-        if runs := registry.delete_runs(key):
-            lakehouse.replace_rows([], VALIDATION_SCORES, {"run_id": runs})
+        _forget_runs(lakehouse, registry, key)
         return None
     if registry.champion_version() is None:
         registry.assign_alias(version)
     publish(lakehouse, registry)
+    take(lakehouse, registry, version, date, config)
     return version
+
+
+def take(
+    lakehouse: Lakehouse, registry: ModelRegistry, version: str, date: Date, config: LearningConfig
+) -> None:
+    """Let a night have the version: where its training was interrupted, nobody finishes it now."""
+    key = training_key(lakehouse, date, config)
+    if registry.find({**key, **UNDER_WAY}) == version:
+        registry.note_done(key)
+
+
+def finish_interrupted(
+    lakehouse: Lakehouse, registry: ModelRegistry, date: Date, config: LearningConfig
+) -> tuple[str, str] | None:
+    """The version of a training on the date that was interrupted, announced now; and that in words.
+
+    None where there is no such version: no training was interrupted, or it has registered no model,
+    and what it has left is removed.
+    """
+    key = training_key(lakehouse, date, config)
+    begun = {**key, **UNDER_WAY}
+    version = registry.find(begun)
+    if version is None:
+        _forget_runs(lakehouse, registry, begun)
+        return None
+    return version, announce(lakehouse, registry, version, key)
+
+
+def _forget_runs(lakehouse: Lakehouse, registry: ModelRegistry, tags: Mapping[str, str]) -> None:
+    """Remove the runs that have all these tags, after their validation scores: none stays alone."""
+    if runs := registry.find_runs(tags):
+        lakehouse.replace_rows([], VALIDATION_SCORES, {"run_id": runs})
+        registry.delete_runs(tags)
 
 
 def is_outdated(

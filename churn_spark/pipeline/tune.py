@@ -32,9 +32,9 @@ from churn_spark.models.search.tuning import (
     Choice,
 )
 from churn_spark.models.training import describe_evaluation
-from churn_spark.pipeline import snapshots
+from churn_spark.pipeline import snapshots, train
 from churn_spark.pipeline.dates import read_log_dates, refuse_ahead, training_dates
-from churn_spark.pipeline.fit import announce, fit, register
+from churn_spark.pipeline.fit import announce, fit, register, training_key
 from churn_spark.pipeline.training_data import TrainingData, label_snapshots, prepare
 from churn_spark.pipeline.tune_tables import show_trials
 from churn_spark.pipeline.tune_trials import (
@@ -134,12 +134,20 @@ def register_chosen(
     choice: Choice,
     config: LearningConfig,
 ) -> tuple[str, str]:
-    """Train with the chosen parameters; returns the version and a fact for the closing line."""
+    """Train with the chosen parameters; returns the version and a fact for the closing line.
+
+    Nothing is trained where that was done before, or by a search that was killed after it.
+    """
     parameters = with_parameters(config.lightgbm, dict(choice.candidate.parameters))
     changed = config.model_copy(update={"lightgbm": parameters})
+    key = training_key(lakehouse, date, changed)
+    if finished := train.finish_interrupted(lakehouse, registry, date, changed):
+        return finished
+    if (known := registry.find(key)) is not None:
+        return known, f"it is version {known} already"
     trees, baseline = fit(data, changed)
     version = register(lakehouse, registry, date, data, (trees, baseline), changed)
-    said = announce(lakehouse, registry, version)
+    said = announce(lakehouse, registry, version, key)
     return version, f"{describe_evaluation('LightGBM', trees.evaluation)}; {said}"
 
 

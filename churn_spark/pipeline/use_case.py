@@ -45,6 +45,14 @@ class UseCase:
         """
         if self.writes and lakehouse.native_root is not None:
             require_writable(lakehouse.native_root)
+        self.require_tables(lakehouse)
+
+    def require_tables(self, lakehouse: Lakehouse) -> None:
+        """Refuse to start where a table is missing that the step reads.
+
+        Raises:
+            MissingTableError: if one is missing; all of them are named.
+        """
         missing = [spec.path for spec in self.reads if not lakehouse.exists(spec)]
         if missing:
             raise MissingTableError(

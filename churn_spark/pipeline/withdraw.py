@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date as Date
 
 from churn_spark.contracts.tables import (
@@ -80,12 +80,11 @@ def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
     Returns:
         Whether there was any.
     """
-    last = max(date, log.span.end)
-    ahead = sorted(night for night in log.failed if night > last)
+    ahead = find_ahead(log, date)
     if not ahead:
         return False
-    named = name_some([str(night) for night in ahead], 3)
-    say("nightly", f"{named} is withdrawn: it was held, and is ahead of {date} and of the log")
+    say("nightly", describe_ahead(ahead, date))
+    last = max(date, log.span.end)
     for spec in _TOTALS:
         cuts = [cut for cut in lakehouse.partition_values(spec, "before") if cut > last]
         lakehouse.replace_rows([], spec, {"before": cuts})
@@ -94,6 +93,18 @@ def withdraw_ahead(lakehouse: Lakehouse, log: LogDates, date: Date) -> bool:
     end_alerts(lakehouse, ahead, date)
     _take_back(lakehouse, _OF_DATE, ahead)
     return True
+
+
+def find_ahead(log: LogDates, date: Date) -> list[Date]:
+    """The held nights that lie after a night and ahead of the log, the oldest first."""
+    last = max(date, log.span.end)
+    return sorted(night for night in log.failed if night > last)
+
+
+def describe_ahead(ahead: Sequence[Date], date: Date) -> str:
+    """What becomes of held nights ahead of a night, in words."""
+    named = name_some([str(night) for night in ahead], 3)
+    return f"{named} is withdrawn: it was held, and is ahead of {date} and of the log"
 
 
 def _take_back(

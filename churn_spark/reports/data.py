@@ -120,9 +120,8 @@ class EvaluationData:
 
     @cached_property
     def cells(self) -> list[str]:
-        """The cells that have figures, the headline's first, `training` last."""
-        order = {self.cell: -1, "training": 9}
-        return sorted(self.figures["cell"].unique(), key=lambda cell: (order.get(cell, 0), cell))
+        """The cells that have figures, the headline's first."""
+        return sorted(self.figures["cell"].unique(), key=lambda cell: (cell != self.cell, cell))
 
     def rows_of(self, model: str) -> pd.DataFrame:
         """A model's rows of the headline cell."""

@@ -59,8 +59,7 @@ def costs_section(data: EvaluationData) -> Section:
         ),
         Table(
             f"Ways to choose whom of {len(rows):,} to contact; costs and savings per 1,000 "
-            "users, in "
-            "the unit of the assumed costs, 95 % intervals by user",
+            "users, in the unit of the assumed costs, 95 % intervals by user",
             (
                 "Who is contacted",
                 "Threshold",
@@ -109,7 +108,7 @@ def _answer(policies: tuple[Policy, ...], costs: CostsConfig) -> str:
 
 def _saves(value: float) -> str:
     """`saves 12` or `costs 7 more`, in the unit of the assumed costs."""
-    return f"costs {_money(-value)} more" if value < 0 else f"saves {_money(value)}"
+    return f"costs {_money(-value)} more" if round(value) < 0 else f"saves {_money(value)}"
 
 
 def _row(policy: Policy, n_rows: int) -> tuple[Cell, ...]:
@@ -133,4 +132,4 @@ def _saving(saved: Interval) -> Cell:
 
 
 def _money(value: float) -> str:
-    return f"{value:,.0f}".replace("-", "−")
+    return f"{value:z,.0f}".replace("-", "−")

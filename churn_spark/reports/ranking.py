@@ -203,6 +203,6 @@ def _cells(data: EvaluationData) -> Table:
         ("Rows", "n", "Cancel", *(METRICS[metric].name for metric in metrics)),
         tuple(rows),
         marked=frozenset({0}),
-        note="Training rows say what was memorised, not what can be forecast. The difference "
-        "between them and the others is the overfitting.",
+        note="The model has learnt from none of these rows. Nightly scores are of later dates, "
+        "mostly of users that it knows.",
     )

@@ -32,7 +32,7 @@ PRIMARY = "lightgbm"
 
 
 def read_evaluation(lakehouse: Lakehouse, costs: CostsConfig) -> EvaluationData:
-    """Everything about the newest backtest; the newest date decides, then the run id.
+    """Everything about the backtest that was made last.
 
     What is collected is bounded by what a backtest keeps: at most 200,000 rows a model.
 

@@ -20,7 +20,6 @@ CELLS = {
     "future": "known users, later dates",
     "both": "new users, later dates",
     "test": "all users, later dates",
-    "training": "training rows (retrospective)",
 }
 """Cell -> its name, by what the model had not seen."""
 
@@ -29,7 +28,6 @@ CELL_MEANINGS = {
     "future": "users the model was trained on, on later dates",
     "both": "users not used for training, on later dates",
     "test": "all users, on later dates",
-    "training": "the users and dates the model was trained on",
 }
 
 

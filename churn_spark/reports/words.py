@@ -120,8 +120,8 @@ def in_ladder_order(models: Sequence[str]) -> list[str]:
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """`36 %`, on one line."""
-    return wording.percent(share, decimals, _NARROW)
+    """`36 %`, on one line, with a minus, not a hyphen, where it is below 0."""
+    return wording.percent(share, decimals, _NARROW).replace("-", "−")
 
 
 def number(value: float, style: str) -> str:
@@ -129,10 +129,8 @@ def number(value: float, style: str) -> str:
     if not math.isfinite(value):
         return TOO_FEW
     if style == "percent":
-        return percent(value).replace("-", "−")
-    # Minus, not a hyphen; and no negative zero.
-    text = f"{value:.{4 if style == 'error' else 3}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("-")
+        return percent(value)
+    return f"{value:z.{4 if style == 'error' else 3}f}".replace("-", "−")
 
 
 def interval(low: float, high: float, style: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from churn_spark.errors import InputError
+from churn_spark.lakehouse.half_written import hidden_part_of
 
 # A cell that begins like this is a formula (also with full-width signs, also after spaces), and
 # where a spreadsheet splits at ; or tabs instead of commas, so is what follows one of them.
@@ -52,17 +54,18 @@ def save_list_csv(listed: pd.DataFrame, path: Path, n_reasons: int, n_changes: i
     Raises:
         InputError: if there can be no such file.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    part = path.with_name(hidden_part_of(path.name))
     try:
-        partial.write_text(
-            format_list_csv(listed, n_reasons, n_changes), encoding="utf-8", newline=""
-        )
-        partial.replace(path)
+        part.write_text(format_list_csv(listed, n_reasons, n_changes), encoding="utf-8", newline="")
+        part.replace(path)
     except OSError as error:
         raise InputError(
             f"the list can't be written to {path}: {error.strerror}; expected a file in a folder "
             "that is there and can be written to: name another"
         ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
 
 
 def safe_cell(text: str) -> str:

@@ -50,6 +50,8 @@ def build_app(service: Service) -> FastAPI:
     # One large body at a time is unfolded; what is read is read beside it.
     parsing = ThreadPoolExecutor(1, thread_name_prefix="parse")
     reading = ThreadPoolExecutor(2, thread_name_prefix="read")
+    # One at a time, too: a contact is kept once. A slow store keeps nothing else waiting.
+    writing = ThreadPoolExecutor(1, thread_name_prefix="write")
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +63,7 @@ def build_app(service: Service) -> FastAPI:
                 yield
         finally:
             await asyncio.to_thread(watcher.stop)
-            for pool in (parsing, reading):
+            for pool in (parsing, reading, writing):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
@@ -84,11 +86,14 @@ def build_app(service: Service) -> FastAPI:
     async def read(function: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(reading, function)
 
+    async def write(function: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(writing, function)
+
     _add_predictions(app, service, parse)
     _add_events(app, service, parse)
     add_tables(app, service, read)
     add_protocols(app, service, parse)
-    add_contacts(app, service, parse)
+    add_contacts(app, service, write)
     _add_health(app, service)
     add_pages(app, service, read)
     return app

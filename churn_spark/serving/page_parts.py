@@ -190,6 +190,7 @@ def describe_health(
         "movement": Movement.of(moved, *drift_facts(drift)).describe(),
         "alerts": still_open,
         "severe": [alert for alert in still_open if alert["severity"] != "info"],
+        "judged_version": drift[0]["model_version"] if drift else "",
         "is_drift_confirmed": any(alert["key"] == CONFIRMED_DRIFT for alert in still_open),
     }
 

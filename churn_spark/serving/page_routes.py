@@ -103,7 +103,9 @@ def add_pages(app: FastAPI, service: Service, in_thread: Any) -> None:
             history = service.scores.history(known_as)
             try:
                 return {"as_of": day, **lists.find_user(users, known_as)}, listed, history
-            except RequestError:
+            except RequestError as error:
+                if error.status != 404:
+                    raise
                 return None, listed, history
 
         newest, listed, history = await in_thread(read)
@@ -234,7 +236,8 @@ def _lengths(service: Service, today: lists.Today) -> dict[str, Any] | None:
         return None
     listed, costs = today.users, service.config.costs
     by_effect = lists.cancels_by_effect(listed)
-    return describe_lengths(scored, len(listed), _bundle(service), costs, by_effect)
+    bundle = _bundle_of(service, next(iter(scored.versions), ""))
+    return describe_lengths(scored, len(listed), bundle, costs, by_effect)
 
 
 def _staying(service: Service, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -243,12 +246,14 @@ def _staying(service: Service, newest: Mapping[str, Any] | None) -> dict[str, An
         return None
     config = service.config
     unit = config.retention_list.value_unit
-    return describe_staying(newest, _bundle(service), config.costs, unit)
+    bundle = _bundle_of(service, newest["model_version"])
+    return describe_staying(newest, bundle, config.costs, unit)
 
 
-def _bundle(service: Service) -> ModelBundle | None:
+def _bundle_of(service: Service, version: str) -> ModelBundle | None:
+    """The model in use if it is that version: after a promotion the newest scores are another's."""
     predictor = service.champion.predictor
-    return predictor.bundle if predictor else None
+    return predictor.bundle if predictor and predictor.bundle.version == version else None
 
 
 def _predicts(service: Service) -> str:

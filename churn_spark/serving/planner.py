@@ -49,7 +49,8 @@ def describe_lengths(
     Args:
         scored: of the date.
         n_listed: users on its list.
-        bundle: the model, whose validation tells how sure the probabilities are.
+        bundle: the model of the scores, whose validation tells how sure they are; none if it is
+            not the one in use.
         costs: of the two mistakes.
         by_effect: cancels expected on the date's list, if it is by effect; see `ListPlan`.
     """
@@ -110,7 +111,7 @@ def describe_staying(
 
     Args:
         row: of the scores; of an older release without these columns.
-        bundle: the model that answers.
+        bundle: the model of the row; none if it is not the one in use.
         costs: has the chance that an offer keeps a canceller.
         unit: of the value at risk, as `RetentionListConfig.value_unit`.
     """
@@ -140,7 +141,12 @@ def _within(chance: float, factors: tuple[float, float] | None) -> str:
 
 def describe_basis(bundle: ModelBundle | None) -> str:
     """Up to which day the model's curves were held against what happened, and on how many users."""
-    found = None if bundle is None else bundle.checked
+    if bundle is None:
+        return (
+            "These figures are of a model that is not in use any more, or not here: how far they "
+            "were validated is not known."
+        )
+    found = bundle.checked
     if found is None:
         return "These figures are extrapolated by the model and were never validated on the log."
     days, first = found.measured_days, int(found.days[0])

@@ -156,12 +156,14 @@ class Service:
         Raises:
             RequestError: if its note says that it has users, and they could not be read yet.
         """
-        listed, built = self.lists.newest, self.built_lists.newest
+        built = self.built_lists.newest
+        # Asked before the list is: one that is read meanwhile must not count as looked for.
+        is_looked_for = self.lists.is_readable and self.lists.n_looks >= self.built_lists.n_looks
+        listed = self.lists.newest
         if built and (listed is None or listed.day < built.day):
             n_listed = built.rows["n_listed"][0].as_py()
             # All who were listed may have been erased since: then there is nobody to be read.
-            is_looked_for = self.lists.n_looks >= self.built_lists.n_looks
-            if n_listed and not (self.lists.is_readable and is_looked_for):
+            if n_listed and not is_looked_for:
                 raise RequestError(
                     f"found the note of a retention list of {built.day} with "
                     f"{count_of(n_listed, 'user')}, but not yet the list: "
@@ -220,8 +222,7 @@ class Service:
         if day is None:
             raise RequestError(
                 "the first day of the log is not known: there is no table silver/log_dates, and "
-                "the "
-                "model in use does not know it either; run `build_session_days`",
+                "the model in use does not know it either; run `build_session_days`",
                 503,
             )
         return day

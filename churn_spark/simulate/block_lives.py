@@ -14,7 +14,7 @@ from churn_spark.simulate.lives import Events, Outcome, simulate_lives
 from churn_spark.simulate.next_event import Lives
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, count_blocks
-from churn_spark.simulate.settings import Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import Period, SimulationSettings
 from churn_spark.simulate.states import Tally
 from churn_spark.simulate.treatment import Treated, build_treatment
 from churn_spark.simulate.twins import (
@@ -24,6 +24,7 @@ from churn_spark.simulate.twins import (
     untreated_events,
     untreated_tally,
 )
+from churn_spark.timeline import day_number
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,13 @@ from churn_spark.simulate.population import (
     build_newcomers,
     build_profiles,
 )
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
 from churn_spark.simulate.states import BlockState, Tally
 from churn_spark.simulate.treatment import Treated
 from churn_spark.simulate.truth import write_offers, write_states, write_users
 from churn_spark.simulate.truth_contacts import write_contacted
 from churn_spark.simulate.twins import Twins, twins_file
+from churn_spark.timeline import day_number
 
 EVENT_TYPE: Final = np.dtype(
     [

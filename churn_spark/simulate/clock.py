@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats, Ints
+from churn_spark.timeline import FIRST_MONDAY_S
 
 SESSION_FLOOR_S: Final = 30 * 60
 _WEEK_S: Final = 7 * 86_400
-_MONDAY_S: Final = 4 * 86_400  # 1970-01-05, the first Monday of the epoch
 # Relative chance that a session starts in an hour of a working day; smoothed and rounded from
 # the session starts of a log of the public generator.
 _HOURS: Final = (
@@ -46,10 +46,10 @@ def session_starts(not_before: Ints, gaps: Floats) -> Ints:
     Returns:
         Epoch seconds, shape (n,), each at or after `not_before`.
     """
-    weeks, within = np.divmod(not_before - _MONDAY_S, _WEEK_S)
+    weeks, within = np.divmod(not_before - FIRST_MONDAY_S, _WEEK_S)
     target = weeks * float(_WEEK_S) + np.interp(within, _MARKS, _ACTIVITY) + gaps
     weeks_later, activity = np.divmod(target, float(_WEEK_S))
-    starts = weeks_later * _WEEK_S + np.interp(activity, _ACTIVITY, _MARKS) + _MONDAY_S
+    starts = weeks_later * _WEEK_S + np.interp(activity, _ACTIVITY, _MARKS) + FIRST_MONDAY_S
     return np.maximum(np.ceil(starts - 1e-6).astype(np.int64), not_before)
 
 
@@ -63,5 +63,5 @@ def activity_rates(hours: Ints) -> Floats:
         Rates, of the shape of `hours`.
     """
     rates: Floats = np.diff(_ACTIVITY) / 3600.0
-    found: Floats = rates[(hours - _MONDAY_S // 3600) % 168]
+    found: Floats = rates[(hours - FIRST_MONDAY_S // 3600) % 168]
     return found

@@ -15,7 +15,8 @@ import numpy as np
 from churn_spark.arrays import Bools, Floats, Ints
 from churn_spark.simulate.draws import lognormal_mean_one, uniforms, user_keys
 from churn_spark.simulate.population import Population
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
+from churn_spark.timeline import day_number
 
 CONTENT: Final = -1
 NEVER: Final = 2**62

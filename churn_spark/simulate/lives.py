@@ -34,8 +34,9 @@ from churn_spark.simulate.personas import (
     world_row,
 )
 from churn_spark.simulate.population import Population
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
 from churn_spark.simulate.treatment import NONE, Treatment
+from churn_spark.timeline import day_number
 
 _LIFE_STREAM: Final = 2
 _DRAWN_CELLS: Final = 100_000  # steps x users drawn at once: a few megabytes

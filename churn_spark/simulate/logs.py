@@ -17,7 +17,8 @@ from churn_spark.simulate.blocks import day_rows, profiles_path
 from churn_spark.simulate.dirt import soil
 from churn_spark.simulate.lines import encode_lines, joined
 from churn_spark.simulate.own_files import temporary_of
-from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, SimulationSettings
+from churn_spark.timeline import day_number
 
 _CHUNK_ROWS: Final = 100_000  # lines that are in memory at once: about 50 MB
 _GZIP_LEVEL: Final = 5

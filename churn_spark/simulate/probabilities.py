@@ -15,10 +15,11 @@ from churn_spark.simulate.contacts import read_contacts
 from churn_spark.simulate.offers import KINDS
 from churn_spark.simulate.own_files import claim, read_own
 from churn_spark.simulate.places import state_folder
-from churn_spark.simulate.settings import DAY_S, day_number
+from churn_spark.simulate.settings import DAY_S
 from churn_spark.simulate.treatment import treat_all
 from churn_spark.simulate.truth import truth_file, write_truth
 from churn_spark.simulate.world_as_of import read_world, seconds_of
+from churn_spark.timeline import day_number
 
 TABLE: Final = "probabilities"
 POTENTIALS: Final = "potentials"

@@ -8,6 +8,7 @@ from typing import Final
 
 from churn_spark.errors import InputError
 from churn_spark.simulate.offers import OFFERS, Offer
+from churn_spark.timeline import EPOCH, day_number
 
 REGIMES: Final = ("memoryless", "degrading")
 STYLES: Final = ("mini", "daily")
@@ -16,14 +17,8 @@ DAY_S: Final = 86_400
 # Long enough that the log opens in the middle of sessions, as a real one does.
 WARM_UP_S: Final = 2 * DAY_S
 ByPersona = tuple[float, float, float, float]
-_EPOCH: Final = date(1970, 1, 1)
 _MAX_SEED: Final = 2**63 - 1
 _MAX_FILES_A_DAY: Final = 24
-
-
-def day_number(day: date) -> int:
-    """Count the days from 1970-01-01 to `day`."""
-    return (day - _EPOCH).days
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class SimulationSettings:
             problems.append(
                 f"found persona_mix {self.persona_mix}, expected four weights of at least 0"
             )
-        if self.start < _EPOCH or self.days > (date.max - self.start).days:
+        if self.start < EPOCH or self.days > (date.max - self.start).days:
             problems.append(
                 f"found {self.days} days from {self.start}, expected days from 1970 to 9999"
             )

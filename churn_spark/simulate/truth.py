@@ -24,8 +24,9 @@ from churn_spark.simulate.own_files import temporary_of
 from churn_spark.simulate.pages import unpack_state
 from churn_spark.simulate.personas import PERSONA_NAMES
 from churn_spark.simulate.population import Population, user_ids
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
 from churn_spark.simulate.states import STAYED, Tally
+from churn_spark.timeline import day_number
 
 _UTC_SECONDS: Final = pa.timestamp("s", tz="UTC")
 _TS_BITS: Final = 38  # seconds since the epoch fit into so many bits until the year 9999

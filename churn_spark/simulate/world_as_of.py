@@ -18,10 +18,11 @@ from churn_spark.simulate import degrading, renewal
 from churn_spark.simulate.kinds import kinds_of
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import PERSONA_NAMES
-from churn_spark.simulate.settings import SimulationSettings, day_number
+from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.treatment import Treated, Treatment, build_treatment
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import log_end, read_settings
+from churn_spark.timeline import day_number
 
 _LONGEST_DAYS: Final = 366  # no offer is in force longer
 

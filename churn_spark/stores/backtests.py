@@ -8,5 +8,6 @@ from pyspark.sql import Row
 
 
 def newest_backtest(runs: Iterable[Row]) -> Row | None:
-    """The newest of some rows of `backtest_runs`, the one that pages tell of; none of none."""
-    return max(runs, key=lambda run: (run.date, run.run_id), default=None)
+    """The one of some rows of `backtest_runs` that was made last; none of none."""
+    # Those of older releases have no number.
+    return max(runs, key=lambda run: (run.number or 0, run.date, run.run_id), default=None)

@@ -11,10 +11,11 @@ from churn_spark.contracts.champion import (
     POINTER,
     Published,
     describe_champion,
+    digest,
 )
 from churn_spark.lakehouse.files import Files
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.models.bundle import ModelBundle, bundle_files
+from churn_spark.models.bundle import ModelBundle, bundle_files, bundle_of
 
 
 def publish_champion(
@@ -50,6 +51,17 @@ def read_published(lakehouse: Lakehouse) -> Published | None:
         return None if content is None else Published.from_json(content)
     except ValueError:
         return None
+
+
+def load_published(lakehouse: Lakehouse, published: Published) -> ModelBundle | None:
+    """The bundle of what is published; none where a file is missing or isn't the published one."""
+    contents = {}
+    for name, expected in published.files.items():
+        content = lakehouse.files.read(published.path(name))
+        if content is None or digest(content) != expected:
+            return None
+        contents[name] = content
+    return bundle_of(contents, published.version)
 
 
 def _delete_others(files: Files, kept: set[str]) -> None:

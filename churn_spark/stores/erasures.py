@@ -12,7 +12,12 @@ from churn_spark.contracts.tables import ERASURES
 from churn_spark.events.readings import Status
 from churn_spark.lakehouse.tables import Lakehouse
 
-_PENDING: Final = "_checkpoints/erase_user/pending.json"
+PENDING: Final = "_checkpoints/erase_user/pending.json"
+"""What an erasure notes that is under way, below the lakehouse."""
+HOW_TO_FINISH: Final = (
+    "run `churn-spark erase_user` again for the same users, whose ids aren't kept; or, where they "
+    f"are known no more, delete {PENDING}, and what is left of them stays"
+)
 
 
 @dataclass(frozen=True)
@@ -37,21 +42,26 @@ class Erasure:
     outside: Sequence[str]
     due: Mapping[str, Status] = field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, content: bytes) -> Erasure:
+        """What was noted of one that is under way."""
+        return cls(**json.loads(content))
+
 
 def write_pending(lakehouse: Lakehouse, erasure: Erasure) -> None:
     """Note what was found, before anything is removed: a rerun tells the same."""
-    lakehouse.files.exchange(_PENDING, json.dumps(asdict(erasure)).encode())
+    lakehouse.files.exchange(PENDING, json.dumps(asdict(erasure)).encode())
 
 
 def read_pending(lakehouse: Lakehouse) -> Erasure | None:
     """The erasure that was begun and not finished, if there is one."""
-    content = lakehouse.files.read(_PENDING)
-    return None if content is None else Erasure(**json.loads(content))
+    content = lakehouse.files.read(PENDING)
+    return None if content is None else Erasure.from_json(content)
 
 
 def forget_pending(lakehouse: Lakehouse) -> None:
     """The erasure is done."""
-    lakehouse.files.delete(_PENDING)
+    lakehouse.files.delete(PENDING)
 
 
 def record_erasure(lakehouse: Lakehouse, erasure: Erasure) -> None:

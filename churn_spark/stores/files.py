@@ -7,9 +7,8 @@ from collections.abc import Collection
 import polars as pl
 
 from churn_spark.contracts.tables import FILES
+from churn_spark.events.readings import NOT_LOADED
 from churn_spark.lakehouse.tables import Lakehouse
-
-_NOT_AS_IT_IS = ("changed", "unread")
 
 
 def read_changed_files(lakehouse: Lakehouse) -> list[str]:
@@ -26,7 +25,7 @@ def measure_files(lakehouse: Lakehouse, batches: Collection[int]) -> tuple[int, 
     """
     rows = lakehouse.read_arrow(FILES, {"ingest_batch": batches}, ["source_file"])
     newest = _newest(lakehouse, pl.DataFrame(rows)["source_file"].unique().to_list())
-    others = newest.filter(pl.col("status").is_in(_NOT_AS_IT_IS))
+    others = newest.filter(pl.col("status").is_in(NOT_LOADED))
     return int(newest["size_bytes"].sum()), int(others["size_bytes"].sum())
 
 

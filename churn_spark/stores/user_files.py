@@ -21,9 +21,12 @@ import pyarrow.parquet as pq
 from churn_spark.contracts.tables import TABLES
 from churn_spark.events.foreign.kinds import CELLS
 from churn_spark.events.foreign.plain_columns import plain_columns
+from churn_spark.lakehouse.half_written import is_half_written
+from churn_spark.lakehouse.lock_tenure import LOCK_FOLDER
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.stores.user_lines import FIELDS, without_lines, without_rows
 
+TABLES_WITH_USERS: Final = tuple(spec for spec in TABLES if "user_id" in spec.column_names)
 Ids = Collection[str]
 _Cleaner = Callable[[bytes, frozenset[str]], bytes | None]
 _LOGS: Final = (".json", ".jsonl", ".ndjson")
@@ -48,6 +51,19 @@ def find_user_files(lakehouse: Lakehouse, user_ids: Ids) -> list[str]:
         if content is not None and without_users(path, content, user_ids) != content:
             found.append(path)
     return sorted(found)
+
+
+def delete_unfinished(lakehouse: Lakehouse) -> None:
+    """Delete what killed jobs have left unfinished: nobody else will ever look at it.
+
+    That is half-written files, and data files of tables whose first commit never came.
+    """
+    unmade = tuple(f"{spec.path}/" for spec in TABLES_WITH_USERS if not lakehouse.exists(spec))
+    for path in [*lakehouse.files.walk()]:
+        # Whoever waits for the lock writes beside it meanwhile.
+        is_left = is_half_written(path) and not path.startswith(f"{LOCK_FOLDER}/")
+        if is_left or path.startswith(unmade):
+            lakehouse.files.delete(path)
 
 
 def find_other_tables(lakehouse: Lakehouse) -> list[str]:

@@ -15,6 +15,7 @@ Airflow's own Python never meets the project's: each task starts spark-submit.sh
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +33,9 @@ ALERT, RETRAINING_ASKED = 10, 20  # done, and somebody should look
 MISTAKE, HELD = 2, 30  # the same again ends the same: somebody must do something first
 LOCKED = 40  # another job is writing; later the same does its work
 
+# What the list's job says after a night without a model: there were too few cancels to train one.
+NO_SCORES = r"found no (table|rows as of [\d-]+ in) ml/scores"
+
 # A run at 03:15 is the night as of that day; a run by hand may name another one.
 AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d') }}"
 
@@ -44,20 +48,25 @@ class SparkSubmitJob(BaseOperator):
     Args:
         job: name of the job.
         options: of its command line.
+        nothing: pattern in the last line that it prints where there is nothing for it to do.
     """
 
     template_fields = ("options",)
 
-    def __init__(self, *, job: str, options: list[str], **settings: Any) -> None:
+    def __init__(
+        self, *, job: str, options: list[str], nothing: str | None = None, **settings: Any
+    ) -> None:
         super().__init__(**settings)
         self.job = job
         self.options = options
+        self.nothing = nothing
         self.process = SubprocessHook()
 
     def execute(self, context: Any) -> int:
         """Run it; what it prints goes to the task's log.
 
         Raises:
+            AirflowSkipException: if there is nothing to do.
             AirflowFailException: if a retry would end the same.
             AirflowException: if a retry may do its work.
         """
@@ -67,6 +76,8 @@ class SparkSubmitJob(BaseOperator):
         if code in (DONE, ALERT, RETRAINING_ASKED):
             return code
         said = f"{self.job} ended with exit code {code}: {result.output}"
+        if code == MISTAKE and self.nothing and re.search(self.nothing, result.output):
+            raise AirflowSkipException(said)
         if code in (MISTAKE, HELD):
             raise AirflowFailException(said)
         raise AirflowException(said)
@@ -115,5 +126,7 @@ with DAG(
         task_id="export_list",
         job="build_retention_list",
         options=["--date", AS_OF, "--csv", f"{LISTS}/list-{AS_OF}.csv", "--wait", "10"],
+        # Until there is a first model.
+        nothing=NO_SCORES,
     )
     nightly >> [export_list, attend(nightly.output)]

@@ -16,12 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NIGHT = "2018-11-12"
-# Stands in for spark-submit.sh: notes what it was called with, and ends once with a job's code.
+# Stands in for spark-submit.sh: notes what it was called with, and ends once as a job does.
 STAND_IN = """#!/bin/sh
 printf '%s\\n' "$*" >> calls
 code=$(cat "code-$1" 2> /dev/null || echo 0)
-rm -f "code-$1"
-echo "error: ends with $code"
+cat "said-$1" 2> /dev/null || echo "error: ends with $code"
+rm -f "code-$1" "said-$1"
 exit "$code"
 """
 
@@ -154,17 +154,48 @@ def test_exit_code_tells_what_becomes_of_the_night(
     assert (done.returncode == 0) == (ends[0] == "success")
 
 
-def test_real_night_and_the_same_again_leave_one_list(airflow: Airflow, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("error: found no table ml/scores in /lakehouse, expected it before", "skipped"),
+        ("error: found no rows as of 2018-11-12 in ml/scores, expected some", "skipped"),
+        ("error: the list can't be written to /lists", "failed"),
+    ],
+)
+def test_list_is_left_out_where_the_night_had_no_model(
+    airflow: Airflow, checkout: Path, said: str, state: str
+) -> None:
+    (checkout / "code-build_retention_list").write_text("2")
+    (checkout / "said-build_retention_list").write_text(said)
+    done = airflow.run("dags", "test", "churn_spark_nightly", NIGHT)
+    ends = {"nightly": "success", "export_list": state, "attend": "skipped"}
+    assert airflow.states() == ends, done.stdout + done.stderr
+    assert (done.returncode == 0) == (state == "skipped")
+
+
+def simulated(folder: Path, *options: str) -> dict[str, str]:
+    """What tells the workers of a simulated log in a folder, and of a lakehouse beside it."""
     python = Path(os.environ.get("VENV", ROOT / ".venv")) / "bin" / "python"
-    world = ["--out", str(tmp_path / "world"), "--users", "300", "--days", "61"]
-    simulate = [str(python), "-m", "jobs.simulate_events", *world]
+    simulate = [str(python), "-m", "jobs.simulate_events", "--out", str(folder / "world"), *options]
     subprocess.run(simulate, cwd=ROOT, check=True)
-    told = {
+    return {
         "CHURN_SPARK_HOME": str(ROOT),
-        "CHURN_SPARK_EVENTS": str(tmp_path / "world" / "events"),
-        "CHURN_SPARK_LISTS": str(tmp_path),
-        "LAKEHOUSE": str(tmp_path / "lakehouse"),
+        "CHURN_SPARK_EVENTS": str(folder / "world" / "events"),
+        "CHURN_SPARK_LISTS": str(folder),
+        "LAKEHOUSE": str(folder / "lakehouse"),
     }
+
+
+def test_real_night_with_too_few_cancels_is_no_failure(airflow: Airflow, tmp_path: Path) -> None:
+    told = simulated(tmp_path, "--users", "60", "--days", "21")
+    done = airflow.run("dags", "test", "churn_spark_nightly", "2018-10-22", **told)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ends = {"nightly": "success", "export_list": "skipped", "attend": "skipped"}
+    assert airflow.states() == ends
+
+
+def test_real_night_and_the_same_again_leave_one_list(airflow: Airflow, tmp_path: Path) -> None:
+    told = simulated(tmp_path, "--users", "300", "--days", "61")
     lists = []
     for _ in range(2):
         done = airflow.run("dags", "test", "churn_spark_nightly", "2018-12-01", **told)

@@ -1,4 +1,4 @@
-"""An erased user is in no byte of a lakehouse, after the erasure and after every further job."""
+"""An erased user is in no byte of a lakehouse, after the erasure and after the jobs that follow."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from churn_spark.contracts.tables import (
     CONTACTS,
     ERASURES,
     EVENTS,
+    RETENTION_LISTS,
     SCORES,
     SESSION_DAYS,
     TABLES,
@@ -28,9 +29,10 @@ from churn_spark.contracts.tables import (
     TRANSITIONS,
 )
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import erase_user, ingest, record_contacts, replay
+from churn_spark.pipeline import erase_user, ingest, maintain, record_contacts, replay
 from churn_spark.pipeline.context import JobContext
 from churn_spark.serving.contact_inbox import ContactInbox
+from churn_spark.stores.contacts import Batch
 from tests.known_logs import KnownLog
 
 NIGHT = date(2018, 11, 30)
@@ -60,13 +62,22 @@ def test_erased_user_is_nowhere_after_any_job(
         if row.user_id in learnt and f'"{row.user_id}"' in csv.read_text()
     )
     contacts = tmp_path / "contacts.csv"
-    contacts.write_text(
-        f"user_id,list_date,time,channel,outcome\n{gone},{NIGHT},{NIGHT}T10:00:00Z,call,accepted\n"
-    )
+    listed = [row.user_id for row in lakehouse.collect_rows(RETENTION_LISTS, {"as_of": [NIGHT]})]
+    called = [gone, next(one for one in listed if one != gone)]
+    lines = [f"{one},{NIGHT},{NIGHT}T10:00:00Z,call,accepted\n" for one in called]
+    contacts.write_text(f"user_id,list_date,time,channel,outcome\n{''.join(lines)}")
     record_contacts.run(lakehouse, contacts)
     one = {"user_id": gone, "list_date": NIGHT, "time": f"{NIGHT}T11:00", "channel": "mail"}
     sent = Contact.model_validate({**one, "outcome": "reached"})
-    ContactInbox(config.lakehouse).keep([sent], "crm", "")
+
+    def send() -> None:
+        ContactInbox(config.lakehouse).keep([sent], "crm", "")
+
+    def send_and_record() -> list[Batch]:
+        send()
+        return record_contacts.run(lakehouse, contacts)
+
+    send()
     pattern = re.compile(rb"(?<!\w)" + gone.encode() + rb"(?!\d)")
 
     searched = set[bytes]()
@@ -94,12 +105,19 @@ def test_erased_user_is_nowhere_after_any_job(
         "nothing is new": lambda: ingest.run(lakehouse, config.ingest, log).describe(),
         "read again": lambda: ingest.run(lakehouse, config.ingest, log, "all"),
         "nightly": lambda: flow.nightly(context, later, log),
+        "score_users": lambda: flow.score_users(context, later),
+        "monitor_model": lambda: flow.monitor_model(context, later),
+        "retrain_if_needed": lambda: flow.retrain_if_needed(context, later),
         "train_model": lambda: flow.train_model(context, later),
         "backtest": lambda: flow.run_backtest(context, later),
         "report": lambda: flow.build_report(context),
         "list": lambda: flow.build_retention_list(context, later, csv),
+        "record_contacts": send_and_record,
         "replay": lambda: replay.run(lakehouse, config.policy),
         "check_data": lambda: flow.run_check_data(context, later),
+        "maintain_tables": lambda: maintain.run(
+            lakehouse, context.registry, config.maintenance, config.tuning
+        ),
     }
     said = {}
     for name, job in jobs.items():
@@ -108,4 +126,6 @@ def test_erased_user_is_nowhere_after_any_job(
     assert said["nothing is new"] == "no new file"
     assert said["read again"].lines["erased"] > 0
     assert not said["nightly"].is_held
+    # What is told of the erased user again is of nobody on a list.
+    assert [len(batch.contacts) for batch in said["record_contacts"]] == [0, 1]
     assert lakehouse.count_rows(SCORES, {"as_of": [later]}) > len(scored) // 2

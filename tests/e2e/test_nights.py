@@ -44,12 +44,13 @@ from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.drift.comparisons import NOT_COMPARABLE
 from churn_spark.monitoring.policy.history import STANDING_RULES, Entry
 from churn_spark.monitoring.policy.policy_state import to_json
-from churn_spark.pipeline import night, replay
+from churn_spark.pipeline import freshness, night, replay
 from churn_spark.pipeline.catalogue import USE_CASES
 from churn_spark.pipeline.context import JobContext
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.pipeline.gather import read_night, settle
-from churn_spark.pipeline.plan import Planner, say_plan
+from churn_spark.pipeline.plan import say_plan
+from churn_spark.pipeline.planner import Planner
 from churn_spark.reports.night.store import newest_night
 from churn_spark.stores.decisions import read_entries, write_night
 from jobs._command import code_of
@@ -293,17 +294,24 @@ def test_plans_tell_each_job_and_change_no_byte(
         return {path: path.read_bytes() for path in lakehouse.rglob("*") if path.is_file()}
 
     before = content()
-    options = {"events": str(simulated_log.path), "refresh_from": FIRST}
+    options = {"events": str(simulated_log.path), "refresh_from": FIRST, "user": ["nobody"]}
     planner = Planner(nights.lakehouse, nights.config, options)
-    writers = [one.name for one in USE_CASES if one.writes or one.leaves]
+    writers = [
+        one.name
+        for one in USE_CASES
+        if (one.writes or one.leaves) and one is not freshness.USE_CASE
+    ]
     for name in writers:
         say_plan(planner, name, [SCHEDULED])
+    for name in ("nightly", "score_users", "monitor_model", "retrain_if_needed"):
+        with pytest.raises(OtherModelError, match="it has already seen what happened"):
+            say_plan(planner, name, [FIRST - timedelta(days=1)])
     assert content() == before
     said = capsys.readouterr().out
     assert all(f"{name:<20} plan for {SCHEDULED}; nothing is written:" in said for name in writers)
     assert "ingest_events        nothing: no file is new" in said
     assert "build_session_days   nothing: it is built from version" in said
-    assert "the snapshot of 2018-11-27: built already, up to date with the log" in said
+    assert "the snapshot of 2018-11-27: built anew, though up to date with the log" in said
     assert "ml/scores of 2018-11-27 (" in said
 
 

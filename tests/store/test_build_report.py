@@ -29,9 +29,11 @@ from churn_spark.reports.data import EvaluationData
 
 def write_backtest(context: JobContext, data: EvaluationData) -> None:
     run_id = data.card.run_id
-    older = {"run_id": "0000", "date": "2018-11-20", "card": "{}"}
-    newest = {"run_id": run_id, "date": "2018-12-01", "card": data.card.model_dump_json()}
-    runs = pd.DataFrame([older, newest])
+    card = data.card.model_dump_json()
+    of_older_release = {"run_id": "zzzz", "date": "2018-12-03", "card": "{}", "number": None}
+    older = {"run_id": "yyyy", "date": "2018-12-02", "card": "{}", "number": 1}
+    newest = {"run_id": run_id, "date": "2018-12-01", "card": card, "number": 2}
+    runs = pd.DataFrame([of_older_release, older, newest])
     runs["date"] = pd.to_datetime(runs["date"]).dt.date
     write_rows(context, BACKTEST_RUNS, runs)
     for spec, rows in (

@@ -65,6 +65,7 @@ def test_page_is_the_old_one_whole_when_its_writer_is_killed(
     with pytest.raises(KeyboardInterrupt):
         context.lakehouse.write_report("the new page", "night.html")
     assert page.read_text() == "the old page"
+    assert [path.name for path in page.parent.iterdir()] == ["night.html"]
 
 
 def test_service_reads_what_a_job_publishes(context: JobContext) -> None:

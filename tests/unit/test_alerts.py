@@ -81,6 +81,20 @@ def test_end_that_no_receiver_took_is_told_on_the_next_night_once() -> None:
     assert sent == [[], ["resolved"], ["resolved"], ["resolved"], [], []]
 
 
+def test_beginning_that_no_receiver_took_is_told_before_the_end() -> (
+    None
+):
+    alerts, notices = update_alerts((), [WORSE], CONFIG, night(0), is_judged=True)
+    alerts, sent = as_not_told(alerts, notices, CONFIG), []
+    # On the second night nothing could be looked at.
+    for number in range(1, 6):
+        alerts, notices = update_alerts(alerts, [], CONFIG, night(number), is_judged=number != 1)
+        sent.append([notice.change for notice in notices])
+        if number < 3:
+            alerts = as_not_told(alerts, notices, CONFIG)
+    assert sent == [["reminder"], ["reminder"], ["reminder"], ["resolved"], []]
+
+
 def test_alert_opens_anew_whose_end_no_receiver_took() -> None:
     ended = Alert("drift:songs", "info", "x", night(0), night(0), None, 2, night(2))
     [alert], [notice] = update_alerts([ended], [WORSE], CONFIG, night(3), is_judged=True)

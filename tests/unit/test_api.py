@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from churn_spark.api.night import Night
 from churn_spark.contracts.tables import BUILT_LISTS, EFFECT, RETENTION_LISTS
 from churn_spark.errors import (
     ConfigError,
+    FingerprintError,
     InputError,
     MissingTableError,
     NoChampionError,
@@ -198,6 +199,8 @@ def test_labelled_rows_are_those_whose_label_is_known(lake: Lakehouse) -> None:
     found = {(r.as_of, r.user_id): r.label for r in rows.itertuples()}
     assert found == expected
     assert {*lake.labelled([STORED[0]])["as_of"]} == {STORED[0]}
+    assert {*lake.labelled(pd.to_datetime([STORED[0]]))["as_of"]} == {STORED[0]}
+    assert Lakehouse.open(f"{lake.root}//").root == lake.root
 
 
 def test_champion_says_what_its_model_says(lake: Lakehouse) -> None:
@@ -215,6 +218,14 @@ def test_champion_says_what_its_model_says(lake: Lakehouse) -> None:
     assert [*risks["user_id"]] == [*rows["user_id"]]
     assert [*risks["churn_probability"]] == [*champion.model.probabilities(described)]
     assert risks["churn_probability"].nunique() > 3
+
+
+def test_champion_of_other_features_predicts_nothing(lake: Lakehouse) -> None:
+    champion = lake.champion
+    encoding = replace(champion.model.encoding, fingerprint="of an older release")
+    vars(champion)["model"] = replace(champion.model, encoding=encoding)
+    with pytest.raises(FingerprintError):
+        champion.predict(lake.snapshot(STORED[1]).pandas())
 
 
 def test_evaluation_has_its_figures_and_the_charts_of_its_page(lake: Lakehouse) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +16,16 @@ import typer
 from typer.testing import CliRunner
 
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import SESSION_DAYS
+from churn_spark.contracts.tables import (
+    CONTACTS,
+    DECISIONS,
+    DRIFT_CELLS,
+    EVENTS,
+    SCORES,
+    SESSION_DAYS,
+    SNAPSHOTS,
+    TableSpec,
+)
 from churn_spark.errors import ExitCode, InputError, UnreadFilesError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import backfill
@@ -51,9 +61,16 @@ class Deeds:
         return self.codes.get(day)
 
 
-def run(lakehouse: Lakehouse, deeds: Deeds, settings: str = "", *, is_noted: bool = True) -> int:
+def run(
+    lakehouse: Lakehouse,
+    deeds: Callable[[date], ExitCode | None],
+    settings: str = "",
+    *,
+    job: str = "score_users",
+    is_noted: bool = True,
+) -> int:
     dates = [FIRST, SECOND, THIRD]
-    return backfill.run(lakehouse, "score_users", dates, settings, deeds, is_noted=is_noted)
+    return backfill.run(lakehouse, job, dates, settings, deeds, is_noted=is_noted)
 
 
 @pytest.fixture
@@ -106,15 +123,15 @@ def test_run_that_was_killed_is_gone_on_with_by_the_same_command_alone(
     lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Killed):
-        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.HELD}), "a")
+        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.ALERT}), "a")
     other = Deeds()
     with pytest.raises(Killed):
         run(lakehouse, Deeds(FIRST), "b")
     with pytest.raises(Killed):
-        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.HELD}), "a")
+        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.ALERT}), "a")
     capsys.readouterr()
     # How the first one has ended isn't forgotten.
-    assert run(lakehouse, other, "a") == ExitCode.HELD
+    assert run(lakehouse, other, "a") == ExitCode.ALERT
     assert other.done == [THIRD]
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "score_users          2 dates of 3 done before it was interrupted"
@@ -153,6 +170,14 @@ def test_date_whose_files_could_not_be_opened_is_done_again_after_a_kill(
     assert again.done == [FIRST, THIRD]
 
 
+def test_date_that_was_held_is_done_again_after_a_kill(lakehouse: Lakehouse) -> None:
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(THIRD, {FIRST: ExitCode.HELD}), job="nightly")
+    mended = Deeds()
+    assert run(lakehouse, mended, job="nightly") == ExitCode.DONE
+    assert mended.done == [FIRST, THIRD]
+
+
 def test_any_other_wrong_input_ends_the_run_at_its_date(lakehouse: Lakehouse) -> None:
     done = []
 
@@ -166,17 +191,77 @@ def test_any_other_wrong_input_ends_the_run_at_its_date(lakehouse: Lakehouse) ->
     assert done == [FIRST]
 
 
-def test_run_begins_anew_when_the_log_has_changed(
-    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def versions(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Of each table, by its path."""
+    found = Counter[str]()
+    monkeypatch.setattr(type(lakehouse), "version", lambda _, spec: found[spec.path])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("job", "changed"),
+    [
+        ("score_users", SESSION_DAYS),
+        ("score_users", SNAPSHOTS),
+        ("score_users", DECISIONS),
+        ("build_retention_list", SCORES),
+        ("build_retention_list", CONTACTS),
+        ("monitor_model", SCORES),
+        # These build what is stale of them, and keep what was scored.
+        ("monitor_model", SNAPSHOTS),
+        ("retrain_if_needed", SNAPSHOTS),
+        ("train_model", SNAPSHOTS),
+        ("build_snapshots", SESSION_DAYS),
+    ],
+)
+def test_run_begins_anew_when_a_table_that_it_reads_has_changed(
+    lakehouse: Lakehouse, versions: Counter[str], job: str, changed: TableSpec
 ) -> None:
-    versions = {SESSION_DAYS.path: 4}
-    monkeypatch.setattr(type(lakehouse), "version", lambda _, spec: versions[spec.path])
     with pytest.raises(Killed):
-        run(lakehouse, Deeds(SECOND))
-    versions[SESSION_DAYS.path] = 5
-    deeds = Deeds()
-    run(lakehouse, deeds)
-    assert deeds.done == [FIRST, SECOND, THIRD]
+        run(lakehouse, Deeds(THIRD), job=job)
+    versions[changed.path] += 1
+    anew = Deeds()
+    run(lakehouse, anew, job=job)
+    assert anew.done == [FIRST, SECOND, THIRD]
+
+
+@pytest.mark.parametrize(
+    ("job", "changed"),
+    [
+        ("score_users", SCORES),
+        ("score_users", EVENTS),
+        ("build_snapshots", SNAPSHOTS),
+        ("monitor_model", DRIFT_CELLS),
+        ("nightly", SNAPSHOTS),
+    ],
+)
+def test_run_goes_on_when_a_table_has_changed_that_it_writes_or_never_reads(
+    lakehouse: Lakehouse, versions: Counter[str], job: str, changed: TableSpec
+) -> None:
+    with pytest.raises(Killed):
+        run(lakehouse, Deeds(THIRD), job=job)
+    versions[changed.path] += 1
+    rest = Deeds()
+    run(lakehouse, rest, job=job)
+    assert rest.done == [THIRD]
+
+
+def test_run_goes_on_where_it_has_itself_changed_a_table_that_it_reads(
+    lakehouse: Lakehouse, versions: Counter[str]
+) -> None:
+    deeds = Deeds(THIRD)
+
+    def merge_contacts(day: date) -> ExitCode | None:
+        code = deeds(day)
+        versions[CONTACTS.path] += 1
+        return code
+
+    with pytest.raises(Killed):
+        run(lakehouse, merge_contacts, job="build_retention_list")
+    rest = Deeds()
+    run(lakehouse, rest, job="build_retention_list")
+    assert rest.done == [THIRD]
 
 
 def test_job_that_only_reads_leaves_no_note(lakehouse: Lakehouse, tmp_path: Path) -> None:

@@ -19,6 +19,12 @@ from churn_spark.evaluation.segments import tenure_band
 from churn_spark.models.learnt_rows import LearntRows
 from churn_spark.pipeline import backtest_models
 from churn_spark.pipeline.backtest import choose_dates
+from churn_spark.pipeline.backtest_models import BacktestResult
+from churn_spark.pipeline.backtest_tables import (
+    choose_thresholds,
+    describe_population,
+    main_figures,
+)
 from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.training_data import TrainingData
 from churn_spark.timeline import Horizon, LogSpan
@@ -101,6 +107,46 @@ def figures() -> pd.DataFrame:
     return measure(
         rows, ["lightgbm", "rule"], {"lightgbm": 0.3, "rule": 0.5}, n_replicas=60, seed=1
     )
+
+
+def test_metrics_of_a_run_are_those_of_all_tested_rows(figures: pd.DataFrame) -> None:
+    """With few cancels the segments are of the same cell."""
+    is_main = (figures["cell"] == "test") & (figures["segment"] == "all")
+    only_main = main_figures(figures[is_main])
+    of_segment = figures[is_main].assign(segment="gender=F", value=0.123)
+    assert main_figures(pd.concat([figures, of_segment], ignore_index=True)) == only_main
+    assert only_main["lightgbm.roc_auc"] > 0.7
+
+
+def test_thresholds_of_final_models_are_of_users_that_they_had_not_learnt_from() -> None:
+    rows = pd.DataFrame({"split": "stopping", "cell": "training", "label": [0.0, 1.0]})
+    models = ("lightgbm", "logistic_regression", "unweighted", "rule")
+    fits = {
+        name: SimpleNamespace(evaluation=SimpleNamespace(metrics=SimpleNamespace(threshold=at)))
+        for name, at in zip(models, (0.3, 0.4, 0.5), strict=False)
+    }
+    tested = SimpleNamespace(
+        rows=rows,
+        probabilities={name: np.array([0.1, 0.9]) for name in models},
+        trees=fits["lightgbm"],
+        baseline=fits["logistic_regression"],
+        unweighted=fits["unweighted"],
+    )
+    found = choose_thresholds(cast(BacktestResult, tested))
+    assert {name: found[name] for name in fits} == dict(zip(fits, (0.3, 0.4, 0.5), strict=True))
+    assert 0.1 < found["rule"] <= 0.9
+
+
+@pytest.mark.parametrize(
+    ("overrides", "end"),
+    [
+        ([], "who have not cancelled before it"),
+        (["snapshots.audience=paid"], "; only who was paying then"),
+        (["labels.churn=lapse"], "; only whose subscription ends in the window of the label"),
+    ],
+)
+def test_population_is_told_as_it_is_configured(overrides: list[str], end: str) -> None:
+    assert describe_population(load_config(overrides=overrides).learning).endswith(end)
 
 
 def test_figures_cover_cells_segments_and_paired_differences(figures: pd.DataFrame) -> None:

@@ -17,6 +17,7 @@ from churn_spark.monitoring.policy.history import Entry, calibration_at, last_be
 from churn_spark.monitoring.policy.policy import decide
 from churn_spark.monitoring.policy.policy_state import to_json
 from churn_spark.monitoring.policy.replayed import count_differences
+from churn_spark.monitoring.policy.wander import quiet_nights
 from churn_spark.pipeline.calibrate import calibrate_if_due, read_distances
 from churn_spark.serving.page_parts import describe_policy
 from churn_spark.stores.decisions import read_entries, write_night
@@ -135,6 +136,41 @@ def test_nights_on_which_a_feature_had_moved_tell_nothing_of_its_wander(tmp_path
     assert sorted(found["adverts"].weekly) == nights
     assert sorted(found["songs"].weekly) == [*nights[:3], *nights[6:]]
     assert max(found["songs"].weekly.values()) < 0.02**2
+
+
+def test_nights_on_which_nothing_could_be_compared_are_no_quiet_ones(tmp_path: Path) -> None:
+    young = replace(QUIET, features=tuple(replace(f, is_comparable=False) for f in QUIET.features))
+    known = replace(young, prediction=None)
+    entry = Entry(0, decide(START, known, POLICY, night(1))[1], START, known, START, POLICY)
+    quiet = replace(START, bad_nights=(False,))
+    assert quiet_nights([replace(entry, after=quiet)], night(1)) == []
+    assert quiet_nights([replace(entry, after=quiet, evidence=QUIET)], night(1)) == [night(1)]
+
+
+@pytest.mark.parametrize("what", ["held", "took over on a bad night", "in a longer cooldown"])
+def test_night_that_looked_like_drift_calibrates_nothing(tmp_path: Path, what: str) -> None:
+    lakehouse = open_local(tmp_path)
+    entries = live(lakehouse, POLICY)
+    [first] = [entry for entry in entries if entry.decision.night == night(10)][:1]
+    assert first.evidence
+    assert first.after
+    assert calibrate_if_due(lakehouse, night(10), entries, [first], POLICY)
+    changed = {
+        "held": replace(first, evidence=replace(first.evidence, failed_checks=("volume",))),
+        "took over on a bad night": replace(
+            first, after=replace(first.after, bad_nights=(False, True))
+        ),
+        "in a longer cooldown": replace(
+            first,
+            after=replace(
+                first.after, reactions=(night(10) - timedelta(days=20),), cooldown_days=28
+            ),
+        ),
+    }[what]
+    took_over = replace(first, evidence=None)
+    policy = POLICY.model_copy(update={"calibration_nights": 8})
+    assert calibrate_if_due(lakehouse, night(10), entries, [first, took_over], policy)
+    assert calibrate_if_due(lakehouse, night(10), entries, [changed, took_over], policy) == []
 
 
 def test_rerun_of_the_night_gives_the_same_bytes(tmp_path: Path) -> None:

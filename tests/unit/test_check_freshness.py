@@ -90,6 +90,18 @@ def test_alert_is_sent_again_until_it_has_arrived(
     assert look(at(3, 10)) == (True, ["opened", "opened"])
 
 
+def test_end_is_sent_again_until_it_has_arrived(
+    look: Any, tmp_path: Path, receiver: Receiver
+) -> None:
+    finish(tmp_path, MONDAY)
+    assert look(at(3, 8)) == (True, ["opened"])
+    finish(tmp_path, TUESDAY)
+    receiver.codes = [200, 403, 200]
+    assert look(at(3, 9)) == (False, ["opened", "resolved"])
+    assert look(at(3, 10)) == (False, ["opened", "resolved", "resolved"])
+    assert look(at(3, 11)) == (False, ["opened", "resolved", "resolved"])
+
+
 def test_alert_goes_out_though_its_table_can_not_be_written(
     look: Any, tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -17,6 +19,7 @@ from pyarrow.dataset import field, get_partition_keys
 
 from churn_spark.contracts.tables import EVENTS, TRANSITIONS
 from churn_spark.errors import SchemaError
+from churn_spark.lakehouse import native_rows
 from churn_spark.lakehouse.arrow_files import open_dataset
 from churn_spark.lakehouse.commits import (
     Once,
@@ -30,6 +33,7 @@ from churn_spark.lakehouse.data_files import write_data_files
 from churn_spark.lakehouse.polars_schema import polars_schema_of
 
 MONDAY, TUESDAY = date(2018, 10, 1), date(2018, 10, 2)
+_DAY_MS = 86_400_000
 
 
 def steps(*rows: tuple[date, str, int]) -> pl.DataFrame:
@@ -164,6 +168,26 @@ def test_a_table_that_only_spark_may_write_is_left_to_it(
         {"delta.appendOnly": "false", **what}, raise_if_not_exists=False
     )
     assert takes_commits(table, {}) is is_plain
+
+
+def test_files_are_removed_after_as_many_days_as_they_are_kept(tmp_path: Path) -> None:
+    """Of a table that only Spark may write, too: this is how its files go."""
+    table = str(tmp_path / "t")
+    create_table(TRANSITIONS, table, {})
+    append(table, 0, (MONDAY, "a", 1))
+    append(table, 1, (MONDAY, "b", 1))
+    delta = DeltaTable(table)
+    delta.delete("user_id = 'a'")
+    gone = {*Path(table).rglob("*.parquet")} - {Path(one) for one in delta.file_uris()}
+    log = sorted(Path(table, "_delta_log").glob("*.json"))[-1]
+    then = int(time.time() * 1000) - 10 * _DAY_MS
+    told = re.sub(r'("deletionTimestamp":)\d+', rf"\g<1>{then}", log.read_text())
+    log.write_text(told)
+    native_rows.vacuum(table, {}, 14)
+    assert gone
+    assert all(one.exists() for one in gone)
+    native_rows.vacuum(table, {}, 7)
+    assert not any(one.exists() for one in gone)
 
 
 def test_rows_that_dont_fit_are_refused(table: str) -> None:

@@ -7,12 +7,18 @@ import shlex
 import shutil
 import subprocess
 from configparser import ConfigParser
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from churn_spark.config import load_config
+from churn_spark.contracts.tables import SCORES
+from churn_spark.errors import MissingTableError
+from churn_spark.lakehouse.user_rows import read_as_of
+from churn_spark.pipeline import retention_list
+from tests.local_lakehouse import open_local
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -105,3 +111,18 @@ def test_cron_writes_its_logs_where_the_user_writes_the_lakehouse() -> None:
     assert len(logs) == 2
     # A shell that can't open the log doesn't start the command at all.
     assert {Path(log).parent for log in logs} == {Path(lakehouse).parent}
+
+
+def test_dag_knows_a_list_without_scores_by_what_the_job_says(tmp_path: Path) -> None:
+    """The DAG leaves the export out then, see tests/airflow."""
+    dag = (DEPLOY / "airflow" / "churn_spark_nightly.py").read_text(encoding="utf-8")
+    [pattern] = re.findall(r'^NO_SCORES = r"(.+)"$', dag, re.MULTILINE)
+    lakehouse, day = open_local(tmp_path), date(2018, 12, 1)
+    with pytest.raises(MissingTableError, match=pattern) as before_any:
+        retention_list.USE_CASE.require_tables(lakehouse)
+    for spec in retention_list.USE_CASE.reads:
+        lakehouse.create(spec)
+    retention_list.USE_CASE.require_tables(lakehouse)
+    with pytest.raises(MissingTableError, match=pattern) as of_another:
+        read_as_of(lakehouse, SCORES, day)
+    assert before_any.value.exit_code == of_another.value.exit_code == 2

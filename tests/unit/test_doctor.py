@@ -25,9 +25,11 @@ from churn_spark.pipeline import doctor_machine as machine
 from churn_spark.pipeline.doctor_findings import Finding, Verdict, look
 from churn_spark.pipeline.doctor_lakehouse import (
     count_small,
+    judge_erasure,
     judge_lock,
     look_at_lakehouse,
 )
+from churn_spark.stores.erasures import Erasure, write_pending
 from jobs._main import make_app
 from tests.local_lakehouse import open_local
 
@@ -127,6 +129,18 @@ def test_lock_is_free_or_left_or_held() -> None:
     assert "the next job takes the lock over" in left.found
 
 
+def test_interrupted_erasure_is_an_error_and_one_at_work_is_none() -> None:
+    noted = Erasure("r", ["hash 1", "hash 2"], {}, [], [])
+    here = this_holder("erase_user", [])
+    assert judge_erasure(None, Tenure(1, here), LOCK).verdict is OK
+    at_work = judge_erasure(noted, Tenure(1, here), LOCK)
+    assert (at_work.verdict, at_work.found) == (OK, "one of 2 users is under way")
+    for other in (None, here.renewed(is_released=True), this_holder("nightly", [])):
+        found = judge_erasure(noted, Tenure(1, other) if other else None, LOCK)
+        assert found.verdict is ERROR
+        assert "erase_user` again for the same users" in found.advice
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> str:
     lakehouse = open_local(tmp_path)
@@ -171,6 +185,12 @@ def test_small_files_are_counted_by_partition(root: str) -> None:
 def test_lock_of_a_lakehouse_is_found(root: str) -> None:
     begin_tenure(ConditionalStore(LocalStore(root)), None, this_holder("train_model", []))
     assert f"held by train_model (process {os.getpid()}" in examine(root)["lock"].found
+
+
+def test_erasure_that_was_interrupted_is_found(root: str) -> None:
+    assert examine(root)["erasure"].found == "none was interrupted"
+    write_pending(open_local(root), Erasure("r", ["hash"], {}, [], []))
+    assert "one of 1 user was interrupted" in examine(root)["erasure"].found
 
 
 def call(root: str, *arguments: str) -> tuple[int, str]:

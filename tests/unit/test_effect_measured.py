@@ -201,6 +201,33 @@ def test_weeks_add_up_and_a_night_that_knows_no_more_writes_nothing(lakehouse: L
     assert sorted(map(str, rows_of(lakehouse))) == sorted(map(str, before))
 
 
+def test_weeks_of_a_pause_in_the_nights_are_counted_after_it(lakehouse: Lakehouse) -> None:
+    """None of the six weeks between is among the newest four by then."""
+    record = [(week, range(40 * week, 40 * week + 40)) for week in range(8)]
+    for week, users in record:
+        write_list(lakehouse, MONDAY + timedelta(weeks=week), users)
+    record_effect(lakehouse, night_of(), CONFIG)
+    after = NIGHT + timedelta(weeks=7)
+    record_effect(lakehouse, night_of(after), CONFIG)
+    weeks = rows_of(lakehouse, period="week", slice="all", basis="listed", run_date=after)
+    assert [row["week_start"] for row in sorted(weeks, key=lambda row: row["week_start"])] == [
+        MONDAY + timedelta(weeks=week) for week in range(1, 8)
+    ]
+    [total] = rows_of(lakehouse, period="total", slice="all", basis="listed", run_date=after)
+    assert (total["n_weeks"], total["n_listed"], total["n_control"]) == (8, 240, 80)
+
+
+def test_week_that_nobody_knows_the_outcome_of_is_no_new_one_each_night(
+    lakehouse: Lakehouse,
+) -> None:
+    write_list(lakehouse, MONDAY, range(40))
+    write_list(lakehouse, MONDAY + timedelta(weeks=1), range(40, 44))
+    unknown = {"as_of": MONDAY + timedelta(weeks=1), "horizon_days": 14, "gap_days": 1}
+    write(lakehouse, LABELS, [{**unknown, "user_id": f"{n:03}"} for n in range(40, 44)])
+    record_effect(lakehouse, night_of(NIGHT + timedelta(weeks=1)), CONFIG)
+    assert record_effect(lakehouse, night_of(NIGHT + timedelta(days=8)), CONFIG) == []
+
+
 def test_with_another_window_of_the_labels_no_user_of_a_week_is_lost(lakehouse: Lakehouse) -> None:
     """Stored are labels of 14 days; those of ten, on one date for a training, aren't all."""
     write_list(lakehouse, MONDAY, range(4))

@@ -14,7 +14,18 @@ from typing import Any
 import polars as pl
 import pytest
 from builders import record, write_lines
-from erasure_builders import CONFIG, GONE, KEY, MADE, OTHERS, PSEUDONYMS, Place, write_log
+from erasure_builders import (
+    CONFIG,
+    GONE,
+    KEY,
+    MADE,
+    OTHERS,
+    PSEUDONYMS,
+    Place,
+    write_files,
+    write_log,
+    write_users,
+)
 from every_byte import find_bytes
 from local_lakehouse import LocalFiles, LocalLakehouse, list_folder, rows_of
 
@@ -33,6 +44,7 @@ from churn_spark.contracts.tables import (
 from churn_spark.errors import ConfigError, InputError, OtherIdsError
 from churn_spark.events import proofs
 from churn_spark.lakehouse import history
+from churn_spark.lakehouse.half_written import part_of
 from churn_spark.lakehouse.native_sources import open_source
 from churn_spark.pipeline import erase_user, ingest, rollups
 from churn_spark.stores.erasures import Erasure
@@ -70,6 +82,36 @@ def test_nothing_of_an_erased_user_is_left_and_all_of_the_others(filled: Place) 
     assert {p for p in filled.root.rglob("*") if "lists" in p.parts} == files
     assert (filled.root / "lists" / "list.csv").read_bytes().count(b'"a, ""b"""\r\n') == len(OTHERS)
     assert [p.name for p in (filled.root / "reports").rglob("*.html")] == ["3.html"]
+
+
+def test_plan_counts_what_is_erased_and_changes_no_byte(filled: Place) -> None:
+    files = {path: path.read_bytes() for path in filled.root.rglob("*") if path.is_file()}
+    rows, others = erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [GONE, "nobody"])
+    assert {path: path.read_bytes() for path in files} == files
+    erasure = filled.erase(GONE)
+    assert rows.startswith("2 users; rows: ")
+    expected = {path: n for path, n in erasure.rows.items() if n and path != "files"}
+    assert len(expected) > 10
+    assert rows.removeprefix("2 users; rows: ").partition(", and the history")[0].split(", ") == [
+        f"{n:,} in {path}" for path, n in expected.items()
+    ]
+    assert others == f"4 other files of the lakehouse: {', '.join(erasure.inside)}"
+    rows, others = erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [GONE])
+    assert (rows.partition(",")[0], others) == (
+        "1 user; rows: none",
+        "0 other files of the lakehouse",
+    )
+
+
+@pytest.mark.parametrize("user_id", ["", " "])
+def test_plan_refuses_what_the_erasure_would(
+    filled: Place, monkeypatch: pytest.MonkeyPatch, user_id: str
+) -> None:
+    with pytest.raises(InputError, match="found an id that stands for all unknown users"):
+        erase_user.plan(filled.lakehouse, CONFIG, PrivacyConfig(), [user_id])
+    monkeypatch.setenv("CHURN_PRIVACY_KEY", KEY)
+    with pytest.raises(OtherIdsError):
+        erase_user.plan(filled.lakehouse, CONFIG, PSEUDONYMS, [GONE])
 
 
 def test_tables_made_of_events_are_those_of_a_log_without_the_user(
@@ -309,6 +351,25 @@ def test_what_a_log_inside_had_grown_by_before_an_erasure_is_loaded_after_it(
     assert place.load(inside).describe() == "no new file"
 
 
+@pytest.mark.parametrize("users", [["new"], [GONE, "new"]])
+def test_what_a_log_inside_grows_by_before_a_killed_erasure_is_repeated_is_loaded(
+    users: list[str], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = place.root / "demo_log" / "events"
+    shutil.copytree(place.logs, inside)
+    place.load(inside)
+    with monkeypatch.context() as patched, suppress(ZeroDivisionError):
+        patched.setattr(erase_user, "forget_history", lambda *_: 1 / 0)
+        place.erase(GONE)
+    with (inside / "0.json").open("a") as log:
+        log.writelines(f"{json.dumps(record(userId=one))}\n" for one in users)
+    place.erase(GONE)
+    assert place.left() == {}
+    place.load(inside)
+    assert "new" in {*rows_of(place.lakehouse, EVENTS)["user_id"]}
+    assert place.load(inside).describe() == "no new file"
+
+
 def test_log_inside_that_was_changed_is_changed_after_an_erasure_too(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +427,46 @@ def test_a_batch_that_was_killed_is_finished_before_the_erasure(
     assert place.load().describe() == "no new file"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "demo_log/events/0.json.0123456789abcdef0123456789abcdef.part",
+        "reports/notebooks/2.html.0123456789abcdef0123456789abcdef.part",
+        ".list.csv.partial",
+    ],
+)
+def test_file_that_a_killed_job_left_half_written_goes(name: str, place: Place) -> None:
+    place.load()
+    part = place.root / name
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(f'{{"userId": "{GONE}"}}\n{{"userId": "{OTHERS[0]}", "ts": 1')
+    assert place.erase(GONE).rows["files"] == 0
+    assert place.left() == {}
+    assert not part.exists()
+
+
+def test_file_that_only_looks_half_written_stays(place: Place) -> None:
+    place.load()
+    # The last one is of a job that waits for the lock.
+    names = ("a.part", "b.json.partial", "_lock/" + part_of("00000001.json"))
+    kept = [place.root / name for name in names]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    place.erase(GONE)
+    assert all(path.exists() for path in kept)
+
+
+def test_files_of_a_table_whose_first_commit_never_came_go(place: Place) -> None:
+    place.load()
+    write_users(place.lakehouse, SCORES, 0)
+    shutil.rmtree(place.root / SCORES.path / "_delta_log")
+    [found] = place.left().values()
+    assert {*place.lakehouse.files.walk(SCORES.path)} <= found
+    place.erase(GONE)
+    assert place.left() == {}
+
+
 def test_table_of_somebody_else_is_named_and_not_touched(
     filled: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -398,11 +499,27 @@ def test_erasure_of_others_waits_for_the_one_that_was_begun(
         patched.setattr(erase_user, "forget_history", lambda *_: 1 / 0)
         with suppress(ZeroDivisionError):
             filled.erase(GONE)
-    with pytest.raises(InputError, match="run it again for them"):
+    with pytest.raises(InputError, match="again for the same users"):
         filled.erase("17")
     filled.erase(GONE)
     filled.erase("17")
     assert filled.left() == {}
+
+
+def test_what_came_after_an_erasure_was_killed_goes_with_its_rerun(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.load()
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_user, "forget_history", lambda *_: 1 / 0)
+        with suppress(ZeroDivisionError):
+            place.erase(GONE)
+    # As of a night that had read its tables before.
+    write_users(place.lakehouse, SCORES, 0)
+    write_files(place.root)
+    done = place.erase(GONE)
+    assert place.left() == {}
+    assert (done.rows[SCORES.path], done.rows["files"]) == (1, 4)
 
 
 def test_pseudonyms_hide_the_ids_and_the_user_is_erased_by_the_clear_one(

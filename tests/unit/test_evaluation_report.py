@@ -212,8 +212,9 @@ def test_sections_that_count_rows_once_say_so_where_contacts_were_made() -> None
     assert warned(weighted) == ["ranking", "calibration", "segments", "mistakes", "costs"]
 
 
-def test_training_rows_are_marked_retrospective(page: str) -> None:
-    assert "training rows (retrospective)" in page
+def test_rows_are_named_by_what_the_model_had_not_seen(page: str) -> None:
+    assert "new users, training dates" in page
+    assert "The model has learnt from none of these rows." in page
 
 
 def test_missing_figure_is_called_too_few(data: EvaluationData) -> None:
@@ -344,7 +345,9 @@ def test_browser_draws_text_and_pictures(
     ink = (pixels.min(axis=2) < 0.5).mean(axis=1)
     # Ink in every part of the page, and nowhere a wall of it.
     parts = pd.Series(ink).groupby(np.arange(len(ink)) // 300).mean()
-    assert pixels.shape[:2] == (3000, width) or width < 500
+    # Chromium's own windows are at least some 500 pixels wide.
+    assert pixels.shape[0] == 3000
+    assert width <= pixels.shape[1] <= max(width, 520)
     assert parts.between(0.0005, 0.3).all()
 
 

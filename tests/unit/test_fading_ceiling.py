@@ -10,8 +10,8 @@ import pytest
 
 from bench.fading_ceiling import forecast_true
 from churn_spark.simulate import degrading
-from churn_spark.simulate.settings import DAY_S, SimulationSettings, day_number
-from churn_spark.timeline import Horizon
+from churn_spark.simulate.settings import DAY_S, SimulationSettings
+from churn_spark.timeline import Horizon, day_number
 
 SETTINGS = SimulationSettings(users=10, regime="degrading")
 PERSONA = np.array([[0.0, 1.0, 0.0, 0.0]])

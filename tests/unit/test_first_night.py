@@ -18,7 +18,7 @@ from churn_spark.contracts.tables import EVENTS
 from churn_spark.errors import OtherModelError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.registry import CHALLENGER, CHAMPION, ModelRegistry
+from churn_spark.models.registry import CHALLENGER, CHAMPION, UNDER_WAY, ModelRegistry
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import start_policy
 from churn_spark.pipeline import night as nightly
@@ -55,7 +55,13 @@ class Models:
         found = [n for n, one in enumerate(self.trained, start=1) if tags.items() <= one.items()]
         return str(max(found)) if found else None
 
-    def delete_runs(self, _: dict[str, str]) -> list[str]:
+    def note_done(self, tags: dict[str, str]) -> None:
+        for one in self.trained:
+            if tags.items() <= one.items():
+                for name in UNDER_WAY:
+                    one.pop(name, None)
+
+    def find_runs(self, _: dict[str, str]) -> list[str]:
         return []
 
     def trained_on(self, version: str) -> dict[str, str]:
@@ -150,6 +156,13 @@ def interrupt(place: Place, monkeypatch: pytest.MonkeyPatch, owner: Any, name: s
 def test_undisturbed_night_names_its_model(place: Place) -> None:
     assert place.named(place.run()) == {"1"}
     assert place.models.aliases == {CHAMPION: "1"}
+
+
+def test_champion_whose_training_was_interrupted_is_the_nights_from_then_on(place: Place) -> None:
+    place.train()
+    place.models.trained[0].update(UNDER_WAY)
+    assert place.named(place.run()) == {"1"}
+    assert place.registry.find(dict(UNDER_WAY)) is None
 
 
 @pytest.mark.parametrize("comes_once_more", [False, True])

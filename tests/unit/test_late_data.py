@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from churn_spark.config import load_config
+from churn_spark.contracts.registry_state import RegistryState
 from churn_spark.contracts.tables import BUILT_DATES, LABELS, SCORES, SESSION_DAYS, SNAPSHOTS
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import snapshots
+from churn_spark.models.registry import ModelRegistry
+from churn_spark.pipeline import score, snapshots
 from churn_spark.pipeline.built_dates import seen_version
 from churn_spark.pipeline.dates import read_log_dates
 from tests.late_log import DATES, SCORED, UNSCORED, deliver, learning, log_of
@@ -107,3 +112,52 @@ def test_it_is_noted_which_past_a_snapshot_saw(late: Lakehouse) -> None:
     snapshots.run_stale(late, DATES, learning(), read_log_dates(late))
     assert [seen_version(late, day) for day in DATES] == [0, 1]
     assert seen_version(late, START) == -1
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
+    """Its champion has a model of behaviour; what it scores is another test's business."""
+    bundle = SimpleNamespace(behaviour=object(), fading=None)
+    monkeypatch.setattr(score, "load_champion", lambda *_: bundle)
+    monkeypatch.setattr(score, "score_night", lambda *_: None)
+    return cast(ModelRegistry, SimpleNamespace(state=lambda: RegistryState("1")))
+
+
+def warning_of(late: Lakehouse, registry: ModelRegistry, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said when a date is scored again."""
+    config = load_config()
+    capsys.readouterr()
+    score.run(late, registry, SCORED, learning(), config.scoring, config.retention_list)
+    return capsys.readouterr().err
+
+
+def test_scores_of_a_snapshot_that_late_events_have_overtaken_are_told_to_mix_two_pasts(
+    late: Lakehouse, registry: ModelRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = warning_of(late, registry, capsys)
+    assert told.startswith(f"warning: days before {SCORED} have changed since its snapshot")
+    assert f"run `build_snapshots --refresh-from {SCORED}` first" in told
+    snapshots.refresh(late, SCORED, learning())
+    assert warning_of(late, registry, capsys) == ""
+
+
+def test_model_that_knows_a_date_by_its_snapshot_alone_mixes_nothing(
+    late: Lakehouse,
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = SimpleNamespace(behaviour=None, fading=None)
+    monkeypatch.setattr(score, "load_champion", lambda *_: plain)
+    assert warning_of(late, registry, capsys) == ""
+
+
+def test_events_of_the_date_itself_overtake_nothing(
+    tmp_path: Path, registry: ModelRegistry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lakehouse = open_local(tmp_path)
+    deliver(lakehouse, "ab")
+    snapshots.run(lakehouse, DATES, learning(), read_log_dates(lakehouse))
+    rows = log_of("abc").filter(pl.col("event_date") >= SCORED)
+    lakehouse.replace_rows(rows.to_arrow(), SESSION_DAYS, {"event_date": {*rows["event_date"]}})
+    assert warning_of(lakehouse, registry, capsys) == ""

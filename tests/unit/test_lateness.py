@@ -144,7 +144,7 @@ RUNS = {
     "done": EndedRun("nightly", MONDAY, 0),
     "with an alert": EndedRun("nightly", MONDAY, 10),
     "asked to retrain": EndedRun("nightly", MONDAY, 20),
-    "held": EndedRun("nightly", MONDAY, 30),
+    "held": EndedRun("nightly", MONDAY, 30, started=at(2, 1)),
     "a demo": EndedRun("demo", MONDAY, 0),
     "step by step": EndedRun("retrain_if_needed", MONDAY, 0, frozenset({DECISIONS.path})),
 }
@@ -156,6 +156,7 @@ OTHERS = {
     "only asked": EndedRun("retrain_if_needed", MONDAY, 20),
     "a step": EndedRun("score_users", MONDAY, 0),
     "mistyped": EndedRun("nightly", date(2062, 3, 2), 0),
+    "mistyped by a day, and held": EndedRun("nightly", MONDAY, 30, started=at(1, 8)),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import re
 from pathlib import Path
@@ -116,3 +117,18 @@ def test_file_is_replaced_whole(tmp_path: Path) -> None:
 def test_file_is_refused_when_its_folder_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file or directory; expected a file in a folder"):
         save_list_csv(listed({}), tmp_path / "missing" / "list.csv", 1, 0)
+
+
+def test_half_of_a_file_is_not_left_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_text
+
+    def fill_up(path: Path, text: str, **how: Any) -> int:
+        write(path, text[:100], **how)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill_up)
+    with pytest.raises(InputError, match="No space left on device"):
+        save_list_csv(listed({}), tmp_path / "list.csv", 1, 0)
+    assert [*tmp_path.iterdir()] == []

@@ -144,6 +144,26 @@ def test_files_that_notes_name_are_not_joined(lakehouse: Lakehouse, spec: TableS
     assert len(before) == 6
 
 
+def test_plan_counts_the_small_files_that_are_joined(lakehouse: Lakehouse) -> None:
+    before = n_files(lakehouse)
+    many = "small files to be joined: 12 in bronze/events; "
+    assert maintain.plan(lakehouse, CONFIG).startswith(f"not done so far; {many}")
+    maintain.run_if_due(lakehouse, registry(), CONFIG, TUNING, MONDAY)
+    due = MONDAY + timedelta(days=CONFIG.every_days)
+    done = f"last done as of {MONDAY}; the first night from {due} on does it; "
+    assert maintain.plan(lakehouse, CONFIG).startswith(done + many)
+    never = CONFIG.model_copy(update={"every_days": 0})
+    assert maintain.plan(lakehouse, never).startswith(f"last done as of {MONDAY}; {many}")
+    few = CONFIG.model_copy(update={"min_small_files": 7})
+    assert "small files to be joined: none" in maintain.plan(lakehouse, few)
+    assert n_files(lakehouse) == before
+    # What is still to be read is left, as it is by the job.
+    build(lakehouse)
+    add_events(lakehouse, 7)
+    assert "to be joined: none" in (told := maintain.plan(lakehouse, CONFIG))
+    assert told.endswith("left for the next time, as it is still to be read: bronze/events")
+
+
 def test_few_small_files_are_left(lakehouse: Lakehouse) -> None:
     few = CONFIG.model_copy(update={"min_small_files": 7})
     maintain.run(lakehouse, registry(), few, TUNING)

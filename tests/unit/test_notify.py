@@ -20,7 +20,7 @@ from churn_spark.monitoring.alerts.alerts import Alert
 from churn_spark.monitoring.data_quality.checks import CheckResult
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.history import Entry
-from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.monitoring.policy.policy_state import Decision, PolicyState, Streak
 from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.stores.alerts import read_alerts, read_open_alerts
@@ -98,11 +98,80 @@ def test_rerun_that_can_not_judge_ends_no_alert_of_the_model(
     assert stored(lakehouse, night(1))["policy:waits"] == before
 
 
-def test_night_that_is_run_again_unmended_leaves_the_same_alerts(lakehouse: Lakehouse) -> None:
-    tell(lakehouse, night(1), [FAILED])
-    before = stored(lakehouse, night(1))
-    tell(lakehouse, night(1), [FAILED])
-    assert stored(lakehouse, night(1)) == before
+def told_again(lakehouse: Lakehouse, receiver: Receiver, day: date, *checks: CheckResult) -> bool:
+    """Whether a night tells anything when it is run a second and a third time."""
+    before, rows = len(receiver.got), lakehouse.collect_rows(ALERTS)
+    for _ in range(2):
+        tell(lakehouse, day, checks, url=receiver.url)
+    assert lakehouse.collect_rows(ALERTS) == rows
+    return len(receiver.got) > before
+
+
+def test_night_that_is_run_again_leaves_the_same_alerts_and_tells_nothing_twice(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    remind = 1 + ALERTS_CONFIG.remind_days
+    for number in (1, remind):
+        tell(lakehouse, night(number), [FAILED], url=receiver.url)
+        assert not told_again(lakehouse, receiver, night(number), FAILED)
+    for number in (remind + 1, remind + 2):
+        tell(lakehouse, night(number), [PASSED], url=receiver.url)
+        assert not told_again(lakehouse, receiver, night(number), PASSED)
+    key = "data:volume"
+    assert got(receiver) == [("opened", key), ("reminder", key), ("resolved", key)]
+
+
+def test_night_that_is_run_again_tells_only_what_is_new(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    tell(lakehouse, night(1), [FAILED], url=receiver.url)
+    tell(lakehouse, night(1), [FAILED, replace(FAILED, name="freshness")], url=receiver.url)
+    assert got(receiver) == [("opened", "data:volume"), ("opened", "data:freshness")]
+
+
+def test_alert_that_is_more_severe_when_the_night_is_run_again_is_told_over(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    notices = []
+    for is_sure in (False, True, False):
+        streak = Streak("roc_auc", night(0), POLICY.bad_windows if is_sure else 1)
+        state = replace(START, streaks=(streak,))
+        tell(lakehouse, night(1), [PASSED], [decided(state, QUIET, night(1))], url=receiver.url)
+        notices.append(len(receiver.got))
+    assert notices == [1, 2, 2]
+
+
+def test_notice_that_no_receiver_took_is_sent_when_the_night_is_run_again(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    with started([500]) as unwilling:
+        tell(lakehouse, night(1), [FAILED], url=unwilling.url)
+    tell(lakehouse, night(1), [FAILED], url=receiver.url)
+    assert got(receiver) == [("opened", "data:volume")]
+    assert stored(lakehouse, night(1))["data:volume"].last_told == night(1)
+
+
+def test_alert_whose_end_was_told_is_told_to_go_on_when_its_finding_is_back(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    tell(lakehouse, night(1), [FAILED], url=receiver.url)
+    for number in (2, 3):
+        tell(lakehouse, night(number), [PASSED], url=receiver.url)
+    tell(lakehouse, night(3), [FAILED], url=receiver.url)
+    assert not told_again(lakehouse, receiver, night(3), FAILED)
+    key = "data:volume"
+    assert got(receiver) == [("opened", key), ("resolved", key), ("reminder", key)]
+    assert stored(lakehouse, night(3))[key].resolved is None
+
+
+def test_alert_that_a_rerun_could_not_judge_is_not_told_over_by_the_next_one(
+    lakehouse: Lakehouse, receiver: Receiver
+) -> None:
+    waits = [decided(replace(START, waits_for_human="look at it"), QUIET, night(1))]
+    for checks in ([PASSED], [FAILED], [PASSED]):
+        tell(lakehouse, night(1), checks, waits, url=receiver.url)
+    opened = [key for change, key in got(receiver) if change == "opened"]
+    assert sorted(opened) == ["data:volume", "policy:waits"]
 
 
 def test_end_that_no_receiver_took_in_a_rerun_is_sent_again(

@@ -14,20 +14,28 @@ from churn_spark.models.part_changes import about_no_part, part_changes
 BY_NAME = {feature.name: feature for feature in FEATURES}
 MODEL = tuple(
     BY_NAME[name]
-    for name in ("last_subscription_level", "adverts_28d", "songs_7d", "behaviour_probability")
+    for name in (
+        "last_subscription_level",
+        "adverts_28d",
+        "songs_7d",
+        "behaviour_probability",
+        "fading_probability",
+    )
 )
 TYPICAL = {
     "last_subscription_level": "paid",
     "adverts_28d": 6.0,
     "songs_7d": 20.0,
     "behaviour_probability": 0.03,
+    "fading_probability": 0.03,
 }
 
 
 def predict(rows: pd.DataFrame) -> np.ndarray:
-    """The score, and a little for adverts that trees look at."""
+    """The scores beyond .2, and a little for adverts that trees look at."""
+    scores = rows[["behaviour_probability", "fading_probability"]].to_numpy(dtype=float)
     adverts = rows["adverts_28d"].to_numpy(dtype=float)
-    return expit(logit(rows["behaviour_probability"].to_numpy(dtype=float)) + adverts / 100)
+    return expit(logit(scores).sum(axis=1) - logit(0.2) + adverts / 100)
 
 
 def user(**changed: object) -> pd.DataFrame:
@@ -38,6 +46,7 @@ def user(**changed: object) -> pd.DataFrame:
         "adverts_28d": 6.0,
         "songs_7d": 20.0,
         "behaviour_probability": 0.2,
+        "fading_probability": 0.2,
         "watched_days": 42,
         **counts,
         **{f"part_{name}": 0.1 for name in PARTS},
@@ -57,6 +66,16 @@ def test_fewer_adverts_help_wherever_the_model_looks_at_adverts() -> None:
     before, after = float(expit(logit(0.2) + 0.3)), float(expit(logit(0.1) + 0.06))
     assert helps(rows) == [
         f"predicted risk would be {100 * after:.0f} % instead of {100 * before:.0f} % "
+        "with: saw 10 adverts in 42 days instead of 40"
+    ]
+
+
+def test_what_pauses_say_of_a_user_stays_as_it_is() -> None:
+    fading = user(n_adverts=40.0, without_adverts=logit(0.1), fading_probability=0.5)
+    fades = logit(0.5) - logit(0.2) + 0.06
+    before, after = (100 * float(expit(fades + logit(score))) for score in (0.2, 0.1))
+    assert helps(fading) == [
+        f"predicted risk would be {after:.0f} % instead of {before:.0f} % "
         "with: saw 10 adverts in 42 days instead of 40"
     ]
 

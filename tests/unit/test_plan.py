@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from churn_spark.config import load_config
-from churn_spark.contracts.tables import SCORES
+from churn_spark.contracts.tables import DATA_CHECKS, EVENTS, SCORES, TRANSITIONS
+from churn_spark.errors import InputError, MissingTableError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import snapshots
+from churn_spark.pipeline import demo, snapshots
+from churn_spark.pipeline.catalogue import find_use_case
 from churn_spark.pipeline.dates import read_log_dates
 from churn_spark.pipeline.durations import read_durations
-from churn_spark.pipeline.plan import Planner, say_plan
+from churn_spark.pipeline.plan import say_plan
+from churn_spark.pipeline.planner import Planner
 from churn_spark.stores.runs import Run, write_run
 from tests.late_log import DATES, SCORED, UNSCORED, deliver, learning
 from tests.local_lakehouse import open_local
@@ -54,9 +58,11 @@ def test_plan_says_why_a_date_is_built_and_changes_no_byte(
     assert f"the snapshot of {SCORED}: out of date: log or settings changed" in said
     assert f"the snapshot of {other}: not built yet" in said
     assert f"the snapshots of 1 date ({UNSCORED}): out of date: log or settings changed" in said
+    assert content(tmp_path) == before
+    for spec in (EVENTS, TRANSITIONS):
+        lakehouse.create(spec)
     plan(lakehouse, "train_model", [UNSCORED + timedelta(days=22)])
     assert "weekly dates, of which" in capsys.readouterr().out
-    assert content(tmp_path) == before
 
 
 def test_plan_counts_the_rows_that_are_replaced(
@@ -68,10 +74,55 @@ def test_plan_counts_the_rows_that_are_replaced(
     said = capsys.readouterr().out
     assert f"ml/scores of {SCORED} (1 row replaced)" in said
     assert f"ml/scores of {UNSCORED} (new)" in said
+    for spec in (EVENTS, TRANSITIONS, DATA_CHECKS):
+        lakehouse.create(spec)
     plan(lakehouse, "retrain_if_needed", [SCORED])
     said = capsys.readouterr().out
     assert "gold/snapshots of the dates that it reads, where out of date with the log" in said
     assert f"monitoring/decisions of {SCORED} (new)" in said
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        "build_session_days",
+        "train_model",
+        "retrain_if_needed",
+        "build_retention_list",
+        "record_contacts",
+        "check_data",
+        "backtest",
+        "erase_user",
+    ],
+)
+def test_job_whose_tables_are_missing_is_refused(lakehouse: Lakehouse, job: str) -> None:
+    with pytest.raises(MissingTableError, match=f"expected it before {job}"):
+        plan(lakehouse, job, [SCORED], user=["7"])
+
+
+def test_every_job_that_writes_has_a_plan_of_its_own() -> None:
+    jobs = Path(__file__).resolve().parents[2] / "jobs"
+    declared = re.compile(r'^@job\(app, "(\w+)"(.*)\)$', re.MULTILINE)
+    found = [one for file in jobs.glob("*.py") for one in declared.findall(file.read_text())]
+    writers = {name for name, options in found if "writes=False" not in options}
+    assert {"nightly", "maintain_tables", "erase_user"} < writers
+    assert {name for name in writers if find_use_case(name) is None} == {"demo"}
+
+
+def test_plan_of_a_demo_names_its_log_its_nights_and_the_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    plan(open_local(folder), "demo", [None], nights=3)
+    said = capsys.readouterr().out
+    log = folder / demo.DEMO_FOLDER
+    assert f"demo                 a log of 400 users and 112 days is simulated in {log}" in said
+    assert "demo                 3 nights on it: 2019-01-19, 2019-01-20, 2019-01-21" in said
+    assert "expected run time: about 2 minutes\n" in said
+    assert not folder.exists()
+    (folder / "bronze").mkdir(parents=True)
+    with pytest.raises(InputError, match="has tables of other logs"):
+        plan(open_local(folder), "demo", [None], nights=3)
 
 
 def test_plan_tells_how_long_the_newest_runs_took(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -99,6 +100,29 @@ def test_batch_counts_once_under_its_key_and_without_one(address: str, config: C
     assert other.status_code == 409
     assert "another batch under this Idempotency-Key" in other.json()["detail"]
     assert len(kept(config)) == 2
+
+
+def test_store_that_hangs_keeps_no_prediction_waiting(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_begun, may_end = Event(), Event()
+
+    def hang(*_: object) -> None:
+        has_begun.set()
+        may_end.wait(60)
+
+    monkeypatch.setattr(ContactInbox, "keep", hang)
+    service = build_service(config, FakeSource(make_bundle()))
+    with (
+        running(service) as address,
+        ThreadPoolExecutor(1) as sender,
+        client_of(address) as client,
+    ):
+        answer = sender.submit(post, address, ROW)
+        assert has_begun.wait(20)
+        predicted = client.post("/predict/batch", json={"rows": []})
+        may_end.set()
+        assert (predicted.status_code, answer.result().status_code) == (200, 200)
 
 
 def test_writers_at_once_lose_nothing(config: Config) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from html import unescape
 from io import StringIO
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -285,8 +286,19 @@ def test_list_that_is_not_read_yet_is_no_list_of_nobody(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=f"{N_LISTED} users, but not yet the list: it is being"):
         service.today()
     assert service.today("scores").day == AS_OF
-    service.lists.look()
+    real = service.lists
+
+    class ReadMeanwhile:
+        """The list, which is read just when it is asked how often it was looked for."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "n_looks":
+                real.look()
+            return getattr(real, name)
+
+    service.lists = cast(Any, ReadMeanwhile())
     assert len(service.today().users) == N_LISTED
+    service.lists = real
     # All of them were erased.
     open_local(tmp_path).replace_rows([], RETENTION_LISTS, {"as_of": [AS_OF]})
     for look in service.looks():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from churn_spark.models.run_log import known_metrics
 from churn_spark.models.survival.checked import CheckedCurves
 from churn_spark.models.survival.shapes import knots_of
 from churn_spark.serving.page_parts import render
+from churn_spark.serving.page_routes import _bundle_of
 from churn_spark.serving.planner import (
     break_even_offers,
     describe_basis,
@@ -166,6 +168,18 @@ def test_page_says_what_the_curves_rest_on(cancels: list[float], told: str) -> N
         cancels[3:] == [3, 0]
     )
     assert ("Beyond, they are extrapolated" in found) is (cancels[3:] == [3, 0])
+
+
+def test_of_a_model_that_is_not_in_use_no_validation_is_told() -> None:
+    """After a promotion the newest scores are of the champion before."""
+    bundle = replace(small_bundle(), version="8")
+    champion = SimpleNamespace(predictor=SimpleNamespace(bundle=bundle))
+    service: Any = SimpleNamespace(champion=champion)
+    assert _bundle_of(service, "8") is bundle
+    assert _bundle_of(service, "7") is None
+    service.champion.predictor = None
+    assert _bundle_of(service, "8") is None
+    assert describe_basis(None).endswith("how far they were validated is not known.")
 
 
 # Garwood's 95 % intervals of 50 and of 100 are 37.11 to 65.92 and 81.36 to 121.63.

@@ -27,10 +27,11 @@ from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.personas import build_move_table, build_personas, thin_cancel
 from churn_spark.simulate.population import build_first_users
 from churn_spark.simulate.probabilities import build_potentials, build_probabilities
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
 from churn_spark.simulate.treatment import Treated, build_treatment, treat_all
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import continue_log, simulate_log
+from churn_spark.timeline import day_number
 from jobs.reveal_truth import app as reveal
 from jobs.simulate_events import app
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from churn_spark.simulate.people import listed
-from churn_spark.simulate.settings import SimulationSettings, day_number
+from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
+from churn_spark.timeline import day_number
 
 SETTINGS = SimulationSettings(users=60, days=6, seed=9)
 ALL_KEYS = listed(

@@ -25,9 +25,10 @@ from churn_spark.simulate.next_event import IS_GONE, Lives
 from churn_spark.simulate.pages import state_of
 from churn_spark.simulate.population import Population
 from churn_spark.simulate.probabilities import build_probabilities
-from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings, day_number
+from churn_spark.simulate.settings import DAY_S, Period, SimulationSettings
 from churn_spark.simulate.truth import read_truth
 from churn_spark.simulate.world import simulate_log
+from churn_spark.timeline import day_number
 from jobs.reveal_truth import app
 
 START = date(2018, 10, 1)

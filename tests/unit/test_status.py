@@ -18,6 +18,7 @@ from churn_spark.errors import InputError
 from churn_spark.pipeline.status import read_status
 from churn_spark.pipeline.status_page import show_status
 from churn_spark.pipeline.tables_without_spark import find_root
+from churn_spark.stores.erasures import Erasure, write_pending
 from churn_spark.stores.runs import Run, TableWritten, write_run
 from tests.local_lakehouse import open_local
 
@@ -129,6 +130,12 @@ def test_published_champion_is_named(full: str) -> None:
     assert "model       version 3, trained as of 2018-09-24" in shown(full)
     pointer.write_text("{")
     assert "none yet" in shown(full)
+
+
+def test_interrupted_erasure_is_told(full: str) -> None:
+    assert "erasure  " not in shown(full)
+    write_pending(open_local(full), Erasure("r", ["hash"], {}, [], []))
+    assert "erasure     of 1 user, begun and not finished: `churn-spark doctor`" in shown(full)
 
 
 @pytest.mark.parametrize("name", ["", "missing", "file"])

@@ -18,7 +18,8 @@ from churn_spark.errors import InputError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline import snapshots, train, tune
-from churn_spark.pipeline.plan import Planner, plan_of
+from churn_spark.pipeline.plan import plan_of
+from churn_spark.pipeline.planner import Planner
 
 NO_REGISTRY = cast(ModelRegistry, None)
 N_DAYS = 60
@@ -34,6 +35,7 @@ def lakehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
         found.create(spec)
     place_days(found)
     monkeypatch.setattr(snapshots, "run_stale", lambda *_: None)
+    monkeypatch.setattr(train, "finish_interrupted", lambda *_: None)
     monkeypatch.setattr(train, "train", lambda *_, **__: "1")
     return found
 
@@ -68,12 +70,15 @@ def test_date_up_to_the_day_after_the_last_event_is_taken(lakehouse: Lakehouse, 
     assert run(lakehouse, day) == "1"
 
 
-def test_plan_refuses_what_the_training_would(lakehouse: Lakehouse) -> None:
-    plan = plan_of(Planner(lakehouse, load_config(), {}), "train_model")
+@pytest.mark.parametrize(
+    ("job", "what"), [("train_model", "a model of "), ("tune_model", "ml/training_rows")]
+)
+def test_plan_refuses_what_the_training_would(lakehouse: Lakehouse, job: str, what: str) -> None:
+    plan = plan_of(Planner(lakehouse, load_config(), {}), job)
     with pytest.raises(InputError, match=f"found the date {FAR} "):
         [*plan(FAR)]
     [step] = plan(END)
-    assert step.what.startswith("a model of ")
+    assert what in step.what
 
 
 def test_days_with_few_events_at_the_end_are_of_the_log(lakehouse: Lakehouse) -> None:

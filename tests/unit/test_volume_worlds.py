@@ -124,6 +124,18 @@ def test_quiet_holiday_passes_where_it_is_configured_and_moves_no_measure() -> N
     assert not volume({**counts, CHRISTMAS[1]: 0}, CHRISTMAS[1], config=config).passed
 
 
+@pytest.mark.parametrize("n_weeks", [2, 4, 6])
+def test_days_of_a_gap_say_nothing_of_usual_ones(n_weeks: int) -> None:
+    counts = usual()
+    back = days_after(START, 7 * (4 + n_weeks))
+    gap = [days_after(back, -days) for days in range(1, 7 * n_weeks + 1)]
+    after = [day for day in counts if day >= back]
+    assert n_held({**counts, **dict.fromkeys(gap, 0)}, after[:28]) == 0
+    # A day that is missing once it is back is found, as soon as enough others are known.
+    late = after[22]
+    assert not volume({**counts, **dict.fromkeys([*gap, late], 0)}, late).passed
+
+
 def test_days_that_were_loaded_together_are_judged_by_themselves() -> None:
     counts = usual()
     sunday = next(day for day in judged_days(counts) if day.weekday() == 6)

@@ -11,10 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol, Self, TypeVar
 
-from churn_spark.timeline import MILLIS_PER_DAY
-
-MILLIS_PER_HOUR: Final = MILLIS_PER_DAY // 24
-
 
 @dataclass(frozen=True, order=True)
 class Trailing:

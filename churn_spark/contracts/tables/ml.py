@@ -221,6 +221,12 @@ BACKTEST_RUNS = TableSpec(
         Column("run_id", "string", "of the backtest; MLflow's where it was logged there"),
         Column("date", "date", "as-of date of the job"),
         Column("card", "string", "model card, JSON"),
+        Column(
+            "number",
+            "long",
+            "counts the backtests of the lakehouse: the newest has the largest; null: of an older "
+            "release",
+        ),
     ),
     partition_by=("run_id",),
 )

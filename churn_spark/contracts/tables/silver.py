@@ -118,7 +118,8 @@ LOG_DATES = TableSpec(
 EVENT_DAYS = TableSpec(
     "silver",
     "event_days",
-    "UTC date x fact x value x group of users; the counts of all groups add up",
+    "UTC date x fact x value, a row for each bucket of users with events: add `n` up over them; "
+    "of newest_millis take the largest",
     (
         Column("event_date", "date", "UTC date of the events"),
         Column("fact", "string", "what is counted: contracts/event_facts.py"),

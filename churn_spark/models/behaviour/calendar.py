@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from churn_spark.arrays import Floats
-from churn_spark.timeline import SECONDS_PER_DAY
-
-_MONDAY_S: Final = 4 * SECONDS_PER_DAY  # 1970-01-05
+from churn_spark.timeline import FIRST_MONDAY_S, SECONDS_PER_DAY
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Calendar:
 
     def _since_monday(self, instants: Floats) -> Floats:
         weeks, within = np.divmod(
-            np.asarray(instants, dtype=np.float64) - _MONDAY_S, 7 * SECONDS_PER_DAY
+            np.asarray(instants, dtype=np.float64) - FIRST_MONDAY_S, 7 * SECONDS_PER_DAY
         )
         days = within / SECONDS_PER_DAY
         working = 7.0 / (5.0 + 2.0 * self.weekend_factor)

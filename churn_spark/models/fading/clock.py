@@ -8,12 +8,11 @@ from typing import Final
 import numpy as np
 
 from churn_spark.arrays import Floats, Ints
-from churn_spark.timeline import SECONDS_PER_DAY
+from churn_spark.timeline import FIRST_MONDAY_S
 
 HOURS: Final = 168
 _HOUR_S: Final = 3600
 _WEEK_S: Final = HOURS * _HOUR_S
-_MONDAY_S: Final = 4 * SECONDS_PER_DAY  # 1970-01-05
 _PSEUDO_VISITS: Final = 20.0
 
 
@@ -32,7 +31,7 @@ class WeeklyClock:
         return self._since_monday(ends) - self._since_monday(begins)
 
     def _since_monday(self, instants: Floats) -> Floats:
-        weeks, within = np.divmod(np.asarray(instants, dtype=np.float64) - _MONDAY_S, _WEEK_S)
+        weeks, within = np.divmod(np.asarray(instants, dtype=np.float64) - FIRST_MONDAY_S, _WEEK_S)
         passed = np.concatenate([[0.0], np.cumsum(self.activity)]) / 24.0
         found: Floats = weeks * 7.0 + np.interp(within / _HOUR_S, np.arange(HOURS + 1), passed)
         return found
@@ -40,7 +39,7 @@ class WeeklyClock:
 
 def hours_of_week(instants: Floats) -> Ints:
     """The hour of the week of each instant, epoch seconds: 0 is Monday from midnight on."""
-    return ((instants - _MONDAY_S) % _WEEK_S // _HOUR_S).astype(np.int64)
+    return ((instants - FIRST_MONDAY_S) % _WEEK_S // _HOUR_S).astype(np.int64)
 
 
 def fit_clock(visits: Floats, begin: float, end: float) -> WeeklyClock:

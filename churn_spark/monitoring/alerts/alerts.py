@@ -242,10 +242,12 @@ def _update(
         again = replace(alert, last_told=today)
         return again, Notice("resolved", again)
     if finding is None:
-        if not is_seen:
-            return alert, None
-        clear = replace(alert, nights_clear=alert.nights_clear + 1)
-        if clear.nights_clear < config.clear_nights:
+        clear = replace(alert, nights_clear=alert.nights_clear + is_seen)
+        if alert.last_told is None:
+            # Its notice was lost. Before its end is told, it has to be known.
+            told_again = replace(clear, last_told=today)
+            return told_again, Notice("reminder", told_again)
+        if not is_seen or clear.nights_clear < config.clear_nights:
             return clear, None
         resolved = replace(clear, resolved=today, last_told=today)
         return resolved, Notice("resolved", resolved)

@@ -23,9 +23,8 @@ from churn_spark.contracts.event_facts import (
 )
 from churn_spark.monitoring.data_quality.checks import ColumnFacts, FeedFacts
 from churn_spark.monitoring.data_quality.usual_days import same_weekdays
-from churn_spark.timeline import day_start_millis
+from churn_spark.timeline import MILLIS_PER_HOUR, day_start_millis
 
-_MILLIS_PER_HOUR: Final = 3_600_000
 _USUAL_DAYS: Final = 7
 _DAYS_OF_ENDS: Final = 28
 
@@ -106,7 +105,7 @@ def measure_feed(
         same_weekday=same_weekdays(
             lambda one: days.sum([one], EVENT), day, log_start, holidays - {day}
         ),
-        hours_behind=behind / _MILLIS_PER_HOUR,
+        hours_behind=behind / MILLIS_PER_HOUR,
         n_lines=n_accepted + n_rejected,
         n_quarantined=n_rejected,
         n_duplicates=n_events - days.sum([day], EVENT_ONCE),
@@ -131,7 +130,7 @@ def _ends_before(days: EventDays, day: date, log_start: date) -> tuple[float, ..
         if one >= log_start and "" in days.values(one, NEWEST_MILLIS)
     ]
     ends = ((day_start_millis(one + timedelta(days=1)), at) for one, at in newest)
-    return tuple((end - at) / _MILLIS_PER_HOUR for end, at in ends)
+    return tuple((end - at) / MILLIS_PER_HOUR for end, at in ends)
 
 
 def measure_events(days: EventDays, night: date) -> list[ColumnFacts]:

@@ -17,6 +17,7 @@ from churn_spark.timeline import days_after
 
 WEEKS: Final = 8
 _MIN_PAIRS: Final = 14
+_DAYS_OF_GAP: Final = 7
 _MOST_GROWTH: Final = math.log(1.5)
 # Of the median distance to the median; and of a median's error, beside a mean's: normal noise.
 _TO_DEVIATION: Final = 1.4826
@@ -39,11 +40,22 @@ def same_weekdays(
     """
     growth = weekly_growth(n_events, day, log_start, skipped)
     weeks = ((week, day - timedelta(weeks=week)) for week in range(1, WEEKS + 1))
+    known = {days_after(day, -back) for back in range(1, (day - log_start).days + 1)}
     return tuple(
         n_events(one) * math.exp(growth * week)
         for week, one in weeks
-        if one >= log_start and one not in skipped
+        if one in known - {*skipped} and not _is_in_gap(n_events, one, known)
     )
+
+
+def _is_in_gap(n_events: Count, day: date, known: Collection[date]) -> bool:
+    """Whether no event came for a week in a row that has the day: then the feed was away."""
+    n_silent = 0
+    for around in (days_after(day, off) for off in range(1 - _DAYS_OF_GAP, _DAYS_OF_GAP)):
+        n_silent = 0 if around not in known or n_events(around) else n_silent + 1
+        if n_silent == _DAYS_OF_GAP:
+            return True
+    return False
 
 
 def weekly_growth(

@@ -27,7 +27,7 @@ _WHOLE_NIGHTS: Final = ("nightly", "demo")
 _LAST_STEP: Final = "retrain_if_needed"
 ENDING_JOBS: Final = (*_WHOLE_NIGHTS, _LAST_STEP)
 """The jobs that a night may end with."""
-RUN_COLUMNS: Final = ("job", "date", "exit_code", "tables")
+RUN_COLUMNS: Final = ("job", "date", "exit_code", "tables", "started_ts")
 """The columns of `runs` that tell which nights have finished."""
 
 
@@ -40,26 +40,34 @@ class EndedRun:
         date: as-of date; none where the job has none.
         exit_code: of the command.
         tables: that it has written.
+        started: when, UTC; none where that isn't known.
     """
 
     job: str
     date: date | None
     exit_code: int
     tables: frozenset[str] = frozenset()
+    started: datetime | None = None
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> EndedRun:
         """The run of a stored row."""
         tables = frozenset(json.loads(row["tables"] or "{}"))
-        return cls(row["job"], row["date"], row["exit_code"], tables)
+        return cls(row["job"], row["date"], row["exit_code"], tables, row["started_ts"])
 
     @property
     def has_finished_night(self) -> bool:
-        """Whether the night of its date was at its end with it."""
+        """Whether the night of its date was at its end with it.
+
+        One that was held before its date had come was that of a mistyped date.
+        """
         is_last = self.job in _WHOLE_NIGHTS or (
             self.job == _LAST_STEP and DECISIONS.path in self.tables
         )
-        return is_last and self.date is not None and self.exit_code in _FINISHED
+        if not is_last or self.date is None or self.exit_code not in _FINISHED:
+            return False
+        is_ahead = self.started is not None and self.date > self.started.date()
+        return not (is_ahead and self.exit_code == ExitCode.HELD)
 
 
 @dataclass(frozen=True)

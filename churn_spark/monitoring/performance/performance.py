@@ -14,6 +14,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import expit, logit
 
 from churn_spark.arrays import Values
 from churn_spark.evaluation.bootstrap import bootstrap_by_user
@@ -59,8 +60,8 @@ def estimate_auc(
         is_known = not math.isnan(error)
         end = auc if is_known else math.nan
         return Estimate(auc, end, end, error)
-    logit, spread = math.log(auc / (1 - auc)), NORMAL_975 * error / (auc * (1 - auc))
-    return Estimate(auc, _expit(logit - spread), _expit(logit + spread), error)
+    centre, spread = logit(auc), NORMAL_975 * error / (auc * (1 - auc))
+    return Estimate(auc, float(expit(centre - spread)), float(expit(centre + spread)), error)
 
 
 def compare_aucs(
@@ -215,7 +216,3 @@ def _sum_by(owner: NDArray[np.int64], values: Values, n_owners: int) -> Values:
 
 def _around(value: float, error: float, reach: float) -> Estimate:
     return Estimate(value, value - reach * error, value + reach * error, error)
-
-
-def _expit(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))

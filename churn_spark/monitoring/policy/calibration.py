@@ -24,9 +24,9 @@ from churn_spark.monitoring.policy.policy_state import (
     EntryThreshold,
     PolicyState,
 )
+from churn_spark.timeline import DAYS_PER_YEAR
 from churn_spark.wording import count_of
 
-_DAYS_A_YEAR = 365.25
 # Median of a squared standard normal variable.
 _MEDIAN_SQUARE = 0.455
 # A shift that is forgotten in two weeks has moved by .787 of its variance after one.
@@ -131,7 +131,7 @@ def find_thresholds(
     own = [_own_variance(move) for move in moves]
     # fsum is correctly rounded, so the order of the features changes nothing.
     shared = math.fsum(own) / len(own)
-    chance = config.max_false_retrains / _DAYS_A_YEAR / len(moves)
+    chance = config.max_false_retrains / DAYS_PER_YEAR / len(moves)
     thresholds = {move.feature: _threshold(move, shared, chance, config) for move in moves}
     typical = EntryThreshold(
         _within(round(median(one.enter for one in thresholds.values()), _DIGITS), config),

@@ -172,9 +172,8 @@ def _roll_back(
     cancels = "" if n_positive is None else f" ({count_of(n_positive, 'cancel')})"
     reason = (
         f"version {state.champion} is worse than version {state.previous} on the same rows"
-        f"{cancels}: AUC "
-        f"difference {comparison.auc_difference:+.4f}, upper bound {comparison.auc_high:+.4f}, "
-        f"allowed {config.max_probation_high:+.4f}"
+        f"{cancels}: AUC difference {comparison.auc_difference:+.4f}, upper bound "
+        f"{comparison.auc_high:+.4f}, allowed {config.max_probation_high:+.4f}"
     )
     waits = (
         f"version {state.champion} was rolled back on {today}: find out why, then "

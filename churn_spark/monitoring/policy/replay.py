@@ -18,9 +18,8 @@ from churn_spark.errors import ThresholdError
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import adopt, decide, release
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
+from churn_spark.timeline import DAYS_PER_YEAR
 from churn_spark.wording import count_of
-
-DAYS_A_YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def what_if(
     decisions = list(decide_otherwise(start, nights, other))
     asked = [d for d in decisions if (d.kind, d.rule) == ("retrain", "drift")]
     n_nights = len({decision.night for decision in decisions})
-    years = n_nights / DAYS_A_YEAR
+    years = n_nights / DAYS_PER_YEAR
     count = len(asked)
     high = float(stats.chi2.ppf(0.95, 2 * count + 2)) / 2
     per_year, per_year_high = (n / years if years else float("nan") for n in (count, high))

@@ -57,7 +57,7 @@ def quiet_nights(entries: Sequence[Entry], last: date) -> list[date]:
         known, after = entry.evidence, entry.after
         if known is None or after is None or not first <= entry.decision.night <= last:
             continue
-        is_judged = known.features and not known.failed_checks and known.tells_drift(entry.policy)
+        is_judged = not known.failed_checks and known.measures_drift(entry.policy)
         if is_judged and after.bad_nights[-1:] == (False,):
             quiet.add(entry.decision.night)
     return sorted(quiet)

@@ -59,8 +59,7 @@ def checks_section(data: NightData) -> Section:
     elif failed:
         answer = (
             f"{len(failed)} of {count_of(len(data.checks), 'check')} failed: no drift is judged "
-            "and "
-            "nothing is learnt until the data are corrected."
+            "and nothing is learnt until the data are corrected."
         )
     else:
         answer = f"{count_of(len(data.checks), 'check')}, none failed."

@@ -9,9 +9,9 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from churn_spark.contracts.features.past import MILLIS_PER_HOUR, Trailing
+from churn_spark.arrays import Ints
+from churn_spark.contracts.features.past import Trailing
 from churn_spark.contracts.features.sources import (
     DERIVED_SOURCES,
     EVENING_HOURS,
@@ -26,9 +26,8 @@ from churn_spark.contracts.features.sources import (
 )
 from churn_spark.contracts.pages import PAID, Page
 from churn_spark.serving.events.records import Event
-from churn_spark.timeline import MILLIS_PER_DAY, day_start_millis
+from churn_spark.timeline import MILLIS_PER_DAY, MILLIS_PER_HOUR, day_number, day_start_millis
 
-Ints = NDArray[np.int64]
 Known = int | str | None
 
 _COLUMN_OF_PAGE: Final = {page: column for column, page in PAGE_COUNTS.items()}
@@ -68,11 +67,6 @@ class History:
         if days.first:
             is_within &= self.days >= as_of - days.first
         return int(self.columns[source][is_within].sum())
-
-
-def day_number(day: date) -> int:
-    """Days since the epoch."""
-    return day_start_millis(day) // MILLIS_PER_DAY
 
 
 def build_history(events: Iterable[Event], as_of: date, log_start: date) -> History:

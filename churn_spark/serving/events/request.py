@@ -17,7 +17,7 @@ from churn_spark.errors import RequestError
 from churn_spark.events.rules import NUMBERS, TEXTS
 from churn_spark.events.values import parse_json
 from churn_spark.serving.contract import problems_of
-from churn_spark.serving.events.days import day_number, newest_end, newest_level
+from churn_spark.serving.events.days import newest_end, newest_level
 from churn_spark.serving.events.records import (
     ANONYMOUS,
     DUPLICATE,
@@ -28,7 +28,13 @@ from churn_spark.serving.events.records import (
 )
 from churn_spark.serving.events.silence import cut_by_silence
 from churn_spark.serving.json_rows import cut_rows
-from churn_spark.timeline import MILLIS_PER_DAY, Horizon, day_start_millis
+from churn_spark.timeline import (
+    MILLIS_PER_DAY,
+    Horizon,
+    day_number,
+    day_of_number,
+    day_start_millis,
+)
 
 _SHOWN_PROBLEMS: Final = 20
 _SHOWN_USERS: Final = 3
@@ -153,12 +159,12 @@ def _check_population(events: Sequence[Event], as_of: date, config: SnapshotsCon
     cancelled = [event.day for event in events if event.page == Page.CANCELLATION_CONFIRMATION]
     if cancelled:
         raise RequestError(
-            f"the user cancelled on {_date_of_day(min(cancelled))}, before {as_of}; expected one "
+            f"the user cancelled on {day_of_number(min(cancelled))}, before {as_of}; expected one "
             "who had not: ask as of an earlier date"
         )
     newest = max((event.day for event in events if event.is_logged_in), default=None)
     if newest is None or newest < day_number(as_of) - active_days:
-        before = "none before that" if newest is None else f"the last on {_date_of_day(newest)}"
+        before = "none before that" if newest is None else f"the last on {day_of_number(newest)}"
         raise RequestError(
             f"found no logged-in event in the {active_days} days before {as_of} ({before}), "
             "expected one: who is away for so long is not in the population "
@@ -175,7 +181,7 @@ def _check_end(events: Sequence[Event], as_of: date, ending: Horizon) -> None:
     """Refuse whose subscription doesn't run out in the window that is predicted."""
     first, last = (as_of + timedelta(days=n) for n in (ending.gap_days, ending.last_day))
     end = newest_end(events)
-    found = None if end is None else _date_of_day(end // MILLIS_PER_DAY)
+    found = None if end is None else day_of_number(end // MILLIS_PER_DAY)
     if found is None or not first <= found <= last:
         told = "no end of the subscription" if found is None else f"one that ends on {found}"
         raise RequestError(
@@ -204,10 +210,6 @@ def _describe(account: dict[str, Any]) -> str:
     counts = {name.removeprefix("n_").replace("_", " "): n for name, n in account.items()}
     del counts["problems"]
     return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n or name == "received")
-
-
-def _date_of_day(number: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=number)
 
 
 _MEANINGS: Final = {

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
 
 from churn_spark.serving.events.records import Event
-
-_MILLIS_PER_MINUTE: Final = 60_000
+from churn_spark.timeline import MILLIS_PER_MINUTE
 
 
 def cut_by_silence(events: Iterable[Event]) -> list[Event]:
@@ -26,7 +24,7 @@ def cut_by_silence(events: Iterable[Event]) -> list[Event]:
         goes_on = (
             last is not None
             and last.day == event.day
-            and event.ts - last.ts <= -event.session_id * _MILLIS_PER_MINUTE
+            and event.ts - last.ts <= -event.session_id * MILLIS_PER_MINUTE
         )
         session = cut[-1].session_id if goes_on else -event.ts
         cut.append(replace(event, session_id=session))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.serving.events.days import build_history
@@ -11,6 +11,7 @@ from churn_spark.serving.events.features import Value, compute_features
 from churn_spark.serving.events.pauses import forecast_fading
 from churn_spark.serving.events.request import UserEvents
 from churn_spark.serving.events.visits import behaviour_parts, forecast_behaviour, see_user
+from churn_spark.timeline import day_of_number
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def compute_values(
         with_parts: for an explanation.
     """
     if log_start >= user.as_of:
-        log_start = date(1970, 1, 1) + timedelta(days=min(event.day for event in user.events))
+        log_start = day_of_number(min(event.day for event in user.events))
     values = compute_features(build_history(user.events, user.as_of, log_start))
     found = dict(values)
     if bundle.fading is not None:

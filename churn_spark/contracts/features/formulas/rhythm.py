@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from churn_spark.contracts.features.formulas.formula import Formula, total
-from churn_spark.contracts.features.past import ALL_DAYS, MILLIS_PER_HOUR, Past, Q
-from churn_spark.timeline import MILLIS_PER_DAY
+from churn_spark.contracts.features.past import ALL_DAYS, Past, Q
+from churn_spark.timeline import MILLIS_PER_DAY, MILLIS_PER_HOUR
 
 
 @dataclass(frozen=True)
