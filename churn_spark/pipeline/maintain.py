@@ -40,7 +40,7 @@ from churn_spark.wording import count_of
 
 USE_CASE = UseCase(
     "maintain_tables",
-    "small files joined, and files, rows and models of long ago removed; the same rows as before. "
+    "small files joined, and files, rows, models, backtests and searches of long ago removed; the same rows as before. "
     "A night does it every `maintenance.every_days`",
     takes=("all tables", "MLflow"),
     leaves=("all tables", "MLflow"),
@@ -109,7 +109,7 @@ def plan(lakehouse: Lakehouse, config: MaintenanceConfig) -> str:
         parts.append(f"the first night from {due} on does it")
     unread = _unread_tables(lakehouse)
     parts.append(f"small files to be joined: {_describe_small(lakehouse, config, unread)}")
-    parts.append("files, rows and models of long ago removed")
+    parts.append("files, rows, models, backtests and searches of long ago removed")
     return "; ".join([*parts, *_left(unread)])
 
 

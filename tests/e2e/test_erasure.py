@@ -115,7 +115,9 @@ def test_erased_user_is_nowhere_after_any_job(
         "record_contacts": send_and_record,
         "replay": lambda: replay.run(lakehouse, config.policy),
         "check_data": lambda: flow.run_check_data(context, later),
-        "maintain_tables": lambda: maintain.run(lakehouse, context.registry, config.maintenance),
+        "maintain_tables": lambda: maintain.run(
+            lakehouse, context.registry, config.maintenance, config.tuning
+        ),
     }
     said = {}
     for name, job in jobs.items():
