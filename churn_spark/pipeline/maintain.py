@@ -38,10 +38,11 @@ from churn_spark.stores.checks import read_failed_nights
 from churn_spark.timeline import days_after
 from churn_spark.wording import count_of
 
+REMOVED: Final = "files, rows, models, backtests and searches of long ago removed"
 USE_CASE = UseCase(
     "maintain_tables",
-    "small files joined, and files, rows, models, backtests and searches of long ago removed; the same rows as before. "
-    "A night does it every `maintenance.every_days`",
+    f"small files joined, and {REMOVED}; the same rows as before. A night does it every "
+    "`maintenance.every_days`",
     takes=("all tables", "MLflow"),
     leaves=("all tables", "MLflow"),
 )
@@ -109,7 +110,7 @@ def plan(lakehouse: Lakehouse, config: MaintenanceConfig) -> str:
         parts.append(f"the first night from {due} on does it")
     unread = _unread_tables(lakehouse)
     parts.append(f"small files to be joined: {_describe_small(lakehouse, config, unread)}")
-    parts.append("files, rows, models, backtests and searches of long ago removed")
+    parts.append(REMOVED)
     return "; ".join([*parts, *_left(unread)])
 
 

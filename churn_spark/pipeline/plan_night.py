@@ -102,7 +102,7 @@ class _NightPlan:
         """The maintenance where it is due, and held nights that are taken back."""
         config = self.planner.config.maintenance
         due = maintain.find_due(self.planner.lakehouse, config)
-        what = "small files joined, and files, rows, models, backtests and searches of long ago removed"
+        what = f"small files joined, and {maintain.REMOVED}"
         if due is not None and due <= min(self.earliest, self.log.span.end):
             yield Planned(maintain.USE_CASE.name, f"due since {due}: {what}")
         elif due is not None and self.grows and (self.date is None or self.date >= due):
