@@ -53,7 +53,12 @@ from churn_spark.pipeline.monitor import Drift, read_drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.release import release_policy
-from churn_spark.pipeline.succession import Rival, drop_judged, find_rival, record_unfit
+from churn_spark.pipeline.succession import (
+    WaitingChallenger,
+    drop_judged,
+    find_waiting_challenger,
+    record_unfit,
+)
 from churn_spark.pipeline.uplift import order_if_due
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw_ahead
@@ -167,15 +172,17 @@ def decide_night(
             drift = Drift() if is_held else read_drift(lakehouse, date)
         evidence = gather_evidence(lakehouse, registry, night, before, checks, drift, config)
         tonight: list[Entry] = []
-        rival = None if is_held else find_rival(registry, night, config.learning)
-        if rival is not None and rival.unfit:
-            tonight.append(record_unfit(date, before, rival, config.policy))
-        elif rival is not None:
-            evidence = meet_rival(lakehouse, registry, night, before, rival, evidence, config)
+        waiting = None if is_held else find_waiting_challenger(registry, night, config.learning)
+        if waiting is not None and waiting.unfit:
+            tonight.append(record_unfit(date, before, waiting, config.policy))
+        elif waiting is not None:
+            evidence = with_comparison(
+                lakehouse, registry, night, before, waiting, evidence, config
+            )
         tonight.append(decide_entry(date, before, evidence, config.policy))
-        if rival is not None and rival.version not in {e.decision.version for e in tonight}:
+        if waiting is not None and waiting.version not in {e.decision.version for e in tonight}:
             facts.append(
-                f"version {rival.version} still waits to be compared with the model in use"
+                f"version {waiting.version} still waits to be compared with the model in use"
             )
         if tonight[-1].decision.kind == "retrain" and not ask_only:
             tonight += try_challenger(lakehouse, registry, night, tonight[-1], config, facts)
@@ -202,19 +209,19 @@ def decide_entry(
     return Entry(0, decision, before, evidence, after, policy)
 
 
-def meet_rival(
+def with_comparison(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
     night: Night,
     before: PolicyState,
-    rival: Rival,
+    waiting: WaitingChallenger,
     evidence: Evidence,
     config: NightConfig,
 ) -> Evidence:
     """The evidence with how a challenger that waits does beside the champion."""
     dates = comparison_dates(night, config)
     snapshots.run_stale(lakehouse, dates, config.learning, night.log)
-    versions = (rival.version, before.champion)
+    versions = (waiting.version, before.champion)
     comparison = compare_with_champion(lakehouse, registry, night, versions, config)
     return replace(evidence, challenger=comparison)
 

@@ -41,7 +41,7 @@ from churn_spark.pipeline.monitor import Drift
 from churn_spark.pipeline.notify import notify
 from churn_spark.pipeline.publish import publish
 from churn_spark.pipeline.run_record import note_date
-from churn_spark.pipeline.succession import find_vacancy, take_over
+from churn_spark.pipeline.succession import find_replacement, take_over
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.pipeline.withdraw import withdraw, withdraw_ahead
 from churn_spark.reports.night.store import newest_night
@@ -151,7 +151,7 @@ def judge(
             something else than is configured.
     """
     date, is_first = night.date, night.is_first
-    vacancy = find_vacancy(registry, night, config.learning) if night.champion else None
+    replacement = find_replacement(registry, night, config.learning) if night.champion else None
     train_dates = training_dates(night.log, config.learning, date) if is_first else []
     snapshots.run(lakehouse, sorted({date, *train_dates}), config.learning, night.log)
     checks = check_data.check_night(lakehouse, registry, night, config.checks)
@@ -165,11 +165,11 @@ def judge(
             True,
             alerts=notify(lakehouse, date, [held], checks, Drift(), config.alerts, config.policy),
         )
-    if is_first or vacancy:
+    if is_first or replacement:
         try:
             night = (
-                take_over(lakehouse, registry, night, vacancy, config)
-                if vacancy
+                take_over(lakehouse, registry, night, replacement, config)
+                if replacement
                 else train_first(lakehouse, registry, night, config)
             )
         except TooFewCancelsError as error:

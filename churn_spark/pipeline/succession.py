@@ -24,7 +24,7 @@ from churn_spark.pipeline.gather import Night, settle, state_before, store_decis
 
 
 @dataclass(frozen=True)
-class Rival:
+class WaitingChallenger:
     """A challenger that waits to be judged.
 
     Attributes:
@@ -37,19 +37,21 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Vacancy:
-    """A champion that can't be used any more.
+class Replacement:
+    """What becomes of a champion that can't be used any more.
 
     Attributes:
-        because: why, in words.
-        heir: version that waits and is as configured; none: one is to be trained.
+        reason: why, in words.
+        challenger: version that waits and is as configured; none: one is to be trained.
     """
 
-    because: str
-    heir: str | None
+    reason: str
+    challenger: str | None
 
 
-def find_rival(registry: ModelRegistry, night: Night, config: LearningConfig) -> Rival | None:
+def find_waiting_challenger(
+    registry: ModelRegistry, night: Night, config: LearningConfig
+) -> WaitingChallenger | None:
     """The challenger that the night has to judge: trained by hand, or by a search.
 
     One that has learnt what came after the night waits for a later one.
@@ -59,13 +61,17 @@ def find_rival(registry: ModelRegistry, night: Night, config: LearningConfig) ->
         return None
     as_of = registry.trained_on(version).get("as_of")
     if as_of is None:
-        return Rival(version, "its run has no tag `as_of` that says when it was trained")
+        return WaitingChallenger(
+            version, "its run has no tag `as_of` that says when it was trained"
+        )
     if Date.fromisoformat(as_of) > night.date:
         return None
-    return Rival(version, str(find_differences(registry.load(version), config)))
+    return WaitingChallenger(version, str(find_differences(registry.load(version), config)))
 
 
-def find_vacancy(registry: ModelRegistry, night: Night, config: LearningConfig) -> Vacancy | None:
+def find_replacement(
+    registry: ModelRegistry, night: Night, config: LearningConfig
+) -> Replacement | None:
     """Whether the night's champion is to be replaced before anything is scored; none if not.
 
     Other feature definitions come with another release: a model of these is trained. Other
@@ -79,11 +85,11 @@ def find_vacancy(registry: ModelRegistry, night: Night, config: LearningConfig) 
     differences = find_unfit(registry, night, config)
     if not differences:
         return None
-    rival = find_rival(registry, night, config)
-    heir = rival.version if rival and not rival.unfit else None
-    if heir is None and differences.settings:
+    waiting = find_waiting_challenger(registry, night, config)
+    challenger = waiting.version if waiting and not waiting.unfit else None
+    if challenger is None and differences.settings:
         raise other_settings(version, differences, night.date)
-    return Vacancy(f"version {version} can't be used any more: {differences}", heir)
+    return Replacement(f"version {version} can't be used any more: {differences}", challenger)
 
 
 def find_unfit(models: Models, night: Night, config: LearningConfig) -> Differences:
@@ -109,7 +115,7 @@ def take_over(
     lakehouse: Lakehouse,
     registry: ModelRegistry,
     night: Night,
-    vacancy: Vacancy,
+    replacement: Replacement,
     config: NightConfig,
 ) -> Night:
     """Train the successor where none waits, and put it in charge; returns the night with it.
@@ -118,10 +124,10 @@ def take_over(
         TooFewCancelsError: if there is too little to learn from; nothing is registered then.
     """
     date, learning = night.date, config.learning
-    version = vacancy.heir or train.resume(lakehouse, registry, date, learning)
+    version = replacement.challenger or train.resume(lakehouse, registry, date, learning)
     version = version or train.run(lakehouse, registry, date, learning, night.log, waits=False)
     before = state_before(night, config.policy)
-    entry = record_replaced(date, before, version, vacancy.because, config.policy)
+    entry = record_replaced(date, before, version, replacement.reason, config.policy)
     kept = standing_on(night.entries, date)
     night = store_decisions(lakehouse, night, date, [*kept, entry])
     return settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
@@ -136,10 +142,12 @@ def record_replaced(
     return Entry(0, decision, before, None, succeed(before, version, policy, date), policy)
 
 
-def record_unfit(date: Date, before: PolicyState, rival: Rival, policy: PolicyConfig) -> Entry:
+def record_unfit(
+    date: Date, before: PolicyState, waiting: WaitingChallenger, policy: PolicyConfig
+) -> Entry:
     """The decision that a challenger is dropped which can't be compared."""
-    reason = f"version {rival.version} can't be compared with the champion: {rival.unfit}"
-    decision = Decision(date, "reject", "unfit", reason, rival.version)
+    reason = f"version {waiting.version} can't be compared with the champion: {waiting.unfit}"
+    decision = Decision(date, "reject", "unfit", reason, waiting.version)
     return Entry(0, decision, before, None, before, policy)
 
 

@@ -35,11 +35,11 @@ from churn_spark.pipeline.dates import LogDates
 from churn_spark.pipeline.gather import Night
 from churn_spark.pipeline.night import name_left_out
 from churn_spark.pipeline.succession import (
-    Rival,
-    Vacancy,
+    Replacement,
+    WaitingChallenger,
     drop_judged,
-    find_rival,
-    find_vacancy,
+    find_replacement,
+    find_waiting_challenger,
     record_unfit,
     take_over,
 )
@@ -130,7 +130,7 @@ def test_champion_of_other_settings_is_refused_with_both_ways_on(
     assert "Set that back, or train one with `train_model --date 2024-01-04`" in str(refused.value)
     assert refused.value.exit_code == 2
     with pytest.raises(OtherModelError, match=sentence):
-        find_vacancy(registry, night_of(models(), 3), with_settings(override).learning)
+        find_replacement(registry, night_of(models(), 3), with_settings(override).learning)
 
 
 def test_what_decides_nothing_about_the_champion_may_differ() -> None:
@@ -160,10 +160,10 @@ def test_champion_of_lapses_is_refused_with_another_grace() -> None:
 
 def test_champion_is_refused_on_dates_before_its_training() -> None:
     registry = registry_of(models())
-    assert find_vacancy(registry, night_of(models(), 0), LEARNING) is None
+    assert find_replacement(registry, night_of(models(), 0), LEARNING) is None
     for refuse in (
         lambda: load_champion(registry, "1", night(-1), LEARNING),
-        lambda: find_vacancy(registry, night_of(models(), -1), LEARNING),
+        lambda: find_replacement(registry, night_of(models(), -1), LEARNING),
     ):
         with pytest.raises(OtherModelError, match="1 was trained as of 2024-01-01, after"):
             refuse()
@@ -177,15 +177,15 @@ def test_lifetime_label_is_no_night() -> None:
 
 def test_other_definitions_are_a_vacancy_for_a_successor_that_is_trained() -> None:
     found = models(of_other_release(USUAL))
-    vacancy = find_vacancy(registry_of(found), night_of(found, 3), LEARNING)
+    vacancy = find_replacement(registry_of(found), night_of(found, 3), LEARNING)
     assert vacancy is not None
-    assert vacancy.heir is None
-    assert "trained on feature definitions 00aa, in use are" in vacancy.because
+    assert vacancy.challenger is None
+    assert "trained on feature definitions 00aa, in use are" in vacancy.reason
     with pytest.raises(FingerprintError, match="run `nightly`, which trains a new model"):
         load_champion(registry_of(found), "1", night(3), LEARNING)
     later = night_of(found, 3, (decided(START, QUIET, night(4)),))
     with pytest.raises(OtherModelError, match="choose a date after them"):
-        find_vacancy(registry_of(found), later, LEARNING)
+        find_replacement(registry_of(found), later, LEARNING)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
     found = models(change(USUAL), challenger="2")
     entries = (decided(START, QUIET, night(6)),)
     tonight = night_of(found, 8, entries)
-    vacancy = find_vacancy(registry_of(found), tonight, LEARNING)
+    vacancy = find_replacement(registry_of(found), tonight, LEARNING)
     assert vacancy is not None
-    assert vacancy.heir == "2"
+    assert vacancy.challenger == "2"
     lakehouse = open_local(tmp_path)
     after = take_over(lakehouse, registry_of(found), tonight, vacancy, CONFIG)
     [entry] = read_entries(lakehouse)
@@ -214,7 +214,7 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
     assert count_differences(after.entries) == 0
     assert newest_succession(after.entries, night(9)) == night(8)
     assert newest_succession(after.entries, night(7)) is None
-    assert find_vacancy(registry_of(found), after, LEARNING) is None
+    assert find_replacement(registry_of(found), after, LEARNING) is None
     drop_judged(registry_of(found), after)
     assert found.dropped == ["2"]
 
@@ -222,15 +222,15 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
 def test_challenger_that_is_unfit_too_is_no_heir() -> None:
     gone = of_other_release(USUAL)
     found = models(gone, gone, challenger="2")
-    vacancy = find_vacancy(registry_of(found), night_of(found, 8), LEARNING)
+    vacancy = find_replacement(registry_of(found), night_of(found, 8), LEARNING)
     assert vacancy is not None
-    assert vacancy.heir is None
+    assert vacancy.challenger is None
 
 
 def test_take_over_goes_on_waiting_for_a_human(tmp_path: Path) -> None:
     found = models(challenger="2")
     waits = decided(replace(START, waits_for_human="a look"), QUIET, night(6))
-    vacancy = Vacancy("version 1 can't be used any more", "2")
+    vacancy = Replacement("version 1 can't be used any more", "2")
     tonight = night_of(found, 8, (waits,))
     after = take_over(open_local(tmp_path), registry_of(found), tonight, vacancy, CONFIG)
     assert after.entries[-1].after is not None
@@ -239,10 +239,12 @@ def test_take_over_goes_on_waiting_for_a_human(tmp_path: Path) -> None:
 
 def test_challenger_waits_until_a_decision_is_about_it() -> None:
     found = models(challenger="2")
-    assert find_rival(registry_of(found), night_of(found, 8), LEARNING) == Rival("2")
+    assert find_waiting_challenger(
+        registry_of(found), night_of(found, 8), LEARNING
+    ) == WaitingChallenger("2")
     # It has learnt what came after this night.
-    assert find_rival(registry_of(found), night_of(found, 6), LEARNING) is None
-    assert find_rival(registry_of(models()), night_of(models(), 8), LEARNING) is None
+    assert find_waiting_challenger(registry_of(found), night_of(found, 6), LEARNING) is None
+    assert find_waiting_challenger(registry_of(models()), night_of(models(), 8), LEARNING) is None
     judged = decided(START, replace(QUIET, challenger=challenger(gain=-0.1)), night(8))
     assert judged.decision.kind == "reject"
     entries = (judged,)
@@ -278,7 +280,7 @@ def test_challenger_that_cannot_be_compared_is_dropped_by_a_decision(
 ) -> None:
     found = models(USUAL, second or USUAL, challenger="2")
     found.trained["2"] = night(7) if second else None
-    rival = find_rival(registry_of(found), night_of(found, 8), LEARNING)
+    rival = find_waiting_challenger(registry_of(found), night_of(found, 8), LEARNING)
     assert rival is not None
     entry = record_unfit(night(8), START, rival, POLICY)
     assert (entry.decision.kind, entry.decision.version) == ("reject", "2")
