@@ -177,10 +177,10 @@ def test_lifetime_label_is_no_night() -> None:
 
 def test_other_definitions_are_a_vacancy_for_a_successor_that_is_trained() -> None:
     found = models(of_other_release(USUAL))
-    vacancy = find_replacement(registry_of(found), night_of(found, 3), LEARNING)
-    assert vacancy is not None
-    assert vacancy.challenger is None
-    assert "trained on feature definitions 00aa, in use are" in vacancy.reason
+    replacement = find_replacement(registry_of(found), night_of(found, 3), LEARNING)
+    assert replacement is not None
+    assert replacement.challenger is None
+    assert "trained on feature definitions 00aa, in use are" in replacement.reason
     with pytest.raises(FingerprintError, match="run `nightly`, which trains a new model"):
         load_champion(registry_of(found), "1", night(3), LEARNING)
     later = night_of(found, 3, (decided(START, QUIET, night(4)),))
@@ -197,11 +197,11 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
     found = models(change(USUAL), challenger="2")
     entries = (decided(START, QUIET, night(6)),)
     tonight = night_of(found, 8, entries)
-    vacancy = find_replacement(registry_of(found), tonight, LEARNING)
-    assert vacancy is not None
-    assert vacancy.challenger == "2"
+    replacement = find_replacement(registry_of(found), tonight, LEARNING)
+    assert replacement is not None
+    assert replacement.challenger == "2"
     lakehouse = open_local(tmp_path)
-    after = take_over(lakehouse, registry_of(found), tonight, vacancy, CONFIG)
+    after = take_over(lakehouse, registry_of(found), tonight, replacement, CONFIG)
     [entry] = read_entries(lakehouse)
     assert (entry.decision.kind, entry.decision.rule) == ("promote", "replaced")
     assert "version 1 can't be used any more: it was trained" in entry.decision.reason
@@ -219,20 +219,20 @@ def test_successor_that_waits_takes_over_by_a_decision_that_stands(
     assert found.dropped == ["2"]
 
 
-def test_challenger_that_is_unfit_too_is_no_heir() -> None:
+def test_challenger_that_is_unfit_too_does_not_take_over() -> None:
     gone = of_other_release(USUAL)
     found = models(gone, gone, challenger="2")
-    vacancy = find_replacement(registry_of(found), night_of(found, 8), LEARNING)
-    assert vacancy is not None
-    assert vacancy.challenger is None
+    replacement = find_replacement(registry_of(found), night_of(found, 8), LEARNING)
+    assert replacement is not None
+    assert replacement.challenger is None
 
 
 def test_take_over_goes_on_waiting_for_a_human(tmp_path: Path) -> None:
     found = models(challenger="2")
     waits = decided(replace(START, waits_for_human="a look"), QUIET, night(6))
-    vacancy = Replacement("version 1 can't be used any more", "2")
+    replacement = Replacement("version 1 can't be used any more", "2")
     tonight = night_of(found, 8, (waits,))
-    after = take_over(open_local(tmp_path), registry_of(found), tonight, vacancy, CONFIG)
+    after = take_over(open_local(tmp_path), registry_of(found), tonight, replacement, CONFIG)
     assert after.entries[-1].after is not None
     assert after.entries[-1].after.waits_for_human == "a look"
 
