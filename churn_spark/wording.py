@@ -48,8 +48,11 @@ def percent(share: float, decimals: int = 0, gap: str = " ") -> str:
 
 
 def per_100(share: float) -> str:
-    """A share as a number of 100, with its sign where it is below 0: `1.7`, `−0.4`."""
-    return f"{100 * share:z.1f}".replace("-", "\u2212")
+    """A share as a number of 100, with its sign where it is below 0: `1.7`, `−0.4`.
+
+    Stored decisions have such texts, and are replayed to the byte: it stays as it is.
+    """
+    return f"{100 * share:.1f}".replace("-", "\u2212")
 
 
 def duration(seconds: float) -> str:

@@ -297,7 +297,8 @@ class Lakehouse:
 
         Models that were never trained are not made up: each retraining counts as one in vain.
 
-        Grain: one judged night; `decided` beside `otherwise`, and the `reason` of the latter.
+        Grain: one judged night; `decided` beside `otherwise`, with the `reason` of the latter, and
+        `is_otherwise`, which leaves out nights on which a challenger was judged: none is again.
 
         Args:
             thresholds: of the section `policy`, such as `enter_lower_bound=0.06`; those that are

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from churn_spark.config import PolicyConfig
 from churn_spark.errors import ConfigError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.monitoring.policy.replay import decide_otherwise
+from churn_spark.monitoring.policy.replay import decide_otherwise, is_otherwise
 from churn_spark.monitoring.policy.replayed import judged_nights
 from churn_spark.pipeline.replay import read_decisions
 
@@ -33,6 +33,7 @@ def replay_nights(
             "night": [one.night for one in stored],
             "decided": [f"{one.kind} ({one.rule})" for one in stored],
             "otherwise": [f"{one.kind} ({one.rule})" for one in otherwise],
+            "is_otherwise": [*map(is_otherwise, stored, otherwise)],
             "reason": [one.reason for one in otherwise],
         }
     )

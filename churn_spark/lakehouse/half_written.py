@@ -9,7 +9,7 @@ import re
 import uuid
 from typing import Final
 
-_HALF_WRITTEN: Final = re.compile(r".+\.[0-9a-f]{32}\.part|\..+\.partial")
+_HALF_WRITTEN: Final = re.compile(r".+\.[0-9a-f]{32}\.part|\..+\.csv\.partial")
 
 
 def part_of(path: str) -> str:

@@ -20,6 +20,17 @@ _READS: Final = re.compile(
     rf"\s*((explain\s+(analyze\s+)?(verbose\s+)?)?({_QUERY})|(describe|desc)\s+[\w.\"/]+\s*;?\s*$)",
     re.IGNORECASE,
 )
+_SQL_TYPES: Final = {
+    "boolean": "boolean",
+    "int": "int",
+    "long": "bigint",
+    "float": "float",
+    "double": "double",
+    "string": "varchar",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+"""Types of columns -> as this engine calls them."""
 
 
 def names_of(spec: TableSpec) -> tuple[str, str, str]:
@@ -63,9 +74,28 @@ def execute(
     for layer in {spec.layer for spec in [*tables, *empty]}:
         engine.execute(f"create schema {layer}")
     for spec, delta in tables.items():
-        for name in names_of(spec):
-            engine.register(name, delta)
+        _register(engine, spec, delta)
     for spec in empty:
         columns = ", ".join(f"null as {name}" for name in spec.column_names)
         engine.execute(f"create view {names_of(spec)[0]} as select {columns} where false")
     return pa.RecordBatchReader.from_stream(engine.execute(sql))
+
+
+def _register(engine: QueryBuilder, spec: TableSpec, delta: DeltaTable) -> None:
+    """Make a table known by its names; columns that it was made without are null."""
+    there = {field.name for field in delta.schema().fields}
+    later = [column for column in spec.columns if column.name not in there]
+    if not later:
+        for name in names_of(spec):
+            engine.register(name, delta)
+        return
+    stored = f"stored_{spec.name}"
+    engine.register(stored, delta)
+    nulls = ", ".join(f"{_null_of(column.data_type)} as {column.name}" for column in later)
+    for name in (*names_of(spec)[:2], f'"{spec.path}"'):
+        engine.execute(f"create view {name} as select *, {nulls} from {stored}")
+
+
+def _null_of(kind: str) -> str:
+    """Nothing, of a column's type; of a nested one without any."""
+    return f"cast(null as {_SQL_TYPES[kind]})" if kind in _SQL_TYPES else "null"

@@ -64,7 +64,8 @@ def calibrate_if_due(
         return []
     before = [entry for entry in earlier if entry.decision.night < date]
     nights = quiet_nights([*before, *tonight], date)
-    if len(nights) < policy.calibration_nights:
+    # Tonight's band is asked for, and a night that was bad before a model took over isn't quiet.
+    if nights[-1:] != [date] or len(nights) < policy.calibration_nights:
         return []
     wander = Wander(len(nights), measure_wander(read_distances(lakehouse, nights)))
     evidence = Evidence(judged.evidence.n_rows, wander=wander)

@@ -53,13 +53,11 @@ def measure_effect(
     known_by = config.labels.known_by(min(night.date, night.log.reached))
     write_missing_labels(lakehouse, {*users["as_of"]}, config.labels, known_by)
     known = read_cancels(lakehouse, users, config)
-    if known.empty:
+    # What became of the others can't be known any more.
+    if {*_by_week(known)} <= counted.keys():
         return []
     outcomes = _with_outcomes(lakehouse, known, config)
     found = {week: count_parts(some) for week, some in _by_week(outcomes).items()}
-    if found.keys() <= counted.keys():
-        # What became of the others can't be known any more.
-        return []
     told = {(week.campaign, week.control_share) for week in found}
     kept = {w: parts for w, parts in counted.items() if (w.campaign, w.control_share) in told}
     worth = math.nan if costs.are_placeholders else costs.missed_cancel

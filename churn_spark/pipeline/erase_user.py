@@ -233,7 +233,8 @@ def _begin(
     found = [path for path in find_user_files(lakehouse, written) if path not in noted.inside]
     inside = sorted([*noted.inside, *found])
     # Those that were noted may have been cleaned, and have grown since: nobody can tell.
-    there = [path for path in lakehouse.files.walk() if path in noted.inside]
+    known = {*noted.inside}
+    there = [path for path in lakehouse.files.walk() if path in known] if known else []
     again: dict[str, Status] = {lakehouse.files.listed(path)[0]: "read again" for path in there}
     erasure = replace(
         noted,

@@ -18,7 +18,7 @@ from churn_spark.timeline import days_after
 
 _TABLES: Final = (BACKTEST_PREDICTIONS, BACKTEST_FIGURES, BACKTEST_IMPORTANCE, BACKTEST_RUNS)
 """With rows of each backtest, in the order in which it writes them."""
-_LOGGED: Final = "attributes.run_name = 'backtest' and tags.date != ''"
+_LOGGED: Final = "attributes.run_name = 'backtest' and tags.date != '' and tags.cutoff != ''"
 
 
 def forget_backtests(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from datetime import date as Date
 from typing import Final
 
 from mlflow.entities import Run
-from optuna.exceptions import OptunaError
-from sqlalchemy.exc import SQLAlchemyError
 
 from churn_spark.config import TuningConfig
 from churn_spark.errors import ConfigError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
-from churn_spark.models.search.studies import forget_studies, storage_url
 from churn_spark.pipeline.console import warn
 from churn_spark.timeline import days_after
 from churn_spark.wording import count_of
@@ -63,6 +61,12 @@ def _forget_studies(
     """Forget the trials of old searches; gives those whose runs may go."""
     if not old:
         return set()
+    # A second of imports, on the few nights that need them.
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from churn_spark.models.search.studies import forget_studies, storage_url
+
     try:
         url = storage_url(tuning, lakehouse.root)
         return forget_studies(url, old, registry.trainings().versions())
@@ -77,6 +81,7 @@ def _forget_studies(
 
 def _date_of(run: Run) -> Date:
     """As of when a search was; of one of an earlier release, when it was begun."""
-    if told := run.data.tags.get("date"):
-        return Date.fromisoformat(told)
+    with suppress(ValueError):
+        if told := run.data.tags.get("date"):
+            return Date.fromisoformat(told)
     return datetime.fromtimestamp(run.info.start_time / 1000, UTC).date()

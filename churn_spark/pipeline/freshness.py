@@ -104,9 +104,9 @@ def _read_open(root: str) -> Episode | None:
 
 
 def newest_open(rows: Sequence[Mapping[str, Any]]) -> Episode | None:
-    """Of the stored rows the one that has not ended."""
-    going_on = [Episode(**row) for row in rows if row["ended_ts"] is None]
-    return max(going_on, key=lambda episode: episode.first_night, default=None)
+    """The newest of the stored rows, if it has not ended."""
+    newest = max((Episode(**row) for row in rows), key=lambda one: one.first_night, default=None)
+    return newest if newest and newest.ended_ts is None else None
 
 
 def _write(root: str, episode: Episode) -> None:

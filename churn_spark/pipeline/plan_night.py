@@ -129,11 +129,11 @@ class _NightPlan:
             unfit = find_unfit(models, night, self.planner.config.learning)
             name = train.USE_CASE.name
             if unfit:
-                other = "the night is refused" if unfit.settings else "one is trained"
+                other = "the night is refused" if unfit.settings else "a model is trained"
                 yield Planned(
                     name,
                     f"version {version} can't be used any more: {unfit}. A version that waits and "
-                    f"is as configured takes over; without one {other}",
+                    f"is as configured takes over; else {other}",
                 )
             elif self.date and night.is_first:
                 yield Planned(

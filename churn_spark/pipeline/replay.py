@@ -12,7 +12,12 @@ from churn_spark.contracts.tables import DECISIONS
 from churn_spark.errors import MissingTableError, ReplayError
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.policy.history import Entry
-from churn_spark.monitoring.policy.replay import Thresholds, calibrate, decide_otherwise
+from churn_spark.monitoring.policy.replay import (
+    Thresholds,
+    calibrate,
+    decide_otherwise,
+    is_otherwise,
+)
 from churn_spark.monitoring.policy.replayed import count_differences, judged_nights
 from churn_spark.pipeline.use_case import UseCase
 from churn_spark.stores.decisions import read_entries
@@ -71,9 +76,7 @@ def show_changes(entries: Sequence[Entry], policy: PolicyConfig) -> int:
     start, nights, stored = judged_nights(entries)
     table = Table("night", "decided", "would have been", "reason", title="By other thresholds")
     for before, now in zip(stored, decide_otherwise(start, nights, policy), strict=True):
-        # What a challenger was promoted or rejected for is decided by no threshold of drift.
-        is_other = (before.kind, before.rule) != (now.kind, now.rule)
-        if is_other and before.rule != "challenger":
+        if is_otherwise(before, now):
             table.add_row(
                 str(before.night),
                 f"{before.kind} ({before.rule})",

@@ -83,8 +83,8 @@ def warn_of_late_events(
     date = night.date
     if BuiltDates.read(lakehouse, night.log, config).outdated([date]):
         warn(
-            f"days before {date} have changed since its snapshot was made, as by late events: its "
-            "scores mix features of then with behaviour and fading of now, and "
+            f"days before {date} have changed since its snapshot was made, by late events or an "
+            "erasure: its scores mix features of then with behaviour and fading of now, and "
             "`session_days_version` names that of then. To score by one past, run "
             f"`build_snapshots --refresh-from {date}` first, and this again"
         )

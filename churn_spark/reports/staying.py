@@ -81,7 +81,7 @@ def _row(group: GroupCurve, day: int, expected: float) -> tuple[Cell, ...]:
     is_known = not np.isnan(seen.value)
     ends = interval(seen.low, seen.high, "percent") or "too few"
     misses = is_known and not (seen.low <= expected <= seen.high or np.isnan(seen.low))
-    gap = f"{100 * (expected - seen.value):+.1f}".replace("-", "−") if is_known else "–"
+    gap = f"{100 * (expected - seen.value):+z.1f}".replace("-", "−") if is_known else "–"
     return (
         Cell(_name(group.name), tone="whole"),
         Cell(str(day), tone="number"),

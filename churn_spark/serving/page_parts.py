@@ -78,7 +78,8 @@ def _template(name: str) -> Any:
 
 def percent(probability: float) -> str:
     """`4.2 %`; what would round to 0 is `< 0.1 %`."""
-    return "< 0.1 %" if 0 < probability < 0.001 else wording.percent(probability, 1)
+    text = "< 0.1 %" if 0 < probability < 0.001 else wording.percent(probability, 1)
+    return text.replace("-", "\u2212")
 
 
 def shown_reasons(row: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ MISTAKE, HELD = 2, 30  # the same again ends the same: somebody must do somethin
 LOCKED = 40  # another job is writing; later the same does its work
 
 # What the list's job says after a night without a model: there were too few cancels to train one.
-NO_SCORES = r"found no (table|rows as of [\d-]+ in) ml/scores"
+NO_SCORES = r"found no table ml/scores"
 
 # A run at 03:15 is the night as of that day; a run by hand may name another one.
 AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after).strftime('%Y-%m-%d') }}"

@@ -158,7 +158,7 @@ def test_exit_code_tells_what_becomes_of_the_night(
     ("said", "state"),
     [
         ("error: found no table ml/scores in /lakehouse, expected it before", "skipped"),
-        ("error: found no rows as of 2018-11-12 in ml/scores, expected some", "skipped"),
+        ("error: found no rows as of 2018-11-12 in ml/scores, expected some", "failed"),
         ("error: the list can't be written to /lists", "failed"),
     ],
 )

@@ -147,6 +147,20 @@ def test_nights_on_which_nothing_could_be_compared_are_no_quiet_ones(tmp_path: P
     assert quiet_nights([replace(entry, after=quiet, evidence=QUIET)], night(1)) == [night(1)]
 
 
+def test_bad_night_on_which_a_waiting_challenger_took_over_calibrates_nothing(
+    tmp_path: Path,
+) -> None:
+    """It is judged by the night's only entry, after which nothing looks bad any more."""
+    lakehouse = open_local(tmp_path)
+    entries = live(lakehouse, POLICY)
+    policy = POLICY.model_copy(update={"calibration_nights": 8})
+    [first] = [entry for entry in entries if entry.decision.night == night(10)][:1]
+    assert first.after
+    assert calibrate_if_due(lakehouse, night(10), entries, [first], policy)
+    promoted = replace(first, after=replace(first.after, bad_nights=()))
+    assert calibrate_if_due(lakehouse, night(10), entries, [promoted], policy) == []
+
+
 @pytest.mark.parametrize("what", ["held", "took over on a bad night", "in a longer cooldown"])
 def test_night_that_looked_like_drift_calibrates_nothing(tmp_path: Path, what: str) -> None:
     lakehouse = open_local(tmp_path)

@@ -102,6 +102,20 @@ def test_end_is_sent_again_until_it_has_arrived(
     assert look(at(3, 11)) == (False, ["opened", "resolved", "resolved"])
 
 
+def test_night_that_is_late_before_the_end_could_be_told_is_told(
+    look: Any, tmp_path: Path, receiver: Receiver
+) -> None:
+    finish(tmp_path, MONDAY)
+    assert look(at(3, 8)) == (True, ["opened"])
+    finish(tmp_path, TUESDAY)
+    receiver.codes = [200, 403, 200]
+    assert look(at(3, 9)) == (False, ["opened", "resolved"])
+    assert look(at(4, 8)) == (True, ["opened", "resolved", "opened"])
+    finish(tmp_path, date(2026, 3, 4))
+    assert look(at(4, 9))[1][3:] == ["resolved"]
+    assert look(at(4, 10))[1][3:] == ["resolved"]
+
+
 def test_alert_goes_out_though_its_table_can_not_be_written(
     look: Any, tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:

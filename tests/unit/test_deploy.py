@@ -120,9 +120,11 @@ def test_dag_knows_a_list_without_scores_by_what_the_job_says(tmp_path: Path) ->
     lakehouse, day = open_local(tmp_path), date(2018, 12, 1)
     with pytest.raises(MissingTableError, match=pattern) as before_any:
         retention_list.USE_CASE.require_tables(lakehouse)
+    assert before_any.value.exit_code == 2
     for spec in retention_list.USE_CASE.reads:
         lakehouse.create(spec)
     retention_list.USE_CASE.require_tables(lakehouse)
-    with pytest.raises(MissingTableError, match=pattern) as of_another:
+    # A service that had lists and has none tonight is to be looked at.
+    with pytest.raises(MissingTableError) as of_another:
         read_as_of(lakehouse, SCORES, day)
-    assert before_any.value.exit_code == of_another.value.exit_code == 2
+    assert not re.search(pattern, str(of_another.value))

@@ -145,6 +145,17 @@ def test_forgetting_that_was_killed_is_finished(
     assert n_logged(registry) == 3
 
 
+def test_search_of_another_store_stays(
+    lakehouse: Lakehouse, registry: ModelRegistry, tmp_path: Path
+) -> None:
+    for name, day in (("old", OLD), ("newest", NIGHT)):
+        add_search(lakehouse, registry, name, day)
+    other = {"storage": f"sqlite:///{tmp_path}/other.db"}
+    elsewhere = TuningConfig.model_validate(TUNING.model_dump() | other)
+    assert forget_searches(lakehouse, registry, elsewhere, NIGHT, DAYS) == 0
+    assert n_logged(registry) == 6
+
+
 @pytest.mark.parametrize("storage", ["postgresql+nodriver://nowhere/trials", "no address"])
 def test_store_of_trials_that_cannot_be_opened_ends_no_night(
     lakehouse: Lakehouse,

@@ -227,7 +227,7 @@ def test_champion_of_other_settings_is_refused_where_no_other_can_wait(
         told("score_users", END, other)
     said = told("nightly", END, other)
     assert "train_model          version 3 can't be used any more: it was trained with" in said
-    assert "takes over; without one the night is refused" in said
+    assert "takes over; else the night is refused" in said
     done(lakehouse, END)
     with pytest.raises(OtherModelError, match="Later nights stand on this one"):
         told("nightly", END - timedelta(days=1), other)
@@ -240,7 +240,7 @@ def test_champion_of_other_definitions_is_refused_or_succeeded(
     publish(lakehouse, BEGIN, of_other_definitions(USUAL))
     with pytest.raises(FingerprintError, match="run `nightly`, which trains a new model"):
         told("score_users", END)
-    assert "takes over; without one one is trained" in told("nightly", END)
+    assert "takes over; else a model is trained" in told("nightly", END)
 
 
 def test_champion_that_is_published_in_part_refuses_nothing(

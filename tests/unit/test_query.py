@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from churn_spark.contracts.places import IN_LOG, OUT_OF_PLACE
 from churn_spark.contracts.tables import (
+    BACKTEST_FIGURES,
+    BACKTEST_RUNS,
     BUILT_LISTS,
     LABELS,
     LOG_DATES,
@@ -53,6 +56,24 @@ def ask(root: str, sql: str, form: str = "csv", rows: int | None = None) -> str:
 @pytest.mark.parametrize("name", ["silver.log_dates", "log_dates", '"silver/log_dates"'])
 def test_tables_have_the_names_of_the_docs(root: str, name: str) -> None:
     assert ask(root, f"select sum(n_events) as n from {name}") == "n\n16\n"
+
+
+def test_columns_of_a_later_release_are_null_where_a_table_was_made_without(
+    tmp_path: Path,
+) -> None:
+    """Saved queries name them, and a lakehouse gets them when the table is written next."""
+    lakehouse = open_local(tmp_path)
+    older = replace(BACKTEST_RUNS, columns=BACKTEST_RUNS.columns[:-1])
+    lakehouse.replace_rows([("a", MONDAY, "{}"), ("b", TUESDAY, "{}")], older, {})
+    figures = {"run_id": "b", "cell": "both", "segment": "all", "model": "rule", "versus": ""}
+    row = [figures.get(name) for name in BACKTEST_FIGURES.column_names]
+    lakehouse.replace_rows([row], BACKTEST_FIGURES, {})
+    for name in ("ml.backtest_runs", "backtest_runs", '"ml/backtest_runs"'):
+        assert ask(lakehouse.root, f"select run_id, number from {name} order by 1") == (
+            "run_id,number\na,\nb,\n"
+        )
+    sql = find_saved("backtest_figures").sql
+    assert ask(lakehouse.root, sql).splitlines()[1].startswith("rule,")
 
 
 def test_tables_of_several_layers_are_joined(root: str) -> None:

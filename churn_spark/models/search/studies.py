@@ -36,10 +36,13 @@ def forget_studies(url: str, names: Collection[str], versions: Collection[str]) 
         versions: of the registered model.
 
     Returns:
-        The names of those that are there no more, whoever has forgotten them.
+        The names of those that are there no more, whoever has forgotten them; none where the store
+        has no study at all: then they are in another one.
     """
     summaries = optuna.get_all_study_summaries(url, include_best_trial=False)
     there = {study.study_name: study.user_attrs.get(REGISTERED, {}) for study in summaries}
+    if not there:
+        return set()
     kept = {name for name in names if there.get(name, {}).get("version") in versions}
     for name in there.keys() & set(names) - kept:
         optuna.delete_study(study_name=name, storage=url)

@@ -49,7 +49,8 @@ def update_episode(
             return None, None
         ended = replace(last, ended_ts=now)
         return ended, _notice("resolved", ended, lateness) if last.told_ts else None
-    if last is None:
+    # After nights that had come, whether or not anybody could be told of it.
+    if last is None or lateness.first_missed > last.last_night:
         begun = Episode(lateness.first_missed, lateness.expected, lateness.due, now)
         return begun, _notice("opened", begun, lateness)
     goes_on = replace(last, last_night=lateness.expected)

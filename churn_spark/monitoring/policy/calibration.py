@@ -151,7 +151,9 @@ def describe_thresholds(state: PolicyState, config: PolicyConfig, today: date) -
             f"{config.enter_lower_bound:g}, until the distance is below {config.exit_statistic:g} "
             "(as configured)"
         )
-    frozen = why_frozen(state, config, today)
+    # A challenger that was rejected has raised the cooldown.
+    longest = config.model_copy(update={"cooldown_days": state.cooldown_days})
+    frozen = why_frozen(state, longest, today)
     held = f"; frozen: {frozen}" if frozen else ""
     if state.calibration is None:
         shift = smallest_shift(config.max_enter_lower_bound, 0.0, 0.0)

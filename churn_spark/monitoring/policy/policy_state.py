@@ -93,7 +93,7 @@ class PolicyState:
         reactions: dates of the retrainings for drift or performance, newest last; only those
             that the cooldown or the budget still need.
         pending: the retraining in progress.
-        previous: champion before this one, while it can still come back.
+        previous: champion that can still come back: the last one that passed its probation.
         probation_end: first date on which the previous champion can no longer come back.
         waits_for_human: why nothing is retrained until `release`; none otherwise.
         calibration: thresholds of this population; none before the first, and in the states of

@@ -92,6 +92,17 @@ def replay(start: PolicyState, nights: Sequence[Night], config: PolicyConfig) ->
         state = after
 
 
+def is_otherwise(stored: Decision, now: Decision) -> bool:
+    """Whether other thresholds would have decided otherwise.
+
+    No challenger is judged again, so a night on which one was is only another one where a
+    retraining would have been asked for.
+    """
+    if stored.rule == "challenger":
+        return now.kind == "retrain"
+    return (stored.kind, stored.rule) != (now.kind, now.rule)
+
+
 def decide_otherwise(
     start: PolicyState, nights: Sequence[Night], config: PolicyConfig
 ) -> Iterator[Decision]:

@@ -100,4 +100,4 @@ def psi_cell(row: dict[str, Any]) -> Cell:
     value = row["psi_corrected"]
     if pd.isna(value):
         return NONE
-    return Cell(f"{value:.3f}".replace("-", "−"), tone="number")
+    return Cell(f"{value:z.3f}".replace("-", "−"), tone="number")
