@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from churn_spark.wording import count_of, name_some, percent
+from churn_spark.wording import count_of, name_some, per_100, percent
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,8 @@ def test_share_is_shown_as_percent(share: float, decimals: int, text: str) -> No
 
 def test_gap_of_a_percentage_may_be_one_where_no_line_breaks() -> None:
     assert percent(0.5, gap="\u202f") == "50\u202f%"
+
+
+def test_texts_of_stored_orders_stay_as_they_were() -> None:
+    """With their negative zero: what was decided is replayed to the byte."""
+    assert [per_100(one) for one in (0.0167, -0.0042, -0.0003)] == ["1.7", "−0.4", "−0.0"]
