@@ -69,7 +69,8 @@ def _count_values(events: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """The values of each field; as many as are named, however many names a service invents."""
     for fact, column in {BATCH: "ingest_batch", **{name: name for name in CATEGORIES}}.items():
         counted = (
-            events.filter(pl.col(column).is_not_null())
+            events.select("event_date", column)
+            .filter(pl.col(column).is_not_null())
             .group_by("event_date", value=column)
             .agg(n=pl.len().cast(pl.Int64))
             .group_by("event_date", value=pl.col("value").cast(pl.String).str.head(MAX_VALUE_CHARS))
