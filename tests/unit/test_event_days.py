@@ -92,8 +92,11 @@ def test_events_out_of_place_are_counted_by_the_batches_that_have_delivered_the_
 
 
 def test_days_without_events_are_known_to_have_none() -> None:
-    found = measure_feed(days_of([event(3, 1)]), 0, START, NIGHT)
-    assert found == FeedFacts(0, (0,), 60.0, 0, 0, 0, usual_hours_behind=(12.0,))
+    found = measure_feed(days_of([event(3, 1), event(10, 1)]), 0, START, NIGHT)
+    assert found == FeedFacts(0, (0,), 60.0, 0, 0, 0, usual_hours_behind=(12.0, 12.0))
+    # With a week around it that has none either, the same weekday says nothing.
+    alone = measure_feed(days_of([event(3, 1)]), 0, START, NIGHT)
+    assert alone == FeedFacts(0, (), 60.0, 0, 0, 0, usual_hours_behind=(12.0,))
     assert measure_feed(days_of([]), 0, START, NIGHT).hours_behind == math.inf
 
 
