@@ -28,7 +28,7 @@ from churn_spark.contracts.tables import (
 )
 from churn_spark.errors import ExitCode, InputError, UnreadFilesError
 from churn_spark.lakehouse.tables import Lakehouse
-from churn_spark.pipeline import backfill
+from churn_spark.pipeline import backfill, score
 from churn_spark.pipeline.context import JobContext
 from churn_spark.wording import duration
 from jobs import _job
@@ -342,6 +342,9 @@ def test_plan_takes_no_lock_and_does_nothing(
         """Say something."""
         pytest.fail("it was done")
 
+    for spec in score.USE_CASE.reads:
+        open_local(tmp_path).create(spec)
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SystemExit) as ended:
         app(["--from", "2018-12-01", "--to", "2018-12-02", "--plan"])
     assert ended.value.code == 0
@@ -350,7 +353,7 @@ def test_plan_takes_no_lock_and_does_nothing(
     assert "score_users          plan for 2018-12-02; nothing is written:" in said
     assert "ml/scores of 2018-12-02 (new)" in said
     assert "expected run time: not known yet" in said
-    assert [*tmp_path.iterdir()] == []
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_job_that_only_reads_has_no_lock_to_wait_for(calls: Calls) -> None:
