@@ -9,7 +9,7 @@ import re
 import uuid
 from typing import Final
 
-_HALF_WRITTEN: Final = re.compile(r".+\.[0-9a-f]{32}\.part|\..+\.csv\.partial")
+_HALF_WRITTEN: Final = re.compile(r".+\.[0-9a-f]{32}\.part|\..+\.(csv|list)\.partial")
 
 
 def part_of(path: str) -> str:
@@ -18,8 +18,11 @@ def part_of(path: str) -> str:
 
 
 def hidden_part_of(name: str) -> str:
-    """The same of a file in a folder of the user's: hidden, and the next time written over."""
-    return f".{name}.partial"
+    """The same of a list in a folder of the user's: hidden, and the next time written over.
+
+    Those of older releases end with `.csv.partial`, as most did.
+    """
+    return f".{name}.list.partial"
 
 
 def is_half_written(path: str) -> bool:

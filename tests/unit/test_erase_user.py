@@ -433,6 +433,7 @@ def test_a_batch_that_was_killed_is_finished_before_the_erasure(
         "demo_log/events/0.json.0123456789abcdef0123456789abcdef.part",
         "reports/notebooks/2.html.0123456789abcdef0123456789abcdef.part",
         ".list.csv.partial",
+        ".list.txt.list.partial",
     ],
 )
 def test_file_that_a_killed_job_left_half_written_goes(name: str, place: Place) -> None:
