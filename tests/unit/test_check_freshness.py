@@ -90,30 +90,29 @@ def test_alert_is_sent_again_until_it_has_arrived(
     assert look(at(3, 10)) == (True, ["opened", "opened"])
 
 
-def test_end_is_sent_again_until_it_has_arrived(
-    look: Any, tmp_path: Path, receiver: Receiver
-) -> None:
+@pytest.fixture
+def looked_untold(look: Any, tmp_path: Path, receiver: Receiver) -> Any:
+    """Looks after a night was late, and nobody could be told that it has come."""
     finish(tmp_path, MONDAY)
     assert look(at(3, 8)) == (True, ["opened"])
     finish(tmp_path, TUESDAY)
     receiver.codes = [200, 403, 200]
     assert look(at(3, 9)) == (False, ["opened", "resolved"])
-    assert look(at(3, 10)) == (False, ["opened", "resolved", "resolved"])
-    assert look(at(3, 11)) == (False, ["opened", "resolved", "resolved"])
+    return look
+
+
+def test_end_is_sent_again_until_it_has_arrived(looked_untold: Any) -> None:
+    for hour in (10, 11):
+        assert looked_untold(at(3, hour)) == (False, ["opened", "resolved", "resolved"])
 
 
 def test_night_that_is_late_before_the_end_could_be_told_is_told(
-    look: Any, tmp_path: Path, receiver: Receiver
+    looked_untold: Any, tmp_path: Path
 ) -> None:
-    finish(tmp_path, MONDAY)
-    assert look(at(3, 8)) == (True, ["opened"])
-    finish(tmp_path, TUESDAY)
-    receiver.codes = [200, 403, 200]
-    assert look(at(3, 9)) == (False, ["opened", "resolved"])
-    assert look(at(4, 8)) == (True, ["opened", "resolved", "opened"])
+    assert looked_untold(at(4, 8)) == (True, ["opened", "resolved", "opened"])
     finish(tmp_path, date(2026, 3, 4))
-    assert look(at(4, 9))[1][3:] == ["resolved"]
-    assert look(at(4, 10))[1][3:] == ["resolved"]
+    for hour in (9, 10):
+        assert looked_untold(at(4, hour))[1][3:] == ["resolved"]
 
 
 def test_alert_goes_out_though_its_table_can_not_be_written(
