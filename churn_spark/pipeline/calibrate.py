@@ -12,11 +12,10 @@ from churn_spark.lakehouse.selection import Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.drift.comparisons import PREVIOUS, TRAINING, WEEKDAY
 from churn_spark.monitoring.drift.ks import half_band
-from churn_spark.monitoring.policy.calibration import why_frozen, why_not
+from churn_spark.monitoring.policy.calibration import why_doubtful, why_not
 from churn_spark.monitoring.policy.evidence import Evidence, Wander
 from churn_spark.monitoring.policy.history import Entry
 from churn_spark.monitoring.policy.policy import decide
-from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.monitoring.policy.wander import (
     Distances,
     beyond_chance,
@@ -60,7 +59,10 @@ def calibrate_if_due(
         return []
     if judged.evidence.failed_checks or not judged.evidence.tells_drift(policy):
         return []
-    if why_not(last.after, policy, date) is not None or _was_bad(judged.after, policy, date):
+    # What looked like drift is forgotten where a model took over on the same night.
+    if judged.after is None or why_doubtful(judged.after, policy, date) is not None:
+        return []
+    if why_not(last.after, policy, date) is not None:
         return []
     before = [entry for entry in earlier if entry.decision.night < date]
     nights = quiet_nights([*before, *tonight], date)
@@ -73,14 +75,6 @@ def calibrate_if_due(
     if decision.kind != "calibrate":
         return []
     return [Entry(0, decision, last.after, evidence, after, policy)]
-
-
-def _was_bad(judged: PolicyState | None, policy: PolicyConfig, date: Date) -> bool:
-    """Whether the night looked like drift before a model took over, or a cooldown was raised."""
-    if judged is None or why_frozen(judged, policy, date) is not None:
-        return True
-    reactions = judged.reactions
-    return bool(reactions) and (date - reactions[-1]).days < judged.cooldown_days
 
 
 def read_distances(lakehouse: Lakehouse, nights: Sequence[Date]) -> dict[str, Distances]:

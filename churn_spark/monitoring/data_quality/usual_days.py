@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Final
 
-from churn_spark.timeline import days_after
+from churn_spark.timeline import LogSpan, days_after, days_between
 
 WEEKS: Final = 8
 _MIN_PAIRS: Final = 14
@@ -40,19 +40,21 @@ def same_weekdays(
     """
     growth = weekly_growth(n_events, day, log_start, skipped)
     weeks = ((week, day - timedelta(weeks=week)) for week in range(1, WEEKS + 1))
-    known = {days_after(day, -back) for back in range(1, (day - log_start).days + 1)}
+    known = LogSpan(log_start, day)
     return tuple(
         n_events(one) * math.exp(growth * week)
         for week, one in weeks
-        if one in known - {*skipped} and not _is_in_gap(n_events, one, known)
+        if one >= log_start and one not in skipped and not _is_in_gap(n_events, one, known)
     )
 
 
-def _is_in_gap(n_events: Count, day: date, known: Collection[date]) -> bool:
+def _is_in_gap(n_events: Count, day: date, known: LogSpan) -> bool:
     """Whether no event came for a week in a row that has the day: then the feed was away."""
+    first = max(known.start, days_after(day, 1 - _DAYS_OF_GAP))
+    last = min(days_after(known.end, -1), days_after(day, _DAYS_OF_GAP - 1))
     n_silent = 0
-    for around in (days_after(day, off) for off in range(1 - _DAYS_OF_GAP, _DAYS_OF_GAP)):
-        n_silent = 0 if around not in known or n_events(around) else n_silent + 1
+    for around in days_between(first, last):
+        n_silent = 0 if n_events(around) else n_silent + 1
         if n_silent == _DAYS_OF_GAP:
             return True
     return False

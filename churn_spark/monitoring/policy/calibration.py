@@ -92,6 +92,16 @@ def why_frozen(state: PolicyState, config: PolicyConfig, today: date) -> str | N
     return None
 
 
+def why_doubtful(state: PolicyState, config: PolicyConfig, today: date) -> str | None:
+    """The same by the cooldown in force, which a challenger that was rejected has raised.
+
+    It is asked before a night calibrates. The decision itself goes by the configured cooldown, as
+    do those that are stored and replayed.
+    """
+    longest = max(config.cooldown_days, state.cooldown_days)
+    return why_frozen(state, config.model_copy(update={"cooldown_days": longest}), today)
+
+
 def calibrate(
     state: PolicyState, wander: Wander, config: PolicyConfig, today: date
 ) -> tuple[PolicyState, Decision]:
@@ -151,9 +161,7 @@ def describe_thresholds(state: PolicyState, config: PolicyConfig, today: date) -
             f"{config.enter_lower_bound:g}, until the distance is below {config.exit_statistic:g} "
             "(as configured)"
         )
-    # A challenger that was rejected has raised the cooldown.
-    longest = config.model_copy(update={"cooldown_days": state.cooldown_days})
-    frozen = why_frozen(state, longest, today)
+    frozen = why_doubtful(state, config, today)
     held = f"; frozen: {frozen}" if frozen else ""
     if state.calibration is None:
         shift = smallest_shift(config.max_enter_lower_bound, 0.0, 0.0)
