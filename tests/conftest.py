@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from churn_spark.config import Config, load_config
 from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.models.registry import ModelRegistry
 from churn_spark.pipeline.context import JobContext
 from churn_spark.runtime.archive import archive_options
 from churn_spark.runtime.java import configure_java
@@ -94,3 +95,18 @@ def chromium() -> str:
     if os.environ.get("CI") or os.environ.get("CHURN_REQUIRE_BROWSER"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def shared_registry(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
+    """The registry of all that ask for one without runs: to make it takes seconds."""
+    config = load_config(overrides=[f"lakehouse={tmp_path_factory.mktemp('store')}"])
+    return ModelRegistry(config.registry, config.lakehouse)
+
+
+@pytest.fixture
+def registry(shared_registry: ModelRegistry) -> Iterator[ModelRegistry]:
+    """A registry without runs."""
+    yield shared_registry
+    runs = shared_registry.logged_runs()
+    runs.forget(runs.find(""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,21 +39,6 @@ def lakehouse(tmp_path: Path) -> Lakehouse:
     found = open_local(tmp_path)
     write_checks(found, NIGHT, [CheckResult("rows", 1.0, "", True, "")])
     return found
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
-    """To make one takes seconds."""
-    config = load_config(overrides=[f"lakehouse={tmp_path_factory.mktemp('store')}"])
-    return ModelRegistry(config.registry, config.lakehouse)
-
-
-@pytest.fixture
-def registry(store: ModelRegistry) -> Iterator[ModelRegistry]:
-    """A registry without runs."""
-    yield store
-    runs = store.logged_runs()
-    runs.forget(runs.find(""))
 
 
 def add_row(lakehouse: Lakehouse, spec: TableSpec, run_id: str, **told: Any) -> None:

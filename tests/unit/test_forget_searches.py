@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -30,21 +29,6 @@ OLD = NIGHT - timedelta(days=DAYS + 1)
 @pytest.fixture
 def lakehouse(tmp_path: Path) -> Lakehouse:
     return open_local(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
-    """To make one takes seconds."""
-    config = load_config(overrides=[f"lakehouse={tmp_path_factory.mktemp('store')}"])
-    return ModelRegistry(config.registry, config.lakehouse)
-
-
-@pytest.fixture
-def registry(store: ModelRegistry) -> Iterator[ModelRegistry]:
-    """A registry without runs."""
-    yield store
-    runs = store.logged_runs()
-    runs.forget(runs.find(""))
 
 
 def add_search(
