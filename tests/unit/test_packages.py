@@ -24,11 +24,6 @@ def imported_by(path: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def files_of_the_jobs() -> set[Path]:
-    files = {*ROOT.glob("churn_spark/**/*.py"), *ROOT.glob("jobs/*.py")}
-    return files - {*ROOT.glob("churn_spark/serving/**/*.py"), ROOT / "jobs" / "serve.py"}
-
-
 def normal(name: str) -> str:
     """A distribution's name, however it is written."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -38,7 +33,8 @@ def test_lock_of_the_jobs_has_every_package_that_they_import() -> None:
     text = (ROOT / "requirements" / "base.lock").read_text(encoding="utf-8")
     locked = {normal(one) for one in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
     of_module = packages_distributions()
-    imported = {name for path in files_of_the_jobs() for name in imported_by(path)}
+    files = [*ROOT.glob("churn_spark/**/*.py"), *ROOT.glob("jobs/*.py")]
+    imported = {name for path in files for name in imported_by(path)}
     outside = imported - OURS - OF_JAVA - sys.stdlib_module_names
     assert len(outside) > 5
     missing = {
