@@ -143,7 +143,8 @@ def main(
     if to_load is not None:
         assert work is not None
         load(work, to_load)
-        return
+        # It shows nothing: the one that has started it judges.
+        raise typer.Exit
     with tempfile.TemporaryDirectory(prefix="churn_spark-", dir=work) as folder:
         kill_often(Path(folder), kills, seed)
 

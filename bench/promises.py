@@ -18,14 +18,24 @@ def holds(is_so: bool) -> str:
     return "holds" if is_so else "[bold red]FAILS[/]"
 
 
+def promise_nothing() -> None:
+    """Count figures that are only shown: a run of them alone has shown what it was asked for."""
+    _said.append(True)
+
+
 def judged(main: Callable[Given, None]) -> Callable[Given, None]:
-    """A program that ends with exit code 1 where a figure that it has marked isn't as promised."""
+    """A program that ends with exit code 1 where a figure that it has marked isn't as promised.
+
+    It does, too, where there was no figure at all: a promise that nothing has tried isn't kept.
+    """
 
     @wraps(main)
     def run(*args: Given.args, **options: Given.kwargs) -> None:
         _said.clear()
         main(*args, **options)
-        if not all(_said):
+        if not _said:
+            typer.echo("error: found no figure, expected some: all asked for is left out", err=True)
+        if not (_said and all(_said)):
             raise typer.Exit(1)
 
     return run

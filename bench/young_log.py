@@ -87,6 +87,8 @@ def say_known_logs(spark: SparkSession, work: Path, console: Console) -> None:
             ("the mini log, one file", mini, MINI_NIGHTS),
         ):
             with_row(shown, spark, YoungLog(name, events, MINI_FIRST, n_nights), work)
+    else:
+        console.print("No CHURN_SAMPLE_DATA: the nights on the mini log are left out")
     console.print(shown)
 
 

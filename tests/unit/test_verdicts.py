@@ -13,12 +13,12 @@ import pytest
 import typer
 from rich.console import Console
 
-from bench import campaign_years, effect, kills, soak, uplift
+from bench import campaign_years, effect, kills, loading_kills, model, soak, uplift
 from bench.campaign_town import Setting
 from bench.campaign_world import LIVES, Year
 from bench.kills import KilledNights
 from bench.load import Load
-from bench.promises import holds, judged
+from bench.promises import holds, judged, promise_nothing
 from bench.season import alerts_of_change, plan_season, puts_away
 from bench.serve import PROMISED_PER_S, is_fast, is_prompt
 from bench.smoke import Cost
@@ -45,6 +45,39 @@ def test_program_ends_with_1_where_a_promise_is_broken() -> None:
     assert broken.value.exit_code == 1
     # What an earlier program has said is not the next one's.
     main(1)
+
+
+def test_program_that_shows_nothing_has_kept_no_promise(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit) as broken:
+        judged(lambda: None)()
+    assert broken.value.exit_code == 1
+    assert capsys.readouterr().err.startswith("error: found no figure, expected some")
+    # One that only shows figures has done what it was asked for.
+    judged(promise_nothing)()
+
+
+def test_bench_of_a_log_that_is_not_there_says_so_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(record=True, width=200)
+    monkeypatch.setattr(model, "console", console)
+    monkeypatch.setattr(model, "build_session", lambda *_: SimpleNamespace(stop=lambda: None))
+    monkeypatch.delenv("CHURN_SAMPLE_DATA", raising=False)
+    with pytest.raises(typer.Exit) as broken:
+        model.main(only=["mini"], work=tmp_path)
+    assert broken.value.exit_code == 1
+    assert "No CHURN_SAMPLE_DATA: mini is left out" in console.export_text()
+
+
+def test_loading_that_is_to_be_killed_judges_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading_kills, "load", lambda *_: None)
+    with pytest.raises(typer.Exit) as ended:
+        loading_kills.main(work=tmp_path, to_load=tmp_path)
+    assert ended.value.exit_code == 0
 
 
 def test_programs_that_mark_figures_are_judged() -> None:
