@@ -22,7 +22,7 @@ from rich.console import Console
 
 from bench.delivered_log import DeliveredLog, simulate, split
 from bench.promises import choose_sections, holds, judged
-from bench.speed_page import Size, describe, draw, update_page
+from bench.speed_page import Size, describe, draw, merge, update_page
 from bench.speed_run import PIPELINE, Run, run_nights
 
 SECTIONS: Final = ("mini", "small", "full")
@@ -61,6 +61,22 @@ def say_features(section: str, runs: Sequence[Run]) -> None:
             )
 
 
+def read_sizes(page: Path) -> list[Size]:
+    """What the file beside the page has of earlier runs; none where there is no such file."""
+    path = page.with_suffix(".json")
+    if not path.is_file():
+        return []
+    return [Size.from_json(one) for one in json.loads(path.read_text(encoding="utf-8"))["sizes"]]
+
+
+def write_sizes(page: Path, sizes: Sequence[Size]) -> None:
+    """Write the figures into the page, the picture and the file with all of them beside it."""
+    page.write_text(update_page(page.read_text(encoding="utf-8"), describe(sizes)), "utf-8")
+    draw(sizes, page.with_suffix(".svg"))
+    figures = json.dumps({"sizes": [asdict(size) for size in sizes]}, indent=1)
+    page.with_suffix(".json").write_text(figures, encoding="utf-8")
+
+
 @judged
 def main(
     only: Annotated[
@@ -70,7 +86,10 @@ def main(
     work: Annotated[Path | None, typer.Option(help="Where to write; a temporary folder.")] = None,
     page: Annotated[Path, typer.Option(help="Whose figures are written.")] = PAGE,
 ) -> None:
-    """Measure, and write the figures into the page; a JSON file beside it has them all."""
+    """Measure, and write the figures into the page; a JSON file beside it has them all.
+
+    Sections that aren't asked for keep the figures of the run that has measured them.
+    """
     machine, sizes = describe_machine(), []
     for section in SECTIONS:
         if section not in choose_sections(only, SECTIONS):
@@ -79,7 +98,8 @@ def main(
         try:
             name, log = make_log(section, folder)
             runs: list[Run] = []
-            sizes.append(Size(name, USERS[section], log.size / 1e6, runs))
+            command = f"make bench-speed{f' ONLY={section}' if only else ''}"
+            sizes.append(Size(name, USERS[section], log.size / 1e6, machine, command, runs))
             for run in run_nights(log, folder, memory):
                 runs.append(run)
                 typer.echo(
@@ -89,12 +109,7 @@ def main(
             say_features(section, runs)
         finally:
             shutil.rmtree(folder)
-    figures = describe(sizes, machine, f"make bench-speed{f' ONLY={only[0]}' if only else ''}")
-    page.write_text(update_page(page.read_text(encoding="utf-8"), figures), encoding="utf-8")
-    draw(sizes, page.with_suffix(".svg"))
-    page.with_suffix(".json").write_text(
-        json.dumps({"machine": machine, "sizes": [asdict(size) for size in sizes]}, indent=1)
-    )
+    write_sizes(page, merge(read_sizes(page), sizes))
 
 
 if __name__ == "__main__":

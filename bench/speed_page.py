@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import matplotlib as mpl
 
@@ -34,25 +34,41 @@ class Size:
         name: of the log, in words.
         users: in it.
         log_mb: its size.
+        machine: on which they ran.
+        command: that has measured them.
         runs: in the order in which they ran.
     """
 
     name: str
     users: int
     log_mb: float
+    machine: str
+    command: str
     runs: list[Run]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """What `asdict` and JSON have made of one."""
+        return cls(**{**values, "runs": [Run(**run) for run in values["runs"]]})
 
     def run_of(self, who: str, night: str) -> Run | None:
         """The run of someone in a night, if there was one."""
         return next((r for r in self.runs if (r.who, r.night) == (who, night)), None)
 
 
-def describe(sizes: Sequence[Size], machine: str, command: str) -> str:
+def merge(before: Sequence[Size], measured: Sequence[Size]) -> list[Size]:
+    """Those of an earlier run, but for the logs that were measured again; by their users."""
+    sizes = {size.users: size for size in (*before, *measured)}
+    return [sizes[users] for users in sorted(sizes)]
+
+
+def describe(sizes: Sequence[Size]) -> str:
     """The figures as Markdown."""
-    parts = [f"Machine: {machine}. Command: `{command}`.", "![Wall time](speed.svg)"]
+    parts = ["![Wall time](speed.svg)"]
     for size in sizes:
         parts += [
             f"### {size.name}: {size.users:,} users, {size.log_mb:,.0f} MB",
+            f"Machine: {size.machine}. Command: `{size.command}`.",
             "\n".join([_RUN_HEAD, *map(_run_row, size.runs)]),
             "Ratios of wall time: " + "; ".join(_ratios(size)) + ".",
             _describe_steps(size),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -39,6 +40,8 @@ def sizes() -> list[Size]:
             "A log",
             users,
             80.0,
+            "2 cores",
+            "make bench-speed",
             [_run(PIPELINE, 30), _run("DuckDB", 10), _run(PIPELINE, 20, NIGHTS[1])],
         )
         for users in (226, 2250)
@@ -71,15 +74,34 @@ def test_totals_are_over_all_steps() -> None:
 
 
 def test_page_holds_the_figures_between_its_marks(sizes: list[Size]) -> None:
-    figures = describe(sizes, "2 cores", "make bench-speed")
+    figures = describe(sizes)
     page = update_page(f"before\n{BEGIN}\nold\n{END}\nafter\n", figures)
-    assert page.startswith(f"before\n{BEGIN}\nMachine: 2 cores.")
+    assert page.startswith(f"before\n{BEGIN}\n![Wall time](speed.svg)\n\n### A log: 226 users")
+    assert page.count("Machine: 2 cores. Command: `make bench-speed`.") == 2
     assert page.endswith(f"{END}\nafter\n")
     assert "first night, 3.0 times DuckDB" in page
     assert "| x | 1.0 | 2.0 | 7 | 4.5 | 1.0 | 2.0 | 7 | 4.5 |" in page
     assert update_page(page, figures) == page
     with pytest.raises(ValueError, match="expected both"):
         update_page("no marks", figures)
+
+
+def test_short_run_leaves_the_other_figures_as_they_are(
+    sizes: list[Size], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "speed.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    speed.write_sizes(page, sizes)
+    log = SimpleNamespace(size=90e6)
+    monkeypatch.setattr(speed, "make_log", lambda *_: ("The mini log", log))
+    monkeypatch.setattr(speed, "describe_machine", lambda: "8 cores")
+    again = [_run(PIPELINE, 60), _run("DuckDB", 15), _run(PIPELINE, 25, NIGHTS[1])]
+    monkeypatch.setattr(speed, "run_nights", lambda *_: iter(again))
+    speed.main(only=["mini"], page=page, work=tmp_path)
+    mini = Size("The mini log", 226, 90.0, "8 cores", "make bench-speed ONLY=mini", again)
+    assert speed.read_sizes(page) == [mini, sizes[1]]
+    assert page.read_text() == update_page(page.read_text(), describe([mini, sizes[1]]))
+    assert page.read_text().count("Machine: 2 cores. Command: `make bench-speed`.") == 1
 
 
 @pytest.mark.parametrize(("differences", "verdict"), [([], "holds"), (["os: 3 rows"], "FAILS")])
