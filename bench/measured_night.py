@@ -7,14 +7,12 @@ its beginning counts: Python's and the JVM's start are the step `start`.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from bench.processes import CpuMeter
+from bench.processes import START, CpuMeter, age_s
 from churn_spark.pipeline.console import each_step_told_to
 from churn_spark.pipeline.context import JobContext, open_job
 
@@ -78,7 +76,7 @@ class _Meter:
         scheduler = self.context.spark.sparkContext._jsc.sc().dagScheduler()
         files = Path(self.context.config.lakehouse).rglob("*")
         size = sum(path.stat().st_size for path in files if path.is_file())
-        return _age_s(), self.cpu.read(), scheduler.numTotalJobs(), size / 1e6
+        return age_s(), self.cpu.read(), scheduler.numTotalJobs(), size / 1e6
 
 
 def measure_night(lakehouse: str, events: str, *overrides: str) -> MeasuredNight:
@@ -89,20 +87,13 @@ def measure_night(lakehouse: str, events: str, *overrides: str) -> MeasuredNight
         meter = _Meter(context)
         size = meter.read()[3]
         meter.before = (0.0, 0.0, 0, size)
-        meter("start")
+        meter(START)
         config = context.config.night
         with each_step_told_to(meter):
             night.run(context.lakehouse, lambda: context.registry, config, None, events)
         meter("page and the rest")
         newest = max(Path(lakehouse, "gold", "snapshots").glob("as_of=*")).name
         return MeasuredNight(newest.removeprefix("as_of="), meter.steps)
-
-
-def _age_s() -> float:
-    """Seconds since this process was started."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    ticks = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
 
 
 if __name__ == "__main__":

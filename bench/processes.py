@@ -13,6 +13,8 @@ from typing import Final
 
 from churn_spark.runtime.usage import descendants
 
+START: Final = "start"
+"""The step of a measured process that holds all before its first one."""
 _EVERY_S: Final = 0.25
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _CPU_FIELDS: Final = slice(11, 13)
@@ -69,6 +71,12 @@ class CpuMeter:
         while True:
             self.read()
             time.sleep(_EVERY_S)
+
+
+def age_s() -> float:
+    """Seconds since this process was started."""
+    fields = _read(os.getpid(), "stat").rpartition(b")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[_BEGIN_FIELD]) / _TICKS
 
 
 def run_watched(*arguments: str) -> Usage:

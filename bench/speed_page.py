@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import matplotlib as mpl
 
+from bench.processes import START
 from bench.speed_run import NIGHTS, PIPELINE, SCRIPTS, Run
 from churn_spark.reports.canvas import ACCENT, GOLD, MUTED, STYLE, WARM, canvas
 
@@ -23,6 +24,11 @@ _RUN_HEAD: Final = (
 _STEP_HEAD: Final = (
     "| step | wall, s | CPU, s | Spark jobs | written, MB | wall, s | CPU, s | Spark jobs "
     "| written, MB |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+_WITHOUT_START: Final = (
+    "Here the CPU of scripts and engines is without their start (Python, libraries, the JVM), "
+    "where this project's is with it; wall time is with it for all."
 )
 
 
@@ -70,6 +76,7 @@ def describe(sizes: Sequence[Size]) -> str:
             f"### {size.name}: {size.users:,} users, {size.log_mb:,.0f} MB",
             f"Machine: {size.machine}. Command: `{size.command}`.",
             "\n".join([_RUN_HEAD, *map(_run_row, size.runs)]),
+            *([_WITHOUT_START] if _is_start_missing(size) else []),
             "Ratios of wall time: " + "; ".join(_ratios(size)) + ".",
             _describe_steps(size),
         ]
@@ -118,6 +125,11 @@ def _draw_steps(axes: Any, size: Size) -> None:
     axes.set(xlabel="wall time, s")
     axes.set_title(f"Its steps, {size.users:,} users")
     axes.legend(fontsize=7)
+
+
+def _is_start_missing(size: Size) -> bool:
+    others = (run for run in size.runs if run.who != PIPELINE)
+    return any(START not in {step["name"] for step in run.steps} for run in others)
 
 
 def _step_names(size: Size) -> list[str]:

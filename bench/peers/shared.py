@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ks_2samp
 
-from bench.processes import CpuMeter
+from bench.processes import START, CpuMeter, age_s
 from churn_spark.config import load_config
 
 KEY: Final = ["as_of", "user_id"]
@@ -104,7 +103,11 @@ class Task:
 
 @dataclass
 class Stopwatch:
-    """Wall seconds of each stage, and CPU seconds of this process and what it has started."""
+    """Wall seconds of each stage, and CPU seconds of this process and what it has started.
+
+    All before the first stage is the stage `start`, as the nights beside have it: Python, the
+    libraries, and the JVM or the server of an engine.
+    """
 
     steps: list[dict[str, str | float]] = field(default_factory=list)
     meter: CpuMeter = field(default_factory=CpuMeter)
@@ -112,14 +115,12 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure the block."""
-        wall, cpu = time.monotonic(), self.meter.read()
+        wall, cpu = age_s(), self.meter.read()
+        if not self.steps:
+            self.steps.append({"name": START, "wall_s": wall, "cpu_s": cpu})
         yield
         self.steps.append(
-            {
-                "name": name,
-                "wall_s": time.monotonic() - wall,
-                "cpu_s": self.meter.read() - cpu,
-            }
+            {"name": name, "wall_s": age_s() - wall, "cpu_s": self.meter.read() - cpu}
         )
 
 

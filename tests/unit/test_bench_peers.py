@@ -69,7 +69,7 @@ def test_script_tells_what_each_stage_took(
     arguments = [str(world / "events"), str(tmp_path / "out"), str(night)]
     with_polars.main([*arguments, str(night - timedelta(days=16))])
     steps = json.loads(capsys.readouterr().out.splitlines()[-1])
-    names = ["ingest", "user days", "features", "train", "score", "drift"]
+    names = ["start", "ingest", "user days", "features", "train", "score", "drift"]
     assert [step["name"] for step in steps] == names
     assert all(step["wall_s"] > 0 for step in steps)
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")

@@ -86,6 +86,25 @@ def test_page_holds_the_figures_between_its_marks(sizes: list[Size]) -> None:
         update_page("no marks", figures)
 
 
+def test_page_says_where_the_start_of_others_was_not_measured(sizes: list[Size]) -> None:
+    assert "is without their start" not in describe(sizes)
+    peer = replace(_run("DuckDB", 10), steps=[vars(NIGHT.steps[1])])
+    old = replace(sizes[1], runs=[_run(PIPELINE, 30), peer])
+    assert describe([sizes[0], old]).count("CPU of scripts and engines is without their start") == 1
+
+
+def test_start_of_a_script_counts_from_where_its_process_begins() -> None:
+    work = "from bench.peers.shared import Stopwatch; import json, time; watch = Stopwatch()\n"
+    work += "with watch.stage('x'): time.sleep(0.1)\nprint(json.dumps(watch.steps))"
+    said = subprocess.run([sys.executable, "-c", work], capture_output=True, check=True).stdout
+    start, stage = json.loads(said)
+    assert (start["name"], stage["name"]) == ("start", "x")
+    # LightGBM and pandas are imported before the stopwatch is made.
+    assert start["cpu_s"] > 0.3
+    assert start["wall_s"] > 0.3
+    assert stage["cpu_s"] < start["cpu_s"]
+
+
 def test_short_run_leaves_the_other_figures_as_they_are(
     sizes: list[Size], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
