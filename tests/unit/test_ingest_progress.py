@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from io import StringIO
+from threading import Event
 
 import pytest
 from rich.console import Console
@@ -42,14 +44,22 @@ def test_long_run_says_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "_LINE_AFTER", 0.01)
+    say, of_tasks, of_lines = heartbeat.say, Event(), Event()
+
+    def say_and_tell(step: str, text: str) -> None:
+        say(step, text)
+        (of_lines if "20 lines" in text else of_tasks).set()
+
+    monkeypatch.setattr(heartbeat, "say", say_and_tell)
     progress = begin()
     with progress.shown():
-        time.sleep(0.2)
+        assert of_tasks.wait(60)
         progress.add(500, 20)
-        time.sleep(0.2)
+        assert of_lines.wait(60)
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert first == "ingest_events        still running after 0 s, task 0 of 1"
-    assert last.startswith("ingest_events        still running after 0 s, 20 lines, 50%, about ")
+    begun = r"ingest_events        still running after \d+ s, "
+    assert re.fullmatch(begun + "task 0 of 1", first)
+    assert re.match(begun + "20 lines, 50%, about ", last)
 
 
 def test_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +69,8 @@ def test_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=terminal, force_terminal=True, width=120)
     progress = begin(console)
     progress.add(500, 20)
+    until = time.monotonic() + 60
     with progress.shown():
-        time.sleep(0.3)
+        while "20 lines" not in terminal.getvalue() and time.monotonic() < until:
+            time.sleep(0.01)
     assert "20 lines" in terminal.getvalue()

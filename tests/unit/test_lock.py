@@ -7,11 +7,10 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +52,34 @@ class Taking:
 @pytest.fixture
 def take(store: ConditionalStore) -> Taking:
     return Taking(store)
+
+
+@dataclass
+class Clock:
+    """Stands for `time` where a lock is waited for: it passes by sleeps alone, and others act then.
+
+    Attributes:
+        now: seconds that have passed.
+        acts: what others do, one at the end of each sleep.
+    """
+
+    now: float = 0.0
+    acts: list[Callable[[], object]] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.acts:
+            self.acts.pop(0)()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(locks, "time", clock)
+    return clock
 
 
 def elsewhere(silent: timedelta = timedelta(0)) -> LockHolder:
@@ -98,14 +125,11 @@ def test_lock_leaves_one_file_that_says_who_it_was(take: Taking, tmp_path: Path)
     assert tenure.holder == LockHolder.from_json(tenure.holder.to_json())
 
 
-def test_second_waits_for_the_first(take: Taking) -> None:
+def test_second_waits_for_the_first(take: Taking, clock: Clock) -> None:
     first = take()
-    with ThreadPoolExecutor(1) as other:
-        waiting = other.submit(take, wait=1)
-        time.sleep(0.3)
-        assert not waiting.done()
-        first.release()
-        assert waiting.result().number == 2
+    clock.acts = [lambda: None, lambda: None, first.release]
+    assert take(wait=1).number == 2
+    assert clock.acts == []
     assert len(take.said) == 1
     assert take.said[0].startswith(f"waits for nightly (process {os.getpid()} of")
 
@@ -136,7 +160,8 @@ def test_jvm_that_outlives_its_python_still_holds_the_lock(take: Taking) -> None
 
 def test_process_whose_parent_has_not_asked_is_gone() -> None:
     zombie = subprocess.Popen(["true"])
-    time.sleep(0.3)
+    # Until it has ended, and without asking for its code.
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     assert find_process(zombie.pid) is None
     zombie.wait()
 
@@ -158,44 +183,43 @@ def test_holder_elsewhere_is_alive_for_some_minutes(take: Taking) -> None:
         take()
 
 
-def test_holder_elsewhere_that_was_silent_for_long_is_watched_and_taken_over(take: Taking) -> None:
+def test_holder_elsewhere_that_was_silent_for_long_is_watched_and_taken_over(
+    take: Taking, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_POLL_SECONDS", CONFIG.renew_seconds)
     hold_elsewhere(take.store, timedelta(minutes=6))
-    began = time.monotonic()
     assert take().number == 8
-    assert time.monotonic() - began >= 3 * CONFIG.renew_seconds
+    assert clock.now == pytest.approx(3 * CONFIG.renew_seconds, abs=1.1 * CONFIG.renew_seconds)
 
 
 def test_holder_elsewhere_whose_clock_is_late_is_not_taken_for_dead(
-    take: Taking, monkeypatch: pytest.MonkeyPatch
+    take: Taking, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(locks, "_POLL_SECONDS", CONFIG.renew_seconds)
     hold_elsewhere(take.store, timedelta(minutes=6))
-    alive, n_renewals = elsewhere(), 20
-    with ThreadPoolExecutor(1) as other:
-        waiting = other.submit(take, wait=1)
-        for n in range(n_renewals):
-            silent = timedelta(minutes=6, seconds=-n)
-            renewed = replace(alive, renewed_at=datetime.now(UTC) - silent)
-            take.store.exchange("_lock/00000007.json", renewed.to_json())
-            time.sleep(0.1)
-            assert not waiting.done()
-        silent = replace(alive, is_released=True)
-        take.store.exchange("_lock/00000007.json", silent.to_json())
-        assert waiting.result().number == 8
+    alive = elsewhere()
+    released = replace(alive, is_released=True)
+    renewed = [
+        replace(alive, renewed_at=datetime.now(UTC) - timedelta(minutes=6, seconds=-n))
+        for n in range(20)
+    ]
+    clock.acts = [
+        partial(take.store.exchange, "_lock/00000007.json", one.to_json())
+        for one in (*renewed, released)
+    ]
+    assert take(wait=1).number == 8
+    assert clock.acts == []
 
 
 def test_second_does_not_wait_for_a_holder_that_renews_by_a_late_clock(
-    take: Taking, monkeypatch: pytest.MonkeyPatch
+    take: Taking, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(locks, "_POLL_SECONDS", CONFIG.renew_seconds)
     hold_elsewhere(take.store, timedelta(minutes=6))
-    with ThreadPoolExecutor(1) as other:
-        waiting = other.submit(take)
-        time.sleep(0.1)
-        hold = replace(elsewhere(), renewed_at=datetime.now(UTC) - timedelta(minutes=5, seconds=59))
-        take.store.exchange("_lock/00000007.json", hold.to_json())
-        with pytest.raises(LockedError, match="in use by train_model"):
-            waiting.result(timeout=10)
+    hold = replace(elsewhere(), renewed_at=datetime.now(UTC) - timedelta(minutes=5, seconds=59))
+    clock.acts = [partial(take.store.exchange, "_lock/00000007.json", hold.to_json())]
+    with pytest.raises(LockedError, match="in use by train_model"):
+        take()
 
 
 def test_holder_elsewhere_whose_clock_was_ahead_is_watched_and_taken_over(take: Taking) -> None:
@@ -270,11 +294,19 @@ def test_holder_here_that_cannot_be_looked_at_is_dead_when_it_is_silent(
     assert is_dead(Tenure(1, replace(lock.holder, renewed_at=long_ago)), 1e9, CONFIG)
 
 
-def test_lock_is_renewed_while_it_is_held_and_released_at_the_end(take: Taking) -> None:
-    lock = take()
+def test_lock_is_renewed_while_it_is_held_and_released_at_the_end(
+    take: Taking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, renew, is_renewed = take(), HeldLock.renew, threading.Event()
+
+    def renew_and_tell(held: HeldLock) -> None:
+        renew(held)
+        is_renewed.set()
+
+    monkeypatch.setattr(HeldLock, "renew", renew_and_tell)
+    first = find_tenure(take.store)
     with keep_renewed(lock, 0.05):
-        first = find_tenure(take.store)
-        time.sleep(0.3)
+        assert is_renewed.wait(60)
         later = find_tenure(take.store)
     released = find_tenure(take.store)
     assert first is not None
