@@ -19,10 +19,11 @@ from bench.campaign_world import LIVES, Year
 from bench.kills import KilledNights
 from bench.load import Load
 from bench.promises import holds, judged, promise_nothing
-from bench.season import alerts_of_change, plan_season, puts_away
+from bench.season import alerts_of_change, describe_settings, overrides_of, plan_season, puts_away
 from bench.serve import PROMISED_PER_S, is_fast, is_prompt
 from bench.smoke import Cost
 from bench.uplift import Found, Kind
+from churn_spark.config import load_config
 from churn_spark.monitoring.alerts.alerts import Alert
 
 BENCHES = {
@@ -134,6 +135,15 @@ def test_class_that_is_left_alone_must_be_there_in_half_of_the_worlds(
     alone = world(2.5, 0.7, 2.6, opens=True, harmed=-4.0)
     found = [alone] * n_alone + [without] * (10 - n_alone)
     assert uplift.keeps_promises("differ", found) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("history_days", "said"),
+    [(100, "training.history_days=49 (shipped: 7)"), (61, "settings as shipped")],
+)
+def test_season_says_what_of_its_settings_is_not_as_shipped(history_days: int, said: str) -> None:
+    overrides = overrides_of(plan_season(history_days, 60))
+    assert describe_settings(load_config(overrides=overrides).learning) == said
 
 
 def test_alerts_of_the_bad_model_are_none_of_the_change() -> None:
