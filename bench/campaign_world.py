@@ -31,6 +31,10 @@ from churn_spark.monitoring.policy.policy_state import PolicyState
 from churn_spark.scoring.control_group import is_control
 
 LEARNT_WEEKS, YEAR_WEEKS = 12, 52
+POLICY: Final = ("policy.self_calibrate=false", "policy.schedule_days=91")
+"""What of the policy isn't as shipped: retrained by schedule each week, nothing could be lost."""
+THRESHOLD: Final = 0.2
+"""Of the probability, for F1."""
 _FIRST: Final = LEARNT_WEEKS + LABEL_WEEKS
 _CAMPAIGN: Final = "year"
 _METRICS: Final = ("roc_auc", "f1", "average_precision", "log_loss", "calibration_error")
@@ -113,7 +117,7 @@ def figures(champion: Champion, rows: pd.DataFrame, setting: Setting) -> dict[st
         rows["label"].to_numpy(),
         champion.chances(rows[HABITS].to_numpy()),
         rows["user_id"].to_numpy(),
-        threshold=0.2,
+        threshold=THRESHOLD,
         n_replicas=setting.replicas,
         seed=1,
         weights=weights_in(rows),
@@ -159,9 +163,7 @@ def live_year(seed: int, life: Life, setting: Setting, alone: Log | None = None)
         alone: what happens there without calls: all champions are measured on its users; none:
             this is that life.
     """
-    config = load_config(
-        overrides=["policy.self_calibrate=false", "policy.schedule_days=91"]
-    ).policy
+    config = load_config(overrides=POLICY).policy
     town, log, year = Town(seed, setting), Log(), Year()
     champion: Champion | None = None
     state = start_policy("0", monday(_FIRST), config)

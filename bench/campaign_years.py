@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.campaign_town import Setting
-from bench.campaign_world import LIVES, Year, live_years
+from bench.campaign_world import LIVES, POLICY, THRESHOLD, Year, live_years
+from bench.overrides import describe_overrides
 from bench.promises import holds
+from churn_spark.config import load_config
 
 _MOST_OFF, _MOST_AUC = 0.01, 0.005
 
@@ -32,6 +34,11 @@ def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> bool:
     console.print(
         f"{len(seeds)} years of {setting.users:,} users, {setting.capacity:,} named a week, of "
         f"whom {setting.control_share:.0%} withheld; a call keeps {setting.saves:.0%}"
+    )
+    console.print(
+        f"The product's weights, metrics and policy, but for {describe_overrides(POLICY)}, "
+        f"intervals of {setting.replicas} draws (shipped: {load_config().monitoring.n_replicas}), "
+        f"F1 at a threshold of {THRESHOLD}"
     )
     table = Table("life", "false 'lost performance'", "judged windows", "AUC", "calibration error",
                   "said too much of the list", "cancels")  # fmt: skip

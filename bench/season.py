@@ -24,8 +24,9 @@ from rich.console import Console
 
 from bench import flow
 from bench.alert_history import read_alerts
+from bench.overrides import describe_overrides
 from bench.promises import holds
-from churn_spark.config import LearningConfig, NightConfig, load_config
+from churn_spark.config import NightConfig, load_config
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.bundle import ModelBundle
 from churn_spark.models.calibration import Calibration
@@ -86,14 +87,6 @@ def plan_season(history_days: int, n_nights: int) -> Season:
     return Season(first, n_nights, change, bad)
 
 
-def describe_settings(learning: LearningConfig) -> str:
-    """What of the season's configuration isn't as it is shipped."""
-    found, shipped = (one.training.history_days for one in (learning, load_config().learning))
-    if found == shipped:
-        return "settings as shipped"
-    return f"training.history_days={found} (shipped: {shipped})"
-
-
 def overrides_of(season: Season) -> Sequence[str]:
     """What is learnt from: a log that is long enough has weeks in which windows were full."""
     return LEARN_LATE if (season.first - START).days >= HISTORY_DAYS else ()
@@ -143,7 +136,7 @@ def rehearse(
     seconds = time.monotonic() - started
     console.print(
         f"{season.n_nights} nights of {users:,} users, seed {seed}, after {history_days} days of "
-        f"log, {describe_settings(config.learning)}, in {seconds:,.0f} s"
+        f"log, {describe_overrides(overrides_of(season))}, in {seconds:,.0f} s"
     )
     say_promises(context, season, console)
 

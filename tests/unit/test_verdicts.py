@@ -18,12 +18,12 @@ from bench.campaign_town import Setting
 from bench.campaign_world import LIVES, Year
 from bench.kills import KilledNights
 from bench.load import Load
+from bench.overrides import describe_overrides
 from bench.promises import holds, judged, promise_nothing
-from bench.season import alerts_of_change, describe_settings, overrides_of, plan_season, puts_away
+from bench.season import alerts_of_change, overrides_of, plan_season, puts_away
 from bench.serve import PROMISED_PER_S, is_fast, is_prompt
 from bench.smoke import Cost
 from bench.uplift import Found, Kind
-from churn_spark.config import load_config
 from churn_spark.monitoring.alerts.alerts import Alert
 
 BENCHES = {
@@ -142,8 +142,7 @@ def test_class_that_is_left_alone_must_be_there_in_half_of_the_worlds(
     [(100, "training.history_days=49 (shipped: 7)"), (61, "settings as shipped")],
 )
 def test_season_says_what_of_its_settings_is_not_as_shipped(history_days: int, said: str) -> None:
-    overrides = overrides_of(plan_season(history_days, 60))
-    assert describe_settings(load_config(overrides=overrides).learning) == said
+    assert describe_overrides(overrides_of(plan_season(history_days, 60))) == said
 
 
 def test_alerts_of_the_bad_model_are_none_of_the_change() -> None:
@@ -176,6 +175,8 @@ def test_no_false_decision_among_no_window_is_no_promise_kept(
     assert campaign_years.say_years([1], Setting(), console) is is_kept
     told = console.export_text()
     assert f"{lost} false decisions in {windows} judged windows" in told
+    assert "policy.schedule_days=91 (shipped: 7)" in told
+    assert "intervals of 20 draws (shipped: 400), F1 at a threshold of 0.2" in told
     assert f"as often as the other learner: {windows * 3 / 510:.2f}" in told
 
 
