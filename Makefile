@@ -205,7 +205,7 @@ image-check: setup ## Build and run the service's image on Debian, as root: [IMA
 	@PYTHON="$(PY)" scripts/image_check.sh $(IMAGES)
 
 .PHONY: readme-check
-readme-check: ## The README's commands in a bare Debian with Python and make, as root: how long until the first list? (10 min)
+readme-check: ## The README's commands for users, but make run, in a bare Debian, as root: how long until the first list? (10 min)
 	@scripts/readme_check.sh
 
 .PHONY: package-check
