@@ -120,7 +120,7 @@ test-spark4: setup ## Spark 4 beside it: the tests with Spark, and nights that m
 
 .PHONY: bench
 # The one that needs something installed comes first. A broken promise ends it: `make -k bench` goes on.
-bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-cluster bench-simulate bench-model leak-check bench-monitor bench-mornings bench-loop ## All measurements that the docs quote but those of test-stores and readme-check (most of a day)
+bench: bench-serve bench-kills bench-pairs bench-nights bench-speed bench-cluster bench-simulate bench-model leak-check bench-monitor bench-mornings bench-loop ## All measurements that the docs quote (most of a day), but those of test-stores, test-cluster, test-spark4, image-check and readme-check, and what they call measured by hand
 
 .PHONY: bench-kills
 bench-kills: setup ## Ingest and rollups killed at 50 random moments, nights at 100: the same tables? [KILLS=100] (1 h)
