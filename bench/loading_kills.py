@@ -23,6 +23,7 @@ from shutil import rmtree
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
 from bench.built_lakehouse import BuiltLakehouse
 from bench.promises import holds, judged
@@ -32,6 +33,7 @@ from churn_spark.pipeline.context import open_job
 from churn_spark.simulate.settings import SimulationSettings
 from churn_spark.simulate.world import simulate_log
 
+console = Console(highlight=False, soft_wrap=True)
 BEGUN: Final = "begun"
 _BY_TASKS: Final = (
     "ingest.max_driver_bytes=0",
@@ -126,7 +128,7 @@ def kill_often(work: Path, n_kills: int, seed: int) -> None:
             different |= set(killed.differences(undisturbed.lakehouse))
             typer.echo(f"end {n_ends} after {killed.n_kills} kills: {sorted(different) or 'same'}")
             rmtree(killed.lakehouse)
-    typer.echo(
+    console.print(
         f"Killed {killed.n_kills} times in ingest and rollups of {usual_s:.0f} s, {n_ends} times "
         f"to the end; the same tables each time: {holds(killed.n_kills > 0 and not different)}"
     )

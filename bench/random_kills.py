@@ -28,6 +28,7 @@ from shutil import rmtree
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 
 from bench import flow
 from bench.killed_night import LIGHT
@@ -37,6 +38,7 @@ from churn_spark.pipeline.console import each_step_told_to
 from churn_spark.pipeline.context import open_job
 from churn_spark.runtime.usage import cpu_seconds, descendants
 
+console = Console(highlight=False, soft_wrap=True)
 _LOOK_S: Final = 0.05
 _LONGEST: Final = 1.25
 """Of a night's CPU seconds: a fifth of those that are let live come to their end."""
@@ -171,13 +173,13 @@ def say_tally(kills: RandomKills) -> None:
     different = sorted({name for found in kills.ends for name in found})
     counts, is_tried = Counter(kills.kills), bool(kills.kills and kills.ends)
     where = ", ".join(f"{step} {counts[step]}" for step in sorted(counts, key=counts.__getitem__))
-    typer.echo(
+    console.print(
         f"Nights with a training killed {len(kills.kills)} times at random moments, "
         f"{len(kills.ends)} nights to the end; the same tables, pages, registry and champion each "
         f"time: {holds(is_tried and not different)}\n  the last step that had ended: {where}"
     )
     for name in different:
-        typer.echo(f"  {name}")
+        console.print(f"  {name}")
 
 
 @judged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -87,6 +88,20 @@ def test_programs_that_mark_figures_are_judged() -> None:
     ]
     assert len(marking) > 10
     assert [name for name in marking if "\n@judged\ndef main(" not in BENCHES[name]] == []
+
+
+def test_verdict_is_printed_by_what_knows_its_markup() -> None:
+    def calls(node: ast.AST, name: str) -> list[ast.Call]:
+        found = [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+        return [one for one in found if ast.unparse(one.func) == name]
+
+    plain = [
+        name
+        for name, text in BENCHES.items()
+        for echo in calls(ast.parse(text), "typer.echo")
+        if calls(echo, "holds")
+    ]
+    assert plain == []
 
 
 @pytest.mark.parametrize(
