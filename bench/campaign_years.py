@@ -5,25 +5,25 @@ python -m bench.campaign_years [--years 10] [--users 22000] [--seed N]
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from bench.campaign_town import Setting
 from bench.campaign_world import LIVES, POLICY, THRESHOLD, Year, live_years
 from bench.overrides import describe_overrides
-from bench.promises import holds
+from bench.promises import holds, judged
 from churn_spark.config import load_config
 
 _MOST_OFF, _MOST_AUC = 0.01, 0.005
 
 
-def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> bool:
+def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> None:
     """Live campaign years in three ways, and say what each came to."""
     lived: dict[str, list[Year]] = {life.name: [] for life in LIVES}
     for number, year in enumerate(live_years(seeds, setting), 1):
@@ -60,7 +60,6 @@ def say_years(seeds: Sequence[int], setting: Setting, console: Console) -> bool:
         f"{naive_lost} false decisions in {naive_judged}, AUC "
         f"{_auc(alone) - _auc(naive):+.4f} behind"
     )
-    return all(kept)
 
 
 def _decided(years: Sequence[Year]) -> tuple[int, int]:
@@ -83,18 +82,16 @@ def _figures(years: Sequence[Year]) -> list[str]:
     ]
 
 
-def main() -> int:
-    """Print what holds; exit code 1 where a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--years", type=int, default=10)
-    parser.add_argument("--users", type=int, default=Setting.users)
-    parser.add_argument("--seed", type=int, default=1, help="of the first year")
-    chosen = parser.parse_args()
-    console = Console(highlight=False, width=110)
-    setting = Setting(users=chosen.users, capacity=chosen.users // 20)
-    seeds = range(chosen.seed, chosen.seed + chosen.years)
-    return 0 if say_years(seeds, setting, console) else 1
+@judged
+def main(
+    years: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    users: Annotated[int, typer.Option(help="Of each year.")] = Setting.users,
+    seed: Annotated[int, typer.Option(help="Of the first year.")] = 1,
+) -> None:
+    """Print what the years came to, and whether it is as promised."""
+    setting = Setting(users=users, capacity=users // 20)
+    say_years(range(seed, seed + years), setting, Console(highlight=False, width=110))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

@@ -1,27 +1,19 @@
-"""Many worlds drawn one after the other: how many are asked for, and the chance of each."""
+"""Many worlds drawn one after the other: the seed of them all, and the chance of each."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
+import typer
+
+SeedOption = Annotated[int | None, typer.Option(help="Of all worlds; a fresh one if none.")]
 
 
-def read_arguments(about: str | None, n_worlds: int, of: str) -> tuple[int, int]:
-    """How many worlds the command line asks for, and the seed of them all, a fresh one by default.
-
-    Args:
-        about: what the command does.
-        n_worlds: by default.
-        of: what there are so many worlds of.
-    """
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--worlds", type=int, default=n_worlds, help=of)
-    parser.add_argument("--seed", type=int, help="default: a fresh one")
-    chosen = parser.parse_args()
-    fresh = int(np.random.SeedSequence().generate_state(1)[0])
-    return chosen.worlds, fresh if chosen.seed is None else chosen.seed
+def known_or_fresh(seed: int | None) -> int:
+    """The seed that was asked for, or one that nobody has seen."""
+    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
 
 
 def generators(n_worlds: int, seed: int) -> Iterator[np.random.Generator]:

@@ -8,17 +8,20 @@ and how often a world without effect is ever called effective.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from bench.drawn_worlds import generators, read_arguments
+from bench.drawn_worlds import SeedOption, generators, known_or_fresh
+from bench.promises import holds, judged
 from churn_spark.evaluation.effect import Counts, Saved, Side, saved_by_contact, saved_by_listing
 
+console = Console(highlight=False)
 Flags = NDArray[np.bool_]
 _WEEKS = 52
 _ONE_LOOK = 25
@@ -93,20 +96,22 @@ def _count(is_control: Flags, cancels: Flags, contacted: Flags) -> Counts:
     return Counts(side(~is_control), side(is_control))
 
 
-def main() -> int:
-    """Print the shares; exit code 1 where a promise is broken."""
-    n_worlds, seed = read_arguments(__doc__, 2000, "of either kind")
-    console = Console(highlight=False)
-    console.print(f"{n_worlds:,} worlds of either kind, seed {seed}, {_WEEKS} weekly looks")
+@judged
+def main(
+    worlds: Annotated[int, typer.Option(min=1, help="Of either kind.")] = 2000,
+    seed: SeedOption = None,
+) -> None:
+    """Print the shares of worlds, and whether they are as promised."""
+    seed = known_or_fresh(seed)
+    console.print(f"{worlds:,} worlds of either kind, seed {seed}, {_WEEKS} weekly looks")
     is_kept = True
     for saves in (0.0, 0.3):
-        found = measure(n_worlds, seed, saves)
+        found = measure(worlds, seed, saves)
         console.print(f"a call keeps {saves:.0%} of those who would cancel")
         for name, share in found.items():
             console.print(f"  {name:32} {share:.1%}")
         is_kept &= keeps_promises(found, saves)
-    console.print("all promises kept" if is_kept else "a promise is broken")
-    return 0 if is_kept else 1
+    console.print(f"all promises kept: {holds(is_kept)}")
 
 
 def keeps_promises(found: Mapping[str, float], saves: float) -> bool:
@@ -131,4 +136,4 @@ def keeps_promises(found: Mapping[str, float], saves: float) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

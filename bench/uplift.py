@@ -16,17 +16,18 @@ Printed is the Qini on fresh users by their true effects, as a share of that of 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import typer
 from rich.console import Console
 from scipy.special import expit
 
-from bench.drawn_worlds import generators, read_arguments
+from bench.drawn_worlds import SeedOption, generators, known_or_fresh
+from bench.promises import holds, judged
 from churn_spark.arrays import Floats
 from churn_spark.config import UpliftConfig, load_config
 from churn_spark.contracts.features.spec import fingerprint, named
@@ -35,6 +36,7 @@ from churn_spark.models.encoding import Encoding
 from churn_spark.models.uplift.judging import Learnt, is_enough, learn, needed_users
 from churn_spark.models.uplift.model import Campaign
 
+console = Console(highlight=False, soft_wrap=True)
 Kind = Literal["differ", "proportional", "constant", "none"]
 _USERS: Final = 22_000
 _FEW: Final = 450
@@ -186,28 +188,30 @@ def few_are_not_enough(rng: np.random.Generator, config: UpliftConfig) -> tuple[
     return not learnt.is_better, needed_users(world.drawn, learnt.difference) or 0
 
 
-def main() -> int:
-    """Print the figures; exit code 1 where a promise is broken."""
-    n_worlds, seed = read_arguments(__doc__, 20, "of each kind")
-    config, console = load_config().uplift, Console(highlight=False, soft_wrap=True)
-    console.print(f"{n_worlds} worlds of each kind, {_USERS:,} users, seed {seed}")
+@judged
+def main(
+    worlds: Annotated[int, typer.Option(min=1, help="Of each kind.")] = 20,
+    seed: SeedOption = None,
+) -> None:
+    """Print the figures of all kinds of worlds, and whether they are as promised."""
+    config, seed = load_config().uplift, known_or_fresh(seed)
+    console.print(f"{worlds} worlds of each kind, {_USERS:,} users, seed {seed}")
     is_kept = True
     for kind in get_args(Kind):
-        found = [try_world(kind, rng, config) for rng in generators(n_worlds, seed)]
+        found = [try_world(kind, rng, config) for rng in generators(worlds, seed)]
         is_kept &= keeps_promises(kind, found)
-        _print(console, kind, found)
-    few = [few_are_not_enough(rng, config) for rng in generators(n_worlds, seed)]
+        _print(kind, found)
+    few = [few_are_not_enough(rng, config) for rng in generators(worlds, seed)]
     n_shut, needed = sum(shut for shut, _ in few), sorted(n for _, n in few)
     is_kept &= n_shut == len(few)
     console.print(
         f"{_FEW} users: not yet in {n_shut} of {len(few)}; needed about "
         f"{needed[len(needed) // 2]:,}"
     )
-    console.print("all promises kept" if is_kept else "a promise is broken")
-    return 0 if is_kept else 1
+    console.print(f"all promises kept: {holds(is_kept)}")
 
 
-def _print(console: Console, kind: Kind, found: list[Found]) -> None:
+def _print(kind: Kind, found: list[Found]) -> None:
     effect, risk, best = (
         100 * np.array([getattr(one, name) for one in found])
         for name in ("by_effect", "by_risk", "at_best")
@@ -232,4 +236,4 @@ def _print(console: Console, kind: Kind, found: list[Found]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

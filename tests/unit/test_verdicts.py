@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,6 +114,22 @@ def test_intervals_must_say_something(saves: float, seen: float, is_kept: bool) 
     assert not effect.keeps_promises({**found, "ever called effective": 0.2}, saves)
 
 
+@pytest.mark.parametrize("seen", [0.47, 0.0])
+def test_bench_of_the_effect_fails_as_all_others_do(
+    seen: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(n_worlds: int, seed: int, saves: float) -> dict[str, float]:
+        return {**SHARES, "ever called effective": seen if saves else 0.01}
+
+    console = Console(record=True, width=200)
+    monkeypatch.setattr(effect, "measure", measure)
+    monkeypatch.setattr(effect, "console", console)
+    with nullcontext() if seen else pytest.raises(typer.Exit):
+        effect.main(worlds=3, seed=1)
+    verdict = "holds" if seen else "FAILS"
+    assert console.export_text().endswith(f"all promises kept: {verdict}\n")
+
+
 def world(
     by_effect: float, by_risk: float, at_best: float, *, opens: bool, harmed: float = float("nan")
 ) -> Found:
@@ -187,7 +204,9 @@ def test_no_false_decision_among_no_window_is_no_promise_kept(
 
     monkeypatch.setattr(campaign_years, "live_years", live)
     console = Console(record=True, width=200)
-    assert campaign_years.say_years([1], Setting(), console) is is_kept
+    main = judged(lambda: campaign_years.say_years([1], Setting(), console))
+    with nullcontext() if is_kept else pytest.raises(typer.Exit):
+        main()
     told = console.export_text()
     assert f"{lost} false decisions in {windows} judged windows" in told
     assert "policy.schedule_days=91 (shipped: 7)" in told
