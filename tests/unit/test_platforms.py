@@ -209,6 +209,25 @@ def test_packages_on_databricks_are_those_of_the_lock_without_spark() -> None:
     assert jars == [one for one in PACKAGES if "delta" not in one]
 
 
+def test_lock_for_emr_is_written_in_a_checkout_that_has_no_build_folder_yet(
+    tmp_path: Path,
+) -> None:
+    dockerfile, page = DEPLOY / "emr" / "Dockerfile", ROOT / "docs" / "platforms" / "emr.md"
+    said = [
+        re.search(r"^[# ]*(.*> build/emr\.lock)", text_of(one), re.M) for one in (dockerfile, page)
+    ]
+    [command] = {one[1] for one in said if one}
+    (tmp_path / "requirements").mkdir()
+    lock = text_of(ROOT / "requirements" / "base.lock")
+    (tmp_path / "requirements" / "base.lock").write_text(lock)
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    names, of_emr = (
+        re.findall(r"^([\w.-]+)==", text, re.M)
+        for text in (lock, text_of(tmp_path / "build" / "emr.lock"))
+    )
+    assert {*names} - {*of_emr} == {"pyspark", "delta-spark", "py4j"}
+
+
 @pytest.fixture
 def spark_home(tmp_path: Path) -> Path:
     """A Spark and a Java that print what they are called with, an argument a line."""
