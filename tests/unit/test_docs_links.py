@@ -36,6 +36,17 @@ def test_every_decision_is_listed_once_by_its_title() -> None:
     assert all(titles[name] == f"# {number}. {title}" for number, name, title in listed)
 
 
+def test_page_that_a_notebook_names_is_there_and_says_it() -> None:
+    pages = {text.split("\n")[0]: text for text in (page.read_text("utf-8") for page in PAGES)}
+    notebooks = "".join(path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.ipynb"))
+    named = re.findall(r'\\"([^"]+)\\" in the documentation', notebooks)
+    assert len(named) > 1
+    assert [title for title in named if f"# {title}" not in pages] == []
+    # The last cell of the nights' notebook sends there for it.
+    assert "`replay` also finds" in notebooks
+    assert any("churn-spark replay --calibrate" in pages[f"# {title}"] for title in named)
+
+
 def _links_of(page: Path) -> list[str]:
     links = _WITHIN.findall(_prose(page))
 
