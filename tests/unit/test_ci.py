@@ -129,6 +129,15 @@ def test_what_a_machine_cannot_do_is_left_out_and_said(checkout: Checkout) -> No
     assert done.stdout.splitlines()[-1].startswith("--- passed, but left out were: image-check, ")
 
 
+def test_slow_tests_are_left_out_where_all_before_took_too_long(checkout: Checkout) -> None:
+    # Bash goes on counting from there.
+    done = checkout.run(SECONDS="4000")
+    assert done.returncode == 0, done.stderr
+    assert sorted([*checkout.steps, "test-slow"]) == sorted(STEPS)
+    told = "--- passed, but left out were: test-slow, as all before took 66 minutes"
+    assert done.stdout.splitlines()[-1] == told
+
+
 # Fails in one of its commands; installs a Chromium.
 APT_GET = """#!/usr/bin/env bash
 [[ $* == "$FAILING"* ]] && exit 100

@@ -5,14 +5,20 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"churn_spark", "jobs"}
 # Makes the trust store of the Java in a wheel, which brings it: requirements/java.lock.
 OF_JAVA = {"cryptography"}
+
+# Parts of pyspark, pydantic and fastapi, which hand out their objects.
+OF_DECLARED_ONES = {"py4j", "pydantic_core", "starlette"}
 
 
 def imported_by(path: Path) -> Iterator[str]:
@@ -29,17 +35,27 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_lock_of_the_jobs_has_every_package_that_they_import() -> None:
-    text = (ROOT / "requirements" / "base.lock").read_text(encoding="utf-8")
-    locked = {normal(one) for one in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """What the package imports from outside: module -> its distributions."""
     of_module = packages_distributions()
     files = [*ROOT.glob("churn_spark/**/*.py"), *ROOT.glob("jobs/*.py")]
-    imported = {name for path in files for name in imported_by(path)}
-    outside = imported - OURS - OF_JAVA - sys.stdlib_module_names
+    names = {name for path in files for name in imported_by(path)}
+    outside = names - OURS - OF_JAVA - sys.stdlib_module_names
     assert len(outside) > 5
-    missing = {
-        name: of_module.get(name)
-        for name in outside
-        if not locked & {*map(normal, of_module.get(name, []))}
-    }
-    assert missing == {}
+    return {name: {*map(normal, of_module.get(name, []))} for name in outside}
+
+
+def test_lock_of_the_jobs_has_every_package_that_they_import(
+    imported: dict[str, set[str]],
+) -> None:
+    text = (ROOT / "requirements" / "base.lock").read_text(encoding="utf-8")
+    locked = {normal(one) for one in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    assert {name for name, packages in imported.items() if not locked & packages} == set()
+
+
+def test_every_package_that_is_imported_is_declared(imported: dict[str, set[str]]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {normal(re.split(r"[^\w.-]", one)[0]) for one in project["dependencies"]}
+    undeclared = {name for name, packages in imported.items() if not declared & packages}
+    assert undeclared == OF_DECLARED_ONES
