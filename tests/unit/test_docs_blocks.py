@@ -42,7 +42,7 @@ OTHERS: Final = {
     **dict.fromkeys(("aws", "databricks"), "needs an account of somebody's platform"),
     **dict.fromkeys(("docker", "podman", "kubectl"), "`make image-check` builds and runs images"),
     **dict.fromkeys(("hdfs", "venv-pack"), "needs a cluster of Hadoop's"),
-    **dict.fromkeys(("cd", "export", "git", "sed"), "a word of the shell's"),
+    **dict.fromkeys(("cd", "export", "git", "mkdir", "sed"), "a word of the shell's"),
     "submit.sh": "deploy/kubernetes/submit.sh needs a cluster of Kubernetes'",
     "curl": "tests/unit/test_serving_interface.py asks the same of the service",
     "pip": "needs the network",
