@@ -3,7 +3,9 @@
 Validation users take part in no fit and no choice. A first model, the candidate, is grown on the
 training users and all dates but the newest. Its predictions for the stopping users decide the
 number of trees and the threshold; what trees grown like it, but not on a row's own user, predict
-for the newest date decides the calibration.
+for the newest date decides the calibration. Where trees begin (an intercept and a slope for each
+forecast) is fitted once, on training and stopping users and all dates: the rows that decide are new
+to the trees, not to these few numbers.
 The final model is then grown on training and stopping users and all dates.
 """
 
