@@ -134,7 +134,8 @@ def behaviour_candidates(
 def _can_change(feature: Feature) -> bool:
     if not feature.is_numeric:
         return feature.name == "last_subscription_level"
-    return not (feature.is_trending or feature.is_sensitive or feature.unit == "probability")
+    is_time = feature.is_trending or feature.follows_one_date
+    return not (is_time or feature.is_sensitive or feature.unit == "probability")
 
 
 def _spread(values: pd.Series, typical: Value) -> list[Value]:

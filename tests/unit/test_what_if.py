@@ -157,6 +157,8 @@ def test_what_nobody_can_change_is_not_tried() -> None:
     fixed = {"gender", "location", "os", "browser", "tenure_days", "num_sessions"}
     assert not fixed & set(found)
     assert not any(BY_NAME[name].is_trending for name in found)
+    dates = {"billing_day", "days_to_billing", "billing_days_ahead", "days_since_level_change"}
+    assert not dates & set(found)
     assert found["last_subscription_level"] == ["a", "b"]
     assert {"avg_songs_per_session", "songs_7d", "hours_since_last_event"} <= set(found)
     assert not {"behaviour_probability", "cancel_per_visit"} & set(found)
