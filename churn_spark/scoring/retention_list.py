@@ -26,8 +26,8 @@ from churn_spark.lakehouse.frames import (
 )
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.part_changes import about_no_part, part_changes
-from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
+from churn_spark.models.part_changes import part_changes, single_changes
+from churn_spark.models.what_if import Change, behaviour_candidates
 from churn_spark.scoring.by_effect import ByEffect, first_by_effect, up_to_capacity
 from churn_spark.scoring.control_group import assign, only_listed
 
@@ -177,7 +177,7 @@ def add_changes(
     """The list with what would lower each user's risk most, by the model that scored them.
 
     A part of the behaviour model's log-odds is tried at its typical count; a feature that is about
-    none of them, at a few values.
+    none of them, at a few values. Of users whose parts aren't known, all features are.
 
     At most four values a feature are tried, on the users of the list and never on everybody:
     at most `MAX_LISTED` rows a candidate.
@@ -192,17 +192,14 @@ def add_changes(
         config: how many changes, and from what drop of the risk on.
         min_difference: between a count and the typical one, as of a reason.
     """
-    found = behaviour_candidates(
+    candidates = behaviour_candidates(
         bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
     )
     parts = [name for name in BEHAVIOUR_PARTS.column_names[2:] if name in users.columns]
-    candidates = about_no_part(found) if parts else found
     model = bundle.without_baseline()
 
     def find_changes(batch: pd.DataFrame) -> list[list[Change]]:
-        alone = best_changes(
-            batch, model.probabilities, candidates, config.n_changes, config.min_drop
-        )
+        alone = single_changes(batch, model.probabilities, candidates, config.min_drop)
         of_parts = part_changes(
             batch,
             model.probabilities,
