@@ -254,7 +254,7 @@ def test_stability_compares_with_the_newest_list_before() -> None:
         scores = scores_of([score(day, user, 0.1, 0.1) for user in users[day]])
         lists = lists_of(lists, build_retention_list(scores, [], lists, day, configured()))
     found = [measure_stability(lists[lists["as_of"] == day], lists, day) for day in days]
-    assert found == [Stability(3, 0, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
+    assert found == [Stability(3, None, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
 
 
 @pytest.fixture(scope="module")
