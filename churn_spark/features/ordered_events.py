@@ -67,7 +67,8 @@ def order_events(events: pl.DataFrame) -> pl.DataFrame:
     session = _pack(user, numbered.get_column("session_id").to_numpy())
     moment = _pack(session, numbered.get_column("millis").to_numpy())
     deciding = numbered.select(*_WITHIN_MOMENT, _NOT_HASHED)
-    order = _order_within_moments(np.argsort(moment), moment, deciding)
+    by_moment = pl.Series(moment).arg_sort().to_numpy(writable=True)
+    order = _order_within_moments(by_moment, moment, deciding)
     return numbered.with_columns(session=session)[order]
 
 

@@ -1,4 +1,8 @@
-"""Which kind of calibration a model gets: decided on rows that no fit of it has seen."""
+"""Which kind of calibration a model gets: decided by trees that weren't grown on the judged rows.
+
+The offset that the trees add to is fitted on these rows all the same: an intercept and a slope for
+each forecast, of all training and stopping users and dates.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +61,7 @@ def choose_calibration(
     classes nothing can be held out.
 
     Args:
-        margins: in log-odds, of dates later than those of the fit, finite, shape (rows,).
+        margins: in log-odds, by trees that were not grown on these rows, finite, shape (rows,).
         labels: 0 or 1, same shape.
         users: whose each row is; a user is in one fold only.
         seed: of the folds.

@@ -33,7 +33,8 @@ class CrossFit:
     """Scores of rows by small models that were not fitted on them.
 
     Attributes:
-        held_out: score of each row by the model of the other folds, shape (rows,).
+        held_out: score of each row by the model of the other folds, shape (rows,); NaN where
+            there are no others.
         gains: column -> what the fits gained by it, the column that they gained most by first.
     """
 
@@ -86,7 +87,9 @@ def cross_fit(
         **changed: LightGBM's parameters that take the place of those of `fit_trees`.
     """
     held_out, gain = np.full(len(values), np.nan), np.zeros(len(names))
-    for fold in np.unique(folds):
+    present = np.unique(folds)
+    # By lot, few users can be in one fold alone.
+    for fold in present if len(present) > 1 else ():
         inside = folds != fold
         trees = fit_trees(values[inside], is_positive[inside], rounds, **changed)
         scores = np.asarray(trees.predict(values[~inside], raw_score=True), dtype=float)

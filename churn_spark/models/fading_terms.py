@@ -23,8 +23,8 @@ def tell_fading(
 
     A small chance to cancel is one by the user's state times a factor of the billing cycle, so its
     log-odds are nearly a sum. What the state explains goes to the chance that interest is fading,
-    the rest to the day of the billing cycle. Where one of these isn't known, the rest stays with
-    the forecast itself.
+    the rest to the day of the billing cycle, also where that day isn't known. Where the chance that
+    interest is fading isn't known, all stays with the forecast itself.
 
     Args:
         terms: of features, the forecast's among them.

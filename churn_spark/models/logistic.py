@@ -70,10 +70,9 @@ def choose_reg_param(
     """
     if held_out.empty:
         return max(config.reg_params)
-    losses = {}
+    design, losses = _Design.of(learnt, encoding, offset), {}
     for reg_param in config.reg_params:
-        model = fit_logistic_regression(learnt, encoding, config, reg_param, offset)
-        chances = model.probabilities(held_out)
+        chances = design.fit(reg_param, config).probabilities(held_out)
         of_rows = row_log_losses(held_out["label"].to_numpy(), chances)
         losses[reg_param] = np.average(of_rows, weights=weights_in(held_out))
     return min(losses, key=losses.__getitem__)
@@ -101,76 +100,102 @@ def fit_logistic_regression(
         reg_param: how much to regularize.
         offset: log-odds that the regression adds to, of columns of the rows; none: 0.
     """
-    labels = rows["label"].to_numpy(dtype=np.float64)
-    typical = _medians(rows, encoding)
-    matrix = _inputs(rows, encoding, typical)
-    if labels.min() == labels.max():
-        # Nothing to tell apart: everybody has the one outcome.
-        nothing = np.zeros(matrix.shape[1])
-        return LogisticRegression(encoding, typical, nothing, float(logit(labels.mean())))
-    center, scale = matrix.mean(axis=0), matrix.std(axis=0, ddof=1)
-    # A column that never changes says nothing; its deviation may be rounded to more than 0.
-    changes = np.ptp(matrix, axis=0) > 0
-    factor = np.divide(1.0, scale, out=np.zeros_like(scale), where=changes)
-    begin = np.zeros(len(rows)) if offset is None else _offsets(rows, offset)
-    penalty = np.append(np.full(matrix.shape[1], reg_param), 0.0)
-    weights = weights_in(rows)
-    scaled = (matrix - center) * factor
-    slopes, at_center = _minimize(scaled, labels, begin, penalty, config, weights)
-    coefficients = slopes * factor
-    return LogisticRegression(
-        encoding, typical, coefficients, float(at_center - center @ coefficients), offset
-    )
+    return _Design.of(rows, encoding, offset).fit(reg_param, config)
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Rows as regressions see them, whatever their regularization.
+
+    Attributes:
+        encoding: of the features.
+        typical: as in `LogisticRegression`.
+        center: mean of each column that `_inputs` gives, shape (columns,).
+        factor: one over its sample deviation, 0 of a column that never changes, shape (columns,).
+        inputs: the columns in these units, and one of ones, shape (rows, columns + 1).
+        labels: 0 or 1, shape (rows,).
+        begin: log-odds that a regression adds to, shape (rows,).
+        weights: how often each row counts, shape (rows,); none: once.
+        offset: that gives `begin`; none: 0.
+    """
+
+    encoding: Encoding
+    typical: Floats
+    center: Floats
+    factor: Floats
+    inputs: Floats
+    labels: Floats
+    begin: Floats
+    weights: Floats | None
+    offset: Offset | None
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, encoding: Encoding, offset: Offset | None) -> _Design:
+        """Of encoded rows with `label`, and `weight` where they don't count once each."""
+        typical = _medians(rows, encoding)
+        columns = _inputs(rows, encoding, typical)
+        center, scale = columns.mean(axis=0), columns.std(axis=0, ddof=min(1, len(rows) - 1))
+        # A column that never changes says nothing; its deviation may be rounded to more than 0.
+        changes = np.ptp(columns, axis=0) > 0
+        factor = np.divide(1.0, scale, out=np.zeros_like(scale), where=changes)
+        inputs = np.ones((len(rows), len(center) + 1))
+        np.subtract(columns, center, out=inputs[:, :-1])
+        inputs[:, :-1] *= factor
+        labels = rows["label"].to_numpy(dtype=np.float64)
+        begin = np.zeros(len(rows)) if offset is None else _offsets(rows, offset)
+        return cls(
+            encoding, typical, center, factor, inputs, labels, begin, weights_in(rows), offset
+        )
+
+    def fit(self, reg_param: float, config: LogisticRegressionConfig) -> LogisticRegression:
+        """The regression with the least regularized loss on these rows."""
+        if self.labels.min() == self.labels.max():
+            # Nothing to tell apart: everybody has the one outcome.
+            nothing = np.zeros(len(self.center))
+            chance = float(logit(self.labels.mean()))
+            return LogisticRegression(self.encoding, self.typical, nothing, chance)
+        slopes, at_center = self._minimize(reg_param, config.max_iter)
+        coefficients = slopes * self.factor
+        intercept = float(at_center - self.center @ coefficients)
+        return LogisticRegression(self.encoding, self.typical, coefficients, intercept, self.offset)
+
+    def _minimize(self, reg_param: float, max_steps: int) -> tuple[Floats, float]:
+        """The slopes and the intercept of the least regularized loss, by Newton's method."""
+        inputs, labels, weights = self.inputs, self.labels, self.weights
+        n, signs = len(labels), 1.0 - 2.0 * labels
+        penalty = np.append(np.full(len(self.center), reg_param), 0.0)
+
+        def loss(at: Floats) -> tuple[float, Floats]:
+            margins = inputs @ at + self.begin
+            nats = np.average(np.logaddexp(0.0, signs * margins), weights=weights)
+            missing = by_weight(expit(margins) - labels, weights)
+            return float(nats + penalty @ at**2 / 2), inputs.T @ missing / n + penalty * at
+
+        def curvature(at: Floats) -> Floats:
+            chances = expit(inputs @ at + self.begin)
+            roots = np.sqrt(by_weight(chances * (1.0 - chances), weights))
+            # A matrix times itself takes half of what a product of two takes.
+            weighted = inputs * roots[:, None]
+            return np.asarray(weighted.T @ weighted / n + np.diag(penalty))
+
+        start = np.append(
+            np.zeros(len(self.center)),
+            logit(np.average(labels, weights=weights)) - self.begin.mean(),
+        )
+        found = minimize(
+            loss,
+            start,
+            jac=True,
+            hess=curvature,
+            method="trust-exact",
+            options={"gtol": _TOLERANCE, "maxiter": max_steps},
+        ).x
+        return found[:-1], float(found[-1])
 
 
 def compress(values: Floats) -> Floats:
     """The sign and the logarithm of one plus the size of every number."""
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
-
-
-def _minimize(
-    matrix: Floats,
-    labels: Floats,
-    begin: Floats,
-    penalty: Floats,
-    config: LogisticRegressionConfig,
-    weights: Floats | None,
-) -> tuple[Floats, float]:
-    """The slopes and the intercept of the least regularized loss, by Newton's method.
-
-    Args:
-        matrix: shape (rows, columns).
-        labels: 0 or 1, shape (rows,).
-        begin: log-odds that the regression adds to, shape (rows,).
-        penalty: of the slopes and the intercept, shape (columns + 1,).
-        config: the most steps.
-        weights: how often each row counts, shape (rows,); none: once.
-    """
-    n, inputs = len(labels), np.column_stack([matrix, np.ones(len(labels))])
-    signs = 1.0 - 2.0 * labels
-
-    def loss(at: Floats) -> tuple[float, Floats]:
-        margins = inputs @ at + begin
-        nats = np.average(np.logaddexp(0.0, signs * margins), weights=weights)
-        missing = by_weight(expit(margins) - labels, weights)
-        return float(nats + penalty @ at**2 / 2), inputs.T @ missing / n + penalty * at
-
-    def curvature(at: Floats) -> Floats:
-        chances = expit(inputs @ at + begin)
-        weighted = inputs * by_weight(chances * (1.0 - chances), weights)[:, None]
-        return np.asarray(inputs.T @ weighted / n + np.diag(penalty))
-
-    rate = np.average(labels, weights=weights)
-    start = np.append(np.zeros(matrix.shape[1]), logit(rate) - begin.mean())
-    found = minimize(
-        loss,
-        start,
-        jac=True,
-        hess=curvature,
-        method="trust-exact",
-        options={"gtol": _TOLERANCE, "maxiter": config.max_iter},
-    ).x
-    return found[:-1], float(found[-1])
 
 
 def _medians(rows: pd.DataFrame, encoding: Encoding) -> Floats:

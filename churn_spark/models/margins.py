@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import lightgbm
 import numpy as np
@@ -35,8 +36,16 @@ def staged_margins(
     offset: Offset,
     grid: Sequence[int],
 ) -> Floats:
-    """`tree_margins` after each number of trees of the grid, shape (grid, rows)."""
-    return np.stack([tree_margins(rows, encoding, native_text, offset, n) for n in grid])
+    """`tree_margins` after each of some rising numbers of trees, shape (grid, rows)."""
+    matrix = rows[list(encoding.features)].to_numpy(dtype=np.float64)
+    booster = lightgbm.Booster(model_str=native_text)
+    added = [
+        np.asarray(
+            booster.predict(matrix, raw_score=True, start_iteration=n, num_iteration=more - n)
+        )
+        for n, more in pairwise([0, *grid])
+    ]
+    return np.asarray(offset.values(matrix, encoding.features) + np.cumsum(added, axis=0))
 
 
 def margin_losses(margins: Floats, labels: NDArray[np.int32]) -> Floats:

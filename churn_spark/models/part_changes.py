@@ -23,7 +23,7 @@ from churn_spark.contracts.features.topics import SCORE_FEATURE, topic_of
 from churn_spark.contracts.pages import FREE, PAID
 from churn_spark.models.offset_terms import has_parts, part_term
 from churn_spark.models.terms import Term
-from churn_spark.models.what_if import Candidates, Change, Predict
+from churn_spark.models.what_if import Candidates, Change, Predict, best_changes
 from churn_spark.models.words import Value
 
 _OTHER_LEVEL = {FREE: PAID, PAID: FREE}
@@ -36,6 +36,28 @@ def about_no_part(candidates: Candidates) -> Candidates:
     }
 
 
+def single_changes(
+    rows: pd.DataFrame, predict: Predict, candidates: Candidates, min_drop: float
+) -> list[list[Change]]:
+    """Of each row, the single features that would lower its risk: with parts, beside these.
+
+    Args:
+        rows: features as people know them, with the columns of `BEHAVIOUR_PARTS` where known.
+        predict: rows -> probabilities, shape (rows,).
+        candidates: feature -> values to try.
+        min_drop: share of the risk that a change must take away to be named, in [0, 1).
+    """
+    found: list[list[Change]] = [[] for _ in range(len(rows))]
+    known = has_parts(rows)
+    for is_chosen, tried in ((known, about_no_part(candidates)), (~known, candidates)):
+        places = np.flatnonzero(is_chosen)
+        if len(places):
+            changes = best_changes(rows.iloc[places], predict, tried, min_drop)
+            for place, several in zip(places, changes, strict=True):
+                found[place] = several
+    return found
+
+
 def part_changes(
     rows: pd.DataFrame,
     predict: Predict,
@@ -45,6 +67,8 @@ def part_changes(
     min_drop: float,
 ) -> list[list[Change]]:
     """Of each row, the parts that something can be done about and that would lower its risk.
+
+    None of rows without parts.
 
     Args:
         rows: features as people know them, with the columns of `BEHAVIOUR_PARTS`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,27 @@ def rounds_to_try(n_positive: int, least: int, most: int, *, from_forecasts: boo
     if from_forecasts and n_positive < MIN_POSITIVES:
         return [least]
     return round_grid(least, most)
+
+
+def numbers_to_grow(grid: Sequence[int]) -> list[int]:
+    """Numbers of trees to grow one after the other, until enough are known to be enough.
+
+    About six times the least, then always about three times as many, up to the most.
+
+    Args:
+        grid: numbers of trees to try, ascending.
+    """
+    found, enough = [], 6 * grid[0]
+    for rounds in grid:
+        if rounds >= enough:
+            found.append(rounds)
+            enough = 3 * rounds
+    return found if found[-1:] == [grid[-1]] else [*found, grid[-1]]
+
+
+def are_enough(best: int, grown: int) -> bool:
+    """Whether two thirds of the trees and more have brought nothing: more won't, either."""
+    return 3 * best <= grown
 
 
 def choose_rounds(

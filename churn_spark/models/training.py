@@ -3,7 +3,9 @@
 Validation users take part in no fit and no choice. A first model, the candidate, is grown on the
 training users and all dates but the newest. Its predictions for the stopping users decide the
 number of trees and the threshold; what trees grown like it, but not on a row's own user, predict
-for the newest date decides the calibration.
+for the newest date decides the calibration. Where trees begin (an intercept and a slope for each
+forecast) is fitted once, on training and stopping users and all dates: the rows that decide are new
+to the trees, not to these few numbers.
 The final model is then grown on training and stopping users and all dates.
 """
 
@@ -42,7 +44,13 @@ from churn_spark.models.logistic import (
 from churn_spark.models.margins import margin_losses, staged_margins, tree_margins
 from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.reference_folds import FOLD, deal_one_row
-from churn_spark.models.rounds import ChosenRounds, choose_rounds, rounds_to_try
+from churn_spark.models.rounds import (
+    ChosenRounds,
+    are_enough,
+    choose_rounds,
+    numbers_to_grow,
+    rounds_to_try,
+)
 from churn_spark.models.splits import STOPPING, TRAIN, VALIDATION
 
 MAX_SCORED_ROWS = 200_000
@@ -124,8 +132,7 @@ def train_trees(
         from_forecasts=bool(offset.slopes),
     )
     plan = TreePlan(grid[-1], class_weight_of(first, config), seed, offset)
-    candidate = fit_trees(first, encoding, config, plan, config.engine)
-    rounds = _choose_rounds(stopping, encoding, candidate, offset, grid)
+    candidate, rounds = _grow_candidate(first, stopping, encoding, config, plan, grid)
     weight = class_weight_of(fitted_on, config)
     final_plan = TreePlan(rounds.rounds, weight, seed, offset)
     native_text = fit_trees(fitted_on, encoding, config, final_plan, config.engine)
@@ -243,17 +250,32 @@ def describe_evaluation(name: str, evaluation: Evaluation) -> str:
     return f"{name} AUC {evaluation.metrics.roc_auc:.3f}, F1 {evaluation.metrics.f1:.3f}"
 
 
-def _choose_rounds(
+def _grow_candidate(
+    learnt: LearntRows,
     stopping: pd.DataFrame,
     encoding: Encoding,
-    candidate: str,
-    offset: Offset,
+    config: LightGBMConfig,
+    plan: TreePlan,
     grid: list[int],
-) -> ChosenRounds:
-    """Compare numbers of trees by their loss on the stopping users."""
-    margins = staged_margins(stopping, encoding, candidate, offset, grid)
-    losses = margin_losses(margins, stopping["label"].to_numpy())
-    return choose_rounds(losses, stopping["user_id"].to_numpy(), grid, weights_in(stopping))
+) -> tuple[str, ChosenRounds]:
+    """Grow trees until it is known how many are enough; returns them and that number.
+
+    Those that start from forecasts are mostly few: some are grown first, and all of them only
+    where the best number is among the last ones (docs/adr/0074).
+    """
+    goes = numbers_to_grow(grid) if plan.offset.slopes else grid[-1:]
+    for grown in goes:
+        native_text = fit_trees(
+            learnt, encoding, config, replace(plan, rounds=grown), config.engine
+        )
+        tried = [rounds for rounds in grid if rounds <= grown]
+        margins = staged_margins(stopping, encoding, native_text, plan.offset, tried)
+        losses = margin_losses(margins, stopping["label"].to_numpy())
+        users = stopping["user_id"].to_numpy()
+        rounds = choose_rounds(losses, users, tried, weights_in(stopping))
+        if are_enough(rounds.best, grown):
+            break
+    return native_text, rounds
 
 
 def _with_probabilities(

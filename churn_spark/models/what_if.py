@@ -53,7 +53,6 @@ def best_changes(
     rows: pd.DataFrame,
     predict: Predict,
     candidates: Candidates,
-    n_changes: int,
     min_drop: float = 0.0,
 ) -> list[list[Change]]:
     """Of each row, the changes that lower the model's risk most, largest drop first.
@@ -65,7 +64,6 @@ def best_changes(
         rows: feature values as people know them, not encoded.
         predict: rows -> probabilities, shape (rows,).
         candidates: feature -> values to try.
-        n_changes: at most this many a row.
         min_drop: share of the risk that a change must take away to be named, in [0, 1).
     """
     before = predict(rows)
@@ -88,7 +86,7 @@ def best_changes(
                     float(lowest[row]),
                 )
             )
-    return [sorted(changes, key=lambda one: one.probability_after)[:n_changes] for changes in found]
+    return [sorted(changes, key=lambda one: one.probability_after) for changes in found]
 
 
 def _predict_each(
@@ -134,7 +132,8 @@ def behaviour_candidates(
 def _can_change(feature: Feature) -> bool:
     if not feature.is_numeric:
         return feature.name == "last_subscription_level"
-    return not (feature.is_trending or feature.is_sensitive or feature.unit == "probability")
+    is_time = feature.is_trending or feature.follows_one_date
+    return not (is_time or feature.is_sensitive or feature.unit == "probability")
 
 
 def _spread(values: pd.Series, typical: Value) -> list[Value]:

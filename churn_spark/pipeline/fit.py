@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
 
+from threadpoolctl import threadpool_limits
+
 from churn_spark.config import LearningConfig, LightGBMConfig
 from churn_spark.contracts.features.spec import FEATURES, fingerprint
 from churn_spark.contracts.tables import (
@@ -45,7 +47,8 @@ def fit(data: TrainingData, config: LearningConfig) -> tuple[FittedTrees, Fitted
     rows = data.learnt
     features = chosen_features(config.training.baseline_sets, config)
     encoding = data.encoding.only([feature.name for feature in features])
-    with ThreadPoolExecutor(1) as beside:
+    # While trees grow on all cores, BLAS's own threads mostly wait, and keep a core busy with it.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(1) as beside:
         baseline = beside.submit(
             train_logistic_regression,
             rows,

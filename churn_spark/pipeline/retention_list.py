@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date as Date
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -46,7 +47,15 @@ USE_CASE = UseCase(
     "would lower the risk and days on the list",
     reads=(SCORES, SNAPSHOTS),
     writes=(RETENTION_LISTS, BUILT_LISTS),
-    reads_if_there=(BEHAVIOUR, BEHAVIOUR_PARTS, FADING, RETENTION_LISTS, CONTACTS, DECISIONS),
+    reads_if_there=(
+        BEHAVIOUR,
+        BEHAVIOUR_PARTS,
+        FADING,
+        RETENTION_LISTS,
+        BUILT_LISTS,
+        CONTACTS,
+        DECISIONS,
+    ),
     takes=("the model that scored", "what `POST /contacts` was sent, merged first"),
 )
 
@@ -81,14 +90,15 @@ def run(
         version = first_rows(scores, ["user_id"], 1)["model_version"].iloc[0]
         bundle = registry.load(version)
         bundle.check_fingerprint()
-        earlier = read_earlier_lists(lakehouse, date, config.quiet_days)
+        previous = find_previous(lakehouse, date)
+        earlier = read_earlier_lists(lakehouse, date, previous, config.quiet_days)
         model = find_order(lakehouse, registry, date, config, uplift)
         effect = by_effect(lakehouse, model, uplift) if model else None
-        chosen = build_retention_list(scores, suppressed, earlier, date, config, effect)
+        chosen = build_retention_list(scores, suppressed, earlier, date, config, effect, previous)
         explained = read_explained_users(lakehouse, date, bundle)
         listed = add_changes(chosen, explained, bundle, config, scoring.min_difference)
         lakehouse.replace_rows(listed, RETENTION_LISTS, {"as_of": [date]})
-        stability = measure_stability(listed, earlier, date)
+        stability = measure_stability(listed, earlier, date, previous)
         # After the list: whoever finds the note finds the list, too.
         lakehouse.replace_rows([(date, stability.n_listed)], BUILT_LISTS, {"as_of": [date]})
         facts.append(f"{count_of(stability.n_listed, 'user')} to call as of {date}")
@@ -118,9 +128,17 @@ def by_effect(lakehouse: Lakehouse, model: UpliftModel, config: UpliftConfig) ->
     return ByEffect(saves, model.min_risk, model.leaves_alone, config.pool)
 
 
-def read_earlier_lists(lakehouse: Lakehouse, date: Date, quiet_days: int) -> pd.DataFrame:
+def find_previous(lakehouse: Lakehouse, date: Date) -> Date | None:
+    """Date of the newest list before a date: an empty one has left no rows, and a note."""
+    # Lists of an older release have no note.
+    built = (lakehouse.partition_values(spec, "as_of") for spec in (BUILT_LISTS, RETENTION_LISTS))
+    return max((day for day in chain(*built) if day < date), default=None)
+
+
+def read_earlier_lists(
+    lakehouse: Lakehouse, date: Date, previous: Date | None, quiet_days: int
+) -> pd.DataFrame:
     """The newest list before a date, and those from which users still rest: who, since when."""
-    before = [day for day in lakehouse.partition_values(RETENTION_LISTS, "as_of") if day < date]
-    first = min([*before[-1:], date - timedelta(days=quiet_days)])
+    first = min(previous or date, date - timedelta(days=quiet_days))
     columns = ["as_of", "user_id", "list_rank", "on_list_since", "assignment"]
     return lakehouse.read_rows(RETENTION_LISTS, {"as_of": Between(first, date)}, columns)

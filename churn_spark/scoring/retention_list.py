@@ -26,8 +26,8 @@ from churn_spark.lakehouse.frames import (
 )
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.models.bundle import ModelBundle
-from churn_spark.models.part_changes import about_no_part, part_changes
-from churn_spark.models.what_if import Change, behaviour_candidates, best_changes
+from churn_spark.models.part_changes import part_changes, single_changes
+from churn_spark.models.what_if import Change, behaviour_candidates
 from churn_spark.scoring.by_effect import ByEffect, first_by_effect, up_to_capacity
 from churn_spark.scoring.control_group import assign, only_listed
 
@@ -38,23 +38,25 @@ class Stability:
 
     Attributes:
         n_listed: users on the list.
-        n_before: users on the newest earlier list; 0 where there is none.
+        n_before: users on the newest earlier list; none where there is no such list.
         n_kept: users on both.
     """
 
     n_listed: int
-    n_before: int
+    n_before: int | None
     n_kept: int
 
     @property
     def share_kept(self) -> float:
-        """Share of the earlier list that is on this one; 0 where there is no earlier list."""
+        """Share of the earlier list that is on this one; 0 where nobody was on one."""
         return self.n_kept / self.n_before if self.n_before else 0.0
 
     def describe(self) -> str:
         """`40 of 50 users of the previous list still on it (80%)`."""
-        if not self.n_before:
+        if self.n_before is None:
             return "no earlier list"
+        if not self.n_before:
+            return "nobody on the previous list"
         return (
             f"{self.n_kept:,} of {self.n_before:,} users of the previous list still on it "
             f"({self.share_kept:.0%})"
@@ -68,6 +70,7 @@ def build_retention_list(
     as_of: date,
     config: RetentionListConfig,
     effect: ByEffect | None = None,
+    previous: date | None = None,
 ) -> pd.DataFrame:
     """The users with most value at risk, as many as the team can call, and since when listed.
 
@@ -93,6 +96,7 @@ def build_retention_list(
         as_of: date of the list.
         config: capacity, quiet days and control group.
         effect: what the list is ordered by instead, once that is better; see `first_by_effect`.
+        previous: date of the newest list before `as_of`; see `newest_list`.
     """
     before = earlier_lists[earlier_lists["as_of"] < as_of]
     resting = before[before["as_of"] > as_of - timedelta(days=config.quiet_days)]
@@ -106,7 +110,8 @@ def build_retention_list(
         first = _first_assigned(candidates, capacity, config).assign(expected_saves=None)
     else:
         first = first_by_effect(candidates, capacity, config, effect)
-    chosen = first[first["value_at_risk"] > 0].merge(newest_list(before), how="left", on="user_id")
+    told = newest_list(before, previous)
+    chosen = first[first["value_at_risk"] > 0].merge(told, how="left", on="user_id")
     has_stayed = chosen["assignment"] == chosen["assignment_before"]
     since = chosen["since_before"].where(has_stayed, as_of)
     is_listed = chosen["assignment"] == LISTED
@@ -135,29 +140,42 @@ def _first_assigned(rows: Rows, capacity: int, config: RetentionListConfig) -> p
         asked *= 2
 
 
-def measure_stability(listed: pd.DataFrame, earlier_lists: pd.DataFrame, as_of: date) -> Stability:
+def measure_stability(
+    listed: pd.DataFrame,
+    earlier_lists: pd.DataFrame,
+    as_of: date,
+    previous: date | None = None,
+) -> Stability:
     """How much of the newest list before `as_of` is still there.
 
     Args:
         listed: the list of the date.
         earlier_lists: rows of `RETENTION_LISTS`; only those before `as_of` count.
         as_of: date of the list.
+        previous: date of the newest list before `as_of`; see `newest_list`.
     """
-    earlier = newest_list(earlier_lists[earlier_lists["as_of"] < as_of])
-    before = earlier[earlier["previous_rank"].notna()]
+    lists = earlier_lists[earlier_lists["as_of"] < as_of]
+    is_first = lists.empty and previous is None
+    n_before = int(newest_list(lists, previous)["previous_rank"].notna().sum())
     called = only_listed(listed)
-    return Stability(len(called), len(before), int(called["previous_rank"].notna().sum()))
+    n_kept = int(called["previous_rank"].notna().sum())
+    return Stability(len(called), None if is_first else n_before, n_kept)
 
 
-def newest_list(lists: pd.DataFrame) -> pd.DataFrame:
+def newest_list(lists: pd.DataFrame, previous: date | None = None) -> pd.DataFrame:
     """The newest of some lists: since when each user is on it, where, and as what.
 
     Who was withheld or left alone has no rank, and is new on the list once listed: the team hasn't
     seen them. A list of an older release tells no assignment: all of it are listed.
 
     Grain: user_id.
+
+    Args:
+        lists: rows of `RETENTION_LISTS`.
+        previous: date of the newest list, which may have nobody on it; by default that of the
+            newest rows.
     """
-    newest: pd.DataFrame = lists[lists["as_of"] == lists["as_of"].max()]
+    newest: pd.DataFrame = lists[lists["as_of"] == (previous or lists["as_of"].max())]
     names = {
         "on_list_since": "since_before",
         "list_rank": "previous_rank",
@@ -177,7 +195,7 @@ def add_changes(
     """The list with what would lower each user's risk most, by the model that scored them.
 
     A part of the behaviour model's log-odds is tried at its typical count; a feature that is about
-    none of them, at a few values.
+    none of them, at a few values. Of users whose parts aren't known, all features are.
 
     At most four values a feature are tried, on the users of the list and never on everybody:
     at most `MAX_LISTED` rows a candidate.
@@ -192,17 +210,14 @@ def add_changes(
         config: how many changes, and from what drop of the risk on.
         min_difference: between a count and the typical one, as of a reason.
     """
-    found = behaviour_candidates(
+    candidates = behaviour_candidates(
         bundle.features, bundle.baseline, bundle.encoding.levels, bundle.encoding.typical
     )
     parts = [name for name in BEHAVIOUR_PARTS.column_names[2:] if name in users.columns]
-    candidates = about_no_part(found) if parts else found
     model = bundle.without_baseline()
 
     def find_changes(batch: pd.DataFrame) -> list[list[Change]]:
-        alone = best_changes(
-            batch, model.probabilities, candidates, config.n_changes, config.min_drop
-        )
+        alone = single_changes(batch, model.probabilities, candidates, config.min_drop)
         of_parts = part_changes(
             batch,
             model.probabilities,

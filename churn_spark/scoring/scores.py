@@ -117,8 +117,8 @@ def value_at_risk(
     """What is lost on average if nobody does anything: fees of the days that users don't stay.
 
     Of the `CAP_DAYS` days from the start of the window on. In the unit of the values, which are
-    those of `FEE_DAYS` days. A level that has no value, or none at all, counts as the least: a
-    subscriber of whom nothing is known is neither called first nor left out.
+    those of `FEE_DAYS` days. A level that has no value, or none at all, counts as the least: who
+    pays an unknown fee isn't called first, and never where the least is 0.
 
     Args:
         probabilities: of the label; shape (users,).

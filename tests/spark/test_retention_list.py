@@ -254,7 +254,7 @@ def test_stability_compares_with_the_newest_list_before() -> None:
         scores = scores_of([score(day, user, 0.1, 0.1) for user in users[day]])
         lists = lists_of(lists, build_retention_list(scores, [], lists, day, configured()))
     found = [measure_stability(lists[lists["as_of"] == day], lists, day) for day in days]
-    assert found == [Stability(3, 0, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
+    assert found == [Stability(3, None, 0), Stability(4, 3, 2), Stability(3, 4, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +293,24 @@ def test_list_says_what_would_help_those_on_it(users: Rows, bundle: ModelBundle)
     assert second.endswith("with: subscription is paid instead of free")
     lowered, predicted = (float(found) for found in re.findall(r"(\d+) %", first))
     assert lowered < predicted
+
+
+def test_to_pay_nothing_is_told_only_after_all_else() -> None:
+    bundle, level = small_bundle(free_risk=-0.6), "last_subscription_level"
+    users = pd.DataFrame({"as_of": [_D], "user_id": ["a"], "songs_7d": [3], level: ["paid"]})
+    scores = scores_of([score(_D, "a", 0.3, 1.0)])
+    listed = build_retention_list(scores, *NOTHING, _D, configured())
+
+    def told(n_changes: int) -> list[str]:
+        found = add_changes(listed, users, bundle, configured(n_changes=n_changes), 0.2)
+        return list(found["would_help"].iloc[0])
+
+    songs, free = told(2)
+    assert songs.endswith(" songs in 7 days instead of 3")
+    assert free.endswith("subscription is free instead of paid")
+    by_songs, by_level = (float(re.findall(r"be ([\d.]+) %", one)[0]) for one in (songs, free))
+    assert by_level < by_songs
+    assert told(1) == [songs]
 
 
 def test_nothing_would_help_who_is_at_no_risk_that_can_be_lowered(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -49,13 +50,15 @@ def configured(context: JobContext, **changes: object) -> JobContext:
     return JobContext(Config.model_validate(values), context.lakehouse)
 
 
-def write_scores(context: JobContext) -> None:
+def write_scores(
+    context: JobContext, scored: Mapping[date, Mapping[str, tuple[int, str]]] = _PEOPLE
+) -> None:
     registry = ModelRegistry(context.config.registry, context.config.lakehouse)
     with registry.run("lightgbm", {"as_of": str(_DAYS[0])}) as run_id:
         version = registry.register(small_bundle(""), run_id, {"roc_auc": 0.7})
     registry.assign_alias(version)
-    context.lakehouse.replace_rows([(day, 1, IN_LOG) for day in _DAYS], LOG_DATES, {})
-    for day, people in _PEOPLE.items():
+    context.lakehouse.replace_rows([(day, 1, IN_LOG) for day in scored], LOG_DATES, {})
+    for day, people in scored.items():
         known = [
             {"as_of": day, "user_id": user, "songs_7d": songs, "last_subscription_level": level}
             for user, (songs, level) in people.items()
@@ -132,6 +135,22 @@ def test_lists_of_two_days_and_their_files(
     assert noted(context) == {first: 2, second: 0}
     contacts = context.lakehouse.collect_rows(CONTACTS)
     assert [(row.list_date, row.user_id) for row in contacts] == [(second, "d")]
+
+
+def test_nobody_was_on_the_list_before_where_that_was_empty(
+    context: JobContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = configured(context, quiet_days=2)
+    days = [_DAYS[0] + timedelta(days=day) for day in range(3)]
+    write_scores(context, {day: {"a": (0, "free"), "b": (2, "paid")} for day in days})
+    for day in days:
+        flow.build_retention_list(context, day)
+    assert noted(context) == dict(zip(days, (2, 0, 2), strict=True))
+    full = {days[0], days[2]}
+    assert {(day, since, rank) for day, _, _, since, rank in stored(context)} == {
+        (day, day, None) for day in full
+    }
+    assert "nobody on the previous list" in capsys.readouterr().out
 
 
 def test_list_is_by_effect_where_a_night_before_has_said_so(

@@ -100,6 +100,22 @@ def checks_of(findings: Iterable[Finding]) -> set[str]:
     return {finding.check for finding in findings}
 
 
+def test_nothing_is_told_apart_in_a_table_of_one_user() -> None:
+    rows = pd.DataFrame(
+        {
+            "as_of": [date(2018, 10, 1), date(2018, 10, 8)],
+            "user_id": "a",
+            "label": [0, 1],
+            "split": TRAIN,
+            "songs_7d": [3.0, 1.0],
+        }
+    )
+    one_user = FeatureTable(
+        rows, ("songs_7d",), Horizon(14, 1), date(2018, 12, 1), "cancel", "users"
+    )
+    assert find_leaks(one_user, LIMITS) == []
+
+
 def test_a_row_that_is_there_twice_is_found(honest: FeatureTable) -> None:
     doubled = pd.concat([honest.rows, honest.rows.iloc[:3]], ignore_index=True)
     findings = list(check_population(replace(honest, rows=doubled)))

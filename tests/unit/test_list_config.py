@@ -60,7 +60,8 @@ def test_stability_is_that_of_the_sets(now: set[int], before: set[int]) -> None:
 def test_stability_is_told_in_one_line() -> None:
     told = Stability(50, 50, 40).describe()
     assert told == "40 of 50 users of the previous list still on it (80%)"
-    assert Stability(50, 0, 0).describe() == "no earlier list"
+    assert Stability(50, None, 0).describe() == "no earlier list"
+    assert Stability(50, 0, 0).describe() == "nobody on the previous list"
 
 
 def test_old_name_of_the_section_is_refused_with_the_new_one() -> None:

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from churn_spark.contracts.features.parts import COUNTED_PARTS, PARTS
 from churn_spark.contracts.features.spec import FEATURES, Feature
-from churn_spark.models.part_changes import about_no_part, part_changes
+from churn_spark.models.part_changes import about_no_part, part_changes, single_changes
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 MODEL = tuple(
@@ -109,9 +109,13 @@ def test_small_drop_is_no_help() -> None:
 
 
 def test_rows_without_parts_are_left_to_single_features() -> None:
-    rows = user(n_adverts=40.0, without_adverts=logit(0.1), part_visits=np.nan)
-    assert helps(rows) == []
-    assert helps(rows[["adverts_28d", "behaviour_probability"]]) == []
+    known = user(n_adverts=40.0, without_adverts=logit(0.1), adverts_28d=30.0)
+    unknown = known.assign(part_visits=np.nan)
+    assert helps(unknown) == []
+    assert helps(unknown[["adverts_28d", "behaviour_probability"]]) == []
+    tried = {BY_NAME["adverts_28d"]: [6.0]}
+    found = single_changes(pd.concat([known, unknown]), predict, tried, 0.1)
+    assert [[change.after for change in changes] for changes in found] == [[], [6.0]]
 
 
 def test_features_about_a_part_are_not_changed_alone() -> None:

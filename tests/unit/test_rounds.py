@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_spark.models.rounds import choose_rounds, round_grid, rounds_to_try
+from churn_spark.models.rounds import (
+    are_enough,
+    choose_rounds,
+    numbers_to_grow,
+    round_grid,
+    rounds_to_try,
+)
 
 GRID = [10, 20, 40]
 
@@ -71,3 +77,23 @@ def test_grid_climbs_from_the_least_to_the_most(least: int, more: int) -> None:
     assert grid[-1] == least + more
     assert grid == sorted(set(grid))
     assert len(grid) < 40
+
+
+def test_trees_are_grown_in_steps_of_three_times_as_many_up_to_the_most() -> None:
+    assert numbers_to_grow(round_grid(10, 400)) == [64, 201, 400]
+    assert numbers_to_grow(round_grid(10, 60)) == [60]
+    assert numbers_to_grow([10]) == [10]
+
+
+@given(st.integers(1, 50), st.integers(0, 500))
+def test_all_numbers_to_grow_are_tried_and_the_most_is_the_last(least: int, more: int) -> None:
+    grid = round_grid(least, least + more)
+    found = numbers_to_grow(grid)
+    assert set(found) <= set(grid)
+    assert found == sorted(set(found))
+    assert found[-1] == grid[-1]
+
+
+def test_trees_are_enough_when_two_thirds_of_them_have_brought_nothing() -> None:
+    assert are_enough(21, 64)
+    assert not are_enough(22, 64)

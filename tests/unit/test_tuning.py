@@ -31,10 +31,14 @@ from churn_spark.pipeline.tune_trials import rounds_of
 MONDAYS = [date(2018, 10, 1) + timedelta(weeks=week) for week in range(8)]
 
 
-@pytest.mark.parametrize(("n_cancel", "is_chance"), [(49, True), (50, False)])
+@pytest.mark.parametrize(
+    ("n_cancel", "of_who_cancels", "is_chance"),
+    [(49, 0.3, True), (50, 0.3, False), (49, 0.01, False)],
+)
 def test_trials_are_judged_at_numbers_of_trees_that_a_training_would_choose(
-    n_cancel: int, is_chance: bool
+    n_cancel: int, of_who_cancels: float, is_chance: bool
 ) -> None:
+    """A forecast that says the contrary is none that trees add to."""
     config = load_config().learning
     rows = pd.DataFrame(
         {
@@ -42,6 +46,7 @@ def test_trials_are_judged_at_numbers_of_trees_that_a_training_would_choose(
             "user_id": [f"u{number}" for number in range(300)],
             "label": [*[1] * n_cancel, *[0] * (300 - n_cancel)],
             "split": STOPPING,
+            "behaviour_probability": [*[of_who_cancels] * n_cancel, *[0.1] * (300 - n_cancel)],
         }
     )
     learnt = LearntRows.of_frame(rows, cast(SparkSession, None))

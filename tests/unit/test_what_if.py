@@ -45,7 +45,7 @@ CANDIDATES = {
 
 
 def test_changes_are_the_largest_drops_each_feature_once() -> None:
-    first, second, third = best_changes(ROWS, predict, CANDIDATES, 3)
+    first, second, third = best_changes(ROWS, predict, CANDIDATES)
     assert [(one.feature.name, one.before, one.after) for one in first] == [
         ("songs", 3, 20.0),
         ("adverts", 4.0, 0.0),
@@ -55,12 +55,8 @@ def test_changes_are_the_largest_drops_each_feature_once() -> None:
     assert [one.feature.name for one in third] == ["level", "adverts"]
 
 
-def test_changes_are_cut_to_the_number_asked_for() -> None:
-    assert [len(best_changes(ROWS, predict, CANDIDATES, n)[0]) for n in (0, 1, 2)] == [0, 1, 2]
-
-
 def test_small_drops_are_not_named() -> None:
-    found = best_changes(ROWS, predict, CANDIDATES, 3, min_drop=0.6)
+    found = best_changes(ROWS, predict, CANDIDATES, min_drop=0.6)
     assert [[one.feature.name for one in changes] for changes in found] == [
         ["songs"],
         ["songs", "level"],
@@ -71,13 +67,13 @@ def test_small_drops_are_not_named() -> None:
 def test_rows_stay_as_they_were_and_their_index_does_not_matter() -> None:
     rows = ROWS.set_axis([7, 7, 3])
     before = rows.copy()
-    assert best_changes(rows, predict, CANDIDATES, 2) == best_changes(ROWS, predict, CANDIDATES, 2)
+    assert best_changes(rows, predict, CANDIDATES) == best_changes(ROWS, predict, CANDIDATES)
     pd.testing.assert_frame_equal(rows, before)
 
 
 def test_there_are_no_changes_without_rows_or_candidates() -> None:
-    assert best_changes(ROWS.iloc[:0], predict, CANDIDATES, 2) == []
-    assert best_changes(ROWS, predict, {}, 2) == [[], [], []]
+    assert best_changes(ROWS.iloc[:0], predict, CANDIDATES) == []
+    assert best_changes(ROWS, predict, {}) == [[], [], []]
 
 
 def test_predictions_are_asked_for_once_a_feature_and_once_before() -> None:
@@ -87,7 +83,7 @@ def test_predictions_are_asked_for_once_a_feature_and_once_before() -> None:
         calls.append(len(rows))
         return predict(rows)
 
-    best_changes(ROWS, counted, CANDIDATES, 1)
+    best_changes(ROWS, counted, CANDIDATES)
     assert calls == [3, *(3 * len(values) for values in CANDIDATES.values())]
 
 
@@ -102,20 +98,18 @@ people = st.lists(
     people=people,
     songs=st.lists(st.floats(0, 60), max_size=3),
     adverts=st.lists(st.floats(0, 9), max_size=3),
-    n=st.integers(0, 3),
     min_drop=st.sampled_from([0.0, 0.1, 0.5]),
 )
 def test_changes_never_raise_the_risk_and_equal_the_loop(
     people: list[tuple[int | None, int, str]],
     songs: list[float],
     adverts: list[float],
-    n: int,
     min_drop: float,
 ) -> None:
     rows = pd.DataFrame(people, columns=["songs", "adverts", "level"])
     candidates = {"songs": songs, "adverts": adverts, "level": ["free", "paid"]}
     declared = {called(name): values for name, values in candidates.items()}
-    found = best_changes(rows, predict, declared, n, min_drop)
+    found = best_changes(rows, predict, declared, min_drop)
     for position, changes in enumerate(found):
         alone = rows.iloc[[position]]
         now = float(predict(alone)[0])
@@ -124,7 +118,7 @@ def test_changes_never_raise_the_risk_and_equal_the_loop(
             tried = [float(predict(alone.assign(**{name: value}))[0]) for value in values]
             if tried and min(tried) < now and min(tried) <= (1 - min_drop) * now:
                 drops.append((min(tried), order, values[tried.index(min(tried))], name))
-        expected = [(name, value, after) for after, _, value, name in sorted(drops)[:n]]
+        expected = [(name, value, after) for after, _, value, name in sorted(drops)]
         assert [(one.feature.name, one.after, one.probability_after) for one in changes] == expected
         assert all(one.probability_after < one.probability_before == now for one in changes)
 
@@ -157,6 +151,8 @@ def test_what_nobody_can_change_is_not_tried() -> None:
     fixed = {"gender", "location", "os", "browser", "tenure_days", "num_sessions"}
     assert not fixed & set(found)
     assert not any(BY_NAME[name].is_trending for name in found)
+    dates = {"billing_day", "days_to_billing", "billing_days_ahead", "days_since_level_change"}
+    assert not dates & set(found)
     assert found["last_subscription_level"] == ["a", "b"]
     assert {"avg_songs_per_session", "songs_7d", "hours_since_last_event"} <= set(found)
     assert not {"behaviour_probability", "cancel_per_visit"} & set(found)

@@ -67,6 +67,11 @@ class Feature:
         return False
 
     @property
+    def follows_one_date(self) -> bool:
+        """Whether time alone changes it: it counts from a single past date."""
+        return False
+
+    @property
     def n_phases(self) -> int:
         """So many whole numbers it can be whose size is no amount; 0 where it is one."""
         return 0
@@ -106,6 +111,11 @@ class LogFeature(Feature):
     def tells_instant(self) -> bool:
         """As its formula does."""
         return self.formula.tells_instant
+
+    @property
+    def follows_one_date(self) -> bool:
+        """As its formula does."""
+        return self.formula.follows_one_date
 
     @property
     def n_phases(self) -> int:

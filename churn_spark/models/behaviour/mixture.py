@@ -105,14 +105,32 @@ class _Point:
 
 
 def _expect(points: list[_Point], counts: csr_matrix) -> list[_Sums]:
-    """Sum what a block of users says of the classes of each point."""
-    found = []
-    for point in points:
-        joint = counts @ point.log_chances.T + np.log(point.shares)
-        total = logsumexp(joint, axis=1, keepdims=True)
-        weights = np.exp(joint - total)
-        found.append(_Sums(weights.sum(axis=0), (counts.T @ weights).T, float(total.sum())))
-    return found
+    """Sum what a block of users says of the classes of each point.
+
+    The classes of all points lie side by side: a product with a sparse matrix takes little more
+    time for a hundred columns than for five.
+    """
+    ends = np.cumsum([len(point.shares) for point in points])[:-1]
+    log_chances = np.concatenate([point.log_chances for point in points])
+    joint = counts @ np.ascontiguousarray(log_chances.T)
+    joint += np.log(np.concatenate([point.shares for point in points]))
+    log_likelihoods = [_to_weights(part) for part in np.split(joint, ends, axis=1)]
+    sizes, sums = np.split(joint.sum(axis=0), ends), np.split((counts.T @ joint).T, ends)
+    return list(map(_Sums, sizes, sums, log_likelihoods))
+
+
+def _to_weights(joint: Floats) -> float:
+    """Turn log likelihoods by class, shape (users, classes), into shares of the classes, in place.
+
+    Returns:
+        The log likelihood of all users.
+    """
+    most = joint.max(axis=1, keepdims=True)
+    joint -= most
+    np.exp(joint, out=joint)
+    total = joint.sum(axis=1, keepdims=True)
+    joint /= total
+    return float((most + np.log(total)).sum())
 
 
 def _add(parts: Sequence[_Sums]) -> _Sums:

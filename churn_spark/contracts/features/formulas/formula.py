@@ -20,11 +20,14 @@ class Formula(ABC):
         kind: its name in the definitions that fingerprints are taken of.
         is_signed: whether the value may be below 0.
         tells_instant: whether its fraction is the time of day at which the user did something.
+        follows_one_date: whether it follows from a single past date, such as that of the
+            registration: time alone changes it.
     """
 
     kind: ClassVar[str]
     is_signed: ClassVar[bool] = False
     tells_instant: ClassVar[bool] = False
+    follows_one_date: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, past: Past[Q]) -> Q:

@@ -22,7 +22,14 @@ class _Moving(Formula):
 
 
 @dataclass(frozen=True)
-class DaysSince(_Moving):
+class _OfOneDate(_Moving):
+    """A formula over a single past date."""
+
+    follows_one_date: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class DaysSince(_OfOneDate):
     """Days from an instant to the date, with their fraction."""
 
     source: str
@@ -48,7 +55,7 @@ class HoursSince(_Moving):
 
 
 @dataclass(frozen=True)
-class Cycle(_Moving):
+class Cycle(_OfOneDate):
     """Days since an instant, modulo a number of days."""
 
     source: str
@@ -68,7 +75,7 @@ def _dates_since(past: Past[Q], source: str) -> Q:
 
 
 @dataclass(frozen=True)
-class CycleAhead(_Moving):
+class CycleAhead(_OfOneDate):
     """Dates from the date to the next one on which a cycle begins anew."""
 
     source: str
@@ -87,7 +94,7 @@ class CycleAhead(_Moving):
 
 
 @dataclass(frozen=True)
-class CycleBegins(_Moving):
+class CycleBegins(_OfOneDate):
     """How many of some coming dates are among the first ones of a cycle.
 
     Attributes:
