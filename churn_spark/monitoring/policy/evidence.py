@@ -306,7 +306,12 @@ class Evidence:
         """Whether there are enough users to judge drift by."""
         return self.n_rows >= config.min_rows
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the prediction could be compared, or a feature that doesn't always move."""
+        facts = [*self.features, *([self.prediction] if self.prediction else [])]
+        return any(fact.is_comparable and not fact.is_trending for fact in facts)
+
     def measures_drift(self, config: PolicyConfig) -> bool:
         """Whether there were enough users, and a feature or a prediction to compare by them."""
-        facts = [*self.features, *([self.prediction] if self.prediction else [])]
-        return self.tells_drift(config) and any(fact.is_comparable for fact in facts)
+        return self.tells_drift(config) and self.is_comparable
