@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import PERFORMANCE
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
+    FEW_USERS,
     as_not_told,
     find_in_data,
     find_in_decision,
@@ -89,7 +90,8 @@ def notify(
     is_judged = is_sound and bool(tonight)
     open_alerts, stored = read_open_alerts(lakehouse, date), read_alerts(lakehouse, [date])
     unmeasured = find_unmeasured(tonight, policy, [*open_alerts, *stored], took_over)
-    unjudged = (*_unjudged(lakehouse, date, cancelled), *unmeasured)
+    uncounted = () if is_judged else (FEW_USERS,)
+    unjudged = (*_unjudged(lakehouse, date, cancelled), *unmeasured, *uncounted)
     alerts, notices = update_alerts(open_alerts, findings, config, date, is_judged, unjudged)
     if not has_later_alerts(lakehouse, date):
         is_seen = partial(is_looked_at, unjudged=unjudged, is_judged=is_judged)

@@ -21,7 +21,7 @@ from churn_spark.monitoring.alerts.alerts import (
     update_alerts,
 )
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
+from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison, Wander
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.triggers import bad_nights_of
 
@@ -195,7 +195,19 @@ def test_changed_files_are_one_finding_that_says_what_to_do() -> None:
         "b.json, c.json and 1 more; `ingest_events --reload changed` replaces the events read "
         "from them before"
     )
-    assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "info"}
+
+
+def test_too_few_users_are_a_finding_whatever_is_decided() -> None:
+    few = replace(QUIET, n_rows=3)
+    waits = replace(START, waits_for_human="look at it")
+    for state in (START, waits):
+        after, [decision] = run(state, [(4, few)])
+        [finding, *_] = find_in_decision(after, decision, POLICY, few)
+        assert (finding.key, finding.severity) == ("data:rows", "info")
+        assert finding.sentence == f"drift is not judged (only 3 users, {POLICY.min_rows} needed)"
+    # The evidence of an order, or of a held night, says nothing of a night's users.
+    for other in (replace(few, failed_checks=("volume",)), replace(few, wander=Wander(0, ()))):
+        assert findings_of(*last(other), other) == {}
 
 
 def test_roll_back_is_critical_and_so_is_the_wait_for_a_human() -> None:

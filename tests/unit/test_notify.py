@@ -246,6 +246,18 @@ def test_alert_of_shares_ends_only_on_nights_that_compared_them(lakehouse: Lakeh
     assert stored(lakehouse, night(9))["rate:missing"].resolved == night(9)
 
 
+def test_alert_of_too_few_users_stays_while_a_retraining_is_under_way(
+    lakehouse: Lakehouse,
+) -> None:
+    few = replace(QUIET, n_rows=3)
+    held = replace(few, failed_checks=("volume",))
+    live(lakehouse, *[few] * 9, held, held, held, few)
+    rows = [row for row in lakehouse.collect_rows(ALERTS) if row.key == "data:rows"]
+    changes = [row.change for row in sorted(rows, key=lambda row: row.run_date)]
+    assert (len(changes), changes[0]) == (13, "opened")
+    assert {"opened", "resolved"}.isdisjoint(changes[1:])
+
+
 def test_alert_of_all_features_at_once_ends_only_on_nights_that_tested_them(
     lakehouse: Lakehouse,
 ) -> None:
