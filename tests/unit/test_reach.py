@@ -213,6 +213,18 @@ def test_days_with_hardly_any_events_are_missing() -> None:
     assert missing_days(DAY, HORIZON, lambda day: day.day % 2 * 19, 0.25) == ()
 
 
+@pytest.mark.parametrize(("n", "is_missing"), [(200, False), (1, False), (0, True)])
+def test_holiday_may_have_few_events_but_none(n: int, is_missing: bool) -> None:
+    holiday = DAY + timedelta(days=5)
+
+    def n_events(day: date) -> int:
+        return n if day == holiday else 1000
+
+    missing = missing_days(DAY, HORIZON, n_events, 0.25, lambda day: day == holiday)
+    assert missing == ((holiday,) if is_missing else ())
+    assert missing_days(DAY, HORIZON, n_events, 0.25) == (holiday,)
+
+
 @pytest.mark.parametrize(
     ("missing", "is_known", "n_known"),
     [((), True, 500), ((DAY,), True, 20), ((), False, 20)],
