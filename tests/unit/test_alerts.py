@@ -180,6 +180,20 @@ def test_lost_performance_is_critical_on_the_second_window() -> None:
     assert findings_of(*last(first, second)) == {"performance:roc_auc": "critical"}
 
 
+def test_one_bad_window_is_no_finding_for_good_where_none_after_it_can_be_judged() -> None:
+    bad = change(-14)
+    few = replace(QUIET, performance=(change(0, n=5),))
+    state, [decision] = run(START, [(4, replace(QUIET, performance=(bad,)))])
+    assert findings_of(state, decision) == {"performance:roc_auc": "warning"}
+    two = replace(state, streaks=(replace(state.streaks[0], n_bad=POLICY.bad_windows),))
+    last_night = (bad.window_end - night(0)).days + 56
+    for number, found in ((last_night, {"performance:roc_auc": "warning"}), (last_night + 1, {})):
+        after, [decision] = run(state, [(number, few)])
+        assert findings_of(after, decision) == found
+        after, [decision] = run(two, [(number, few)])
+        assert findings_of(after, decision) == {"performance:roc_auc": "critical"}
+
+
 def test_failed_data_are_critical_and_named() -> None:
     volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
     sound = replace(volume, name="freshness", passed=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from churn_spark.churn_words import in_words
@@ -38,6 +38,9 @@ CONFIRMED_DRIFT: Final = "model:drifted"
 FEW_USERS: Final = "data:rows"
 """Key of the alert that there are too few users to judge drift by."""
 _NAMED: Final = 3
+_DOUBTFUL: Final = timedelta(weeks=8)
+"""After so long, too few bad windows to act on are no finding any more: where none after them has
+enough cancels for a verdict, nothing else would end it."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,8 @@ def _find_in_decision(
     if state.waits_for_human is not None:
         yield Finding("policy:waits", "critical", state.waits_for_human)
     for streak in state.streaks:
-        if streak.n_bad:
-            is_sure = streak.n_bad >= config.bad_windows
+        is_sure = streak.n_bad >= config.bad_windows
+        if streak.n_bad and (is_sure or decision.night - streak.window_end <= _DOUBTFUL):
             windows = f"{streak.n_bad} windows in a row" if streak.n_bad > 1 else "1 window"
             yield Finding(
                 f"performance:{streak.metric}",
