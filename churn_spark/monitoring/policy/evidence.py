@@ -157,7 +157,8 @@ class FeatureWander:
         feature: snapshot column, or `churn_probability`.
         n_pairs: pairs of nights a week apart that were compared.
         weekly: half of these pairs are closer than that.
-        nightly: the same of neighbouring nights, weekday by weekday, and the mean of these.
+        nightly: the same of nights and the newest night before each, at most a week old, weekday
+            by weekday, and the mean of these.
         band: by how much the lower bound of D is below D tonight.
     """
 
