@@ -46,7 +46,10 @@ def main(
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="table, csv or json; default: table on a terminal, else csv."
+            "--format",
+            help="table, csv or json; default: table on a terminal, else csv. CSV has values as "
+            "they are stored: a spreadsheet may run a cell that begins with =; for one, write a "
+            "list with build_retention_list --csv, or take it from GET /list?format=csv.",
         ),
     ] = None,
     rows: Annotated[

@@ -53,6 +53,14 @@ def facts(*moved: str, d: float = 0.08) -> tuple[DriftFact, ...]:
 TOLD_APART = JointFact(0.7, 0.68, 0.72, ("songs", "adverts"), 0.1)
 QUIET = Evidence(n_rows=22_000, features=facts())
 DRIFTED = Evidence(n_rows=22_000, features=facts("songs"))
+IN_A_GAP = Evidence(
+    n_rows=22_000,
+    features=(
+        *(fact(name, is_comparable=False) for name in NAMES),
+        # What moves by construction needs nothing of the log.
+        fact("tenure_days", 0.2, is_trending=True),
+    ),
+)
 
 
 def change(number: int, drop: float = 0.06, metric: str = "roc_auc", n: int = 500) -> MetricChange:

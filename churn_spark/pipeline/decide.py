@@ -28,7 +28,7 @@ from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.monitoring.data_quality.checks import CheckResult, failed_checks
 from churn_spark.monitoring.policy.evidence import ChallengerComparison, Evidence
-from churn_spark.monitoring.policy.history import Entry, standing_on
+from churn_spark.monitoring.policy.history import Entry, newest_takeover, standing_on
 from churn_spark.monitoring.policy.policy import decide, start_policy
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.told import name_decision
@@ -193,7 +193,10 @@ def decide_night(
         night = store_decisions(lakehouse, night, date, [*kept, *tonight, *order])
         settle(lakehouse, registry, replace(night, registered=registry.state()), config.policy)
         drop_judged(registry, night)
-        alerts = notify(lakehouse, date, tonight, checks, drift, config.alerts, config.policy)
+        took_over = newest_takeover(night.entries, date)
+        alerts = notify(
+            lakehouse, date, tonight, checks, drift, config.alerts, config.policy, took_over
+        )
         facts.extend(
             f"{name_decision(e.decision.kind, e.decision.rule)}: {e.decision.reason}"
             for e in (*tonight, *order)

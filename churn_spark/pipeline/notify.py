@@ -15,6 +15,7 @@ from churn_spark.contracts.tables import PERFORMANCE
 from churn_spark.lakehouse.selection import Between, Where
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.monitoring.alerts.alerts import (
+    FEW_USERS,
     as_not_told,
     find_in_data,
     find_in_decision,
@@ -55,6 +56,7 @@ def notify(
     drift: Drift,
     config: AlertsConfig,
     policy: PolicyConfig,
+    took_over: Date | None = None,
 ) -> tuple[str, ...]:
     """Send what is new and replace the alerts of the date; returns the severe ones' keys.
 
@@ -62,6 +64,16 @@ def notify(
     Sent first, so that what no receiver took is known to be due again on the next night.
     Nothing is decided where no model can be used: then only the data can be in trouble, and only
     alerts about them end.
+
+    Args:
+        lakehouse: with what was measured, and the alerts of the nights before.
+        date: of the night.
+        tonight: what was decided, in its order.
+        checks: the night's data checks.
+        drift: the night's drift.
+        config: who is notified, and of what.
+        policy: the thresholds.
+        took_over: newest night on which another model came into use; none where none has.
     """
     is_sound = all(check.passed for check in checks)
     findings = [*find_in_data(checks), *find_in_files(read_changed_files(lakehouse))]
@@ -76,11 +88,11 @@ def notify(
         findings += find_in_rates(drift.rows, config)
         findings += find_in_cancellations(cancelled, config)
     is_judged = is_sound and bool(tonight)
-    unjudged = (*_unjudged(lakehouse, date, cancelled), *find_unmeasured(tonight, policy))
-    alerts, notices = update_alerts(
-        read_open_alerts(lakehouse, date), findings, config, date, is_judged, unjudged
-    )
-    stored = read_alerts(lakehouse, [date])
+    open_alerts, stored = read_open_alerts(lakehouse, date), read_alerts(lakehouse, [date])
+    unmeasured = find_unmeasured(tonight, policy, [*open_alerts, *stored], took_over)
+    uncounted = () if is_judged else (FEW_USERS,)
+    unjudged = (*_unjudged(lakehouse, date, cancelled), *unmeasured, *uncounted)
+    alerts, notices = update_alerts(open_alerts, findings, config, date, is_judged, unjudged)
     if not has_later_alerts(lakehouse, date):
         is_seen = partial(is_looked_at, unjudged=unjudged, is_judged=is_judged)
         ended, ends = end_of_rerun(stored, {alert.key for alert in alerts}, date, is_seen)

@@ -83,7 +83,11 @@ def measure_arrival(
     for date in (one for one in weeks if one in built):
         of_date: Where = {"as_of": [date], **horizon_of(labels.horizon)}
         missing = missing_days(
-            date, labels.horizon, lambda day: rows.get(day, 0), checks.min_label_day
+            date,
+            labels.horizon,
+            lambda day: rows.get(day, 0),
+            checks.min_label_day,
+            checks.is_holiday,
         )
         due.append(
             DueLabels(

@@ -56,9 +56,14 @@ def describe_days(status: Status, today: Date) -> str:
     """The newest date of each table, and how many days ago that is."""
     parts = []
     for what, day in status.last_days.items():
-        ago = "" if day is None else f" ({count_of((today - day).days, 'day')} ago)"
-        parts.append(f"{what} {day or 'none'}{ago}")
+        parts.append(f"{what} none" if day is None else f"{what} {day} ({_ago(day, today)})")
     return ", ".join(parts)
+
+
+def _ago(day: Date, today: Date) -> str:
+    """`2 days ago`; a night may be scored the day before, and a feed's clock may run ahead."""
+    days = (today - day).days
+    return f"{count_of(days, 'day')} ago" if days >= 0 else f"in {count_of(-days, 'day')}"
 
 
 def describe_alerts(status: Status) -> str:

@@ -160,18 +160,22 @@ def describe_drift(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             state = describe_wait(row["feature"])
         elif row["status"] != "ok":
             state = "not compared"
-        gap = row["ks_statistic"]
-        known = gap is not None and not math.isnan(gap)
+        is_category = row["kind"] == "category"
         parts = [row.get(f"contribution_{side}") for side in ("baseline", "current")]
         described.append(
             {
                 **row,
                 "state": state,
-                "gap": gap if known else None,
+                "gap": _known(row["total_variation" if is_category else "ks_statistic"]),
+                "missing": _known(row["missing_rate_current"]),
                 "parts": None if None in parts else parts,
             }
         )
     return sorted(described, key=lambda row: (row["state"] != MOVED, -(row["gap"] or 0.0)))
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 def describe_health(

@@ -21,7 +21,7 @@ from churn_spark.monitoring.alerts.alerts import (
     update_alerts,
 )
 from churn_spark.monitoring.data_quality.checks import CheckResult
-from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison
+from churn_spark.monitoring.policy.evidence import Evidence, ProbationComparison, Wander
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
 from churn_spark.monitoring.policy.triggers import bad_nights_of
 
@@ -180,6 +180,20 @@ def test_lost_performance_is_critical_on_the_second_window() -> None:
     assert findings_of(*last(first, second)) == {"performance:roc_auc": "critical"}
 
 
+def test_one_bad_window_is_no_finding_for_good_where_none_after_it_can_be_judged() -> None:
+    bad = change(-14)
+    few = replace(QUIET, performance=(change(0, n=5),))
+    state, [decision] = run(START, [(4, replace(QUIET, performance=(bad,)))])
+    assert findings_of(state, decision) == {"performance:roc_auc": "warning"}
+    two = replace(state, streaks=(replace(state.streaks[0], n_bad=POLICY.bad_windows),))
+    last_night = (bad.window_end - night(0)).days + 56
+    for number, found in ((last_night, {"performance:roc_auc": "warning"}), (last_night + 1, {})):
+        after, [decision] = run(state, [(number, few)])
+        assert findings_of(after, decision) == found
+        after, [decision] = run(two, [(number, few)])
+        assert findings_of(after, decision) == {"performance:roc_auc": "critical"}
+
+
 def test_failed_data_are_critical_and_named() -> None:
     volume = CheckResult("volume", 12, "4,773 to 20,602", False, "12 events")
     sound = replace(volume, name="freshness", passed=True)
@@ -195,7 +209,19 @@ def test_changed_files_are_one_finding_that_says_what_to_do() -> None:
         "b.json, c.json and 1 more; `ingest_events --reload changed` replaces the events read "
         "from them before"
     )
-    assert findings_of(*last(replace(QUIET, n_rows=3))) == {"data:rows": "info"}
+
+
+def test_too_few_users_are_a_finding_whatever_is_decided() -> None:
+    few = replace(QUIET, n_rows=3)
+    waits = replace(START, waits_for_human="look at it")
+    for state in (START, waits):
+        after, [decision] = run(state, [(4, few)])
+        [finding, *_] = find_in_decision(after, decision, POLICY, few)
+        assert (finding.key, finding.severity) == ("data:rows", "info")
+        assert finding.sentence == f"drift is not judged (only 3 users, {POLICY.min_rows} needed)"
+    # The evidence of an order, or of a held night, says nothing of a night's users.
+    for other in (replace(few, failed_checks=("volume",)), replace(few, wander=Wander(0, ()))):
+        assert findings_of(*last(other), other) == {}
 
 
 def test_roll_back_is_critical_and_so_is_the_wait_for_a_human() -> None:

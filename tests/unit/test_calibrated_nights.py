@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import QUIET, START, fact, night
+from nights import IN_A_GAP, QUIET, START, fact, night
 
 from churn_spark.config import PolicyConfig, load_config
 from churn_spark.contracts.tables import DRIFT
@@ -139,9 +139,8 @@ def test_nights_on_which_a_feature_had_moved_tell_nothing_of_its_wander(tmp_path
 
 
 def test_nights_on_which_nothing_could_be_compared_are_no_quiet_ones(tmp_path: Path) -> None:
-    young = replace(QUIET, features=tuple(replace(f, is_comparable=False) for f in QUIET.features))
-    known = replace(young, prediction=None)
-    entry = Entry(0, decide(START, known, POLICY, night(1))[1], START, known, START, POLICY)
+    decision = decide(START, IN_A_GAP, POLICY, night(1))[1]
+    entry = Entry(0, decision, START, IN_A_GAP, START, POLICY)
     quiet = replace(START, bad_nights=(False,))
     assert quiet_nights([replace(entry, after=quiet)], night(1)) == []
     assert quiet_nights([replace(entry, after=quiet, evidence=QUIET)], night(1)) == [night(1)]

@@ -197,15 +197,18 @@ def test_labels_arrive_with_the_days_of_their_window(lakehouse: Lakehouse) -> No
     write_date(lakehouse, MONDAY, n_listed=8)
     days = days_between(START, NIGHT)
 
-    def arrival(missing: Sequence[date] = ()) -> list[float]:
+    def arrival(missing: Sequence[date] = (), holidays: Sequence[date] = ()) -> list[float]:
+        checks = CONFIG.checks.model_copy(update={"holidays": [str(day) for day in holidays]})
         dates = [(day, 3 if day in missing else 900, IN_LOG) for day in days]
         lakehouse.replace_rows([*dates, (date(2031, 1, 1), 5, OUT_OF_PLACE)], LOG_DATES, {})
-        rows = measure_arrival(lakehouse, night_of(), "3", CONFIG.learning, CONFIG.checks)
+        rows = measure_arrival(lakehouse, night_of(), "3", CONFIG.learning, checks)
         return [row["value"] for row in rows]
 
     assert arrival() == [1.0]
     # Ten have cancelled in the window, one in the gap: these are known whatever else comes.
-    assert arrival([MONDAY + timedelta(days=3)]) == [11 / 40]
+    day = MONDAY + timedelta(days=3)
+    assert arrival([day]) == [11 / 40]
+    assert arrival([day], holidays=[day]) == [1.0]
     assert arrival([NIGHT]) == [1.0]
 
 

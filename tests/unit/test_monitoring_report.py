@@ -31,18 +31,19 @@ from bench.ks_samples import count_bins
 from churn_spark.monitoring.drift.comparisons import code_reference
 from churn_spark.monitoring.drift.ks import build_reference, compare
 from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision
 from churn_spark.monitoring.policy.told import name_decision
 from churn_spark.reports.night import words
 from churn_spark.reports.night.data import HISTORY_DAYS, NightData, rank_features
 from churn_spark.reports.night.decision import alerts_section
-from churn_spark.reports.night.drift import features_section
+from churn_spark.reports.night.drift import features_section, history_section
 from churn_spark.reports.night.overlay import REST, Overlay, build_mix, build_overlay
 from churn_spark.reports.night.page import build_page, render_night
 from churn_spark.reports.night.performance import performance_section, verdict
 from churn_spark.reports.night.summary import answer, cautions, key_figures, sentences
 from churn_spark.reports.night.timeline import timeline_section
-from churn_spark.reports.page import Caution, Table
+from churn_spark.reports.page import Caution, Gallery, Table
 
 MAX_BYTES = 1_000_000
 SMALL = NAMES[:12]
@@ -111,6 +112,21 @@ def test_page_of_all_features_and_90_nights_is_small_and_loads_nothing(
     for picture in pictures_of(page):
         bare = re.sub(r'xmlns(:xlink)?="[^"]*"|<!DOCTYPE[^>]*>', "", picture)
         assert "http" not in bare
+
+
+def test_prediction_that_can_not_be_compared_is_not_said_to_have_no_drift() -> None:
+    data = build_nights(3, names=SMALL, moving={}, n_windows=0)
+    figures = ["statistic", "lower_bound"]
+    history = data.history.copy()
+    history.loc[history["feature"] == PREDICTION, figures] = np.nan
+    [gallery] = history_section(replace(data, history=history)).blocks
+    assert isinstance(gallery, Gallery)
+    own, *features = [picture.caption for picture in gallery.pictures]
+    assert own == (
+        "the prediction: not yet comparable: needs a log of 35 days without a gap, and training "
+        "rows of its last quarter."
+    )
+    assert all(caption.endswith("; no drift.") for caption in features)
 
 
 def test_every_picture_has_a_text_and_every_table_a_caption(page: str) -> None:

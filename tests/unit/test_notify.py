@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from local_lakehouse import open_local
-from nights import DRIFTED, POLICY, QUIET, START, TOLD_APART, decided, night
+from nights import DRIFTED, IN_A_GAP, POLICY, QUIET, START, TOLD_APART, decided, night
+from pyspark.sql import Row
 from receivers import Receiver, started
 
 from churn_spark.config import load_config
@@ -28,6 +29,7 @@ from churn_spark.stores.alerts import read_alerts, read_open_alerts
 ALERTS_CONFIG = load_config().alerts
 PASSED = CheckResult("volume", 100.0, "50 to 200", True, "100 events")
 FAILED = CheckResult("volume", 40.0, "50 to 200", False, "40 events")
+NO_DRIFT = Drift()
 
 
 @pytest.fixture
@@ -47,9 +49,11 @@ def tell(
     checks: Sequence[CheckResult] = (PASSED,),
     tonight: Sequence[Entry] = (),
     url: str = "",
+    took_over: date | None = None,
+    drift: Drift = NO_DRIFT,
 ) -> tuple[str, ...]:
     config = ALERTS_CONFIG.model_copy(update={"webhook_url": url, "attempts": 1})
-    return notify(lakehouse, day, tonight, checks, Drift(), config, POLICY)
+    return notify(lakehouse, day, tonight, checks, drift, config, POLICY, took_over)
 
 
 def stored(lakehouse: Lakehouse, day: date) -> dict[str, Alert]:
@@ -195,24 +199,63 @@ def test_alert_that_nobody_was_told_of_leaves_nothing_when_the_night_is_mended(
     assert lakehouse.count_rows(ALERTS) == 0
 
 
-def live(lakehouse: Lakehouse, *evidence: Evidence, state: PolicyState = START) -> PolicyState:
+def live(
+    lakehouse: Lakehouse,
+    *evidence: Evidence,
+    state: PolicyState = START,
+    took_over: date | None = None,
+) -> PolicyState:
     """Decide nights one after the other, and tell what is found."""
     for number, known in enumerate(evidence, start=4):
         checks = [FAILED] if known.failed_checks else [PASSED]
         entry = decided(state, known, night(number))
         assert entry.after is not None
         state = entry.after
-        tell(lakehouse, night(number), checks, [entry])
+        tell(lakehouse, night(number), checks, [entry], took_over=took_over)
     return state
 
 
 def test_alert_of_drift_stays_as_it_was_on_nights_that_measured_none(lakehouse: Lakehouse) -> None:
     few = replace(DRIFTED, n_rows=3)
-    live(lakehouse, DRIFTED, DRIFTED, replace(few, failed_checks=("volume",)), few, few, few)
-    before, after = (stored(lakehouse, night(number)) for number in (5, 9))
+    held = replace(few, failed_checks=("volume",))
+    live(lakehouse, DRIFTED, DRIFTED, held, few, few, few, IN_A_GAP, IN_A_GAP, IN_A_GAP)
+    before, after = (stored(lakehouse, night(number)) for number in (5, 12))
     for key in ("drift:moved", "model:drifted"):
         assert "1 of 3 features has drifted" in after[key].sentence
         assert after[key] == before[key]
+
+
+def test_alert_of_drift_from_a_champion_before_ends_on_nights_that_measured_none(
+    lakehouse: Lakehouse,
+) -> None:
+    live(lakehouse, DRIFTED, DRIFTED, IN_A_GAP, IN_A_GAP, took_over=night(5))
+    alerts = stored(lakehouse, night(7))
+    assert [alerts[key].resolved for key in ("drift:moved", "model:drifted")] == [night(7)] * 2
+
+
+def test_alert_of_shares_ends_only_on_nights_that_compared_them(lakehouse: Lakehouse) -> None:
+    rates = {"missing_rate_baseline": 0.01, "zero_rate_baseline": None, "zero_rate_current": None}
+    more = {"missing_rate_current": 0.05, "missing_p_value": 1e-9, "zero_p_value": None}
+    changed = Drift((Row(feature="songs", is_trending=False, **rates, **more),))
+    few = replace(QUIET, n_rows=3)
+    for number, known in enumerate([QUIET, IN_A_GAP, IN_A_GAP, IN_A_GAP, few, few], start=4):
+        entry = decided(START, known, night(number))
+        found = changed if number == 4 else NO_DRIFT
+        tell(lakehouse, night(number), [PASSED], [entry], drift=found)
+    assert stored(lakehouse, night(7))["rate:missing"].nights_clear == 0
+    assert stored(lakehouse, night(9))["rate:missing"].resolved == night(9)
+
+
+def test_alert_of_too_few_users_stays_while_a_retraining_is_under_way(
+    lakehouse: Lakehouse,
+) -> None:
+    few = replace(QUIET, n_rows=3)
+    held = replace(few, failed_checks=("volume",))
+    live(lakehouse, *[few] * 9, held, held, held, few)
+    rows = [row for row in lakehouse.collect_rows(ALERTS) if row.key == "data:rows"]
+    changes = [row.change for row in sorted(rows, key=lambda row: row.run_date)]
+    assert (len(changes), changes[0]) == (13, "opened")
+    assert {"opened", "resolved"}.isdisjoint(changes[1:])
 
 
 def test_alert_of_all_features_at_once_ends_only_on_nights_that_tested_them(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from nights import challenger
 
 from churn_spark.errors import ExitCode
 from churn_spark.monitoring.alerts.alerts import CONFIRMED_DRIFT, is_severe
 from churn_spark.monitoring.drift.facts import drift_facts
 from churn_spark.monitoring.drift.movement import Movement
-from churn_spark.monitoring.policy.policy import PREDICTION
+from churn_spark.monitoring.policy.history import Entry
+from churn_spark.monitoring.policy.policy import PREDICTION, decide
 from churn_spark.pipeline.decide import Outcome
 from churn_spark.reports.night.data import NightData, records
 from churn_spark.reports.night.decision import alerts_section
@@ -29,6 +33,26 @@ def quiet() -> NightData:
 
 def drifting() -> NightData:
     return build_nights(3, moving={"sessions_28d": 0.3}, n_windows=0)
+
+
+def taken_over() -> NightData:
+    """The night's only decision puts a model in charge that was waiting."""
+    data = build_nights(1, moving={"sessions_28d": 0.3}, n_windows=0)
+    first, judged = data.entries[0], data.entries[-1]
+    assert first.after is not None
+    assert judged.evidence is not None
+    rival = replace(judged.evidence, challenger=challenger())
+    after, decision = decide(first.after, rival, data.policy, data.night)
+    assert decision.kind == "promote"
+    return replace(
+        data, entries=(first, Entry(1, decision, first.after, rival, after, data.policy))
+    )
+
+
+def not_decided() -> NightData:
+    """Its drift was measured, and nothing is decided yet."""
+    data = build_nights(1, moving={"sessions_28d": 0.3}, n_windows=0)
+    return replace(data, entries=data.entries[:1])
 
 
 def health_of(data: NightData) -> dict[str, Any]:
@@ -74,26 +98,40 @@ def exit_code(data: NightData) -> ExitCode:
     return code_of(Outcome(alerts=severe), fail_on_alert=True)
 
 
-@pytest.mark.parametrize("build", [quiet, drifting])
-def test_all_surfaces_say_the_same_words_and_numbers(build: Any) -> None:
+@pytest.mark.parametrize("build", [quiet, drifting, taken_over, not_decided])
+def test_all_pages_and_the_closing_line_say_what_has_moved_in_the_same_words(build: Any) -> None:
     data = build()
-    sentence = data.movement.describe()
-    assert closing_line(data) == sentence
+    sentence = closing_line(data)
     assert features_section(data).answer == f"{sentence[:1].upper()}{sentence[1:]}."
     assert sentence in service_page(data)
     figure = key_figures(data)[3]
     assert figure.value == f"{data.movement.n_moved} of {data.movement.n_compared}"
     assert f"{data.movement.n_moved} of {data.movement.n_compared} features" in sentence
+    rows = {row["feature"] for row in health_of(data)["drift"] if row["state"] == "drifted"}
+    assert rows == set(data.moved)
+
+
+@pytest.mark.parametrize("build", [quiet, drifting])
+def test_alerts_say_the_same_words_and_numbers(build: Any) -> None:
+    data = build()
+    sentence = closing_line(data)
     told = [alert.sentence for alert in data.open_alerts.itertuples() if alert.key == "drift:moved"]
     assert [one for one in told if sentence in one] == told
     assert bool(told) == bool(data.moved)
-    rows = {row["feature"] for row in health_of(data)["drift"] if row["state"] == "drifted"}
-    assert rows == set(data.moved)
     n_alerts = len(data.open_alerts)
     assert alerts_section(data).answer.startswith(
         f"{n_alerts} alert" if n_alerts else "No alert is open"
     )
     assert len(health_of(data)["alerts"]) == n_alerts <= 5
+
+
+def test_share_of_missing_values_has_no_figure_where_none_was_measured() -> None:
+    data = quiet()
+    unmeasured = data.drift.assign(missing_rate_current=np.nan)
+    table = service_page(replace(data, drift=unmeasured)).partition("Drift by feature")[2]
+    missing = re.findall(r'<td class="n side">([^<]*)</td>\s*</tr>', table)
+    assert len(missing) > len(data.judged)
+    assert set(missing) == {"–"}
 
 
 def test_nothing_is_red_and_nobody_is_called_on_a_quiet_night() -> None:

@@ -16,6 +16,7 @@ from churn_spark.contracts.tables import (
     BACKTEST_FIGURES,
     BACKTEST_RUNS,
     BUILT_LISTS,
+    DRIFT,
     LABELS,
     LOG_DATES,
     RETENTION_LISTS,
@@ -214,6 +215,24 @@ def test_cancels_by_week_counts_users_once_and_no_wrong_clocks(tmp_path: Path) -
     lakehouse.replace_rows(rows, SESSION_DAYS, {})
     assert ask(str(tmp_path), find_saved("cancels_by_week").sql) == (
         "week_from,active_users,cancels,cancels_percent\n2018-10-01,2,1,50.0\n2018-10-08,1,0,0.0\n"
+    )
+
+
+def test_moved_features_are_those_of_the_pages(tmp_path: Path) -> None:
+    plain = {"run_date": MONDAY, "comparison": "training", "slice": "all", "direction": "higher"}
+    plain |= {"is_breached": True, "is_trending": False, "importance": 0.5}
+    rows = [
+        {"feature": "songs", "ks_statistic": 0.1},
+        {"feature": "os", "total_variation": 0.3, "importance": 0.7, "direction": "none"},
+        {"feature": "adverts", "ks_statistic": 0.1, "comparison": "previous_night"},
+        {"feature": "adverts", "ks_statistic": 0.1, "slice": "level=paid"},
+        {"feature": "tenure_days", "ks_statistic": 0.4, "is_trending": True},
+    ]
+    lakehouse = open_local(tmp_path)
+    stored = [[(plain | row).get(name) for name in DRIFT.column_names] for row in rows]
+    lakehouse.replace_rows(stored, DRIFT, {})
+    assert ask(str(tmp_path), find_saved("moved_features").sql) == (
+        "feature,distance,direction,importance\nos,0.3,none,0.7\nsongs,0.1,higher,0.5\n"
     )
 
 

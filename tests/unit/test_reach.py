@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from night_builders import NAMES, build_nights
 
 from churn_spark.config import load_config
 from churn_spark.monitoring.alerts.labels import find_in_labels
@@ -25,6 +27,8 @@ from churn_spark.monitoring.performance.reach import (
 from churn_spark.monitoring.policy.evidence import Evidence, ListReach
 from churn_spark.monitoring.policy.policy import decide, start_policy
 from churn_spark.monitoring.policy.policy_state import from_json, to_json
+from churn_spark.reports.night.reach import reach_blocks
+from churn_spark.reports.page import Table
 from churn_spark.timeline import Horizon
 
 DAY = date(2026, 3, 2)
@@ -146,6 +150,22 @@ def test_nothing_is_said_where_nobody_cancels_or_nobody_was_listed(
     assert list_reaches([row]) == ()
 
 
+@pytest.mark.parametrize("judge_list", [True, False])
+def test_list_that_the_rule_beats_is_loud_only_where_the_policy_judges_it(judge_list: bool) -> None:
+    beaten = {
+        (True, True, True): 5, (True, True, False): 5, (True, False, True): 300,
+        (False, True, False): 190, (False, False, True): 20, (False, False, False): 9000,
+    }  # fmt: skip
+    rows = pd.DataFrame(reach_rows(counts(beaten), 14))
+    night = build_nights(1, names=NAMES[:8], n_windows=0)
+    policy = night.policy.model_copy(update={"judge_list": judge_list})
+    data = replace(night, performance=pd.concat([night.performance, rows]), policy=policy)
+    [table] = [block for block in reach_blocks(data) if isinstance(block, Table)]
+    verdict = table.rows[0][-1]
+    assert verdict.text == "significantly fewer than the simple rule"
+    assert verdict.tone == ("loud" if judge_list else "")
+
+
 def test_users_are_counted_by_label_list_and_rule() -> None:
     users = pd.DataFrame(
         {
@@ -211,6 +231,18 @@ def test_days_with_hardly_any_events_are_missing() -> None:
     assert (len(ended), ended[0]) == (15, DAY)
     # Of a handful of users a day without any event is chance.
     assert missing_days(DAY, HORIZON, lambda day: day.day % 2 * 19, 0.25) == ()
+
+
+@pytest.mark.parametrize(("n", "is_missing"), [(200, False), (1, False), (0, True)])
+def test_holiday_may_have_few_events_but_none(n: int, is_missing: bool) -> None:
+    holiday = DAY + timedelta(days=5)
+
+    def n_events(day: date) -> int:
+        return n if day == holiday else 1000
+
+    missing = missing_days(DAY, HORIZON, n_events, 0.25, lambda day: day == holiday)
+    assert missing == ((holiday,) if is_missing else ())
+    assert missing_days(DAY, HORIZON, n_events, 0.25) == (holiday,)
 
 
 @pytest.mark.parametrize(

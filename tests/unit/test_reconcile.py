@@ -14,6 +14,7 @@ from churn_spark.monitoring.policy.history import (
     champion_at,
     last_before,
     newest_step,
+    newest_takeover,
     replace_night,
     standing_on,
 )
@@ -40,6 +41,8 @@ def test_the_decisions_are_the_ones_that_the_cases_need() -> None:
     assert [entry.decision.kind for entry in ENTRIES] == ["keep", "retrain", "promote"]
     assert newest_step(ENTRIES) == ENTRIES[-1].step == STEP
     assert newest_step(ENTRIES[:1]) == ""
+    assert newest_takeover(ENTRIES, night(9)) == newest_takeover(ENTRIES, night(7)) == night(7)
+    assert newest_takeover(ENTRIES, night(6)) is None
 
 
 @pytest.mark.parametrize(

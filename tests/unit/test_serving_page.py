@@ -29,8 +29,9 @@ def scored(day: int, probability: float) -> dict[str, Any]:
 
 
 def drift_row(feature: str, gap: float | None, **values: Any) -> dict[str, Any]:
-    plain = {"status": "ok", "is_breached": False, "is_trending": False}
+    plain: dict[str, Any] = {"status": "ok", "is_breached": False, "is_trending": False}
     plain |= {"comparison": "training", "slice": "all"}
+    plain |= {"kind": "number", "total_variation": None, "missing_rate_current": 0.0}
     return {"feature": feature, "ks_statistic": gap, **plain, **values}
 
 
@@ -100,6 +101,14 @@ def test_what_has_moved_comes_first_and_only_training_and_all_users_count() -> N
         ("ok", "no drift", 0.02),
         ("empty", "not compared", None),
     ]
+
+
+def test_category_has_its_total_variation_and_no_share_of_missing_values() -> None:
+    values = {"kind": "category", "total_variation": 0.3, "missing_rate_current": None}
+    [row] = describe_drift([drift_row("os", None, **values)])
+    assert (row["gap"], row["missing"]) == (0.3, None)
+    [row] = describe_drift([drift_row("songs", 0.1, missing_rate_current=0.05)])
+    assert (row["gap"], row["missing"]) == (0.1, 0.05)
 
 
 def test_joint_drift_is_shown_where_it_was_tested() -> None:

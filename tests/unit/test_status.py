@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from churn_spark.contracts.places import AT_EDGE, IN_LOG
 from churn_spark.contracts.tables import ALERTS, BUILT_LISTS, LOG_DATES, RETENTION_LISTS
 from churn_spark.errors import InputError
 from churn_spark.pipeline.status import read_status
-from churn_spark.pipeline.status_page import show_status
+from churn_spark.pipeline.status_page import describe_days, show_status
 from churn_spark.pipeline.tables_without_spark import find_root
 from churn_spark.stores.erasures import Erasure, write_pending
 from churn_spark.stores.runs import Run, TableWritten, write_run
@@ -150,3 +151,11 @@ def test_storage_that_only_spark_reaches_is_refused() -> None:
     with pytest.raises(InputError, match="only by way of Spark"):
         find_root("ofs://host/lake")
     assert find_root("s3a://bucket/lake") == "s3a://bucket/lake"
+
+
+def test_date_that_is_still_to_come_has_no_negative_age(full: str) -> None:
+    days = {"event": MONDAY, "scores": date(2018, 10, 3), "list": None}
+    status = replace(read_status(full, 1, SCHEDULE), last_days=days)
+    assert describe_days(status, TUESDAY) == (
+        "event 2018-10-01 (1 day ago), scores 2018-10-03 (in 1 day), list none"
+    )

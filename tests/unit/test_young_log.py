@@ -219,8 +219,8 @@ def test_nothing_is_compared_in_a_log_of_two_weeks_but_what_is_never_judged() ->
     features, prediction = drift_facts(drift.to_dict("records"))
     assert Movement.of((), features, prediction).describe() == (
         "no feature can be compared yet; the prediction can't be compared yet; 1 not yet "
-        "comparable: needs a log of 35 days without a gap; 2 not yet comparable: needs training "
-        "rows of the last quarter of the log"
+        "comparable: needs a log of 35 days without a gap; 2 not yet comparable: needs a log of 35 "
+        "days without a gap, and training rows of its last quarter"
     )
 
 

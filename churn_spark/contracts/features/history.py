@@ -67,7 +67,9 @@ ALWAYS: Final = Need(0, 0.0, "")
 FULL_WINDOWS: Final = Need(_FULL_DAYS, 0.0, f"needs a log of {_FULL_DAYS} days without a gap")
 """Of what looks back on four weeks at most: a week more, for users who come rarely."""
 
-LATE_ROWS: Final = Need(_FULL_DAYS, 0.75, "needs training rows of the last quarter of the log")
+LATE_ROWS: Final = Need(
+    _FULL_DAYS, 0.75, f"{FULL_WINDOWS.words}, and training rows of its last quarter"
+)
 """Of what looks back on more, or on all days."""
 
 _WINDOW_DAYS: Final = 28

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from churn_spark.churn_words import in_words
@@ -21,7 +21,11 @@ from churn_spark.monitoring.drift.movement import Movement
 from churn_spark.monitoring.policy.evidence import Evidence
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.monitoring.policy.policy_state import Decision, PolicyState
-from churn_spark.monitoring.policy.triggers import bad_nights_of, is_drift_confirmed
+from churn_spark.monitoring.policy.triggers import (
+    bad_nights_of,
+    describe_few_users,
+    is_drift_confirmed,
+)
 from churn_spark.wording import count_of, name_some
 
 Severity = Literal["info", "warning", "critical"]
@@ -31,7 +35,12 @@ MOVED: Final = "drift:moved"
 """Key of the alert that features have drifted."""
 CONFIRMED_DRIFT: Final = "model:drifted"
 """Key of the alert that what has moved matters to the model."""
+FEW_USERS: Final = "data:rows"
+"""Key of the alert that there are too few users to judge drift by."""
 _NAMED: Final = 3
+_DOUBTFUL: Final = timedelta(weeks=8)
+"""After so long, too few bad windows to act on are no finding any more: where none after them has
+enough cancels for a verdict, nothing else would end it."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +135,14 @@ def find_in_decision(
         config: the policy's thresholds.
         evidence: that it was decided by; none where a human decided.
     """
-    return tuple(_find_in_decision(state, decision, config, evidence or Evidence(0)))
+    return tuple(_find_in_decision(state, decision, config, evidence))
 
 
 def _find_in_decision(
-    state: PolicyState | None, decision: Decision, config: PolicyConfig, evidence: Evidence
+    state: PolicyState | None, decision: Decision, config: PolicyConfig, evidence: Evidence | None
 ) -> Iterator[Finding]:
-    if decision.rule == "too_few_rows":
-        yield Finding("data:rows", "info", decision.reason)
+    if evidence is not None and _lacks_users(evidence, config):
+        yield Finding(FEW_USERS, "info", describe_few_users(evidence, config))
     if decision.kind == "roll_back":
         yield Finding("model:rolled_back", "critical", decision.reason)
     if state is None:
@@ -141,8 +150,8 @@ def _find_in_decision(
     if state.waits_for_human is not None:
         yield Finding("policy:waits", "critical", state.waits_for_human)
     for streak in state.streaks:
-        if streak.n_bad:
-            is_sure = streak.n_bad >= config.bad_windows
+        is_sure = streak.n_bad >= config.bad_windows
+        if streak.n_bad and (is_sure or decision.night - streak.window_end <= _DOUBTFUL):
             windows = f"{streak.n_bad} windows in a row" if streak.n_bad > 1 else "1 window"
             yield Finding(
                 f"performance:{streak.metric}",
@@ -150,7 +159,7 @@ def _find_in_decision(
                 f"{streak.metric} is significantly worse than its reference on {windows}, the "
                 f"newest until {streak.window_end}",
             )
-    if not evidence.measures_drift(config):
+    if evidence is None or not evidence.measures_drift(config):
         # What nights before have found stays as they have told it.
         return
     # What has moved is worth a look. It is trouble once the nights say so. Either is one finding,
@@ -162,6 +171,12 @@ def _find_in_decision(
         yield Finding(MOVED, "info", f"compared with the training rows {movement}{named}")
     if is_drift_confirmed(state, config):
         yield Finding(CONFIRMED_DRIFT, "warning", f"{bad_nights_of(state)}; now {movement}")
+
+
+def _lacks_users(evidence: Evidence, config: PolicyConfig) -> bool:
+    """Whether it is of a night that had too few, whatever was decided on it."""
+    of_night = evidence.wander is None and evidence.order is None and not evidence.failed_checks
+    return of_night and not evidence.tells_drift(config)
 
 
 def update_alerts(

@@ -13,6 +13,8 @@ from churn_spark.config import AlertsConfig
 from churn_spark.monitoring.alerts.alerts import Finding
 from churn_spark.wording import name_some
 
+KIND: Final = "rate:"
+"""How the keys of these findings begin."""
 _KINDS: Final = {"missing": "values are missing", "zero": "values are 0"}
 _NAMED: Final = 3
 
@@ -40,7 +42,7 @@ def _findings_of(kind: str, rows: Sequence[Any], config: AlertsConfig) -> Iterat
         ]
         more = f"more or fewer {_KINDS[kind]} than in the training rows"
         sentence = f"{more}: {name_some(told, _NAMED)}"
-        yield Finding(f"rate:{kind}", "info", sentence)
+        yield Finding(f"{KIND}{kind}", "info", sentence)
 
 
 def _has_changed(kind: str, row: Any, config: AlertsConfig) -> bool:

@@ -49,7 +49,11 @@ class DueLabels:
 
 
 def missing_days(
-    as_of: date, horizon: Horizon, n_events: Callable[[date], int], least: float
+    as_of: date,
+    horizon: Horizon,
+    n_events: Callable[[date], int],
+    least: float,
+    is_holiday: Callable[[date], bool] = lambda _: False,
 ) -> tuple[date, ...]:
     """The days from a date to its window's end that have hardly any events.
 
@@ -60,14 +64,20 @@ def missing_days(
         horizon: window and gap.
         n_events: of a day.
         least: share of a usual day's events below which a day has not come in.
+        is_holiday: whether a day may have few events; one without any has not come in either.
     """
     before = days_between(days_after(as_of, -_USUAL_DAYS), days_after(as_of, -1))
     with_events = [n for n in map(n_events, before) if n]
     usual = median(with_events) if with_events else 0.0
     if usual < _FEWEST:
         return ()
+
+    def is_missing(day: date) -> bool:
+        n = n_events(day)
+        return n < least * usual and not (n and is_holiday(day))
+
     window = days_between(as_of, days_after(horizon.end(as_of), -1))
-    return tuple(day for day in window if n_events(day) < least * usual)
+    return tuple(filter(is_missing, window))
 
 
 def arrival_rows(labels: Iterable[DueLabels], horizon_days: int) -> list[dict[str, Any]]:

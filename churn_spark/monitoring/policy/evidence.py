@@ -157,7 +157,8 @@ class FeatureWander:
         feature: snapshot column, or `churn_probability`.
         n_pairs: pairs of nights a week apart that were compared.
         weekly: half of these pairs are closer than that.
-        nightly: the same of neighbouring nights, weekday by weekday, and the mean of these.
+        nightly: the same of nights and the newest night before each, at most a week old, weekday
+            by weekday, and the mean of these.
         band: by how much the lower bound of D is below D tonight.
     """
 
@@ -306,7 +307,12 @@ class Evidence:
         """Whether there are enough users to judge drift by."""
         return self.n_rows >= config.min_rows
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the prediction could be compared, or a feature that doesn't always move."""
+        facts = [*self.features, *([self.prediction] if self.prediction else [])]
+        return any(fact.is_comparable and not fact.is_trending for fact in facts)
+
     def measures_drift(self, config: PolicyConfig) -> bool:
         """Whether there were enough users, and a feature or a prediction to compare by them."""
-        facts = [*self.features, *([self.prediction] if self.prediction else [])]
-        return self.tells_drift(config) and any(fact.is_comparable for fact in facts)
+        return self.tells_drift(config) and self.is_comparable

@@ -18,6 +18,9 @@ STANDING_RULES = ("first", "human", "released", "replaced")
 JUDGING_RULES = ("challenger", "unfit")
 """Rules by which a challenger that was waiting is promoted or dropped, first thing on a night."""
 
+_TAKING_OVER = ("promote", "roll_back")
+"""Kinds of decisions after which another model is in use."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -114,6 +117,12 @@ def newest_succession(entries: Sequence[Entry], night: date) -> date | None:
     return max((one for one in nights if one <= night), default=None)
 
 
+def newest_takeover(entries: Sequence[Entry], night: date) -> date | None:
+    """The newest night up to this one on which another model came into use, for any reason."""
+    nights = [e.decision.night for e in entries if e.decision.kind in _TAKING_OVER]
+    return max((one for one in nights if one <= night), default=None)
+
+
 def champion_at(entries: Sequence[Entry], registered: RegistryState, night: date) -> str | None:
     """Version that is champion at the beginning of a night; none before the first training.
 
@@ -144,7 +153,7 @@ def is_first_night(entries: Sequence[Entry], registered: RegistryState, night: d
 
 def newest_step(entries: Sequence[Entry]) -> str:
     """The note of the newest decision about the champion; empty where there was none."""
-    steps = [entry.step for entry in entries if entry.decision.kind in ("promote", "roll_back")]
+    steps = [entry.step for entry in entries if entry.decision.kind in _TAKING_OVER]
     return steps[-1] if steps else ""
 
 

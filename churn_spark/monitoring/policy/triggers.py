@@ -58,8 +58,8 @@ def ask(
     if not calls:
         due = config.schedule_days - (today - state.last_retrain).days
         is_known = evidence.tells_drift(config)
-        users = f"only {count_of(evidence.n_rows, 'user')}, {config.min_rows} needed"
-        drift = _describe_no_drift(evidence) if is_known else f"drift is not judged ({users})"
+        few = describe_few_users(evidence, config)
+        drift = _describe_no_drift(evidence) if is_known else few
         rule = "nothing" if is_known else "too_few_rows"
         reason = (
             f"{_describe_performance(state, config)}, {drift}, next scheduled training in "
@@ -75,6 +75,12 @@ def ask(
         )
         state = replace(state, waits_for_human=f"since {today}, {waits}")
     return state, Decision(today, "hold", first.blocked_by, f"{first.reason}; {first.because}")
+
+
+def describe_few_users(evidence: Evidence, config: PolicyConfig) -> str:
+    """That drift is not judged, of too few users, and how many it takes."""
+    users = f"only {count_of(evidence.n_rows, 'user')}, {config.min_rows} needed"
+    return f"drift is not judged ({users})"
 
 
 def _describe_no_drift(evidence: Evidence) -> str:

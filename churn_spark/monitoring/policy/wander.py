@@ -2,8 +2,8 @@
 
 Half of the pairs are looked at, so that a step of the users, which few pairs see, changes little.
 A week apart, so that the weekday is the same and the pair is close enough for a slow drift to have
-gone but a small way. Neighbouring nights tell of the weekdays: a population that only wanders is
-closer to itself after a day than after a week.
+gone but a small way. Nights and the newest ones before them tell of the weekdays: a population that
+only wanders is closer to itself after a day than after a week.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Distances:
 
     Attributes:
         band: by how much the lower bound of D from the training rows is below D tonight.
-        nightly: night -> from the night before.
+        nightly: night -> from the newest night before, at most a week old.
         weekly: night -> from the same weekday before.
     """
 
@@ -83,7 +83,10 @@ def measure_wander(distances: Mapping[str, Distances]) -> tuple[FeatureWander, .
 
 
 def _by_weekday(nightly: Mapping[date, float]) -> float:
-    """Mean over the weekdays of each one's median; 0 where no two nights follow each other."""
+    """Mean over the weekdays of each one's median; 0 where no night has one within a week before.
+
+    Where that isn't the day before, users have gone further, and the thresholds come out higher.
+    """
     by_weekday: dict[int, list[float]] = {}
     for night, value in nightly.items():
         by_weekday.setdefault(night.weekday(), []).append(value)

@@ -114,11 +114,22 @@ class NightData:
 
     @cached_property
     def moved(self) -> dict[str, tuple[date, bool]]:
-        """What had moved after the night of the drift -> since when, and whether even before.
+        """What had moved on the night of the drift -> since when, and whether even before.
 
-        As the policy remembers it: a feature stays until it leaves at the lower threshold. A
-        promotion on that night starts a new memory, but the drift shown is that of the old one.
+        As the rows say that are shown: a promotion on that night starts a new memory, and before
+        its decision the policy remembers the night before. The memory tells since when.
         """
+        rows = _of_all_users(self.drift)
+        is_moved = rows["is_breached"].astype(bool) & ~rows["is_trending"].astype(bool)
+        since = self._remembered
+        return {
+            name: since.get(name, (day, False))
+            for name, day in rows.loc[is_moved, ["feature", "run_date"]].itertuples(index=False)
+        }
+
+    @property
+    def _remembered(self) -> dict[str, tuple[date, bool]]:
+        """What has moved by the policy's memory of the champion whose drift is shown."""
         since: dict[str, tuple[date, bool]] = {}
         for number, entry in enumerate(self._lived):
             assert entry.after is not None

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
+import pandas as pd
+
 from churn_spark.contracts.features.segments import ALL
 from churn_spark.monitoring.drift.comparisons import TRAINING
+from churn_spark.monitoring.drift.movement import describe_wait
 from churn_spark.monitoring.policy.calibration import lines_of
 from churn_spark.monitoring.policy.policy import PREDICTION
 from churn_spark.reports.night import words
@@ -226,14 +229,21 @@ def _history_picture(data: NightData, name: str) -> Iterator[Picture]:
     lines = lines_of(name, data.policy, data.calibration)
     figure = draw_history(history, shaded, promotions, span, lines)
     value = words.statistic(newest["statistic"])
-    low = words.at_least(newest["lower_bound"])
-    since = data.moved.get(name)
-    state = f"drifted since {since[0]}" if since else "no drift"
     yield Picture(
         figure,
         f"KS distance of {name} over the runs from {span[0]} to {span[1]}, newest {value}.",
-        f"{_short(name)}: KS distance {value}, {low}; {state}.",
+        f"{_short(name)}: {_newest_state(data, name, newest)}.",
     )
+
+
+def _newest_state(data: NightData, name: str, newest: pd.Series[Any]) -> str:
+    """How far a feature is from the training rows by its newest row, or why that isn't known."""
+    if pd.isna(newest["statistic"]):
+        return describe_wait(name)
+    since = data.moved.get(name)
+    state = f"drifted since {since[0]}" if since else "no drift"
+    low = words.at_least(newest["lower_bound"])
+    return f"KS distance {words.statistic(newest['statistic'])}, {low}; {state}"
 
 
 def _moved_nights(data: NightData, name: str) -> list[date]:

@@ -25,11 +25,11 @@ def reach_blocks(data: NightData) -> Iterator[Block]:
     if reaches:
         yield Heading("How many cancellations the list contained")
         yield Text(describe_reach(reaches[-1]))
-        yield _weeks_table(reaches)
+        yield _weeks_table(reaches, is_judged=data.policy.judge_list)
     yield from _arrival(data)
 
 
-def _weeks_table(reaches: tuple[ListReach, ...]) -> Table:
+def _weeks_table(reaches: tuple[ListReach, ...], *, is_judged: bool) -> Table:
     newest = reaches[-1].window_start
     weekly = [one for one in reaches if (newest - one.window_start).days % 7 == 0][-_WEEKS:]
     return Table(
@@ -44,7 +44,7 @@ def _weeks_table(reaches: tuple[ListReach, ...]) -> Table:
             "Best possible",
             "List against rule",
         ),
-        tuple(_row(one) for one in reversed(weekly)),
+        tuple(_row(one, is_judged=is_judged) for one in reversed(weekly)),
         note="Of all users who cancelled in the prediction window of a list, the share that was on "
         "it. Beside it lists of the same length: drawn at random, by the simple rule (paid, and "
         "active in the last three days), and the best possible. With a window of two weeks, lists "
@@ -52,8 +52,10 @@ def _weeks_table(reaches: tuple[ListReach, ...]) -> Table:
     )
 
 
-def _row(reach: ListReach) -> tuple[Cell, ...]:
+def _row(reach: ListReach, *, is_judged: bool) -> tuple[Cell, ...]:
+    """A list beside others; that the rule is better is loud only where the policy acts on it."""
     verdict = verdict_on_rule(reach)
+    is_loud = is_judged and verdict == "worse"
     return (
         Cell(str(reach.window_start), tone="whole"),
         Cell(f"{reach.n_listed:,}", tone="number"),
@@ -63,7 +65,7 @@ def _row(reach: ListReach) -> tuple[Cell, ...]:
             Cell(percent(share, 1), tone="number")
             for share in (reach.by_chance, reach.by_rule, reach.at_best)
         ),
-        Cell(_VERDICTS[verdict], tone="loud" if verdict == "worse" else ""),
+        Cell(_VERDICTS[verdict], tone="loud" if is_loud else ""),
     )
 
 
