@@ -101,6 +101,16 @@ def test_a_log_without_names_or_pages_says_what_is_missing(tmp_path: Path) -> No
     }
 
 
+def test_a_value_nested_too_deep_ends_no_look(tmp_path: Path) -> None:
+    line = json.dumps(foreign(OURS[0]))
+    deep = "[" * 1000 + "]" * 1000, '{"a":' * 1000 + "1" + "}" * 1000
+    lines = [f'{line[:-1]}, "deep": {value}}}' for value in deep]
+    (tmp_path / "a.json").write_text("\n".join([*lines, line]))
+    check = _look(tmp_path)
+    assert "action" in check.columns
+    assert "deep" not in check.columns
+
+
 def test_an_old_log_brings_its_first_year(tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("customer_id,date\n4,1997-03-01\n5,1997-03-02\n")
     check = _look(tmp_path)

@@ -338,6 +338,29 @@ def test_awkward_lines_of_a_mapped_log_go_to_quarantine_with_their_place() -> No
     }
 
 
+@pytest.mark.parametrize("depth", [101, 300, 1000])
+@pytest.mark.parametrize(
+    ("column", "mapping"),
+    [
+        ("t", {}),
+        ("t", {"time": {"column": "t", "unit": "iso"}}),
+        ("who", {}),
+        ("what", {}),
+        ("x", {"session": "x"}),
+        ("x", {"also": {"song": "x"}}),
+        ("x", {"tell_apart": ["x"]}),
+        ("x", {"level": {"column": "x"}}),
+    ],
+)
+def test_a_value_nested_too_deep_is_one_of_a_wrong_type(
+    column: str, mapping: dict[str, Any], depth: int
+) -> None:
+    values = {"t": "1538352000000", "who": "7", "what": '"x"', column: "[" * depth + "]" * depth}
+    line = "{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}"
+    config = ingest_by({**_LEAST, **mapping})
+    assert read_block(line.encode(), config, 1).counts["wrong type"] == 1
+
+
 def _as_array(text: str, n_bytes: int) -> bytes:
     data = text.encode()
     chunks = (data[at : at + n_bytes] for at in range(0, len(data), n_bytes))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from churn_spark.events.foreign.moments import reads_as_time
 from churn_spark.events.foreign.numbers import number_of_text
+from churn_spark.events.values import is_too_deep
 
 _RANGES: Final = {"s": (1e8, 4.2e9), "ms": (1e11, 4.2e12), "us": (1e14, 4.2e15)}
 """Moments from 1973 to 2103, by their unit: they don't overlap."""
@@ -70,12 +71,13 @@ class ColumnFacts:
 
 
 def find_columns(records: Iterable[Mapping[str, Any]]) -> dict[str, ColumnFacts]:
-    """Name of each column -> what is in it; nested ones by their path."""
+    """Name of each column -> what is in it; nested ones by their path, too deep ones left out."""
     values: dict[str, Counter[Any]] = {}
     n_rows = 0
     for record in records:
         n_rows += 1
-        for name, value in _flat(record):
+        shallow = {name: value for name, value in record.items() if not is_too_deep(value)}
+        for name, value in _flat(shallow):
             counter = values.setdefault(name, Counter())
             if value is not None and value != "":
                 counter[value] += 1
