@@ -29,7 +29,7 @@ from churn_spark.config.scoring import RetentionListConfig, ScoringConfig, Uplif
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
-from churn_spark.config.yaml_text import RepeatedKeyError, parse_yaml
+from churn_spark.config.yaml_text import NoSuchValueError, RepeatedKeyError, parse_yaml
 from churn_spark.errors import ConfigError
 
 Slice = TypeVar("Slice", bound=Section)
@@ -254,7 +254,8 @@ def _read_values(path: Path) -> dict[str, Any]:
 def _place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """Where a file or a value ceases to be YAML; what it says there may be a secret."""
     mark = getattr(error, "problem_mark", None)
-    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    told = f", {error.problem}" if isinstance(error, NoSuchValueError) else ""
+    return f": line {mark.line + 1}, column {mark.column + 1}{told}" if mark else ""
 
 
 def _parse_override(override: str) -> dict[str, Any]:
