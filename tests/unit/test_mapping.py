@@ -70,6 +70,9 @@ def test_all_mistakes_of_a_mapping_are_named_at_once(tmp_path: Path) -> None:
     [
         ({"time": {"column": "t", "unit": "iso", "zone": "Mars/Crater"}}, "a time zone"),
         ({"time": {"column": "t", "unit": "iso", "format": "%H"}}, "year, month and day"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%d/%m/%Y %H:%m"}}, "directive twice"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%Y-%m-%d %I:%M"}}, "from afternoon"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%Y-%m-%d %"}}, "stray %"),
         ({"time": {"column": "t", "unit": "s", "format": "%Y%m%d"}}, "is for numbers"),
         ({"page": {"column": "p", "names": {"song": ["a"], "home": ["a"]}}}, "for two roles"),
         ({"page": {"column": "p", "constant": "a"}}, "either column, or constant"),
@@ -117,6 +120,7 @@ def test_a_mapping_that_is_no_file_is_refused() -> None:
         ({"unit": "iso", "zone": "Europe/Berlin"}, "2018-10-01T00:00:00Z", 1538352000000),
         ({"unit": "iso", "format": "%Y%m%d"}, 20181001, 1538352000000),
         ({"unit": "iso", "format": "%d.%m.%Y"}, "01.10.2018", 1538352000000),
+        ({"unit": "iso", "format": "%d.%m.%Y %I %p"}, "01.10.2018 12 AM", 1538352000000),
         ({"unit": "iso"}, "", None),
         ({"unit": "ms"}, " ", None),
         # What can't be read stays a text, or what it was: no number in another unit.
