@@ -34,6 +34,8 @@ from churn_spark.errors import ConfigError
 
 Slice = TypeVar("Slice", bound=Section)
 
+_ADDRESS = "^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?(?=/|$)"
+"""What may come before the folders of a place: `file:`, `hdfs://name:8020`."""
 _RENAMED = {"list": "retention_list"}
 """Key of an older version -> what it is called now."""
 
@@ -77,6 +79,8 @@ class Config(Section):
         """The place as all of the project's libraries take it: of a local folder its path."""
         if not place.strip():
             raise ValueError("expected a folder, or an address of object storage")
+        if ":" in re.sub(_ADDRESS, "", place):
+            raise ValueError("expected a place without a colon in its folders: Hadoop finds none")
         # An object store takes a second slash for a name of its own.
         return re.sub("(?<=[^/:])/+$", "", re.sub("^file:/+", "/", place))
 

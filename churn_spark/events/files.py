@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import escape_glob
 
 _READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
+_OF_COLONS: Final = (
+    ": Hadoop finds a name with a colon only where a folder or file is named by its absolute path, "
+    "not by a glob"
+)
 JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
@@ -71,13 +75,16 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
     """
     jvm: Any = spark._jvm
     hadoop = jvm.org.apache.hadoop.fs
-    root = hadoop.Path(path)
     try:
+        root = hadoop.Path(path)
         file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
         # A name that is there means itself, whatever characters it has.
         is_named = file_system.exists(root)
-        pattern = escape_glob(path) if is_named else path
-        matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
+        matches = (
+            [file_system.getFileStatus(root)]
+            if is_named
+            else list(file_system.globStatus(root) or ())
+        )
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
         if file_system.getScheme() == "file":
             roots = [match.getPath().toUri().getPath() for match in matches]
@@ -91,10 +98,11 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
                 file_system, match.getPath(), match.getPath().depth() - (not is_named)
             )
         }
-    except Py4JJavaError as error:
-        reason = error.java_exception.toString()
+    except (Py4JJavaError, PySparkException) as error:
+        reason = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+        advice = _OF_COLONS if "URISyntaxException" in reason else ""
         raise InputError(
-            f"can't list {path}: {reason}; expected a readable folder, file or glob"
+            f"can't list {path}: {reason}; expected a readable folder, file or glob{advice}"
         ) from error
     endings = (*JSON_ENDINGS, *others)
     chosen = [

@@ -227,6 +227,28 @@ def test_files_in_folders_are_chosen_by_their_endings_and_named_ones_are_not(
     assert [Path(path).name for path in found.ignored] == left_out
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["logs/2018-11-30T10:00.json", "logs", "2018-11-30T10:00", "2018-11-30T10:00/a.json"],
+)
+def test_file_is_listed_when_a_colon_is_in_its_path(
+    spark: SparkSession, tmp_path: Path, location: str
+) -> None:
+    for name in ("logs/2018-11-30T10:00.json", "2018-11-30T10:00/a.json"):
+        write_lines(tmp_path / name, [record()])
+    [file] = list_location(spark, str(tmp_path / location)).files
+    assert file.path.startswith(f"file:{tmp_path / location}")
+
+
+@pytest.mark.parametrize("location", ["10:00.json", "{}/10:0*"])
+def test_name_with_a_colon_is_refused_when_it_is_relative_or_a_glob(
+    spark: SparkSession, tmp_path: Path, location: str
+) -> None:
+    write_lines(tmp_path / "10:00.json", [record()])
+    with pytest.raises(InputError, match=r"a name with a colon only where .* absolute path"):
+        list_location(spark, location.format(tmp_path))
+
+
 @pytest.mark.parametrize("location", ["nothing_here", "empty", "*.nothing"])
 def test_missing_input_is_an_error_that_names_the_path(
     context: JobContext, tmp_path: Path, location: str

@@ -71,6 +71,9 @@ def test_lakehouse_variable_counts_for_nothing_when_it_is_empty(
         "spark.master=locl[2]",
         "lakehouse=''",
         "lakehouse=' '",
+        "lakehouse=/data/run-12:30",
+        "lakehouse=hdfs://name:8020/run-12:30",
+        "lakehouse='12:30'",
         "ingest.events=''",
         "ingest.min_age_minutes=-1",
     ],
@@ -91,7 +94,14 @@ def test_lakehouse_on_the_local_disk_is_its_path(
 
 @pytest.mark.parametrize(
     ("place", "known"),
-    [("s3a://b/lake//", "s3a://b/lake"), ("hdfs:///", "hdfs:///"), ("/", "/"), ("./l/", "./l")],
+    [
+        ("s3a://b/lake//", "s3a://b/lake"),
+        ("hdfs://name:8020/lake/", "hdfs://name:8020/lake"),
+        ("hdfs:///", "hdfs:///"),
+        ("hdfs:/lake", "hdfs:/lake"),
+        ("/", "/"),
+        ("./l/", "./l"),
+    ],
 )
 def test_slashes_at_the_end_of_the_lakehouse_mean_nothing(place: str, known: str) -> None:
     assert load_config(overrides=[f"lakehouse={place}"]).lakehouse == known
