@@ -21,6 +21,7 @@ from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
 from churn_spark.errors import InputError, OldTableError
 from churn_spark.events.files import list_location
+from churn_spark.events.foreign.kinds import ENDINGS
 from churn_spark.events.readings import Reload
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
@@ -182,6 +183,34 @@ def test_name_that_no_java_reads_is_refused(
     with pytest.raises(InputError, match=r"found '.*/caf.*', whose name is no UTF-8.*rename it"):
         flow.ingest_events(context, str(tmp_path / "logs"))
     assert not context.lakehouse.exists(EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("place", "location"),
+    [
+        (b"caf\xe9.csv", "logs"),
+        (b"caf\xe9.json", "logs/*.json"),
+        (b"caf\xe9.json", "log[^x]/{b,c}*"),
+        (b"caf\xe9/a.parquet", "logs/*/a.*"),
+        (b"caf\xe9/a.txt", "logs/*"),
+    ],
+)
+def test_name_that_no_java_reads_is_refused_however_it_is_meant(
+    spark: SparkSession, tmp_path: Path, place: bytes, location: str
+) -> None:
+    write_lines(tmp_path / "logs" / "b.json", [record()])
+    write_lines(tmp_path / "logs" / os.fsdecode(place), [record()])
+    with pytest.raises(InputError, match=r"found '.*/caf.*', whose name is no UTF-8.*rename it"):
+        list_location(spark, str(tmp_path / location), ENDINGS)
+
+
+def test_name_that_no_java_reads_is_no_matter_beside_what_a_glob_means(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    for name in (b"a.json", b"caf\xe9.json", b"{caf\xe9.json"):
+        write_lines(tmp_path / os.fsdecode(name), [record()])
+    [file] = list_location(spark, str(tmp_path / "{a,b}*")).files
+    assert file.path == f"file:{tmp_path}/a.json"
 
 
 def test_files_of_the_lakehouse_are_no_logs_where_it_lies_among_them(
