@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
-from churn_spark.errors import InputError, OldTableError
+from churn_spark.errors import InputError, OldTableError, UnreadFilesError
 from churn_spark.events.files import list_location
 from churn_spark.events.foreign.kinds import ENDINGS
 from churn_spark.events.readings import Reload
@@ -413,6 +413,41 @@ def test_both_feeds_give_the_same_tables(
         assert "cut.json.gz" in summary.warnings()[0]
         names = {row.source_file for row in context_.lakehouse.read(EVENTS).collect()}
         assert names < {row.source_file for row in _files(context_)}
+
+
+def test_file_that_its_storage_does_not_give_is_left_by_spark_for_the_next_run(
+    context: JobContext, tmp_path: Path
+) -> None:
+    config = load_config(overrides=["ingest.reader=spark"])
+    by_spark = JobContext(config, context.lakehouse)
+    logs = tmp_path / "logs"
+    whole = write_lines(tmp_path / "whole", songs(3000, userId="cut")).read_bytes()
+    write_lines(logs / "a.json", songs(2, userId="a"))
+    write_lines(logs / "b.json", songs(3, userId="b"))
+    (logs / "c.json.gz").write_bytes(
+        gzip.compress(write_lines(tmp_path / "c", songs(4)).read_bytes())
+    )
+    (logs / "cut.json.gz").write_bytes(gzip.compress(whole)[:-2000])
+    # Hadoop reads no local file whose check sum is another one: as where a block is missing.
+    refused = ("b.json", "c.json.gz")
+    for name in refused:
+        (logs / f".{name}.crc").write_bytes(b"crc\0" + bytes([0, 0, 2, 0]) + b"none")
+    summary = flow.ingest_events(by_spark, str(logs))
+    assert {path.rpartition("/")[2] for path in summary.unread} == {*refused}
+    assert all("ChecksumException" in reason for reason in summary.unread.values())
+    with pytest.raises(UnreadFilesError, match="found 2 listed files that could not be opened"):
+        summary.require_all_read()
+    [warning] = summary.warnings()
+    assert "cut.json.gz can't be read to its end" in warning
+    n_events = dict(context.lakehouse.read(EVENTS).groupBy("user_id").count().collect())
+    assert n_events["a"] == 2
+    assert 0 < n_events.pop("cut") < 3000
+    assert n_events.keys() == {"a"}
+    for name in refused:
+        (logs / f".{name}.crc").unlink()
+    summary = flow.ingest_events(by_spark, str(logs))
+    assert summary.lines == {"read": 7, "accepted": 7}
+    assert not summary.unread
 
 
 def test_spark_feed_goes_on_where_it_was_interrupted(
