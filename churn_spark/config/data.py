@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from churn_spark.config.mapping import LogMapping
-from churn_spark.config.section import Section
+from churn_spark.config.section import CENTURY, Section
 from churn_spark.timeline import Horizon
 
 _JavaSize = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmgtKMGT]?[bB]?$")]
@@ -50,7 +50,7 @@ class IngestConfig(Section):
     max_files_per_batch: int = Field(ge=1)
     mapping: LogMapping | None
     max_line_bytes: int = Field(ge=1024)
-    quarantine_days: int = Field(ge=1, le=36_500)
+    quarantine_days: int = Field(ge=1, le=CENTURY)
     earliest: date
     latest: date
     anonymous_user_ids: tuple[str, ...]
@@ -86,10 +86,10 @@ class LabelsConfig(Section):
 
     kind: Literal["horizon", "lifetime"]
     churn: Literal["cancel", "inactivity", "lapse"]
-    horizon_days: int = Field(ge=1)
-    gap_days: int = Field(ge=0)
-    grace_days: int = Field(ge=0)
-    lateness_days: int = Field(ge=0)
+    horizon_days: int = Field(ge=1, le=CENTURY)
+    gap_days: int = Field(ge=0, le=CENTURY)
+    grace_days: int = Field(ge=0, le=CENTURY)
+    lateness_days: int = Field(ge=0, le=CENTURY)
 
     @property
     def horizon(self) -> Horizon:

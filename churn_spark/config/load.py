@@ -29,11 +29,13 @@ from churn_spark.config.scoring import RetentionListConfig, ScoringConfig, Uplif
 from churn_spark.config.section import Section
 from churn_spark.config.serving import ServingConfig
 from churn_spark.config.slices import EvaluationConfig, LearningConfig, NightConfig, ServiceConfig
-from churn_spark.config.yaml_text import RepeatedKeyError, parse_yaml
+from churn_spark.config.yaml_text import NoSuchValueError, RepeatedKeyError, parse_yaml
 from churn_spark.errors import ConfigError
 
 Slice = TypeVar("Slice", bound=Section)
 
+_ADDRESS = "^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?(?=/|$)"
+"""What may come before the folders of a place: `file:`, `hdfs://name:8020`."""
 _RENAMED = {"list": "retention_list"}
 """Key of an older version -> what it is called now."""
 
@@ -77,6 +79,8 @@ class Config(Section):
         """The place as all of the project's libraries take it: of a local folder its path."""
         if not place.strip():
             raise ValueError("expected a folder, or an address of object storage")
+        if ":" in re.sub(_ADDRESS, "", place):
+            raise ValueError("expected a place without a colon in its folders: Hadoop finds none")
         # An object store takes a second slash for a name of its own.
         return re.sub("(?<=[^/:])/+$", "", re.sub("^file:/+", "/", place))
 
@@ -254,7 +258,8 @@ def _read_values(path: Path) -> dict[str, Any]:
 def _place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """Where a file or a value ceases to be YAML; what it says there may be a secret."""
     mark = getattr(error, "problem_mark", None)
-    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    told = f", {error.problem}" if isinstance(error, NoSuchValueError) else ""
+    return f": line {mark.line + 1}, column {mark.column + 1}{told}" if mark else ""
 
 
 def _parse_override(override: str) -> dict[str, Any]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from pydantic import Field
 
-from churn_spark.config.section import Section
-
-_CENTURY: Final = 36_500
-"""Days before a night; far more of them would reach back to before there were dates."""
+from churn_spark.config.section import CENTURY, Section
 
 
 class MaintenanceConfig(Section):
@@ -19,6 +14,6 @@ class MaintenanceConfig(Section):
     min_small_files: int = Field(ge=2)
     small_file_bytes: int = Field(ge=1 << 20)
     keep_days: int = Field(ge=7)
-    keep_named_days: int = Field(ge=0, le=_CENTURY)
-    keep_rows_days: int = Field(ge=365, le=_CENTURY)
-    keep_models_days: int = Field(ge=30, le=_CENTURY)
+    keep_named_days: int = Field(ge=0, le=CENTURY)
+    keep_rows_days: int = Field(ge=365, le=CENTURY)
+    keep_models_days: int = Field(ge=30, le=CENTURY)

@@ -5,6 +5,7 @@ A mapping is a file of its own, `mapping.yaml`, since it belongs to a log and no
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -81,10 +82,19 @@ class TimeColumn(Column):
             return self
         if self.unit != "iso":
             raise ValueError(f"format is for texts, and unit {self.unit} is for numbers")
-        now = datetime(2018, 11, 30, 12, 34, 56, tzinfo=UTC)
-        read = datetime.strptime(now.strftime(self.format), self.format)  # noqa: DTZ007
+        # In the afternoon: a clock of 12 hours reads another hour where nothing says which half.
+        now = datetime(2018, 11, 30, 15, 34, 56, tzinfo=UTC)
+        try:
+            read = datetime.strptime(now.strftime(self.format), self.format)  # noqa: DTZ007
+        except re.error as error:
+            raise ValueError(f"format {self.format!r} has a directive twice: {error}") from None
         if read.date() != now.date():
             raise ValueError(f"format {self.format!r} doesn't tell the year, month and day")
+        if read.hour not in (now.hour, 0):
+            raise ValueError(
+                f"format {self.format!r} doesn't tell morning from afternoon: expected %H, or %I "
+                "with %p"
+            )
         return self
 
 

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from churn_spark.config.section import Section, Share
+from churn_spark.config.section import CENTURY, Section, Share
 
 MAX_LISTED = 100_000
 """Users on one list at most, also where its capacity is a share: all of it can be collected."""
@@ -42,7 +42,7 @@ class RetentionListConfig(Section):
 
     capacity: Annotated[int, Field(ge=1, le=MAX_LISTED)] | Share
     value_by_level: dict[str, Annotated[float, Field(ge=0)]] = Field(min_length=1)
-    quiet_days: int = Field(ge=0)
+    quiet_days: int = Field(ge=0, le=CENTURY)
     suppressed: str
     n_changes: int = Field(ge=0)
     min_drop: float = Field(ge=0, lt=1)

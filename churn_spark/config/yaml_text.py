@@ -13,14 +13,32 @@ class RepeatedKeyError(yaml.YAMLError):
     """A section has a key twice: YAML takes the last one, and the first would go unnoticed."""
 
 
+class NoSuchValueError(yaml.MarkedYAMLError):
+    """A text looks like a date or a number, and there is none such: 2018-02-30."""
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader that says where a value is that can't be made."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node, see `yaml.SafeLoader`."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, ArithmeticError, LookupError, AttributeError):
+            raise NoSuchValueError(
+                problem="no such date or number", problem_mark=node.start_mark
+            ) from None
+
+
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
         RepeatedKeyError: if a section has a key twice; it says which and where, and no value.
-        yaml.YAMLError: if it is no YAML.
+        NoSuchValueError: if a date or a number is none; it says where, and no value.
+        yaml.YAMLError: if it is no YAML, or nested too deep.
     """
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -28,6 +46,8 @@ def parse_yaml(text: str) -> Any:
         # Before anything is merged: what a section takes over from another may be given anew.
         _check_keys(node, set())
         return loader.construct_document(node)
+    except RecursionError:
+        raise yaml.YAMLError("nested too deep") from None
     finally:
         loader.dispose()
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from churn_spark.errors import InputError
-from churn_spark.lakehouse.location import escape_glob
 
 _READS_ALL_NAMES: Final = frozenset({"UTF-8", "UTF8"})
+_OF_COLONS: Final = (
+    ": Hadoop finds a name with a colon only where a folder or file is named by its absolute path, "
+    "not by a glob"
+)
 JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 
 
@@ -69,21 +75,27 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
     Raises:
         InputError: if no file is there or the folder can't be listed.
     """
+    endings = (*JSON_ENDINGS, *others)
     jvm: Any = spark._jvm
     hadoop = jvm.org.apache.hadoop.fs
-    root = hadoop.Path(path)
     try:
+        root = hadoop.Path(path)
         file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
         # A name that is there means itself, whatever characters it has.
         is_named = file_system.exists(root)
-        pattern = escape_glob(path) if is_named else path
-        matches = list(file_system.globStatus(hadoop.Path(pattern)) or ())
+        matches = (
+            [file_system.getFileStatus(root)]
+            if is_named
+            else list(file_system.globStatus(root) or ())
+        )
         encoding = jvm.java.lang.System.getProperty("sun.jnu.encoding")
         if file_system.getScheme() == "file":
-            roots = [match.getPath().toUri().getPath() for match in matches]
+            roots = {match.getPath().toUri().getPath() for match in matches}
+            if not is_named:
+                roots |= _local_matches(path)
             if encoding.upper() not in _READS_ALL_NAMES:
                 _require_ascii(path, roots, encoding)
-            _require_utf8(roots)
+            _require_utf8(roots, endings)
         found = {
             file.path: (file, match.isDirectory())
             for match in matches
@@ -91,12 +103,12 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
                 file_system, match.getPath(), match.getPath().depth() - (not is_named)
             )
         }
-    except Py4JJavaError as error:
-        reason = error.java_exception.toString()
+    except (Py4JJavaError, PySparkException) as error:
+        reason = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+        advice = _OF_COLONS if "URISyntaxException" in reason else ""
         raise InputError(
-            f"can't list {path}: {reason}; expected a readable folder, file or glob"
+            f"can't list {path}: {reason}; expected a readable folder, file or glob{advice}"
         ) from error
-    endings = (*JSON_ENDINGS, *others)
     chosen = [
         file
         for file, is_in_folder in found.values()
@@ -112,6 +124,17 @@ def list_location(spark: SparkSession, path: str, others: Sequence[str] = ()) ->
     return Location(sorted(chosen, key=lambda file: file.path), ignored)
 
 
+def _local_matches(pattern: str) -> set[str]:
+    """What a glob of Hadoop's means on the local disk, with the names that Java leaves out."""
+    found = re.search(r"(?<!\\)\{([^{}]*)\}", pattern)
+    if found:
+        begin, end = pattern[: found.start()], pattern[found.end() :]
+        options = (f"{begin}{option}{end}" for option in found[1].split(","))
+        return {match for option in options for match in _local_matches(option)}
+    pattern = re.sub("^file:/+", "/", pattern).replace("[^", "[!")
+    return set(glob(re.sub(r"\\(.)", r"[\1]", pattern)))  # noqa: PTH207
+
+
 def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
     """Let pass only names that a Java reads whose locale isn't UTF-8: it leaves others out.
 
@@ -125,14 +148,15 @@ def _require_ascii(path: str, roots: Iterable[str], encoding: str) -> None:
         )
 
 
-def _require_utf8(roots: Iterable[str]) -> None:
+def _require_utf8(roots: Collection[str], endings: tuple[str, ...]) -> None:
     """Let pass only names that are UTF-8: Java leaves others out, in every locale.
 
     Raises:
-        InputError: if there is another one, of a folder or an event file.
+        InputError: if there is another one, of a folder, an event file or what a glob has found.
     """
-    for name in (name for name in _names(roots) if not name.isascii()):
-        if (name.endswith(JSON_ENDINGS) or Path(name).is_dir()) and not _is_utf8(name):
+    for name in (name for name in (*roots, *_names(roots)) if not name.isascii()):
+        is_read = name in roots or name.endswith(endings) or Path(name).is_dir()
+        if is_read and not _is_utf8(name):
             raise InputError(
                 f"found {name!r}, whose name is no UTF-8, so that Java can't read it; expected "
                 "UTF-8: rename it and run again"

@@ -74,6 +74,24 @@ def find_missing_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, s
     }
 
 
+def has_all_bytes(spark: SparkSession, path: str) -> bool:
+    """Whether the storage gives all bytes of a file, whatever they are.
+
+    Where it does, a file that can't be read is damaged; where it doesn't, it may next time.
+    """
+    jvm: Any = spark._jvm
+    name = jvm.org.apache.hadoop.fs.Path(path)
+    try:
+        stream = name.getFileSystem(spark._jsc.hadoopConfiguration()).open(name)
+        try:
+            stream.transferTo(jvm.java.io.OutputStream.nullOutputStream())
+        finally:
+            stream.close()
+    except (PySparkException, Py4JJavaError):
+        return False
+    return True
+
+
 def find_broken_files(spark: SparkSession, paths: Sequence[str]) -> dict[str, str]:
     """The files that can't be read to their end, each with the reason.
 

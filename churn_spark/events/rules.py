@@ -37,6 +37,8 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 """In front of a line it is none of its text: files that begin with one were joined."""
 MAX_DIGITS: Final = 1000
 """Of a number; one that is longer, in whatever field, is none."""
+MAX_DEPTH: Final = 100
+"""Of lists and objects within each other; a field that is nested deeper has a wrong type."""
 MAX_SONG_SECONDS: Final = 86_400
 MAX_COUNT: Final = 2**53
 MAX_END_MILLIS: Final = 253_402_300_799_999

@@ -9,7 +9,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from churn_spark.events.rules import MAX_DIGITS, NEEDED, OTHER, STRICT_TEXTS, WHITE_SPACE
+from churn_spark.events.rules import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    NEEDED,
+    OTHER,
+    STRICT_TEXTS,
+    WHITE_SPACE,
+)
 
 # Exporters write what JSON has no number for as text.
 _NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
@@ -17,6 +24,7 @@ _NUMBERS_AS_TEXT: Final[Mapping[str, float]] = {
     **dict.fromkeys(("+INF", "+Infinity", "Infinity"), math.inf),
     **dict.fromkeys(("-INF", "-Infinity"), -math.inf),
 }
+_NESTED: Final = (dict, list)
 
 
 def parse_json(text: str) -> Any:
@@ -71,7 +79,7 @@ def text_of(name: str, value: object) -> str | None:
     Half a surrogate pair becomes a question mark: UTF-8 can't hold it.
 
     Raises:
-        TypeError: if it is of a type that can't be told from text any more.
+        TypeError: if it is of a type that can't be told from text any more, or nested too deep.
     """
     if value is None:
         return None
@@ -82,10 +90,24 @@ def text_of(name: str, value: object) -> str | None:
     is_word = isinstance(value, float) and not math.isfinite(value)
     if name in STRICT_TEXTS and (not is_number or (name == "page" and not is_word)):
         raise TypeError
+    if is_too_deep(value):
+        raise TypeError
     if isinstance(value, float) and not is_word:
         return _digits_of(value)
     text = _encodable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     return f'"{text}"' if is_word else text
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether lists and objects lie within each other more than `MAX_DEPTH` deep.
+
+    Writing such a value would need more of the stack than whoever calls may have left.
+    """
+    level = [value] if isinstance(value, _NESTED) else []
+    for _ in range(MAX_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for many in inner for one in many if isinstance(one, _NESTED)]
+    return bool(level)
 
 
 def word_of(value: object) -> object:

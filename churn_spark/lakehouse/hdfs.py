@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from functools import cache
 from typing import IO, Final
 from urllib.parse import urlsplit
@@ -32,7 +33,8 @@ def answers(path: str) -> bool:
 
 def locate(path: str) -> tuple[PyFileSystem, str]:
     """The file system of a path, and the path's name there."""
-    return _open(_cluster_of(path)), urlsplit(path).path.lstrip("/")
+    # A name may have a `#` or a `?`, which are no end of it as in an URL.
+    return _open(_cluster_of(path)), re.sub("^[^:]+:(//[^/]*)?/*", "", path)
 
 
 def read_file(path: str) -> IO[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from glob import glob
 from pathlib import Path
 from typing import Any, Final
@@ -231,10 +231,19 @@ def _with_proposal(
         return config
     read = millis_reader(mapping.time)
     moments = [read(one) for name in mapping.time.column for one in columns[name].values]
-    first = min(one for one in moments if isinstance(one, int | float))
-    earliest = datetime.fromtimestamp(first / 1000, tz=UTC).date()
-    if earliest >= config.earliest:
+    earliest = min(filter(None, map(_date_of, moments)), default=None)
+    if earliest is None or earliest >= config.earliest:
         return config.model_copy(update={"mapping": mapping})
     earliest = earliest.replace(month=1, day=1)
     values["settings"] = {"ingest": {"earliest": earliest}}
     return config.model_copy(update={"mapping": mapping, "earliest": earliest})
+
+
+def _date_of(millis: object) -> date | None:
+    """The date of a moment; None of what is no moment, or one before or after all dates."""
+    if not isinstance(millis, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(millis / 1000, tz=UTC).date()
+    except (OverflowError, ValueError):
+        return None

@@ -27,7 +27,8 @@ def run(lakehouse: Lakehouse, config: CatalogConfig) -> None:
     Only names are written: tables stay where they are, and what they hold.
 
     Raises:
-        InputError: if Spark would forget the names at the end of the session.
+        InputError: if Spark would forget the names at the end of the session, or a view or a
+            table with data of its own has one of them.
         MissingTableError: if there is no table.
     """
     spark = lakehouse.spark
@@ -54,11 +55,23 @@ def _register(lakehouse: Lakehouse, spec: TableSpec, database: str) -> bool:
     spark, name = lakehouse.spark, f"`{database}`.`{spec.layer}_{spec.name}`"
     place = qualify(spark, lakehouse.path(spec))
     if spark.catalog.tableExists(name):
+        kind = spark.catalog.getTable(name).tableType
+        if kind == "VIEW":
+            raise _refusal(name, "a view")
         rows = spark.sql(f"DESCRIBE DETAIL {name}").select("location").collect()
         if rows[0].location.rstrip("/") == place.rstrip("/"):
             return False
+        if kind != "EXTERNAL":
+            raise _refusal(name, f"a table with data of its own ({kind})")
         # Of a table that lies elsewhere, the name alone goes.
         spark.sql(f"DROP TABLE {name}")
     quoted = place.replace("\\", "\\\\").replace("'", "\\'")
     spark.sql(f"CREATE TABLE {name} USING DELTA LOCATION '{quoted}'")
     return True
+
+
+def _refusal(name: str, found: str) -> InputError:
+    return InputError(
+        f"found {found} under the name {name}, expected none or a table of a lakehouse: rename "
+        "it, or set catalog.database to another name"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,11 +16,13 @@ from churn_spark.events.lines import (
     bytes_before_lines,
     find_broken_files,
     find_missing_files,
+    has_all_bytes,
     read_lines,
 )
 from churn_spark.events.readings import build_files
 from churn_spark.events.spark_blocks import SparkBlocks
 from churn_spark.events.user_ids import UserIds
+from churn_spark.lakehouse.byte_ranges import is_compressed
 from churn_spark.lakehouse.schema import struct_of
 from churn_spark.lakehouse.tables import Lakehouse
 from churn_spark.pipeline import ingest_batch
@@ -43,26 +46,43 @@ def load_by_spark(
         The batch, with the account of its lines.
     """
     spark = lakehouse.spark
-    missing = find_missing_files(spark, [note.path for note in batch.read])
-    notes = [
-        note.unread(missing[note.path]) if note.path in missing else note for note in batch.files
-    ]
-    batch = replace(batch, files=notes)
-    paths = [note.path for note in batch.read]
-    broken: dict[str, str] = {}
+    batch = _without(batch, find_missing_files(spark, _paths(batch)))
+    damaged: dict[str, str] = {}
     try:
-        lines = _write(lakehouse, config, n_buckets, users, batch, read_lines(spark, paths))
+        readable = read_lines(spark, _paths(batch))
+        lines = _write(lakehouse, config, n_buckets, users, batch, readable)
     except (PySparkException, Py4JJavaError):
-        broken = find_broken_files(spark, paths)
+        broken = find_broken_files(spark, _paths(batch))
         if not broken:
             raise
-        readable = read_lines(spark, paths, up_to_damage=True)
+        # Any bytes are lines, so a plain file can't be damaged: its storage fails, or refuses.
+        damaged = {
+            path: reason
+            for path, reason in broken.items()
+            if is_compressed(path) and has_all_bytes(spark, path)
+        }
+        batch = _without(batch, {path: broken[path] for path in broken.keys() - damaged.keys()})
+        whole = read_lines(spark, [path for path in _paths(batch) if path not in damaged])
+        readable = whole.union(read_lines(spark, [*damaged], up_to_damage=True))
         lines = _write(lakehouse, config, n_buckets, users, batch, readable)
     for spec in (EVENTS, QUARANTINE):
         ingest_batch.withdraw(lakehouse, spec, batch)
-    rows = build_files(batch.files, broken, batch.number).rows()
+    rows = build_files(batch.files, damaged, batch.number).rows()
     lakehouse.append(spark.createDataFrame(rows, struct_of(FILES)), FILES, batch.once(FILES))
-    return replace(batch, lines=lines, broken=broken)
+    return replace(batch, lines=lines, broken=damaged)
+
+
+def _paths(batch: PendingBatch) -> list[str]:
+    """Of the files that it reads."""
+    return [note.path for note in batch.read]
+
+
+def _without(batch: PendingBatch, problems: Mapping[str, str]) -> PendingBatch:
+    """The batch, without reading the files that have a problem: a later run reads them."""
+    notes = [
+        note.unread(problems[note.path]) if note.path in problems else note for note in batch.files
+    ]
+    return replace(batch, files=notes)
 
 
 def _write(

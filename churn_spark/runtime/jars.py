@@ -190,11 +190,21 @@ def _output_captured(log: IO[bytes]) -> Iterator[None]:
             os.close(copy)
 
 
+def _env_of(arguments: list[str]) -> str:
+    """What `--env NAME` or `--env=NAME` says; the last one, as the job takes it."""
+    env = "local"
+    for before, argument in pairwise(["", *arguments]):
+        if before == "--env":
+            env = argument
+        elif argument.startswith("--env="):
+            env = argument.partition("=")[2]
+    return env
+
+
 def _configured(arguments: list[str]) -> tuple[str, ...]:
     """Where the lakehouse and the logs are; nothing where the job will say what is wrong."""
-    env = next((name for option, name in pairwise(arguments) if option == "--env"), "local")
     try:
-        config = load_config(env)
+        config = load_config(_env_of(arguments))
     except ConfigError:
         return ()
     return config.lakehouse, config.ingest.events

@@ -33,6 +33,24 @@ before = read()
 register_tables.run(Lakehouse(spark, config.lakehouse), config.catalog)
 print(before, read())
 """
+# A name that somebody else has, by a statement; what is said of it, and what is left.
+CLAIMED = """
+import sys
+from churn_spark.config import load_config
+from churn_spark.errors import InputError
+from churn_spark.lakehouse.tables import Lakehouse
+from churn_spark.pipeline import register_tables
+from churn_spark.runtime.session import build_session
+config = load_config()
+spark = build_session(config.spark, "t")
+spark.sql("CREATE DATABASE churn")
+spark.sql(sys.argv[1])
+try:
+    register_tables.run(Lakehouse(spark, config.lakehouse), config.catalog)
+except InputError as error:
+    print(error)
+print([row.asDict() for row in spark.table("churn.monitoring_data_checks").collect()])
+"""
 
 
 def run(work: Path, lakehouse: str, *command: str) -> str:
@@ -72,6 +90,25 @@ def test_tables_are_found_by_name_where_they_are_now(tmp_path: Path) -> None:
     assert "in database churn, 1 new there" in said
     assert said.splitlines()[-1] == "['rows'] ['nulls']"
     assert open_local(tmp_path / "lakehouse").count_rows(DATA_CHECKS) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE TABLE {} USING DELTA AS SELECT 7 AS theirs", "a table with data of its own"),
+        ("CREATE VIEW {} AS SELECT 7 AS theirs", "a view"),
+    ],
+)
+def test_name_that_somebody_else_has_is_left_to_them(
+    statement: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "spark-defaults.conf").write_text("spark.sql.catalogImplementation hive\n")
+    write(tmp_path, "lakehouse", "rows")
+    sql = statement.format("churn.monitoring_data_checks")
+    *_, said, left = run(tmp_path, "lakehouse", "-c", CLAIMED, sql).splitlines()
+    assert said.startswith(f"found {told}")
+    assert left == "[{'theirs': 7}]"
 
 
 def test_without_a_metastore_no_name_is_given(context: JobContext) -> None:

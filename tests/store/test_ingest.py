@@ -19,8 +19,9 @@ from pyspark.sql import functions as F
 from bench import flow
 from churn_spark.config import load_config
 from churn_spark.contracts.tables import EVENTS, FILES, QUARANTINE, SESSION_DAYS, TableSpec
-from churn_spark.errors import InputError, OldTableError
+from churn_spark.errors import InputError, OldTableError, UnreadFilesError
 from churn_spark.events.files import list_location
+from churn_spark.events.foreign.kinds import ENDINGS
 from churn_spark.events.readings import Reload
 from churn_spark.events.summary import IngestSummary
 from churn_spark.lakehouse.tables import Lakehouse
@@ -184,6 +185,34 @@ def test_name_that_no_java_reads_is_refused(
     assert not context.lakehouse.exists(EVENTS)
 
 
+@pytest.mark.parametrize(
+    ("place", "location"),
+    [
+        (b"caf\xe9.csv", "logs"),
+        (b"caf\xe9.json", "logs/*.json"),
+        (b"caf\xe9.json", "log[^x]/{b,c}*"),
+        (b"caf\xe9/a.parquet", "logs/*/a.*"),
+        (b"caf\xe9/a.txt", "logs/*"),
+    ],
+)
+def test_name_that_no_java_reads_is_refused_however_it_is_meant(
+    spark: SparkSession, tmp_path: Path, place: bytes, location: str
+) -> None:
+    write_lines(tmp_path / "logs" / "b.json", [record()])
+    write_lines(tmp_path / "logs" / os.fsdecode(place), [record()])
+    with pytest.raises(InputError, match=r"found '.*/caf.*', whose name is no UTF-8.*rename it"):
+        list_location(spark, str(tmp_path / location), ENDINGS)
+
+
+def test_name_that_no_java_reads_is_no_matter_beside_what_a_glob_means(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    for name in (b"a.json", b"caf\xe9.json", b"{caf\xe9.json"):
+        write_lines(tmp_path / os.fsdecode(name), [record()])
+    [file] = list_location(spark, str(tmp_path / "{a,b}*")).files
+    assert file.path == f"file:{tmp_path}/a.json"
+
+
 def test_files_of_the_lakehouse_are_no_logs_where_it_lies_among_them(
     context: JobContext, tmp_path: Path
 ) -> None:
@@ -225,6 +254,28 @@ def test_files_in_folders_are_chosen_by_their_endings_and_named_ones_are_not(
     found = list_location(spark, str(tmp_path / location))
     assert {Path(file.path).name for file in found.files} == read
     assert [Path(path).name for path in found.ignored] == left_out
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["logs/2018-11-30T10:00.json", "logs", "2018-11-30T10:00", "2018-11-30T10:00/a.json"],
+)
+def test_file_is_listed_when_a_colon_is_in_its_path(
+    spark: SparkSession, tmp_path: Path, location: str
+) -> None:
+    for name in ("logs/2018-11-30T10:00.json", "2018-11-30T10:00/a.json"):
+        write_lines(tmp_path / name, [record()])
+    [file] = list_location(spark, str(tmp_path / location)).files
+    assert file.path.startswith(f"file:{tmp_path / location}")
+
+
+@pytest.mark.parametrize("location", ["10:00.json", "{}/10:0*"])
+def test_name_with_a_colon_is_refused_when_it_is_relative_or_a_glob(
+    spark: SparkSession, tmp_path: Path, location: str
+) -> None:
+    write_lines(tmp_path / "10:00.json", [record()])
+    with pytest.raises(InputError, match=r"a name with a colon only where .* absolute path"):
+        list_location(spark, location.format(tmp_path))
 
 
 @pytest.mark.parametrize("location", ["nothing_here", "empty", "*.nothing"])
@@ -362,6 +413,41 @@ def test_both_feeds_give_the_same_tables(
         assert "cut.json.gz" in summary.warnings()[0]
         names = {row.source_file for row in context_.lakehouse.read(EVENTS).collect()}
         assert names < {row.source_file for row in _files(context_)}
+
+
+def test_file_that_its_storage_does_not_give_is_left_by_spark_for_the_next_run(
+    context: JobContext, tmp_path: Path
+) -> None:
+    config = load_config(overrides=["ingest.reader=spark"])
+    by_spark = JobContext(config, context.lakehouse)
+    logs = tmp_path / "logs"
+    whole = write_lines(tmp_path / "whole", songs(3000, userId="cut")).read_bytes()
+    write_lines(logs / "a.json", songs(2, userId="a"))
+    write_lines(logs / "b.json", songs(3, userId="b"))
+    (logs / "c.json.gz").write_bytes(
+        gzip.compress(write_lines(tmp_path / "c", songs(4)).read_bytes())
+    )
+    (logs / "cut.json.gz").write_bytes(gzip.compress(whole)[:-2000])
+    # Hadoop reads no local file whose check sum is another one: as where a block is missing.
+    refused = ("b.json", "c.json.gz")
+    for name in refused:
+        (logs / f".{name}.crc").write_bytes(b"crc\0" + bytes([0, 0, 2, 0]) + b"none")
+    summary = flow.ingest_events(by_spark, str(logs))
+    assert {path.rpartition("/")[2] for path in summary.unread} == {*refused}
+    assert all("ChecksumException" in reason for reason in summary.unread.values())
+    with pytest.raises(UnreadFilesError, match="found 2 listed files that could not be opened"):
+        summary.require_all_read()
+    [warning] = summary.warnings()
+    assert "cut.json.gz can't be read to its end" in warning
+    n_events = dict(context.lakehouse.read(EVENTS).groupBy("user_id").count().collect())
+    assert n_events["a"] == 2
+    assert 0 < n_events.pop("cut") < 3000
+    assert n_events.keys() == {"a"}
+    for name in refused:
+        (logs / f".{name}.crc").unlink()
+    summary = flow.ingest_events(by_spark, str(logs))
+    assert summary.lines == {"read": 7, "accepted": 7}
+    assert not summary.unread
 
 
 def test_spark_feed_goes_on_where_it_was_interrupted(

@@ -101,6 +101,35 @@ def test_a_log_without_names_or_pages_says_what_is_missing(tmp_path: Path) -> No
     }
 
 
+ODD_COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
+    "numbers of no day": ({"order": 20_181_345, "user": 7}, "numbers 2.01813e+07 to 2.01813e+07"),
+    "days with a fraction": ({"order": 20_181_130.5, "user": 7}, "numbers 2.01811e+07"),
+    "days as floats": ({"day": 20_181_130.0, "user": 7}, "times (iso, %Y%m%d)"),
+    "number of 400 digits": ({"ts": 1538352000000, "user": 7, "n": 10**400}, "numbers inf to inf"),
+    "not a number": ({"ts": 1538352000000, "user": 7, "n": float("nan")}, "1 values, numbers"),
+    "first moment of all": ({"ts": "0001-01-01T00:00:00+05:00", "user": 7}, "times (iso)"),
+    "last moment of all": ({"ts": "9999-12-31T23:59:59-05:00", "user": 7}, "times (iso)"),
+}
+
+
+@pytest.mark.parametrize("case", ODD_COLUMNS)
+def test_a_log_with_odd_values_is_described(case: str, tmp_path: Path) -> None:
+    row, told = ODD_COLUMNS[case]
+    (tmp_path / "a.json").write_text(f"{json.dumps(row)}\n{json.dumps(row)}\n")
+    columns = _look(tmp_path).columns
+    assert any(told in facts.describe() for facts in columns.values())
+
+
+def test_a_value_nested_too_deep_ends_no_look(tmp_path: Path) -> None:
+    line = json.dumps(foreign(OURS[0]))
+    deep = "[" * 1000 + "]" * 1000, '{"a":' * 1000 + "1" + "}" * 1000
+    lines = [f'{line[:-1]}, "deep": {value}}}' for value in deep]
+    (tmp_path / "a.json").write_text("\n".join([*lines, line]))
+    check = _look(tmp_path)
+    assert "action" in check.columns
+    assert "deep" not in check.columns
+
+
 def test_an_old_log_brings_its_first_year(tmp_path: Path) -> None:
     (tmp_path / "sales.csv").write_text("customer_id,date\n4,1997-03-01\n5,1997-03-02\n")
     check = _look(tmp_path)

@@ -71,6 +71,9 @@ def test_lakehouse_variable_counts_for_nothing_when_it_is_empty(
         "spark.master=locl[2]",
         "lakehouse=''",
         "lakehouse=' '",
+        "lakehouse=/data/run-12:30",
+        "lakehouse=hdfs://name:8020/run-12:30",
+        "lakehouse='12:30'",
         "ingest.events=''",
         "ingest.min_age_minutes=-1",
     ],
@@ -91,7 +94,14 @@ def test_lakehouse_on_the_local_disk_is_its_path(
 
 @pytest.mark.parametrize(
     ("place", "known"),
-    [("s3a://b/lake//", "s3a://b/lake"), ("hdfs:///", "hdfs:///"), ("/", "/"), ("./l/", "./l")],
+    [
+        ("s3a://b/lake//", "s3a://b/lake"),
+        ("hdfs://name:8020/lake/", "hdfs://name:8020/lake"),
+        ("hdfs:///", "hdfs:///"),
+        ("hdfs:/lake", "hdfs:/lake"),
+        ("/", "/"),
+        ("./l/", "./l"),
+    ],
 )
 def test_slashes_at_the_end_of_the_lakehouse_mean_nothing(place: str, known: str) -> None:
     assert load_config(overrides=[f"lakehouse={place}"]).lakehouse == known
@@ -266,6 +276,27 @@ def test_key_that_an_override_has_twice_is_refused() -> None:
         load_config(overrides=["labels={gap_days: 1, gap_days: 3}"])
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["2018-02-30", "[2026-02-30]", "2018-10-01T25:00:00", "0x_", "!!int ''", "!!timestamp x"],
+)
+def test_value_that_looks_like_a_date_or_a_number_and_is_none_is_refused(
+    value: str, conf: Path
+) -> None:
+    column = 1 + value.startswith("[")
+    told = f"no valid YAML: line 1, column {column}, no such date or number"
+    with pytest.raises(ConfigError, match=f"^the value in --set 'ingest.earliest' is {told}$"):
+        load_config(overrides=[f"ingest.earliest={value}"])
+    (conf / "local.yaml").write_text(f"ingest:\n  earliest: {value}\n")
+    with pytest.raises(ConfigError, match=r"local\.yaml is no valid YAML in UTF-8: line 2, col"):
+        load_config()
+
+
+def test_value_that_is_nested_too_deep_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^the value in --set 'a' is no valid YAML$"):
+        load_config(overrides=[f"a={'[' * 2000}{']' * 2000}"])
+
+
 def test_keys_that_are_merged_may_be_given_anew(conf: Path) -> None:
     (conf / "local.yaml").write_text(
         "training: &one {seed: 5}\nbehaviour: &two {<<: *one, seed: 6}\ntuning: {<<: *two, seed: 7}"
@@ -296,6 +327,11 @@ def test_missing_key_is_named(conf: Path) -> None:
         "scoring.high_risk_lift=.nan",
         "ingest.earliest=yesterday",
         "ingest.quarantine_days=999999",
+        "labels.horizon_days=999999",
+        "labels.gap_days=999999",
+        "labels.grace_days=999999",
+        "labels.lateness_days=999999",
+        "retention_list.quiet_days=999999",
         "maintenance.keep_rows_days=999999",
         "maintenance.keep_models_days=999999",
         "labels=14",

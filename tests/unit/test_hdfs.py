@@ -58,6 +58,15 @@ def test_log_is_read_at_any_place_of_it(cluster: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["a#b.json", "a?b.json", "a b.json", "a:b.json"])
+def test_log_is_read_under_a_name_with_signs_of_an_url(name: str, cluster: Path) -> None:
+    (cluster / "logs").mkdir()
+    (cluster / "logs" / "a").write_bytes(b"another file")
+    (cluster / "logs" / name).write_bytes(b"this file")
+    with open_source(f"hdfs://name:8020/logs/{name}") as source:
+        assert source.read() == b"this file"
+
+
 def test_lock_is_seen_by_whoever_has_no_jvm(cluster: Path) -> None:
     assert see_lock(LAKE) is None
     store = ConditionalStore(LocalStore(cluster / "lake", mkdir=True))

@@ -70,6 +70,9 @@ def test_all_mistakes_of_a_mapping_are_named_at_once(tmp_path: Path) -> None:
     [
         ({"time": {"column": "t", "unit": "iso", "zone": "Mars/Crater"}}, "a time zone"),
         ({"time": {"column": "t", "unit": "iso", "format": "%H"}}, "year, month and day"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%d/%m/%Y %H:%m"}}, "directive twice"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%Y-%m-%d %I:%M"}}, "from afternoon"),
+        ({"time": {"column": "t", "unit": "iso", "format": "%Y-%m-%d %"}}, "stray %"),
         ({"time": {"column": "t", "unit": "s", "format": "%Y%m%d"}}, "is for numbers"),
         ({"page": {"column": "p", "names": {"song": ["a"], "home": ["a"]}}}, "for two roles"),
         ({"page": {"column": "p", "constant": "a"}}, "either column, or constant"),
@@ -117,6 +120,7 @@ def test_a_mapping_that_is_no_file_is_refused() -> None:
         ({"unit": "iso", "zone": "Europe/Berlin"}, "2018-10-01T00:00:00Z", 1538352000000),
         ({"unit": "iso", "format": "%Y%m%d"}, 20181001, 1538352000000),
         ({"unit": "iso", "format": "%d.%m.%Y"}, "01.10.2018", 1538352000000),
+        ({"unit": "iso", "format": "%d.%m.%Y %I %p"}, "01.10.2018 12 AM", 1538352000000),
         ({"unit": "iso"}, "", None),
         ({"unit": "ms"}, " ", None),
         # What can't be read stays a text, or what it was: no number in another unit.
@@ -336,6 +340,29 @@ def test_awkward_lines_of_a_mapped_log_go_to_quarantine_with_their_place() -> No
         11: "ts out of range",
         12: "line too long",
     }
+
+
+@pytest.mark.parametrize("depth", [101, 300, 1000])
+@pytest.mark.parametrize(
+    ("column", "mapping"),
+    [
+        ("t", {}),
+        ("t", {"time": {"column": "t", "unit": "iso"}}),
+        ("who", {}),
+        ("what", {}),
+        ("x", {"session": "x"}),
+        ("x", {"also": {"song": "x"}}),
+        ("x", {"tell_apart": ["x"]}),
+        ("x", {"level": {"column": "x"}}),
+    ],
+)
+def test_a_value_nested_too_deep_is_one_of_a_wrong_type(
+    column: str, mapping: dict[str, Any], depth: int
+) -> None:
+    values = {"t": "1538352000000", "who": "7", "what": '"x"', column: "[" * depth + "]" * depth}
+    line = "{" + ", ".join(f'"{name}": {value}' for name, value in values.items()) + "}"
+    config = ingest_by({**_LEAST, **mapping})
+    assert read_block(line.encode(), config, 1).counts["wrong type"] == 1
 
 
 def _as_array(text: str, n_bytes: int) -> bytes:

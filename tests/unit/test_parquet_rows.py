@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from foreign_logs import ingest_by
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_spark.errors import DamagedFileError
 from churn_spark.events.block import read_block
 from churn_spark.events.foreign.parquet_rows import lines_of_rows
 
@@ -70,6 +72,25 @@ def test_an_instant_of_spark_may_be_of_any_century() -> None:
     column = pa.array(moments, pa.timestamp("us", "UTC"))
     found = _values(column, use_deprecated_int96_timestamps=True)
     assert found == ["9999-12-31 00:00:00", "2018-10-01 12:00:00"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+05:00", "+05:30", "-03:30"])
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_an_instant_is_in_utc_whatever_its_zone(zone: str, unit: str) -> None:
+    instant = pa.array([datetime(2018, 10, 1, 12, tzinfo=UTC), None], pa.timestamp(unit, zone))
+    told = "2018-10-01T12:00:00+00:00"
+    assert _values(instant) == [told, None]
+    assert _values(pa.StructArray.from_arrays([instant], ["t"])) == [{"t": told}, {"t": None}]
+    assert _values(pa.ListArray.from_arrays([0, 1, 2], instant)) == [[told], [None]]
+
+
+def test_rows_that_polars_cannot_take_are_a_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise pl.exceptions.ComputeError("no such type")
+
+    monkeypatch.setattr(pl, "DataFrame", refuse)
+    with pytest.raises(DamagedFileError, match="no such type"):
+        _values(pa.array([1]))
 
 
 def test_ids_are_the_same_users_however_parquet_keeps_them() -> None:

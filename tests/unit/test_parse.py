@@ -37,6 +37,11 @@ def _padded(n_bytes: int) -> str:
     return _line(song="x" * (n_bytes - len(_line(song=""))))
 
 
+def _nested(name: str, depth: int) -> str:
+    least = '{"ts": 1538352000000, "auth": "Logged In"}'
+    return f'{least[:-1]}, "{name}": {"[" * depth}{"]" * depth}}}'
+
+
 RECORDS: dict[str, str] = {
     "all keys": _FIRST,
     "keys absent": _line(drop=["artist", "song", "length", "gender", "userAgent", "status"]),
@@ -123,6 +128,9 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "userId is an object": (_line(userId={"id": 7}), WRONG_TYPE),
     "userId is an array": (_line(userId=[7]), WRONG_TYPE),
     "location is an object": (_line(location={"state": "NY"}), WRONG_TYPE),
+    "song is nested 101 deep": (_nested("song", 101), WRONG_TYPE),
+    "song is nested 960 deep": (_nested("song", 960), WRONG_TYPE),
+    "page is nested 960 deep": (_nested("page", 960), WRONG_TYPE),
 }
 BLANK = ("", " ", "    ", "\ufeff", "\ufeff\ufeff \t")
 
@@ -204,6 +212,16 @@ def test_user_id_is_the_digits_of_a_number_when(case: str) -> None:
     for odd in ("", "{broken"):
         found = outcomes(parse(_line(userId=value), odd))[0]
         assert found[len(NUMBERS) + TEXTS.index("userId")] == expected
+
+
+def test_value_nested_100_deep_is_its_json() -> None:
+    [found] = outcomes(parse(_nested("song", 100))).values()
+    assert found[len(NUMBERS) + TEXTS.index("song")] == "[" * 100 + "]" * 100
+
+
+def test_value_of_no_field_may_be_nested_deeper() -> None:
+    [found] = outcomes(parse(_nested("device", 960))).values()
+    assert not isinstance(found, str)
 
 
 def test_object_in_place_of_a_title_is_its_json() -> None:

@@ -86,6 +86,7 @@ def test_file_and_environment_are_both_read(
         ("name: a\n", "file"),
         ("", "file"),
         ("[", "no YAML"),
+        ("- {name: a, expires: 2026-02-30}", "no YAML"),
         ("- name: a\n  scopes: [read]\n  scopes: [predict]\n", "scopes twice, in lines 2 and 3"),
         (2 * f"- name: a\n  sha256: {'a0' * 32}\n  scopes: [read]\n", "several API keys named a"),
     ],

@@ -16,7 +16,6 @@ from churn_spark.events.line import parse_line
 from churn_spark.events.parse import Lines
 from churn_spark.events.rules import BROKEN_ROW, INVALID_UTF8
 
-_NO_RECORD = b"[]"
 _NESTED: Final = (dict, list)
 
 
@@ -76,13 +75,15 @@ def _translate_json(line: bytes, translator: Translator) -> bytes:
 
 
 def _count_keys(found: Any) -> int:
-    """Of an object and of what is nested in it."""
-    is_object = type(found) is dict
-    n_keys = len(found) if is_object else 0
-    for one in found.values() if is_object else found:
+    """Of an object and of what is nested in it, however deep."""
+    n_keys, nested = 0, [found]
+    while nested:
+        here = nested.pop()
+        if type(here) is dict:
+            n_keys += len(here)
+            here = here.values()
         # A line has many values and few that are nested: `isinstance` would take twice as long.
-        if type(one) in _NESTED:
-            n_keys += _count_keys(one)
+        nested += [one for one in here if type(one) in _NESTED]
     return n_keys
 
 
@@ -108,12 +109,9 @@ def _write(record: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(record)
     except TypeError:
-        # A number of more than 64 bits, or nested too deep: the kernel has rules for both.
+        # A number of more than 64 bits: the kernel has rules for it.
         return _write_widely(record)
 
 
 def _write_widely(record: Mapping[str, object]) -> bytes:
-    try:
-        return json.dumps(record).encode()
-    except RecursionError:
-        return _NO_RECORD
+    return json.dumps(record).encode()

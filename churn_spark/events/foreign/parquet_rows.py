@@ -35,7 +35,7 @@ def lines_of_rows(source: Any, mapping: LogMapping | None = None) -> Iterator[by
         wanted = _wanted(file.schema_arrow.names, mapping)
         for batch in file.iter_batches(_ROWS, columns=wanted):
             yield _as_lines(batch)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
         raise DamagedFileError(f"the Parquet file can't be read: {error}") from error
 
 

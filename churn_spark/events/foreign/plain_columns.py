@@ -21,7 +21,8 @@ def plain_columns(rows: pa.Table) -> pa.Table:
 
     Bytes are a text where they are UTF-8, as Hive and Impala write one, else their hexadecimal
     digits, as those of a UUID. A whole decimal that 64 bits may not hold is its digits: a double
-    would make one id with its neighbours.
+    would make one id with its neighbours. Instants are in UTC: Polars knows zones by their names,
+    and no offset such as +05:30.
 
     Raises:
         ArrowException: if a column is of a type that can't be read so.
@@ -65,6 +66,8 @@ def _as_decoded(kind: Any) -> Any:
         types.is_binary_view,
         types.is_fixed_size_binary,
     )
+    if types.is_timestamp(kind) and kind.tz:
+        return pa.timestamp(kind.unit, "UTC")
     return _TEXT if any(one(kind) for one in are_bytes) else kind
 
 
@@ -81,7 +84,7 @@ def _as_plain(kind: Any) -> Any:
 
 
 def _decode(column: Any, kind: Any) -> Any:
-    """The column with texts for bytes."""
+    """The column with texts for bytes, and instants in UTC."""
     try:
         return column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

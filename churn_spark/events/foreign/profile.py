@@ -140,7 +140,7 @@ def read_rows(profile: ProfileFile) -> Sequence[Mapping[str, Any]]:
     """
     try:
         rows = [*_READERS[kind_of_name(profile.file)](Path(profile.file))]
-    except (OSError, EOFError, ValueError, csv.Error, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise InputError(
             f"{profile.file} can't be read: {error}; expected users as CSV, JSON or Parquet"
         ) from error

@@ -5,6 +5,7 @@ Plain Python: the service reads single records by it, and has no other library f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -32,8 +33,8 @@ from churn_spark.events.foreign.profile import (
     order_rows,
     read_rows,
 )
-from churn_spark.events.rules import HASH_SEED, MAX_COUNT, MAX_END_MILLIS
-from churn_spark.events.values import text_of, word_of
+from churn_spark.events.rules import HASH_SEED, MAX_COUNT, MAX_DEPTH, MAX_END_MILLIS
+from churn_spark.events.values import is_too_deep, text_of, word_of
 from churn_spark.timeline import MILLIS_PER_DAY
 
 Record = Mapping[str, Any]
@@ -44,6 +45,9 @@ UNCUT_SESSION: Final = 0
 _SESSION_BITS: Final = (1 << 52) - 1
 _SEPARATOR: Final = "\x1f"
 _NUMBERS: Final = frozenset({"status"})
+_NESTED: Final = frozenset({dict, list})
+_TOO_DEEP: Final = json.loads("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
+"""In the place of a value that is nested deeper: any program can write it, and it is refused."""
 
 
 def cut_marker(session: SessionColumn) -> int | None:
@@ -137,7 +141,7 @@ def _getter(columns: Sequence[str]) -> _Read:
                 found = value
                 if value != "":
                     break
-        return found
+        return _TOO_DEEP if type(found) in _NESTED and is_too_deep(found) else found
 
     return get
 
@@ -258,7 +262,10 @@ def _joined(columns: Sequence[str]) -> _Read:
     getters = [_getter([name]) for name in columns]
 
     def read(record: Record) -> object:
-        found = [text_of("song", get(record)) for get in getters]
+        try:
+            found = [text_of("song", get(record)) for get in getters]
+        except TypeError:
+            return _TOO_DEEP
         return _SEPARATOR.join("" if one is None else one for one in found)
 
     return read
