@@ -105,6 +105,8 @@ def is_too_deep(value: object) -> bool:
     """
     level = [value] if isinstance(value, _NESTED) else []
     for _ in range(MAX_DEPTH):
+        if not level:
+            return False
         inner = (one.values() if isinstance(one, dict) else one for one in level)
         level = [one for many in inner for one in many if isinstance(one, _NESTED)]
     return bool(level)

@@ -72,7 +72,7 @@ def numbers_to_grow(grid: Sequence[int]) -> list[int]:
 
 
 def are_enough(best: int, grown: int) -> bool:
-    """Whether two thirds of the trees and more have brought nothing: more won't, either."""
+    """Whether two thirds of the trees and more have brought nothing: more aren't tried then."""
     return 3 * best <= grown
 
 

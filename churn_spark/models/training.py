@@ -122,8 +122,7 @@ def train_trees(
     before_newest = trained.where("as_of", earlier)
     has_earlier = before_newest.n_positive > 0
     first = before_newest if has_earlier else trained
-    base_rate = fitted_on.base_rate
-    offset = fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), offset_features, base_rate)
+    offset = fit_start(rows, offset_features)
     stopping = rows.where("split", [STOPPING]).take(MAX_SCORED_ROWS)
     grid = rounds_to_try(
         count_positive_rows(stopping["label"].to_numpy(), weights_in(stopping)),
@@ -154,7 +153,20 @@ def train_trees(
     validation_margins = tree_margins(validation, encoding, native_text, offset)
     validation = _with_probabilities(validation, validation_margins, calibration.calibration)
     evaluation = _evaluate(validation, stopping)
-    return FittedTrees(native_text, offset, calibration, base_rate, weight, rounds, evaluation)
+    return FittedTrees(
+        native_text, offset, calibration, offset.fallback, weight, rounds, evaluation
+    )
+
+
+def fit_start(rows: LearntRows, offset_features: Sequence[str]) -> Offset:
+    """Where the trees of a training on some rows begin; its fallback is the base rate.
+
+    Args:
+        rows: the training rows.
+        offset_features: as of `train_trees`; of them those that say the contrary are left out.
+    """
+    fitted_on = rows.where("split", [TRAIN, STOPPING])
+    return fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), offset_features, fitted_on.base_rate)
 
 
 def train_logistic_regression(
@@ -185,8 +197,7 @@ def train_logistic_regression(
 
     fitted_on, offset = learnt(TRAIN, STOPPING), None
     if config.start_from_forecasts:
-        base_rate = rows.where("split", [TRAIN, STOPPING]).base_rate
-        offset = fit_offset(fitted_on, offset_features, base_rate)
+        offset = fit_start(rows, offset_features)
     some, others = (learnt(split, max_rows=MAX_CHOICE_ROWS) for split in (TRAIN, STOPPING))
     reg_param = choose_reg_param(some, others, encoding, config, offset)
     final = fit_logistic_regression(fitted_on, encoding, config, reg_param, offset)
@@ -263,8 +274,8 @@ def _grow_candidate(
     Those that start from forecasts are mostly few: some are grown first, and all of them only
     where the best number is among the last ones (docs/adr/0074).
     """
-    goes = numbers_to_grow(grid) if plan.offset.slopes else grid[-1:]
-    for grown in goes:
+    numbers = numbers_to_grow(grid) if plan.offset.slopes else grid[-1:]
+    for grown in numbers:
         native_text = fit_trees(
             learnt, encoding, config, replace(plan, rounds=grown), config.engine
         )

@@ -17,8 +17,6 @@ from churn_spark.evaluation.date_split import DateSplit
 from churn_spark.evaluation.treated import weights_in
 from churn_spark.evaluation.weights import count_positive_rows
 from churn_spark.hashing import content_hash
-from churn_spark.models.learnt_rows import MAX_COLLECTED_ROWS
-from churn_spark.models.offset import Offset, fit_offset
 from churn_spark.models.registry import ModelRegistry
 from churn_spark.models.rounds import rounds_to_try
 from churn_spark.models.search.folds import Fold, evaluate_fold, hash_rows
@@ -37,8 +35,8 @@ from churn_spark.models.search.tuning import (
     choose_parameters,
     sum_up,
 )
-from churn_spark.models.splits import STOPPING, TRAIN
-from churn_spark.models.training import MAX_SCORED_ROWS
+from churn_spark.models.splits import STOPPING
+from churn_spark.models.training import MAX_SCORED_ROWS, fit_start
 from churn_spark.pipeline.console import say
 from churn_spark.pipeline.fit import offset_features
 from churn_spark.pipeline.training_data import TrainingData
@@ -135,15 +133,8 @@ def rounds_of(data: TrainingData, parameters: LightGBMConfig, config: LearningCo
         count_positive_rows(stopping["label"].to_numpy(), weights_in(stopping)),
         parameters.min_rounds,
         parameters.max_rounds,
-        from_forecasts=bool(_fit_offset(data, config).slopes),
+        from_forecasts=bool(fit_start(data.learnt, offset_features(data, config)).slopes),
     )
-
-
-def _fit_offset(data: TrainingData, config: LearningConfig) -> Offset:
-    """Where the trees of a training begin: forecasts that say the contrary are left out."""
-    fitted_on = data.learnt.where("split", [TRAIN, STOPPING])
-    features, base_rate = offset_features(data, config), fitted_on.base_rate
-    return fit_offset(fitted_on.take(MAX_COLLECTED_ROWS), features, base_rate)
 
 
 def with_parameters(config: LightGBMConfig, parameters: dict[str, float]) -> LightGBMConfig:

@@ -100,8 +100,6 @@ def test_start_of_a_script_counts_from_where_its_process_begins() -> None:
     start, stage = json.loads(said)
     assert (start["name"], stage["name"]) == ("start", "x")
     # LightGBM and pandas are imported before the stopwatch is made.
-    assert start["cpu_s"] > 0.3
-    assert start["wall_s"] > 0.3
     assert stage["cpu_s"] < start["cpu_s"]
 
 

@@ -67,9 +67,9 @@ def test_all_are_grown_at_once_where_no_forecast_holds(grown: list[int]) -> None
 def test_model_is_the_one_of_all_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first trees are the same, however many follow."""
     rows = rows_that_forecasts_know()
-    in_goes = train(rows)
+    in_steps = train(rows)
     monkeypatch.setattr(module, "numbers_to_grow", lambda grid: grid[-1:])
     at_once = train(rows)
-    assert in_goes.native_text == at_once.native_text
-    assert in_goes.rounds == at_once.rounds
-    assert in_goes.calibration == at_once.calibration
+    assert in_steps.native_text == at_once.native_text
+    assert in_steps.rounds == at_once.rounds
+    assert in_steps.calibration == at_once.calibration

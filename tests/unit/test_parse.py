@@ -12,6 +12,7 @@ from builders import record
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from churn_spark.events import values
 from churn_spark.events.line import Record, read_line
 from churn_spark.events.parse import LINE, Parsed, parse_block
 from churn_spark.events.rules import (
@@ -314,3 +315,12 @@ def test_compressed_data_without_the_name_of_such_are_no_records(
     assert parsed.records.height == 0
     assert {*parsed.problems.values()} <= {"broken JSON", "invalid UTF-8"}
     assert parsed.problems
+
+
+@pytest.mark.parametrize("value", [7, {"a": 1}, [[]]])
+def test_depth_is_looked_for_only_as_far_as_there_is_any(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With as many rounds as are allowed this would take a quarter of an hour."""
+    monkeypatch.setattr(values, "MAX_DEPTH", 10**9)
+    assert not values.is_too_deep(value)

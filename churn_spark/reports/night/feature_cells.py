@@ -52,7 +52,7 @@ def name_cell(row: dict[str, Any]) -> Cell:
 
 
 def moved_cell(data: NightData, row: dict[str, Any]) -> Cell:
-    """Since when the policy remembers the feature as moved."""
+    """Since when the feature has moved; that night itself where the policy remembers nothing."""
     if row["is_trending"]:
         return Cell(NOT_JUDGED, tone="quiet")
     since = data.moved.get(row["feature"])
